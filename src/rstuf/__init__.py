@@ -1,0 +1,1 @@
+"""rstuf, the engine: a TUF repository as a library."""

@@ -1,0 +1,1 @@
+"""Pure TUF work: bytes and values in, bytes and values out."""

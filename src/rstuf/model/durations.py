@@ -1,0 +1,37 @@
+"""Periods as people write them: "365d", "8h", "90m"."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from rstuf.errors import InvalidDuration
+
+_FORM: Final = re.compile(r"([0-9]{1,9})\s?([smhdwy])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+LONGEST: Final = timedelta(days=365 * 100)
+
+
+def parse_duration(text: str) -> timedelta:
+    """The period that `text` names: a whole number and one of s, m, h, d, w (7 days) or y (365 days).
+
+    Raises:
+        InvalidDuration: another form, zero, or more than 100 years.
+    """
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise InvalidDuration(text, "it is not a whole number followed by s, m, h, d, w or y")
+    period = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    if not timedelta(0) < period <= LONGEST:
+        raise InvalidDuration(text, "it must be more than nothing and at most 100 years")
+    return period
+
+
+def format_duration(period: timedelta) -> str:
+    """The shortest of our forms that means exactly `period` (which has whole seconds)."""
+    seconds = int(period.total_seconds())
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds // _SECONDS[unit]}{unit}"
+    return f"{seconds}s"

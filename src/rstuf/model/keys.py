@@ -1,0 +1,64 @@
+"""Public keys as values, and the entries that name them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NewType
+
+KeyId = NewType("KeyId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key object with nothing but type, scheme and value (TUF §4.2.2), as rstuf writes it.
+
+    Attributes:
+        keytype: "ed25519", "ecdsa" or "rsa".
+        scheme: e.g. "ed25519", "ecdsa-sha2-nistp256", "rsassa-pss-sha256".
+        public: 64 hex digits for Ed25519, else a PEM SubjectPublicKeyInfo.
+    """
+
+    keytype: str
+    scheme: str
+    public: str
+
+    @property
+    def keyid(self) -> KeyId:
+        """SHA-256 of the canonical key object, hex (TUF §4.2.2)."""
+        value = self.public.replace("\\", "\\\\").replace('"', '\\"')
+        text = f'{{"keytype":"{self.keytype}","keyval":{{"public":"{value}"}},"scheme":"{self.scheme}"}}'
+        return KeyId(hashlib.sha256(text.encode()).hexdigest())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The key object, without its key id."""
+        return {"keytype": self.keytype, "keyval": {"public": self.public}, "scheme": self.scheme}
+
+    @classmethod
+    def from_dict(cls, key: Mapping[str, Any]) -> PublicKey:
+        """The value in a key object; foreign fields are left aside."""
+        return cls(keytype=key["keytype"], scheme=key["scheme"], public=key["keyval"]["public"])
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """What the state knows of a key: its name here and where its private half signs.
+
+    Attributes:
+        name: unique in the repository without regard to case.
+        key: the public half.
+        signer: a signer URI ("file:keys/online.key"), or None where the private half is elsewhere.
+        added: when it came here, UTC.
+    """
+
+    name: str
+    key: PublicKey
+    signer: str | None
+    added: datetime
+
+    @property
+    def keyid(self) -> KeyId:
+        """The key's id."""
+        return self.key.keyid

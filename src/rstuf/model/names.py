@@ -1,0 +1,115 @@
+"""Names that come from outside: role names and target paths, validated once, at the border.
+
+A `TargetPath` or `RoleName` in a signature says that the text has passed here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final, NewType
+
+from rstuf.errors import InvalidPath, InvalidRoleName
+
+TargetPath = NewType("TargetPath", str)
+RoleName = NewType("RoleName", str)
+
+ROOT: Final = RoleName("root")
+TARGETS: Final = RoleName("targets")
+SNAPSHOT: Final = RoleName("snapshot")
+TIMESTAMP: Final = RoleName("timestamp")
+TOP_LEVEL: Final = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
+
+MAX_PATH_BYTES: Final = 1024
+MAX_SEGMENT_BYTES: Final = 255
+# A stored copy is named "<sha256>.<last segment>", and file systems end at 255 bytes.
+MAX_LAST_SEGMENT_BYTES: Final = 190
+MAX_ROLE_NAME: Final = 64
+
+# The common case, decided by one match: printable ASCII without " # % ? \ and without odd segments.
+_PLAIN_PATH: Final = re.compile(r"(?!.*(?:^|/)\.{0,2}(?:/|$))[ !$-&'-.0-9:->@A-\[\]-~/]{1,190}", re.ASCII)
+_FORBIDDEN: Final = frozenset("#?%\\")
+# Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
+_FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_ROLE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+def target_path(text: str) -> TargetPath:
+    """`text` as a target path: the grammar that every client and file system reads alike.
+
+    Relative; segments separated by single slashes, none empty, `.` or `..`; no control, format, surrogate,
+    private-use or unassigned characters; none of `# ? % \\` (clients do not quote them); Unicode NFC; at most 1024
+    bytes of UTF-8 in all, 255 a segment and 190 in the last one.
+
+    Raises:
+        InvalidPath: with the first rule that `text` breaks.
+    """
+    if _PLAIN_PATH.fullmatch(text) is not None and "%" not in text:
+        return TargetPath(text)
+    reason = _path_fault(text)
+    if reason is not None:
+        raise InvalidPath(text, reason)
+    return TargetPath(text)
+
+
+def _path_fault(text: str) -> str | None:
+    if not text:
+        return "it is empty"
+    for character in text:
+        if character in _FORBIDDEN:
+            return f"it contains {character!r}, which clients do not quote"
+        if character > "~" or character < " ":
+            category = unicodedata.category(character)
+            if category in _FORBIDDEN_CATEGORIES:
+                return f"it contains U+{ord(character):04X}, an invisible or unusable character"
+    if text.startswith("/"):
+        return "it starts with /"
+    segments = text.split("/")
+    for segment in segments:
+        if segment == "":
+            return "it has an empty segment (// or a slash at the end)"
+        if segment in {".", ".."}:
+            return f"it has the segment {segment!r}"
+    if not unicodedata.is_normalized("NFC", text):
+        return "it is not in Unicode normal form C"
+    return _length_fault(text, segments)
+
+
+def _length_fault(text: str, segments: list[str]) -> str | None:
+    size = len(text.encode())
+    if size > MAX_PATH_BYTES:
+        return f"it has {size} bytes, at most {MAX_PATH_BYTES} are allowed"
+    for segment in segments:
+        if len(segment.encode()) > MAX_SEGMENT_BYTES:
+            return f"a segment has more than {MAX_SEGMENT_BYTES} bytes"
+    if len(segments[-1].encode()) > MAX_LAST_SEGMENT_BYTES:
+        return f"its last segment has more than {MAX_LAST_SEGMENT_BYTES} bytes"
+    return None
+
+
+def path_key(path: TargetPath) -> str:
+    """What `path` is on a file system that ignores case and trailing dots and spaces of a segment.
+
+    Two artifacts of one repository never share a key, so that every client can store both.
+    """
+    folded = unicodedata.normalize("NFC", path.casefold()) if not path.isascii() else path.lower()
+    if "./" in folded or " /" in folded or folded[-1] in ". ":
+        folded = "/".join(segment.rstrip(". ") or segment for segment in folded.split("/"))
+    return folded
+
+
+def role_name(text: str) -> RoleName:
+    """`text` as the name of a role that is not a top-level one: one safe file-name segment.
+
+    Raises:
+        InvalidRoleName: with the rule that `text` breaks.
+    """
+    if _ROLE_NAME.fullmatch(text) is None:
+        raise InvalidRoleName(text, "it is not one short, plain file-name segment")
+    if text.endswith("."):
+        raise InvalidRoleName(text, "it ends with a dot")
+    if text.lower() in TOP_LEVEL:
+        raise InvalidRoleName(text, "top-level roles have this name")
+    if re.match(r"\d+\.", text, re.ASCII):
+        raise InvalidRoleName(text, "it looks like a version prefix (digits and a dot)")
+    return RoleName(text)

@@ -1,0 +1,66 @@
+"""Policy: the periods of each role, and the bounds every threshold keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from rstuf.errors import InvalidPolicy
+from rstuf.model.durations import format_duration
+
+MIN_BINS: Final = 2
+MAX_BINS: Final = 16384
+MAX_BINS_LARGE: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How long a role's metadata lives, and how long before its end it is signed again.
+
+    Attributes:
+        expires: from signing to the `expires` field.
+        renew_before: the role is due when less than this is left; by default a third of its life.
+    """
+
+    expires: timedelta
+    renew_before: timedelta
+
+    def __post_init__(self) -> None:
+        if self.expires < timedelta(seconds=1):
+            raise InvalidPolicy("metadata must live for at least a second")
+        if not timedelta(0) < self.renew_before < self.expires:
+            raise InvalidPolicy(
+                f"renew_before ({format_duration(self.renew_before)}) must be shorter than "
+                f"expires ({format_duration(self.expires)})"
+            )
+
+    @classmethod
+    def of(cls, expires: timedelta, renew_before: timedelta | None = None) -> Periods:
+        """Periods with the default for what is not given."""
+        third = timedelta(seconds=max(1, int(expires.total_seconds()) // 3))
+        return cls(expires=expires, renew_before=third if renew_before is None else renew_before)
+
+
+def check_threshold(role: str, *, threshold: int, distinct_keys: int) -> None:
+    """Thresholds lie between 1 and the number of distinct key values (TUF §4.3, and what no library checks).
+
+    Raises:
+        InvalidPolicy: they don't.
+    """
+    if distinct_keys < 1:
+        raise InvalidPolicy(f"{role} has no key")
+    if isinstance(threshold, bool) or not 1 <= threshold <= distinct_keys:
+        raise InvalidPolicy(f"{role} asks for {threshold} signatures of {distinct_keys} distinct keys")
+
+
+def check_bin_count(count: int, *, allow_large: bool = False) -> int:
+    """The number of leading bits for `count` bins (TAP 15 `bit_length`).
+
+    Raises:
+        InvalidPolicy: not a power of two, or out of bounds (2 to 16 384; to 65 536 where large ones are allowed).
+    """
+    largest = MAX_BINS_LARGE if allow_large else MAX_BINS
+    if isinstance(count, bool) or not MIN_BINS <= count <= largest or count & (count - 1):
+        raise InvalidPolicy(f"the number of bins must be a power of two from {MIN_BINS} to {largest}, not {count}")
+    return count.bit_length() - 1

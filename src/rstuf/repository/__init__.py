@@ -1,0 +1,1 @@
+"""Use cases over protocols: what a TUF repository does, without knowing where its state, files and keys are."""

@@ -1,0 +1,191 @@
+"""What the use cases tell those who called them: values, without any wording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from rstuf.model.names import RoleName
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedChange:
+    """A change of artifacts that is durable; clients see it after the next publication.
+
+    Attributes:
+        number: the change's number; 0 when nothing changed.
+        added, replaced, unchanged, removed: how many artifacts.
+        length: bytes of content that the added and replaced ones have.
+    """
+
+    number: int
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    length: int = 0
+
+
+class Reason(StrEnum):
+    """Why a role takes part in a publication."""
+
+    CHANGED = "changed"
+    DUE = "due"
+    FORCED = "forced"
+    FOLLOWS = "follows"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChange:
+    """A role's part in a publication, planned or done.
+
+    Attributes:
+        previous: the version that clients saw before, 0 if none.
+        length: bytes of the new file; None while it is only planned.
+    """
+
+    name: RoleName
+    previous: int
+    version: int
+    reason: Reason
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationPlan:
+    """What a publication would bring; nothing was written for it."""
+
+    roles: tuple[RoleChange, ...]
+    artifacts_waiting: bool
+
+
+class Recovery(StrEnum):
+    """What was found of an interrupted publication, and done about it."""
+
+    NOTHING = "nothing"
+    ABANDONED = "abandoned"
+    COMPLETED = "completed"
+    REDONE = "redone"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationReport:
+    """What a publication did.
+
+    Attributes:
+        published: whether clients see something new because of this call.
+        timestamp_version: of the visible timestamp, after it.
+        roles: what is new, in the order in which it was written; timestamp last.
+        length: bytes written.
+        recovery: what became of a publication that was interrupted before.
+    """
+
+    published: bool
+    timestamp_version: int
+    roles: tuple[RoleChange, ...] = ()
+    length: int = 0
+    recovery: Recovery = Recovery.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRole:
+    """A role that is due and cannot be signed here; `missing` says for each key why."""
+
+    name: RoleName
+    expires: datetime
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalReport:
+    """What a renewal did, what it could not do, and when the next one is due (UTC)."""
+
+    publication: PublicationReport
+    waiting: tuple[WaitingRole, ...]
+    next_due: datetime | None
+    root_version: int | None = None
+
+
+class Health(StrEnum):
+    """A repository at a glance: nothing to do, something due, or something overdue."""
+
+    HEALTHY = "healthy"
+    DUE = "due"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleStatus:
+    """One role (or all bins of a role together: then dates are the soonest, and version the highest).
+
+    Attributes:
+        keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
+        online: whether every signature it needs can be made without a person, as far as the state knows.
+    """
+
+    name: str
+    version: int
+    count: int
+    signed_at: datetime
+    expires: datetime
+    sign_by: datetime
+    threshold: int
+    keyids: tuple[str, ...]
+    signed_by: tuple[str, ...]
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at a repository."""
+
+    repository: str
+    health: Health
+    now: datetime
+    artifacts: int
+    bins: int
+    roles: tuple[RoleStatus, ...]
+    key_names: Mapping[str, str]
+    pending_roles: int
+    interrupted: bool
+    last_published: datetime | None
+    timestamp_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with what is published.
+
+    Attributes:
+        code: a stable word.
+        role, path: what it is about, where that can be said.
+    """
+
+    code: str
+    message: str
+    role: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a verification looked at and found.
+
+    Attributes:
+        checked: counts by word: "roots", "roles", "artifacts", "contents", "state_artifacts", "client_artifacts", …
+        problems: in the order in which they were found; capped, see `more_problems`.
+        facts: what a face may show: versions, soonest expiry, sizes.
+    """
+
+    checked: Mapping[str, int]
+    problems: tuple[Problem, ...]
+    more_problems: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
