@@ -7,6 +7,7 @@ ask for below the base URL: `timestamp.json`, `2.snapshot.json`, `targets/<sha25
     client = Client.fresh(tmp_path / "laptop", site, root=(workspace / "metadata/1.root.json").read_bytes())
     client.refresh()                          # -> View: the versions it now trusts; raises what python-tuf raises
     client.download("tool.tar.gz")            # -> bytes, verified; NotListed when no role lists the path
+    client.walk()                             # load every bin and delegated role: all that is listed is really there
     memory = client.copy(tmp_path / "later")  # a client that remembers this instant: its own copy of the cache
 
 `refresh` always begins a new session, as a program that is started again does; the memory directory is what survives.
@@ -177,6 +178,26 @@ class Client:
         snapshot = trusted.snapshot
         roles = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
         return View(trusted.root.version, trusted.timestamp.version, snapshot.version, trusted.targets.version, roles)
+
+    def walk(self) -> int:
+        """Load every delegated role, in the current session, as lookups one after another would; how many there are.
+
+        Raises:
+            RepositoryError, DownloadError: one of them cannot be had or is not valid.
+        """
+        updater = self._session()
+        waiting, seen = [("targets", "root")], set[str]()
+        while waiting:
+            role, parent = waiting.pop()
+            if role in seen:
+                continue
+            seen.add(role)
+            delegations = updater._load_targets(role, parent).delegations
+            if delegations is not None and delegations.succinct_roles is not None:
+                waiting.extend((name, role) for name in delegations.succinct_roles.get_roles())
+            elif delegations is not None and delegations.roles is not None:
+                waiting.extend((name, role) for name in delegations.roles)
+        return len(seen) - 1
 
     def find(self, path: str) -> TargetFile | None:
         """What the current session's metadata says of `path` (a session is begun if there is none)."""
