@@ -128,6 +128,9 @@ class StateReader(Protocol):
     def last_publication(self) -> Publication | None:
         """The newest publication that is `DONE`."""
 
+    def publication_of_timestamp(self, version: int) -> Publication | None:
+        """The publication that took this version of timestamp, whatever became of it."""
+
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
 
@@ -408,6 +411,13 @@ class KeyMaker(Protocol):
 
         Raises:
             InvalidKey: the place is taken, or the scheme is unknown.
+        """
+
+    def public_of(self, name: str, uri: str) -> PublicKey:
+        """The public half of the private key that `uri` names, which is opened for it.
+
+        Raises:
+            SigningError: it cannot be opened.
         """
 
     def read_public(self, location: str) -> PublicKey:

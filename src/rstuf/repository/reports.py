@@ -95,7 +95,7 @@ class WaitingRole:
     """A role that is due and cannot be signed here; `missing` says for each key why."""
 
     name: RoleName
-    expires: datetime
+    expires: datetime | None
     missing: Mapping[str, str]
 
 

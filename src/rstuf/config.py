@@ -1,0 +1,109 @@
+"""`rstuf.toml`: where the parts of a workspace are. Policy is not here; it is in the state, with what is signed."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rstuf.errors import InvalidConfig, WorkspaceNotFound
+
+FILE_NAME: Final = "rstuf.toml"
+FORMAT: Final = 1
+_MAX_BYTES: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A workspace's configuration.
+
+    Attributes:
+        directory: the workspace.
+        state, metadata, artifacts: paths relative to it, or URLs; `artifacts` is "" where contents are served elsewhere.
+    """
+
+    directory: Path
+    state: str
+    metadata: str
+    artifacts: str
+
+    def path_of(self, location: str) -> Path:
+        """A place in the file system, as `location` names it from the workspace."""
+        return self.directory / location
+
+
+def find_workspace(start: Path) -> Path:
+    """The nearest directory, from `start` up, that holds `rstuf.toml`.
+
+    Raises:
+        WorkspaceNotFound: none does.
+    """
+    start = start.absolute()
+    for directory in (start, *start.parents):
+        if (directory / FILE_NAME).is_file():
+            return directory
+    raise WorkspaceNotFound(str(start))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A TOML file of at most 64 KiB.
+
+    Raises:
+        InvalidConfig: it cannot be read, or is not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidConfig(str(path), (error.strerror or "it cannot be read").lower()) from None
+    if len(data) > _MAX_BYTES:
+        raise InvalidConfig(str(path), f"it is longer than {_MAX_BYTES} bytes")
+    try:
+        return tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidConfig(str(path), f"it is not TOML: {error}") from None
+
+
+def read_config(directory: Path) -> Config:
+    """The configuration of a workspace.
+
+    Raises:
+        InvalidConfig: a value is missing, misplaced or unknown, or it was written by a newer rstuf.
+    """
+    path = directory / FILE_NAME
+    document = read_document(path)
+    version = document.pop("format", None)
+    if type(version) is not int or version < 1:
+        raise InvalidConfig(str(path), "it has no format number")
+    if version > FORMAT:
+        raise InvalidConfig(str(path), f"it has format {version}; this rstuf knows formats up to {FORMAT}")
+    places = {name: document.pop(name, default) for name, default in _PLACES.items()}
+    if document:
+        raise InvalidConfig(str(path), f"rstuf does not know the key {sorted(document)[0][:60]!r}")
+    for name, value in places.items():
+        if not isinstance(value, str) or "\0" in value or (not value and name != "artifacts"):
+            raise InvalidConfig(str(path), f"{name} must be a path or a URL")
+        if "://" in value:
+            raise InvalidConfig(str(path), f"{name}: this rstuf keeps it in a directory, not at a URL")
+    return Config(directory=directory, **places)
+
+
+_PLACES: Final = {"state": "state.db", "metadata": "metadata", "artifacts": "targets"}
+
+
+def render_config(*, state: str, metadata: str, artifacts: str) -> str:
+    """The text of a new `rstuf.toml`."""
+    return (
+        "# Where this rstuf workspace keeps its parts: paths from here.\n"
+        f"format = {FORMAT}\n"
+        f"state = {_quoted(state)}\n"
+        f"metadata = {_quoted(metadata)}      # what clients fetch\n"
+        f"artifacts = {_quoted(artifacts)}     # contents, by hash-prefixed names; empty: they are served from elsewhere\n"
+    )
+
+
+def _quoted(text: str) -> str:
+    if not text.isprintable():
+        raise InvalidConfig(FILE_NAME, f"{text[:60]!r} cannot be a path here")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

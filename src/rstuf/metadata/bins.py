@@ -1,0 +1,46 @@
+"""Succinct hash bins (TAP 15): names, and which one a path belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.names import RoleName
+
+PREFIX: Final = "bins"
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """2^`bits` bins whose names start with `prefix`.
+
+    Attributes:
+        bits: `bit_length` of TAP 15, 1 to 16 here.
+        prefix: `name_prefix` of TAP 15.
+    """
+
+    bits: int
+    prefix: str = PREFIX
+
+    @property
+    def count(self) -> int:
+        """How many bins there are."""
+        return 1 << self.bits
+
+    def name(self, index: int) -> RoleName:
+        """The name of one bin: the prefix, a dash and the index in hex, zero-padded to the width of the largest."""
+        return RoleName(f"{self.prefix}-{index:0{self._width}x}")
+
+    @property
+    def _width(self) -> int:
+        return len(f"{self.count - 1:x}")
+
+    def index_of_slot(self, slot: int) -> int:
+        """The bin of a slot: its leading bits."""
+        return slot >> (SLOT_BITS - self.bits)
+
+    def slots(self, index: int) -> tuple[int, int]:
+        """The first and the last slot of one bin."""
+        width = SLOT_BITS - self.bits
+        return index << width, ((index + 1) << width) - 1

@@ -1,0 +1,113 @@
+"""What a client checks of a release, done to our own before any client can see it.
+
+The rules, in the order of TUF §5.4 to §5.6, for a client that starts cold from the newest root and for one that holds
+what is visible now:
+
+1. timestamp is signed by the root's timestamp keys, newer than the visible one, and not expired;
+2. snapshot is the one that timestamp names (version, length, hash), signed, not expired, not older than the visible one;
+3. snapshot still lists every name that it has listed, none of them at a lower version;
+4. every new role file is on the storage byte for byte as it was signed, at the version that snapshot lists, signed by
+   its delegator's keys, and not expired;
+5. every file is within what clients read.
+
+Each function raises `ReleaseRefused` with the rule that is broken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from rstuf.clock import parse_iso
+from rstuf.errors import InvalidMetadata, ReleaseRefused
+from rstuf.metadata.canonical import canonical
+from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES, TARGETS_BYTES, TIMESTAMP_BYTES
+from rstuf.metadata.thresholds import check_signatures
+from rstuf.metadata.views import RoleKeys, read_signatures, split_signed
+from rstuf.model.names import RoleName
+from rstuf.model.publication import SignedRole
+
+
+def check_timestamp(data: bytes, *, visible_version: int, keys: RoleKeys, now: datetime) -> Mapping[str, Any]:
+    """Rule 1; the snapshot's entry in it."""
+    signed = _check_file("timestamp", data, keys=keys, now=now, limit=TIMESTAMP_BYTES)
+    if signed["version"] <= visible_version:
+        raise _refused("timestamp", f"version {signed['version']} is not above the visible {visible_version}")
+    entry: Mapping[str, Any] = signed["meta"]["snapshot.json"]
+    return entry
+
+
+def check_snapshot(
+    data: bytes,
+    *,
+    named: Mapping[str, Any],
+    visible_version: int,
+    visible_entries: Sequence[tuple[RoleName, int]],
+    keys: RoleKeys,
+    now: datetime,
+) -> Mapping[str, Any]:
+    """Rules 2 and 3; its `meta`. `named` is timestamp's entry of it."""
+    if len(data) != named["length"] or hashlib.sha256(data).hexdigest() != named["hashes"]["sha256"]:
+        raise _refused("snapshot", "it is not the file that timestamp names")
+    signed = _check_file("snapshot", data, keys=keys, now=now, limit=SNAPSHOT_WITH_LENGTH_BYTES)
+    if signed["version"] != named["version"] or signed["version"] < visible_version:
+        raise _refused("snapshot", f"version {signed['version']} is not the one that timestamp names, or is older")
+    meta: Mapping[str, Any] = signed["meta"]
+    for name, version in visible_entries:
+        entry = meta.get(name + ".json")
+        if entry is None or entry["version"] < version:
+            raise _refused("snapshot", f"{name} was listed at version {version} and is dropped or set back")
+    return meta
+
+
+def check_role_file(
+    data: bytes, *, expected: SignedRole, listed: Mapping[str, Any], keys: RoleKeys, now: datetime
+) -> None:
+    """Rules 4 and 5 of one new file, `data` as the storage gives it.
+
+    Its content is what was rendered when its hash is the one taken then; so it is not parsed again.
+    """
+    name, version = expected.planned.name, expected.planned.version
+    if len(data) != expected.file.length or hashlib.sha256(data).hexdigest() != expected.file.sha256:
+        raise _refused(name, "the storage does not hold the bytes that were signed")
+    entry = listed.get(name + ".json")
+    if entry is None or entry["version"] != version or not data.endswith(b'"version":%d}}' % version):
+        raise _refused(name, f"it and snapshot do not agree on version {version}")
+    if expected.expires <= now:
+        raise _refused(name, "it would be expired")
+    if len(data) > TARGETS_BYTES:
+        raise _refused(name, f"{len(data)} bytes are more than the {TARGETS_BYTES} that clients read")
+    _check_signatures(name, data, keys)
+
+
+def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit: int) -> dict[str, Any]:
+    if len(data) > limit:
+        raise _refused(name, f"{len(data)} bytes are more than the {limit} that clients read")
+    _check_signatures(name, data, keys)
+    signed: dict[str, Any] = orjson.loads(split_signed(data))
+    if signed["_type"] != name:
+        raise _refused(name, "it is of another type")
+    if parse_iso(signed["expires"]) <= now:
+        raise _refused(name, f"it expired at {signed['expires']}")
+    return signed
+
+
+def _check_signatures(name: str, data: bytes, keys: RoleKeys) -> None:
+    try:
+        payload, signatures = canonical(split_signed(data)), read_signatures(data)
+    except (InvalidMetadata, ValueError, KeyError):
+        raise _refused(name, "it is not in the form that was written") from None
+    result = check_signatures(payload, signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold)
+    if not result.ok:
+        raise _refused(name, f"its signatures do not meet the threshold of {keys.threshold}")
+
+
+def _refused(name: str, reason: str) -> ReleaseRefused:
+    return ReleaseRefused(
+        [f"the new {name} would not be accepted by clients: {reason}"],
+        hint="nothing of it was published; run rstuf verify to see the state of what is visible",
+    )

@@ -1,0 +1,118 @@
+"""The `signed` parts that rstuf publishes, as compact JSON, and the files around them.
+
+A file holds its `signed` part unchanged, so bytes are written as they were hashed and signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rstuf.clock import iso
+from rstuf.metadata.canonical import canonical, compact
+from rstuf.metadata.fragments import join_entries
+from rstuf.metadata.views import Signature
+from rstuf.model.names import RoleName
+from rstuf.model.roles import FileFacts
+
+SPEC_VERSION: Final = "1.0.31"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A role's `signed` part, ready to be signed.
+
+    Attributes:
+        name: the role.
+        version: its version.
+        expires: UTC.
+        data: the `signed` object as compact JSON with sorted keys.
+    """
+
+    name: RoleName
+    version: int
+    expires: datetime
+    data: bytes
+
+    @property
+    def payload(self) -> bytes:
+        """The canonical bytes that signatures are made over."""
+        return canonical(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFile:
+    """A metadata file: its exact bytes, and what must be recorded of them."""
+
+    name: RoleName
+    version: int
+    expires: datetime
+    data: bytes
+    facts: FileFacts
+
+    @property
+    def file_name(self) -> str:
+        """Its versioned name (consistent snapshots, TUF §6.2); timestamp has none."""
+        return versioned(self.name, self.version)
+
+
+def versioned(name: RoleName, version: int) -> str:
+    """The name under which a role's version is written, once."""
+    return f"{version}.{name}.json"
+
+
+def sign_with(unsigned: Unsigned, signatures: Iterable[Signature]) -> SignedFile:
+    """The file of a role and the signatures made over its payload."""
+    head = b",".join(b'{"keyid":"%b","sig":"%b"}' % (each.keyid.encode(), each.sig.encode()) for each in signatures)
+    data = b'{"signatures":[%b],"signed":%b}' % (head, unsigned.data)
+    facts = FileFacts(length=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return SignedFile(name=unsigned.name, version=unsigned.version, expires=unsigned.expires, data=data, facts=facts)
+
+
+def bin_part(name: RoleName, *, version: int, expires: datetime, entries: list[tuple[str, bytes]]) -> Unsigned:
+    """A role that holds artifacts and delegates nothing; `entries` are (path, fragment), in any order."""
+    data = b'{"_type":"targets","expires":"%b","spec_version":"%b","targets":{%b},"version":%d}' % (
+        iso(expires).encode(),
+        SPEC_VERSION.encode(),
+        join_entries(entries),
+        version,
+    )
+    return Unsigned(name=name, version=version, expires=expires, data=data)
+
+
+def snapshot_part(*, version: int, expires: datetime, entries: Sequence[tuple[RoleName, int]]) -> Unsigned:
+    """Snapshot over `entries` (role, version): versions only, so that many bins fit (TUF §4.4)."""
+    lines = sorted([(name + ".json", number) for name, number in entries])
+    inside = ",".join([f'"{name}":{{"version":{number}}}' for name, number in lines])
+    data = f'{{"_type":"snapshot","expires":"{iso(expires)}","meta":{{{inside}}}'
+    data += f',"spec_version":"{SPEC_VERSION}","version":{version}}}'
+    return Unsigned(name=RoleName("snapshot"), version=version, expires=expires, data=data.encode())
+
+
+def timestamp_part(*, version: int, expires: datetime, snapshot_version: int, snapshot: FileFacts) -> Unsigned:
+    """Timestamp over a snapshot, with its length and hash (TUF §4.6): the length lifts every client's cap."""
+    meta = {"hashes": {"sha256": snapshot.sha256}, "length": snapshot.length, "version": snapshot_version}
+    return part_of(
+        RoleName("timestamp"),
+        {
+            "_type": "timestamp",
+            "expires": iso(expires),
+            "meta": {"snapshot.json": meta},
+            "spec_version": SPEC_VERSION,
+            "version": version,
+        },
+        expires=expires,
+    )
+
+
+def renewed_part(name: RoleName, signed: Mapping[str, Any], *, version: int, expires: datetime) -> Unsigned:
+    """What a role says now, at a new version and expiry; foreign fields stay as they are."""
+    return part_of(name, {**signed, "version": version, "expires": iso(expires)}, expires=expires)
+
+
+def part_of(name: RoleName, signed: Mapping[str, Any], *, expires: datetime) -> Unsigned:
+    """A `signed` object as it will be written."""
+    return Unsigned(name=name, version=signed["version"], expires=expires, data=compact(dict(signed)))

@@ -1,0 +1,54 @@
+"""Roots and the top-level targets role: who may sign what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rstuf.clock import iso
+from rstuf.metadata.bins import Bins
+from rstuf.metadata.render import SPEC_VERSION, Unsigned, part_of
+from rstuf.model.keys import PublicKey
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
+
+
+@dataclass(frozen=True, slots=True)
+class Signatories:
+    """The keys that may sign a role, and how many of them must."""
+
+    keys: Sequence[PublicKey]
+    threshold: int
+
+    def role(self) -> dict[str, Any]:
+        """The role object of TUF §4.3, key ids in the order of `keys`."""
+        return {"keyids": [key.keyid for key in self.keys], "threshold": self.threshold}
+
+
+def first_root(roles: Mapping[RoleName, Signatories], *, expires: datetime) -> Unsigned:
+    """Root version 1 (TUF §4.3), with consistent snapshots."""
+    keys = {key.keyid: key.to_dict() for name in TOP_LEVEL for key in roles[name].keys}
+    signed = {
+        "_type": "root",
+        "consistent_snapshot": True,
+        "expires": iso(expires),
+        "keys": keys,
+        "roles": {name: roles[name].role() for name in (ROOT, SNAPSHOT, TARGETS, TIMESTAMP)},
+        "spec_version": SPEC_VERSION,
+        "version": 1,
+    }
+    return part_of(ROOT, signed, expires=expires)
+
+
+def targets_over_bins(bins: Bins, signatories: Signatories) -> dict[str, Any]:
+    """The `signed` object of a targets role that only delegates, to succinct bins (TAP 15); undated, unversioned."""
+    return {
+        "_type": "targets",
+        "delegations": {
+            "keys": {key.keyid: key.to_dict() for key in signatories.keys},
+            "succinct_roles": {**signatories.role(), "bit_length": bins.bits, "name_prefix": bins.prefix},
+        },
+        "spec_version": SPEC_VERSION,
+        "targets": {},
+    }

@@ -1,0 +1,176 @@
+"""Metadata files taken apart: strictly, with what they do not know kept.
+
+A view reads the fields rstuf needs from a `signed` object and leaves the object itself as it is, so that foreign fields
+survive when a role is signed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from rstuf.clock import parse_iso
+from rstuf.errors import InvalidJson, InvalidMetadata
+from rstuf.metadata.bins import Bins
+from rstuf.metadata.canonical import canonical, compact, strict_loads
+from rstuf.model.artifacts import MAX_INTEGER
+from rstuf.model.keys import KeyId, PublicKey
+from rstuf.model.names import TOP_LEVEL, RoleName
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One entry of `signatures`: which key, and the signature in hex."""
+
+    keyid: KeyId
+    sig: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A metadata file: its `signed` object, the canonical bytes that were signed, and the signatures."""
+
+    name: str
+    signed: Mapping[str, Any]
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    @property
+    def version(self) -> int:
+        """The metadata's version."""
+        return int(self.signed["version"])
+
+    @property
+    def expires(self) -> datetime:
+        """When it expires, UTC."""
+        return parse_iso(self.signed["expires"])
+
+
+@dataclass(frozen=True, slots=True)
+class RoleKeys:
+    """Who may sign a role: key ids, the keys themselves, and how many must."""
+
+    keyids: tuple[KeyId, ...]
+    threshold: int
+    keys: Mapping[KeyId, PublicKey]
+
+
+def open_envelope(data: bytes, *, name: str, kind: str) -> Envelope:
+    """Take a metadata file apart.
+
+    Args:
+        name: the file's name, for messages.
+        kind: the `_type` it must have.
+
+    Raises:
+        InvalidMetadata: it is not strict JSON of the shape that TUF §4.2 and §4.3 describe.
+    """
+    try:
+        whole = strict_loads(data, what=name)
+    except InvalidJson as error:
+        raise InvalidMetadata(name, f"it is not acceptable JSON: {error.reason}") from None
+    signed = whole.get("signed") if isinstance(whole, dict) else None
+    if not isinstance(signed, dict):
+        raise InvalidMetadata(name, "it has no signed object")
+    if signed.get("_type") != kind:
+        raise InvalidMetadata(name, f"it is not {kind} metadata")
+    version = signed.get("version")
+    if type(version) is not int or not 1 <= version <= MAX_INTEGER:
+        raise InvalidMetadata(name, "its version is not a whole number from 1 on")
+    try:
+        parse_iso(signed["expires"])
+        signatures = tuple(Signature(KeyId(each["keyid"]), each["sig"]) for each in whole["signatures"])
+    except (KeyError, TypeError, ValueError):
+        raise InvalidMetadata(name, "its expiry or signatures are not of the form they must have") from None
+    if not all(isinstance(each.keyid, str) and isinstance(each.sig, str) for each in signatures):
+        raise InvalidMetadata(name, "its signatures are not of the form they must have")
+    return Envelope(name=name, signed=signed, payload=canonical(compact(signed)), signatures=signatures)
+
+
+def root_roles(root: Envelope) -> Mapping[RoleName, RoleKeys]:
+    """Who may sign each top-level role, by a root.
+
+    Raises:
+        InvalidMetadata: a role or a key is missing or misshapen.
+    """
+    keys = _keys(root, root.signed.get("keys"))
+    roles = root.signed.get("roles")
+    if not isinstance(roles, dict):
+        raise InvalidMetadata(root.name, "it has no roles")
+    return {name: _role_keys(root, name, roles.get(name), keys) for name in TOP_LEVEL}
+
+
+@dataclass(frozen=True, slots=True)
+class BinDelegation:
+    """A succinct delegation: the bins, and who may sign each of them."""
+
+    bins: Bins
+    signers: RoleKeys
+
+
+def bin_delegation(targets: Envelope) -> BinDelegation | None:
+    """The succinct delegation of a targets role (TAP 15), or None where it has none.
+
+    Raises:
+        InvalidMetadata: it is misshapen.
+    """
+    delegations = targets.signed.get("delegations")
+    if delegations is None:
+        return None
+    succinct = delegations.get("succinct_roles") if isinstance(delegations, dict) else None
+    if succinct is None:
+        return None
+    keys = _keys(targets, delegations.get("keys"))
+    signers = _role_keys(targets, "succinct_roles", succinct, keys)
+    bits, prefix = succinct.get("bit_length"), succinct.get("name_prefix")
+    if type(bits) is not int or not 1 <= bits <= 32 or not isinstance(prefix, str) or not prefix:
+        raise InvalidMetadata(targets.name, "its succinct delegation is not of the form of TAP 15")
+    return BinDelegation(Bins(bits=bits, prefix=prefix), signers)
+
+
+def _keys(envelope: Envelope, keys: object) -> Mapping[KeyId, PublicKey]:
+    if not isinstance(keys, dict):
+        raise InvalidMetadata(envelope.name, "it has no keys")
+    found: dict[KeyId, PublicKey] = {}
+    for keyid, key in keys.items():
+        try:
+            # A kind of key whose value is not one text (Sigstore identities) signs nothing here, and stays.
+            if isinstance(key["keyval"].get("public"), str):
+                found[KeyId(keyid)] = PublicKey.from_dict(key)
+        except (KeyError, TypeError, AttributeError):
+            raise InvalidMetadata(envelope.name, f"its key {keyid[:16]} is misshapen") from None
+    return found
+
+
+def _role_keys(envelope: Envelope, name: str, role: object, keys: Mapping[KeyId, PublicKey]) -> RoleKeys:
+    keyids = role.get("keyids") if isinstance(role, dict) else None
+    threshold = role.get("threshold") if isinstance(role, dict) else None
+    if not isinstance(keyids, list) or not all(isinstance(each, str) for each in keyids):
+        raise InvalidMetadata(envelope.name, f"its role {name} has no key ids")
+    if type(threshold) is not int or threshold < 1:
+        raise InvalidMetadata(envelope.name, f"its role {name} has no threshold from 1 on")
+    ids = tuple(KeyId(each) for each in keyids)
+    return RoleKeys(keyids=ids, threshold=threshold, keys={each: keys[each] for each in ids if each in keys})
+
+
+def split_signed(data: bytes) -> bytes:
+    """The `signed` part of a file that rstuf wrote (signatures first, compact), as it stands there.
+
+    Raises:
+        InvalidMetadata: the file is not of our form.
+    """
+    start = data.find(b',"signed":')
+    if not data.startswith(b'{"signatures":') or start < 0 or not data.endswith(b"}"):
+        raise InvalidMetadata("metadata", "it is not in the form rstuf writes")
+    return data[start + len(b',"signed":') : -1]
+
+
+def read_signatures(data: bytes) -> Sequence[Signature]:
+    """The signatures of a file that rstuf wrote, without reading the rest."""
+    start = data.find(b',"signed":')
+    entries = orjson.loads(data[len(b'{"signatures":') : start])
+    return [Signature(KeyId(each["keyid"]), each["sig"]) for each in entries]

@@ -1,0 +1,221 @@
+"""Artifacts come and go: accepted durably here, visible after the next publication."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, BinaryIO, Final, Protocol
+
+from rstuf.errors import ArtifactConflict, InvalidInput
+from rstuf.metadata.fragments import row_of
+from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
+from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
+from rstuf.model.names import TARGETS, TargetPath
+from rstuf.progress import step
+from rstuf.repository.interfaces import ArtifactBatch, ReceivedContent, RowSpool
+from rstuf.repository.ports import Ports
+from rstuf.repository.reports import AcceptedChange
+
+_GROUP: Final = 256
+_CHUNK: Final = 1 << 18
+
+
+class Source(Protocol):
+    """A file on its way in."""
+
+    @property
+    def path(self) -> TargetPath:
+        """The artifact path it will have."""
+
+    @property
+    def size(self) -> int:
+        """Bytes it had when it was found, for progress."""
+
+    @property
+    def expected_sha256(self) -> str | None:
+        """What it must hash to, where a listing says so."""
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Its bytes. Leaving the block raises `SourceChanged` where it was changed meanwhile."""
+
+
+class Conflict(Enum):
+    """What becomes of a known path that is offered with another content."""
+
+    REFUSE = auto()
+    REPLACE = auto()
+
+
+@dataclass(slots=True)
+class _Intake:
+    """One batch of artifacts on its way in."""
+
+    ports: Ports
+    spool: RowSpool
+    conflict: Conflict
+    length: int = 0
+
+    def take(self, artifacts: Iterable[Artifact], batch: ArtifactBatch) -> None:
+        """Queue artifacts whose contents were received; refuse another content before any content is kept."""
+        with self.ports.state.read() as reader:
+            for artifact in artifacts:
+                row = row_of(artifact)
+                known = reader.artifact(row.path)
+                same = known is not None and row_of(known.artifact).fragment == row.fragment
+                if known is not None and not same and known.state is not ArtifactState.REMOVING:
+                    self._refuse_other(known.artifact, artifact)
+                if same and self._is_kept(artifact):
+                    batch.discard(artifact.path)
+                else:
+                    self.length += artifact.length
+                self.spool.append(row)
+
+    def _refuse_other(self, known: Artifact, offered: Artifact) -> None:
+        if self.conflict is Conflict.REFUSE:
+            raise ArtifactConflict(known.path, signed=describe(known), offered=describe(offered))
+
+    def _is_kept(self, artifact: Artifact) -> bool:
+        storage = self.ports.artifacts
+        return storage is None or storage.exists(artifact.path, artifact.hashes)
+
+    def accept(self, action: str) -> AcceptedChange:
+        """Record everything that was taken, in one transaction."""
+        ports = self.ports
+        if len(self.spool) == 0:
+            return AcceptedChange(number=0)
+        with (
+            step(ports.progress, "recording", total=len(self.spool), unit="artifacts"),
+            ports.state.transaction(actor=ports.actor) as state,
+        ):
+            number = state.next_number()
+            result = state.put_artifacts(
+                TARGETS,
+                _counted(self.spool, ports),
+                number=number,
+                replace=self.conflict is Conflict.REPLACE,
+                role_limit=TARGETS_PAYLOAD_BYTES,
+            )
+            changed = result.added + result.replaced > 0
+            if changed:
+                details = {"added": result.added, "number": number, "replaced": result.replaced}
+                state.record(action, details, at=ports.clock.now())
+        return AcceptedChange(
+            number=number if changed else 0,
+            added=result.added,
+            replaced=result.replaced,
+            unchanged=result.unchanged,
+            length=self.length,
+        )
+
+
+def add_files(
+    ports: Ports,
+    sources: Sequence[Source],
+    *,
+    conflict: Conflict = Conflict.REFUSE,
+    custom: Mapping[str, Any] | None = None,
+) -> AcceptedChange:
+    """Accept files: hashed, their contents copied where this repository keeps contents, and recorded; all or nothing.
+
+    Args:
+        custom: the publisher's data for each of them.
+
+    Raises:
+        InvalidPath, InvalidArtifact, ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
+        SourceChanged: one was changed while it was read; nothing was taken.
+        StorageError: contents could not be stored.
+    """
+    keeping = ports.artifacts.batch() if ports.artifacts is not None else nullcontext(_HashOnly())
+    with ports.state.read() as reader:
+        reader.settings()
+    with ports.state.spool() as spool, keeping as batch:
+        intake = _Intake(ports, spool, conflict)
+        total = sum(source.size for source in sources)
+        with step(ports.progress, "hashing", total=total, unit="bytes"):
+            for start in range(0, len(sources), _GROUP):
+                group = [_receive(ports, batch, each, custom) for each in sources[start : start + _GROUP]]
+                intake.take(group, batch)
+        # Contents are durable before the state says that they are here.
+        batch.commit()
+        return intake.accept("artifacts.add")
+
+
+def add_artifacts(
+    ports: Ports, rows: Iterable[ArtifactRow], *, conflict: Conflict = Conflict.REFUSE, action: str = "artifacts.add"
+) -> AcceptedChange:
+    """Accept artifacts by what is known of them, streaming; all or nothing. Contents are served from elsewhere.
+
+    Raises:
+        InvalidInput: one of `rows` cannot be read; nothing was taken.
+        ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
+    """
+    with ports.state.read() as reader:
+        reader.settings()
+    with ports.state.spool() as spool:
+        with step(ports.progress, "reading", unit="artifacts"):
+            for row in rows:
+                spool.append(row)
+                ports.progress.advance()
+        return _Intake(ports, spool, conflict).accept(action)
+
+
+def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChange:
+    """Accept removals; all or nothing. Contents stay where clients of older metadata look for them.
+
+    Raises:
+        ArtifactNotFound: one is not here; nothing was removed.
+    """
+    wanted = sorted(set(paths))
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.settings()
+        number = state.next_number()
+        removed = state.remove_artifacts(TARGETS, wanted, number=number)
+        state.record("artifacts.remove", {"number": number, "removed": removed}, at=ports.clock.now())
+    return AcceptedChange(number=number, removed=removed)
+
+
+def _receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping[str, Any] | None) -> Artifact:
+    with source.open() as stream:
+        content = batch.receive(source.path, stream, ports.progress.advance)
+    expected = source.expected_sha256
+    if expected is not None and content.hashes["sha256"] != expected:
+        raise InvalidInput(
+            f"{source.path} does not hash to what its listing says",
+            hint="the file or the listing is damaged; nothing was taken",
+        )
+    return Artifact(path=source.path, length=content.length, hashes=content.hashes, custom=custom)
+
+
+def describe(artifact: Artifact) -> str:
+    """A content in a few words: its first hash, shortened, and its length."""
+    algorithm, digest = next(iter(artifact.hashes.items()))
+    return f"{algorithm} {digest[:8]}…{digest[-4:]}, {artifact.length} B"
+
+
+@dataclass(slots=True)
+class _HashOnly:
+    """Where contents are served from elsewhere: they are hashed and left where they are."""
+
+    def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
+        digest, length = hashlib.sha256(), 0
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            length += len(chunk)
+            on_bytes(len(chunk))
+        return ReceivedContent(length=length, hashes={"sha256": digest.hexdigest()})
+
+    def discard(self, path: TargetPath) -> None:
+        return
+
+    def commit(self) -> None:
+        return
+
+
+def _counted(rows: Iterable[ArtifactRow], ports: Ports) -> Iterator[ArtifactRow]:
+    for count, row in enumerate(rows, 1):
+        yield row
+        if count % 1000 == 0:
+            ports.progress.advance(1000)

@@ -1,0 +1,231 @@
+"""The ceremony: root version 1, the policy, and the first publication.
+
+It is prepared in memory as a whole (keys made or read, root signed by everyone it needs) before anything is written,
+so a refused plan or a wrong passphrase leaves nothing behind. Then it is carried out in steps that can each be done
+again: an interrupted ceremony goes on when the same plan is run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from rstuf.errors import CeremonyUnfinished, InvalidPlan, NotEnoughSigners, SigningError, WorkspaceExists
+from rstuf.metadata.bins import Bins
+from rstuf.metadata.key_identity import key_identity
+from rstuf.metadata.render import sign_with
+from rstuf.metadata.root import Signatories, first_root, targets_over_bins
+from rstuf.metadata.views import Signature
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.roles import NewRole, RoleKind
+from rstuf.model.settings import Phase, RepositorySettings
+from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource
+from rstuf.repository.plan import KeyPlan, Plan
+from rstuf.repository.ports import Ports
+from rstuf.repository.recovery import recover
+from rstuf.repository.release import bring_out
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.roots import commit_root
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCeremony:
+    """A ceremony that needs nothing more from anybody.
+
+    Attributes:
+        entries: the keys, by name.
+        made: those of them that are new and not saved yet.
+        root: the bytes of root version 1, signed.
+        begun: the instant it is dated from, UTC.
+        notes: what a person should know about the policy, in words of its roles.
+        opened: signers that are open already, by key id.
+    """
+
+    plan: Plan
+    entries: Mapping[str, KeyEntry]
+    made: Sequence[NewKey]
+    root: bytes
+    begun: datetime
+    notes: tuple[str, ...]
+    opened: Mapping[KeyId, RoleSigner]
+
+
+@dataclass(frozen=True, slots=True)
+class _AlreadyOpen:
+    """A signer source that asks for no passphrase twice."""
+
+    opened: Mapping[KeyId, RoleSigner]
+    others: SignerSource
+
+    def open(self, entry: KeyEntry) -> RoleSigner:
+        return self.opened.get(entry.keyid) or self.others.open(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyReport:
+    """A repository that clients can see.
+
+    Attributes:
+        root: the bytes of root version 1, what clients must be given.
+        publication: what was published first.
+        keys: its keys by name.
+        notes: what a person should know about the policy.
+    """
+
+    repository: str
+    root: bytes
+    publication: PublicationReport
+    keys: Mapping[str, KeyEntry]
+    notes: tuple[str, ...]
+
+
+def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime, reuse: bool) -> PreparedCeremony:
+    """Make and read the plan's keys and sign root version 1, in memory.
+
+    Args:
+        reuse: an interrupted ceremony goes on: keys that it saved are taken as they are.
+
+    Raises:
+        InvalidPlan, InvalidKey: a key cannot be used, or two names stand for one key.
+        SigningError: a root signer is not at hand; nothing was written.
+    """
+    made = {
+        key.name: maker.generate(key.name, key.generate, key.signer or "", encrypt=key.encrypt, reuse=reuse, added=now)
+        for key in plan.keys.values()
+        if key.generate is not None
+    }
+    opened: dict[str, RoleSigner] = {name: key.signer for name, key in made.items()}
+    entries = {name: key.entry for name, key in made.items()}
+    for key in plan.keys.values():
+        if key.name not in entries:
+            entries[key.name] = _known_key(key, maker=maker, now=now)
+    _refuse_same_keys(entries.values())
+    root = _sign_root(plan, entries, opened, signers, now=now)
+    for name in (plan.online, *plan.targets_signers):
+        if name not in opened:
+            opened[name] = signers.open(entries[name])
+    by_id = {signer.keyid: signer for signer in opened.values()}
+    return PreparedCeremony(plan, entries, list(made.values()), root, now, _notes(plan), by_id)
+
+
+def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
+    """Write what was prepared: keys, state, root, first publication. Each step may have been done before.
+
+    Raises:
+        WorkspaceExists: a ceremony has ended here.
+        CeremonyUnfinished: one of another plan was begun here.
+        StorageError, StateError: run the same ceremony again when it is mended.
+    """
+    plan = prepared.plan
+    ports = replace(ports, signers=_AlreadyOpen(prepared.opened, ports.signers))
+    for key in prepared.made:
+        key.save()
+    with ports.state.publication_lock(purpose="ceremony"):
+        with ports.state.transaction(actor=ports.actor) as state:
+            if not state.begun():
+                state.begin_repository(
+                    RepositorySettings(plan.name, Phase.CEREMONY, prepared.begun, plan.digest, prepared.begun)
+                )
+                state.add_roles(_roles(plan))
+                for entry in prepared.entries.values():
+                    state.add_key(entry)
+                for role, periods in plan.periods.items():
+                    state.set_periods(role, periods)
+                keys = {name: entry.keyid for name, entry in prepared.entries.items()}
+                details = {"name": plan.name, "bins": plan.bins, "keys": keys}
+                state.record("ceremony.begin", details, at=ports.clock.now())
+            settings = state.settings()
+            newest = state.newest_root()
+        if settings.phase is not Phase.CEREMONY:
+            raise WorkspaceExists("this workspace", "a repository whose ceremony has ended")
+        if settings.plan_digest != plan.digest:
+            raise CeremonyUnfinished("this workspace")
+        recover(ports)
+        if newest is None:
+            commit_root(ports, prepared.root, signed_at=prepared.begun)
+        root = newest.data if newest is not None else prepared.root
+        publication = _first_publication(ports, prepared)
+        with ports.state.transaction(actor=ports.actor) as state:
+            state.set_phase(Phase.LIVE)
+            state.record("ceremony.end", {"timestamp": publication.timestamp_version}, at=ports.clock.now())
+    return CeremonyReport(plan.name, root, publication, prepared.entries, prepared.notes)
+
+
+def _first_publication(ports: Ports, prepared: PreparedCeremony) -> PublicationReport:
+    with ports.state.read() as reader:
+        visible = reader.role(TIMESTAMP).visible
+        if visible:
+            return PublicationReport(published=True, timestamp_version=visible)
+        parts = [Part(reader.role(TARGETS), 0, Reason.CHANGED)]
+        parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
+    plan = prepared.plan
+    online = Signatories([prepared.entries[plan.online].key], 1)
+    proposed = targets_over_bins(Bins(plan.bin_bits), online)
+    return bring_out(ports, parts, proposed_targets=proposed)
+
+
+def _roles(plan: Plan) -> Iterable[NewRole]:
+    yield NewRole(ROOT, RoleKind.ROOT)
+    yield NewRole(TARGETS, RoleKind.TARGETS, bin_bits=plan.bin_bits)
+    yield NewRole(SNAPSHOT, RoleKind.SNAPSHOT)
+    yield NewRole(TIMESTAMP, RoleKind.TIMESTAMP)
+    bins = Bins(plan.bin_bits)
+    for index in range(bins.count):
+        yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
+
+
+def _known_key(key: KeyPlan, *, maker: KeyMaker, now: datetime) -> KeyEntry:
+    public: PublicKey = (
+        maker.read_public(key.public) if key.public is not None else maker.public_of(key.name, key.signer or "")
+    )
+    return KeyEntry(name=key.name, key=public, signer=key.signer, added=now)
+
+
+def _refuse_same_keys(entries: Iterable[KeyEntry]) -> None:
+    seen: dict[bytes, str] = {}
+    for entry in entries:
+        other = seen.setdefault(key_identity(entry.key), entry.name)
+        if other != entry.name:
+            raise InvalidPlan(f"[keys.{entry.name}]", f"it is the same key as [keys.{other}]")
+
+
+def _sign_root(
+    plan: Plan,
+    entries: Mapping[str, KeyEntry],
+    opened: dict[str, RoleSigner],
+    signers: SignerSource,
+    *,
+    now: datetime,
+) -> bytes:
+    online = Signatories([entries[plan.online].key], 1)
+    targets = Signatories([entries[name].key for name in plan.targets_signers], plan.targets_threshold)
+    root = Signatories([entries[name].key for name in plan.root_signers], plan.root_threshold)
+    roles = {ROOT: root, TARGETS: targets if plan.targets_signers else online, SNAPSHOT: online, TIMESTAMP: online}
+    unsigned = first_root(roles, expires=now + plan.periods[ROOT].expires)
+    away: dict[str, SigningError] = {}
+    for name in plan.root_signers:
+        if name not in opened:
+            try:
+                opened[name] = signers.open(entries[name])
+            except SigningError as error:
+                away[name] = error
+    present = [name for name in plan.root_signers if name in opened]
+    if len(present) < plan.root_threshold:
+        if len(away) == 1:
+            raise next(iter(away.values()))
+        reasons = {name: getattr(error, "reason", error.message) for name, error in away.items()}
+        raise NotEnoughSigners(ROOT, available=len(present), threshold=plan.root_threshold, reasons=reasons)
+    signatures = [Signature(opened[name].keyid, opened[name].sign(unsigned.payload)) for name in present]
+    return sign_with(unsigned, signatures).data
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    notes = []
+    if plan.root_threshold == 1:
+        notes.append("one root key alone can change everything; a threshold of 2 or more survives its theft")
+    if len(plan.root_signers) == plan.root_threshold:
+        notes.append("every root key is needed; losing one of them loses the repository")
+    return tuple(notes)

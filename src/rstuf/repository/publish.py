@@ -1,0 +1,83 @@
+"""The use case of publishing: every accepted change becomes visible, in one release."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Final
+
+from rstuf.model.names import TARGETS, TIMESTAMP
+from rstuf.model.roles import RoleKind
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.recovery import recover
+from rstuf.repository.release import bring_out, with_followers
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
+from rstuf.repository.visible import check_visible
+
+# A snapshot over this many bins is large: publications of such a repository are at least this far apart.
+_MANY_BINS: Final = 4096
+_DISTANCE: Final = timedelta(seconds=1)
+
+
+class Spacing(Enum):
+    """Whether a publication keeps a distance from the one before, so that close changes share one."""
+
+    NONE = auto()
+    GROUPED = auto()
+
+
+def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationReport:
+    """Make every accepted change visible; first bring an interrupted publication to its end.
+
+    Raises:
+        Locked: another process publishes for longer than the state waits.
+        SigningError, StorageError, ReleaseRefused: clients still see what they saw.
+    """
+    with ports.state.publication_lock(purpose="publish"):
+        recovery = recover(ports)
+        check_visible(ports)
+        if spacing is Spacing.GROUPED:
+            _keep_distance(ports)
+        with ports.state.read() as reader:
+            parts = changed_parts(reader)
+            visible = reader.role(TIMESTAMP).visible
+        if not parts:
+            completed = recovery is Recovery.COMPLETED
+            return PublicationReport(published=completed, timestamp_version=visible, recovery=recovery)
+        return bring_out(ports, parts, recovery=recovery)
+
+
+def changed_parts(reader: StateReader) -> list[Part]:
+    """The roles whose changes clients do not see yet, each to be rendered at the newest change."""
+    number = reader.totals().newest_number
+    return [
+        Part(role, number, Reason.FORCED if role.forced else Reason.CHANGED)
+        for role in reader.dirty_roles()
+        if role.kind is not RoleKind.ROOT
+    ]
+
+
+def plan_publication(ports: Ports) -> PublicationPlan:
+    """What `publish` would bring now. Writes nothing, waits for nobody."""
+    with ports.state.read() as reader:
+        reader.settings()
+        changed = changed_parts(reader)
+        parts = with_followers(reader, changed) if changed else []
+    return PublicationPlan(
+        roles=tuple(
+            RoleChange(part.role.name, part.role.visible, part.role.version + 1, part.reason) for part in parts
+        ),
+        artifacts_waiting=bool(changed),
+    )
+
+
+def _keep_distance(ports: Ports) -> None:
+    with ports.state.read() as reader:
+        last, bits = reader.last_publication(), reader.role(TARGETS).bin_bits
+    if last is None or last.committed is None or bits is None or 1 << bits < _MANY_BINS:
+        return
+    since = ports.clock.now() - last.committed
+    if timedelta(0) <= since < _DISTANCE:
+        ports.clock.sleep(_DISTANCE - since)

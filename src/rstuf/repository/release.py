@@ -1,0 +1,196 @@
+"""A release: the one way in which clients come to see anything new.
+
+Invariant: at every instant, all that is reachable from the visible timestamp exists, never changes, verifies from the
+visible root, and is not older than what was visible before; snapshot never drops a name that it has listed.
+
+From it follows the order, which `bring_out` keeps: versions are taken durably before any file is written (a version is
+never used twice), files are durable under names that are written once before anything points to them, the release is
+checked from the storage as a client would, the timestamp's bytes are in the state before the timestamp is replaced
+(from then on the publication is completed, never abandoned), and the state calls things published only afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rstuf.errors import InvalidMetadata, RstufError
+from rstuf.metadata import limits, release_check, render
+from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
+from rstuf.model.publication import SignedRole
+from rstuf.model.roles import RoleKind
+from rstuf.progress import step
+from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
+from rstuf.repository.reports import PublicationReport, Reason, Recovery, RoleChange
+from rstuf.repository.visible import TIMESTAMP_FILE
+
+
+def bring_out(
+    ports: Ports,
+    parts: Sequence[Part],
+    *,
+    proposed_targets: Mapping[str, Any] | None = None,
+    recovery: Recovery = Recovery.NOTHING,
+) -> PublicationReport:
+    """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
+
+    Args:
+        proposed_targets: what targets says, before there is a visible one (the ceremony's).
+
+    Raises:
+        SigningError: a key cannot be reached; nothing was staged.
+        StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
+    """
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata, proposed=proposed_targets)
+        parts = with_followers(reader, parts)
+        desk = SigningDesk(reader, ports.signers)
+        for part in parts:
+            desk.signers(part.role.name, authority.role_keys(part.role.name, part.role.kind))
+        now, periods = ports.signing_time(reader), reader.periods()
+
+        with ports.state.transaction(actor=ports.actor) as state:
+            publication = state.stage_publication([(part.role, part.number) for part in parts], begun=now)
+        try:
+            # A view from after the staging: it holds the versions just taken, and every change up to their number.
+            with ports.state.read() as staged:
+                versions = {role.id: role for role, _ in staged.publication_roles(publication.id)}
+                planned = tuple(versions[part.role.id] for part in parts)
+                by_id = {part.role.id: part for part in parts}
+                release = Release(publication, by_id, planned, authority, periods, now)
+                written = _write(ports, release, staged, desk)
+                _check(ports, release, staged, written)
+        except BaseException:
+            # An interrupted process leaves the same behind; recovery does then what is done here.
+            with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
+                state.abandon_publication(publication.id)
+            raise
+        return _commit(ports, release, written, recovery)
+
+
+def with_followers(reader: StateReader, parts: Sequence[Part]) -> list[Part]:
+    """`parts` in the order of writing, with snapshot where a listed role changes, and timestamp always."""
+    listed = sorted((part for part in parts if part.role.kind in LISTED), key=_order)
+    given = {part.role.name: part for part in parts}
+    following = []
+    snapshot = given.get(SNAPSHOT)
+    if snapshot is None and listed:
+        snapshot = Part(reader.role(SNAPSHOT), 0, Reason.FOLLOWS)
+    if snapshot is not None:
+        following.append(snapshot)
+    following.append(given.get(TIMESTAMP) or Part(reader.role(TIMESTAMP), 0, Reason.FOLLOWS))
+    return [*listed, *following]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a release has on the storage: each role's record in the order of writing, and the timestamp to come."""
+
+    roles: tuple[SignedRole, ...]
+    timestamp: bytes
+
+
+def _order(part: Part) -> tuple[bool, int, int, int]:
+    role = part.role
+    return role.kind is not RoleKind.TARGETS, role.holder or 0, role.index if role.index is not None else -1, role.id
+
+
+def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDesk) -> _Written:
+    """Render and sign every role; write all but timestamp under their versioned names, durable together."""
+    ports.metadata.prepare()
+    roles: list[SignedRole] = []
+    facts: dict[RoleName, SignedRole] = {}
+    timestamp = b""
+    total = len(release.planned)
+    with step(ports.progress, "signing", total=total, unit="roles"), ports.metadata.batch() as batch:
+        for planned, unsigned in rendered(release, reader, facts):
+            file = desk.sign(unsigned, release.authority.role_keys(planned.name, planned.kind))
+            if planned.kind is RoleKind.TIMESTAMP:
+                timestamp = file.data
+            else:
+                batch.create(file.file_name, file.data)
+            record = record_of(release, planned, file)
+            roles.append(record)
+            if planned.kind is not RoleKind.BIN:
+                facts[planned.name] = record
+            ports.progress.advance()
+        batch.commit()
+    return _Written(tuple(roles), timestamp)
+
+
+def _check(ports: Ports, release: Release, reader: StateReader, written: _Written) -> None:
+    """Judge the release by the bytes on the storage, as a client that holds the visible state would."""
+    authority, now = release.authority, ports.clock.now()
+    parts = {part.role.name: part.role for part in release.parts.values() if part.role.kind is not RoleKind.BIN}
+    named = release_check.check_timestamp(
+        written.timestamp, visible_version=parts[TIMESTAMP].visible, keys=authority.top_level[TIMESTAMP], now=now
+    )
+    snapshot = reader.role(SNAPSHOT)
+    version = named["version"]
+    listed = release_check.check_snapshot(
+        ports.metadata.read(render.versioned(SNAPSHOT, version), limit=limits.SNAPSHOT_WITH_LENGTH_BYTES),
+        named=named,
+        visible_version=snapshot.visible,
+        visible_entries=reader.snapshot_entries(),
+        keys=authority.top_level[SNAPSHOT],
+        now=now,
+    )
+    root = reader.newest_root()
+    if root is None or ports.metadata.read(authority.root.name, limit=limits.ROOT_BYTES) != root.data:
+        raise InvalidMetadata(authority.root.name, "it is not what was published")
+    with step(ports.progress, "checking", total=len(written.roles), unit="roles"):
+        for role in written.roles:
+            if role.planned.kind in LISTED:
+                name = render.versioned(role.planned.name, role.planned.version)
+                release_check.check_role_file(
+                    ports.metadata.read(name, limit=limits.TARGETS_BYTES),
+                    expected=role,
+                    listed=listed,
+                    keys=authority.role_keys(role.planned.name, role.planned.kind),
+                    now=now,
+                )
+            ports.progress.advance()
+
+
+def _commit(ports: Ports, release: Release, written: _Written, recovery: Recovery) -> PublicationReport:
+    """Make the release visible, and only then call it so."""
+    publication = release.publication
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.record_files(publication.id, written.roles)
+        state.commit_publication(publication.id, timestamp=written.timestamp)
+    ports.metadata.replace(TIMESTAMP_FILE, written.timestamp)
+    settle(ports, publication.id, signed_at=release.now, roles=len(written.roles))
+    changes = tuple(
+        RoleChange(
+            name=role.planned.name,
+            previous=release.parts[role.planned.id].role.visible,
+            version=role.planned.version,
+            reason=release.parts[role.planned.id].reason,
+            length=role.file.length,
+        )
+        for role in written.roles
+    )
+    return PublicationReport(
+        published=True,
+        timestamp_version=publication.timestamp_version,
+        roles=changes,
+        length=sum(role.file.length for role in written.roles),
+        recovery=recovery,
+    )
+
+
+def settle(ports: Ports, publication: int, *, signed_at: datetime | None, roles: int) -> None:
+    """Record that clients see a publication whose timestamp was replaced."""
+    now = ports.clock.now()
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.settle_publication(publication, committed=now)
+        if signed_at is not None:
+            state.note_evidence(signed_at)
+        visible = state.role(TIMESTAMP).visible
+        state.record("publish", {"publication": publication, "roles": roles, "timestamp": visible}, at=now)

@@ -1,0 +1,167 @@
+"""What a release consists of, rendered role by role: memory holds one of them at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from rstuf.errors import InvalidMetadata
+from rstuf.metadata import render
+from rstuf.metadata.render import SignedFile, Unsigned
+from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.names import SNAPSHOT, TARGETS, RoleName, TargetPath
+from rstuf.model.policy import Periods
+from rstuf.model.publication import PlannedRole, Publication, SignedRole
+from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.repository.authority import Authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.reports import Reason
+
+# The roles that snapshot lists.
+LISTED: Final = frozenset({RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED})
+# Bins are due at different times within this part of their life before the sign-by period, so that renewals spread.
+_SPREAD: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A role that a publication brings anew: the change number it is rendered at, and why it is there."""
+
+    role: RoleState
+    number: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One publication under way: what was staged, and what is needed to render and sign it."""
+
+    publication: Publication
+    parts: Mapping[int, Part]
+    planned: tuple[PlannedRole, ...]
+    authority: Authority
+    periods: Mapping[str, Periods]
+    now: datetime
+
+
+def rendered(
+    release: Release, reader: StateReader, done: Mapping[RoleName, SignedRole]
+) -> Iterator[tuple[PlannedRole, Unsigned]]:
+    """The roles of a release in their order, each rendered when its turn comes; `done` holds those before it."""
+    bins = [planned for planned in release.planned if planned.kind is RoleKind.BIN]
+    for planned in release.planned:
+        if planned.kind is RoleKind.TARGETS:
+            expires = _expiry(release, planned)
+            yield (
+                planned,
+                render.renewed_part(TARGETS, release.authority.targets, version=planned.version, expires=expires),
+            )
+    for planned, entries in _bin_contents(release, reader, bins):
+        expires = _expiry(release, planned)
+        yield planned, render.bin_part(planned.name, version=planned.version, expires=expires, entries=entries)
+    snapshot_version, snapshot_facts = _visible_snapshot(reader)
+    for planned in release.planned:
+        if planned.kind is RoleKind.SNAPSHOT:
+            listed = dict(reader.snapshot_entries())
+            listed.update((each.name, each.version) for each in release.planned if each.kind in LISTED)
+            yield (
+                planned,
+                render.snapshot_part(
+                    version=planned.version, expires=_expiry(release, planned), entries=list(listed.items())
+                ),
+            )
+            snapshot_version, snapshot_facts = planned.version, done[SNAPSHOT].file
+    planned = release.planned[-1]
+    if snapshot_facts is None:
+        raise InvalidMetadata("snapshot", "there is none that timestamp could name")
+    yield (
+        planned,
+        render.timestamp_part(
+            version=planned.version,
+            expires=_expiry(release, planned),
+            snapshot_version=snapshot_version,
+            snapshot=snapshot_facts,
+        ),
+    )
+
+
+def _visible_snapshot(reader: StateReader) -> tuple[int, FileFacts | None]:
+    role = reader.role(SNAPSHOT)
+    return role.visible, role.file
+
+
+def _bin_contents(
+    release: Release, reader: StateReader, bins: Sequence[PlannedRole]
+) -> Iterator[tuple[PlannedRole, list[tuple[str, bytes]]]]:
+    """Each bin with what it holds, read in one scan for each run of neighbours at one number."""
+    if not bins:
+        return
+    delegation = release.authority.bins
+    if delegation is None:
+        raise InvalidMetadata("targets", "it delegates to no bins")
+    layout = delegation.bins
+    shift = SLOT_BITS - layout.bits
+    start = 0
+    while start < len(bins):
+        end = start + 1
+        while end < len(bins) and _follows(bins[end - 1], bins[end]):
+            end += 1
+        run = bins[start:end]
+        holder = release.parts[run[0].id].role.holder
+        low, high = layout.slots(_index(run[0]))[0], layout.slots(_index(run[-1]))[1]
+        rows = reader.contents(holder or 0, low, high, number=run[0].number)
+        yield from _shared_out(run, rows, shift)
+        start = end
+
+
+def _follows(before: PlannedRole, after: PlannedRole) -> bool:
+    return before.number == after.number and _index(before) + 1 == _index(after)
+
+
+def _index(planned: PlannedRole) -> int:
+    if planned.index is None:
+        raise InvalidMetadata(planned.name, "it is a bin without an index")
+    return planned.index
+
+
+def _shared_out(
+    run: Sequence[PlannedRole], rows: Iterator[tuple[int, TargetPath, bytes]], shift: int
+) -> Iterator[tuple[PlannedRole, list[tuple[str, bytes]]]]:
+    """`rows`, in the order of their slots, shared out over neighbouring bins."""
+    current = next(rows, None)
+    for planned in run:
+        entries: list[tuple[str, bytes]] = []
+        while current is not None and current[0] >> shift == planned.index:
+            entries.append(current[1:])
+            current = next(rows, None)
+        yield planned, entries
+
+
+def _periods(release: Release, planned: PlannedRole) -> Periods:
+    if planned.kind is RoleKind.BIN and release.authority.bins is not None:
+        return release.periods[release.authority.bins.bins.prefix]
+    return release.periods[planned.name]
+
+
+def _expiry(release: Release, planned: PlannedRole) -> datetime:
+    return release.now + _periods(release, planned).expires
+
+
+def record_of(release: Release, planned: PlannedRole, file: SignedFile) -> SignedRole:
+    """What the state keeps of a signed role. A bin's sign-by date comes earlier by a part that its index gives, so
+    that bins that were signed together are not due together."""
+    periods = _periods(release, planned)
+    early = timedelta(0)
+    if planned.kind is RoleKind.BIN:
+        # The fractional part of multiples of the golden ratio spreads any run of indexes evenly.
+        share = (_index(planned) * 0.6180339887498949) % 1.0
+        early = timedelta(seconds=int(share * (periods.expires - periods.renew_before).total_seconds() / _SPREAD))
+    return SignedRole(
+        planned=planned,
+        file=file.facts,
+        signed_at=release.now,
+        expires=file.expires,
+        sign_by=file.expires - periods.renew_before - early,
+    )

@@ -1,0 +1,105 @@
+"""Renewal: signing again what is due. Two questions a role: is it correctly signed, and is its sign-by date here?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from rstuf.errors import InvalidRoleName, SigningError
+from rstuf.metadata.bins import PREFIX
+from rstuf.metadata.views import RoleKeys
+from rstuf.model.names import TIMESTAMP, RoleName
+from rstuf.model.roles import RoleKind, RoleState
+from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.recovery import recover
+from rstuf.repository.release import bring_out
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
+from rstuf.repository.roots import renew_root
+from rstuf.repository.visible import check_visible
+
+
+@dataclass(slots=True)
+class _Due:
+    """What a renewal found to do."""
+
+    root: Reason | None = None
+    parts: list[Part] = field(default_factory=list)
+    waiting: list[WaitingRole] = field(default_factory=list)
+
+
+def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
+    """Sign again every role that is due, or named in `force`; what cannot be signed here is reported as waiting.
+
+    Doing it again right away does nothing. A role is rendered at what clients see of it: pending changes stay pending.
+
+    Args:
+        force: names of roles; "bins" stands for all bins.
+
+    Raises:
+        InvalidRoleName: `force` names a role that is not here.
+        SigningError: an online key cannot be reached.
+        StorageError, ReleaseRefused: clients still see what they saw.
+    """
+    with ports.state.publication_lock(purpose="renew"):
+        recovery = recover(ports)
+        if TIMESTAMP not in force:
+            check_visible(ports)
+        with ports.state.read() as reader:
+            due = _find_due(ports, reader, force)
+            visible = reader.role(TIMESTAMP).visible
+        root_version = renew_root(ports) if due.root is not None else None
+        if due.parts:
+            publication = bring_out(ports, due.parts, recovery=recovery)
+        else:
+            done = recovery is Recovery.COMPLETED
+            publication = PublicationReport(published=done, timestamp_version=visible, recovery=recovery)
+        with ports.state.read() as reader:
+            return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
+
+
+def _find_due(ports: Ports, reader: StateReader, force: Collection[str]) -> _Due:
+    """The roles to sign, without those whose keys are with people who are not here."""
+    roles = {role.id: (role, Reason.DUE) for role in reader.due_roles(ports.signing_time(reader))}
+    # What a damaged publication left behind must be seen again, whether or not it is due.
+    left = [role for role in reader.dirty_roles() if role.forced]
+    roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
+    authority = load_authority(reader, ports.metadata)
+    online = authority.top_level[TIMESTAMP].keyids
+    desk = SigningDesk(reader, ports.signers)
+    newest = reader.totals().newest_number
+    due = _Due()
+    for role, reason in roles.values():
+        if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
+            keys = authority.role_keys(role.name, role.kind)
+            if keys.keyids != online and not _can_sign(desk, role.name, keys):
+                due.waiting.append(WaitingRole(role.name, role.expires, desk.reasons(keys)))
+                continue
+        if role.kind is RoleKind.ROOT:
+            due.root = reason
+        else:
+            due.parts.append(Part(role, newest if role.forced else role.number, reason))
+    return due
+
+
+def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:
+    found: list[RoleState] = []
+    for name in names:
+        if name == PREFIX:
+            found.extend(reader.roles(kind=RoleKind.BIN))
+            continue
+        try:
+            found.append(reader.role(RoleName(name)))
+        except KeyError:
+            raise InvalidRoleName(name, "there is no role with this name here") from None
+    return found
+
+
+def _can_sign(desk: SigningDesk, role: RoleName, keys: RoleKeys) -> bool:
+    try:
+        desk.signers(role, keys)
+    except SigningError:
+        return False
+    return True

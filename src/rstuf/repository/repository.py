@@ -1,0 +1,155 @@
+"""The facade: one repository, its use cases as methods. Faces hold one of these and little else of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
+
+from rstuf.errors import ArtifactNotFound, CeremonyUnfinished
+from rstuf.metadata.fragments import row_of
+from rstuf.model.artifacts import Artifact, ListedArtifact
+from rstuf.model.audit import AuditEntry
+from rstuf.model.keys import KeyEntry
+from rstuf.model.names import target_path
+from rstuf.model.settings import Phase
+from rstuf.repository import artifacts, publish, records, renewal, status
+from rstuf.repository.artifacts import Conflict, Source
+from rstuf.repository.ports import Ports
+from rstuf.repository.publish import Spacing
+from rstuf.repository.records import RecordFormat
+from rstuf.repository.reports import (
+    AcceptedChange,
+    PublicationPlan,
+    PublicationReport,
+    RenewalReport,
+    Status,
+    VerifyReport,
+)
+from rstuf.repository.verify import Depth, verify
+
+
+class Repository:
+    """A TUF repository whose ceremony has ended. Use it as a context manager, or close it."""
+
+    def __init__(self, ports: Ports) -> None:
+        """
+        Raises:
+            CeremonyUnfinished: its ceremony was interrupted.
+        """
+        with ports.state.read() as reader:
+            if not reader.begun() or reader.settings().phase is not Phase.LIVE:
+                raise CeremonyUnfinished("this workspace")
+        self._ports = ports
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._ports.state.close()
+
+    @property
+    def keeps_contents(self) -> bool:
+        """Whether contents of added files are copied here, to be served beside the metadata."""
+        return self._ports.artifacts is not None
+
+    # --- artifacts
+
+    def add_files(
+        self,
+        sources: Sequence[Source],
+        *,
+        conflict: Conflict = Conflict.REFUSE,
+        custom: Mapping[str, Any] | None = None,
+    ) -> AcceptedChange:
+        """Accept files; see `repository.artifacts.add_files`. Clients see them after `publish`."""
+        return artifacts.add_files(self._ports, sources, conflict=conflict, custom=custom)
+
+    def add_artifacts(self, new: Iterable[Artifact], *, conflict: Conflict = Conflict.REFUSE) -> AcceptedChange:
+        """Accept artifacts by what is known of them (path, length, hashes); their contents are served elsewhere."""
+        return artifacts.add_artifacts(self._ports, map(row_of, new), conflict=conflict)
+
+    def import_records(
+        self, stream: BinaryIO, *, form: RecordFormat, source: str, conflict: Conflict = Conflict.REFUSE
+    ) -> AcceptedChange:
+        """Accept the records of a stream, however long; all or nothing. `source` is its name in messages."""
+        rows = records.read_records(stream, form=form, source=source)
+        return artifacts.add_artifacts(self._ports, rows, conflict=conflict, action="artifacts.import")
+
+    def remove_artifacts(self, paths: Iterable[str]) -> AcceptedChange:
+        """Accept removals; all or nothing."""
+        return artifacts.remove_artifacts(self._ports, map(target_path, paths))
+
+    def artifact(self, path: str) -> ListedArtifact:
+        """One artifact.
+
+        Raises:
+            ArtifactNotFound: it is not here.
+        """
+        with self._ports.state.read() as reader:
+            found = reader.artifact(target_path(path))
+        if found is None:
+            raise ArtifactNotFound(path)
+        return found
+
+    def artifacts(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Iterator[ListedArtifact]:
+        """Artifacts by path, streaming; `after` continues behind the last path of a page."""
+        with self._ports.state.read() as reader:
+            yield from islice(reader.artifacts(prefix=prefix, after=after), limit)
+
+    # --- publishing
+
+    def plan_publication(self) -> PublicationPlan:
+        """What `publish` would bring now; writes nothing."""
+        return publish.plan_publication(self._ports)
+
+    def publish(self) -> PublicationReport:
+        """Make every accepted change visible; see `repository.publish.publish`."""
+        return publish.publish(self._ports, spacing=Spacing.GROUPED)
+
+    def renew(self, *, force: Collection[str] = ()) -> RenewalReport:
+        """Sign again what is due, or named; see `repository.renewal.renew`."""
+        return renewal.renew(self._ports, force=force)
+
+    # --- looking
+
+    def status(self) -> Status:
+        """One look at it."""
+        return status.look(self._ports)
+
+    def verify(self, *, depth: Depth = Depth.ROLES) -> VerifyReport:
+        """Audit what is published, from root version 1, and its agreement with the state."""
+        ports = self._ports
+        with ports.state.read() as reader:
+            first = reader.root(1)
+            if first is None:
+                raise CeremonyUnfinished("this workspace")
+            return verify(
+                ports.metadata,
+                trusted_root=first.data,
+                now=ports.clock.now(),
+                contents=ports.artifacts,
+                state=reader,
+                depth=depth,
+                progress=ports.progress,
+            )
+
+    def keys(self) -> list[KeyEntry]:
+        """Its keys, by name."""
+        with self._ports.state.read() as reader:
+            return reader.keys()
+
+    def root(self, version: int) -> bytes | None:
+        """The bytes of one root version."""
+        with self._ports.state.read() as reader:
+            found = reader.root(version)
+        return found.data if found is not None else None
+
+    def log(self, *, after: int = 0) -> Iterator[AuditEntry]:
+        """Audit entries, oldest first."""
+        with self._ports.state.read() as reader:
+            yield from reader.audit(after=after)

@@ -1,0 +1,104 @@
+"""Root: never part of a publication, each version a commit of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rstuf.errors import ReleaseRefused
+from rstuf.metadata import limits, render
+from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.policy import Periods
+from rstuf.repository.authority import SigningDesk, current_root, read_visible, signed_enough
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.recovery import complete_root
+
+_LIMITS = {
+    TIMESTAMP: limits.TIMESTAMP_BYTES,
+    SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
+    TARGETS: limits.TARGETS_BYTES,
+}
+
+
+def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
+    """Publish a root whose thresholds are met; its version. Under the publication lock, after recovery.
+
+    Its bytes are in the state before its file is created, and from then on it is completed, never abandoned. Clients
+    may come in between this and any publication, so what is visible must verify from the root before and from this one.
+
+    Raises:
+        ReleaseRefused: it is not the next version, its thresholds (of the root before, too: TUF §5.3.4) are not met,
+            or what is visible does not verify from it.
+        StorageError: its file could not be written; the next command completes it.
+    """
+    new = open_envelope(data, name="the new root", kind="root")
+    with ports.state.read() as reader:
+        newest = reader.newest_root()
+        _check_chain(new, current_root(reader) if newest is not None else None, size=len(data))
+        if newest is not None:
+            _check_visible_verifies(ports, reader, new)
+        periods = reader.periods()[ROOT]
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.record_root(
+            new.version,
+            data,
+            signed_at=signed_at,
+            expires=new.expires,
+            sign_by=new.expires - periods.renew_before,
+        )
+        state.note_evidence(signed_at)
+        root = state.root(new.version)
+    if root is not None:
+        complete_root(ports, root)
+    return new.version
+
+
+def renew_root(ports: Ports) -> int:
+    """Sign the root again, unchanged but for version and expiry, with the keys at hand; its new version.
+
+    Under the publication lock, after recovery. An expired root does not stand in its own way.
+
+    Raises:
+        SigningError: the keys at hand do not meet its threshold; nothing was changed.
+    """
+    with ports.state.read() as reader:
+        old = current_root(reader)
+        keys = root_roles(old)[ROOT]
+        now = ports.signing_time(reader)
+        periods: Periods = reader.periods()[ROOT]
+        unsigned = render.renewed_part(ROOT, old.signed, version=old.version + 1, expires=now + periods.expires)
+        file = SigningDesk(reader, ports.signers).sign(unsigned, keys)
+    return commit_root(ports, file.data, signed_at=now)
+
+
+def _check_chain(new: Envelope, old: Envelope | None, *, size: int) -> None:
+    if size > limits.ROOT_BYTES:
+        raise ReleaseRefused([f"the new root has {size} bytes and clients read at most {limits.ROOT_BYTES}"])
+    expected = old.version + 1 if old is not None else 1
+    if new.version != expected:
+        raise ReleaseRefused([f"the new root has version {new.version} and must have {expected}"])
+    sides: list[tuple[str, RoleKeys]] = [("its own keys", root_roles(new)[ROOT])]
+    if old is not None:
+        sides.append((f"the keys of root {old.version}", root_roles(old)[ROOT]))
+    for side, keys in sides:
+        if not signed_enough(new, keys):
+            raise ReleaseRefused([f"the new root is not signed by {keys.threshold} of {side}"])
+
+
+def _check_visible_verifies(ports: Ports, reader: StateReader, new: Envelope) -> None:
+    roles = root_roles(new)
+    for name, limit in _LIMITS.items():
+        role = reader.role(name)
+        if role.visible == 0:
+            continue
+        if name == TIMESTAMP:
+            data = ports.metadata.read("timestamp.json", limit=limit)
+            visible = open_envelope(data, name="timestamp.json", kind="timestamp")
+        else:
+            visible = read_visible(role, ports.metadata, kind=name, limit=limit)
+        if not signed_enough(visible, roles[name]):
+            raise ReleaseRefused(
+                [f"the visible {name} does not verify from the new root"],
+                hint=f"publish {name} signed by the keys of both roots first",
+            )

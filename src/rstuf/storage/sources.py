@@ -1,0 +1,153 @@
+"""Files on their way in: found on this machine, and read so that what is hashed is what was there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rstuf.errors import InvalidInput, InvalidPath, SourceChanged, StorageError
+from rstuf.model.names import TargetPath, target_path
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A regular file of this machine.
+
+    Attributes:
+        path: the artifact path it will have.
+        location: where it is.
+        size: bytes when it was found.
+        expected_sha256: what it must hash to, where a listing says so.
+    """
+
+    path: TargetPath
+    location: Path
+    size: int
+    expected_sha256: str | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes; anything but a regular file is refused, and so is one that changes while it is read.
+
+        Raises:
+            StorageError: it cannot be opened or read.
+            SourceChanged: it is not what it was when it was opened.
+        """
+        # Opening a FIFO would wait for a writer; the check on the descriptor then refuses it.
+        try:
+            descriptor = os.open(self.location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unreadable(self.location, error) from None
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise StorageError(
+                    "take", str(self.location), "it is not a regular file", hint="only files can be added"
+                )
+            try:
+                yield file
+            except OSError as error:
+                raise _unreadable(self.location, error) from None
+            after = os.fstat(file.fileno())
+            if _mark(before) != _mark(after):
+                raise SourceChanged(str(self.location))
+
+
+def find_files(locations: Iterable[Path], *, prefix: str = "") -> list[LocalFile]:
+    """The files that `locations` name: a file by its base name, a directory by the paths of all files below it.
+
+    Files named by hand may be symbolic links; inside a directory links are refused, never followed or passed over.
+
+    Args:
+        prefix: stands before every path ("dist/" or "dist").
+
+    Raises:
+        StorageError: something cannot be read.
+        InvalidPath: a name cannot be an artifact path.
+        InvalidInput: two files would have the same artifact path, or something is neither a file nor a directory.
+    """
+    prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
+    found: dict[str, LocalFile] = {}
+    for location in locations:
+        for name, place, size in _below(location):
+            path = target_path(prefix + name)
+            other = found.setdefault(path, LocalFile(path, place, size))
+            if other.location != place:
+                raise InvalidInput(
+                    f"{path} would be both {other.location} and {place}",
+                    hint="add them one after the other with different --prefix",
+                )
+    return list(found.values())
+
+
+def listed_files(lines: Sequence[tuple[TargetPath, str]], *, base: Path, prefix: str = "") -> list[LocalFile]:
+    """The files below `base` that a listing names, each with the SHA-256 that the listing gives.
+
+    Raises:
+        StorageError: one is not there.
+    """
+    prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
+    files = []
+    for path, sha256 in lines:
+        place = base / path
+        try:
+            size = place.stat().st_size
+        except OSError as error:
+            raise _unreadable(place, error) from None
+        files.append(LocalFile(target_path(prefix + path), place, size, sha256))
+    return files
+
+
+def _below(location: Path) -> Iterator[tuple[str, Path, int]]:
+    try:
+        status = location.stat()
+    except OSError as error:
+        raise _unreadable(location, error) from None
+    if stat.S_ISREG(status.st_mode):
+        yield _text(location.absolute().name), location, status.st_size
+    elif stat.S_ISDIR(status.st_mode):
+        yield from _walk(location, "")
+    else:
+        raise InvalidInput(f"{location} is neither a file nor a directory")
+
+
+def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
+    try:
+        with os.scandir(directory) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unreadable(directory, error) from None
+    for entry in ordered:
+        name, place = prefix + _text(entry.name), directory / entry.name
+        if entry.is_symlink():
+            raise InvalidInput(
+                f"{place} is a symbolic link", hint="links in a directory are not followed; add the file itself"
+            )
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(place, name + "/")
+        elif entry.is_file(follow_symlinks=False):
+            yield name, place, entry.stat(follow_symlinks=False).st_size
+        else:
+            raise InvalidInput(f"{place} is neither a file nor a directory")
+
+
+def _text(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InvalidPath(name, "its name is not UTF-8") from None
+    return name
+
+
+def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _unreadable(location: Path, error: OSError) -> StorageError:
+    reason = (error.strerror or "it cannot be read").lower()
+    return StorageError("read", str(location), reason, hint="name files and directories that can be read")

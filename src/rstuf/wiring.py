@@ -1,0 +1,331 @@
+"""Puts a repository together from its configuration: the only module that knows concrete adapters."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rstuf.clock import Clock, SystemClock
+from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_document, render_config
+from rstuf.durable import How, make_directory, write_file
+from rstuf.errors import (
+    CeremonyUnfinished,
+    InvalidPlan,
+    StateError,
+    StorageError,
+    UnsafeDirectory,
+    WorkspaceExists,
+)
+from rstuf.model.settings import Phase
+from rstuf.progress import Progress, Silent
+from rstuf.repository.interfaces import ArtifactStorage, Secrets, StateStore
+from rstuf.repository.ports import ClockTrust, Ports
+
+if TYPE_CHECKING:
+    from rstuf.repository.artifacts import Source
+    from rstuf.repository.ceremony import CeremonyReport
+    from rstuf.repository.plan import Plan
+    from rstuf.repository.reports import VerifyReport
+    from rstuf.repository.repository import Repository
+    from rstuf.repository.verify import Depth
+
+DEFAULT_WAIT: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a face works with a repository: what it is called in locks and logs, who is asked for passphrases.
+
+    Attributes:
+        purpose: what a waiting process is told ("rstuf artifact add").
+        actor: who acts, for the audit log ("maria@laptop").
+        secrets: where passphrases come from.
+        wait: how long a lock is waited for.
+    """
+
+    purpose: str
+    actor: str
+    secrets: Secrets
+    wait: timedelta = DEFAULT_WAIT
+    clock: Clock = field(default_factory=SystemClock)
+    clock_trust: ClockTrust = ClockTrust.USUAL
+    progress: Progress = field(default_factory=Silent)
+
+
+def open_repository(start: Path, session: Session) -> Repository:
+    """The repository of the workspace that `start` is in.
+
+    Raises:
+        WorkspaceNotFound: it is in none.
+        InvalidConfig, StateError, CeremonyUnfinished, UnsafeDirectory: the workspace cannot be used as it is.
+    """
+    from rstuf.repository.repository import Repository
+
+    directory = find_workspace(start)
+    _refuse_unsafe(directory)
+    config = read_config(directory)
+    ports = _ports(config, _open_state(config, session), session)
+    try:
+        return Repository(ports)
+    except BaseException:
+        ports.state.close()
+        raise
+
+
+def read_plan_file(path: Path) -> Plan:
+    """The plan in a TOML file.
+
+    Raises:
+        InvalidConfig, InvalidPlan: it cannot be read, or does not hold together.
+    """
+    from rstuf.repository.plan import read_plan
+
+    return read_plan(read_document(path))
+
+
+def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
+    """Hold the ceremony of a plan: make the workspace in `directory` and publish root version 1 and all it needs.
+
+    An interrupted ceremony of the same plan goes on where it stopped. `public` files and the signers of known keys are
+    relative to the plan's directory, everything made now to the workspace.
+
+    Raises:
+        WorkspaceExists: `directory` holds a repository or files in its place.
+        InvalidPlan, InvalidKey, SigningError: nothing was written.
+    """
+    from rstuf.repository.ceremony import carry_out, prepare
+    from rstuf.signing.source import WorkspaceKeys
+
+    inputs, directory = plan_file.absolute().parent, directory.absolute()
+    plan = _anchored(read_plan_file(plan_file), inputs)
+    _refuse_unusable_places(plan)
+    going_on = _is_begun(directory, plan)
+    keys = WorkspaceKeys(workspace=directory, inputs=inputs, secrets=session.secrets)
+    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    config = _make_workspace(directory, plan)
+    state = _open_or_create_state(config, session)
+    try:
+        ports = _ports(config, state, session)
+        with state.publication_lock(purpose=session.purpose):
+            ports.metadata.prepare()
+        if ports.artifacts is not None:
+            ports.artifacts.prepare()
+        return carry_out(ports, prepared)
+    finally:
+        state.close()
+
+
+def _anchored(plan: Plan, inputs: Path) -> Plan:
+    """The plan with the signers of known keys, which are relative to the plan's directory, made absolute."""
+    keys = {
+        name: replace(key, signer="file:" + str(inputs / key.signer.removeprefix("file:")))
+        if key.generate is None and key.signer is not None and key.signer.startswith("file:")
+        else key
+        for name, key in plan.keys.items()
+    }
+    return replace(plan, keys=keys)
+
+
+def _refuse_unusable_places(plan: Plan) -> None:
+    for where, place in (("metadata", plan.metadata), ("artifacts", plan.artifacts)):
+        if "://" in place:
+            raise InvalidPlan(f"[repository] {where}", "this rstuf keeps it in a directory, not at a URL")
+        if "\0" in place or not place.isprintable():
+            raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
+
+
+def _is_begun(directory: Path, plan: Plan) -> bool:
+    """Whether a ceremony of this plan was interrupted in `directory`; anything else there that is ours is refused.
+
+    Raises:
+        WorkspaceExists: a repository, or parts of one, are there.
+        CeremonyUnfinished: the ceremony of another plan was interrupted there.
+        UnsafeDirectory: others can write into it.
+    """
+    if not directory.exists():
+        return False
+    _refuse_unsafe(directory)
+    if not (directory / FILE_NAME).exists():
+        for name in ("state.db", plan.metadata):
+            place = directory / name
+            if (place.is_dir() and any(place.iterdir())) or place.is_file():
+                raise WorkspaceExists(str(directory), f"{name}, which is not of an interrupted ceremony")
+        return False
+    config = read_config(directory)
+    if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
+        raise WorkspaceExists(str(directory), "a workspace with other places")
+    try:
+        state = _open_state(config, _PASSIVE)
+    except StateError:
+        # Killed while its state was being made; nothing was published by it if there is no root.
+        if config.path_of(config.state).exists() and _has_root(config):
+            raise
+        return True
+    try:
+        with state.read() as reader:
+            if not reader.begun():
+                return True
+            settings = reader.settings()
+    finally:
+        state.close()
+    if settings.phase is Phase.LIVE:
+        raise WorkspaceExists(str(directory), f"the repository {settings.name}")
+    if settings.plan_digest != plan.digest:
+        raise CeremonyUnfinished(str(directory))
+    return True
+
+
+def _make_workspace(directory: Path, plan: Plan) -> Config:
+    """The workspace's directory and configuration; both may be there from a ceremony that was interrupted."""
+    make_directory(directory, mode=0o700)
+    path = directory / FILE_NAME
+    if not path.exists():
+        text = render_config(state="state.db", metadata=plan.metadata, artifacts=plan.artifacts)
+        write_file(path, text.encode(), mode=0o644, how=How.CREATE)
+    return read_config(directory)
+
+
+def _open_or_create_state(config: Config, session: Session) -> StateStore:
+    from rstuf.state.sqlite import SqliteStateStore
+
+    path = config.path_of(config.state)
+    try:
+        return _open_state(config, session)
+    except StateError:
+        if _has_root(config):
+            raise
+    # Nothing was published and nobody was told anything: what a killed ceremony left of its state is made anew.
+    for name in (path.name, path.name + "-wal", path.name + "-shm"):
+        (path.parent / name).unlink(missing_ok=True)
+    return SqliteStateStore.create(path, wait=session.wait, purpose=session.purpose)
+
+
+def _open_state(config: Config, session: Session) -> StateStore:
+    from rstuf.state.sqlite import SqliteStateStore
+
+    return SqliteStateStore.open(config.path_of(config.state), wait=session.wait, purpose=session.purpose)
+
+
+def _has_root(config: Config) -> bool:
+    return (config.path_of(config.metadata) / "1.root.json").exists()
+
+
+def _ports(config: Config, state: StateStore, session: Session) -> Ports:
+    from rstuf.signing.source import WorkspaceKeys
+    from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
+
+    artifacts: ArtifactStorage | None = None
+    if config.artifacts:
+        artifacts = FilesystemArtifactStorage(config.path_of(config.artifacts))
+    directory = config.directory
+    return Ports(
+        state=state,
+        metadata=FilesystemMetadataStorage(config.path_of(config.metadata)),
+        artifacts=artifacts,
+        signers=WorkspaceKeys(workspace=directory, inputs=directory, secrets=session.secrets),
+        clock=session.clock,
+        actor=session.actor,
+        clock_trust=session.clock_trust,
+        progress=session.progress,
+    )
+
+
+def _refuse_unsafe(directory: Path) -> None:
+    """A workspace is a real directory of its user's, into which nobody else can write.
+
+    Raises:
+        UnsafeDirectory: it isn't.
+    """
+    status = directory.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise UnsafeDirectory(str(directory), "it is a symbolic link", hint="name the directory itself")
+    if not stat.S_ISDIR(status.st_mode):
+        raise WorkspaceExists(str(directory), "a file, not a directory")
+    if hasattr(os, "geteuid") and status.st_uid not in {os.geteuid(), 0}:
+        raise UnsafeDirectory(str(directory), "it belongs to another user")
+    if status.st_mode & 0o022:
+        raise UnsafeDirectory(str(directory), "others can write into it", hint=f"chmod go-w {directory}")
+
+
+def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
+    """Files of this machine on their way in; see `storage.sources.find_files`."""
+    from rstuf.storage import sources
+
+    return sources.find_files(locations, prefix=prefix)
+
+
+def find_listed_files(listing: Path, *, base: Path | None = None, prefix: str = "") -> Sequence[Source]:
+    """The files that a SHA256SUMS listing names, each with the hash that it must have.
+
+    Args:
+        base: the directory that its names start from; by default the listing's own.
+
+    Raises:
+        InvalidRecord: a line is not of that form.
+        StorageError: a file is not there.
+    """
+    from rstuf.repository.records import read_checksums
+    from rstuf.storage import sources
+
+    try:
+        with listing.open("rb") as stream:
+            lines = [(line.path, line.sha256) for line in read_checksums(stream, source=str(listing))]
+    except OSError as error:
+        raise StorageError("read", str(listing), (error.strerror or "it cannot be read").lower()) from None
+    return sources.listed_files(lines, base=base or listing.absolute().parent, prefix=prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientVerdict:
+    """What a stock client said of one artifact: its path, whether it was accepted, and its words if not."""
+
+    path: str
+    accepted: bool
+    reason: str
+
+
+def try_stock_client(
+    metadata: Path, artifacts: Path, *, trusted_root: bytes, paths: Sequence[str], now: datetime
+) -> Sequence[ClientVerdict]:
+    """Let python-tuf's own client, which knows nothing but `trusted_root`, download artifacts from directories."""
+    from rstuf.repository.stock_client import download_all
+    from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
+
+    return download_all(
+        FilesystemMetadataStorage(metadata),
+        FilesystemArtifactStorage(artifacts),
+        trusted_root=trusted_root,
+        paths=paths,
+        now=now,
+    )
+
+
+def verify_published(
+    url: str, *, trusted_root: bytes, depth: Depth, session: Session, artifacts: str | None = None
+) -> VerifyReport:
+    """Audit what a web server publishes, starting from a root that is trusted already.
+
+    Args:
+        url: where metadata is; artifacts are at `artifacts`, by default below it at `targets/`.
+
+    Raises:
+        StorageError: nothing can be fetched.
+    """
+    from rstuf.repository.verify import verify
+    from rstuf.storage.web import WebContentSource, WebMetadataSource
+
+    base = url if url.endswith("/") else url + "/"
+    return verify(
+        WebMetadataSource(base),
+        trusted_root=trusted_root,
+        now=session.clock.now(),
+        contents=WebContentSource(artifacts or base + "targets/"),
+        state=None,
+        depth=depth,
+        progress=session.progress,
+    )
