@@ -104,7 +104,7 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
     inputs, directory = plan_file.absolute().parent, directory.absolute()
     plan = _anchored(read_plan_file(plan_file), inputs)
     _refuse_unusable_places(plan)
-    going_on = _is_begun(directory, plan)
+    going_on = _is_begun(directory, plan, session)
     keys = WorkspaceKeys(workspace=directory, inputs=inputs, secrets=session.secrets)
     prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     config = _make_workspace(directory, plan)
@@ -139,7 +139,7 @@ def _refuse_unusable_places(plan: Plan) -> None:
             raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
 
 
-def _is_begun(directory: Path, plan: Plan) -> bool:
+def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     """Whether a ceremony of this plan was interrupted in `directory`; anything else there that is ours is refused.
 
     Raises:
@@ -160,7 +160,7 @@ def _is_begun(directory: Path, plan: Plan) -> bool:
     if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
         raise WorkspaceExists(str(directory), "a workspace with other places")
     try:
-        state = _open_state(config, _PASSIVE)
+        state = _open_state(config, session)
     except StateError:
         # Killed while its state was being made; nothing was published by it if there is no root.
         if config.path_of(config.state).exists() and _has_root(config):
@@ -202,13 +202,15 @@ def _open_or_create_state(config: Config, session: Session) -> StateStore:
     # Nothing was published and nobody was told anything: what a killed ceremony left of its state is made anew.
     for name in (path.name, path.name + "-wal", path.name + "-shm"):
         (path.parent / name).unlink(missing_ok=True)
-    return SqliteStateStore.create(path, wait=session.wait, purpose=session.purpose)
+    created: StateStore = SqliteStateStore.create(path, wait=session.wait, purpose=session.purpose)
+    return created
 
 
 def _open_state(config: Config, session: Session) -> StateStore:
     from rstuf.state.sqlite import SqliteStateStore
 
-    return SqliteStateStore.open(config.path_of(config.state), wait=session.wait, purpose=session.purpose)
+    opened: StateStore = SqliteStateStore.open(config.path_of(config.state), wait=session.wait, purpose=session.purpose)
+    return opened
 
 
 def _has_root(config: Config) -> bool:

@@ -43,12 +43,11 @@ def artifact_of(path: TargetPath, fragment: bytes) -> Artifact:
 
 
 def join_entries(entries: list[tuple[str, bytes]]) -> bytes:
-    """The `targets` object's inside: `entries` (path, fragment) sorted by path and joined."""
-    entries.sort()
+    """The `targets` object's inside: `entries` (path, fragment), in any order, sorted by path and joined."""
     # A valid path holds neither a backslash nor a control character, so a quote is all that must be escaped.
     return b",".join(
         [
             b'"%b":%b' % ((path if '"' not in path else path.replace('"', '\\"')).encode(), text)
-            for path, text in entries
+            for path, text in sorted(entries)
         ]
     )

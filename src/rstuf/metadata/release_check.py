@@ -4,7 +4,7 @@ The rules, in the order of TUF §5.4 to §5.6, for a client that starts cold fro
 what is visible now:
 
 1. timestamp is signed by the root's timestamp keys, newer than the visible one, and not expired;
-2. snapshot is the one that timestamp names (version, length, hash), signed, not expired, not older than the visible one;
+2. snapshot is the one that timestamp names (version, length, hash), signed, not expired, not older than the visible;
 3. snapshot still lists every name that it has listed, none of them at a lower version;
 4. every new role file is on the storage byte for byte as it was signed, at the version that snapshot lists, signed by
    its delegator's keys, and not expired;
