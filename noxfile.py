@@ -1,0 +1,92 @@
+"""What must hold, by name: `nox -l` lists the sessions, `nox` runs those that every change must pass."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "imports", "tests", "no_extras", "package"]
+
+# Default tests run beside each other; loadfile keeps a file's costly fixtures in one process.
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and common mistakes."""
+    session.install("ruff==0.17.5")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Which room may know which."""
+    session.install("-e", ".[dev]")
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The default tests, with every extra installed."""
+    session.install("-e", ".[test,daemon]")
+    session.run("pytest", *PARALLEL, *session.posargs)
+
+
+@nox.session
+def no_extras(session: nox.Session) -> None:
+    """The default tests as a laptop has them: without any extra."""
+    session.install("-e", ".[test]")
+    session.run("python", "-c", "import importlib.util as u, sys; sys.exit(bool(u.find_spec('watchdog')))")
+    session.run("pytest", *PARALLEL, "tests/unit", "tests/cli", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """The default tests against the built wheel, outside the source tree."""
+    session.install("build")
+    with tempfile.TemporaryDirectory() as scratch:
+        session.run("python", "-m", "build", "--installer", "pip", "--outdir", scratch, ".")
+        (wheel,) = Path(scratch).glob("*.whl")
+        session.install(f"{wheel}[test]", "--force-reinstall")
+        shutil.copytree("tests", Path(scratch) / "run" / "tests")
+        shutil.copytree("examples", Path(scratch) / "run" / "examples")
+        for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
+            shutil.copy(name, Path(scratch) / "run")
+        shutil.copytree("docs", Path(scratch) / "run" / "docs")
+        with session.chdir(Path(scratch) / "run"):
+            session.run("python", "-c", "import rstuf; assert 'site-packages' in rstuf.__file__, rstuf.__file__")
+            session.run("pytest", *PARALLEL, "tests/unit", "tests/cli", "tests/contract", *session.posargs)
+
+
+@nox.session
+def example(session: nox.Session) -> None:
+    """Real input: the project's own dependencies, published and verified by a client that lives elsewhere."""
+    session.install("-e", ".")
+    session.run("python", "examples/dependencies/run.py", *session.posargs)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Kills, power cuts, errors and seeded faults. Needs strace."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "tests.crash", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Ratios to the floor and to the plain way; `-- --full` for the sizes of the documentation."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
