@@ -99,13 +99,13 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
         InvalidPlan, InvalidKey, SigningError: nothing was written.
     """
     from rstuf.repository.ceremony import carry_out, prepare
-    from rstuf.signing.source import WorkspaceKeys
+    from rstuf.signing.source import KeyFileSource
 
     inputs, directory = plan_file.absolute().parent, directory.absolute()
     plan = _anchored(read_plan_file(plan_file), inputs)
     _refuse_unusable_places(plan)
     going_on = _is_begun(directory, plan, session)
-    keys = WorkspaceKeys(workspace=directory, inputs=inputs, secrets=session.secrets)
+    keys = KeyFileSource(directory, session.secrets, inputs=inputs)
     prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     config = _make_workspace(directory, plan)
     state = _open_or_create_state(config, session)
@@ -218,7 +218,7 @@ def _has_root(config: Config) -> bool:
 
 
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:
-    from rstuf.signing.source import WorkspaceKeys
+    from rstuf.signing.source import KeyFileSource
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
 
     artifacts: ArtifactStorage | None = None
@@ -229,7 +229,7 @@ def _ports(config: Config, state: StateStore, session: Session) -> Ports:
         state=state,
         metadata=FilesystemMetadataStorage(config.path_of(config.metadata)),
         artifacts=artifacts,
-        signers=WorkspaceKeys(workspace=directory, inputs=directory, secrets=session.secrets),
+        signers=KeyFileSource(directory, session.secrets, inputs=directory),
         clock=session.clock,
         actor=session.actor,
         clock_trust=session.clock_trust,
