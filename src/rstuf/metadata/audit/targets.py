@@ -1,0 +1,109 @@
+"""The artifacts of one role: path, length, hashes and custom data of each (TUF §4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from rstuf.metadata.audit.clients import Survey
+from rstuf.metadata.audit.document import MAX_INTEGER, Fault, check_numbers
+from rstuf.metadata.audit.findings import Code, Findings
+from rstuf.metadata.audit.paths import Bin, all_plain, is_hex, path_digest, path_fault
+
+HEX_DIGITS: Final[Mapping[str, int]] = {"sha256": 64, "sha512": 128, "blake2b-256": 64}
+
+
+def check_targets(
+    targets: Mapping[str, Any], *, role: str, place: Bin | None, findings: Findings, survey: Survey
+) -> Mapping[str, Any]:
+    """Report what is wrong with a role's artifacts.
+
+    Args:
+        place: the bin that they must belong to, if the role is one.
+
+    Returns:
+        Those whose path and entry can be relied on.
+    """
+    if _all_sound(targets, place):
+        return targets
+    sound = {}
+    for path, entry in targets.items():
+        fault = path_fault(path)
+        if fault is not None:
+            findings.problem(Code.BAD_PATH, f"no client can be sure to get this path: {fault}", role=role, path=path)
+            continue
+        if place is not None and not _belongs(path, place):
+            findings.problem(Code.WRONG_BIN, "no client looks for this path in this bin", role=role, path=path)
+        fault = entry_fault(entry)
+        if fault is not None:
+            findings.problem(Code.BAD_TARGET, fault, role=role, path=path)
+            continue
+        survey.hashes(entry["hashes"])
+        sound[path] = entry
+    return sound
+
+
+def entry_fault(entry: object) -> str | None:
+    """What is wrong with what the metadata says of one artifact; None if nothing is."""
+    if not isinstance(entry, dict):
+        return "its entry is not an object"
+    try:
+        check_numbers(entry)
+    except Fault as unusable:
+        return f"its entry is not usable: {unusable}"
+    length = entry.get("length")
+    if type(length) is not int or not 0 <= length <= MAX_INTEGER:
+        return "its length is not a whole number from 0 to 2^53 - 1"
+    hashes = entry.get("hashes")
+    if not isinstance(hashes, dict) or not hashes:
+        return "it has no hashes"
+    fault = hashes_fault(hashes)
+    if fault is not None:
+        return fault
+    if "custom" in entry and type(entry["custom"]) is not dict:
+        return "its custom data is not an object"
+    return None
+
+
+def hashes_fault(hashes: Mapping[str, object]) -> str | None:
+    """What is wrong with an object of hashes; None if nothing is."""
+    for algorithm, value in hashes.items():
+        digits = HEX_DIGITS.get(algorithm)
+        if digits is None:
+            return f"it has a hash of the kind {algorithm[:40]!r}; known are {', '.join(HEX_DIGITS)}"
+        if type(value) is not str or len(value) != digits or not is_hex(value):
+            return f"its {algorithm} is not {digits} lower-case hexadecimal digits"
+    return None
+
+
+def _belongs(path: str, place: Bin) -> bool:
+    low, high = place.bounds()
+    return low <= path_digest(path) <= high
+
+
+def _all_sound(targets: Mapping[str, Any], place: Bin | None) -> bool:
+    """The same answer as one by one, for roles whose artifacts all are of the usual form; else False."""
+    if not all_plain(targets.keys()):
+        return False
+    digests: list[str] = []
+    try:
+        for entry in targets.values():
+            length, hashes = entry["length"], entry["hashes"]
+            if type(length) is not int or not 0 <= length <= MAX_INTEGER or len(hashes) != 1:
+                return False
+            digests.append(hashes["sha256"])
+            if len(entry) != 2:
+                custom = entry["custom"]
+                if len(entry) != 3 or type(custom) is not dict:
+                    return False
+                check_numbers(custom)
+        joined = "".join(digests)
+    except (KeyError, TypeError, Fault):
+        return False
+    if set(map(len, digests)) - {64} or not is_hex(joined):
+        return False
+    if place is None:
+        return True
+    low, high = place.bounds()
+    return all(low <= sha256(path.encode()).digest() <= high for path in targets)

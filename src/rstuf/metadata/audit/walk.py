@@ -1,0 +1,402 @@
+"""The audit of what is published: from a trusted root to every artifact, file by file.
+
+What is checked, in the order in which it is read:
+
+1. the roots: each is signed by the one before and by itself, versions have no gap, the newest has not expired (§5.3);
+2. timestamp, then snapshot: signed, fresh, of the version (length, hashes) that their parent names, within the size
+   that clients read (§5.4, §5.5);
+3. targets and everything that is delegated, from there (§5.6): the same, judged by the keys of whoever delegates; each
+   of the bins of TAP 15 exists; each artifact is well-formed and belongs where it is;
+4. where delegations can overlap: a client that walks them reaches each artifact, and no other content before it.
+
+Nothing is shared with the code that writes metadata. A fault is reported and the walk goes on with what can be used.
+Section numbers are those of the TUF specification 1.0.x.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from rstuf.metadata.audit.clients import PYTHON_TUF, Size, Survey
+from rstuf.metadata.audit.document import Document, Fault, read_document
+from rstuf.metadata.audit.files import MetadataFiles, Request, Shelf
+from rstuf.metadata.audit.findings import Code, Findings, Note
+from rstuf.metadata.audit.keys import Authority, KeyRing, check_signatures, load_key
+from rstuf.metadata.audit.paths import Bin, bin_name
+from rstuf.metadata.audit.reach import Content, Reach, Tree
+from rstuf.metadata.audit.roots import RootChain, walk_roots
+from rstuf.metadata.audit.shapes import Common, FileEntry, Shape, Succinct
+from rstuf.metadata.audit.targets import check_targets
+
+# The most that is read of one file. Parsing takes up to some twenty times as much memory.
+READ_LIMIT: Final = 8 * 1024 * 1024
+# Bounds of the walk itself: beyond what any client reads, and small enough to come to an end.
+MAX_BINS_BITS: Final = 17
+MAX_VISITS: Final = 300_000
+MAX_DELEGATIONS: Final = 70_000
+MAX_DELEGATOR_BYTES: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known without the metadata, from a state: used where a file is missing, to find the next one.
+
+    Attributes:
+        root, snapshot: versions that must exist; 0 if none is known.
+        roles: every role that snapshot lists, with its version.
+        names: every role that there ever was.
+        keys: every key of the repository, by key id, as key objects.
+    """
+
+    root: int = 0
+    snapshot: int = 0
+    roles: Mapping[str, int] = field(default_factory=dict)
+    names: Collection[str] = frozenset()
+    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file that was read.
+
+    Attributes:
+        data: its bytes.
+        version: as it says; None where that is not usable.
+        targets: its artifacts, those whose path and entry can be relied on.
+        place: which bin it is, if it is one.
+        shared: whether it shares its artifacts out over bins.
+    """
+
+    name: str
+    data: bytes
+    version: int | None
+    targets: Mapping[str, Any]
+    place: Bin | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A role that is to be read for a delegator."""
+
+    name: str
+    authority: Authority | None
+    by: str
+    place: Bin | None = None
+
+
+class Audit:
+    """One audit. `begin`, then everything that `roles` yields; `findings` and `survey` fill meanwhile.
+
+    Args:
+        now: what expiry is judged by.
+        known: knowledge from a state, if there is one.
+        readers: files that are read at once; more than one suits sources with latency.
+    """
+
+    def __init__(
+        self,
+        files: MetadataFiles,
+        *,
+        trusted_root: bytes,
+        now: datetime,
+        known: Known | None = None,
+        readers: int = 1,
+        findings: Findings | None = None,
+    ) -> None:
+        self.findings = Findings() if findings is None else findings
+        self.survey = Survey()
+        self.expiries: dict[str, datetime] = {}
+        self.soonest: tuple[datetime, str] | None = None
+        self.roots: RootChain | None = None
+        self.timestamp: Reading | None = None
+        self.snapshot: Reading | None = None
+        self.not_compact = 0
+        self._trusted_root = trusted_root
+        self._now = now
+        self._known = known
+        self._ring = KeyRing()
+        self._shelf = Shelf(files, self.findings, readers=readers)
+        self._entries: dict[str, FileEntry] = {}
+        self._tree = Tree()
+        self._seen: set[str] = set()
+        self._holders: list[str] = []
+        self._visits = self._delegations = self._delegator_bytes = 0
+
+    @property
+    def entries(self) -> Mapping[str, FileEntry]:
+        """What snapshot lists (or, if it is damaged, what the state knows of it), by role."""
+        return self._entries
+
+    def begin(self) -> int:
+        """Check roots, timestamp and snapshot; how many roles there are to look at.
+
+        Raises:
+            InvalidMetadata: the trusted root is not a root at all.
+            StorageError: nothing at all can be read.
+        """
+        self._learn_keys()
+        newest_known = 0 if self._known is None else self._known.root
+        self.roots = walk_roots(
+            self._trusted_root,
+            shelf=self._shelf,
+            now=self._now,
+            newest_known=newest_known,
+            findings=self.findings,
+            ring=self._ring,
+        )
+        self.survey.root = Size(self.roots.size)
+        self._note_expiry("root", self.roots.view.common)
+        self._begin_snapshot(self._begin_timestamp())
+        return len(self._entries)
+
+    def roles(self) -> Iterator[Reading]:
+        """Check targets and every delegated role, each as it is read.
+
+        Raises:
+            StorageError: the storage went away.
+        """
+        queue: deque[Iterable[_Visit]] = deque()
+        queue.append([_Visit("targets", self._top_authority("targets"), self._root_name())])
+        while queue:
+            for request, data in self._shelf.many(self._requests(queue.popleft())):
+                if data is not None:
+                    yield from self._look(request.tag, data, queue)
+                self._seen.add(request.tag.name)
+        self._check_extra()
+        if self._tree.delegators and (not self._tree.is_plain() or "targets" in self._holders):
+            self._check_reach()
+        self._finish_survey()
+
+    # --- the top-level roles -----------------------------------------------------------------------------
+
+    def _begin_timestamp(self) -> FileEntry | None:
+        data = self._shelf.required("timestamp.json", role="timestamp", limit=READ_LIMIT)
+        known = self._known.snapshot if self._known is not None else 0
+        entry = FileEntry(version=known) if known else None
+        if data is None:
+            return entry
+        self.survey.timestamp = Size(len(data))
+        document = self._open("timestamp", data, None, PYTHON_TUF.timestamp)
+        if document is None:
+            return entry
+        self._check_top("timestamp", document)
+        common, named = self._shape("timestamp").timestamp(document.signed)
+        self._check_common("timestamp", common, None)
+        self.timestamp = Reading(name="timestamp", data=data, version=common.version, targets={})
+        return entry if named is None else named
+
+    def _begin_snapshot(self, entry: FileEntry | None) -> None:
+        data = None
+        if entry is not None:
+            name = self._file_name("snapshot", entry.version)
+            data = self._shelf.required(name, role="snapshot", limit=READ_LIMIT)
+        if data is not None and entry is not None:
+            self.survey.snapshot = Size(len(data), entry.length is not None)
+            document = self._open("snapshot", data, entry, PYTHON_TUF.snapshot)
+            if document is not None:
+                self._check_top("snapshot", document)
+                common, self._entries = self._shape("snapshot").snapshot(document.signed)
+                self._check_common("snapshot", common, entry)
+                self.snapshot = Reading(name="snapshot", data=data, version=common.version, targets={})
+        if self.snapshot is None and self._known is not None:
+            self._entries = {name: FileEntry(version=version) for name, version in self._known.roles.items()}
+
+    def _check_top(self, role: str, document: Document) -> None:
+        self._check_signed(role, document, self._top_authority(role), self._root_name())
+
+    # --- targets and what is delegated -------------------------------------------------------------------
+
+    def _requests(self, visits: Iterable[_Visit]) -> Iterator[Request[_Visit]]:
+        for visit in visits:
+            self._visits += 1
+            if self._visits > MAX_VISITS:
+                self._too_complex(f"more than {MAX_VISITS} delegations; the others were not followed")
+                return
+            entry = self._entries.get(visit.name)
+            if entry is None:
+                if self.snapshot is not None:
+                    message = f"{visit.by} delegates to it and snapshot does not list it: look-ups fail"
+                    self.findings.problem(Code.MISSING_ROLE, message, role=visit.name)
+                continue
+            yield Request(self._file_name(visit.name, entry.version), READ_LIMIT, visit.name, visit)
+
+    def _look(self, visit: _Visit, data: bytes, queue: deque[Iterable[_Visit]]) -> Iterator[Reading]:
+        name, entry = visit.name, self._entries[visit.name]
+        again = name in self._seen
+        document = self._open(name, data, None if again else entry, PYTHON_TUF.targets)
+        if document is None:
+            return
+        self._check_signed(name, document, visit.authority, visit.by)
+        if again:
+            return
+        view = self._shape(name).targets(document.signed)
+        self._check_common(name, view.common, entry)
+        self.not_compact += not document.compact
+        targets = check_targets(view.targets, role=name, place=visit.place, findings=self.findings, survey=self.survey)
+        self.survey.role(name, len(data), len(view.targets), named=entry.length is not None)
+        if targets:
+            self._holders.append(name)
+        if view.edges or view.succinct is not None:
+            self._delegator_bytes += len(data)
+            self._delegations += len(view.edges)
+            if self._delegator_bytes > MAX_DELEGATOR_BYTES or self._delegations > MAX_DELEGATIONS:
+                self._too_complex(f"so many delegations that those of {name} and others were not followed")
+            else:
+                self._tree.add(name, view.edges, view.succinct)
+                queue.append(self._delegated(name))
+        shared = view.succinct is not None
+        yield Reading(name, data, view.common.version, targets, place=visit.place, shared=shared)
+
+    def _delegated(self, name: str) -> Iterator[_Visit]:
+        node = self._tree.delegators[name]
+        for edge in node.edges:
+            self.survey.delegated += 1
+            self.survey.prefixes |= edge.prefixes is not None
+            self.survey.bins += edge.prefixes is not None
+            yield _Visit(edge.name, edge.authority, name)
+        if node.succinct is not None:
+            yield from self._bins(name, node.succinct)
+
+    def _bins(self, holder: str, succinct: Succinct) -> Iterator[_Visit]:
+        self.survey.succinct = True
+        count = 1 << succinct.bits
+        self.survey.bins += count
+        self.survey.delegated += count
+        if succinct.bits > MAX_BINS_BITS:
+            self._too_complex(f"{holder} delegates to {count} bins; only the first {1 << MAX_BINS_BITS} were looked at")
+        for index in range(min(count, 1 << MAX_BINS_BITS)):
+            place = Bin(holder=holder, bits=succinct.bits, index=index)
+            yield _Visit(bin_name(succinct.prefix, succinct.bits, index), succinct.authority, holder, place)
+
+    def _check_extra(self) -> None:
+        """Names that nothing delegates: a snapshot never drops one, so retired roles stay in it."""
+        known = self._known.names if self._known is not None else None
+        retired = 0
+        for name in self._entries:
+            if name in self._seen:
+                continue
+            if known is not None and name not in known:
+                message = "snapshot lists it, nothing delegates to it, and this repository never had it"
+                self.findings.problem(Code.EXTRA_ROLE, message, role=name)
+            else:
+                retired += 1
+        if retired:
+            message = f"it lists {retired} names that nothing delegates to (any more)"
+            self.findings.note(Note.RETIRED_ROLE, message, role="snapshot")
+
+    def _check_reach(self) -> None:
+        reach = Reach(self._tree, self.findings)
+        for role, targets in self._contents_again():
+            reach.look(role, targets)
+        twins = reach.twins()
+        if twins:
+            reach.settle(twins, self._contents_again())
+
+    def _contents_again(self) -> Iterator[Content]:
+        """The artifacts of every role once more; what is wrong with the files was said the first time."""
+        shelf = self._shelf.silent()
+        requests = (
+            Request(self._file_name(name, self._entries[name].version), READ_LIMIT, name, name)
+            for name in self._holders
+        )
+        for request, data in shelf.many(requests):
+            if data is None:
+                continue
+            try:
+                document = read_document(data)
+            except Fault:
+                continue
+            targets = document.signed.get("targets")
+            yield (
+                request.tag,
+                check_targets(
+                    targets if isinstance(targets, dict) else {},
+                    role=request.tag,
+                    place=None,
+                    findings=Findings(),
+                    survey=Survey(),
+                ),
+            )
+
+    # --- what is the same for all ------------------------------------------------------------------------
+
+    def _open(self, role: str, data: bytes, entry: FileEntry | None, limit: int) -> Document | None:
+        """Size, length, hashes and JSON of a file."""
+        named = entry is not None and entry.length is not None
+        if len(data) > limit and not named:
+            message = f"it has {len(data)} bytes and clients read at most {limit}"
+            self.findings.problem(Code.OVERSIZE, message, role=role)
+        if entry is not None:
+            if named and entry.length != len(data):
+                message = f"it has {len(data)} bytes and its parent says {entry.length}"
+                self.findings.problem(Code.LENGTH_MISMATCH, message, role=role)
+            for algorithm, value in (entry.hashes or {}).items():
+                if _digest(algorithm, data) != value:
+                    message = f"its {algorithm} is not the one that its parent names"
+                    self.findings.problem(Code.HASH_MISMATCH, message, role=role)
+        try:
+            return read_document(data)
+        except Fault as fault:
+            self.findings.problem(Code.MALFORMED_JSON, str(fault), role=role)
+            return None
+
+    def _check_signed(self, role: str, document: Document, authority: Authority | None, by: str) -> None:
+        if authority is not None:
+            check_signatures(document, [(by, authority)], role=role, findings=self.findings, ring=self._ring)
+
+    def _check_common(self, role: str, common: Common, entry: FileEntry | None) -> None:
+        if entry is not None and common.version is not None and common.version != entry.version:
+            message = f"it is version {common.version} and its parent names version {entry.version}"
+            self.findings.problem(Code.VERSION_MISMATCH, message, role=role)
+        if common.expires is not None and common.expires <= self._now:
+            self.findings.problem(Code.EXPIRED, f"it expired at {common.expires:%Y-%m-%d %H:%M} UTC", role=role)
+        self._note_expiry(role, common)
+
+    def _note_expiry(self, role: str, common: Common) -> None:
+        if common.expires is None:
+            return
+        if role in {"root", "timestamp", "snapshot", "targets"}:
+            self.expiries[role] = common.expires
+        if self.soonest is None or common.expires < self.soonest[0]:
+            self.soonest = (common.expires, role)
+
+    def _finish_survey(self) -> None:
+        self.survey.schemes = frozenset(self._ring.schemes)
+        self.survey.foreign_key_fields = self._ring.foreign_fields
+
+    def _learn_keys(self) -> None:
+        """With a state, every key is known, so that a signature by another one is out of place."""
+        if self._known is None:
+            return
+        for keyid, key in self._known.keys.items():
+            load_key(keyid, dict(key), where="state", findings=Findings(), ring=self._ring)
+        self._ring.schemes.clear()
+        self._ring.closed = True
+
+    def _top_authority(self, role: str) -> Authority | None:
+        return None if self.roots is None else self.roots.view.authorities.get(role)
+
+    def _root_name(self) -> str:
+        return "root" if self.roots is None else f"root version {self.roots.version}"
+
+    def _file_name(self, role: str, version: int) -> str:
+        consistent = self.roots is None or self.roots.view.consistent
+        return f"{version}.{role}.json" if consistent else f"{role}.json"
+
+    def _shape(self, role: str) -> Shape:
+        return Shape(role, findings=self.findings, ring=self._ring)
+
+    def _too_complex(self, message: str) -> None:
+        self.findings.problem(Code.TOO_COMPLEX, message, role="targets")
+
+
+def _digest(algorithm: str, data: bytes) -> str:
+    if algorithm == "blake2b-256":
+        return hashlib.blake2b(data, digest_size=32).hexdigest()
+    return hashlib.new(algorithm, data).hexdigest()

@@ -1,0 +1,295 @@
+"""A stock client, python-tuf's `Updater`, over the same files: the judge that publishing is for.
+
+It starts cold from the trusted root, refreshes, looks up a sample of artifacts and, where contents are wanted,
+downloads some. What it says of an artifact must be what the audit read.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from urllib.parse import unquote
+
+import orjson
+
+from rstuf.errors import FileMissing, StorageError
+from rstuf.metadata.audit.findings import Code, Findings
+from rstuf.metadata.audit.paths import Bin, bin_of
+from rstuf.metadata.audit.walk import READ_LIMIT, Reading
+from rstuf.model.names import TargetPath
+from rstuf.progress import Progress
+
+if TYPE_CHECKING:
+    from tuf.api._payload import TargetFile
+    from tuf.ngclient.fetcher import FetcherInterface
+    from tuf.ngclient.updater import Updater
+
+_METADATA: Final = "https://metadata.invalid/"
+_TARGETS: Final = "https://targets.invalid/"
+# python-tuf keeps every role that it read as objects, some five times their bytes: begin again before that hurts.
+_SESSION_BYTES: Final = 16 * 1024 * 1024
+_MAX_DOWNLOADS: Final = 20
+_MAX_DOWNLOAD_BYTES: Final = 32 * 1024 * 1024
+_MAX_FAILURES: Final = 40
+_CHUNK: Final = 256 * 1024
+
+
+class _MetadataSource(Protocol):
+    def read(self, name: str, *, limit: int) -> bytes: ...
+
+
+class _ContentSource(Protocol):
+    def open(self, path: TargetPath, hashes: Mapping[str, str]) -> AbstractContextManager[BinaryIO]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A look-up, and what should come of it: the entry, or None where there is no such artifact."""
+
+    role: str
+    path: str
+    entry: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class ClientReport:
+    """What the client did, and whether it took everything."""
+
+    looked_up: int = 0
+    downloaded: int = 0
+    failures: int = 0
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the client refused nothing."""
+        return self.failures == 0
+
+
+class Sampler:
+    """Chooses artifacts while roles are read: one of every `every`th role that has any."""
+
+    def __init__(self, *, every: int = 1) -> None:
+        self._every = every
+        self._skipped = every
+        self._samples: list[Sample] = []
+        self._empty: dict[int, dict[int, str]] = {}
+
+    def take(self, reading: Reading) -> None:
+        """Look at one role."""
+        self._skipped += 1
+        if not reading.targets:
+            self._take_empty(reading.name, reading.place)
+        elif self._skipped >= self._every:
+            self._skipped = 0
+            path, entry = next(iter(reading.targets.items()))
+            self._samples.append(Sample(role=reading.name, path=path, entry=entry))
+
+    def samples(self) -> list[Sample]:
+        """All samples: those taken, and paths that do not exist, for which the client must find no artifact."""
+        absent = [Sample(role="targets", path="rstuf-verify/absent", entry=None)]
+        return [*self._samples, *(absent if not self._empty else self._in_empty_bins())]
+
+    def _take_empty(self, name: str, place: Bin | None) -> None:
+        if place is not None and place.holder == "targets" and (self._every == 1 or not self._empty):
+            self._empty.setdefault(place.bits, {})[place.index] = name
+
+    def _in_empty_bins(self) -> Iterator[Sample]:
+        """A path in each empty bin, so that its file is visited too."""
+        for bits, wanted in self._empty.items():
+            # Names fall into bins at random: all are found long before this ends.
+            for number in range(64 << bits):
+                path = f"rstuf-verify/absent-{number}"
+                name = wanted.pop(bin_of(path, bits), None)
+                if name is not None:
+                    yield Sample(role=name, path=path, entry=None)
+                if not wanted:
+                    break
+
+
+def run_client(
+    source: _MetadataSource,
+    *,
+    trusted_root: bytes,
+    now: datetime,
+    samples: list[Sample],
+    contents: _ContentSource | None,
+    findings: Findings,
+    progress: Progress,
+) -> ClientReport:
+    """Let a stock client look up `samples`, and download some of them where `contents` are given.
+
+    Raises:
+        StorageError: there is no room for its temporary files.
+    """
+    session = _Session(source, trusted_root=trusted_root, now=now, contents=contents, findings=findings)
+    try:
+        session.run(samples, progress)
+    except OSError as error:
+        raise StorageError("write", "temporary files", error.strerror or str(error)) from error
+    finally:
+        session.close()
+    return session.report
+
+
+class _Session:
+    def __init__(
+        self,
+        source: _MetadataSource,
+        *,
+        trusted_root: bytes,
+        now: datetime,
+        contents: _ContentSource | None,
+        findings: Findings,
+    ) -> None:
+        self.report = ClientReport()
+        self._trusted_root = trusted_root
+        self._now = now
+        self._downloads = _MAX_DOWNLOADS if contents is not None else 0
+        self._findings = findings
+        self._fetcher = _fetcher(source, contents)
+        self._directory: Path | None = None
+
+    def run(self, samples: list[Sample], progress: Progress) -> None:
+        updater = self._begin()
+        for sample in samples:
+            if self._fetcher.fetched > _SESSION_BYTES:
+                updater = self._begin()
+            if updater is None:
+                return
+            self._look_up(updater, sample)
+            progress.advance()
+            if self.report.failures >= _MAX_FAILURES:
+                self._refused("python-tuf refuses too much; it was not asked for more")
+                return
+
+    def close(self) -> None:
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _begin(self) -> Updater | None:
+        """A new, cold client; None, with a problem, if it cannot refresh."""
+        from tuf.ngclient.updater import Updater
+
+        self.close()
+        directory = tempfile.mkdtemp(prefix="rstuf-verify-")
+        self._directory = Path(directory)
+        self._fetcher.fetched = 0
+        try:
+            updater = Updater(
+                directory,
+                _METADATA,
+                target_dir=directory,
+                target_base_url=_TARGETS,
+                fetcher=self._fetcher.interface,
+                bootstrap=self._trusted_root,
+            )
+            # There is no public way to tell a client the time.
+            updater._trusted_set.reference_time = self._now
+            updater.refresh()
+        except OSError:
+            raise
+        except Exception as error:
+            self._refused(f"python-tuf cannot refresh: {_text(error)}")
+            return None
+        return updater
+
+    def _look_up(self, updater: Updater, sample: Sample) -> None:
+        try:
+            found = updater.get_targetinfo(sample.path)
+        except OSError:
+            raise
+        except Exception as error:
+            self._refused(f"python-tuf cannot look it up: {_text(error)}", sample)
+            return
+        self.report.looked_up += 1
+        if not _agrees(found, sample.entry):
+            self.report.failures += 1
+            what = "finds nothing" if found is None else "finds something else"
+            message = f"python-tuf {what} where the audit read {'no entry' if sample.entry is None else 'an entry'}"
+            self._findings.problem(Code.CLIENT_DISAGREES, message, role=sample.role, path=sample.path)
+        elif found is not None and self._downloads > 0 and found.length <= _MAX_DOWNLOAD_BYTES:
+            self._download(updater, sample, found)
+
+    def _download(self, updater: Updater, sample: Sample, found: TargetFile) -> None:
+        self._downloads -= 1
+        self._fetcher.expect(found)
+        try:
+            updater.download_target(found, f"{updater.target_dir}/content")
+        except OSError:
+            raise
+        except Exception as error:
+            self._refused(f"python-tuf cannot download it: {_text(error)}", sample)
+            return
+        self.report.downloaded += 1
+
+    def _refused(self, message: str, sample: Sample | None = None) -> None:
+        self.report.failures += 1
+        role, path = (None, None) if sample is None else (sample.role, sample.path)
+        self._findings.problem(Code.CLIENT_REFUSES, message, role=role, path=path)
+
+
+def _agrees(found: TargetFile | None, entry: Mapping[str, Any] | None) -> bool:
+    if found is None or entry is None:
+        return found is None and entry is None
+    options = orjson.OPT_SORT_KEYS
+    return orjson.dumps(found.to_dict(), option=options) == orjson.dumps(entry, option=options)
+
+
+def _text(error: Exception) -> str:
+    cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
+    return f"{type(error).__name__}: {error}{cause}"
+
+
+@dataclass(slots=True)
+class _Fetcher:
+    """What the client downloads through, with what it may ask for."""
+
+    interface: FetcherInterface
+    wanted: dict[str, tuple[TargetPath, dict[str, str]]]
+    fetched: int = 0
+
+    def expect(self, target: TargetFile) -> None:
+        """Contents have names that only their path and hashes make."""
+        directory, slash, name = target.path.rpartition("/")
+        self.wanted.clear()
+        for algorithm, value in target.hashes.items():
+            url = f"{_TARGETS}{directory}{slash}{value}.{name}"
+            self.wanted[url] = (TargetPath(target.path), {algorithm: value})
+
+
+def _fetcher(source: _MetadataSource, contents: _ContentSource | None) -> _Fetcher:
+    from tuf.api.exceptions import DownloadHTTPError
+    from tuf.ngclient.fetcher import FetcherInterface
+
+    @contextmanager
+    def not_found(url: str) -> Iterator[None]:
+        try:
+            yield
+        except FileMissing as error:
+            raise DownloadHTTPError(f"404 for {url}", 404) from error
+
+    class Interface(FetcherInterface):
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            if url.startswith(_METADATA):
+                with not_found(url):
+                    data = source.read(unquote(url.removeprefix(_METADATA)), limit=READ_LIMIT)
+                own.fetched += len(data)
+                return iter((data,))
+            return self._content(url)
+
+        def _content(self, url: str) -> Iterator[bytes]:
+            if contents is None or url not in own.wanted:
+                raise DownloadHTTPError(f"404 for {url}", 404)
+            path, hashes = own.wanted[url]
+            with not_found(url), contents.open(path, hashes) as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+
+    own = _Fetcher(interface=Interface(), wanted={})
+    return own
