@@ -1,0 +1,144 @@
+"""Every interleaving of the engine's writes with a stock client's fetches, enumerated.
+
+The writes of one act (a publication, a renewal, a root commit) are the changes that the in-memory storage shows, one
+name at a time. A client's session is a sequence of fetches. An interleaving says how many writes have happened at each
+fetch; all of them are run, for a client without memory and for one that remembers the state before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.support.clients import Client, View
+from tests.support.engine import Engine, plan_document, site_of
+
+from rstuf.repository.publish import publish
+from rstuf.repository.renewal import renew
+
+Files = dict[str, bytes]
+Act = Callable[[Engine], object]
+
+
+def add_and_publish(engine: Engine) -> None:
+    engine.add("a.txt", b"second")
+    engine.add("new.txt", b"new")
+    engine.remove("gone.txt")
+    publish(engine.ports)
+
+
+def renew_all(engine: Engine) -> None:
+    renew(engine.ports, force=["bins", "targets", "snapshot", "timestamp"])
+
+
+def commit_root(engine: Engine) -> None:
+    renew(engine.ports, force=["root"])
+
+
+def root_then_publication(engine: Engine) -> None:
+    renew(engine.ports, force=["root"])
+    add_and_publish(engine)
+
+
+@dataclass
+class Recording:
+    """What was visible before, and each change after it."""
+
+    before: Files = field(default_factory=dict)
+    changes: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def state(self, count: int) -> Files:
+        """What was visible after `count` changes."""
+        return self.before | dict(self.changes[:count])
+
+
+def record(directory: Path, act: Act) -> tuple[Engine, Recording]:
+    """Do `act` on a repository with a history, recording each name as it becomes visible."""
+    recording = Recording()
+
+    def on_change(name: str, data: bytes | None) -> None:
+        assert data is not None, f"{name} disappeared"
+        recording.changes.append((name, data))
+
+    engine = Engine.live(directory, document=plan_document(bins=2), on_change=on_change)
+    engine.add("a.txt", b"first")
+    engine.add("gone.txt", b"gone")
+    publish(engine.ports)
+    recording.before, recording.changes = dict(engine.metadata.files), []
+    act(engine)
+    return engine, recording
+
+
+def interleavings(recording: Recording, session: Callable[[Callable[[str], bytes]], None], contents: Files) -> int:
+    """Run `session` once for each way in which its fetches can fall between the writes; how many there are.
+
+    The fetches of a session depend on what it saw, so the tree is walked: each run follows a script of how many writes
+    have happened by each fetch, and the last number of the script that can grow is grown for the next run.
+    """
+    writes = len(recording.changes)
+    script: list[int] = []
+    runs = 0
+    while True:
+        seen = 0
+
+        def read(name: str) -> bytes:
+            nonlocal seen
+            if seen == len(script):
+                script.append(script[-1] if script else 0)
+            count = script[seen]
+            seen += 1
+            return site_of(recording.state(count), contents)(name)
+
+        session(read)
+        runs += 1
+        del script[seen:]
+        while script and script[-1] == writes:
+            script.pop()
+        if not script:
+            return runs
+        script[-1] += 1
+
+
+@pytest.mark.parametrize("act", [add_and_publish, renew_all, commit_root, root_then_publication])
+@pytest.mark.parametrize("memory", ["fresh", "warm"])
+def test_no_interleaving_fails_a_client(
+    tmp_path: Path, act: Act, memory: str, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """Whenever the fetches fall, the client ends with the old or the new state, and what it finds is all there."""
+    engine, recording = record(tmp_path / "repository", act)
+    root, contents = engine.root(), dict(engine.artifacts.files)
+    before, after = site_of(recording.before, contents), engine.site()
+    old = Client.fresh(tmp_path / "old", before, root=root, now=engine.clock.now())
+    old_view = old.refresh()
+    new_view = Client.fresh(tmp_path / "new", after, root=root, now=engine.clock.now()).refresh()
+    allowed = {
+        "a.txt": {b"first", engine.contents["a.txt"]},
+        "gone.txt": {b"gone", engine.contents.get("gone.txt")},
+    }
+    views: set[tuple[int, int, int]] = set()
+
+    def session(read: Callable[[str], bytes]) -> None:
+        client = (
+            old.copy(tmp_path / "client", read=read)
+            if memory == "warm"
+            else Client.fresh(tmp_path / "client", read, root=root, now=engine.clock.now())
+        )
+        view = client.refresh()
+        views.add((view.root, view.timestamp, view.snapshot))
+        for path, contents_allowed in allowed.items():
+            found = client.find(path)
+            content = None if found is None else client.download(path)
+            assert content in contents_allowed, path
+        assert not view.older_than(_floor(old_view, new_view)), view
+
+    runs = interleavings(recording, session, contents)
+    print(f"\n{act.__name__}, {memory}: {len(recording.changes)} writes, {runs} interleavings, 0 failing clients")
+    record_testsuite_property(f"interleavings {act.__name__} {memory}", runs)
+    assert runs > len(recording.changes)
+    assert {timestamp for _, timestamp, _ in views} == {old_view.timestamp, new_view.timestamp}
+
+
+def _floor(old: View, new: View) -> View:
+    return old if old.timestamp <= new.timestamp else new
