@@ -1,0 +1,8 @@
+"""`python -m rstuf_cli` is `rstuf`."""
+
+import sys
+
+from rstuf_cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The program: its commands, its common options, and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from rstuf_cli.console import Console, Form, ReaderGone, Verbosity, escape
+from rstuf_cli.grammar import Verb, program
+from rstuf_cli.help import BEGIN, CARE, DAILY
+from rstuf_cli.run import Run, run_of
+
+_EPILOG = """
+exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed, 4 waiting
+            for signatures, 5 locked by another process, 6 storage or network,
+            130 interrupted; status --check: 7 something is due, 8 overdue
+"""
+
+_HOME = "rstuf_cli.commands"
+VERBS: Final = (
+    Verb(BEGIN, "demo", f"{_HOME}.demo:demo", "make a working repository from nothing, and let a client prove it"),
+    Verb(BEGIN, "ceremony", f"{_HOME}.ceremony:ceremony", "make a repository of your own, by a plan"),
+    Verb(DAILY, "artifact add", f"{_HOME}.artifact:add", "take files in, sign them and publish"),
+    Verb(DAILY, "artifact remove", f"{_HOME}.artifact:remove", "remove artifacts, so that clients find them no more"),
+    Verb(DAILY, "artifact list", f"{_HOME}.artifact:list_", "list artifacts by path: length in bytes, state, path"),
+    Verb(DAILY, "artifact show", f"{_HOME}.artifact:show", "show all that is signed of one artifact"),
+    Verb(DAILY, "artifact import", f"{_HOME}.artifact:import_", "take in artifacts by their records, however many"),
+    Verb(DAILY, "publish", f"{_HOME}.publish:publish", "make accepted changes visible to clients, all at once"),
+    Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
+    Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
+    Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
+)
+_NOUNS: Final = {"artifact": "The files that clients download and verify."}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; the process's own by default.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _fill_standard_descriptors()
+    form = Form.JSON if _wants_json(arguments) else Form.TEXT
+    console = Console(out=sys.stdout, err=sys.stderr, form=form)
+    code = _carry_out(Run(console), arguments)
+    try:
+        console.flush()
+    except OSError as error:
+        # What was not written was not said: that is no success.
+        console.form = Form.TEXT
+        return code or _tell(console, error)
+    return code
+
+
+def _rstuf(
+    ctx: typer.Context,
+    *,
+    repo: Annotated[
+        str | None,
+        typer.Option(
+            "--repo", metavar="DIR", help="The workspace: by default RSTUF_REPO, then the nearest one from here up."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write exactly one JSON document on stdout.")] = False,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; -v -v for tracebacks.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say errors, and what was asked for, alone.")] = False,
+    wait: Annotated[
+        int, typer.Option("--wait", metavar="SECONDS", max=86400, help="How long to wait for a lock; 60 by default.")
+    ] = 60,
+    accept_clock: Annotated[
+        bool, typer.Option("--accept-clock", help="Vouch for the clock, however far ahead it looks.")
+    ] = False,
+    passphrase_file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--passphrase-file", metavar="[KEY=]FILE", help="Where the passphrase of a key, or of all, is; repeatable."
+        ),
+    ] = None,
+    passphrase_fd: Annotated[
+        list[str] | None,
+        typer.Option("--passphrase-fd", metavar="[KEY=]N", help="The same, from an open descriptor; repeatable."),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Say which rstuf this is.")] = False,
+) -> None:
+    """A TUF repository from the command line."""
+    del repo, json, verbose, quiet, wait, accept_clock, passphrase_file, passphrase_fd  # the grammar has taken them
+    run = run_of(ctx)
+    if version:
+        from importlib.metadata import version as version_of
+
+        run.console.line(f"rstuf {version_of('rstuf')}")
+        run.console.document({"version": version_of("rstuf")})
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        if run.console.is_json:
+            from rstuf_cli.failures import UsageFault
+
+            raise UsageFault("missing command", hint="rstuf --help")
+        run.console.line(ctx.get_help())
+
+
+def _carry_out(run: Run, arguments: Sequence[str]) -> int:
+    """Parse and run; every way to fail ends here."""
+    try:
+        try:
+            command = program(_rstuf, VERBS, nouns=_NOUNS, epilog=_EPILOG)
+            with command.make_context("rstuf", list(arguments), obj=run) as context:
+                return int(context.command.invoke(context) or 0)
+        finally:
+            run.close()
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (ReaderGone, BrokenPipeError):
+        return 0
+    except (KeyboardInterrupt, Exception) as error:
+        return _tell(run.console, error, run)
+
+
+def _tell(console: Console, error: BaseException, run: Run | None = None) -> int:
+    """Say what went wrong; the exit code. Loaded only when something did."""
+    from rstuf.errors import Interrupted
+    from rstuf_cli.failures import failure_of, show_failure, usage_failure
+
+    debug = console.verbosity is Verbosity.DEBUG
+    if isinstance(error, typer.TyperException):
+        context = getattr(error, "ctx", None)
+        failure = usage_failure(error.format_message(), command=context.command_path if context is not None else None)
+    elif isinstance(error, KeyboardInterrupt):
+        failure = failure_of(Interrupted(run.interrupted if run is not None else "nothing was changed"))
+    else:
+        if debug:
+            console.error([_escaped_traceback(error)])
+        failure = failure_of(error, verbose=debug)
+    if run is None:
+        show_failure(console, failure, data={})
+    else:
+        show_failure(console, failure, kept=run.kept, data=run.kept_data)
+    return int(failure.exit_code)
+
+
+def _escaped_traceback(error: BaseException) -> str:
+    import traceback
+
+    return "\n".join(escape(line) for line in "".join(traceback.format_exception(error)).splitlines())
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether even a command line that cannot be parsed asks for a document."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def _fill_standard_descriptors() -> None:
+    """Put /dev/null where a standard descriptor is closed, so that no file of ours gets its number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != descriptor:
+                os.dup2(null, descriptor)
+                os.close(null)

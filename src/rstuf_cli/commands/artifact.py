@@ -1,0 +1,220 @@
+"""`rstuf artifact …`: the files that clients download, in and out, and what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf_cli.commands.publish import publish_now
+from rstuf_cli.console import escape
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import read_small
+from rstuf_cli.imports import ImportFormat, take_in
+from rstuf_cli.listing import artifact_document, show_listing, show_one
+from rstuf_cli.reports import change_document, publication_document, tell_change
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.wording import count, seconds
+
+EXAMPLES = {
+    "artifact add": """
+rstuf artifact add dist/app-1.2.whl              its path is app-1.2.whl
+rstuf artifact add dist/                         a directory: paths from inside it
+rstuf artifact add --prefix releases/1.2 dist/
+rstuf artifact add --replace app.whl             on purpose, another content
+rstuf artifact add --custom '{"channel": "beta"}' app.whl
+rstuf artifact add --path app.whl --length 4211774 --hash sha256:1b0c...
+""",
+    "artifact remove": """
+rstuf artifact remove app-1.1.whl
+rstuf artifact remove --no-publish old/a.bin old/b.bin
+""",
+    "artifact list": """
+rstuf artifact list
+rstuf artifact list --prefix releases/1.2/
+rstuf artifact list --json --limit 1000 --after releases/1.2/z.bin
+""",
+    "artifact show": """
+rstuf artifact show app-1.2.whl
+""",
+    "artifact import": """
+rstuf artifact import records.ndjson
+    {"path": "app.whl", "length": 4211774, "hashes": {"sha256": "1b0c..."}}
+rstuf artifact import legacy.csv                 path;size;algorithm;hash
+rstuf artifact import dist/SHA256SUMS            takes the files it names, and checks them
+generate | rstuf artifact import - --format ndjson
+""",
+}
+
+_MAX_CUSTOM_FILE = 1 << 20
+
+_NoPublish = Annotated[
+    bool, typer.Option("--no-publish", help="Accept only; rstuf publish makes it visible to clients.")
+]
+_Replace = Annotated[bool, typer.Option("--replace", help="Put another content in the place of a known path's.")]
+
+
+def add(
+    ctx: typer.Context,
+    *,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="Files, and directories with all files in them.")
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", metavar="P", help="Begin every artifact path with P.")] = "",
+    replace: _Replace = False,
+    no_publish: _NoPublish = False,
+    custom: Annotated[
+        str | None, typer.Option("--custom", metavar="JSON|@FILE", help="An object that clients read beside each.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", metavar="P", help="Without a file: the path of what is served elsewhere,")
+    ] = None,
+    length: Annotated[int | None, typer.Option("--length", metavar="N", help="its length in bytes,")] = None,
+    hashes: Annotated[
+        list[str] | None, typer.Option("--hash", metavar="ALGORITHM:HEX", help="and what it hashes to. Repeatable.")
+    ] = None,
+) -> None:
+    """Take files in, sign them and publish.
+
+    A file's artifact path is its name; a directory's files keep their paths from inside it. The same content for a
+    known path is no change. All files are taken, or none.
+    """
+    run = run_of(ctx)
+    described = [name for name, value in (("--path", path), ("--length", length), ("--hash", hashes)) if value]
+    if described and paths:
+        raise UsageFault(f"{described[0]} describes an artifact without its file; give it no PATH")
+    if not described and not paths:
+        raise UsageFault("missing PATH: the files to add", hint="rstuf artifact add --help")
+    conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
+    data = _custom(custom)
+    if paths:
+
+        def accept(repository: rstuf.Repository) -> rstuf.AcceptedChange:
+            return repository.add_files(rstuf.find_files(paths, prefix=prefix), conflict=conflict, custom=data)
+    else:
+        described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)
+
+        def accept(repository: rstuf.Repository) -> rstuf.AcceptedChange:
+            return repository.add_artifacts([described_one], conflict=conflict)
+
+    _change(run, accept, publish=not no_publish)
+
+
+def remove(
+    ctx: typer.Context,
+    *,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Artifact paths, as list shows them.")],
+    no_publish: _NoPublish = False,
+) -> None:
+    """Remove artifacts, so that clients find them no more.
+
+    Their contents stay where they are: clients that hold older metadata still ask for them.
+    """
+    _change(run_of(ctx), lambda repository: repository.remove_artifacts(paths), publish=not no_publish)
+
+
+def list_(
+    ctx: typer.Context,
+    *,
+    prefix: Annotated[str, typer.Option("--prefix", metavar="P", help="Only paths that begin with P.")] = "",
+    after: Annotated[str, typer.Option("--after", metavar="PATH", help="Begin behind PATH.")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="At most N artifacts.")] = None,
+) -> None:
+    """List artifacts by path: length in bytes, state, path."""
+    run = run_of(ctx)
+    if limit == 0:
+        raise UsageFault("--limit needs a number above 0")
+    with run.open() as repository:
+        show_listing(run.console, repository, prefix=prefix, after=after, limit=limit)
+
+
+def show(ctx: typer.Context, path: Annotated[str, typer.Argument(metavar="PATH", help="The artifact's path.")]) -> None:
+    """Show all that is signed of one artifact."""
+    run = run_of(ctx)
+    with run.open() as repository:
+        found = repository.artifact(path)
+    run.console.document(artifact_document(found))
+    show_one(run.console, found)
+
+
+def import_(
+    ctx: typer.Context,
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Records of artifacts; - reads them from stdin.")],
+    form: Annotated[
+        ImportFormat | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="ndjson, csv or sha256sums; by default the file's name or start tells."
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", metavar="DIR", help="For sha256sums: where the files are; by default beside FILE."),
+    ] = None,
+    replace: _Replace = False,
+    no_publish: _NoPublish = False,
+) -> None:
+    """Take in artifacts by their records, however many.
+
+    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS listing is different:
+    the files that it names are added, and must hash to what it says. All are taken, or none.
+    """
+    conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
+    _change(
+        run_of(ctx),
+        lambda repository: take_in(repository, file, form=form, base=base, conflict=conflict),
+        publish=not no_publish,
+    )
+
+
+def _change(run: Run, accept: Callable[[rstuf.Repository], rstuf.AcceptedChange], *, publish: bool) -> None:
+    """Accept a change, then publish it; what was accepted is kept whatever becomes of the publication."""
+    lasted = run.lasted()
+    run.interrupted = "nothing was taken"
+    with run.open() as repository:
+        change = accept(repository)
+        publication = None
+        if publish:
+            if change.number:
+                run.keeps(_kept(change), accepted=change_document(change))
+            publication = publish_now(run, repository)
+    run.progress.close()
+    document = publication_document(publication) if publication is not None else None
+    run.console.document({**change_document(change), "publication": document})
+    tell_change(run.console, change, publication, took=seconds(lasted()))
+
+
+def _kept(change: rstuf.AcceptedChange) -> str:
+    what = count(change.added + change.replaced, "artifact") if not change.removed else count(change.removed, "removal")
+    return f"{what} accepted; rstuf publish makes it visible to clients"
+
+
+def _described(
+    path: str | None, length: int | None, hashes: list[str], *, prefix: str, custom: Mapping[str, Any] | None
+) -> rstuf.Artifact:
+    if path is None or length is None or not hashes:
+        raise UsageFault("--path, --length and --hash go together", hint="rstuf artifact add --help")
+    found: dict[str, str] = {}
+    for each in hashes:
+        algorithm, colon, digest = each.partition(":")
+        if not colon or algorithm in found:
+            raise UsageFault(f"--hash {escape(each[:80])}: write ALGORITHM:HEX, each algorithm once")
+        found[algorithm] = digest
+    whole = f"{prefix.rstrip('/')}/{path}" if prefix else path
+    return rstuf.Artifact(path=rstuf.target_path(whole), length=length, hashes=found, custom=custom)
+
+
+def _custom(text: str | None) -> Mapping[str, Any] | None:
+    if text is None:
+        return None
+    if text.startswith("@"):
+        data = read_small(Path(text[1:]), limit=_MAX_CUSTOM_FILE)
+    else:
+        data = text.encode("utf-8", "surrogateescape")
+    value = rstuf.strict_loads(data, what="--custom")
+    if not isinstance(value, dict):
+        raise UsageFault("--custom must be a JSON object", hint='write it like {"channel": "beta"}')
+    return value

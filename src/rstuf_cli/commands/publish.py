@@ -1,0 +1,89 @@
+"""`rstuf publish`: every accepted change becomes visible to clients, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+import rstuf
+from rstuf_cli.console import Console, escape, pad
+from rstuf_cli.reports import publication_document, role_document, tell_publication
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.wording import count, number, seconds
+
+EXAMPLES = {
+    "publish": """
+rstuf artifact add --no-publish build/
+rstuf publish --dry-run
+rstuf publish
+"""
+}
+
+# A table of more roles than this says less than their number.
+_MAX_ROWS: Final = 20
+
+
+def publish(
+    ctx: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+) -> None:
+    """Make accepted changes visible to clients, all at once.
+
+    Signs the roles whose artifacts changed, then snapshot and timestamp. Until the timestamp is replaced, clients see
+    what they saw; after that, all of it. A publication that was interrupted is brought to its end first.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        if dry_run:
+            _show_plan(run.console, repository.plan_publication())
+            return
+        lasted = run.lasted()
+        report = publish_now(run, repository)
+    run.console.document(publication_document(report))
+    tell_publication(run.console, report, took=seconds(lasted()))
+
+
+def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationReport:
+    """Publish, asking again for a mistyped passphrase."""
+    run.interrupted = "clients see all of the publication or none of it; rstuf publish goes on from there"
+    report = run.patiently(repository.publish)
+    run.progress.close()
+    return report
+
+
+def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
+    console.document(
+        {
+            "published": False,
+            "dry_run": True,
+            "timestamp_version": _timestamp_version(plan.roles),
+            "roles": [role_document(role) for role in plan.roles],
+            "bytes": 0,
+        }
+    )
+    if not plan.roles:
+        console.line("nothing to publish")
+        return
+    console.line(f"would publish as timestamp v{number(_timestamp_version(plan.roles) or 0)}")
+    console.line()
+    width = max(len(role.name) for role in plan.roles)
+    for role in _shown(plan.roles):
+        versions = f"v{number(role.previous)} → v{number(role.version)}"
+        console.line(f"  {pad(escape(role.name), width)}  {pad(versions, 16)}  {role.reason}")
+    hidden = len(plan.roles) - len(_shown(plan.roles))
+    if hidden:
+        console.line(f"  and {count(hidden, 'bin')} more")
+    console.line()
+    console.note("nothing was written; without --dry-run it is")
+
+
+def _shown(roles: Sequence[rstuf.RoleChange]) -> Sequence[rstuf.RoleChange]:
+    """All roles, or the first and the last ones: the last are snapshot and timestamp."""
+    return roles if len(roles) <= _MAX_ROWS else (*roles[: _MAX_ROWS - 2], *roles[-2:])
+
+
+def _timestamp_version(roles: Sequence[rstuf.RoleChange]) -> int | None:
+    return next((role.version for role in roles if role.name == "timestamp"), None)

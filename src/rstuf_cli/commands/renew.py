@@ -1,0 +1,90 @@
+"""`rstuf renew`: what is due is signed again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf.clock import iso
+from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_recovery
+from rstuf_cli.run import run_of
+from rstuf_cli.wording import both, number, seconds, size
+
+EXAMPLES = {
+    "renew": """
+rstuf renew                        safe at any time, and from cron:
+17 * * * *  cd /srv/tuf && rstuf renew --quiet
+rstuf renew --force timestamp      sign it now, due or not
+rstuf renew --force bins           every bin
+"""
+}
+
+
+def renew(
+    ctx: typer.Context,
+    *,
+    force: Annotated[
+        list[str] | None,
+        typer.Option("--force", metavar="ROLE", help="Sign this role now, due or not; bins for all. Repeatable."),
+    ] = None,
+) -> int:
+    """Sign again what is due, before it expires.
+
+    Roles are signed as clients see them: changes that are not published yet stay so. Doing it twice does nothing the
+    second time. Exit code 4 says that a role is due whose keys are not at hand.
+    """
+    run = run_of(ctx)
+    lasted = run.lasted()
+    run.interrupted = "what was signed before is kept; run it again"
+    with run.open() as repository:
+        report = run.patiently(lambda: repository.renew(force=force or ()))
+    run.progress.close()
+    run.console.document(_document(report))
+    _tell(run.console, report, took=seconds(lasted()))
+    return ExitCode.WAITING if report.waiting else ExitCode.DONE
+
+
+def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
+    return {
+        **publication_document(report.publication),
+        "root_version": report.root_version,
+        "waiting": [
+            {
+                "role": role.name,
+                "expires": iso(role.expires) if role.expires is not None else None,
+                "missing": dict(role.missing),
+            }
+            for role in report.waiting
+        ],
+        "next_due": iso(report.next_due) if report.next_due is not None else None,
+    }
+
+
+def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
+    now = datetime.now(UTC)
+    publication = report.publication
+    tell_recovery(console, publication.recovery)
+    names = [role.name for role in publication.roles]
+    if report.root_version is not None:
+        console.result(f"{sign(console, ok=True)} root v{number(report.root_version)} signed and published")
+    if names:
+        version = f"timestamp v{number(publication.timestamp_version)}"
+        console.result(
+            f"{sign(console, ok=True)} {roles_in_words(names)} signed again and published as {version}; "
+            f"{size(publication.length)} of metadata, {took}"
+        )
+    elif report.root_version is None and not report.waiting:
+        console.result("nothing is due")
+    for role in report.waiting:
+        when = f"; it expires {both(role.expires, now)}" if role.expires is not None else ""
+        console.error(
+            [f"{console.paint_error('!', Style.WARN)} {escape(role.name)} is due and cannot be signed here{when}"]
+        )
+        console.error([f"    {escape(name)}: {escape(reason)}" for name, reason in role.missing.items()])
+    if report.next_due is not None and report.next_due > now:
+        console.result(f"  the next renewal is due {both(report.next_due, now)}")

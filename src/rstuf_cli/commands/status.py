@@ -1,0 +1,168 @@
+"""`rstuf status`: one look at a repository, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf.clock import iso
+from rstuf_cli.console import Console, Style, escape, pad, width_of
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.run import run_of
+from rstuf_cli.wording import ago, ahead, bar, both, count, day, number
+
+EXAMPLES = {
+    "status": """
+rstuf status
+rstuf status --check               for monitoring: exit 7 when something is due, 8 when overdue
+rstuf status --json
+"""
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do: the command, why, and by when (UTC, if there is a date)."""
+
+    command: str
+    why: str
+    by: datetime | None = None
+
+
+def status(
+    ctx: typer.Context,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 7 when a role is due for renewal, 8 when one has expired.")
+    ] = False,
+) -> int:
+    """Show roles, keys and expiry at a glance, and what to do next.
+
+    A bar shows how much of a role's life is left. Reading waits for nobody and changes nothing.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        seen = repository.status()
+    steps = next_steps(seen)
+    run.console.document(_document(seen, steps))
+    if not run.console.is_json:
+        _show(run.console, seen, steps)
+    if not check:
+        return ExitCode.DONE
+    codes = {rstuf.Health.HEALTHY: ExitCode.DONE, rstuf.Health.DUE: ExitCode.DUE}
+    return codes.get(seen.health, ExitCode.OVERDUE)
+
+
+def next_steps(seen: rstuf.Status) -> list[Step]:
+    """What to do now, the most urgent first."""
+    steps = []
+    overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
+    due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
+    if overdue:
+        names = ", ".join(role.name for role in overdue)
+        steps.append(Step("rstuf renew", f"clients refuse {names}: expired", min(role.expires for role in overdue)))
+    elif due:
+        names = ", ".join(role.name for role in due)
+        steps.append(Step("rstuf renew", f"{names}: time to sign again", min(role.expires for role in due)))
+    if seen.interrupted:
+        steps.append(Step("rstuf publish", "a publication was interrupted; this brings it to its end"))
+    elif seen.pending_roles:
+        steps.append(Step("rstuf publish", f"changes in {count(seen.pending_roles, 'role')} are not visible yet"))
+    return steps
+
+
+def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
+    return {
+        "repository": seen.repository,
+        "state": str(seen.health),
+        "now": iso(seen.now),
+        "artifacts": seen.artifacts,
+        "bins": seen.bins,
+        "roles": [_role_document(role) for role in seen.roles],
+        "keys": dict(seen.key_names),
+        "pending": seen.pending_roles,
+        "interrupted": seen.interrupted,
+        "timestamp_version": seen.timestamp_version,
+        "last_published": iso(seen.last_published) if seen.last_published is not None else None,
+        "events": [],
+        "next_steps": [
+            {"command": step.command, "why": step.why, **({"by": iso(step.by)} if step.by is not None else {})}
+            for step in steps
+        ],
+    }
+
+
+def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
+    return {
+        "name": role.name,
+        "version": role.version,
+        "count": role.count,
+        "state": str(role.health),
+        "signed_at": iso(role.signed_at),
+        "expires": iso(role.expires),
+        "sign_by": iso(role.sign_by),
+        "threshold": role.threshold,
+        "keyids": list(role.keyids),
+        "signed_by": list(role.signed_by),
+    }
+
+
+def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
+    things = {0: "", 1: ", one thing to do"}.get(len(steps), f", {len(steps)} things to do")
+    words = {
+        rstuf.Health.HEALTHY: console.paint("healthy", Style.GOOD),
+        rstuf.Health.DUE: console.paint("time to renew", Style.WARN),
+    }
+    health = words.get(seen.health, console.paint("expired", Style.BAD))
+    head = f"{console.paint(escape(seen.repository), Style.STRONG)}  ·  {count(seen.artifacts, 'artifact')}"
+    console.line(f"{head} in {count(seen.bins, 'bin')}  ·  {health}{things}")
+    console.line()
+    _show_roles(console, seen)
+    console.line()
+    if seen.last_published is not None:
+        when = ago(seen.last_published, seen.now)
+        console.line(
+            f"  published {when}, {day(seen.last_published, seen.now)}, as timestamp v{number(seen.timestamp_version)}"
+        )
+    soonest = min(role.sign_by for role in seen.roles)
+    if soonest > seen.now:
+        console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
+    if steps:
+        console.line()
+        console.line("next")
+        width = max(len(step.command) for step in steps)
+        for step in steps:
+            by = f" ({both(step.by, seen.now)})" if step.by is not None else ""
+            console.line(f"  {pad(step.command, width)}  {escape(step.why)}{by}")
+
+
+def _show_roles(console: Console, seen: rstuf.Status) -> None:
+    online = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    rows = [_row(role, seen.now, online) for role in seen.roles]
+    widths = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for role, (name, version, keys, drawn, relative, absolute) in zip(seen.roles, rows, strict=True):
+        style = {rstuf.Health.HEALTHY: Style.GOOD, rstuf.Health.DUE: Style.WARN}.get(role.health, Style.BAD)
+        mark = {rstuf.Health.HEALTHY: " ", rstuf.Health.DUE: "!"}.get(role.health, "✗")
+        console.line(
+            f"{console.paint(mark, style)} {pad(name, widths[0])}  {version:>{widths[1]}}  {pad(keys, widths[2])}  "
+            f"{console.paint(drawn, style)}  {pad(relative, widths[4])}  {absolute}".rstrip()
+        )
+
+
+def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...]) -> tuple[str, ...]:
+    life = (role.expires - role.signed_at).total_seconds()
+    left = (role.expires - now).total_seconds()
+    keys = "online" if role.keyids == online else f"{role.threshold} of {count(len(role.keyids), 'key')}"
+    relative = ahead(role.expires, now)
+    return (
+        escape(role.name),
+        "" if role.count > 1 else f"v{number(role.version)}",
+        keys,
+        bar(left / life if life > 0 else 0.0),
+        relative,
+        day(role.expires, now) + (", the soonest" if role.count > 1 else ""),
+    )

@@ -1,0 +1,201 @@
+"""`rstuf verify`: an audit with the eyes of clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+import rstuf
+from rstuf.clock import parse_iso
+from rstuf_cli.console import Console, Style, escape, escape_message
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import read_small
+from rstuf_cli.reports import sign
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.wording import both, count, number, seconds
+
+EXAMPLES = {
+    "verify": """
+rstuf verify                       what this workspace publishes, and its state
+rstuf verify --artifacts           and the bytes of every artifact
+rstuf verify --full                and a stock client that visits every role
+rstuf verify --url https://updates.example.org/ --trusted-root 1.root.json
+"""
+}
+
+_MAX_ROOT_BYTES: Final = 512_000
+_MAX_SHOWN: Final = 20
+
+# What each part of an audit is about, by the stable words of its problems; all others are about roles.
+_ARTIFACTS: Final = frozenset({"bad-path", "bad-target", "wrong-bin", "not-delegated", "unreachable", "shadowed"})
+_AREAS: Final[Mapping[str, frozenset[str]]] = {
+    "artifacts": _ARTIFACTS,
+    "contents": frozenset({"content-missing", "content-mismatch"}),
+    "state": frozenset({"state-disagrees", "log-broken"}),
+    "client": frozenset({"client-refuses", "client-disagrees"}),
+}
+
+
+def verify(
+    ctx: typer.Context,
+    *,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Audit what a web server serves at URL instead.")
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--trusted-root", metavar="FILE", help="With --url: the root to begin from; by default the workspace's v1."
+        ),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also the contents, and a stock client that visits every role.")
+    ] = False,
+    artifacts: Annotated[bool, typer.Option("--artifacts", help="Also the bytes of every artifact.")] = False,
+) -> int:
+    """Audit what is published, with the eyes of clients.
+
+    Every role, signature, version, expiry, size limit and artifact. The audit shares no code with what writes metadata,
+    and a stock client looks as well. In a workspace, its state is compared too. Exit code 3 says that something is
+    wrong; nothing is ever changed.
+    """
+    run = run_of(ctx)
+    if trusted_root is not None and url is None:
+        raise UsageFault("--trusted-root goes with --url", hint="in a workspace, its own root is trusted")
+    depth = rstuf.Depth.FULL if full else rstuf.Depth.CONTENTS if artifacts else rstuf.Depth.ROLES
+    lasted = run.lasted()
+    report = _verify_workspace(run, depth) if url is None else _verify_url(run, url, trusted_root, depth)
+    run.progress.close()
+    run.console.document(_document(report))
+    if not run.console.is_json:
+        _show(run.console, report, took=seconds(lasted()))
+    return ExitCode.DONE if report.ok else ExitCode.UNVERIFIED
+
+
+def _verify_workspace(run: Run, depth: rstuf.Depth) -> rstuf.VerifyReport:
+    with run.open() as repository:
+        return repository.verify(depth=depth)
+
+
+def _verify_url(run: Run, url: str, trusted_root: Path | None, depth: rstuf.Depth) -> rstuf.VerifyReport:
+    root = read_small(trusted_root, limit=_MAX_ROOT_BYTES) if trusted_root is not None else _root_of_workspace(run)
+    return rstuf.verify_published(url, trusted_root=root, depth=depth, session=run.session())
+
+
+def _root_of_workspace(run: Run) -> bytes:
+    from rstuf.errors import CeremonyUnfinished, WorkspaceNotFound
+
+    try:
+        with run.open() as repository:
+            root = repository.root(1)
+    except WorkspaceNotFound as error:
+        raise UsageFault(
+            "there is no workspace here to take the trusted root from",
+            hint="say which root you trust: --trusted-root FILE",
+        ) from error
+    if root is None:
+        raise CeremonyUnfinished(str(run.directory))
+    return root
+
+
+def _document(report: rstuf.VerifyReport) -> dict[str, Any]:
+    problems = []
+    for problem in report.problems:
+        place = {"role": problem.role, "path": problem.path}
+        given = {name: value for name, value in place.items() if value is not None}
+        problems.append({**given, "code": problem.code, "message": problem.message})
+    return {
+        "ok": report.ok,
+        "checked": dict(report.checked),
+        "problems": problems,
+        "more_problems": report.more_problems,
+        "facts": dict(report.facts),
+    }
+
+
+def _show(console: Console, report: rstuf.VerifyReport, *, took: str) -> None:
+    checked, facts, now = report.checked, report.facts, datetime.now(UTC)
+    by_area = _by_area(report.problems)
+    roots = facts.get("roots") or {}
+    _area(console, "root", _span(roots), by_area)
+    _area(console, "roles", f"{number(checked['roles'])}: signatures, versions, expiry, sizes", by_area)
+    _area(console, "artifacts", f"{number(checked['artifacts'])}, each in its bin, none twice", by_area)
+    if "contents" in checked or "contents" in by_area:
+        _area(console, "contents", f"{number(checked.get('contents', 0))} read and hashed", by_area)
+    if "state_roles" in checked:
+        compared = f"{count(checked['state_roles'], 'role')}, {count(checked['state_artifacts'], 'artifact')}"
+        log = count(checked["log_entries"], "log entry", "log entries")
+        _area(console, "state", f"agrees: {compared}, {log}", by_area)
+    looked, downloaded = checked.get("client_artifacts", 0), checked.get("client_downloads", 0)
+    downloads = f", downloaded {number(downloaded)}" if downloaded else ""
+    _area(console, "client", f"python-tuf from that root found {count(looked, 'artifact')}{downloads}", by_area)
+    _show_expiry(console, facts, now)
+    _show_clients(console, facts)
+    for note in facts.get("notes", ()):
+        place = f"{note['role']}: " if note.get("role") else ""
+        console.line(f"{console.paint('!', Style.WARN)} {'note':<10}  {escape_message(place + note['message'])}")
+    console.line()
+    total = len(report.problems) + report.more_problems
+    if report.ok:
+        console.line(f"{console.paint('nothing is wrong', Style.GOOD)}, {took}")
+    else:
+        console.line(f"{console.paint(count(total, 'problem'), Style.BAD)}, {took}")
+
+
+def _span(roots: Mapping[str, int]) -> str:
+    """From which root to which trust goes."""
+    if not roots:
+        return "none could be read"
+    first, last = roots["trusted"], roots["newest"]
+    return f"v{first}" if first == last else f"v{first} → v{last}, every step signed by both sides"
+
+
+def _by_area(problems: Sequence[rstuf.Problem]) -> dict[str, list[rstuf.Problem]]:
+    found: dict[str, list[rstuf.Problem]] = {}
+    for problem in problems:
+        default = "root" if problem.role == "root" or problem.code == "root-differs" else "roles"
+        area = next((name for name, codes in _AREAS.items() if problem.code in codes), default)
+        found.setdefault(area, []).append(problem)
+    return found
+
+
+def _area(console: Console, name: str, text: str, by_area: Mapping[str, Sequence[rstuf.Problem]]) -> None:
+    """A line for one part of the audit, and its problems below."""
+    problems = by_area.get(name, ())
+    if not problems:
+        console.line(f"{sign(console, ok=True)} {name:<10}  {text}")
+        return
+    console.line(f"{sign(console, ok=False)} {name:<10}  {count(len(problems), 'problem')}")
+    for problem in problems[:_MAX_SHOWN]:
+        place = " ".join(part for part in (problem.role, problem.path) if part is not None)
+        message = problem.message if not place or place in problem.message else f"{place}: {problem.message}"
+        console.line(f"    {escape(problem.code)}  {escape_message(message)}")
+    if len(problems) > _MAX_SHOWN:
+        console.line(f"    and {number(len(problems) - _MAX_SHOWN)} more; --json lists them")
+
+
+def _show_expiry(console: Console, facts: Mapping[str, Any], now: datetime) -> None:
+    soonest = facts.get("soonest_expiry")
+    if soonest is None:
+        return
+    expires = parse_iso(soonest["expires"])
+    mark = sign(console, ok=expires > now)
+    console.line(f"{mark} {'expiry':<10}  {escape(soonest['role'])} is the soonest, {both(expires, now)}")
+
+
+def _show_clients(console: Console, facts: Mapping[str, Any]) -> None:
+    """Who can read the repository; that some cannot is no problem of what is published."""
+    clients: Mapping[str, Mapping[str, Any]] = facts.get("clients") or {}
+    if not clients:
+        return
+    able = [name for name, verdict in clients.items() if verdict["ok"]]
+    mark = sign(console, ok=True) if able else console.paint("!", Style.WARN)
+    console.line(f"{mark} {'clients':<10}  {', '.join(able) or 'none of the known ones'} can read it")
+    for name, verdict in clients.items():
+        if not verdict["ok"]:
+            console.line(f"    {console.paint('-', Style.FAINT)} {name}: {escape_message(str(verdict['reason']))}")

@@ -1,0 +1,277 @@
+"""What a person or a program reads: stdout is data, stderr is everything else.
+
+Text that came from outside (paths, names, messages of other programs) passes `escape` before it is shown, so that
+nothing in it can move a cursor, change a colour, hide itself or begin a line of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from enum import Enum, auto
+from typing import Any, Final, TextIO
+
+# Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_ASCII_SIGNS: Final[Mapping[str, str]] = {"✓": "*", "✗": "x", "█": "#", "░": ".", "·": "-", "…": "...", "→": "->"}
+_MAX_MESSAGE: Final = 2000
+
+
+class Form(Enum):
+    """For whom stdout is written."""
+
+    TEXT = auto()
+    JSON = auto()
+
+
+class Verbosity(Enum):
+    """How much is said on stderr beside errors."""
+
+    QUIET = auto()
+    USUAL = auto()
+    MORE = auto()
+    DEBUG = auto()
+
+
+class Style(Enum):
+    """A colour that repeats what words and signs say already."""
+
+    PLAIN = ""
+    STRONG = "1"
+    FAINT = "2"
+    GOOD = "32"
+    WARN = "33"
+    BAD = "31"
+
+
+class ReaderGone(Exception):
+    """Nobody reads stdout any more: a command that only writes can stop."""
+
+
+class _Stream:
+    """One output stream and what it can show."""
+
+    def __init__(self, file: TextIO | None) -> None:
+        self.file, self.closed = file, file is None
+        self.colour = is_terminal(file) and not _without_colour()
+        encoding = (getattr(file, "encoding", None) or "ascii").lower().replace("_", "-")
+        self._signs = encoding in {"utf-8", "utf8"}
+
+    def write(self, text: str) -> None:
+        """Write `text`; once its reader has gone, nothing any more.
+
+        Raises:
+            OSError: it cannot be written for another reason.
+        """
+        if self.closed or self.file is None:
+            return
+        if not self._signs:
+            text = "".join(_ASCII_SIGNS.get(character, character) for character in text)
+            text = text.encode("ascii", "backslashreplace").decode()
+        try:
+            self.file.write(text)
+        except BrokenPipeError:
+            self._close()
+
+    def flush(self) -> None:
+        if self.closed or self.file is None:
+            return
+        try:
+            self.file.flush()
+        except BrokenPipeError:
+            self._close()
+
+    def _close(self) -> None:
+        self.closed = True
+        # What is buffered still would fail once more when the interpreter ends.
+        try:
+            descriptor = self.file.fileno() if self.file is not None else -1
+        except (OSError, ValueError):
+            return
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)
+
+
+class Console:
+    """The two streams of a command."""
+
+    def __init__(
+        self,
+        *,
+        out: TextIO | None,
+        err: TextIO | None,
+        form: Form = Form.TEXT,
+        verbosity: Verbosity = Verbosity.USUAL,
+    ) -> None:
+        self._out, self._err = _Stream(out), _Stream(err)
+        self.form, self.verbosity = form, verbosity
+        self._in_list = False
+
+    @property
+    def is_json(self) -> bool:
+        """Whether stdout carries one JSON document and nothing else."""
+        return self.form is Form.JSON
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a person looks at stderr on a terminal that can redraw a line, and wants to."""
+        quiet = self.verbosity is Verbosity.QUIET or self.is_json
+        return not quiet and is_terminal(self._err.file) and os.environ.get("TERM", "") not in {"", "dumb"}
+
+    @property
+    def error_stream(self) -> TextIO:
+        """stderr, for what draws on it itself."""
+        return self._err.file if self._err.file is not None else sys.__stderr__ or sys.stderr
+
+    @property
+    def reader_gone(self) -> bool:
+        """Whether whoever read stdout has gone."""
+        return self._out.closed
+
+    # --- data
+
+    def line(self, text: str = "") -> None:
+        """One line of a command's answer for people, safe as it stands. Silent where a document is written instead."""
+        if not self.is_json:
+            self._out.write(text + "\n")
+
+    def result(self, text: str) -> None:
+        """What a command did, for people: a line of the answer that `--quiet` leaves out."""
+        if self.verbosity is not Verbosity.QUIET:
+            self.line(text)
+
+    def document(self, value: Mapping[str, Any]) -> None:
+        """The one JSON document, in ASCII alone: no character of it can mean anything to a terminal.
+
+        Where a list was begun, `value` ends it: its fields join that document, be they an error's.
+        """
+        if not self.is_json:
+            return
+        text = to_json(value)
+        if self._in_list:
+            text = ("], " if value else "]") + text[1:]
+        self._out.write(text + "\n")
+        self._in_list = False
+
+    def begin_list(self, name: str) -> None:
+        """Begin the one JSON document with a list called `name`, whose items `list_items` writes."""
+        self._out.write(f"{{{to_json(name)}: [")
+        self._in_list = True
+
+    def list_items(self, text: str) -> None:
+        """Items of the list that was begun, with the commas between them.
+
+        Raises:
+            ReaderGone: nobody reads them.
+        """
+        self._out.write(text)
+        self.check_reader()
+
+    def check_reader(self) -> None:
+        """
+        Raises:
+            ReaderGone: nobody reads stdout any more.
+        """
+        if self._out.closed and self._out.file is not None:
+            raise ReaderGone
+
+    # --- everything else
+
+    def note(self, text: str) -> None:
+        """Something worth knowing beside the answer."""
+        if self.verbosity is not Verbosity.QUIET:
+            self._err.write(text + "\n")
+
+    def detail(self, text: str) -> None:
+        """Something for those who asked for more (`-v`)."""
+        if self.verbosity in {Verbosity.MORE, Verbosity.DEBUG}:
+            self._err.write(text + "\n")
+
+    def error(self, lines: Iterable[str]) -> None:
+        """Why a command failed; said however quiet it is."""
+        for each in lines:
+            self._err.write(each + "\n")
+
+    def paint(self, text: str, style: Style) -> str:
+        """`text` in a colour, where stdout shows colours."""
+        return _painted(text, style) if self._out.colour else text
+
+    def paint_error(self, text: str, style: Style) -> str:
+        """`text` in a colour, where stderr shows colours."""
+        return _painted(text, style) if self._err.colour else text
+
+    def flush(self) -> None:
+        """Hand over what is buffered.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._out.flush()
+        self._err.flush()
+
+
+def escape(text: str) -> str:
+    """`text` on one line and without a character that a terminal would obey or not show.
+
+    Those are written as Python writes them: `\\x1b`, `\\u202e`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if unicodedata.category(character) not in _UNSAFE else _escaped(character) for character in text
+    )
+
+
+def escape_message(text: str) -> str:
+    """`escape` for a whole message, cut in the middle when it is absurdly long."""
+    if len(text) > _MAX_MESSAGE:
+        text = f"{text[: _MAX_MESSAGE // 2]}…{text[-_MAX_MESSAGE // 2 :]}"
+    return escape(text)
+
+
+def width_of(text: str) -> int:
+    """How many columns `text`, escaped already, takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(character) for character in text)
+
+
+def pad(text: str, width: int) -> str:
+    """`text` with spaces behind it up to `width` columns."""
+    return text + " " * max(0, width - width_of(text))
+
+
+def is_terminal(file: TextIO | None) -> bool:
+    """Whether a person can read `file` as it is written."""
+    try:
+        return file is not None and file.isatty()
+    except ValueError:
+        return False
+
+
+def to_json(value: Any) -> str:
+    """`value` as JSON in ASCII: control characters, bidi marks and lone surrogates are all escaped."""
+    import json
+
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _painted(text: str, style: Style) -> str:
+    return f"\x1b[{style.value}m{text}\x1b[0m" if style.value and text else text
+
+
+def _without_colour() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "") in {"", "dumb"}

@@ -1,0 +1,75 @@
+"""Exit codes: the one table from the engine's errors to what a shell sees. Stable, part of the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from rstuf import errors
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code means."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNVERIFIED = 3
+    WAITING = 4
+    LOCKED = 5
+    STORAGE = 6
+    DUE = 7
+    OVERDUE = 8
+    INTERRUPTED = 130
+
+
+EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
+    errors.RstufError: ExitCode.REFUSED,
+    errors.InvalidInput: ExitCode.REFUSED,
+    errors.InvalidPath: ExitCode.REFUSED,
+    errors.InvalidRoleName: ExitCode.REFUSED,
+    errors.InvalidArtifact: ExitCode.REFUSED,
+    errors.InvalidRecord: ExitCode.REFUSED,
+    errors.InvalidJson: ExitCode.REFUSED,
+    errors.InvalidDuration: ExitCode.REFUSED,
+    errors.InvalidPolicy: ExitCode.REFUSED,
+    errors.InvalidPlan: ExitCode.REFUSED,
+    errors.InvalidConfig: ExitCode.REFUSED,
+    errors.InvalidKey: ExitCode.REFUSED,
+    errors.InvalidMetadata: ExitCode.UNVERIFIED,
+    errors.ArtifactConflict: ExitCode.REFUSED,
+    errors.PathTwin: ExitCode.REFUSED,
+    errors.ArtifactNotFound: ExitCode.REFUSED,
+    errors.LimitExceeded: ExitCode.REFUSED,
+    errors.WorkspaceNotFound: ExitCode.REFUSED,
+    errors.WorkspaceExists: ExitCode.REFUSED,
+    errors.CeremonyUnfinished: ExitCode.REFUSED,
+    errors.UnsafeDirectory: ExitCode.REFUSED,
+    errors.StateError: ExitCode.STORAGE,
+    errors.StateDamaged: ExitCode.STORAGE,
+    errors.StateNewer: ExitCode.REFUSED,
+    errors.StateSettings: ExitCode.STORAGE,
+    errors.StateBehind: ExitCode.REFUSED,
+    errors.Locked: ExitCode.LOCKED,
+    errors.ClockSuspicious: ExitCode.REFUSED,
+    errors.StorageError: ExitCode.STORAGE,
+    errors.FileMissing: ExitCode.STORAGE,
+    errors.FileTooLarge: ExitCode.STORAGE,
+    errors.NameTaken: ExitCode.STORAGE,
+    errors.SourceChanged: ExitCode.STORAGE,
+    errors.SigningError: ExitCode.REFUSED,
+    errors.SignerUnavailable: ExitCode.REFUSED,
+    errors.PassphraseNeeded: ExitCode.REFUSED,
+    errors.WrongPassphrase: ExitCode.REFUSED,
+    errors.NotEnoughSigners: ExitCode.REFUSED,
+    errors.WaitingForSignatures: ExitCode.WAITING,
+    errors.VerificationFailed: ExitCode.UNVERIFIED,
+    errors.ReleaseRefused: ExitCode.UNVERIFIED,
+    errors.Interrupted: ExitCode.INTERRUPTED,
+}
+
+
+def exit_code_of(error: errors.RstufError) -> ExitCode:
+    """The exit code of an error: its class's own, else that of the nearest class above it."""
+    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)

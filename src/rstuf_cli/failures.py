@@ -1,0 +1,123 @@
+"""Errors as text and as data: `error:` says what is wrong, `hint:` what to do, `kept:` what is safe already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rstuf import errors
+from rstuf_cli.console import Console, Style, escape, escape_message
+from rstuf_cli.exits import ExitCode, exit_code_of
+from rstuf_cli.wording import number
+
+_INDENT: Final = " " * 7
+_MAX_DETAILS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a command did not do what it was asked.
+
+    Attributes:
+        code: the stable word for programs.
+        details: lines that belong to the message, for people.
+        data: more fields of the error's JSON object.
+    """
+
+    code: str
+    message: str
+    exit_code: ExitCode
+    hint: str | None = None
+    details: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class UsageFault(Exception):
+    """Options or arguments that do not go together; the parser cannot know."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
+    """What to say of an error.
+
+    Args:
+        verbose: a traceback will follow, so none needs to be asked for.
+    """
+    if isinstance(error, errors.RstufError):
+        return _known(error)
+    if isinstance(error, UsageFault):
+        return Failure("usage", error.message, ExitCode.USAGE, hint=error.hint)
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename is not None else ""
+        reason = error.strerror or type(error).__name__
+        return Failure("storage-error", f"{name}{reason.lower()}", ExitCode.STORAGE)
+    return Failure(
+        "unexpected",
+        f"unexpected {type(error).__name__}: {error}",
+        ExitCode.REFUSED,
+        hint="this is a defect of rstuf" + ("" if verbose else "; run it again with -v -v to see where"),
+    )
+
+
+def show_failure(console: Console, failure: Failure, *, kept: str | None = None, data: Mapping[str, Any]) -> None:
+    """Say why a command failed, and what is safe nevertheless.
+
+    Args:
+        kept: what stays done.
+        data: what the command had to tell before it failed; it stands beside the error.
+    """
+    if console.is_json:
+        error: dict[str, Any] = {"code": failure.code, "message": failure.message}
+        if failure.hint is not None:
+            error["hint"] = failure.hint
+        console.document({"error": {**error, **failure.data}, **data})
+        return
+    lines = [f"{console.paint_error('error:', Style.BAD)} {escape_message(failure.message)}"]
+    lines += [_INDENT + escape_message(detail) for detail in failure.details]
+    if kept is not None:
+        lines.append(f"{console.paint_error('kept:', Style.STRONG)}  {escape_message(kept)}")
+    if failure.hint is not None:
+        lines.append(f"{console.paint_error('hint:', Style.STRONG)}  {escape_message(failure.hint)}")
+    console.error(lines)
+
+
+def _known(error: errors.RstufError) -> Failure:
+    message = error.message
+    details: Sequence[str] = ()
+    data: dict[str, Any] = {}
+    if isinstance(error, errors.ArtifactConflict):
+        message = f"{errors.shorten(error.path)} is already here with another content"
+        details = (f"here     {_grouped(error.signed)}", f"offered  {_grouped(error.offered)}")
+        data = {"path": error.path}
+    elif isinstance(error, errors.NotEnoughSigners):
+        message = f"{error.role} needs {error.threshold} signatures and {error.available} can be made here"
+        details = tuple(f"{name}: {reason}" for name, reason in error.reasons.items())
+        data = {"missing": dict(error.reasons)}
+    elif isinstance(error, errors.VerificationFailed):
+        message = error.problems[0] if len(error.problems) == 1 else f"{number(len(error.problems))} things are wrong"
+        details = _capped(error.problems) if len(error.problems) > 1 else ()
+        data = {"problems": list(error.problems)}
+    return Failure(error.code, message, exit_code_of(error), hint=error.hint, details=details, data=data)
+
+
+def _capped(lines: Sequence[str]) -> tuple[str, ...]:
+    more = len(lines) - _MAX_DETAILS
+    return (*lines[:_MAX_DETAILS], f"and {number(more)} more") if more > 0 else tuple(lines)
+
+
+def _grouped(description: str) -> str:
+    """The engine's "sha256 1b0c…77e1, 4211774 B" with its length grouped."""
+    start, _, end = description.rpartition(", ")
+    digits = end.removesuffix(" B")
+    return f"{start}, {number(int(digits))} B" if digits.isdecimal() and digits.isascii() else description
+
+
+def usage_failure(message: str, *, command: str | None) -> Failure:
+    """A command line that cannot be understood. `message` may quote it; `command` is how far it could."""
+    text = message.strip().rstrip(".")
+    hint = f"{command} --help" if command is not None else None
+    return Failure("usage", escape(text[:1].lower() + text[1:]), ExitCode.USAGE, hint=hint)

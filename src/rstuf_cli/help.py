@@ -1,0 +1,106 @@
+"""Help for people: one line of purpose, then examples, then every option, at the width of the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import typer
+
+BEGIN, DAILY, CARE = "begin", "every day", "look after it"
+PANELS: Final = (BEGIN, DAILY, CARE)
+"""What verbs are for, in the order in which the program's help shows them."""
+
+_GAP = 2
+_LONGEST_TERM = 26
+
+
+def command_help(ctx: typer.Context, params: Sequence[Any]) -> str:
+    """The help of one verb."""
+    command = ctx.command
+    lines = _introduction(ctx)
+    if command.epilog:
+        lines += ["", "examples", *("  " + line if line else "" for line in cleandoc(command.epilog).splitlines())]
+    arguments = [_record(param) for param in params if param.param_type_name == "argument" and param.help]
+    options = [_record(param) for param in params if param.param_type_name == "option" and not param.hidden]
+    lines += _section("arguments", arguments)
+    lines += _section("options", options)
+    lines += ["", "--repo, --json, --quiet and the other options of every command: rstuf --help"]
+    return "\n".join(lines)
+
+
+def group_help(ctx: typer.Context, params: Sequence[Any]) -> str:
+    """The help of a noun, or of the whole program: its verbs by what they are for."""
+    lines = _introduction(ctx)
+    verbs = list(_verbs(ctx.command))
+    for panel in PANELS:
+        rows = [(name, _first_line(verb.help)) for name, verb in verbs if verb.rich_help_panel == panel]
+        lines += _section(panel, rows)
+    if ctx.parent is None:
+        common = [_record(param) for param in params if param.param_type_name == "option" and not param.hidden]
+        lines += _section("options of every command, before or after its name", common)
+    if ctx.command.epilog:
+        lines += ["", *cleandoc(ctx.command.epilog).splitlines()]
+    return "\n".join(lines)
+
+
+def _verbs(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
+    nouns = {name: command for name, command in group.commands.items() if hasattr(command, "commands")}
+    for name, noun in nouns.items():
+        yield from _verbs(noun, f"{before}{name} ")
+    for name, command in group.commands.items():
+        if name not in nouns and not command.hidden:
+            yield before + name, command
+
+
+def _introduction(ctx: typer.Context) -> list[str]:
+    usage = [f"usage: {ctx.command_path}", *ctx.command.collect_usage_pieces(ctx)]
+    purpose, *rest = cleandoc(ctx.command.help or "").split("\n\n")
+    lines = [f"{ctx.command_path}: {_lower(purpose)}"]
+    for paragraph in rest:
+        lines += ["", *textwrap.wrap(" ".join(paragraph.split()), _width())]
+    return [*lines, "", *textwrap.wrap(" ".join(usage), _width(), subsequent_indent="         ")]
+
+
+def _section(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+    if not rows:
+        return []
+    column = min(_LONGEST_TERM, max(len(term) for term, _ in rows)) + _GAP
+    lines = ["", title]
+    for term, text in rows:
+        wrapped = textwrap.wrap(text, _width() - column - _GAP) or [""]
+        if len(term) + _GAP > column:
+            lines.append(f"  {term}")
+        else:
+            lines.append(f"  {term:<{column}}{wrapped.pop(0)}".rstrip())
+        lines += [" " * (column + _GAP) + each for each in wrapped]
+    return lines
+
+
+def _record(param: Any) -> tuple[str, str]:
+    """What a parameter is called, with its value, and what it does."""
+    if param.param_type_name == "argument":
+        return param.metavar or param.name.upper(), param.help or ""
+    if param.name == "help":
+        return "-h, --help", "Show this."
+    names = ", ".join(sorted(param.opts, key=len))
+    value = "" if param.is_flag or param.count else " " + (param.metavar or param.name.upper().replace("_", "-"))
+    return names + value, param.help or ""
+
+
+def _first_line(text: str | None) -> str:
+    return _lower(cleandoc(text or "").split("\n", 1)[0])
+
+
+def _lower(text: str) -> str:
+    """A docstring's first sentence as a phrase: "Sign again" → "sign again"."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text[:1].lower() + text[1:] if not text[1:2].isupper() else text
+
+
+def _width() -> int:
+    return max(50, min(shutil.get_terminal_size().columns, 100) - 1)

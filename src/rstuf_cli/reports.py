@@ -1,0 +1,134 @@
+"""What publications and changes of artifacts come to, in words and as data: several commands end with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import rstuf
+from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.wording import count, listed, number, size
+
+_TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
+
+
+def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
+    """A publication as the one JSON document says it."""
+    document: dict[str, Any] = {
+        "published": report.published,
+        "timestamp_version": report.timestamp_version,
+        "roles": [role_document(role) for role in report.roles],
+        "bytes": report.length,
+    }
+    if report.recovery != rstuf.Recovery.NOTHING:
+        document["recovery"] = str(report.recovery)
+    return document
+
+
+def role_document(role: rstuf.RoleChange) -> dict[str, Any]:
+    """A role's part in a publication."""
+    document: dict[str, Any] = {
+        "name": role.name,
+        "version": role.version,
+        "previous": role.previous,
+        "reason": str(role.reason),
+    }
+    if role.length is not None:
+        document["bytes"] = role.length
+    return document
+
+
+def change_document(change: rstuf.AcceptedChange) -> dict[str, Any]:
+    """A change of artifacts as the one JSON document says it."""
+    return {
+        "number": change.number,
+        "added": change.added,
+        "replaced": change.replaced,
+        "unchanged": change.unchanged,
+        "removed": change.removed,
+        "bytes": change.length,
+    }
+
+
+def roles_in_words(names: Iterable[str]) -> str:
+    """`3 bins, snapshot and timestamp`: top-level roles by name, the others counted."""
+    names = list(names)
+    top = [name for name in _TOP_LEVEL if name in names]
+    others = len(names) - len(top)
+    return listed([*([count(others, "bin")] if others else []), *top])
+
+
+def sign(console: Console, *, ok: bool) -> str:
+    """`✓` or `✗`."""
+    return console.paint("✓", Style.GOOD) if ok else console.paint("✗", Style.BAD)
+
+
+def tell_recovery(console: Console, recovery: rstuf.Recovery) -> None:
+    """What became of a publication that had been interrupted before this command."""
+    words: Mapping[rstuf.Recovery, str] = {
+        rstuf.Recovery.COMPLETED: "an interrupted publication was brought to its end first",
+        rstuf.Recovery.ABANDONED: "what an interrupted publication had left was set aside first; nobody had seen it",
+        rstuf.Recovery.REDONE: "an interrupted publication was found damaged or expired, and made anew",
+    }
+    if recovery in words:
+        console.note(f"note:  {words[recovery]}")
+
+
+def tell_change(
+    console: Console, change: rstuf.AcceptedChange, publication: rstuf.PublicationReport | None, *, took: str
+) -> None:
+    """The end of every command that changes artifacts."""
+    done = sign(console, ok=True)
+    new = change.added + change.replaced
+    if change.removed:
+        what = f"{count(change.removed, 'artifact')} removed"
+    elif new:
+        what = f"{count(new, 'artifact')} ({size(change.length)})"
+    else:
+        what = ""
+    if publication is None:
+        if what:
+            verb = "accepted" if not change.removed else "accepted for the next publication"
+            console.result(f"{done} {what} {verb}; rstuf publish makes it visible, {took}")
+    elif publication.published:
+        tell_recovery(console, publication.recovery)
+        others = [role.name for role in publication.roles if role.name not in _TOP_LEVEL]
+        into = f"signed into {count(len(others), 'bin')} and " if others and new else ""
+        name = what or "earlier changes"
+        # A removal is a verb already, and what it leads to is one more.
+        joint = ";" if change.removed or not what else ""
+        console.result(
+            f"{done} {name}{joint} {into}published as timestamp v{number(publication.timestamp_version)}, {took}"
+        )
+    if change.replaced and change.added:
+        console.result(f"  {number(change.replaced)} of them replace another content")
+    if change.unchanged:
+        _tell_unchanged(console, change.unchanged, alone=not what)
+
+
+def _tell_unchanged(console: Console, unchanged: int, *, alone: bool) -> None:
+    if alone:
+        were = "is" if unchanged == 1 else "are"
+        console.result(f"nothing new: {count(unchanged, 'artifact')} {were} already here with the same content")
+    else:
+        console.result(
+            f"  {number(unchanged)} {'was' if unchanged == 1 else 'were'} already here with the same content"
+        )
+
+
+def tell_publication(console: Console, report: rstuf.PublicationReport, *, took: str) -> None:
+    """What `publish` ends with."""
+    tell_recovery(console, report.recovery)
+    version = f"timestamp v{number(report.timestamp_version)}"
+    if not report.published:
+        console.result(f"nothing to publish; clients see {version}")
+        return
+    if not report.roles:
+        console.result(f"{sign(console, ok=True)} clients see {version}, {took}")
+        return
+    roles = roles_in_words(role.name for role in report.roles)
+    console.result(
+        f"{sign(console, ok=True)} published as {version}: {roles}; {size(report.length)} of metadata, {took}"
+    )
+    for role in report.roles:
+        console.detail(f"  {escape(role.name)} v{role.previous} → v{role.version} ({role.reason})")

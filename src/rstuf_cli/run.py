@@ -1,0 +1,170 @@
+"""One run of a command: what was asked for on the command line, and the engine's session that follows from it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import typer
+
+import rstuf
+from rstuf_cli.console import Console, Form, Verbosity
+
+if TYPE_CHECKING:
+    from rstuf_cli.progress import CommandProgress
+    from rstuf_cli.prompts import Passphrases
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that every command takes, before and after its name.
+
+    Attributes:
+        repo: where the workspace is looked for; None for the current directory.
+        wait: seconds that a lock is waited for.
+        accept_clock: the person vouches for the clock.
+        passphrase_files, passphrase_fds: as they were written.
+    """
+
+    repo: str | None = None
+    json: bool = False
+    verbose: int = 0
+    quiet: bool = False
+    wait: int = 60
+    accept_clock: bool = False
+    passphrase_file: Sequence[str] = ()
+    passphrase_fd: Sequence[str] = ()
+
+    def joined(self, given: Mapping[str, Any]) -> Options:
+        """These, with what was given further right on the command line: lists grow, the rest is replaced."""
+        changes = dict(given)
+        for name in ("passphrase_file", "passphrase_fd"):
+            changes[name] = (*getattr(self, name), *changes.get(name, ()))
+        changes["verbose"] = self.verbose + changes.get("verbose", 0)
+        return replace(self, **changes)
+
+
+class Run:
+    """What a command is handed."""
+
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console
+        self.options = Options()
+        self.purpose = "rstuf"
+        self.interrupted = "nothing was changed"
+        self.kept: str | None = None
+        self.kept_data: dict[str, Any] = {}
+        self._clock = clock
+        self._asked: Passphrases | None = None
+
+    def take(self, options: Options, purpose: str) -> None:
+        """Go by these options from now on."""
+        self.options, self.purpose = options, purpose
+        self.console.form = Form.JSON if options.json else Form.TEXT
+        if options.quiet and options.verbose:
+            from rstuf_cli.failures import UsageFault
+
+            raise UsageFault("--quiet and --verbose do not go together")
+        levels = [Verbosity.USUAL, Verbosity.MORE, Verbosity.DEBUG]
+        self.console.verbosity = Verbosity.QUIET if options.quiet else levels[min(options.verbose, 2)]
+
+    @property
+    def directory(self) -> Path:
+        """Where the person stands: `--repo`, then `RSTUF_REPO`, then the current directory."""
+        chosen = self.options.repo or os.environ.get("RSTUF_REPO")
+        return Path(chosen) if chosen else Path.cwd()
+
+    @cached_property
+    def progress(self) -> CommandProgress:
+        """The observer of this command's work."""
+        from rstuf_cli.progress import progress_for
+
+        return progress_for(self.console)
+
+    def session(self) -> rstuf.Session:
+        """How the engine is to work with a repository for this command.
+
+        Raises:
+            InvalidInput, UnsafeDirectory: a passphrase cannot be read from where it should be.
+        """
+        from rstuf_cli.prompts import Passphrases, person_is_there
+
+        options = self.options
+        ask = None
+        if person_is_there():
+            self._asked = self._asked or Passphrases(self.console)
+            ask = self._asked.ask
+        return rstuf.Session(
+            purpose=self.purpose,
+            actor=actor(),
+            secrets=rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, ask),
+            wait=timedelta(seconds=options.wait),
+            clock_trust=rstuf.ClockTrust.ACCEPTED if options.accept_clock else rstuf.ClockTrust.USUAL,
+            progress=self.progress,
+        )
+
+    def open(self) -> rstuf.Repository:
+        """The repository that the person stands in. Use it as a context manager.
+
+        Raises:
+            WorkspaceNotFound: they stand in none.
+            RstufError: it cannot be used as it is.
+        """
+        return rstuf.open_repository(self.directory, self.session())
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """`act`, and again when a passphrase was mistyped at a prompt: nothing has happened then.
+
+        Raises:
+            WrongPassphrase: it was mistyped three times, or did not come from a person.
+        """
+        from rstuf.errors import WrongPassphrase
+
+        while True:
+            try:
+                return act()
+            except WrongPassphrase as error:
+                if self._asked is None or not self._asked.may_try_again(error.key):
+                    raise
+                self.console.note(f"that does not open the key {error.key}; try again")
+
+    def keeps(self, what: str, **data: Any) -> None:
+        """From here on, a failure tells that `what` stays done; `data` joins the error document."""
+        self.kept, self.kept_data = what, data
+
+    def lasted(self) -> Callable[[], float]:
+        """A stopwatch, started: seconds since this call."""
+        started = self._clock()
+        return lambda: self._clock() - started
+
+    def close(self) -> None:
+        """Leave the terminal as it was, and forget passphrases."""
+        if "progress" in self.__dict__:
+            self.progress.close()
+        if self._asked is not None:
+            self._asked.forget()
+
+
+def run_of(context: typer.Context) -> Run:
+    """The run that a command's context carries."""
+    return cast("Run", context.find_root().obj)
+
+
+def actor() -> str:
+    """Who acts, for the audit log: "maria@laptop". The system is asked, not the environment."""
+    try:
+        import pwd
+
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "unknown")
+    host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    return f"{user}@{host}" if host else user
