@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rstuf.metadata.canonical import strict_loads as strict_loads
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
     from rstuf.model.artifacts import ListedArtifact as ListedArtifact
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from rstuf.repository.repository import Repository as Repository
     from rstuf.repository.verify import Depth as Depth
     from rstuf.signing.secrets import load_secrets as load_secrets
+    from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
     from rstuf.wiring import find_listed_files as find_listed_files
@@ -53,6 +55,7 @@ _HOMES = {
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
     "CeremonyReport": "rstuf.repository.ceremony",
+    "ClientVerdict": "rstuf.storage.stock_client",
     "ClockTrust": "rstuf.repository.ports",
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
@@ -82,6 +85,7 @@ _HOMES = {
     "open_repository": "rstuf.wiring",
     "parse_duration": "rstuf.model.durations",
     "read_plan_file": "rstuf.wiring",
+    "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",
     "verify_published": "rstuf.wiring",

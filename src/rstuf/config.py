@@ -20,7 +20,7 @@ class Config:
 
     Attributes:
         directory: the workspace.
-        state, metadata, artifacts: paths relative to it, or URLs; `artifacts` is "" where contents are served elsewhere.
+        state, metadata, artifacts: paths relative to it; `artifacts` is "" where contents are served from elsewhere.
     """
 
     directory: Path
@@ -99,7 +99,7 @@ def render_config(*, state: str, metadata: str, artifacts: str) -> str:
         f"format = {FORMAT}\n"
         f"state = {_quoted(state)}\n"
         f"metadata = {_quoted(metadata)}      # what clients fetch\n"
-        f"artifacts = {_quoted(artifacts)}     # contents, by hash-prefixed names; empty: they are served from elsewhere\n"
+        f"artifacts = {_quoted(artifacts)}     # contents; empty where they are served from elsewhere\n"
     )
 
 

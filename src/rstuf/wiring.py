@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
+    from rstuf.storage.stock_client import ClientVerdict
 
 DEFAULT_WAIT: Final = timedelta(seconds=60)
 
@@ -282,29 +283,13 @@ def find_listed_files(listing: Path, *, base: Path | None = None, prefix: str = 
     return sources.listed_files(lines, base=base or listing.absolute().parent, prefix=prefix)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientVerdict:
-    """What a stock client said of one artifact: its path, whether it was accepted, and its words if not."""
-
-    path: str
-    accepted: bool
-    reason: str
-
-
 def try_stock_client(
-    metadata: Path, artifacts: Path, *, trusted_root: bytes, paths: Sequence[str], now: datetime
+    metadata: Path, artifacts: Path, *, trusted_root: bytes, paths: Sequence[str]
 ) -> Sequence[ClientVerdict]:
-    """Let python-tuf's own client, which knows nothing but `trusted_root`, download artifacts from directories."""
-    from rstuf.repository.stock_client import download_all
-    from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
+    """Let a stock client download artifacts from served directories; see `storage.stock_client`."""
+    from rstuf.storage.stock_client import download_all
 
-    return download_all(
-        FilesystemMetadataStorage(metadata),
-        FilesystemArtifactStorage(artifacts),
-        trusted_root=trusted_root,
-        paths=paths,
-        now=now,
-    )
+    return download_all(metadata, artifacts, trusted_root=trusted_root, paths=paths)
 
 
 def verify_published(

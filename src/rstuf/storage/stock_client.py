@@ -1,0 +1,74 @@
+"""A stock client over served directories: python-tuf's own, reading files as a web server would."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from rstuf.errors import StorageError
+
+_METADATA = "https://repository.invalid/"
+_ARTIFACTS = "https://repository.invalid/targets/"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientVerdict:
+    """What a client made of one artifact: accepted with so many bytes, or refused for a reason."""
+
+    path: str
+    accepted: bool
+    length: int
+    reason: str
+
+
+def download_all(
+    metadata: Path, artifacts: Path, *, trusted_root: bytes, paths: Sequence[str]
+) -> Sequence[ClientVerdict]:
+    """Let a client that knows nothing but `trusted_root` download `paths`; one verdict each.
+
+    Raises:
+        StorageError: there is no room for its temporary files.
+    """
+    from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+    from tuf.ngclient import FetcherInterface, Updater
+
+    class Directories(FetcherInterface):
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            if url.startswith(_ARTIFACTS):
+                place = artifacts / unquote(url.removeprefix(_ARTIFACTS))
+            else:
+                place = metadata / unquote(url.removeprefix(_METADATA))
+            try:
+                return iter((place.read_bytes(),))
+            except FileNotFoundError as error:
+                raise DownloadHTTPError(f"404 for {url}", 404) from error
+
+    def one(updater: Updater, path: str, place: Path) -> ClientVerdict:
+        found = updater.get_targetinfo(path)
+        if found is None:
+            return ClientVerdict(path, accepted=False, length=0, reason="no role that the client trusts lists it")
+        updater.download_target(found, str(place))
+        return ClientVerdict(path, accepted=True, length=place.stat().st_size, reason="")
+
+    verdicts = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="rstuf-client-") as scratch:
+            updater = Updater(
+                scratch,
+                _METADATA,
+                target_dir=scratch,
+                target_base_url=_ARTIFACTS,
+                fetcher=Directories(),
+                bootstrap=trusted_root,
+            )
+            for path in paths:
+                try:
+                    verdicts.append(one(updater, path, Path(scratch) / "content"))
+                except (RepositoryError, DownloadError) as error:
+                    verdicts.append(ClientVerdict(path, accepted=False, length=0, reason=str(error)))
+    except OSError as error:
+        raise StorageError("write", "temporary files", (error.strerror or str(error)).lower()) from error
+    return verdicts
