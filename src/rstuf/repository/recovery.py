@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from rstuf.errors import FileMissing, FileTooLarge, StateBehind
+from rstuf.errors import FileMissing, FileTooLarge
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import open_envelope
 from rstuf.model.names import ROOT
@@ -19,7 +19,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import settle
 from rstuf.repository.reports import Recovery
-from rstuf.repository.visible import TIMESTAMP_FILE, visible_version
+from rstuf.repository.visible import TIMESTAMP_FILE, refuse_older_state
 
 
 def recover(ports: Ports) -> Recovery:
@@ -36,9 +36,7 @@ def recover(ports: Ports) -> Recovery:
         complete_root(ports, root)
     if publication is None:
         return Recovery.NOTHING
-    visible = visible_version(ports)
-    if visible > publication.timestamp_version:
-        raise StateBehind("timestamp", visible=visible, known=publication.timestamp_version)
+    refuse_older_state(ports)
     if publication.phase is PublicationPhase.COMMITTING and intact and publication.timestamp is not None:
         # Even where it is visible already, its name may not be durable yet: so it is written again.
         ports.metadata.replace(TIMESTAMP_FILE, publication.timestamp)

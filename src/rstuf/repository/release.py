@@ -70,6 +70,7 @@ def bring_out(
             # An interrupted process leaves the same behind; recovery does then what is done here.
             with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
                 state.abandon_publication(publication.id)
+                state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())
             raise
         return _commit(ports, release, written, recovery)
 

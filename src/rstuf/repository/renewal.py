@@ -18,7 +18,7 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
 from rstuf.repository.roots import renew_root
-from rstuf.repository.visible import check_visible
+from rstuf.repository.visible import check_visible, refuse_older_state
 
 
 @dataclass(slots=True)
@@ -45,6 +45,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
     """
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
+        refuse_older_state(ports)
         if TIMESTAMP not in force:
             check_visible(ports)
         with ports.state.read() as reader:

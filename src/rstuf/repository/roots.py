@@ -48,6 +48,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
             sign_by=new.expires - periods.renew_before,
         )
         state.note_evidence(signed_at)
+        state.record("root.sign", {"version": new.version}, at=ports.clock.now())
         root = state.root(new.version)
     if root is not None:
         complete_root(ports, root)

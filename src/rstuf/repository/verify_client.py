@@ -264,7 +264,7 @@ class _Fetcher:
 
 
 def _fetcher(source: _MetadataSource, contents: _ContentSource | None) -> _Fetcher:
-    from tuf.api.exceptions import DownloadHTTPError
+    from tuf.api.exceptions import DownloadError, DownloadHTTPError
     from tuf.ngclient.fetcher import FetcherInterface
 
     @contextmanager
@@ -287,9 +287,12 @@ def _fetcher(source: _MetadataSource, contents: _ContentSource | None) -> _Fetch
             if contents is None or url not in own.wanted:
                 raise DownloadHTTPError(f"404 for {url}", 404)
             path, hashes = own.wanted[url]
-            with not_found(url), contents.open(path, hashes) as file:
-                while chunk := file.read(_CHUNK):
-                    yield chunk
+            try:
+                with not_found(url), contents.open(path, hashes) as file:
+                    while chunk := file.read(_CHUNK):
+                        yield chunk
+            except OSError as error:
+                raise DownloadError(f"cannot read {url}") from error
 
     own = _Fetcher(interface=Interface(), wanted={})
     return own

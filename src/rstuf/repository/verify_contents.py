@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol
 
-from rstuf.errors import FileMissing, StorageError
+from rstuf.errors import FileMissing, InvalidInput, StorageError
 from rstuf.metadata.audit.findings import Code, Findings
 from rstuf.model.names import TargetPath
 
@@ -79,6 +79,13 @@ class ContentCheck:
             except StorageError as error:
                 failure = error
                 faults.append((Code.UNREADABLE, error.message))
+                continue
+            except OSError as error:
+                failure = StorageError("read", path, error.strerror or str(error))
+                faults.append((Code.UNREADABLE, failure.message))
+                continue
+            except InvalidInput as error:  # a storage that is choosier with names than we are
+                faults.append((Code.CONTENT_MISSING, error.message))
                 continue
             read += length
             if length != entry["length"]:

@@ -6,20 +6,39 @@ from typing import Final
 
 from rstuf.errors import FileMissing, FileTooLarge, InvalidMetadata, StateBehind
 from rstuf.metadata import limits
-from rstuf.metadata.views import open_envelope
+from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.names import TIMESTAMP
+from rstuf.repository.authority import current_root, signed_enough
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 
 TIMESTAMP_FILE: Final = "timestamp.json"
 
 
-def visible_version(ports: Ports) -> int:
-    """The version of the visible timestamp; 0 where there is none that can be read."""
+def visible_version(ports: Ports, reader: StateReader) -> int:
+    """The version of the visible timestamp; 0 where there is none that clients accept.
+
+    What is not signed by the root's timestamp keys is damage, not a version: anybody can write a number.
+    """
     try:
         data = ports.metadata.read(TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES)
-        return open_envelope(data, name=TIMESTAMP_FILE, kind="timestamp").version
+        visible = open_envelope(data, name=TIMESTAMP_FILE, kind="timestamp")
     except (FileMissing, FileTooLarge, InvalidMetadata):
         return 0
+    keys = root_roles(current_root(reader))[TIMESTAMP]
+    return visible.version if signed_enough(visible, keys) else 0
+
+
+def refuse_older_state(ports: Ports) -> None:
+    """Refuse to act where clients see more than this state knows of.
+
+    Raises:
+        StateBehind: this state is an old copy.
+    """
+    with ports.state.read() as reader:
+        visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
+    if visible > known.version:
+        raise StateBehind("timestamp", visible=visible, known=known.version)
 
 
 def check_visible(ports: Ports) -> None:
@@ -29,14 +48,10 @@ def check_visible(ports: Ports) -> None:
         StateBehind: clients see something newer: the state is an old copy.
         InvalidMetadata: the visible timestamp is missing, damaged or foreign.
     """
-    visible = visible_version(ports)
+    refuse_older_state(ports)
     with ports.state.read() as reader:
-        known, last = reader.role(TIMESTAMP), reader.last_publication()
+        visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
         source = reader.publication_of_timestamp(visible)
-    if visible > known.version:
-        raise StateBehind("timestamp", visible=visible, known=known.version)
-    if last is None and visible == 0:
-        return
     expected = source.timestamp if source is not None and visible >= known.visible else None
     if expected is None or ports.metadata.read(TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES) != expected:
         raise InvalidMetadata(
