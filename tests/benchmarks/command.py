@@ -1,0 +1,58 @@
+"""P2b: what publishing one artifact takes as a command, beside an interpreter that only imports what it needs."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+
+from tests.benchmarks.checks import check_there
+from tests.benchmarks.frame import Figure, Sample, WrongResult
+from tests.benchmarks.records import Record, record
+from tests.benchmarks.shelf import Shelf, public_key, tell
+
+_NEEDED = "import typer, rich.console, orjson, sqlite3, hashlib, cryptography.hazmat.primitives.asymmetric.ed25519"
+_FIRST = 1_000_000_000
+
+
+def cost_of_command(shelf: Shelf) -> Figure:
+    """Both processes in turn."""
+    sizes = shelf.sizes
+    figure = Figure("P2b", f"the same by the command line, where {sizes.artifacts:,} are, whole process")
+    place = shelf.filled("ours", sizes.artifacts)
+    tell("P2b: the command and the interpreter, in turn")
+    new = [record(_FIRST + turn) for turn in range(sizes.command_rounds + 1)]
+    for turn, each in enumerate(new):
+        # The engine keeps publications of many bins a second apart; waiting is not what is asked here.
+        time.sleep(1.1)
+        ours = _run([sys.executable, "-m", "rstuf_cli", "--repo", str(place), *_add(each)])
+        imports = _run([sys.executable, "-c", _NEEDED])
+        if turn:
+            figure.add("rstuf artifact add", ours)
+            figure.add("imports alone", imports)
+    check_there(place / "metadata", public_key("ours", place), new, sizes.bits)
+    figure.difference("rstuf artifact add", "imports alone", goal="<= 0.5")
+    figure.notes.append(f"imports: {_NEEDED.removeprefix('import ')}")
+    return figure
+
+
+def _add(new: Record) -> list[str]:
+    described = ["--path", new.path, "--length", str(new.length), "--hash", f"sha256:{new.sha256}"]
+    return ["artifact", "add", *described]
+
+
+def _run(command: list[str]) -> Sample:
+    os.sync()
+    wall, cpu = time.perf_counter(), _cpu_of_children()
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    taken = Sample(time.perf_counter() - wall, _cpu_of_children() - cpu)
+    if ended.returncode != 0:
+        raise WrongResult(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.decode()[-500:]}")
+    return taken
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
