@@ -1,0 +1,210 @@
+"""Passphrases: from files, from descriptors, or from whoever can ask a person. Never from arguments or the environment.
+
+Python cannot wipe memory: a passphrase that was read stays in the process until it ends. What can be promised is that
+it is in no `repr`, error, log or file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from rstuf.errors import InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
+from rstuf.repository.interfaces import Secrets
+
+MAX_PASSPHRASE_BYTES: Final = 4096
+
+Ask = Callable[[str, bool], bytes]
+"""Asks a person: the key's name, and whether a new passphrase is chosen (then it is typed twice)."""
+
+
+class NoSecrets:
+    """Knows no passphrase and asks nobody."""
+
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        """Never one.
+
+        Raises:
+            PassphraseNeeded: always.
+        """
+        raise PassphraseNeeded(key)
+
+
+class FixedSecrets:
+    """Passphrases that were given beforehand: for some keys by name, and one for all others.
+
+    Names are compared without regard to case, as they are unique.
+    """
+
+    __slots__ = ("_by_name", "_default")
+
+    def __init__(self, default: bytes | None = None, by_name: Mapping[str, bytes] | None = None) -> None:
+        self._default = default
+        self._by_name = {name.casefold(): passphrase for name, passphrase in (by_name or {}).items()}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} for {len(self._by_name)} keys>"
+
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        """The one given for `key`, else the one for all.
+
+        Raises:
+            PassphraseNeeded: neither was given.
+        """
+        found = self._by_name.get(key.casefold(), self._default)
+        if found is None:
+            raise PassphraseNeeded(key)
+        return found
+
+
+class AskingSecrets:
+    """Takes what was given beforehand and asks for the rest, each time anew: a wrong answer is not remembered."""
+
+    __slots__ = ("_ask", "_given")
+
+    def __init__(self, given: Secrets, ask: Ask) -> None:
+        self._given, self._ask = given, ask
+
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        """The one given, else the answer.
+
+        Raises:
+            PassphraseNeeded: whoever was asked has none.
+        """
+        try:
+            return self._given.passphrase(key, new=new)
+        except PassphraseNeeded:
+            pass
+        return self._ask(key, new)
+
+
+def load_secrets(files: Sequence[str], fds: Sequence[str], ask: Ask | None) -> Secrets:
+    """The passphrases that a command line names, read at once, before any work begins.
+
+    Args:
+        files: values of `--passphrase-file`: `FILE` for every key, or `KEY=FILE`. What stands before the first `=` is a
+            key's name unless it holds a `/` (or `\\`): `./a=b` is a file.
+        fds: values of `--passphrase-fd`: `N` or `KEY=N`. Of one descriptor that is named several times, each name takes
+            the next line.
+        ask: asks a person for what is not given; None where nobody can be asked.
+
+    Raises:
+        InvalidInput: one cannot be read, or two are given for one key.
+        UnsafeDirectory: others can read a file.
+    """
+    given: dict[str, bytes] = {}
+    default: bytes | None = None
+    options = [(option, _of_file(option)) for option in files] + [(option, _of_fd(option)) for option in fds]
+    for option, (name, passphrase) in options:
+        if name is None and default is not None:
+            raise InvalidInput(
+                f"{shorten(option)!r} gives a second passphrase for all keys", hint="name the key: KEY=FILE"
+            )
+        if name is not None and name.casefold() in given:
+            raise InvalidInput(f"{shorten(option)!r} gives a second passphrase for {name}", hint="give one of them")
+        if name is None:
+            default = passphrase
+        else:
+            given[name.casefold()] = passphrase
+    fixed = FixedSecrets(default, given)
+    return fixed if ask is None else AskingSecrets(fixed, ask)
+
+
+def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
+    """The one line in a private file, without its line end.
+
+    Symbolic links are followed (service managers hand secrets over that way); what they lead to must be a regular file
+    that only its owner can read, of at most 4 KiB.
+
+    Raises:
+        InvalidInput: it cannot be read, is empty, too long, or has more than one line.
+        UnsafeDirectory: group or others can read or write it.
+    """
+    where = f"the passphrase file {os.fspath(path)}"
+    try:
+        # Not to wait for the writer of a FIFO.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it has no usable name"
+        raise InvalidInput(f"{where} cannot be opened: {reason}") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidInput(f"{where} is not a regular file")
+        if os.name == "posix" and status.st_mode & 0o077:
+            raise UnsafeDirectory(
+                os.fspath(path), "others can read this passphrase", hint=f"chmod 600 {os.fspath(path)}"
+            )
+        data = _read(descriptor, where)
+    finally:
+        os.close(descriptor)
+    line, _, rest = data.partition(b"\n")
+    if rest:
+        raise InvalidInput(f"{where} has more than one line", hint="a passphrase is one line; keep one in each file")
+    return _passphrase(line, where)
+
+
+def read_passphrase_fd(fd: int) -> bytes:
+    """The next line that an open descriptor gives, without its line end. What follows stays unread.
+
+    Raises:
+        InvalidInput: it is not open, is a terminal, or gives nothing, or more than 4 KiB without a line end.
+    """
+    where = f"the passphrase descriptor {fd}"
+    if fd < 0:
+        raise InvalidInput(f"{where} is not a descriptor")
+    line = bytearray()
+    try:
+        if os.isatty(fd):
+            raise InvalidInput(f"{where} is a terminal", hint="leave the option out, and the passphrase is asked for")
+        # One at a time: what follows the line is somebody else's.
+        while (byte := os.read(fd, 1)) not in {b"", b"\n"}:
+            line += byte
+            if len(line) > MAX_PASSPHRASE_BYTES:
+                break
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such descriptor"
+        raise InvalidInput(f"{where} cannot be read: {reason}") from None
+    return _passphrase(bytes(line), where)
+
+
+def _read(descriptor: int, where: str) -> bytes:
+    data = bytearray()
+    try:
+        while len(data) <= MAX_PASSPHRASE_BYTES + 2 and (chunk := os.read(descriptor, MAX_PASSPHRASE_BYTES)):
+            data += chunk
+    except OSError as error:
+        raise InvalidInput(f"{where} cannot be read: {error.strerror}") from None
+    return bytes(data)
+
+
+def _passphrase(line: bytes, where: str) -> bytes:
+    passphrase = line.removesuffix(b"\r")
+    if not passphrase:
+        raise InvalidInput(f"{where} is empty")
+    if len(passphrase) > MAX_PASSPHRASE_BYTES:
+        raise InvalidInput(f"{where} has more than {MAX_PASSPHRASE_BYTES} bytes")
+    return passphrase
+
+
+def _of_file(option: str) -> tuple[str | None, bytes]:
+    name, path = _split(option)
+    return name, read_passphrase_file(path)
+
+
+def _of_fd(option: str) -> tuple[str | None, bytes]:
+    name, number = _split(option)
+    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+        raise InvalidInput(f"{shorten(option)!r} does not name a descriptor", hint="write N or KEY=N, with a number N")
+    return name, read_passphrase_fd(int(number))
+
+
+def _split(option: str) -> tuple[str | None, str]:
+    name, equals, value = option.partition("=")
+    if not equals or "/" in name or "\\" in name:
+        return None, option
+    if not name or not value:
+        raise InvalidInput(f"{shorten(option)!r} is not of the form KEY=FILE")
+    return name, value

@@ -1,0 +1,248 @@
+"""The workspace's keys: opened by signer URI, made, and read from what people hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rstuf.errors import InvalidKey, SignerUnavailable, SigningError, shorten
+from rstuf.metadata.key_identity import check_key, key_identity, public_key
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+from rstuf.repository.interfaces import NewKey, RoleSigner, Secrets
+from rstuf.signing.containers import SCHEMES, Container, generate_private, write_container
+from rstuf.signing.keyfiles import (
+    check_place,
+    create_key_pair,
+    create_public,
+    is_taken,
+    public_path,
+    read_key_file,
+    read_private,
+    taken,
+)
+from rstuf.signing.public_keys import parse_public, public_pem
+from rstuf.signing.uris import FILE_SCHEME, Opener, SignerUri, file_path, find_opener, parse_uri
+
+if TYPE_CHECKING:
+    from rstuf.signing.containers import PrivateKey
+
+
+class KeyFileSource:
+    """`SignerSource` and `KeyMaker` over key files; signer URIs of other schemes join by their openers.
+
+    Args:
+        workspace: the directory that relative `file:` URIs are under.
+        secrets: asked for passphrases.
+        inputs: the directory that relative locations of public keys are under (a plan's); by default the workspace.
+        openers: more signer URI schemes; one named "file" takes the place of ours.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        secrets: Secrets,
+        *,
+        inputs: Path | None = None,
+        openers: Mapping[str, Opener] | None = None,
+    ) -> None:
+        self._workspace, self._secrets = workspace, secrets
+        self._inputs = workspace if inputs is None else inputs
+        self._openers: dict[str, Opener] = {FILE_SCHEME: self._open_file, **(openers or {})}
+        self._opened: dict[Path, PrivateKey] = {}
+
+    def open(self, entry: KeyEntry) -> RoleSigner:
+        """The signer of `entry`. Each call reads the key, and asks, again; only what `public_of` opened is used once.
+
+        Raises:
+            SignerUnavailable: it has no URI, cannot be reached, or is another key.
+            PassphraseNeeded, WrongPassphrase: the key is encrypted and stays closed.
+            UnsafeDirectory: the key is not encrypted, and others can read it.
+        """
+        if entry.signer is None:
+            raise SignerUnavailable(entry.name, "its private half is not here")
+        uri = parse_uri(entry.signer, key=entry.name)
+        return find_opener(uri, self._openers, key=entry.name)(uri, entry, self._secrets)
+
+    def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
+        """A new key pair for the file that `uri` names. Nothing is written before `NewKey.save`.
+
+        A key that is reused must be of the scheme that is asked for, and encrypted if that is asked for.
+
+        Raises:
+            InvalidKey: the place is taken, cannot keep a key, or the scheme is unknown.
+            PassphraseNeeded, WrongPassphrase: there is no passphrase for it, or it does not open the key that is there.
+            UnsafeDirectory: others could read the key, or put another in its place.
+        """
+        path = self._place(name, uri)
+        found = is_taken(path)
+        if found and not reuse:
+            raise taken(path)
+        if not found and is_taken(public_path(path)):
+            raise taken(public_path(path))
+        check_place(path)
+        _check_scheme(name, scheme)
+        if found:
+            return self._reuse(name, scheme, uri, path, encrypt=encrypt, added=added)
+        passphrase = self._secrets.passphrase(name, new=True) if encrypt else None
+        private = generate_private(scheme)
+        entry = KeyEntry(name, public_key(private.public_key(), where=name), signer=uri, added=added)
+        return _MadeKey(entry, _signer(entry, private), path, write_container(private, passphrase, where=name))
+
+    def public_of(self, name: str, uri: str) -> PublicKey:
+        """The public half of the private key that `uri` names. It is opened for it, and kept for the next `open`.
+
+        Raises:
+            SignerUnavailable: it cannot be reached, is not in a file, or is not of a kind that rstuf lets in.
+            PassphraseNeeded, WrongPassphrase, UnsafeDirectory: as `open` says.
+        """
+        parsed = parse_uri(uri, key=name)
+        find_opener(parsed, self._openers, key=name)
+        if parsed.scheme != FILE_SCHEME:
+            raise SignerUnavailable(
+                name, f"a {parsed.scheme}: signer does not tell its public half", hint="name it too: public = FILE"
+            )
+        path = file_path(parsed, base=self._workspace, key=name)
+        try:
+            private = _open_container(read_private(path), name, self._secrets)
+            key = public_key(private.public_key(), where=str(path))
+            check_key(key, where=str(path))
+        except InvalidKey as error:
+            raise SignerUnavailable(name, error.message, hint=error.hint) from None
+        self._opened[path] = private
+        return key
+
+    def read_public(self, location: str) -> PublicKey:
+        """The public key in a file, absolute or under the `inputs` directory.
+
+        Raises:
+            InvalidKey: it cannot be read, or is not a kind that rstuf lets in.
+        """
+        data, _ = read_key_file(self._inputs / location)
+        return parse_public(data, where=location)
+
+    def _open_file(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
+        path = file_path(uri, base=self._workspace, key=entry.name)
+        private = self._opened.pop(path, None)
+        try:
+            if private is None:
+                container = read_private(path)
+                # The public half is compared before anybody is asked for a passphrase, where the file tells it.
+                _compare(entry, container.public, path)
+                private = _open_container(container, entry.name, secrets)
+            _compare(entry, public_key(private.public_key(), where=str(path)), path)
+        except InvalidKey as error:
+            raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
+        return _signer(entry, private)
+
+    def _place(self, name: str, uri: str) -> Path:
+        try:
+            parsed = parse_uri(uri, key=name)
+            if parsed.scheme != FILE_SCHEME:
+                raise InvalidKey(name, "keys are made in files only", hint="write the signer as file:PATH")
+            return file_path(parsed, base=self._workspace, key=name)
+        except SignerUnavailable as error:
+            raise InvalidKey(name, error.reason, hint=error.hint) from None
+
+    def _reuse(self, name: str, scheme: str, uri: str, path: Path, *, encrypt: bool, added: datetime) -> NewKey:
+        container = read_private(path)
+        if encrypt and not container.encrypted:
+            raise InvalidKey(str(path), "an unencrypted key is there, and an encrypted one is asked for")
+        private = _open_container(container, name, self._secrets)
+        entry = KeyEntry(name, public_key(private.public_key(), where=str(path)), signer=uri, added=added)
+        if entry.key.scheme != SCHEMES[scheme]:
+            raise InvalidKey(str(path), f"a key for {entry.key.scheme} is there, and one of kind {scheme} is asked for")
+        beside = public_path(path)
+        if is_taken(beside) and _identity_in(beside) != key_identity(entry.key):
+            raise InvalidKey(str(beside), f"it is not the public half of {path}", hint="move it away")
+        return _FoundKey(entry, _signer(entry, private), path)
+
+
+class KeySigner:
+    """A private key, open and ready, under securesystemslib's `CryptoSigner`."""
+
+    __slots__ = ("_keyid", "_name", "_signer")
+
+    def __init__(self, entry: KeyEntry, signer: Any) -> None:
+        self._keyid, self._name, self._signer = entry.keyid, entry.name, signer
+
+    @property
+    def keyid(self) -> KeyId:
+        """The key it signs with."""
+        return self._keyid
+
+    def sign(self, payload: bytes) -> str:
+        """The signature over `payload`, hex: ECDSA in DER, RSA-PSS with a salt as long as the digest.
+
+        Raises:
+            SigningError: the key did not sign.
+        """
+        try:
+            return str(self._signer.sign(payload).signature)
+        except Exception:  # noqa: S110 - whatever it says could speak of the key
+            pass
+        raise SigningError(f"the key {self._name} did not sign", hint="nothing was changed; try again")
+
+
+class _MadeKey:
+    """A new key, not saved yet."""
+
+    __slots__ = ("_data", "_path", "entry", "signer")
+
+    def __init__(self, entry: KeyEntry, signer: RoleSigner, path: Path, data: bytes) -> None:
+        self.entry, self.signer, self._path, self._data = entry, signer, path, data
+
+    def save(self) -> None:
+        create_key_pair(self._path, private=self._data, public=public_pem(self.entry.key))
+
+
+class _FoundKey:
+    """A key that was there already. Saving completes what an interruption may have left out: its public half."""
+
+    __slots__ = ("_path", "entry", "signer")
+
+    def __init__(self, entry: KeyEntry, signer: RoleSigner, path: Path) -> None:
+        self.entry, self.signer, self._path = entry, signer, path
+
+    def save(self) -> None:
+        if not is_taken(public_path(self._path)):
+            create_public(self._path, public_pem(self.entry.key))
+
+
+def _check_scheme(name: str, scheme: str) -> None:
+    if scheme not in SCHEMES:
+        known = ", ".join(SCHEMES)
+        raise InvalidKey(name, f"rstuf makes no keys of kind {shorten(scheme)!r}", hint=f"choose one of {known}")
+
+
+def _open_container(container: Container, name: str, secrets: Secrets) -> PrivateKey:
+    passphrase = secrets.passphrase(name, new=False) if container.encrypted else None
+    return container.open(passphrase, key=name)
+
+
+def _compare(entry: KeyEntry, found: PublicKey | None, path: Path) -> None:
+    if found is not None and key_identity(found) != key_identity(entry.key):
+        raise SignerUnavailable(
+            entry.name,
+            f"{path} holds another key ({found.keyid[:16]}) than the one known by this name ({entry.keyid[:16]})",
+            hint="put the right key file in its place",
+        )
+
+
+def _identity_in(path: Path) -> bytes | None:
+    try:
+        return key_identity(parse_public(read_key_file(path)[0], where=str(path)))
+    except InvalidKey:
+        return None
+
+
+def _signer(entry: KeyEntry, private: PrivateKey) -> KeySigner:
+    from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]
+
+    key = entry.key
+    try:
+        signer = CryptoSigner(private, SSlibKey(entry.keyid, key.keytype, key.scheme, {"public": key.public}))
+    except ValueError:
+        raise SignerUnavailable(entry.name, f"its kind does not sign by the scheme {key.scheme[:60]!r}") from None
+    return KeySigner(entry, signer)

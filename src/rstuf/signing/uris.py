@@ -1,0 +1,96 @@
+"""Signer URIs: where a private key lives and how it signs, `SCHEME:REST`.
+
+Each scheme has an opener; another kind of place for keys joins by its opener alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from rstuf.errors import SignerUnavailable, shorten
+from rstuf.model.keys import KeyEntry
+from rstuf.repository.interfaces import RoleSigner, Secrets
+
+FILE_SCHEME: Final = "file"
+_URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.ASCII | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class SignerUri:
+    """A signer URI in its two parts. Nothing in it is percent-decoded: what is written is what is meant.
+
+    Attributes:
+        scheme: in lower case.
+        rest: what stands after the first colon, as it is; its meaning is the scheme's.
+    """
+
+    scheme: str
+    rest: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.rest}"
+
+
+class Opener(Protocol):
+    """Opens the private key of `entry` at the place that `uri` names."""
+
+    def __call__(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
+        """The signer; it has been compared with the entry's public half.
+
+        Raises:
+            SignerUnavailable, PassphraseNeeded, WrongPassphrase, UnsafeDirectory: as `SignerSource.open` says.
+        """
+
+
+def parse_uri(text: str, *, key: str) -> SignerUri:
+    """`text`, a signer URI of the key named `key`, in its parts.
+
+    Raises:
+        SignerUnavailable: it is not of the form.
+    """
+    match = _URI.fullmatch(text)
+    if match is None or not match[2] or not text.isprintable():
+        raise SignerUnavailable(key, f"{shorten(text)!r} is not a signer URI", hint="write file:PATH")
+    return SignerUri(match[1].lower(), match[2])
+
+
+def find_opener(uri: SignerUri, openers: Mapping[str, Opener], *, key: str) -> Opener:
+    """The opener for the URI's scheme.
+
+    Raises:
+        SignerUnavailable: there is none; the known ones are named.
+    """
+    opener = openers.get(uri.scheme)
+    if opener is None:
+        known = ", ".join(sorted(openers))
+        raise SignerUnavailable(
+            key, f"there is no signer for {shorten(uri.scheme)}: URIs", hint=f"the schemes known here: {known}"
+        )
+    return opener
+
+
+def file_path(uri: SignerUri, *, base: Path, key: str) -> Path:
+    """The place that a `file:` URI names; a relative one lies under `base`.
+
+    `file:keys/a.key`, `file:/abs/a.key` and `file:///abs/a.key` are understood.
+
+    Raises:
+        SignerUnavailable: it names a directory; or a host or a home directory, which would mean another file for
+            another reader.
+    """
+    path = uri.rest
+    if path.startswith("//"):
+        if not path.startswith("///"):
+            raise SignerUnavailable(
+                key, f"{shorten(str(uri))!r} names a host", hint="write file:PATH, or file:///PATH with a whole path"
+            )
+        path = "/" + path.lstrip("/")
+    if path.endswith("/"):
+        raise SignerUnavailable(key, f"{shorten(str(uri))!r} names a directory", hint="name the key's file in it")
+    if path.startswith("~"):
+        raise SignerUnavailable(key, f"{shorten(str(uri))!r} names a home directory", hint="write the whole path")
+    return base / path
