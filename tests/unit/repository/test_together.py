@@ -1,0 +1,132 @@
+"""Several processes on one workspace: everything arrives, readers never wait, accepting never waits for publishing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.support.clients import Client, directory_site
+
+from rstuf import Session, open_repository
+from rstuf.signing.secrets import NoSecrets
+from rstuf.wiring import make_repository
+
+PLAN = """
+[repository]
+name = "together"
+[root]
+threshold = 1
+signers = ["one", "two"]
+[keys.one]
+generate = "ed25519"
+encrypt = false
+signer = "file:keys/one.key"
+[keys.two]
+generate = "ed25519"
+encrypt = false
+signer = "file:keys/two.key"
+[keys.online]
+generate = "ed25519"
+encrypt = false
+signer = "file:keys/online.key"
+[online]
+key = "online"
+[bins]
+count = 16
+"""
+
+# One process of the eight: adds its files one by one, publishing each, as a script would that calls rstuf in a loop.
+WORKER = """
+import sys
+from pathlib import Path
+from rstuf import Session, find_files, load_secrets, open_repository
+workspace, files = Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]
+session = Session(purpose="worker", actor="test", secrets=load_secrets([], [], None))
+with open_repository(workspace, session) as repository:
+    for file in files:
+        repository.add_files(find_files([file]))
+        repository.publish()
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    make_repository(tmp_path / "plan.toml", tmp_path / "workspace", _session())
+    return tmp_path / "workspace"
+
+
+def _session() -> Session:
+    return Session(purpose="test", actor="test", secrets=NoSecrets())
+
+
+def test_eight_processes_adding_at_once(workspace: Path, tmp_path: Path) -> None:
+    """All artifacts of eight processes arrive, while a reader looks again and again and never fails or waits."""
+    source = tmp_path / "source"
+    source.mkdir()
+    batches: list[list[str]] = []
+    for worker in range(8):
+        batches.append([])
+        for number in range(6):
+            file = source / f"{worker}-{number}.bin"
+            file.write_bytes(f"{worker} {number}".encode() * 100)
+            batches[-1].append(str(file))
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WORKER, str(workspace), *batch], stderr=subprocess.PIPE)
+        for batch in batches
+    ]
+    longest, looks = 0.0, 0
+    with open_repository(workspace, _session()) as repository:
+        while any(process.poll() is None for process in processes):
+            started = time.perf_counter()
+            seen = repository.status().artifacts
+            longest, looks = max(longest, time.perf_counter() - started), looks + 1
+            assert seen <= 48
+    errors = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, errors
+    client = Client.fresh(
+        tmp_path / "client",
+        directory_site(workspace / "metadata", workspace / "targets"),
+        root=(workspace / "metadata/1.root.json").read_bytes(),
+    )
+    for batch in batches:
+        for name in batch:
+            assert client.download(Path(name).name) == Path(name).read_bytes()
+    assert looks > 5
+    # A reader that had to wait for one publication after another would be held for seconds.
+    assert longest < 30
+    with open_repository(workspace, _session()) as repository:
+        versions = [entry.details["timestamp"] for entry in repository.log() if entry.action == "publish"]
+    assert versions == sorted(versions)
+    assert json.loads((workspace / "metadata/timestamp.json").read_bytes())["signed"]["version"] == versions[-1]
+
+
+def test_accepting_does_not_wait_for_a_publication(workspace: Path, tmp_path: Path) -> None:
+    """While somebody holds the publication lock, a request is accepted at once."""
+    file = tmp_path / "a.txt"
+    file.write_text("a")
+    with open_repository(workspace, _session()) as repository, open_repository(workspace, _session()) as other:
+        held, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with other._ports.state.publication_lock(purpose="a long publication"):
+                held.set()
+                release.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert held.wait(10)
+        try:
+            from rstuf import find_files
+
+            assert repository.add_files(find_files([file])).added == 1
+            assert [str(found.state) for found in repository.artifacts()] == ["pending"]
+        finally:
+            release.set()
+            holder.join()
+        assert repository.publish().published
