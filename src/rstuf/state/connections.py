@@ -1,0 +1,172 @@
+"""Connections to a state database: how they are opened, and what their errors mean.
+
+Two kinds, and no other code opens the file (closing any descriptor of it would drop SQLite's own locks):
+
+- a **reader** is opened read-only, so it never checkpoints and never waits for a writer;
+- the **writer** is only used under `write.lock`. SQLite 3.7.0 to 3.51.2 can damage a WAL database when two connections
+  write or checkpoint at once. Its commits checkpoint under the lock; closing it checkpoints only after SQLite has taken
+  the file's exclusive lock, which it does not get while any other connection is open.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rstuf.errors import Locked, RstufError, StateDamaged, StateError, StateSettings, StorageError
+
+BUSY_SECONDS: Final = 30.0
+_CACHE_KIB: Final = 16 * 1024
+_WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
+
+# What a writer must run with, as SQLite reports it (https://www.sqlite.org/pragma.html).
+WRITER_SETTINGS: Final = (
+    ("journal_mode", "wal"),
+    ("synchronous", "2"),
+    ("foreign_keys", "1"),
+    ("mmap_size", "0"),
+    ("temp_store", "1"),
+)
+_UNREADABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+_REASONS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_CANTOPEN: "it or its directory cannot be opened",
+    sqlite3.SQLITE_PERM: "permission is denied",
+    sqlite3.SQLITE_IOERR: "input or output failed",
+    sqlite3.SQLITE_PROTOCOL: "its file locks do not work",
+    sqlite3.SQLITE_NOMEM: "memory ran out",
+    sqlite3.SQLITE_TOOBIG: "a value is too large",
+}
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection, with one consistent view that begins now.
+
+    Raises:
+        StateDamaged: there is no such file.
+        sqlite3.Error: as SQLite says; see `translated`.
+    """
+    _check_there(path)
+    try:
+        return _begin_reading(f"{_uri(path)}?mode=ro")
+    except sqlite3.OperationalError as error:
+        # In a directory that cannot be written SQLite can't make the files that WAL readers share. Without a
+        # write-ahead log beside it the database alone is the whole truth, and nobody can write it here.
+        if _primary(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_wal(path):
+            raise
+        return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1")
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection that writes durably; only under the write lock.
+
+    Raises:
+        StateDamaged: there is no such file.
+        StateSettings: the settings that survive a power cut are not in force.
+        sqlite3.Error: as SQLite says; see `translated`.
+    """
+    _check_there(path)
+    connection = sqlite3.connect(
+        f"{_uri(path)}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+    )
+    try:
+        for name, value in WRITER_SETTINGS:
+            connection.execute(f"PRAGMA {name}={value}")
+        connection.execute("PRAGMA fullfsync=ON")  # macOS: F_FULLFSYNC; elsewhere without effect
+        connection.execute("PRAGMA checkpoint_fullfsync=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA secure_delete=OFF")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA journal_size_limit={_WAL_KEPT_BYTES}")
+        check_settings(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_settings(connection: sqlite3.Connection, path: Path) -> None:
+    """That what SQLite really runs with is what keeps acknowledged work through a power cut.
+
+    Raises:
+        StateSettings: it isn't.
+    """
+    for name, wanted in WRITER_SETTINGS:
+        row = connection.execute(f"PRAGMA {name}").fetchone()
+        # A SQLite that was built without a feature answers nothing where it is asked about it.
+        found = str(row[0]).lower() if row is not None else "0"
+        if found != wanted:
+            raise StateSettings(str(path), name, found=found, wanted=wanted)
+
+
+@contextmanager
+def translated(path: Path, *, action: str) -> Iterator[None]:
+    """Turn SQLite's errors in the block into ours; `action` is what was being done ("read", "write").
+
+    Raises:
+        StateDamaged: the database is none, is not ours, or is malformed.
+        StorageError: the disk is full, read-only or failing.
+        Locked: a foreign program holds the database.
+        StateError: a rule of the schema refused a change.
+    """
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _fault(error, path, action) from error
+
+
+def _fault(error: sqlite3.DatabaseError, path: Path, action: str) -> RstufError:
+    code = _primary(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        return StateError(f"the state {path} refuses this change: {error}", hint="nothing was changed")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return Locked("database", holder=None, waited=BUSY_SECONDS)
+    if code in _REASONS:
+        return StorageError(action, str(path), f"{_REASONS[code]} ({error})")
+    if code is None or code in _UNREADABLE:
+        return StateDamaged(str(path), str(error))
+    return StorageError(action, str(path), str(error))
+
+
+def _primary(error: sqlite3.Error) -> int | None:
+    # The low byte; the rest refines it (https://www.sqlite.org/rescode.html). Python's own errors carry none.
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _begin_reading(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA mmap_size=0")
+        connection.execute("PRAGMA temp_store=FILE")
+        connection.execute("BEGIN")
+        # BEGIN alone sees nothing yet; the first read fixes what is seen.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_there(path: Path) -> None:
+    if not path.exists():
+        raise StateDamaged(str(path), "it does not exist")
+
+
+def _uri(path: Path) -> str:
+    return path.absolute().as_uri()
+
+
+def _has_wal(path: Path) -> bool:
+    try:
+        return Path(f"{path}-wal").stat().st_size > 0
+    except OSError:
+        return False

@@ -1,0 +1,154 @@
+"""Locks between processes: `flock` on files of their own, each saying who holds it.
+
+A lock ends with its holder, however that ends: the kernel lets go, and what is written in the file is only for people.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from rstuf.clock import iso, parse_iso
+from rstuf.errors import Locked, StorageError
+
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05
+_HOLDER_BYTES: Final = 1024
+
+
+class FileLock:
+    """One exclusive lock, held by at most one thread of one process.
+
+    Threads that share the object queue in the process; everybody else is kept out by the file.
+    """
+
+    def __init__(self, path: Path, *, label: str) -> None:
+        """A lock on `path`, which is made when it is missing; `label` names it for people ("write")."""
+        self._path = path
+        self._label = label
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def hold(self, *, wait: timedelta, purpose: str) -> Iterator[None]:
+        """Hold the lock during the block; `purpose` is what others read about the holder.
+
+        Raises:
+            Locked: it was not to be had within `wait`; names the holder where it can.
+            StorageError: the lock file cannot be used.
+        """
+        started = time.monotonic()
+        with self.among_threads(wait=wait):
+            remaining = wait - timedelta(seconds=time.monotonic() - started)
+            with self.in_file(wait=remaining, purpose=purpose):
+                yield
+
+    @contextmanager
+    def among_threads(self, *, wait: timedelta) -> Iterator[None]:
+        """The first half of `hold`: only against threads that share this object."""
+        started = time.monotonic()
+        if not self._threads.acquire(timeout=max(0.0, wait.total_seconds())):
+            raise Locked(self._label, holder=self.holder(), waited=time.monotonic() - started)
+        try:
+            yield
+        finally:
+            self._threads.release()
+
+    @contextmanager
+    def in_file(self, *, wait: timedelta, purpose: str) -> Iterator[None]:
+        """The second half of `hold`: against everybody else."""
+        started = time.monotonic()
+        descriptor = self._take(started, started + wait.total_seconds())
+        try:
+            _write_holder(descriptor, purpose)
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            os.close(descriptor)
+
+    def holder(self) -> str | None:
+        """Who says to hold the lock: "pid 12 (rstuf publish), since 2026-11-20T16:00:00Z"; None when nobody does."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            return _read_holder(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _take(self, started: float, deadline: float) -> int:
+        pause = _FIRST_PAUSE
+        while True:
+            descriptor = self._try()
+            if descriptor is not None:
+                return descriptor
+            now = time.monotonic()
+            if now >= deadline:
+                raise Locked(self._label, holder=self.holder(), waited=now - started)
+            time.sleep(min(pause, deadline - now))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _try(self) -> int | None:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StorageError("open", str(self._path), _reason(error)) from error
+        taken = False
+        try:
+            taken = _flock(descriptor, self._path) and self._still_here(descriptor)
+        finally:
+            if not taken:
+                os.close(descriptor)
+        return descriptor if taken else None
+
+    def _still_here(self, descriptor: int) -> bool:
+        # A lock on a file that was deleted meanwhile keeps nobody out.
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return False
+        held = os.fstat(descriptor)
+        return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
+
+
+def _flock(descriptor: int, path: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}:
+            return False
+        raise StorageError("lock", str(path), _reason(error)) from error
+    return True
+
+
+def _write_holder(descriptor: int, purpose: str) -> None:
+    line = orjson.dumps({"pid": os.getpid(), "command": purpose, "since": iso(datetime.now(UTC))})
+    # A full disk takes the lock's comfort away, not the lock.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, line, 0)
+
+
+def _read_holder(descriptor: int) -> str | None:
+    try:
+        found = orjson.loads(os.pread(descriptor, _HOLDER_BYTES, 0))
+        pid, command, since = int(found["pid"]), str(found["command"]), iso(parse_iso(found["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    readable = "".join(character if character.isprintable() else "?" for character in command)
+    return f"pid {pid} ({readable}), since {since}"
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

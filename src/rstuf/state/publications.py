@@ -1,0 +1,223 @@
+"""The life of a publication in the state: staged, its files recorded, committing, then done or abandoned."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from rstuf.clock import to_seconds
+from rstuf.errors import StateError
+from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.publication import Publication, PublicationPhase, SignedRole
+from rstuf.model.roles import RoleKind, RoleState
+from rstuf.state import rows
+from rstuf.state.schema import UNFINISHED
+
+# How many superseded changes one settling clears; the rest waits for the next publication of its role.
+CLEARED_AT_ONCE: Final = 10_000
+
+
+def stage(
+    connection: sqlite3.Connection, roles: Iterable[tuple[RoleState, int]], *, begun: datetime, number: int
+) -> Publication:
+    """Record a staged publication; its roles take their next versions for good.
+
+    Raises:
+        StateError: another one is unfinished, root is among the roles, timestamp is not, or one is there twice.
+    """
+    if connection.execute(f"{rows.PUBLICATION} WHERE {UNFINISHED}").fetchone() is not None:
+        raise StateError("a publication is unfinished, so no other can begin", hint="rstuf publish completes it")
+    parts: dict[int, int] = {}
+    timestamp: int | None = None
+    for role, rendered_at in roles:
+        if role.kind is RoleKind.ROOT or role.id in parts:
+            raise StateError(f"{role.name} cannot take this part in a publication")
+        if role.kind is RoleKind.TIMESTAMP:
+            timestamp = role.id
+        parts[role.id] = rendered_at
+    version = _next_version(connection, timestamp)
+    if version is None:
+        raise StateError("a publication without timestamp would never become visible")
+    publication = connection.execute(
+        "INSERT INTO publication (phase, number, begun, timestamp_version) VALUES (?, ?, ?, ?)",
+        (PublicationPhase.STAGED.value, number, to_seconds(begun), version),
+    ).lastrowid
+    assert publication is not None  # noqa: S101 - an INSERT has one
+    _take_versions(connection, publication, parts)
+    return Publication(
+        id=publication,
+        phase=PublicationPhase.STAGED,
+        number=number,
+        begun=begun,
+        committed=None,
+        timestamp_version=version,
+        timestamp=None,
+    )
+
+
+def _next_version(connection: sqlite3.Connection, role: int | None) -> int | None:
+    row = connection.execute("SELECT version + 1 FROM role WHERE id = ?", (role,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _take_versions(connection: sqlite3.Connection, publication: int, parts: dict[int, int]) -> None:
+    taken = connection.executemany(
+        "INSERT INTO publication_role (publication, role, version, number, forced) "
+        "SELECT ?, id, version + 1, ?, forced FROM role WHERE id = ?",
+        [(publication, number, role) for role, number in sorted(parts.items())],
+    ).rowcount
+    if taken != len(parts):
+        raise StateError("a publication names a role that is not here")
+    connection.execute(
+        "UPDATE role SET version = version + 1 WHERE id IN (SELECT role FROM publication_role WHERE publication = ?)",
+        (publication,),
+    )
+
+
+def record_files(connection: sqlite3.Connection, publication: int, roles: Iterable[SignedRole]) -> None:
+    """Record facts and dates of files of a staged publication.
+
+    Raises:
+        StateError: it is not staged, or brings no such role at that version.
+    """
+    _require(connection, publication, PublicationPhase.STAGED)
+    facts = [
+        (
+            signed.file.length,
+            signed.file.sha256,
+            to_seconds(signed.signed_at),
+            to_seconds(signed.expires),
+            to_seconds(signed.sign_by),
+            publication,
+            signed.planned.id,
+            signed.planned.version,
+        )
+        for signed in roles
+    ]
+    recorded = connection.executemany(
+        "UPDATE publication_role SET length = ?, sha256 = ?, signed_at = ?, expires = ?, sign_by = ? "
+        "WHERE publication = ? AND role = ? AND version = ?",
+        facts,
+    ).rowcount
+    if facts and recorded != len(facts):
+        raise StateError(f"publication {publication} does not bring all of these roles at these versions")
+
+
+def commit(connection: sqlite3.Connection, publication: int, *, timestamp: bytes) -> None:
+    """Turn `STAGED` into `COMMITTING`.
+
+    Raises:
+        StateError: it is not staged, or a file of it was not recorded.
+    """
+    _require(connection, publication, PublicationPhase.STAGED)
+    missing = connection.execute(
+        "SELECT count(*) FROM publication_role WHERE publication = ? AND length IS NULL", (publication,)
+    ).fetchone()[0]
+    if missing:
+        raise StateError(f"publication {publication} cannot be committed: {missing} of its files are not recorded")
+    connection.execute(
+        "UPDATE publication SET phase = ?, timestamp = ? WHERE id = ?",
+        (PublicationPhase.COMMITTING.value, timestamp, publication),
+    )
+
+
+def settle(connection: sqlite3.Connection, publication: int, *, committed: datetime) -> None:
+    """Turn `COMMITTING` into `DONE`, and clear some of what nothing renders any more.
+
+    Raises:
+        StateError: it is not committing.
+    """
+    _require(connection, publication, PublicationPhase.COMMITTING)
+    # What was forced after staging is still to be done.
+    connection.execute(
+        """
+        UPDATE role SET (visible, number, expires, signed_at, sign_by, length, sha256, forced) = (
+            SELECT part.version, max(role.number, part.number), part.expires, part.signed_at, part.sign_by,
+                part.length, part.sha256, CASE WHEN role.forced = part.forced THEN 0 ELSE role.forced END
+            FROM publication_role AS part WHERE part.publication = ? AND part.role = role.id
+        )
+        WHERE id IN (SELECT role FROM publication_role WHERE publication = ?)
+        """,
+        (publication, publication),
+    )
+    connection.execute(
+        "UPDATE publication SET phase = ?, committed = ? WHERE id = ?",
+        (PublicationPhase.DONE.value, to_seconds(committed), publication),
+    )
+    _clear_superseded(connection, publication)
+
+
+def abandon(connection: sqlite3.Connection, publication: int) -> None:
+    """Turn an unfinished publication into `ABANDONED`; from `COMMITTING` its roles are forced.
+
+    Raises:
+        StateError: it is finished.
+    """
+    if _require(connection, publication, PublicationPhase.STAGED, PublicationPhase.COMMITTING) == "committing":
+        connection.execute(
+            "UPDATE role SET forced = forced + 1 WHERE id IN (SELECT role FROM publication_role WHERE publication = ?)",
+            (publication,),
+        )
+    connection.execute("UPDATE publication SET phase = ? WHERE id = ?", (PublicationPhase.ABANDONED.value, publication))
+
+
+def _require(connection: sqlite3.Connection, publication: int, *allowed: PublicationPhase) -> str:
+    row = connection.execute("SELECT phase FROM publication WHERE id = ?", (publication,)).fetchone()
+    if row is None:
+        raise StateError(f"there is no publication {publication}")
+    phase: str = row[0]
+    if phase not in allowed:
+        raise StateError(f"publication {publication} is {phase}, not {' or '.join(allowed)}")
+    return phase
+
+
+def _clear_superseded(connection: sqlite3.Connection, publication: int) -> None:
+    """Drop rows that a newer visible one stands before, and removals with nothing left to remove.
+
+    Whoever renders does so at a role's published number or above it, so nobody asks for them any more.
+    """
+    if connection.execute("SELECT 1 FROM superseded LIMIT 1").fetchone() is None:
+        return
+    room = CLEARED_AT_ONCE
+    for holder, low, high, number in _published_ranges(connection, publication):
+        keys = connection.execute(
+            "SELECT holder, slot, path, number FROM superseded "
+            "WHERE holder = ? AND slot BETWEEN ? AND ? AND number <= ? LIMIT ?",
+            (holder, low, high, number, room),
+        ).fetchall()
+        if not keys:
+            continue
+        connection.executemany(
+            "DELETE FROM artifact WHERE holder = ? AND slot = ? AND path = ? AND number <= ? "
+            "AND (number < ? OR fragment = x'')",
+            [(*key, key[3]) for key in keys],
+        )
+        connection.executemany("DELETE FROM superseded WHERE holder = ? AND slot = ? AND path = ? AND number = ?", keys)
+        room -= len(keys)
+        if room <= 0:
+            return
+
+
+def _published_ranges(connection: sqlite3.Connection, publication: int) -> list[tuple[int, int, int, int]]:
+    """Holder, lowest and highest slot, and published number of each role of a publication that has artifacts."""
+    found = connection.execute(
+        """
+        SELECT role.id, role.holder, role.bin_index, holder.bin_bits, role.number
+        FROM publication_role AS part
+        JOIN role ON role.id = part.role
+        LEFT JOIN role AS holder ON holder.id = role.holder
+        WHERE part.publication = ? AND role.bin_bits IS NULL AND role.kind IN ('targets', 'bin', 'delegated')
+        ORDER BY role.holder, role.bin_index, role.id
+        """,
+        (publication,),
+    ).fetchall()
+    ranges = []
+    for role, holder, index, bits, number in found:
+        if holder is None:
+            ranges.append((role, 0, (1 << SLOT_BITS) - 1, number))
+        else:
+            width = SLOT_BITS - bits
+            ranges.append((holder, index << width, ((index + 1) << width) - 1, number))
+    return ranges

@@ -1,0 +1,153 @@
+"""One consistent view of a state database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from rstuf.clock import from_seconds, to_seconds
+from rstuf.errors import StateError
+from rstuf.model.artifacts import ListedArtifact
+from rstuf.model.audit import AuditEntry
+from rstuf.model.keys import KeyEntry, KeyId
+from rstuf.model.names import RoleName, TargetPath
+from rstuf.model.policy import Periods
+from rstuf.model.publication import PlannedRole, Publication, RootVersion
+from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.model.settings import RepositorySettings
+from rstuf.repository.interfaces import Totals
+from rstuf.state import listing, rows
+from rstuf.state.rows import Row, Value
+from rstuf.state.schema import DIRTY, UNFINISHED
+
+_BY_PLACE = "ORDER BY holder, bin_index, id"
+
+
+class SqliteReader:
+    """`StateReader` over one connection inside one SQL transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._open_connection: sqlite3.Connection | None = connection
+        self._where = str(path)
+
+    def end(self) -> None:
+        """The block is left: nothing goes through this view any more."""
+        self._open_connection = None
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._open_connection is None:
+            raise RuntimeError("this view of the state has ended with its block")
+        return self._open_connection
+
+    def settings(self) -> RepositorySettings:
+        found = self._one(rows.settings, rows.SETTINGS)
+        if found is None:
+            raise StateError(
+                f"no ceremony has begun in the state {self._where}", hint="begin one: rstuf ceremony --plan FILE"
+            )
+        return found
+
+    def begun(self) -> bool:
+        return self._connection.execute("SELECT 1 FROM repository").fetchone() is not None
+
+    def role(self, name: RoleName) -> RoleState:
+        found = self._one(rows.role, f"{rows.ROLE} WHERE name_key = ? AND name = ?", (name.lower(), name))
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
+        if kind is None:
+            return self._stream(rows.role, f"{rows.ROLE} ORDER BY id")
+        return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? ORDER BY id", (kind.value,))
+
+    def dirty_roles(self) -> list[RoleState]:
+        return list(self._stream(rows.role, f"{rows.ROLE} INDEXED BY role_dirty WHERE {DIRTY} {_BY_PLACE}"))
+
+    def due_roles(self, now: datetime) -> list[RoleState]:
+        sql = f"{rows.ROLE} INDEXED BY role_due WHERE sign_by <= ? {_BY_PLACE}"
+        return list(self._stream(rows.role, sql, (to_seconds(now),)))
+
+    def next_due(self) -> datetime | None:
+        return self._one(lambda row: None if row[0] is None else from_seconds(row[0]), "SELECT min(sign_by) FROM role")
+
+    def snapshot_entries(self) -> list[tuple[RoleName, int]]:
+        listed = (RoleKind.TARGETS.value, RoleKind.BIN.value, RoleKind.DELEGATED.value)
+        sql = "SELECT name, visible FROM role WHERE kind IN (?, ?, ?) AND visible > 0 ORDER BY id"
+        return self._connection.execute(sql, listed).fetchall()
+
+    def contents(self, holder: int, low: int, high: int, *, number: int) -> Iterator[tuple[int, TargetPath, bytes]]:
+        # The hottest read. SQLite hands over each version in key order; the last one of a path counts. Doing that
+        # here takes half the time of any SQL that does it.
+        cursor = self._connection.execute(
+            "SELECT slot, path, fragment FROM artifact "
+            "WHERE holder = ? AND slot BETWEEN ? AND ? AND number <= ? ORDER BY slot, path, number",
+            (holder, low, high, number),
+        )
+        held = cursor.fetchone()
+        if held is None:
+            return
+        for row in cursor:
+            if row[1] != held[1] and held[2]:
+                yield held
+            held = row
+        if held[2]:
+            yield held
+
+    def artifact(self, path: TargetPath) -> ListedArtifact | None:
+        return listing.find(self._connection, path, where=self._where)
+
+    def artifacts(self, *, prefix: str = "", after: str = "") -> Iterator[ListedArtifact]:
+        return listing.walk(self._connection, prefix=prefix, after=after, where=self._where)
+
+    def keys(self) -> list[KeyEntry]:
+        return list(self._stream(rows.key, f"{rows.KEY} ORDER BY name_key"))
+
+    def key(self, keyid: KeyId) -> KeyEntry | None:
+        return self._one(rows.key, f"{rows.KEY} WHERE keyid = ?", (keyid,))
+
+    def periods(self) -> Mapping[str, Periods]:
+        return dict(self._stream(rows.periods, f"{rows.PERIODS} ORDER BY role"))
+
+    def root(self, version: int) -> RootVersion | None:
+        return self._one(rows.root, f"{rows.ROOT} WHERE version = ?", (version,))
+
+    def newest_root(self) -> RootVersion | None:
+        return self._one(rows.root, f"{rows.ROOT} ORDER BY version DESC LIMIT 1")
+
+    def unfinished_publication(self) -> Publication | None:
+        return self._one(rows.publication, f"{rows.PUBLICATION} WHERE {UNFINISHED}")
+
+    def last_publication(self) -> Publication | None:
+        return self._one(rows.publication, f"{rows.PUBLICATION} WHERE phase = 'done' ORDER BY id DESC LIMIT 1")
+
+    def publication_of_timestamp(self, version: int) -> Publication | None:
+        return self._one(rows.publication, f"{rows.PUBLICATION} WHERE timestamp_version = ?", (version,))
+
+    def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
+        sql = f"{rows.PUBLICATION_ROLE} WHERE part.publication = ? ORDER BY part.role"
+        return self._stream(rows.publication_role, sql, (publication,))
+
+    def totals(self) -> Totals:
+        execute = self._connection.execute
+        artifacts = execute("SELECT coalesce(sum(artifacts), 0) FROM role").fetchone()[0]
+        pending = execute(f"SELECT count(*) FROM role INDEXED BY role_dirty WHERE {DIRTY}").fetchone()[0]  # noqa: S608
+        return Totals(artifacts=artifacts, pending_roles=pending, newest_number=self._newest_number())
+
+    def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
+        return self._stream(rows.audit, f"{rows.AUDIT} WHERE sequence > ? ORDER BY sequence", (after,))
+
+    def _newest_number(self) -> int:
+        number: int = self._connection.execute("SELECT value FROM counter").fetchone()[0]
+        return number
+
+    def _one(self, convert: Callable[[Row], Value], sql: str, values: Row = ()) -> Value | None:
+        row = self._connection.execute(sql, values).fetchone()
+        return None if row is None else rows.converted(convert, row, where=self._where)
+
+    def _stream(self, convert: Callable[[Row], Value], sql: str, values: Row = ()) -> Iterator[Value]:
+        for row in self._connection.execute(sql, values):
+            yield rows.converted(convert, row, where=self._where)

@@ -1,0 +1,213 @@
+"""The tables of a state database, its format number, and the steps from one format to the next.
+
+Instants are whole seconds since the epoch, UTC. Names are unique by their lower-case form. No statement newer than
+SQLite 3.24 is used.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rstuf.errors import StateDamaged, StateError, StateNewer
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+# "rstu": what says that a database is one of ours (https://www.sqlite.org/fileformat.html, offset 68).
+APPLICATION_ID: Final = 0x72737475
+
+# Dirty roles, as the partial index and every query that wants to use it must spell it.
+DIRTY: Final = "(newest > number OR forced > 0)"
+UNFINISHED: Final = "phase IN ('staged', 'committing')"
+
+_TABLES: Final = (
+    """
+    CREATE TABLE repository (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        name TEXT NOT NULL,
+        phase TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        plan_digest TEXT NOT NULL,
+        newest_evidence INTEGER NOT NULL
+    )
+    """,
+    "CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL)",
+    "INSERT INTO counter (id, value) VALUES (1, 0)",
+    # forced counts the calls that forced the role, so that settling a publication clears only those it knew of.
+    """
+    CREATE TABLE role (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        holder INTEGER REFERENCES role (id),
+        bin_index INTEGER,
+        bin_bits INTEGER,
+        version INTEGER NOT NULL DEFAULT 0,
+        visible INTEGER NOT NULL DEFAULT 0,
+        number INTEGER NOT NULL DEFAULT 0,
+        newest INTEGER NOT NULL DEFAULT 0,
+        forced INTEGER NOT NULL DEFAULT 0,
+        expires INTEGER,
+        signed_at INTEGER,
+        sign_by INTEGER,
+        length INTEGER,
+        sha256 TEXT,
+        artifacts INTEGER NOT NULL DEFAULT 0,
+        payload INTEGER NOT NULL DEFAULT 0,
+        CHECK ((holder IS NULL) = (bin_index IS NULL)),
+        CHECK (visible <= version),
+        CHECK (artifacts >= 0 AND payload >= 0)
+    )
+    """,
+    "CREATE UNIQUE INDEX role_place ON role (holder, bin_index) WHERE holder IS NOT NULL",
+    f"CREATE INDEX role_dirty ON role (holder, bin_index, id) WHERE {DIRTY}",
+    "CREATE INDEX role_due ON role (sign_by)",
+    # One row a version of an artifact; an empty fragment says that it is removed. No further index and no reference:
+    # a million rows go in at a time.
+    """
+    CREATE TABLE artifact (
+        holder INTEGER NOT NULL,
+        slot INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        fragment BLOB NOT NULL,
+        PRIMARY KEY (holder, slot, path, number)
+    ) WITHOUT ROWID
+    """,
+    # Where rows older than this one (and this one, if it is a removal) may go once it is visible.
+    """
+    CREATE TABLE superseded (
+        holder INTEGER NOT NULL,
+        slot INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (holder, slot, path, number)
+    ) WITHOUT ROWID
+    """,
+    # Only of paths that are not their own key: most are, and cost nothing here.
+    "CREATE TABLE path_key (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE key (
+        keyid TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        keytype TEXT NOT NULL,
+        scheme TEXT NOT NULL,
+        public TEXT NOT NULL,
+        signer TEXT,
+        added INTEGER NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE periods (
+        role TEXT PRIMARY KEY,
+        expires_seconds INTEGER NOT NULL,
+        renew_before_seconds INTEGER NOT NULL
+    )
+    """,
+    "CREATE TABLE root (version INTEGER PRIMARY KEY, data BLOB NOT NULL, settled INTEGER NOT NULL DEFAULT 0)",
+    """
+    CREATE TABLE publication (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        phase TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        begun INTEGER NOT NULL,
+        committed INTEGER,
+        timestamp_version INTEGER NOT NULL UNIQUE,
+        timestamp BLOB
+    )
+    """,
+    f"CREATE UNIQUE INDEX publication_unfinished ON publication ({UNFINISHED}) WHERE {UNFINISHED}",
+    """
+    CREATE TABLE publication_role (
+        publication INTEGER NOT NULL REFERENCES publication (id),
+        role INTEGER NOT NULL REFERENCES role (id),
+        version INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        forced INTEGER NOT NULL,
+        length INTEGER,
+        sha256 TEXT,
+        signed_at INTEGER,
+        expires INTEGER,
+        sign_by INTEGER,
+        PRIMARY KEY (publication, role)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE audit (
+        sequence INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        details TEXT NOT NULL,
+        previous TEXT NOT NULL,
+        digest TEXT NOT NULL
+    )
+    """,
+)
+
+
+def _create(database: Database) -> None:
+    for statement in _TABLES:
+        database.execute(statement)
+    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+
+
+# Step n brings format n - 1 to format n.
+STEPS: Final[tuple[Callable[[Database], None], ...]] = (_create,)
+FORMAT: Final = len(STEPS)
+
+
+def format_of(connection: sqlite3.Connection, path: Path) -> int:
+    """The format number of a database, if it is one of ours that this rstuf knows.
+
+    Raises:
+        StateDamaged: it is another program's, or none.
+        StateNewer: a newer rstuf wrote it.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise StateDamaged(str(path), "it is not a state of rstuf")
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > FORMAT:
+        raise StateNewer(str(path), found=found, known=FORMAT)
+    if found < 1:
+        raise StateDamaged(str(path), f"it has the impossible format {found}")
+    return found
+
+
+def check_readable(connection: sqlite3.Connection, path: Path) -> None:
+    """That a database can be read as it is.
+
+    Raises:
+        StateDamaged, StateNewer: see `format_of`.
+        StateError: an older rstuf wrote it, and only a command that writes may change that.
+    """
+    found = format_of(connection, path)
+    if found < FORMAT:
+        raise StateError(
+            f"the state {path} has format {found} and this rstuf reads format {FORMAT}",
+            hint="a command that writes brings it up to date: rstuf publish",
+        )
+
+
+def migrate(connection: sqlite3.Connection, *, found: int) -> None:
+    """Bring a database from format `found` (0: empty) to ours, each step in a transaction of its own."""
+    # Only here and for the small tables is sqlite-utils needed, and it takes a fifth of a second to import.
+    from sqlite_utils import Database
+
+    database = Database(connection, recursive_triggers=False, execute_plugins=False)
+    for step in range(found, FORMAT):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            STEPS[step](database)
+            connection.execute(f"PRAGMA user_version={step + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,245 @@
+"""The state in one SQLite database: write-ahead log, every commit durable, one writer over all processes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from rstuf.errors import Locked, StateDamaged, StorageError, WorkspaceExists
+from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
+from rstuf.state.connections import connect_reader, connect_writer, translated
+from rstuf.state.locks import FileLock
+from rstuf.state.reader import SqliteReader
+from rstuf.state.schema import FORMAT, check_readable, format_of, migrate
+from rstuf.state.spool import FileSpool
+from rstuf.state.transaction import SqliteTransaction
+
+if TYPE_CHECKING:
+    from rstuf.repository.interfaces import StateStore
+
+WRITE_LOCK: Final = "write.lock"
+PUBLISH_LOCK: Final = "publish.lock"
+_BESIDE: Final = ("", "-wal", "-shm", "-journal")
+
+
+class SqliteStateStore:
+    """`StateStore` in one file, with its locks beside it. May be shared by threads."""
+
+    def __init__(self, path: Path, *, wait: timedelta, purpose: str) -> None:
+        """Use `create` or `open`."""
+        self._path = path
+        self._wait = wait
+        self._purpose = purpose
+        self._write_lock = FileLock(path.parent / WRITE_LOCK, label="write")
+        self._publish_lock = FileLock(path.parent / PUBLISH_LOCK, label="publication")
+        self._writer: sqlite3.Connection | None = None
+        self._writer_file: tuple[int, int] | None = None
+        self._holding = threading.local()
+
+    @classmethod
+    def create(cls, path: Path, *, wait: timedelta, purpose: str) -> Self:
+        """A new, empty state, readable by its owner alone; durable, name included, on return.
+
+        Args:
+            path: of the database; its directory exists.
+            wait: how long to wait for locks.
+            purpose: what a lock says of its holder ("rstuf artifact add").
+
+        Raises:
+            WorkspaceExists: there is something at `path`.
+            StorageError: it cannot be written.
+            Locked: another process writes in this directory.
+        """
+        store = cls(path, wait=wait, purpose=purpose)
+        with store._write_lock.hold(wait=wait, purpose=purpose):
+            if os.path.lexists(path):
+                raise WorkspaceExists(str(path.parent), path.name)
+            _build(path)
+        return store
+
+    @classmethod
+    def open(cls, path: Path, *, wait: timedelta, purpose: str) -> Self:
+        """The state at `path`; for the arguments see `create`.
+
+        Raises:
+            StateDamaged: there is none, it is not one of ours, or it is malformed.
+            StateNewer: a newer rstuf wrote it.
+            StorageError: it cannot be read.
+        """
+        with translated(path, action="read"), closing(connect_reader(path)) as connection:
+            format_of(connection, path)
+        return cls(path, wait=wait, purpose=purpose)
+
+    @contextmanager
+    def read(self) -> Iterator[StateReader]:
+        """See `StateStore.read`. The view ends with the block, iterators from it too."""
+        with translated(self._path, action="read"), closing(connect_reader(self._path)) as connection:
+            check_readable(connection, self._path)
+            reader = SqliteReader(connection, self._path)
+            try:
+                yield reader
+            finally:
+                reader.end()
+
+    @contextmanager
+    def transaction(self, *, actor: str) -> Iterator[StateTransaction]:
+        """See `StateStore.transaction`. Not inside another one of the same thread."""
+        if self._held("write"):
+            raise RuntimeError("a transaction inside a transaction")
+        with (
+            self._write_lock.hold(wait=self._wait, purpose=self._purpose),
+            self._marked("write"),
+            translated(self._path, action="write"),
+        ):
+            connection = self._begin()
+            transaction = SqliteTransaction(connection, self._path, actor=actor)
+            try:
+                yield transaction
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._roll_back(connection, error)
+                raise
+            finally:
+                transaction.end()
+
+    @contextmanager
+    def publication_lock(self, *, purpose: str) -> Iterator[None]:
+        """See `StateStore.publication_lock`. Transactions go inside it, never around it."""
+        if self._held("write") or self._held("publication"):
+            raise RuntimeError("the publication lock comes first, and once")
+        with self._publish_lock.hold(wait=self._wait, purpose=purpose), self._marked("publication"):
+            yield
+
+    @contextmanager
+    def spool(self) -> Iterator[RowSpool]:
+        """See `StateStore.spool`."""
+        spool = FileSpool(self._path.parent)
+        try:
+            yield spool
+        finally:
+            spool.close()
+
+    def close(self) -> None:
+        """Let go of the writing connection; the store opens a new one when it is needed again.
+
+        Raises:
+            RuntimeError: this thread is in a transaction.
+            Locked: another thread is, for longer than the store waits.
+        """
+        if self._held("write"):
+            raise RuntimeError("the store is closed inside a transaction")
+        with self._write_lock.among_threads(wait=self._wait):
+            if self._writer is None:
+                return
+            # Closing the last connection checkpoints, so it wants the lock. When another process has that, it has
+            # the database open too: then SQLite makes no checkpoint, and the connection can go without.
+            with suppress(Locked, StorageError), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
+                self._drop_writer()
+            self._drop_writer()
+
+    def _begin(self) -> sqlite3.Connection:
+        connection = self._open_writer()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            # An iterator that outlived its block keeps the connection's view old; only a new connection gets rid of it.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY_SNAPSHOT:
+                raise
+            self._drop_writer()
+            connection = self._open_writer()
+            connection.execute("BEGIN IMMEDIATE")
+        try:
+            found = format_of(connection, self._path)
+            if found < FORMAT:
+                connection.execute("ROLLBACK")
+                migrate(connection, found=found)
+                connection.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self._roll_back(connection, error)
+            raise
+        return connection
+
+    def _open_writer(self) -> sqlite3.Connection:
+        there = self._identity()
+        if self._writer is not None and there != self._writer_file:
+            # Another file has this name now: a backup was put in its place.
+            self._drop_writer()
+        if self._writer is None:
+            self._writer = connect_writer(self._path)
+            self._writer_file = there
+        return self._writer
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise StateDamaged(str(self._path), error.strerror or "it cannot be looked at") from error
+        return found.st_dev, found.st_ino
+
+    def _roll_back(self, connection: sqlite3.Connection, error: BaseException) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._drop_writer()
+        if isinstance(error, sqlite3.Error):
+            # After a failed write or fsync nothing is taken from what this connection still holds in memory.
+            self._drop_writer()
+
+    def _drop_writer(self) -> None:
+        connection, self._writer, self._writer_file = self._writer, None, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def _held(self, lock: str) -> bool:
+        return getattr(self._holding, lock, False)
+
+    @contextmanager
+    def _marked(self, lock: str) -> Iterator[None]:
+        setattr(self._holding, lock, True)
+        try:
+            yield
+        finally:
+            setattr(self._holding, lock, False)
+
+
+def _build(path: Path) -> None:
+    """Make the database under another name and give it its own when it is whole and durable."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        _discard(draft)
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
+        with translated(path, action="create"), closing(connect_writer(draft)) as connection:
+            migrate(connection, found=0)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        # Nobody else makes one here: the write lock is held.
+        draft.rename(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise StorageError("create", str(path), error.strerror or type(error).__name__) from error
+
+
+def _discard(draft: Path) -> None:
+    for suffix in _BESIDE:
+        Path(f"{draft}{suffix}").unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if TYPE_CHECKING:
+    _checked: type[StateStore] = SqliteStateStore

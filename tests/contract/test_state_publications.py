@@ -1,0 +1,366 @@
+"""Publications in a state: what is dirty or due, how versions are taken, and what becomes visible when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.support.state_backends import (
+    NOW,
+    TARGETS,
+    bin_name,
+    commit,
+    publish,
+    put,
+    record_all,
+    remove,
+    role,
+    row,
+    settle,
+    signed,
+    stage,
+)
+
+from rstuf.errors import StateError
+from rstuf.model.artifacts import ArtifactState
+from rstuf.model.names import RoleName, TargetPath
+from rstuf.model.publication import Publication, PublicationPhase
+from rstuf.model.roles import FileFacts, NewRole, RoleKind
+from rstuf.repository.interfaces import StateStore
+
+DAY = timedelta(days=1)
+BINS = [f"bins-{index}" for index in range(4)]
+
+
+def dirty(store: StateStore) -> list[str]:
+    with store.read() as reader:
+        return [each.name for each in reader.dirty_roles()]
+
+
+def force(store: StateStore, *names: str) -> None:
+    with store.transaction(actor="a") as transaction:
+        transaction.force_roles([transaction.role(each).id for each in map(RoleName, names)])
+
+
+def state_of(store: StateStore, path: str) -> ArtifactState | None:
+    with store.read() as reader:
+        found = reader.artifact(TargetPath(path))
+        return None if found is None else found.state
+
+
+def test_dirty_roles_are_those_whose_changes_are_not_visible(state_repository: StateStore) -> None:
+    """Changed and forced roles are dirty, by holder and index, until they are published."""
+    assert dirty(state_repository) == []
+    put(state_repository, row("a"))
+    assert dirty(state_repository) == [bin_name("a")]
+    force(state_repository, "targets", "bins-3", "bins-0", "bins-2", "bins-1")
+    assert dirty(state_repository) == ["targets", *BINS]
+    with state_repository.read() as reader:
+        assert [each.forced for each in reader.dirty_roles()] == [True] * 5
+        assert reader.totals().pending_roles == 5
+    publish(state_repository)
+    assert dirty(state_repository) == []
+    with state_repository.read() as reader:
+        assert reader.totals().pending_roles == 0
+
+
+def test_due_roles_are_those_whose_sign_by_has_come(state_repository: StateStore) -> None:
+    """A role is due from its very sign-by date on; root counts, and roles without a date never do."""
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.record_root(1, b"root", signed_at=NOW, expires=NOW + 9 * DAY, sign_by=NOW + 3 * DAY)
+    staged = stage(state_repository, "bins-2", "bins-0")
+    with state_repository.transaction(actor="a") as transaction:
+        parts = [part for part, _ in transaction.publication_roles(staged.id)]
+        days = {"bins-2": 5, "bins-0": 5, "snapshot": 2, "timestamp": 3}
+        transaction.record_files(staged.id, [signed(part, days=days[part.name]) for part in parts])
+        transaction.commit_publication(staged.id, timestamp=b"t")
+        transaction.settle_publication(staged.id, committed=NOW)
+
+    def due(days: float) -> list[str]:
+        with state_repository.read() as reader:
+            return [each.name for each in reader.due_roles(NOW + timedelta(days=days))]
+
+    assert due(0.9) == []
+    assert due(1) == ["snapshot"]
+    assert due(2) == ["snapshot", "timestamp"]
+    assert due(3.5) == ["root", "snapshot", "timestamp"]
+    assert due(400) == ["root", "snapshot", "timestamp", "bins-0", "bins-2"]
+    with state_repository.read() as reader:
+        assert reader.next_due() == NOW + DAY
+
+
+def test_a_publication_takes_the_next_versions(state_repository: StateStore) -> None:
+    """Staging says what each role will be: its version, and the number it is rendered at."""
+    number = put(state_repository, row("a"))
+    name = bin_name("a")
+    staged = stage(state_repository, name)
+    assert staged == Publication(
+        id=staged.id,
+        phase=PublicationPhase.STAGED,
+        number=number,
+        begun=NOW,
+        committed=None,
+        timestamp_version=1,
+        timestamp=None,
+    )
+    with state_repository.read() as reader:
+        assert reader.unfinished_publication() == staged
+        assert reader.publication_of_timestamp(1) == staged
+        assert reader.last_publication() is None
+        parts = list(reader.publication_roles(staged.id))
+        assert [(part.name, part.version, part.number, file) for part, file in parts] == [
+            ("snapshot", 1, number, None),
+            ("timestamp", 1, number, None),
+            (name, 1, number, None),
+        ]
+        for part, _ in parts:
+            known = reader.role(part.name)
+            assert (known.id, known.kind, known.index) == (part.id, part.kind, part.index)
+            assert (known.version, known.visible, known.number) == (1, 0, 0)
+        assert list(reader.publication_roles(staged.id + 1)) == []
+
+
+def test_a_publication_becomes_visible_when_it_is_settled_and_not_before(state_repository: StateStore) -> None:
+    """Through staged and committing clients see what they saw; then roles, facts and artifacts change together."""
+    number = put(state_repository, row("a"))
+    name = bin_name("a")
+    staged = stage(state_repository, name)
+    before = role(state_repository, name)
+    commit(state_repository, staged.id)
+    assert role(state_repository, name) == before
+    assert state_of(state_repository, "a") is ArtifactState.PENDING
+    with state_repository.read() as reader:
+        committing = reader.unfinished_publication()
+        assert committing is not None
+        assert (committing.phase, committing.timestamp) == (PublicationPhase.COMMITTING, b"timestamp %d" % staged.id)
+        parts = list(reader.publication_roles(staged.id))
+        assert [file for _, file in parts] == [signed(part).file for part, _ in parts]
+        assert reader.snapshot_entries() == []
+    settle(state_repository, staged.id)
+    after = role(state_repository, name)
+    assert (after.visible, after.version, after.number, after.dirty) == (1, 1, number, False)
+    assert (after.signed_at, after.expires, after.sign_by) == (NOW, NOW + 7 * DAY, NOW + 6 * DAY)
+    assert after.file == FileFacts(length=101, sha256=f"{after.id:064x}")
+    assert state_of(state_repository, "a") is ArtifactState.PUBLISHED
+    with state_repository.read() as reader:
+        done = reader.last_publication()
+        assert done is not None
+        assert (done.phase, done.committed, done.timestamp) == (PublicationPhase.DONE, NOW, committing.timestamp)
+        assert reader.publication_of_timestamp(1) == done
+        assert reader.unfinished_publication() is None
+        assert reader.snapshot_entries() == [(name, 1)]
+
+
+def test_versions_of_an_abandoned_publication_are_burnt(state_repository: StateStore) -> None:
+    """After a staged publication is given up, the next one is above it, and what was dirty still is."""
+    put(state_repository, row("a"))
+    name = bin_name("a")
+    first = stage(state_repository, name)
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.abandon_publication(first.id)
+    known = role(state_repository, name)
+    assert (known.version, known.visible, known.forced, known.dirty) == (1, 0, False, True)
+    with state_repository.read() as reader:
+        found = reader.publication_of_timestamp(1)
+        assert found is not None
+        assert (found.id, found.phase) == (first.id, PublicationPhase.ABANDONED)
+        assert reader.unfinished_publication() is reader.last_publication() is None
+    second = publish(state_repository, name)
+    assert (second.timestamp_version, role(state_repository, name).visible) == (2, 2)
+    assert second.id > first.id
+
+
+def test_an_abandoned_commit_forces_its_roles(state_repository: StateStore) -> None:
+    """Clients may have seen a committing publication, so each of its roles must get a newer version."""
+    publish(state_repository, *BINS)
+    staged = stage(state_repository, "bins-1")
+    commit(state_repository, staged.id)
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.abandon_publication(staged.id)
+    assert dirty(state_repository) == ["snapshot", "timestamp", "bins-1"]
+    publish(state_repository)
+    assert dirty(state_repository) == []
+    assert role(state_repository, "bins-1").visible == 3
+    assert role(state_repository, "bins-0").visible == 1
+
+
+def test_there_is_one_unfinished_publication(state_repository: StateStore) -> None:
+    """While one is staged or committing another cannot begin, and the refusal burns no version."""
+    staged = stage(state_repository, "bins-0")
+    with pytest.raises(StateError):
+        stage(state_repository, "bins-1")
+    commit(state_repository, staged.id)
+    with pytest.raises(StateError):
+        stage(state_repository, "bins-1")
+    assert role(state_repository, "bins-1").version == 0
+    assert role(state_repository, "timestamp").version == 1
+    settle(state_repository, staged.id)
+    assert publish(state_repository, "bins-1").timestamp_version == 2
+
+
+@pytest.mark.parametrize("wrong", ["no timestamp", "root", "twice", "unknown", "nothing"])
+def test_a_publication_is_well_formed(state_repository: StateStore, wrong: str) -> None:
+    """One without timestamp, with root, with a role twice, or with a role from elsewhere is refused."""
+    with state_repository.transaction(actor="a") as transaction:
+        roles = {each.name: each for each in transaction.roles()}
+        parts = [roles[TARGETS], roles[RoleName("timestamp")]]
+        if wrong == "no timestamp":
+            parts.pop()
+        elif wrong == "root":
+            parts.append(roles[RoleName("root")])
+        elif wrong == "twice":
+            parts.append(parts[0])
+        elif wrong == "unknown":
+            parts.append(replace(parts[0], id=999))
+        else:
+            parts.clear()
+        before = list(transaction.roles())
+        with pytest.raises(StateError):
+            transaction.stage_publication([(part, 0) for part in parts], begun=NOW)
+        assert list(transaction.roles()) == before
+        assert transaction.unfinished_publication() is None
+
+
+def test_each_step_follows_the_one_before(state_repository: StateStore) -> None:
+    """Recording, committing, settling and abandoning are refused out of turn and for unknown publications."""
+
+    def attempt(step: str, publication: int) -> None:
+        with state_repository.transaction(actor="a") as transaction:
+            if step == "record":
+                record_all(transaction, publication)
+            elif step == "commit":
+                transaction.commit_publication(publication, timestamp=b"t")
+            elif step == "settle":
+                transaction.settle_publication(publication, committed=NOW)
+            else:
+                transaction.abandon_publication(publication)
+
+    def refuses(publication: int, *steps: str) -> None:
+        for step in steps:
+            with pytest.raises(StateError):
+                attempt(step, publication)
+
+    refuses(1, "record", "commit", "settle", "abandon")
+    staged = stage(state_repository, "bins-0").id
+    refuses(staged, "settle", "commit")
+    attempt("record", staged)
+    attempt("commit", staged)
+    refuses(staged, "record", "commit")
+    attempt("settle", staged)
+    refuses(staged, "record", "commit", "settle", "abandon")
+
+
+def test_facts_are_of_roles_and_versions_that_were_staged(state_repository: StateStore) -> None:
+    """A file of another role or another version is refused, with all files of the call."""
+    staged = stage(state_repository, "bins-0")
+    with state_repository.transaction(actor="a") as transaction:
+        parts = [signed(part) for part, _ in transaction.publication_roles(staged.id)]
+        planned = parts[0].planned
+        for other in (replace(planned, id=1), replace(planned, version=2)):
+            wrong = replace(parts[0], planned=other)
+            with pytest.raises(StateError):
+                transaction.record_files(staged.id, [*parts[1:], wrong])
+        assert {file for _, file in transaction.publication_roles(staged.id)} == {None}
+        transaction.record_files(staged.id, [])
+        for part in parts:
+            transaction.record_files(staged.id, [part])
+        transaction.commit_publication(staged.id, timestamp=b"t")
+
+
+def test_changes_that_arrive_meanwhile_go_into_the_next_publication(state_repository: StateStore) -> None:
+    """A change after staging stays pending, and its role stays dirty, when the publication is settled."""
+    put(state_repository, row("a", 1))
+    staged = stage(state_repository, bin_name("a"))
+    later = put(state_repository, row("a", 2), replace=True)
+    commit(state_repository, staged.id)
+    settle(state_repository, staged.id)
+    assert state_of(state_repository, "a") is ArtifactState.REPLACING
+    assert dirty(state_repository) == [bin_name("a")]
+    with state_repository.read() as reader:
+        holder = reader.role(TARGETS).id
+        assert list(reader.contents(holder, 0, 2**32 - 1, number=later - 1)) == [tuple(row("a", 1))]
+    publish(state_repository)
+    assert state_of(state_repository, "a") is ArtifactState.PUBLISHED
+
+
+def test_a_role_forced_meanwhile_stays_forced(state_repository: StateStore) -> None:
+    """Settling a publication clears only what was forced when it was staged."""
+    force(state_repository, "bins-0", "bins-1")
+    staged = stage(state_repository, "bins-0", "bins-1")
+    force(state_repository, "bins-1", "bins-2")
+    commit(state_repository, staged.id)
+    settle(state_repository, staged.id)
+    assert dirty(state_repository) == ["bins-1", "bins-2"]
+    publish(state_repository)
+    assert dirty(state_repository) == []
+
+
+def test_only_known_roles_can_be_forced(state_repository: StateStore) -> None:
+    """An unknown id is an error, and none of the call's roles is forced."""
+    with state_repository.transaction(actor="a") as transaction:
+        with pytest.raises(StateError):
+            transaction.force_roles([transaction.role(TARGETS).id, 999])
+        transaction.force_roles([])
+        assert transaction.dirty_roles() == []
+
+
+def test_a_renewal_shows_no_new_change(state_repository: StateStore) -> None:
+    """A role rendered at its published number is new to clients; its pending artifacts are not, its number stays."""
+    number = put(state_repository, row("a"))
+    name = bin_name("a")
+    publish(state_repository)
+    put(state_repository, row("a", 2), replace=True)
+    publish(state_repository, name, number=number)
+    known = role(state_repository, name)
+    assert (known.visible, known.number, known.dirty) == (2, number, True)
+    assert state_of(state_repository, "a") is ArtifactState.REPLACING
+    publish(state_repository, name, number=0)
+    assert role(state_repository, name).number == number
+
+
+def test_snapshot_lists_targets_bins_and_delegated_roles(state_repository: StateStore) -> None:
+    """Every role that was ever visible is listed with its version; root, snapshot, timestamp never are."""
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.add_roles([NewRole(RoleName("extra"), RoleKind.DELEGATED)])
+        transaction.record_root(1, b"root", signed_at=NOW, expires=NOW + DAY, sign_by=NOW)
+    publish(state_repository, "targets", "bins-1", "extra")
+    publish(state_repository, "bins-1")
+    with state_repository.read() as reader:
+        assert sorted(reader.snapshot_entries()) == [("bins-1", 2), ("extra", 1), ("targets", 1)]
+
+
+def test_contents_at_published_numbers_outlive_many_publications(state_repository: StateStore) -> None:
+    """Whatever goes when publications are settled, what each role shows and will show stays."""
+    expected: dict[str, int] = {}
+    for step in range(30):
+        path = f"p/{step % 7}"
+        if step % 4 == 3 and path in expected:
+            del expected[path]
+            remove(state_repository, path)
+        else:
+            expected[path] = step
+            put(state_repository, row(path, step), replace=True)
+        if step % 3:
+            publish(state_repository)
+            with state_repository.read() as reader:
+                holder, newest = reader.role(TARGETS).id, reader.totals().newest_number
+                found = {each[1]: each[2] for each in reader.contents(holder, 0, 2**32 - 1, number=newest)}
+                assert found == {path: row(path, content).fragment for path, content in expected.items()}
+                assert {each.state for each in reader.artifacts()} <= {ArtifactState.PUBLISHED}
+
+
+def test_a_large_publication_is_settled(state_repository: StateStore) -> None:
+    """Tens of thousands of replaced and removed artifacts become visible whole, though their old rows go bit by bit."""
+    paths = [f"p/{index}" for index in range(24_000)]
+    put(state_repository, *(row(path) for path in paths))
+    publish(state_repository)
+    put(state_repository, *(row(path, 2) for path in paths[:12_000]), replace=True)
+    remove(state_repository, *paths[12_000:])
+    for _ in range(3):
+        publish(state_repository, *BINS)
+        with state_repository.read() as reader:
+            holder, newest = reader.role(TARGETS).id, reader.totals().newest_number
+            shown = {each[1]: each[2] for each in reader.contents(holder, 0, 2**32 - 1, number=newest)}
+            assert shown == {path: row(path, 2).fragment for path in paths[:12_000]}
+            assert sum(1 for _ in reader.artifacts()) == reader.totals().artifacts == 12_000
