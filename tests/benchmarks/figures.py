@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from tests.benchmarks.checks import check_same, check_there, clear_old
+from tests.benchmarks.checks import check_same, check_there, put_old_away
 from tests.benchmarks.command import cost_of_command
 from tests.benchmarks.frame import Figure, Sample, WrongResult, in_child, sample_of
 from tests.benchmarks.records import record
@@ -66,7 +66,7 @@ def renew_all(shelf: Shelf) -> Figure:
             if side == "plain" and turn >= sizes.plain_rounds:
                 continue
             place = shelf.filled(side, sizes.artifacts)
-            clear_old(place / "metadata")
+            put_old_away(place / "metadata", shelf.attic())
             before = published(side, place) if turn == 0 else None
             tell(f"{side}: renew")
             figure.add(side, sample_of(in_child("renew_bins", side=side, place=place)))

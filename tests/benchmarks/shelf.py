@@ -25,13 +25,13 @@ class Shelf:
         return path if path.exists() else records.write_records(path, count)
 
     def fresh(self, side: str, count: int) -> Path:
-        """An empty place for a side and `count` artifacts; what was there goes."""
+        """An empty place for a side and `count` artifacts; what was there is out of the way."""
         empty = self._scratch / f"{side}-empty"
         if not empty.exists():
             in_child("make", side=side, place=empty, bits=self.sizes.bits)
         place = self._place(side, count)
         if place.exists():
-            shutil.rmtree(place)
+            place.rename(self.attic())
         shutil.copytree(empty, place)
         return place
 
@@ -50,9 +50,11 @@ class Shelf:
             self.imported(side, count)
         return place
 
-    def forget(self, side: str, count: int) -> None:
-        """A place is not needed any more."""
-        shutil.rmtree(self._place(side, count), ignore_errors=True)
+    def attic(self) -> Path:
+        """A new name, out of the way."""
+        above = self._scratch / "attic"
+        above.mkdir(exist_ok=True)
+        return above / f"{len(list(above.iterdir()))}"
 
     def _place(self, side: str, count: int) -> Path:
         return self._scratch / f"{side}-{count}"
