@@ -52,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.flush()
     except OSError as error:
         # What was not written was not said: that is no success.
-        console.form = Form.TEXT
         return code or _tell(console, error)
     return code
 

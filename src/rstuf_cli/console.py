@@ -9,9 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum, auto
-from typing import Any, Final, TextIO
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+if TYPE_CHECKING:
+    import json
 
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -60,28 +65,32 @@ class _Stream:
         self._signs = encoding in {"utf-8", "utf8"}
 
     def write(self, text: str) -> None:
-        """Write `text`; once its reader has gone, nothing any more.
+        """Write `text`; once its reader has gone, or it failed, nothing any more.
 
         Raises:
-            OSError: it cannot be written for another reason.
+            OSError: it cannot be written for another reason than that nobody reads it.
         """
-        if self.closed or self.file is None:
+        if self.file is None or self.closed:
             return
         if not self._signs:
             text = "".join(_ASCII_SIGNS.get(character, character) for character in text)
             text = text.encode("ascii", "backslashreplace").decode()
-        try:
-            self.file.write(text)
-        except BrokenPipeError:
-            self._close()
+        self._guarded(lambda file: file.write(text))
 
     def flush(self) -> None:
-        if self.closed or self.file is None:
+        """Hand over what is buffered; raises as `write` does."""
+        self._guarded(lambda file: file.flush())
+
+    def _guarded(self, act: Callable[[TextIO], object]) -> None:
+        if self.file is None or self.closed:
             return
         try:
-            self.file.flush()
+            act(self.file)
         except BrokenPipeError:
             self._close()
+        except OSError:
+            self._close()
+            raise
 
     def _close(self) -> None:
         self.closed = True
@@ -95,6 +104,14 @@ class _Stream:
         os.close(null)
 
 
+class _Remarks(_Stream):
+    """A stream whose failure has nobody left to hear of it."""
+
+    def _guarded(self, act: Callable[[TextIO], object]) -> None:
+        with suppress(OSError):
+            super()._guarded(act)
+
+
 class Console:
     """The two streams of a command."""
 
@@ -106,7 +123,7 @@ class Console:
         form: Form = Form.TEXT,
         verbosity: Verbosity = Verbosity.USUAL,
     ) -> None:
-        self._out, self._err = _Stream(out), _Stream(err)
+        self._out, self._err = _Stream(out), _Remarks(err)
         self.form, self.verbosity = form, verbosity
         self._in_list = False
 
@@ -254,9 +271,14 @@ def is_terminal(file: TextIO | None) -> bool:
 
 def to_json(value: Any) -> str:
     """`value` as JSON in ASCII: control characters, bidi marks and lone surrogates are all escaped."""
+    return _json_encoder().encode(value)
+
+
+@cache
+def _json_encoder() -> json.JSONEncoder:
     import json
 
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False)
 
 
 def _escaped(character: str) -> str:

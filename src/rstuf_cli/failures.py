@@ -70,7 +70,7 @@ def show_failure(console: Console, failure: Failure, *, kept: str | None = None,
         kept: what stays done.
         data: what the command had to tell before it failed; it stands beside the error.
     """
-    if console.is_json:
+    if console.is_json and not console.reader_gone:
         error: dict[str, Any] = {"code": failure.code, "message": failure.message}
         if failure.hint is not None:
             error["hint"] = failure.hint
@@ -80,7 +80,8 @@ def show_failure(console: Console, failure: Failure, *, kept: str | None = None,
     lines += [_INDENT + escape_message(detail) for detail in failure.details]
     if kept is not None:
         lines.append(f"{console.paint_error('kept:', Style.STRONG)}  {escape_message(kept)}")
-    if failure.hint is not None:
+    # "nothing was changed" is the engine's word for one step, and another was done before.
+    if failure.hint is not None and not (kept is not None and failure.hint.startswith("nothing was changed")):
         lines.append(f"{console.paint_error('hint:', Style.STRONG)}  {escape_message(failure.hint)}")
     console.error(lines)
 

@@ -45,6 +45,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         _take_common(ctx)
+        run_of(ctx).settle()
         return super().invoke(ctx)
 
 

@@ -129,7 +129,11 @@ def _rich_display(console: Console) -> RichProgress:
 def amounts(done: float, total: float | None, speed: float | None, *, unit: str) -> str:
     """How far a step is: done, of how much, how fast, and the time that is left."""
     shown = size if unit == "bytes" else number
-    text = shown(int(done)) if not total else f"{shown(int(done))} of {shown(int(total))}"
+    text = shown(int(done))
+    if total:
+        whole = shown(int(total))
+        same_unit = unit == "bytes" and text.rpartition(" ")[2] == whole.rpartition(" ")[2]
+        text = f"{text.rpartition(' ')[0] if same_unit else text} of {whole}"
     if unit not in {"bytes", ""}:
         text += f" {unit}"
     if speed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +24,13 @@ class Passphrases:
     A command that opens its keys again after a mistyped passphrase asks only for the mistyped one.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        """
+        Attributes:
+            waited: seconds that the person took.
+        """
+        self.waited = 0.0
+        self._console, self._clock = console, clock
         self._answers: dict[str, bytes] = {}
         self._failures: dict[str, int] = {}
 
@@ -39,9 +45,11 @@ class Passphrases:
             KeyboardInterrupt: the person pressed Ctrl-C.
         """
         if key not in self._answers:
-            self._answers[key] = (
-                self._choose(key) if new else self._type(f"passphrase of {escape(key)}:", key)
-            ).encode()
+            started = self._clock()
+            with no_echo():
+                answer = self._choose(key) if new else self._type(f"passphrase of {escape(key)}:", key)
+            self._answers[key] = answer.encode()
+            self.waited += self._clock() - started
         return self._answers[key]
 
     def may_try_again(self, key: str) -> bool:
@@ -99,6 +107,29 @@ def ask_hidden(question: str) -> str:
         except EOFError:
             return ""
     return answer if isinstance(answer, str) else ""
+
+
+@contextmanager
+def no_echo() -> Iterator[None]:
+    """Show nothing of what is typed before a question appears, or between two."""
+    try:
+        import termios
+
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        before = termios.tcgetattr(terminal)
+        silent = [*before]
+        silent[3] &= ~termios.ECHO
+        termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+    finally:
+        os.close(terminal)
 
 
 @contextmanager

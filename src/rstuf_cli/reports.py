@@ -83,7 +83,7 @@ def tell_change(
     if change.removed:
         what = f"{count(change.removed, 'artifact')} removed"
     elif new:
-        what = f"{count(new, 'artifact')} ({size(change.length)})"
+        what = count(new, "artifact") + (f" ({size(change.length)})" if change.length else "")
     else:
         what = ""
     if publication is None:

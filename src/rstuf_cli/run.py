@@ -66,15 +66,18 @@ class Run:
         self._asked: Passphrases | None = None
 
     def take(self, options: Options, purpose: str) -> None:
-        """Go by these options from now on."""
+        """Go by these options from now on; more may follow further right."""
         self.options, self.purpose = options, purpose
-        self.console.form = Form.JSON if options.json else Form.TEXT
         if options.quiet and options.verbose:
             from rstuf_cli.failures import UsageFault
 
             raise UsageFault("--quiet and --verbose do not go together")
         levels = [Verbosity.USUAL, Verbosity.MORE, Verbosity.DEBUG]
         self.console.verbosity = Verbosity.QUIET if options.quiet else levels[min(options.verbose, 2)]
+
+    def settle(self) -> None:
+        """The command line is read to its end: what it asks for is what its parser found."""
+        self.console.form = Form.JSON if self.options.json else Form.TEXT
 
     @property
     def directory(self) -> Path:
@@ -141,9 +144,13 @@ class Run:
         self.kept, self.kept_data = what, data
 
     def lasted(self) -> Callable[[], float]:
-        """A stopwatch, started: seconds since this call."""
-        started = self._clock()
-        return lambda: self._clock() - started
+        """A stopwatch, started: seconds of work since this call, without those that a person took to answer."""
+
+        def worked() -> float:
+            return self._clock() - (self._asked.waited if self._asked is not None else 0.0)
+
+        started = worked()
+        return lambda: worked() - started
 
     def close(self) -> None:
         """Leave the terminal as it was, and forget passphrases."""

@@ -24,12 +24,11 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 def size(length: int) -> str:
     """`27 B`, `9.1 kB`, `4.4 GB`: decimal units, two or three digits."""
-    value, unit = float(length), _UNITS[0]
-    for unit in _UNITS:  # noqa: B007 - the unit that fits is what is wanted
-        # What would be rounded to 1000 belongs to the next unit.
-        if value < 999.5:
-            break
-        value /= 1000
+    value, power = float(length), 0
+    # What would be rounded to 1000 belongs to the next unit.
+    while value >= 999.5 and power < len(_UNITS) - 1:
+        value, power = value / 1000, power + 1
+    unit = _UNITS[power]
     if unit == "B" or value >= 99.95:
         return f"{number(round(value))} {unit}"
     return f"{value:.1f} {unit}"

@@ -188,8 +188,9 @@ def _change(run: Run, accept: Callable[[rstuf.Repository], rstuf.AcceptedChange]
 
 
 def _kept(change: rstuf.AcceptedChange) -> str:
-    what = count(change.added + change.replaced, "artifact") if not change.removed else count(change.removed, "removal")
-    return f"{what} accepted; rstuf publish makes it visible to clients"
+    new = change.added + change.replaced
+    what = count(change.removed, "removal") if change.removed else count(new, "artifact")
+    return f"{what} accepted; rstuf publish makes {'it' if new + change.removed == 1 else 'them'} visible to clients"
 
 
 def _described(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 import rstuf
-from rstuf.clock import iso
+from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_recovery
@@ -66,7 +65,7 @@ def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
 
 
 def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
-    now = datetime.now(UTC)
+    now = SystemClock().now()
     publication = report.publication
     tell_recovery(console, publication.recovery)
     names = [role.name for role in publication.roles]

@@ -159,10 +159,10 @@ def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...]) -> tupl
     keys = "online" if role.keyids == online else f"{role.threshold} of {count(len(role.keyids), 'key')}"
     relative = ahead(role.expires, now)
     return (
-        escape(role.name),
+        "soonest bin" if role.count > 1 else escape(role.name),
         "" if role.count > 1 else f"v{number(role.version)}",
         keys,
         bar(left / life if life > 0 else 0.0),
         relative,
-        day(role.expires, now) + (", the soonest" if role.count > 1 else ""),
+        day(role.expires, now),
     )

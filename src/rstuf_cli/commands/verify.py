@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 import rstuf
-from rstuf.clock import parse_iso
+from rstuf.clock import SystemClock, parse_iso
 from rstuf_cli.console import Console, Style, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
@@ -119,7 +119,7 @@ def _document(report: rstuf.VerifyReport) -> dict[str, Any]:
 
 
 def _show(console: Console, report: rstuf.VerifyReport, *, took: str) -> None:
-    checked, facts, now = report.checked, report.facts, datetime.now(UTC)
+    checked, facts, now = report.checked, report.facts, SystemClock().now()
     by_area = _by_area(report.problems)
     roots = facts.get("roots") or {}
     _area(console, "root", _span(roots), by_area)
@@ -132,10 +132,11 @@ def _show(console: Console, report: rstuf.VerifyReport, *, took: str) -> None:
         log = count(checked["log_entries"], "log entry", "log entries")
         _area(console, "state", f"agrees: {compared}, {log}", by_area)
     looked, downloaded = checked.get("client_artifacts", 0), checked.get("client_downloads", 0)
-    downloads = f", downloaded {number(downloaded)}" if downloaded else ""
-    _area(console, "client", f"python-tuf from that root found {count(looked, 'artifact')}{downloads}", by_area)
+    downloads = f" and downloaded {number(downloaded)}" if downloaded else ""
+    _area(console, "client", f"python-tuf, from that root, looked up {count(looked, 'path')}{downloads}", by_area)
     _show_expiry(console, facts, now)
-    _show_clients(console, facts)
+    if report.ok:
+        _show_clients(console, facts)
     for note in facts.get("notes", ()):
         place = f"{note['role']}: " if note.get("role") else ""
         console.line(f"{console.paint('!', Style.WARN)} {'note':<10}  {escape_message(place + note['message'])}")
@@ -196,6 +197,9 @@ def _show_clients(console: Console, facts: Mapping[str, Any]) -> None:
     able = [name for name, verdict in clients.items() if verdict["ok"]]
     mark = sign(console, ok=True) if able else console.paint("!", Style.WARN)
     console.line(f"{mark} {'clients':<10}  {', '.join(able) or 'none of the known ones'} can read it")
+    unable: dict[str, list[str]] = {}
     for name, verdict in clients.items():
         if not verdict["ok"]:
-            console.line(f"    {console.paint('-', Style.FAINT)} {name}: {escape_message(str(verdict['reason']))}")
+            unable.setdefault(str(verdict["reason"]), []).append(name)
+    for reason, names in unable.items():
+        console.line(f"    {', '.join(names)}: {escape_message(reason)}")

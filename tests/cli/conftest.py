@@ -1,0 +1,158 @@
+"""The command line in process, with real streams, and workspaces to use it on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rstuf.clock import SystemClock
+from rstuf_cli import prompts
+from rstuf_cli.app import main
+
+PLAN = """
+[repository]
+name = "acme"
+[root]
+threshold = 1
+signers = ["alice", "bob"]
+[keys.alice]
+generate = "ed25519"
+encrypt = false
+signer = "file:keys/alice.key"
+[keys.bob]
+generate = "ed25519"
+encrypt = false
+signer = "file:keys/bob.key"
+[keys.online]
+generate = "ed25519"
+encrypt = false
+signer = "file:keys/online.key"
+[online]
+key = "online"
+[bins]
+count = 4
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command came to: its exit code and the bytes of both streams."""
+
+    code: int
+    out_bytes: bytes
+    err_bytes: bytes
+
+    @property
+    def out(self) -> str:
+        """stdout."""
+        return self.out_bytes.decode()
+
+    @property
+    def err(self) -> str:
+        """stderr."""
+        return self.err_bytes.decode()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on stdout."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody to ask, no colours, nobody's environment, and a directory that is no workspace."""
+    monkeypatch.setattr(prompts, "person_is_there", lambda: False)
+    for name in ("RSTUF_REPO", "NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    empty = tmp_path / "here"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+
+
+def run(*argv: object, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """One command, its streams captured as bytes."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", streams[0])
+        patch.setattr(sys, "stderr", streams[1])
+        code = main([str(each) for each in argv])
+    out, err = (stream.buffer.getvalue() for stream in streams)  # type: ignore[attr-defined]
+    return Result(code, out, err)
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs a command in process."""
+    return lambda *argv: run(*argv, monkeypatch=monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace after its ceremony, to copy."""
+    directory = tmp_path_factory.mktemp("made")
+    plan = directory / "plan.toml"
+    plan.write_text(PLAN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prompts, "person_is_there", lambda: False)
+        done = run("--repo", directory / "acme", "ceremony", "--plan", plan, monkeypatch=patch)
+    assert done.code == 0, done.err
+    return directory / "acme"
+
+
+@pytest.fixture
+def workspace(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace of its own, in which the test stands."""
+    place = tmp_path / "acme"
+    shutil.copytree(made_once, place)
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def filled(workspace: Path, cli: Cli, tmp_path: Path) -> Path:
+    """A workspace with two published artifacts, a.txt and data/b.bin."""
+    files = tmp_path / "files"
+    (files / "data").mkdir(parents=True)
+    (files / "a.txt").write_bytes(b"alpha\n")
+    (files / "data" / "b.bin").write_bytes(bytes(range(256)) * 20)
+    done = cli("artifact", "add", files)
+    assert done.code == 0, done.err
+    return workspace
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[timedelta], None]]:
+    """Moves the clock of every command that follows."""
+    usual = SystemClock.now
+
+    def move(by: timedelta) -> None:
+        def now(self: SystemClock) -> datetime:
+            return usual(self) + by
+
+        monkeypatch.setattr(SystemClock, "now", now)
+
+    return move  # type: ignore[return-value]
+
+
+def tree(directory: Path) -> dict[str, str]:
+    """Every file below a directory, by what is in it. SQLite's scratch files beside the state are none of ours."""
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+    }

@@ -1,0 +1,238 @@
+"""The grammar: options before and after the verb, help, usage, and what is loaded for it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli
+
+from rstuf_cli.app import _EPILOG, _NOUNS, VERBS, _rstuf
+from rstuf_cli.console import Console
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.grammar import Verb, program
+from rstuf_cli.help import PANELS
+from rstuf_cli.plans import DEMO, SAMPLE
+from rstuf_cli.run import Run
+
+PATHS = [verb.path for verb in VERBS]
+
+
+def function_of(verb: Verb) -> Any:
+    module, _, name = verb.home.partition(":")
+    return getattr(import_module(module), name)
+
+
+def examples_of(verb: Verb) -> list[list[str]]:
+    """The commands among a verb's examples, as a shell would split them."""
+    text = import_module(verb.home.partition(":")[0]).EXAMPLES[verb.path]
+    lines = [line for line in text.splitlines() if "rstuf " in line and not line.startswith(" ")]
+    commands = []
+    for line in lines:
+        # What stands behind three spaces explains; what stands before "rstuf" is another program.
+        command = line[line.index("rstuf ") :].split("   ")[0].split(" && rstuf ")[-1].removeprefix("rstuf ")
+        commands.append(shlex.split(command))
+    return commands
+
+
+def root_command() -> Any:
+    return program(_rstuf, VERBS, nouns=_NOUNS, epilog=_EPILOG)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=PATHS)
+def test_purpose_is_the_first_line_of_the_docstring(verb: Verb) -> None:
+    """What the program's help says of a command is what the command says of itself."""
+    first = (getdoc(function_of(verb)) or "").splitlines()[0].removesuffix(".")
+    assert first[:1].lower() + first[1:] == verb.purpose
+    assert verb.panel in PANELS
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=PATHS)
+def test_examples_are_command_lines_that_parse(verb: Verb) -> None:
+    """Help shows nothing that the program would not understand."""
+    examples = examples_of(verb)
+    assert examples
+    for words in examples:
+        run = Run(Console(out=None, err=None))
+        context = root_command().make_context("rstuf", list(words), obj=run)
+        command, rest = context.command, [*context._protected_args, *context.args]
+        while hasattr(command, "commands"):
+            name, command, rest = command.resolve_command(context, rest)
+            context = command.make_context(name, rest, parent=context)
+            rest = [*context._protected_args, *context.args] if hasattr(command, "commands") else []
+        assert context.command_path
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=PATHS)
+def test_help_of_each_command(verb: Verb, cli: Cli) -> None:
+    """Each command explains itself on stdout, within 80 columns but for its examples, and exits 0."""
+    done = cli(*verb.path.split(), "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"rstuf {verb.path}: {verb.purpose[0]}")
+    assert "examples\n" in done.out
+    outside = done.out.partition("\nexamples\n")[0] + done.out.partition("\noptions\n")[2]
+    assert max(map(len, outside.splitlines())) <= 80
+
+
+def test_help_of_the_program(cli: Cli) -> None:
+    """The program's help names every command and every common option, within 85 columns."""
+    done = cli("--help")
+    assert (done.code, done.err) == (0, "")
+    for word in (*PATHS, "--repo", "--json", "--wait", "--accept-clock", "--passphrase-file", "--passphrase-fd"):
+        assert word in done.out
+    assert max(map(len, done.out.splitlines())) <= 85
+
+
+def test_no_arguments_is_help(cli: Cli) -> None:
+    """Somebody who types nothing but the name is told what there is."""
+    assert cli().out == cli("--help").out
+
+
+def test_noun_alone_is_a_usage_error_with_a_hint(cli: Cli) -> None:
+    """A noun without a verb says where its verbs are."""
+    done = cli("artifact")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: missing command\nhint:  rstuf artifact --help\n"
+
+
+def test_version(cli: Cli) -> None:
+    """The version is data, in both forms."""
+    from importlib.metadata import version
+
+    assert cli("--version").out == f"rstuf {version('rstuf')}\n"
+    assert cli("--version", "--json").document == {"version": version("rstuf")}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--json", "--repo", "{}", "status"],
+        ["status", "--json", "--repo", "{}"],
+        ["--repo", "{}", "status", "--json"],
+        ["--repo", "/nowhere", "status", "--json", "--repo", "{}"],
+    ],
+)
+def test_common_options_stand_before_and_after_the_verb(argv: list[str], cli: Cli, made_once: Path) -> None:
+    """Where an option stands makes no difference; the one further right counts."""
+    done = cli(*[str(made_once) if each == "{}" else each for each in argv])
+    assert done.document["repository"] == "acme"
+
+
+def test_common_options_stand_between_noun_and_verb(cli: Cli, made_once: Path) -> None:
+    """A noun takes them as well."""
+    assert cli("artifact", "--repo", made_once, "list", "--json").document == {"artifacts": []}
+
+
+def test_workspace_is_found_by_environment_and_by_place(
+    cli: Cli, made_once: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--repo`, then RSTUF_REPO, then from here up."""
+    monkeypatch.setenv("RSTUF_REPO", str(made_once))
+    assert cli("status", "--json").code == 0
+    assert cli("status", "--json", "--repo", "/nowhere").code == 1
+    monkeypatch.delenv("RSTUF_REPO")
+    monkeypatch.chdir(made_once / "metadata")
+    assert cli("status", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["frobnicate"],
+        ["--frobnicate"],
+        ["status", "surplus"],
+        ["ceremony"],
+        ["artifact", "show"],
+        ["artifact", "add"],
+        ["artifact", "add", "x", "--path", "y"],
+        ["artifact", "add", "--path", "y"],
+        ["artifact", "add", "--path", "y", "--length", "ten", "--hash", "sha256:00"],
+        ["artifact", "add", "--path", "y", "--length", "10", "--hash", "0123"],
+        ["artifact", "add", "x", "--custom", "[1]"],
+        ["artifact", "import", "x", "--format", "xml"],
+        ["artifact", "list", "--limit", "0"],
+        ["artifact", "list", "--limit", "-1"],
+        ["status", "--wait", "1e9"],
+        ["status", "--wait", "99999999"],
+        ["status", "--wait"],
+        ["status", "-q", "-v"],
+        ["verify", "--trusted-root", "x"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(argv: list[str], cli: Cli, workspace: Path) -> None:
+    """A command line that makes no sense is exit 2 and says so on stderr, or in the document alone."""
+    done = cli(*argv)
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert done.err.startswith("error: ")
+    as_data = cli(*argv, "--json")
+    if argv != ["status", "--wait"]:
+        assert (as_data.code, as_data.err) == (ExitCode.USAGE, "")
+        assert as_data.document["error"]["code"] == "usage"
+
+
+def test_a_mistyped_command_is_recognised(cli: Cli) -> None:
+    """A near miss names what was meant."""
+    assert "Did you mean 'status'?" in cli("staus").err
+
+
+def test_no_option_takes_a_secret() -> None:
+    """What stands in arguments is seen by everybody on the machine: passphrases come from files and descriptors."""
+    root = root_command()
+    names = {option for param in root.params for option in param.opts}
+    for verb in VERBS:
+        command: Any = root
+        for word in verb.path.split():
+            command = command.get_command(None, word)
+        names |= {option for param in command.params for option in param.opts}
+    secret = ("pass", "secret", "pin", "token", "password")
+    assert {name for name in names if any(word in name for word in secret)} == {"--passphrase-file", "--passphrase-fd"}
+
+
+def test_an_option_after_two_dashes_is_a_name(cli: Cli, filled: Path) -> None:
+    """Files and artifacts may be called like options."""
+    Path("--json").write_bytes(b"odd\n")
+    done = cli("artifact", "add", "--", "--json")
+    assert (done.code, done.out[:1]) == (0, "✓")
+    assert cli("artifact", "show", "--json", "--", "--json").document["path"] == "--json"
+
+
+def loaded_by(*argv: str) -> set[str]:
+    """The modules that a command has loaded at its end."""
+    script = (
+        "import sys\nfrom rstuf_cli.app import main\n"
+        f"code = main({list(argv)!r})\nprint(*sys.modules, file=sys.stderr)\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Help costs little more than typer itself: no engine, no rich, no validation library."""
+    loaded = loaded_by("--help")
+    heavy = {"pydantic", "rich", "questionary", "prompt_toolkit", "httpx", "tuf", "orjson", "sqlite3", "cryptography"}
+    assert not loaded & heavy
+    assert not any(name.startswith(("rstuf.", "rstuf_cli.commands.")) for name in loaded)
+
+
+def test_status_loads_no_client_and_no_prompts(made_once: Path) -> None:
+    """A look at a repository needs neither a TUF library nor a prompt, a bar or a validation library."""
+    loaded = loaded_by("--repo", str(made_once), "status")
+    assert not loaded & {"pydantic", "rich", "questionary", "prompt_toolkit", "httpx", "sqlite_utils"}
+
+
+def test_plans_that_we_show_are_plans(tmp_path: Path, cli: Cli) -> None:
+    """The plan in the ceremony's help, and the demo's, can be copied and reviewed as they stand."""
+    for text in (SAMPLE, DEMO):
+        assert tomllib.loads(text)
+        (tmp_path / "plan.toml").write_text(text)
+        done = cli("ceremony", "--plan", tmp_path / "plan.toml", "--dry-run")
+        assert (done.code, done.out.count("made now") > 0) == (0, True)
+    assert all(line.strip() in cli("ceremony", "--help").out for line in SAMPLE.splitlines())
