@@ -83,12 +83,17 @@ def open_envelope(data: bytes, *, name: str, kind: str) -> Envelope:
         raise InvalidMetadata(name, "its version is not a whole number from 1 on")
     try:
         parse_iso(signed["expires"])
-        signatures = tuple(Signature(KeyId(each["keyid"]), each["sig"]) for each in whole["signatures"])
+        signatures = tuple(_signature(each) for each in whole["signatures"])
     except (KeyError, TypeError, ValueError):
         raise InvalidMetadata(name, "its expiry or signatures are not of the form they must have") from None
-    if not all(isinstance(each.keyid, str) and isinstance(each.sig, str) for each in signatures):
-        raise InvalidMetadata(name, "its signatures are not of the form they must have")
     return Envelope(name=name, signed=signed, payload=canonical(compact(signed)), signatures=signatures)
+
+
+def _signature(entry: Any) -> Signature:
+    keyid, sig = entry["keyid"], entry["sig"]
+    if not isinstance(keyid, str) or not isinstance(sig, str):
+        raise TypeError
+    return Signature(KeyId(keyid), sig)
 
 
 def root_roles(root: Envelope) -> Mapping[RoleName, RoleKeys]:

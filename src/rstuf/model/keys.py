@@ -38,8 +38,15 @@ class PublicKey:
 
     @classmethod
     def from_dict(cls, key: Mapping[str, Any]) -> PublicKey:
-        """The value in a key object; foreign fields are left aside."""
-        return cls(keytype=key["keytype"], scheme=key["scheme"], public=key["keyval"]["public"])
+        """The value in a key object; foreign fields are left aside.
+
+        Raises:
+            KeyError, TypeError: it has not these three texts.
+        """
+        fields = (key["keytype"], key["scheme"], key["keyval"]["public"])
+        if not all(isinstance(field, str) for field in fields):
+            raise TypeError("a key object's type, scheme and value are texts")
+        return cls(*fields)
 
 
 @dataclass(frozen=True, slots=True)

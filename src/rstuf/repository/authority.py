@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rstuf.errors import InvalidMetadata, NotEnoughSigners, SignerUnavailable, SigningError, StateError
+from rstuf.errors import (
+    InvalidMetadata,
+    NotEnoughSigners,
+    RstufError,
+    SignerUnavailable,
+    SigningError,
+    StateError,
+    UnsafeDirectory,
+)
 from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
@@ -99,7 +107,7 @@ class SigningDesk:
     reader: StateReader
     source: SignerSource
     _open: dict[KeyId, RoleSigner] = field(default_factory=dict)
-    _closed: dict[KeyId, SigningError] = field(default_factory=dict)
+    _closed: dict[KeyId, RstufError] = field(default_factory=dict)
 
     def signers(self, role: RoleName, keys: RoleKeys) -> list[RoleSigner]:
         """Signers of distinct keys that meet the role's threshold.
@@ -142,7 +150,7 @@ class SigningDesk:
             if entry is None:
                 raise SignerUnavailable(keyid[:12], "it has no name here and no signer")
             self._open[keyid] = self.source.open(entry)
-        except SigningError as error:
+        except (SigningError, UnsafeDirectory) as error:
             self._closed[keyid] = error
             return None
         return self._open[keyid]

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rstuf.errors import CeremonyUnfinished, InvalidPlan, NotEnoughSigners, SigningError, WorkspaceExists
+from rstuf.errors import (
+    CeremonyUnfinished,
+    InvalidPlan,
+    NotEnoughSigners,
+    RstufError,
+    SigningError,
+    UnsafeDirectory,
+    WorkspaceExists,
+)
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import sign_with
@@ -205,12 +213,12 @@ def _sign_root(
     root = Signatories([entries[name].key for name in plan.root_signers], plan.root_threshold)
     roles = {ROOT: root, TARGETS: targets if plan.targets_signers else online, SNAPSHOT: online, TIMESTAMP: online}
     unsigned = first_root(roles, expires=now + plan.periods[ROOT].expires)
-    away: dict[str, SigningError] = {}
+    away: dict[str, RstufError] = {}
     for name in plan.root_signers:
         if name not in opened:
             try:
                 opened[name] = signers.open(entries[name])
-            except SigningError as error:
+            except (SigningError, UnsafeDirectory) as error:
                 away[name] = error
     present = [name for name in plan.root_signers if name in opened]
     if len(present) < plan.root_threshold:

@@ -377,6 +377,7 @@ class SignerSource(Protocol):
         Raises:
             SignerUnavailable: it has no URI, cannot be reached, or is another key.
             PassphraseNeeded, WrongPassphrase: the key is encrypted and stays closed.
+            UnsafeDirectory: the key is not encrypted and others can read it.
         """
 
 

@@ -144,9 +144,10 @@ def _check_whole(plan: Plan) -> None:
     folded = [name.casefold() for name in plan.keys]
     if len(set(folded)) != len(folded):
         raise InvalidPlan("[keys]", "two names differ only in case")
-    places = [key.signer for key in plan.keys.values() if key.generate is not None]
+    # A key and its public half are NAME or NAME.key and NAME.pub, so two keys may not share NAME.
+    places = [(key.signer or "").removesuffix(".key") for key in plan.keys.values() if key.generate is not None]
     if len(set(places)) != len(places):
-        raise InvalidPlan("[keys]", "two keys that are made now have the same signer")
+        raise InvalidPlan("[keys]", "two keys that are made now have the same place")
 
 
 def _repository_name(table: _Table) -> str:

@@ -42,12 +42,20 @@ class StateComparison:
     def __init__(self, state: StateReader, findings: Findings) -> None:
         self._state = state
         self._findings = findings
-        self._roles = {str(role.name): _expected(role) for role in state.roles()}
-        self._unfinished = state.unfinished_publication()
+        self._roles: dict[str, _Expected] = {}
+        self._unfinished: Publication | None = None
+        self._known = Known()
+        with self._reading("the roles"):
+            self._roles = {str(role.name): _expected(role) for role in state.roles()}
+            self._unfinished = state.unfinished_publication()
+            self._known = self._learn()
         self.checked = {"state_roles": 0, "state_artifacts": 0, "log_entries": 0}
 
     def known(self) -> Known:
         """What helps the audit where a file is missing."""
+        return self._known
+
+    def _learn(self) -> Known:
         newest = self._state.newest_root()
         snapshot = self._roles.get("snapshot")
         return Known(
@@ -203,11 +211,17 @@ class StateComparison:
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
-        """A state that cannot be read is a problem, and no end of the audit."""
+        """A state that cannot be read is a problem, and no end of the audit.
+
+        What it raises depends on the adapter: where reading is hot, a database's own errors come through.
+        """
         try:
             yield
         except StateError as error:
             self._findings.problem(Code.STATE_DISAGREES, f"{what} cannot be compared: {error.message}")
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            self._findings.problem(Code.STATE_DISAGREES, f"{what} in the state cannot be read: {reason}")
 
     def _disagree(self, role: str, message: str) -> None:
         self._findings.problem(Code.STATE_DISAGREES, message, role=role)

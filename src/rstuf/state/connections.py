@@ -56,7 +56,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         # In a directory that cannot be written SQLite can't make the files that WAL readers share. Without a
         # write-ahead log beside it the database alone is the whole truth, and nobody can write it here.
-        if _primary(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_wal(path):
+        if _primary(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or has_log(path):
             raise
         return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1")
 
@@ -165,7 +165,8 @@ def _uri(path: Path) -> str:
     return path.absolute().as_uri()
 
 
-def _has_wal(path: Path) -> bool:
+def has_log(path: Path) -> bool:
+    """Whether there is a write-ahead log with something in it."""
     try:
         return Path(f"{path}-wal").stat().st_size > 0
     except OSError:

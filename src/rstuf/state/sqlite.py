@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from rstuf.errors import Locked, StateDamaged, StorageError, WorkspaceExists
+from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
-from rstuf.state.connections import connect_reader, connect_writer, translated
+from rstuf.state.connections import connect_reader, connect_writer, has_log, translated
 from rstuf.state.locks import FileLock
 from rstuf.state.reader import SqliteReader
 from rstuf.state.schema import FORMAT, check_readable, format_of, migrate
@@ -72,9 +72,16 @@ class SqliteStateStore:
             StateNewer: a newer rstuf wrote it.
             StorageError: it cannot be read.
         """
-        with translated(path, action="read"), closing(connect_reader(path)) as connection:
-            format_of(connection, path)
-        return cls(path, wait=wait, purpose=purpose)
+        store = cls(path, wait=wait, purpose=purpose)
+        clean = not any(Path(f"{path}{suffix}").exists() for suffix in _BESIDE[1:])
+        try:
+            with translated(path, action="read"), closing(connect_reader(path)) as connection:
+                format_of(connection, path)
+        except RstufError:
+            if clean:
+                store._sweep()
+            raise
+        return store
 
     @contextmanager
     def read(self) -> Iterator[StateReader]:
@@ -136,12 +143,27 @@ class SqliteStateStore:
             raise RuntimeError("the store is closed inside a transaction")
         with self._write_lock.among_threads(wait=self._wait):
             if self._writer is None:
+                self._tidy()
                 return
             # Closing the last connection checkpoints, so it wants the lock. When another process has that, it has
             # the database open too: then SQLite makes no checkpoint, and the connection can go without.
             with suppress(Locked, StorageError), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
                 self._drop_writer()
             self._drop_writer()
+
+    def _sweep(self) -> None:
+        """Leave no trace of having looked at what turned out to be no state of ours."""
+        with suppress(RstufError, OSError), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
+            if not has_log(self._path):
+                for suffix in _BESIDE[1:]:
+                    Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+
+    def _tidy(self) -> None:
+        """Take away what readers leave beside the database: only a writer that is the last one may, and does."""
+        if not any(Path(f"{self._path}{suffix}").exists() for suffix in _BESIDE[1:]):
+            return
+        with suppress(RstufError, sqlite3.Error), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
+            connect_writer(self._path).close()
 
     def _begin(self) -> sqlite3.Connection:
         connection = self._open_writer()

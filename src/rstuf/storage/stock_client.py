@@ -33,7 +33,8 @@ def download_all(
         StorageError: there is no room for its temporary files.
     """
     from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-    from tuf.ngclient import FetcherInterface, Updater
+    from tuf.ngclient.fetcher import FetcherInterface
+    from tuf.ngclient.updater import Updater
 
     class Directories(FetcherInterface):
         def _fetch(self, url: str) -> Iterator[bytes]:
