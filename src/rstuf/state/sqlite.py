@@ -78,7 +78,7 @@ class SqliteStateStore:
             with translated(path, action="read"), closing(connect_reader(path)) as connection:
                 format_of(connection, path)
         except RstufError:
-            if clean:
+            if clean and path.exists():
                 store._sweep()
             raise
         return store

@@ -22,6 +22,7 @@ from tests.support.state_backends import NOW, SETTINGS, WAIT, begin, publish, pu
 
 from rstuf.errors import Locked, StateDamaged, StateError, StateNewer, StateSettings, StorageError, WorkspaceExists
 from rstuf.state import connections, schema
+from rstuf.state.connections import connect_reader
 from rstuf.state.sqlite import SqliteStateStore
 
 ROOT = Path(__file__).parents[3]
@@ -448,19 +449,16 @@ def test_a_read_only_directory_can_be_read(log: str) -> None:
         with closing(SqliteStateStore.create(place, wait=WAIT, purpose="test")) as store:
             begin(store)
             put(store, row("a"))
-            if log == "empty":
-                store.close()
-                with store.read():
-                    pass
-            elif log in {"full", "no shared memory"}:
-                copies = {each.name: each.read_bytes() for each in directory.glob("state.db*")}
-                store.close()
-                for name, content in copies.items():
-                    (directory / name).write_bytes(content)
-                if log == "no shared memory":
-                    (directory / "state.db-shm").unlink()
-            else:
-                store.close()
+            copies = {each.name: each.read_bytes() for each in directory.glob("state.db*")}
+        if log == "empty":
+            with closing(connect_reader(place)):
+                pass
+            assert (directory / "state.db-wal").read_bytes() == b""
+        elif log in {"full", "no shared memory"}:
+            for name, content in copies.items():
+                (directory / name).write_bytes(content)
+            if log == "no shared memory":
+                (directory / "state.db-shm").unlink()
         for each in directory.iterdir():
             each.chmod(0o444)
         directory.chmod(0o555)
