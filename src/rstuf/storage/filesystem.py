@@ -1,0 +1,228 @@
+"""Storages in a directory of a local file system, as a web server serves it.
+
+What clients fetch appears under its final name whole and durable: see `durable` for the order in which a file comes to
+be, and `staging` for where it stands before. A name is written once; only names without a version are replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from rstuf.durable import PUBLIC_FILE, How, storage_error, write_all, write_file
+from rstuf.errors import FileMissing, FileTooLarge, NameTaken, StorageError
+from rstuf.model.names import TargetPath
+from rstuf.repository.interfaces import ArtifactBatch, MetadataBatch, ReceivedContent
+from rstuf.storage.contents import check_algorithms, take_in
+from rstuf.storage.inside import Parents, close_quietly, open_regular, open_top, reached
+from rstuf.storage.names import STAGING, check_content_path, check_metadata_name, check_replaceable, content_names
+from rstuf.storage.placing import Placement, Placing
+from rstuf.storage.staging import Room, make_ready, room
+
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+_PIECE: Final = 1 << 20
+
+
+class FilesystemMetadataStorage:
+    """A `MetadataStorage` in one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        """The storage in `directory`, which `prepare` makes."""
+        self._directory = directory
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        path = self._directory / check_metadata_name(name)
+        try:
+            descriptor = open_regular(os.fsencode(path), shown=name)
+            try:
+                data = _read_at_most(descriptor, limit + 1)
+            finally:
+                close_quietly(descriptor)
+        except OSError as error:
+            raise storage_error("read", name, error) from error
+        if len(data) > limit:
+            raise FileTooLarge(name, limit=limit)
+        return data
+
+    @contextmanager
+    def batch(self) -> Iterator[MetadataBatch]:
+        with room(self._directory) as entered:
+            yield _MetadataBatch(entered)
+
+    def replace(self, name: str, data: bytes) -> None:
+        write_file(
+            self._directory / check_replaceable(name),
+            data,
+            mode=PUBLIC_FILE,
+            how=How.REPLACE,
+            staging=self._directory / STAGING,
+            name=name,
+        )
+
+    def prepare(self) -> None:
+        make_ready(self._directory)
+
+
+class _Batch:
+    """What both batches share: after a failed write nothing more is committed."""
+
+    def __init__(self, entered: Room) -> None:
+        self._room = entered
+        self._failure: StorageError | None = None
+
+    def _fail(self, action: str, name: str, error: OSError) -> StorageError:
+        self._failure = storage_error(action, name, error)
+        return self._failure
+
+    @contextmanager
+    def _failing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._fail("write", name, error) from error
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise StorageError("finish", "the batch", f"an earlier write failed: {self._failure.message}")
+
+    def _place(self, placements: list[Placement], what: str) -> None:
+        if placements:
+            placing = Placing(self._room, what)
+            try:
+                placing.place(placements)
+            except OSError as error:
+                raise self._fail("create", placing.current, error) from error
+
+
+class _MetadataBatch(_Batch):
+    def __init__(self, entered: Room) -> None:
+        super().__init__(entered)
+        self._staged: dict[str, bytes] = {}
+
+    def create(self, name: str, data: bytes) -> None:
+        self._check()
+        known = self._staged.get(check_metadata_name(name))
+        try:
+            if known is None:
+                self._staged[name] = self._room.add(data)
+            elif not self._room.holds(known, data):
+                raise NameTaken(name)
+        except OSError as error:
+            raise self._fail("write", name, error) from error
+
+    def commit(self) -> None:
+        self._check()
+        placements = [Placement((), name.encode(), staged, name) for name, staged in self._staged.items()]
+        self._place(placements, "new metadata")
+        self._staged.clear()
+
+
+class FilesystemArtifactStorage:
+    """An `ArtifactStorage` in one directory and those below it."""
+
+    def __init__(self, directory: Path) -> None:
+        """The storage in `directory`, which `prepare` makes."""
+        self._directory = directory
+
+    @contextmanager
+    def batch(self, algorithms: tuple[str, ...] = ("sha256",)) -> Iterator[ArtifactBatch]:
+        known = check_algorithms(algorithms)
+        with room(self._directory) as entered:
+            yield _ArtifactBatch(entered, known)
+
+    def open(self, path: TargetPath, hashes: Mapping[str, str]) -> AbstractContextManager[BinaryIO]:
+        try:
+            return os.fdopen(self._opened(content_names(path, hashes)[0]), "rb")
+        except OSError as error:
+            if error.errno in _ABSENT:
+                raise FileMissing(path) from error
+            raise storage_error("read", path, error) from error
+
+    def exists(self, path: TargetPath, hashes: Mapping[str, str]) -> bool:
+        try:
+            for name in content_names(path, hashes):
+                close_quietly(self._opened(name))
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return False
+            raise storage_error("read", path, error) from error
+        return True
+
+    def prepare(self) -> None:
+        make_ready(self._directory)
+
+    def _opened(self, name: str) -> int:
+        parents, last = _split(name)
+        top = open_top(self._directory)
+        try:
+            with reached(top, parents) as directory:
+                return open_regular(last, shown=name, directory=directory)
+        finally:
+            close_quietly(top)
+
+
+class _ArtifactBatch(_Batch):
+    def __init__(self, entered: Room, algorithms: tuple[str, ...]) -> None:
+        super().__init__(entered)
+        self._algorithms = algorithms
+        self._received: dict[TargetPath, tuple[bytes, Mapping[str, str]]] = {}
+
+    def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
+        self._check()
+        check_content_path(path, self._algorithms)
+        with self._failing(path):
+            staged, descriptor = self._room.open()
+        try:
+            content = take_in(
+                path,
+                source,
+                algorithms=self._algorithms,
+                write=partial(self._write, path, descriptor),
+                on_bytes=on_bytes,
+            )
+        except BaseException:
+            self._room.drop(staged, descriptor)
+            raise
+        with self._failing(path):
+            self._room.keep(staged, descriptor)
+        self.discard(path)
+        self._received[path] = (staged, content.hashes)
+        return content
+
+    def _write(self, path: TargetPath, descriptor: int, data: bytes) -> None:
+        with self._failing(path):
+            write_all(descriptor, data)
+
+    def discard(self, path: TargetPath) -> None:
+        known = self._received.pop(path, None)
+        if known is not None:
+            self._room.drop(known[0])
+
+    def commit(self) -> None:
+        self._check()
+        placements: list[Placement] = []
+        for path, (staged, hashes) in self._received.items():
+            first, *others = content_names(path, hashes)
+            with self._failing(path):
+                twins = [(name, self._room.twin(staged)) for name in others]
+            placements += [Placement(*_split(name), each, name) for name, each in ((first, staged), *twins)]
+        self._place(placements, "new contents")
+        self._received.clear()
+
+
+def _split(name: str) -> tuple[Parents, bytes]:
+    *parents, last = name.encode().split(b"/")
+    return tuple(parents), last
+
+
+def _read_at_most(descriptor: int, size: int) -> bytes:
+    pieces = []
+    while size > 0 and (piece := os.read(descriptor, min(size, _PIECE))):
+        pieces.append(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

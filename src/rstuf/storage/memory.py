@@ -1,0 +1,145 @@
+"""Storages in memory: for tests, simulations and the newcomer's tour, with the guarantees of the real ones.
+
+Each name that becomes visible is one change, told to an observer in order, so that a test can let a client fetch
+between any two of them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
+from typing import BinaryIO
+
+from rstuf.errors import FileMissing, FileTooLarge, NameTaken
+from rstuf.model.names import TargetPath
+from rstuf.repository.interfaces import ReceivedContent
+from rstuf.storage.contents import check_algorithms, take_in
+from rstuf.storage.names import check_content_path, check_metadata_name, check_replaceable, content_names
+
+OnChange = Callable[[str, bytes | None], None]
+
+
+class _Files:
+    """What is visible, and who is told of each change, after it."""
+
+    def __init__(self, on_change: OnChange | None) -> None:
+        self._files: dict[str, bytes] = {}
+        self._on_change = on_change
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """What clients can fetch now, by name."""
+        return MappingProxyType(self._files)
+
+    def remove(self, name: str) -> None:
+        """Make a file disappear, as damage or a prune would."""
+        del self._files[name]
+        self._tell(name, None)
+
+    def show(self, name: str, data: bytes) -> None:
+        """Make a file visible, in the place of another if there is one. For the storages here, and to do damage."""
+        self._files[name] = data
+        self._tell(name, data)
+
+    def create(self, staged: Mapping[str, bytes]) -> None:
+        """Make new files visible, one after the other; none if a name is taken."""
+        for name, data in staged.items():
+            if self._files.get(name, data) != data:
+                raise NameTaken(name)
+        for name, data in staged.items():
+            if name not in self._files:
+                self.show(name, data)
+
+    def _tell(self, name: str, data: bytes | None) -> None:
+        if self._on_change is not None:
+            self._on_change(name, data)
+
+
+class MemoryMetadataStorage(_Files):
+    """A `MetadataStorage` in memory."""
+
+    def __init__(self, on_change: OnChange | None = None) -> None:
+        """An empty storage; `on_change` is told of each change: the name, and its new bytes or None."""
+        super().__init__(on_change)
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        data = self._files.get(check_metadata_name(name))
+        if data is None:
+            raise FileMissing(name)
+        if len(data) > limit:
+            raise FileTooLarge(name, limit=limit)
+        return data
+
+    @contextmanager
+    def batch(self) -> Iterator[_MetadataBatch]:
+        yield _MetadataBatch(self)
+
+    def replace(self, name: str, data: bytes) -> None:
+        self.show(check_replaceable(name), bytes(data))
+
+    def prepare(self) -> None:
+        return
+
+
+class _MetadataBatch:
+    def __init__(self, files: _Files) -> None:
+        self._visible = files
+        self._staged: dict[str, bytes] = {}
+
+    def create(self, name: str, data: bytes) -> None:
+        if self._staged.setdefault(check_metadata_name(name), bytes(data)) != data:
+            raise NameTaken(name)
+
+    def commit(self) -> None:
+        self._visible.create(self._staged)
+        self._staged.clear()
+
+
+class MemoryArtifactStorage(_Files):
+    """An `ArtifactStorage` in memory; its names are `<directories>/<hash>.<last segment>`."""
+
+    def __init__(self, on_change: OnChange | None = None) -> None:
+        """An empty storage; `on_change` is told of each change: the name, and its new bytes or None."""
+        super().__init__(on_change)
+
+    @contextmanager
+    def batch(self, algorithms: tuple[str, ...] = ("sha256",)) -> Iterator[_ArtifactBatch]:
+        yield _ArtifactBatch(self, check_algorithms(algorithms))
+
+    def open(self, path: TargetPath, hashes: Mapping[str, str]) -> AbstractContextManager[BinaryIO]:
+        data = self._files.get(content_names(path, hashes)[0])
+        if data is None:
+            raise FileMissing(path)
+        return io.BytesIO(data)
+
+    def exists(self, path: TargetPath, hashes: Mapping[str, str]) -> bool:
+        return all(name in self._files for name in content_names(path, hashes))
+
+    def prepare(self) -> None:
+        return
+
+
+class _ArtifactBatch:
+    def __init__(self, files: _Files, algorithms: tuple[str, ...]) -> None:
+        self._visible = files
+        self._algorithms = algorithms
+        self._received: dict[TargetPath, tuple[ReceivedContent, bytes]] = {}
+
+    def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
+        check_content_path(path, self._algorithms)
+        kept = bytearray()
+        content = take_in(path, source, algorithms=self._algorithms, write=kept.extend, on_bytes=on_bytes)
+        self._received[path] = (content, bytes(kept))
+        return content
+
+    def discard(self, path: TargetPath) -> None:
+        self._received.pop(path, None)
+
+    def commit(self) -> None:
+        staged: dict[str, bytes] = {}
+        for path, (content, data) in self._received.items():
+            staged.update(dict.fromkeys(content_names(path, content.hashes), data))
+        self._visible.create(staged)
+        self._received.clear()
