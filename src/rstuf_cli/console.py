@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ASCII_SIGNS: Final[Mapping[str, str]] = {"✓": "*", "✗": "x", "█": "#", "░": ".", "·": "-", "…": "...", "→": "->"}
-_MAX_MESSAGE: Final = 2000
+MAX_MESSAGE: Final = 2000
+"""Characters of a message that are shown; whoever chose more of them wanted no reader."""
 
 
 class Form(Enum):
@@ -244,9 +245,9 @@ def escape(text: str) -> str:
 
 def escape_message(text: str) -> str:
     """`escape` for a whole message, cut in the middle when it is absurdly long."""
-    if len(text) > _MAX_MESSAGE:
-        text = f"{text[: _MAX_MESSAGE // 2]}…{text[-_MAX_MESSAGE // 2 :]}"
-    return escape(text)
+    from rstuf.errors import shorten
+
+    return shorten(escape(shorten(text, limit=MAX_MESSAGE)), limit=MAX_MESSAGE)
 
 
 def width_of(text: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rstuf import errors
-from rstuf_cli.console import Console, Style, escape, escape_message
+from rstuf_cli.console import MAX_MESSAGE, Console, Style, escape_message
 from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.wording import number
 
@@ -71,9 +71,9 @@ def show_failure(console: Console, failure: Failure, *, kept: str | None = None,
         data: what the command had to tell before it failed; it stands beside the error.
     """
     if console.is_json and not console.reader_gone:
-        error: dict[str, Any] = {"code": failure.code, "message": failure.message}
+        error: dict[str, Any] = {"code": failure.code, "message": errors.shorten(failure.message, limit=MAX_MESSAGE)}
         if failure.hint is not None:
-            error["hint"] = failure.hint
+            error["hint"] = errors.shorten(failure.hint, limit=MAX_MESSAGE)
         console.document({"error": {**error, **failure.data}, **data})
         return
     lines = [f"{console.paint_error('error:', Style.BAD)} {escape_message(failure.message)}"]
@@ -121,4 +121,4 @@ def usage_failure(message: str, *, command: str | None) -> Failure:
     """A command line that cannot be understood. `message` may quote it; `command` is how far it could."""
     text = message.strip().rstrip(".")
     hint = f"{command} --help" if command is not None else None
-    return Failure("usage", escape(text[:1].lower() + text[1:]), ExitCode.USAGE, hint=hint)
+    return Failure("usage", text[:1].lower() + text[1:], ExitCode.USAGE, hint=hint)

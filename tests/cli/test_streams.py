@@ -1,0 +1,122 @@
+"""Processes: pipes that close, disks that are full, Ctrl-C, and no terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli
+
+RSTUF = [sys.executable, "-m", "rstuf_cli"]
+
+
+def rstuf(*argv: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """A true process, away from any terminal."""
+    command = [*RSTUF, *map(str, argv)]
+    settings: dict[str, Any] = {"capture_output": True, "start_new_session": True, "stdin": subprocess.DEVNULL}
+    return subprocess.run(command, check=False, timeout=60, **{**settings, **options})
+
+
+@pytest.fixture
+def many(workspace: Path, cli: Cli, tmp_path: Path) -> Path:
+    """A workspace with more artifacts than a pipe holds."""
+    records = tmp_path / "records.ndjson"
+    line = '{{"path": "many/{:05}", "length": 1, "hashes": {{"sha256": "' + "0" * 64 + '"}}}}\n'
+    records.write_text("".join(line.format(number) for number in range(3000)))
+    assert cli("artifact", "import", records).code == 0
+    return workspace
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_leaves(options: list[str], many: Path) -> None:
+    """`| head -1` ends the command quietly and well."""
+    script = f"{sys.executable} -m rstuf_cli artifact list {' '.join(options)} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, timeout=60)
+    assert done.stdout.splitlines()[-1] == b"0"
+    assert done.stderr in {b"", b"3 000 artifacts\n"}
+
+
+def test_a_reader_that_leaves_changes_no_verdict(filled: Path) -> None:
+    """A verification that fails exits 3, whether or not somebody reads it."""
+    next(filled.glob("metadata/1.bins-*.json")).unlink()
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = rstuf("verify", capture_output=False, stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("argv", [["status"], ["status", "--json"], ["artifact", "list"], ["--help"]], ids=" ".join)
+def test_data_that_cannot_be_written_is_no_success(argv: list[str], filled: Path) -> None:
+    """What was not written was not said: exit 6, and why."""
+    with open("/dev/full", "wb") as full:
+        done = rstuf(*argv, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (6, b"error: no space left on device\n")
+
+
+def test_closed_descriptors(filled: Path) -> None:
+    """Without stdin, stdout and stderr a command works, and no file of ours gets their numbers."""
+    Path("c.txt").write_bytes(b"c\n")
+    script = f"exec {sys.executable} -m rstuf_cli artifact add c.txt <&- >&- 2>&-"
+    done = subprocess.run(["bash", "-c", script], check=False, timeout=60)
+    assert done.returncode == 0
+    assert json.loads(rstuf("artifact", "show", "c.txt", "--json").stdout)["state"] == "published"
+    assert rstuf("verify", "--artifacts").returncode == 0
+
+
+def test_no_terminal_never_waits(workspace: Path, tmp_path: Path) -> None:
+    """A key that needs a passphrase is an error at once where nobody can be asked."""
+    plan = tmp_path / "plan.toml"
+    from tests.cli.conftest import PLAN
+
+    plan.write_text(PLAN.replace("encrypt = false\n", "", 1))
+    started = time.monotonic()
+    done = rstuf("--repo", tmp_path / "new", "ceremony", "--plan", plan)
+    assert done.returncode == 1
+    assert b"--passphrase-file alice=FILE" in done.stderr
+    assert time.monotonic() - started < 30
+    assert not (tmp_path / "new").exists()
+
+
+def test_ctrl_c(workspace: Path) -> None:
+    """SIGINT in the middle of an import is exit 130, one line that says what is kept, and nothing taken."""
+    record = json.dumps({"path": "p/{}", "length": 1, "hashes": {"sha256": "0" * 64}}) + "\n"
+    command = [*RSTUF, "artifact", "import", "-", "--format", "ndjson"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+        # More than pipe and buffers hold: when this has been taken, the import is under way.
+        process.stdin.write("".join(record.replace("{}", str(number), 1) for number in range(30_000)).encode())
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        out, err = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, out, err) == (130, b"", b"error: interrupted; nothing was taken\n")
+    assert json.loads(rstuf("artifact", "list", "--json").stdout) == {"artifacts": []}
+
+
+def test_an_encoding_without_our_signs(filled: Path) -> None:
+    """An ASCII locale gets ASCII, on both streams."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
+    done = rstuf("status", env=environment)
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert b"####" in done.stdout
+
+
+def test_installed_command(filled: Path) -> None:
+    """The console script is the same program."""
+    script = Path(sys.executable).parent / "rstuf"
+    if not script.exists():
+        pytest.skip("the package is not installed as a command here")
+    done = subprocess.run([script, "status", "--json"], capture_output=True, check=False, timeout=60)
+    assert json.loads(done.stdout)["repository"] == "acme"

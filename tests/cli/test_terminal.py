@@ -1,0 +1,262 @@
+"""What a person at a terminal sees: passphrase prompts, and bars while work lasts."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import PLAN, Cli
+
+from rstuf.errors import PassphraseNeeded, WrongPassphrase
+from rstuf_cli import prompts
+from rstuf_cli.console import Console, Verbosity
+from rstuf_cli.progress import SilentProgress, StepLines, TerminalProgress, progress_for
+from rstuf_cli.prompts import Passphrases
+from rstuf_cli.run import Run
+
+
+class Person:
+    """Types the next of some answers whenever asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers, self.questions = list(answers), list[str]()
+
+    def __call__(self, question: str) -> str:
+        self.questions.append(question)
+        return self.answers.pop(0)
+
+
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
+    """A person is there and types these answers."""
+
+    def is_there(*answers: str) -> Person:
+        person = Person(*answers)
+        monkeypatch.setattr(prompts, "ask_hidden", person)
+        monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+        return person
+
+    return is_there
+
+
+@pytest.fixture
+def notes() -> tuple[Console, io.StringIO]:
+    """A console whose stderr can be read."""
+    err = io.StringIO()
+    return Console(out=None, err=err), err
+
+
+def test_a_new_passphrase_is_typed_twice(typing: Callable[..., Person], notes: tuple[Console, io.StringIO]) -> None:
+    """Two different answers are asked for again; what both say is taken, and asked for once."""
+    person = typing("one", "two", "three", "three")
+    asked = Passphrases(notes[0])
+    assert asked.ask("vault", True) == b"three"
+    assert asked.ask("vault", True) == b"three"
+    assert person.questions == ["new passphrase for vault:", "the same once more:"] * 2
+    assert notes[1].getvalue() == "the two are not the same\n"
+    assert "three" not in repr(asked)
+
+
+def test_an_empty_passphrase_is_none(typing: Callable[..., Person], notes: tuple[Console, io.StringIO]) -> None:
+    """Nothing typed, three times, is no passphrase."""
+    typing("", "", "")
+    with pytest.raises(PassphraseNeeded):
+        Passphrases(notes[0]).ask("vault", False)
+
+
+def test_a_question_shows_no_control_character(
+    typing: Callable[..., Person], notes: tuple[Console, io.StringIO]
+) -> None:
+    """The name of a key comes from outside."""
+    person = typing("x")
+    Passphrases(notes[0]).ask("a\x1b[31m", False)
+    assert person.questions == ["passphrase of a\\x1b[31m:"]
+
+
+def test_three_wrong_tries(typing: Callable[..., Person], notes: tuple[Console, io.StringIO]) -> None:
+    """A mistyped passphrase is asked for again, twice; then it is an error. Other keys are not asked for again."""
+    person = typing("right", "w1", "w2", "w3")
+    run = Run(notes[0])
+    secrets = run.session().secrets
+    tries = []
+
+    def act() -> None:
+        tries.append((secrets.passphrase("good", new=False), secrets.passphrase("bad", new=False)))
+        raise WrongPassphrase("bad")
+
+    with pytest.raises(WrongPassphrase):
+        run.patiently(act)
+    assert tries == [(b"right", b"w1"), (b"right", b"w2"), (b"right", b"w3")]
+    assert len(person.questions) == 4
+    assert notes[1].getvalue().count("try again") == 2
+
+
+def test_a_passphrase_from_a_file_is_not_asked_for_again(notes: tuple[Console, io.StringIO]) -> None:
+    """Only a person can mistype: what was given beforehand is wrong at once."""
+    calls = []
+
+    def act() -> None:
+        calls.append(1)
+        raise WrongPassphrase("x")
+
+    with pytest.raises(WrongPassphrase):
+        Run(notes[0]).patiently(act)
+    assert len(calls) == 1
+
+
+def test_a_wrong_passphrase_is_mended_at_the_prompt(
+    typing: Callable[..., Person], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Publishing with an encrypted online key goes on after a mistake; after three, what was accepted is kept."""
+    plan = tmp_path / "plan.toml"
+    head, _, tail = PLAN.rpartition("encrypt = false\n")
+    plan.write_text(head + tail)
+    typing("open sesame", "open sesame")
+    assert cli("ceremony", "--plan", plan).code == 0
+    for name in ("one.txt", "two.txt"):
+        Path(name).write_text(name)
+    typing("mistake", "open sesame")
+    done = cli("artifact", "add", "one.txt")
+    assert (done.code, done.err) == (0, "that does not open the key online; try again\n")
+    typing("a", "b", "c")
+    refused = cli("artifact", "add", "two.txt")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.splitlines()[-2:] == [
+        "error: the passphrase does not open the key online",
+        "kept:  1 artifact accepted; rstuf publish makes it visible to clients",
+    ]
+
+
+def test_questionary_reads_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prompt itself: typed text is the answer, Ctrl-C is an interruption, and the end of input is no answer."""
+    from prompt_toolkit.input import create_pipe_input
+    from prompt_toolkit.output import DummyOutput
+
+    with create_pipe_input() as keyboard:
+
+        @contextmanager
+        def terminal() -> Iterator[object]:
+            yield keyboard, DummyOutput()
+
+        monkeypatch.setattr(prompts, "_terminal", terminal)
+        keyboard.send_text("séc ret\r")
+        assert prompts.ask_hidden("?") == "séc ret"
+        keyboard.send_text("half\x03")
+        with pytest.raises(KeyboardInterrupt):
+            prompts.ask_hidden("?")
+        keyboard.send_text("\x04")
+        assert prompts.ask_hidden("?") == ""
+
+
+def test_a_real_terminal(tmp_path: Path) -> None:
+    """A person on a terminal is asked there, sees no passphrase, and stdout stays data."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN.replace("encrypt = false\n", "", 1))
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "rstuf_cli", "--repo", tmp_path / "new", "ceremony", "--json", "--plan", plan]
+    script = (
+        "import fcntl, os, sys, termios\n"
+        "os.setsid()\nfcntl.ioctl(2, termios.TIOCSCTTY, 0)\nos.execv(sys.argv[1], sys.argv[1:])"
+    )
+    environment = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, command)],
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        env=environment,
+    )
+    os.close(slave)
+    try:
+        shown = _until(master, b"new passphrase for alice:")
+        os.write(master, b"tell nobody\r")
+        shown += _until(master, b"the same once more:")
+        os.write(master, b"tell nobody\r")
+        out, _ = process.communicate(timeout=60)
+    finally:
+        os.close(master)
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert out.startswith(b'{"repository": "acme"')
+    assert b"tell nobody" not in shown + out
+
+
+def _until(terminal: int, text: bytes) -> bytes:
+    """What the terminal shows until `text` is there."""
+    seen = b""
+    deadline = time.monotonic() + 60
+    while text not in seen:
+        if not select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise AssertionError(f"{text!r} never came: {seen!r}")
+        seen += os.read(terminal, 4096)
+    # The prompt reads from here on; what is typed before it does would be shown by the terminal.
+    time.sleep(0.3)
+    return seen
+
+
+class Screen(io.StringIO):
+    """A terminal that can redraw a line."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_suits_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar on a terminal, lines for those who ask for more, and nothing elsewhere or with --quiet or --json."""
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(progress_for(Console(out=None, err=Screen())), TerminalProgress)
+    assert isinstance(progress_for(Console(out=None, err=Screen(), verbosity=Verbosity.QUIET)), SilentProgress)
+    assert isinstance(progress_for(Console(out=None, err=io.StringIO())), SilentProgress)
+    assert isinstance(progress_for(Console(out=None, err=io.StringIO(), verbosity=Verbosity.MORE)), StepLines)
+
+
+def test_short_work_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is over at once leaves the terminal alone."""
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Screen()
+    progress = TerminalProgress(Console(out=None, err=screen))
+    progress.begin("hashing", total=100, unit="bytes")
+    progress.advance(100)
+    progress.end()
+    progress.close()
+    assert screen.getvalue() == ""
+
+
+def test_long_work_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that lasts gets a bar with amounts, and the terminal is clean when it ends."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("rstuf_cli.progress._PATIENCE", 0.0)
+    screen = Screen()
+    progress = TerminalProgress(Console(out=None, err=screen))
+    progress.begin("hash[bold]ing", total=4_400_000_000, unit="bytes")
+    progress.advance(3_100_000_000)
+    progress.advance(1)
+    progress.end()
+    progress.begin("signing", total=7, unit="roles")
+    progress.end()
+    progress.close()
+    shown = screen.getvalue()
+    assert "hash[bold]ing" in shown
+    assert "3.1 of 4.4 GB" in shown
+    assert shown.endswith("\x1b[?25h") or "\x1b[?25h" in shown
+
+
+def test_more_words_are_a_line_a_step(cli: Cli, workspace: Path) -> None:
+    """`-v` tells each step with its amount, on stderr."""
+    Path("one.txt").write_bytes(b"one\n")
+    done = cli("artifact", "add", "one.txt", "-v")
+    assert done.code == 0
+    assert any(line.startswith("hashing: 4 B, ") for line in done.err.splitlines())
+    assert any(line.startswith("signing: 3 roles, ") for line in done.err.splitlines())

@@ -1,0 +1,96 @@
+"""The engine's public names: what faces and programs may build on."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rstuf
+
+PUBLIC = {
+    "AcceptedChange",
+    "Artifact",
+    "ArtifactState",
+    "AuditEntry",
+    "CeremonyReport",
+    "ClientVerdict",
+    "ClockTrust",
+    "Conflict",
+    "Depth",
+    "Health",
+    "KeyEntry",
+    "ListedArtifact",
+    "Plan",
+    "Problem",
+    "PublicationPlan",
+    "PublicationReport",
+    "Reason",
+    "RecordFormat",
+    "Recovery",
+    "RenewalReport",
+    "Repository",
+    "RoleChange",
+    "RoleStatus",
+    "Secrets",
+    "Session",
+    "Status",
+    "VerifyReport",
+    "find_files",
+    "find_listed_files",
+    "format_duration",
+    "load_secrets",
+    "make_repository",
+    "open_repository",
+    "parse_duration",
+    "read_plan_file",
+    "strict_loads",
+    "target_path",
+    "try_stock_client",
+    "verify_published",
+}
+
+
+def test_public_names_are_these() -> None:
+    """A name joins or leaves the interface on purpose only."""
+    assert set(rstuf.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_each_name_is_there_and_documented(name: str) -> None:
+    """What is public can be loaded, and says what it is."""
+    assert (getattr(rstuf, name).__doc__ or "").strip()
+
+
+def test_types_and_table_agree() -> None:
+    """What type checkers see is what is there."""
+    assert rstuf.__file__ is not None
+    tree = ast.parse(Path(rstuf.__file__).read_text(encoding="utf-8"))
+    typed = {
+        alias.asname: f"{node.module}"
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == rstuf._HOMES
+
+
+def test_unknown_names_are_unknown() -> None:
+    """A misspelt name is an AttributeError, as everywhere."""
+    with pytest.raises(AttributeError, match="frobnicate"):
+        rstuf.frobnicate  # noqa: B018
+
+
+def test_importing_the_engine_loads_nothing() -> None:
+    """The package costs nothing until one of its names is used."""
+    script = "import sys; before = set(sys.modules); import rstuf; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"rstuf", "__future__", "typing", "_typing", "abc", "collections.abc"} | {
+        name for name in done.stdout.split() if not name.startswith("rstuf")
+    }
+    assert [name for name in done.stdout.split() if name.startswith("rstuf")] == ["rstuf"]
