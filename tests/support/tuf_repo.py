@@ -180,7 +180,9 @@ class Repo:
         found: dict[str, Any] = json.loads(self.files[self.name_of(role)])
         return found
 
-    def edit(self, role: str, change: Callable[[dict[str, Any]], object], *, signers: Sequence[Signer] | None = None) -> None:
+    def edit(
+        self, role: str, change: Callable[[dict[str, Any]], object], *, signers: Sequence[Signer] | None = None
+    ) -> None:
         """Change what a file says and sign it again, under the same name."""
         signed = self.load(role)["signed"]
         change(signed)
@@ -197,7 +199,10 @@ class Repo:
             for role in self.versions:
                 if role not in _TOP:
                     entry = self._facts(role).to_dict()
-                    self.edit("snapshot", lambda signed, role=role, entry=entry: signed["meta"].update({f"{role}.json": entry}))
+                    self.edit(
+                        "snapshot",
+                        lambda signed, role=role, entry=entry: signed["meta"].update({f"{role}.json": entry}),
+                    )
         entry = self._facts("snapshot", always=True).to_dict()
         self.edit("timestamp", lambda signed: signed["meta"].update({"snapshot.json": entry}))
 
@@ -263,7 +268,11 @@ def succinct(
 
 
 def classic(
-    delegations: Sequence[Delegation], *, artifacts: Mapping[str, bytes] | None = None, list_facts: bool = False, **options: Any
+    delegations: Sequence[Delegation],
+    *,
+    artifacts: Mapping[str, bytes] | None = None,
+    list_facts: bool = False,
+    **options: Any,
 ) -> Repo:
     """targets holds `artifacts` and delegates by name, to any depth."""
     repo = Repo(**options)

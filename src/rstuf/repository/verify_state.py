@@ -44,15 +44,15 @@ class StateComparison:
         self._findings = findings
         self._roles: dict[str, _Expected] = {}
         self._unfinished: Publication | None = None
-        self._known = Known()
+        self._known: Known | None = None
         with self._reading("the roles"):
             self._roles = {str(role.name): _expected(role) for role in state.roles()}
             self._unfinished = state.unfinished_publication()
             self._known = self._learn()
         self.checked = {"state_roles": 0, "state_artifacts": 0, "log_entries": 0}
 
-    def known(self) -> Known:
-        """What helps the audit where a file is missing."""
+    def known(self) -> Known | None:
+        """What helps the audit where a file is missing; None if the state itself cannot be read."""
         return self._known
 
     def _learn(self) -> Known:
@@ -68,6 +68,8 @@ class StateComparison:
 
     def top(self, audit: Audit) -> None:
         """Compare roots, timestamp and snapshot."""
+        if self._known is None:
+            return
         self._note_unfinished(audit)
         with self._reading("the roots"):
             if audit.roots is not None:
@@ -80,6 +82,8 @@ class StateComparison:
 
     def reading(self, reading: Reading) -> None:
         """Compare one targets role, file and artifacts."""
+        if self._known is None:
+            return
         self._compare_file(reading)
         expected = self._roles.get(reading.name)
         if expected is not None and not reading.shared:

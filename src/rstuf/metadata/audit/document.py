@@ -44,12 +44,14 @@ class Document:
         signatures: the signatures, in order: key id and signature bytes.
         payload: what they are over.
         compact: whether the file is in compact canonical form, as rstuf writes it.
+        strays: names of fields beside these, which no signature protects.
     """
 
     signed: dict[str, Any]
     signatures: tuple[tuple[str, bytes], ...]
     payload: bytes
     compact: bool
+    strays: tuple[str, ...] = ()
 
 
 def read_document(data: bytes) -> Document:
@@ -73,6 +75,7 @@ def read_document(data: bytes) -> Document:
         signatures=tuple(_signatures(envelope["signatures"])),
         payload=payload,
         compact=quick is not None,
+        strays=tuple(_strays(envelope)),
     )
 
 
@@ -185,6 +188,12 @@ def _signatures(entries: list[Any]) -> Iterable[tuple[str, bytes]]:
         if type(entry) is not dict or type(entry.get("keyid")) is not str or type(entry.get("sig")) is not str:
             raise Fault("a signature is not an object with `keyid` and `sig`")
         yield entry["keyid"], _signature_bytes(entry["sig"])
+
+
+def _strays(envelope: dict[str, Any]) -> Iterable[str]:
+    yield from envelope.keys() - {"signatures", "signed"}
+    for entry in envelope["signatures"]:
+        yield from entry.keys() - {"keyid", "sig"}
 
 
 def _signature_bytes(text: str) -> bytes:

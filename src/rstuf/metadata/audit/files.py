@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from rstuf.errors import FileMissing, FileTooLarge, StorageError
+from rstuf.errors import FileMissing, FileTooLarge, InvalidInput, StorageError
 from rstuf.metadata.audit.findings import Code, Findings
 
 # More errors than this in a row are not damage, but a storage or a network that is gone.
@@ -94,6 +94,8 @@ class Shelf:
             return self._files.read(name, limit=limit)
         except StorageError as error:
             return error
+        except InvalidInput as error:  # a storage that is choosier with names than we are
+            return FileMissing(name).with_traceback(error.__traceback__)
 
     def _settle(self, answer: bytes | StorageError, name: str, role: str) -> bytes | None:
         if isinstance(answer, bytes):

@@ -112,6 +112,9 @@ def check_signatures(
     Returns:
         For each authority, whether its threshold is met.
     """
+    for name in document.strays[:3]:
+        message = f"it has the field {name[:80]!r} beside its signatures, which no signature protects"
+        findings.problem(Code.MALFORMED, message, role=role)
     signed: list[set[bytes]] = [set() for _ in authorities]
     seen: set[str] = set()
     foreign: list[tuple[str, bytes]] = []

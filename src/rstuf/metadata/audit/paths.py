@@ -59,7 +59,7 @@ def all_plain(paths: Collection[str]) -> bool:
     if raw.count(b"\n") != len(paths) - 1 or raw.translate(None, _PLAIN):
         return False
     segments = b"/%b/" % raw.replace(b"\n", b"/")
-    return not any(fault in segments for fault in (b"//", b"/./", b"/../"))
+    return b"//" not in segments and (b"/." not in segments or (b"/./" not in segments and b"/../" not in segments))
 
 
 def is_hex(text: str) -> bool:

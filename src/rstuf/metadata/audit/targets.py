@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, Final
 
 from rstuf.metadata.audit.clients import Survey
@@ -11,6 +12,7 @@ from rstuf.metadata.audit.document import MAX_INTEGER, Fault, check_numbers
 from rstuf.metadata.audit.findings import Code, Findings
 from rstuf.metadata.audit.paths import Bin, all_plain, is_hex, path_digest, path_fault
 
+_LENGTH, _HASHES, _SHA256 = itemgetter("length"), itemgetter("hashes"), itemgetter("sha256")
 HEX_DIGITS: Final[Mapping[str, int]] = {"sha256": 64, "sha512": 128, "blake2b-256": 64}
 
 
@@ -83,27 +85,36 @@ def _belongs(path: str, place: Bin) -> bool:
 
 
 def _all_sound(targets: Mapping[str, Any], place: Bin | None) -> bool:
-    """The same answer as one by one, for roles whose artifacts all are of the usual form; else False."""
+    """The same answer as one by one, for roles whose artifacts all are of the usual form; else False.
+
+    Written as a few passes over all of them, because this is asked of every artifact there is.
+    """
+    if not targets:
+        return True
     if not all_plain(targets.keys()):
         return False
-    digests: list[str] = []
     try:
-        for entry in targets.values():
-            length, hashes = entry["length"], entry["hashes"]
-            if type(length) is not int or not 0 <= length <= MAX_INTEGER or len(hashes) != 1:
-                return False
-            digests.append(hashes["sha256"])
-            if len(entry) != 2:
-                custom = entry["custom"]
-                if len(entry) != 3 or type(custom) is not dict:
-                    return False
-                check_numbers(custom)
+        entries = list(targets.values())
+        lengths = list(map(_LENGTH, entries))
+        hashes = list(map(_HASHES, entries))
+        digests = list(map(_SHA256, hashes))
         joined = "".join(digests)
+        sizes = set(map(len, entries))
+        if sizes != {2}:
+            if not sizes <= {2, 3}:
+                return False
+            for entry in entries:
+                if len(entry) == 3 and type(entry["custom"]) is not dict:
+                    return False
+                check_numbers(entry)
     except (KeyError, TypeError, Fault):
         return False
-    if set(map(len, digests)) - {64} or not is_hex(joined):
+    if set(map(type, lengths)) != {int} or min(lengths) < 0 or max(lengths) > MAX_INTEGER:
+        return False
+    if set(map(len, hashes)) != {1} or set(map(len, digests)) != {64} or not is_hex(joined):
         return False
     if place is None:
         return True
     low, high = place.bounds()
-    return all(low <= sha256(path.encode()).digest() <= high for path in targets)
+    found = [sha256(path.encode()).digest() for path in targets]
+    return low <= min(found) and max(found) <= high
