@@ -40,9 +40,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Ratios, never times alone.")
-    parser.add_argument(
-        "--full", action="store_true", help="the sizes of the documentation: an hour, 30 GB of disk"
-    )
+    parser.add_argument("--full", action="store_true", help="the sizes of the documentation: an hour, 30 GB of disk")
     parser.add_argument("--only", nargs="+", choices=FIGURES, metavar="P", help=f"of {', '.join(FIGURES)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where every sample goes")
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="on the disk to be measured; by default TMPDIR's")

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+# A median of fewer rounds is said to be one.
+_ENOUGH = 5
 
 
 class WrongResult(Exception):
@@ -172,7 +174,8 @@ def table(figures: Sequence[Figure]) -> str:
         for ratio in figure.ratios:
             spread = f"  ({ratio.low:.2f} to {ratio.high:.2f})" if ratio.rounds > 1 else ""
             goal = f"  goal {ratio.goal}" if ratio.goal else ""
-            lines.append(f"    = {ratio.what:<40}{ratio.median:>8.2f}{spread}{goal}")
+            few = "" if ratio.rounds >= _ENOUGH else f"  {ratio.rounds} round{'s' * (ratio.rounds > 1)} only"
+            lines.append(f"    = {ratio.what:<40}{ratio.median:>8.2f}{spread}{goal}{few}")
         lines.extend(f"    {note}" for note in figure.notes)
         lines.append("")
     return "\n".join(lines)
