@@ -19,6 +19,7 @@ from typing import Final
 from rstuf.errors import Locked, RstufError, StateDamaged, StateError, StateSettings, StorageError
 
 BUSY_SECONDS: Final = 30.0
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 _CACHE_KIB: Final = 16 * 1024
 _WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
 
@@ -56,9 +57,28 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         # In a directory that cannot be written SQLite can't make the files that WAL readers share. Without a
         # write-ahead log beside it the database alone is the whole truth, and nobody can write it here.
-        if _primary(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or has_log(path):
+        if _primary(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_log(path):
             raise
         return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1")
+
+
+def connect_once(path: Path) -> sqlite3.Connection:
+    """A connection for one look at a database that may turn out not to be ours; it leaves nothing beside it.
+
+    Raises:
+        StateDamaged: there is no such file.
+        sqlite3.Error: as SQLite says; see `translated`.
+    """
+    _check_there(path)
+    if has_side_files(path):
+        return connect_reader(path)
+    try:
+        return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1")
+    except sqlite3.DatabaseError:
+        # Without locks a writer that began just now can make a sound database look torn.
+        if not has_side_files(path):
+            raise
+        return connect_reader(path)
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -165,8 +185,12 @@ def _uri(path: Path) -> str:
     return path.absolute().as_uri()
 
 
-def has_log(path: Path) -> bool:
-    """Whether there is a write-ahead log with something in it."""
+def has_side_files(path: Path) -> bool:
+    """Whether SQLite's own files are beside the database: somebody has it open, or left it in a hurry."""
+    return any(Path(f"{path}{suffix}").exists() for suffix in SIDE_FILES)
+
+
+def _has_log(path: Path) -> bool:
     try:
         return Path(f"{path}-wal").stat().st_size > 0
     except OSError:

@@ -19,7 +19,8 @@ from typing import Final
 import orjson
 
 from rstuf.clock import iso, parse_iso
-from rstuf.errors import Locked, StorageError
+from rstuf.durable import storage_error
+from rstuf.errors import Locked
 
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
@@ -103,7 +104,7 @@ class FileLock:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StorageError("open", str(self._path), _reason(error)) from error
+            raise storage_error("open", str(self._path), error) from error
         taken = False
         try:
             taken = _flock(descriptor, self._path) and self._still_here(descriptor)
@@ -128,7 +129,7 @@ def _flock(descriptor: int, path: Path) -> bool:
     except OSError as error:
         if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}:
             return False
-        raise StorageError("lock", str(path), _reason(error)) from error
+        raise storage_error("lock", str(path), error) from error
     return True
 
 
@@ -148,7 +149,3 @@ def _read_holder(descriptor: int) -> str | None:
         return None
     readable = "".join(character if character.isprintable() else "?" for character in command)
     return f"pid {pid} ({readable}), since {since}"
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO, Final
 
-from rstuf.errors import StorageError
+from rstuf.durable import storage_error
 from rstuf.model.artifacts import SLOT_BITS, ArtifactRow
 
 _BUCKET_BITS: Final = 8
@@ -88,7 +88,7 @@ class FileSpool:
                 position += len(block)
                 bucket.clear()
         except OSError as error:
-            raise StorageError("write a scratch file in", str(self._directory), error.strerror or str(error)) from error
+            raise storage_error("write a scratch file in", str(self._directory), error) from error
         self._weight = 0
 
     def _load(self, position: int, length: int, count: int) -> Iterable[ArtifactRow]:
@@ -97,7 +97,7 @@ class FileSpool:
             self._file.seek(position)
             block = _read_all(self._file, length)
         except OSError as error:
-            raise StorageError("read a scratch file in", str(self._directory), error.strerror or str(error)) from error
+            raise storage_error("read a scratch file in", str(self._directory), error) from error
         return _unpacked(block, count)
 
 

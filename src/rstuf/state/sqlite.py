@@ -11,9 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, storage_error
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
-from rstuf.state.connections import connect_reader, connect_writer, has_log, translated
+from rstuf.state.connections import SIDE_FILES, connect_once, connect_reader, connect_writer, has_side_files, translated
 from rstuf.state.locks import FileLock
 from rstuf.state.reader import SqliteReader
 from rstuf.state.schema import FORMAT, check_readable, format_of, migrate
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 WRITE_LOCK: Final = "write.lock"
 PUBLISH_LOCK: Final = "publish.lock"
-_BESIDE: Final = ("", "-wal", "-shm", "-journal")
 
 
 class SqliteStateStore:
@@ -72,16 +72,9 @@ class SqliteStateStore:
             StateNewer: a newer rstuf wrote it.
             StorageError: it cannot be read.
         """
-        store = cls(path, wait=wait, purpose=purpose)
-        clean = not any(Path(f"{path}{suffix}").exists() for suffix in _BESIDE[1:])
-        try:
-            with translated(path, action="read"), closing(connect_reader(path)) as connection:
-                format_of(connection, path)
-        except RstufError:
-            if clean and path.exists():
-                store._sweep()
-            raise
-        return store
+        with translated(path, action="read"), closing(connect_once(path)) as connection:
+            format_of(connection, path)
+        return cls(path, wait=wait, purpose=purpose)
 
     @contextmanager
     def read(self) -> Iterator[StateReader]:
@@ -151,16 +144,9 @@ class SqliteStateStore:
                 self._drop_writer()
             self._drop_writer()
 
-    def _sweep(self) -> None:
-        """Leave no trace of having looked at what turned out to be no state of ours."""
-        with suppress(RstufError, OSError), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
-            if not has_log(self._path):
-                for suffix in _BESIDE[1:]:
-                    Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-
     def _tidy(self) -> None:
         """Take away what readers leave beside the database: only a writer that is the last one may, and does."""
-        if not any(Path(f"{self._path}{suffix}").exists() for suffix in _BESIDE[1:]):
+        if not has_side_files(self._path):
             return
         with suppress(RstufError, sqlite3.Error), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
             connect_writer(self._path).close()
@@ -237,28 +223,28 @@ def _build(path: Path) -> None:
     draft = path.with_name(f".{path.name}.new")
     try:
         _discard(draft)
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        os.fchmod(descriptor, 0o600)
+        descriptor = os.open(draft, NEW_FILE, SECRET_FILE)
+        os.fchmod(descriptor, SECRET_FILE)
         os.close(descriptor)
         with translated(path, action="create"), closing(connect_writer(draft)) as connection:
             migrate(connection, found=0)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         # Nobody else makes one here: the write lock is held.
         draft.rename(path)
-        _sync_directory(path.parent)
+        _make_names_durable(path.parent)
     except OSError as error:
-        raise StorageError("create", str(path), error.strerror or type(error).__name__) from error
+        raise storage_error("create", str(path), error) from error
 
 
 def _discard(draft: Path) -> None:
-    for suffix in _BESIDE:
+    for suffix in ("", *SIDE_FILES):
         Path(f"{draft}{suffix}").unlink(missing_ok=True)
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _make_names_durable(directory: Path) -> None:
+    descriptor = os.open(directory, DIRECTORY)
     try:
-        os.fsync(descriptor)
+        flush_directory(descriptor)
     finally:
         os.close(descriptor)
 

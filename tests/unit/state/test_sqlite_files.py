@@ -18,10 +18,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.state_backends import NOW, SETTINGS, WAIT, begin, publish, put, row
+from tests.support.state_backends import NOW, SETTINGS, WAIT, begin, bin_name, publish, put, remove, row
 
 from rstuf.errors import Locked, StateDamaged, StateError, StateNewer, StateSettings, StorageError, WorkspaceExists
-from rstuf.state import connections, schema
+from rstuf.state import connections, publications, schema
 from rstuf.state.connections import connect_reader
 from rstuf.state.sqlite import SqliteStateStore
 
@@ -104,7 +104,7 @@ def test_an_interrupted_creation_is_made_up_for(place: Path) -> None:
 
 def test_a_state_needs_its_directory(tmp_path: Path) -> None:
     """Where there is no directory the reason is named."""
-    with pytest.raises(StorageError, match="No such file"):
+    with pytest.raises(StorageError, match="does not exist"):
         SqliteStateStore.create(tmp_path / "missing" / "state.db", wait=WAIT, purpose="test")
 
 
@@ -346,6 +346,49 @@ def test_a_backup_put_in_place_is_noticed(place: Path, store: SqliteStateStore, 
         assert [listed.artifact.path for listed in reader.artifacts()] == ["kept"]
 
 
+def counted(store: SqliteStateStore, table: str) -> int:
+    with store.read() as reader:
+        found: int = reader._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # type: ignore[attr-defined]
+        return found
+
+
+def test_versions_that_nothing_renders_go(store: SqliteStateStore) -> None:
+    """Once a newer version is visible older rows are cleared away, and of a visible removal nothing stays."""
+    begin(store)
+    put(store, row("plain"), row("Odd"), row("gone"))
+    for content in range(2, 6):
+        put(store, row("plain", content), replace=True)
+    put(store, row("brief"))
+    remove(store, "gone", "brief")
+    assert counted(store, "artifact") == 3 + 4 + 1 + 2
+    publish(store)
+    assert (counted(store, "artifact"), counted(store, "superseded")) == (2, 0)
+    remove(store, "plain", "Odd")
+    assert counted(store, "path_key") == 0
+    publish(store)
+    assert (counted(store, "artifact"), counted(store, "superseded")) == (0, 0)
+
+
+def test_old_versions_go_a_bounded_number_at_a_time(store: SqliteStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settling clears no more than its bound, only of roles that it publishes, and takes up the rest later."""
+    monkeypatch.setattr(publications, "CLEARED_AT_ONCE", 30)
+    begin(store)
+    rows = [row(f"p/{index}") for index in range(100)]
+    put(store, *rows)
+    put(store, *(row(each.path, 2) for each in rows), replace=True)
+    bins = [f"bins-{index}" for index in range(4)]
+    left = [100]
+    while left[-1]:
+        publish(store, *bins)
+        left.append(counted(store, "superseded"))
+        assert counted(store, "artifact") == 100 + left[-1]
+    assert left == [100, 70, 40, 10, 0]
+    monkeypatch.setattr(publications, "CLEARED_AT_ONCE", 1000)
+    put(store, *rows, replace=True)
+    publish(store, "bins-0")
+    assert counted(store, "superseded") == sum(bin_name(each.path) != "bins-0" for each in rows)
+
+
 def test_closing_leaves_the_database_alone(place: Path, store: SqliteStateStore) -> None:
     """After the last store is closed the log is in the database: one file is the whole state."""
     begin(store)
@@ -353,6 +396,38 @@ def test_closing_leaves_the_database_alone(place: Path, store: SqliteStateStore)
     assert names(place.parent) > {"state.db-wal"}
     store.close()
     assert names(place.parent) == {"state.db", "write.lock"}
+
+
+def test_looking_leaves_no_trace(place: Path, store: SqliteStateStore) -> None:
+    """Opening makes no file, not even of a state that is refused; what reading makes goes when the store is closed."""
+    begin(store)
+    store.close()
+    again = reopen(place)
+    assert names(place.parent) == {"state.db", "write.lock"}
+    with again.read() as reader:
+        assert reader.begun()
+    again.close()
+    assert names(place.parent) == {"state.db", "write.lock"}
+    patch(place, "PRAGMA user_version=7")
+    before = place.read_bytes()
+    with pytest.raises(StateNewer):
+        reopen(place)
+    assert names(place.parent) == {"state.db", "write.lock"}
+    assert place.read_bytes() == before
+
+
+def test_looking_takes_nothing_from_others(place: Path, store: SqliteStateStore) -> None:
+    """A store that comes and goes leaves the files of those that are at work, and they go on."""
+    begin(store)
+    with store.read() as reader, store.transaction(actor="a") as transaction:
+        number = transaction.next_number()
+        inodes = {each.name: each.stat().st_ino for each in place.parent.iterdir()}
+        with closing(reopen(place)) as again, again.read() as other:
+            assert other.totals().newest_number == 0
+        assert {each.name: each.stat().st_ino for each in place.parent.iterdir()} == inodes
+        assert reader.totals().newest_number == 0
+    with closing(reopen(place)) as again, again.read() as other:
+        assert other.totals().newest_number == number
 
 
 def test_closing_waits_for_the_threads_of_the_store(store: SqliteStateStore) -> None:
