@@ -205,8 +205,10 @@ class _Run:
             self._moved_on = self._source.read("timestamp.json", limit=READ_LIMIT) != self._audit.timestamp.data
         except StorageError:
             self._moved_on = True
+        # A publication may have come between the view of the state and the first file as well.
+        self._moved_on |= self._state is not None and self._state.behind
         if self._moved_on:
-            self._findings.note(Note.MOVED_ON, "a new timestamp became visible meanwhile; run it again")
+            self._findings.note(Note.MOVED_ON, "a newer timestamp became visible meanwhile; run it again")
 
     def _facts(self) -> dict[str, Any]:
         audit, survey = self._audit, self._audit.survey

@@ -37,7 +37,12 @@ class _Expected:
 
 
 class StateComparison:
-    """Compares what the audit reads with one view of the state."""
+    """Compares what the audit reads with one view of the state.
+
+    Attributes:
+        behind: whether clients see a newer timestamp than this view of the state knows.
+        checked: counts by word.
+    """
 
     def __init__(self, state: StateReader, findings: Findings) -> None:
         self._state = state
@@ -49,6 +54,7 @@ class StateComparison:
             self._roles = {str(role.name): _expected(role) for role in state.roles()}
             self._unfinished = state.unfinished_publication()
             self._known = self._learn()
+        self.behind = False
         self.checked = {"state_roles": 0, "state_artifacts": 0, "log_entries": 0}
 
     def known(self) -> Known | None:
@@ -79,6 +85,9 @@ class StateComparison:
                 self._compare_file(reading)
         if audit.snapshot is not None:
             self._compare_entries(audit)
+        expected = self._roles.get("timestamp")
+        if audit.timestamp is not None and expected is not None:
+            self.behind = (audit.timestamp.version or 0) > expected.version
 
     def reading(self, reading: Reading) -> None:
         """Compare one targets role, file and artifacts."""

@@ -6,6 +6,8 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.support.engine import Engine
 from tests.support.tuf_repo import NOW, Repo, flat
 from tuf.api.metadata import Metadata, Targets
 
+from rstuf.clock import ManualClock
 from rstuf.model.artifacts import slot_of
 from rstuf.model.audit import AuditEntry, entry_digest
 from rstuf.model.names import RoleName, TargetPath
@@ -25,6 +28,8 @@ from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import VerifyReport
 from rstuf.repository.verify import Depth, verify
+from rstuf.state.sqlite import SqliteStateStore
+from rstuf.storage.memory import MemoryArtifactStorage, MemoryMetadataStorage
 
 
 @contextmanager
@@ -53,10 +58,10 @@ def _notes(report: VerifyReport) -> set[str]:
     return {note["code"] for note in report.facts["notes"]}
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    """A repository with some history: replaced, removed and renewed."""
-    engine = Engine.live(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """A repository with some history: replaced, removed and renewed. Made once; tests take copies."""
+    engine = Engine.live(tmp_path_factory.mktemp("made"))
     for number in range(12):
         engine.add(f"files/{number}.bin", b"%d" % number)
     publish(engine.ports)
@@ -65,6 +70,24 @@ def engine(tmp_path: Path) -> Engine:
     engine.remove("files/2.bin")
     publish(engine.ports)
     return engine
+
+
+@pytest.fixture
+def engine(made: Engine, tmp_path: Path) -> Engine:
+    """A copy to do as one likes with; its state is in `tmp_path`."""
+    state = made.ports.state
+    assert isinstance(state, SqliteStateStore)
+    with closing(sqlite3.connect(state._path)) as source, closing(sqlite3.connect(tmp_path / "state.db")) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=WAL")
+    metadata, artifacts = MemoryMetadataStorage(), MemoryArtifactStorage()
+    for storage, original in ((metadata, made.metadata), (artifacts, made.artifacts)):
+        for name, data in original.files.items():
+            storage.show(name, data)
+    store = SqliteStateStore.open(tmp_path / "state.db", wait=timedelta(seconds=5), purpose="test")
+    clock = ManualClock(made.clock.now())
+    copied = made.with_ports(state=store, metadata=metadata, artifacts=artifacts, clock=clock)
+    return replace(copied, metadata=metadata, artifacts=artifacts, clock=clock, contents=dict(made.contents))
 
 
 def test_they_agree_after_everything_that_the_engine_does(engine: Engine) -> None:
@@ -197,6 +220,18 @@ def test_an_older_repository_under_a_newer_state_is_found(engine: Engine) -> Non
     assert _codes(report) == {"state-disagrees"}
     assert {problem.role for problem in report.problems} >= {"timestamp", "snapshot"}
     assert verify(engine.metadata, trusted_root=engine.root(), now=engine.clock.now()).ok
+
+
+def test_a_view_of_the_state_from_before_a_publication_is_said(engine: Engine) -> None:
+    """What was published after the view was taken disagrees with it, and the report says to look again."""
+    engine.add("files/new.bin", b"n")
+    with _view(engine) as reader:
+        publish(engine.ports)
+        report = verify(engine.metadata, trusted_root=engine.root(), now=engine.clock.now(), state=reader)
+    assert _codes(report) == {"state-disagrees"}
+    assert report.facts["moved_on"] is True
+    assert _notes(report) == {"moved-on"}
+    assert _verify(engine).facts["moved_on"] is False
 
 
 def test_a_bin_replaced_by_an_older_one_of_the_same_version_is_found(engine: Engine) -> None:
