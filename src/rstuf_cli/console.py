@@ -156,6 +156,11 @@ class Console:
         if not self.is_json:
             self._out.write(text + "\n")
 
+    def prose(self, text: str, *, indent: int) -> None:
+        """A line without colours that may be long: on a terminal it goes on `indent` columns in, at a word's end."""
+        for each in _wrapped(text, self._out.file, indent):
+            self.line(each)
+
     def result(self, text: str) -> None:
         """What a command did, for people: a line of the answer that `--quiet` leaves out."""
         if self.verbosity is not Verbosity.QUIET:
@@ -212,6 +217,10 @@ class Console:
         """Why a command failed; said however quiet it is."""
         for each in lines:
             self._err.write(each + "\n")
+
+    def fold(self, text: str, *, indent: int) -> list[str]:
+        """`text` as lines for `error`; on a terminal, those after the first begin `indent` columns in."""
+        return _wrapped(text, self._err.file, indent)
 
     def paint(self, text: str, style: Style) -> str:
         """`text` in a colour, where stdout shows colours."""
@@ -280,6 +289,26 @@ def _json_encoder() -> json.JSONEncoder:
     import json
 
     return json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False)
+
+
+def _wrapped(text: str, file: TextIO | None, indent: int) -> list[str]:
+    """`text` in lines as wide as the terminal, if `file` is one."""
+    if not is_terminal(file):
+        return [text]
+    import shutil
+    import textwrap
+
+    columns = max(40, shutil.get_terminal_size().columns - 1)
+    room = " " * indent
+    return textwrap.wrap(
+        text,
+        columns,
+        subsequent_indent=room,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    ) or [text]
 
 
 def _escaped(character: str) -> str:

@@ -76,14 +76,20 @@ def show_failure(console: Console, failure: Failure, *, kept: str | None = None,
             error["hint"] = errors.shorten(failure.hint, limit=MAX_MESSAGE)
         console.document({"error": {**error, **failure.data}, **data})
         return
-    lines = [f"{console.paint_error('error:', Style.BAD)} {escape_message(failure.message)}"]
+    lines = _labelled(console, "error: ", Style.BAD, failure.message)
     lines += [_INDENT + escape_message(detail) for detail in failure.details]
     if kept is not None:
-        lines.append(f"{console.paint_error('kept:', Style.STRONG)}  {escape_message(kept)}")
+        lines += _labelled(console, "kept:  ", Style.STRONG, kept)
     # "nothing was changed" is the engine's word for one step, and another was done before.
     if failure.hint is not None and not (kept is not None and failure.hint.startswith("nothing was changed")):
-        lines.append(f"{console.paint_error('hint:', Style.STRONG)}  {escape_message(failure.hint)}")
+        lines += _labelled(console, "hint:  ", Style.STRONG, failure.hint)
     console.error(lines)
+
+
+def _labelled(console: Console, label: str, style: Style, text: str) -> list[str]:
+    """A message behind its label, folded where a person reads it."""
+    first, *rest = console.fold(label + escape_message(text), indent=len(label))
+    return [console.paint_error(label.strip(), style) + first[len(label.strip()) :], *rest]
 
 
 def _known(error: errors.RstufError) -> Failure:

@@ -96,6 +96,8 @@ def program(callback: Callable[..., None], verbs: Iterable[Verb], *, nouns: Mapp
         cls=Group,
         add_completion=False,
         rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        pretty_exceptions_show_locals=False,
         invoke_without_command=True,
         subcommand_metavar="COMMAND ...",
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -26,6 +26,13 @@ class ImportFormat(StrEnum):
     SHA256SUMS = "sha256sums"
 
 
+class Contents(Enum):
+    """Whether the bytes of artifacts came along, or only what is known of them."""
+
+    TAKEN = auto()
+    ELSEWHERE = auto()
+
+
 def take_in(
     repository: rstuf.Repository,
     file: Path,
@@ -33,8 +40,8 @@ def take_in(
     form: ImportFormat | None,
     base: Path | None,
     conflict: rstuf.Conflict,
-) -> rstuf.AcceptedChange:
-    """Accept what a file (`-`: stdin) lists.
+) -> tuple[rstuf.AcceptedChange, Contents]:
+    """Accept what a file (`-`: stdin) lists; the change, and where its contents are.
 
     Raises:
         InvalidInput: its form is not clear, or a line cannot be read; nothing was taken.
@@ -47,14 +54,15 @@ def take_in(
                 if base is not None:
                     raise UsageFault(f"--base is for sha256sums, and this is {form}")
                 records = rstuf.RecordFormat(str(form))
-                return repository.import_records(stream, form=records, source=str(file), conflict=conflict)
+                change = repository.import_records(stream, form=records, source=str(file), conflict=conflict)
+                return change, Contents.ELSEWHERE
     except FileNotFoundError:
         raise FileMissing(str(file)) from None
     except IsADirectoryError:
         raise InvalidInput(f"{file} is a directory", hint="rstuf artifact add takes directories") from None
     except PermissionError as error:
         raise StorageError("read", str(file), (error.strerror or "it cannot be read").lower()) from None
-    return repository.add_files(_listed(file, base), conflict=conflict)
+    return repository.add_files(_listed(file, base), conflict=conflict), Contents.TAKEN
 
 
 def guess(name: str, head: bytes) -> ImportFormat | None:

@@ -191,7 +191,11 @@ def test_import_by_name_and_by_content(cli: Cli, workspace: Path, tmp_path: Path
     (tmp_path / "records.csv").write_text(f"csv.bin;9;sha256;{DIGEST}\n")
     (tmp_path / "unnamed").write_text(json.dumps({"path": "json.bin", "length": 9, "hashes": {"sha256": DIGEST}}))
     for name in ("records.csv", "unnamed"):
-        assert cli("artifact", "import", tmp_path / name).code == 0
+        done = cli("artifact", "import", tmp_path / name)
+        assert (done.code, done.err) == (
+            0,
+            "note:  these contents were not copied here; serve them under their hash-prefixed names\n",
+        )
     assert [each["path"] for each in cli("artifact", "list", "--json").document["artifacts"]] == ["csv.bin", "json.bin"]
 
 
@@ -260,6 +264,19 @@ def test_import_from_stdin(workspace: Path) -> None:
     done = subprocess.run(command, input=record.encode(), capture_output=True, check=False, start_new_session=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["added"] == 1
+
+
+def test_checksums_from_stdin(workspace: Path) -> None:
+    """A listing on stdin adds the files that it names; unless its form is said, nothing is guessed."""
+    Path("one.txt").write_bytes(b"one\n")
+    digest = hashlib.sha256(b"one\n").hexdigest()
+    listing = f"{digest}  one.txt\n".encode()
+    command = [sys.executable, "-m", "rstuf_cli", "artifact", "import", "-", "--json"]
+    unsure = subprocess.run(command, input=listing, capture_output=True, check=False, start_new_session=True)
+    assert (unsure.returncode, b"--format sha256sums" in unsure.stdout) == (1, True)
+    command += ["--format", "sha256sums"]
+    done = subprocess.run(command, input=listing, capture_output=True, check=False, start_new_session=True)
+    assert (done.returncode, json.loads(done.stdout)["bytes"]) == (0, 4)
 
 
 def test_interrupted_before_and_after_accepting(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

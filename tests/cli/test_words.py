@@ -155,6 +155,17 @@ def test_colours_are_for_terminals_that_want_them(
     assert "\x1b[" not in Console(out=io.StringIO(), err=io.StringIO()).paint("text", Style.GOOD)
 
 
+def test_long_lines_fold_on_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's terminal breaks between words, under the text; a pipe gets one line."""
+    monkeypatch.setenv("COLUMNS", "60")
+    text = "error: " + "word " * 30 + "x" * 70
+    folded = Console(out=None, err=Terminal()).fold(text, indent=7)
+    assert " ".join(line.strip() for line in folded) == text
+    assert all(line.startswith("       word") for line in folded[1:-1])
+    assert all(len(line) < 60 for line in folded[:-1])
+    assert Console(out=None, err=io.StringIO()).fold(text, indent=7) == [text]
+
+
 def test_signs_have_a_plain_form() -> None:
     """A stream that is not UTF-8 gets ASCII, and no error."""
     raw = io.BytesIO()

@@ -13,7 +13,7 @@ from rstuf_cli.commands.publish import publish_now
 from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import read_small
-from rstuf_cli.imports import ImportFormat, take_in
+from rstuf_cli.imports import Contents, ImportFormat, take_in
 from rstuf_cli.listing import artifact_document, show_listing, show_one
 from rstuf_cli.reports import change_document, publication_document, tell_change
 from rstuf_cli.run import Run, run_of
@@ -92,13 +92,14 @@ def add(
     data = _custom(custom)
     if paths:
 
-        def accept(repository: rstuf.Repository) -> rstuf.AcceptedChange:
-            return repository.add_files(rstuf.find_files(paths, prefix=prefix), conflict=conflict, custom=data)
+        def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
+            sources = rstuf.find_files(paths, prefix=prefix)
+            return repository.add_files(sources, conflict=conflict, custom=data), Contents.TAKEN
     else:
         described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)
 
-        def accept(repository: rstuf.Repository) -> rstuf.AcceptedChange:
-            return repository.add_artifacts([described_one], conflict=conflict)
+        def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
+            return repository.add_artifacts([described_one], conflict=conflict), Contents.ELSEWHERE
 
     _change(run, accept, publish=not no_publish)
 
@@ -113,7 +114,11 @@ def remove(
 
     Their contents stay where they are: clients that hold older metadata still ask for them.
     """
-    _change(run_of(ctx), lambda repository: repository.remove_artifacts(paths), publish=not no_publish)
+    _change(
+        run_of(ctx),
+        lambda repository: (repository.remove_artifacts(paths), Contents.TAKEN),
+        publish=not no_publish,
+    )
 
 
 def list_(
@@ -170,12 +175,15 @@ def import_(
     )
 
 
-def _change(run: Run, accept: Callable[[rstuf.Repository], rstuf.AcceptedChange], *, publish: bool) -> None:
+def _change(
+    run: Run, accept: Callable[[rstuf.Repository], tuple[rstuf.AcceptedChange, Contents]], *, publish: bool
+) -> None:
     """Accept a change, then publish it; what was accepted is kept whatever becomes of the publication."""
     lasted = run.lasted()
     run.interrupted = "nothing was taken"
     with run.open() as repository:
-        change = accept(repository)
+        change, contents = accept(repository)
+        unseen = contents is Contents.ELSEWHERE and change.number and repository.keeps_contents
         publication = None
         if publish:
             if change.number:
@@ -185,6 +193,8 @@ def _change(run: Run, accept: Callable[[rstuf.Repository], rstuf.AcceptedChange]
     document = publication_document(publication) if publication is not None else None
     run.console.document({**change_document(change), "publication": document})
     tell_change(run.console, change, publication, took=seconds(lasted()))
+    if unseen and not run.console.is_json:
+        run.console.note("note:  these contents were not copied here; serve them under their hash-prefixed names")
 
 
 def _kept(change: rstuf.AcceptedChange) -> str:

@@ -102,29 +102,20 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
         f"{console.paint(escape(plan.name), Style.STRONG)}: what this ceremony makes in {escape(str(directory))}"
     )
     console.line()
-    rows = []
+    rows = [("role", "signed by", "lives", "signed again when this is left")]
     for role, (threshold, signers) in _signers(plan).items():
         periods = plan.periods[role]
-        lives = f"lives {period(periods.expires)},"
-        renewed = f"renewed {period(periods.renew_before)} before the end"
         who = signers[0] if len(signers) == 1 else f"{threshold} of {', '.join(signers)}"
-        rows.append((role if role != "bins" else f"{number(plan.bins)} bins", who, lives, renewed))
+        name = role if role != "bins" else f"{number(plan.bins)} bins"
+        rows.append((name, who, period(periods.expires), period(periods.renew_before)))
     _table(console, rows)
     console.line()
-    made = "made now, encrypted", "made now, not encrypted"
-    _table(
-        console,
-        [
-            (
-                f"key {key.name}",
-                f"{made[not key.encrypt]}, {key.generate}"
-                if key.generate
-                else f"public half in {key.public or 'its signer'}",
-                f"signs at {key.signer}" if key.signer else "private half is elsewhere",
-            )
-            for key in plan.keys.values()
-        ],
-    )
+    keys = [("key", "public half", "private half")]
+    for name, key in plan.keys.items():
+        encrypted = "encrypted" if key.encrypt else "not encrypted"
+        public = f"{key.generate}, made now, {encrypted}" if key.generate else key.public or "as its private half says"
+        keys.append((name, public, key.signer or "elsewhere"))
+    _table(console, keys)
     console.line()
     contents = f"contents in {escape(plan.artifacts)}/" if plan.artifacts else "contents are served from elsewhere"
     console.line(f"  metadata in {escape(plan.metadata)}/, {contents}")
@@ -132,15 +123,18 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
 
 
 def _table(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    """Columns under their headings, which are the first row."""
     cells = [[escape(cell) for cell in row] for row in rows]
     widths = [max(width_of(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        line = "  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True))
-        console.line(f"  {line}".rstrip())
+    for position, row in enumerate(cells):
+        line = "  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        console.line(f"  {line if position else console.paint(line, Style.FAINT)}")
 
 
 def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, took: str) -> None:
     console = run.console
+    if console.is_json:
+        return
     digest = hashlib.sha256(report.root).hexdigest()
     half = fingerprint(digest)
     version = f"timestamp v{number(report.publication.timestamp_version)}"

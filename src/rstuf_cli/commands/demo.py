@@ -161,7 +161,7 @@ def _show_verdicts(console: Console, tried: _Tried, files: dict[str, int]) -> No
     what = "accepted, which must never be" if tried.tampered.accepted else "refused, in the client's words:"
     console.line(f"    {sign(console, ok=tried.tampered.accepted)} {pad(_TAMPERED, width)}  {'':>8}   {what}")
     if not tried.tampered.accepted:
-        console.line(f"      {escape_message(_LONG_HEX.sub(_shortened, tried.tampered.reason))}")
+        console.prose(f"      {escape_message(_LONG_HEX.sub(_shortened, tried.tampered.reason))}", indent=6)
 
 
 def _shortened(digest: re.Match[str]) -> str:

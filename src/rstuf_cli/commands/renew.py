@@ -65,6 +65,8 @@ def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
 
 
 def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
+    if console.is_json:
+        return
     now = SystemClock().now()
     publication = report.publication
     tell_recovery(console, publication.recovery)

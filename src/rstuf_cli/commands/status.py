@@ -146,11 +146,10 @@ def _show_roles(console: Console, seen: rstuf.Status) -> None:
     widths = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
     for role, (name, version, keys, drawn, relative, absolute) in zip(seen.roles, rows, strict=True):
         style = {rstuf.Health.HEALTHY: Style.GOOD, rstuf.Health.DUE: Style.WARN}.get(role.health, Style.BAD)
-        mark = {rstuf.Health.HEALTHY: " ", rstuf.Health.DUE: "!"}.get(role.health, "✗")
-        console.line(
-            f"{console.paint(mark, style)} {pad(name, widths[0])}  {version:>{widths[1]}}  {pad(keys, widths[2])}  "
-            f"{console.paint(drawn, style)}  {pad(relative, widths[4])}  {absolute}".rstrip()
-        )
+        mark = {rstuf.Health.HEALTHY: " ", rstuf.Health.DUE: console.paint("!", style)}.get(role.health)
+        head = f"{mark or console.paint('✗', style)} {pad(name, widths[0])}  {version:>{widths[1]}}"
+        life = f"{console.paint(drawn, style)}  {pad(relative, widths[4])}  {absolute}"
+        console.line(f"{head}  {pad(keys, widths[2])}  {life}")
 
 
 def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...]) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ def _area(console: Console, name: str, text: str, by_area: Mapping[str, Sequence
     for problem in problems[:_MAX_SHOWN]:
         place = " ".join(part for part in (problem.role, problem.path) if part is not None)
         message = problem.message if not place or place in problem.message else f"{place}: {problem.message}"
-        console.line(f"    {escape(problem.code)}  {escape_message(message)}")
+        console.prose(f"    {escape(problem.code)}  {escape_message(message)}", indent=6)
     if len(problems) > _MAX_SHOWN:
         console.line(f"    and {number(len(problems) - _MAX_SHOWN)} more; --json lists them")
 
@@ -202,4 +202,4 @@ def _show_clients(console: Console, facts: Mapping[str, Any]) -> None:
         if not verdict["ok"]:
             unable.setdefault(str(verdict["reason"]), []).append(name)
     for reason, names in unable.items():
-        console.line(f"    {', '.join(names)}: {escape_message(reason)}")
+        console.prose(f"    {', '.join(names)}: {escape_message(reason)}", indent=6)
