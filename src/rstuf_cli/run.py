@@ -31,7 +31,7 @@ class Options:
         repo: where the workspace is looked for; None for the current directory.
         wait: seconds that a lock is waited for.
         accept_clock: the person vouches for the clock.
-        passphrase_files, passphrase_fds: as they were written.
+        passphrase_file, passphrase_fd: as they were written, all of them.
     """
 
     repo: str | None = None
