@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -58,6 +59,7 @@ def from_seconds(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@lru_cache(maxsize=256)
 def iso(instant: datetime) -> str:
     """`2026-11-20T16:00:00Z`: the form TUF metadata and our data output use."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -107,6 +107,7 @@ class SigningDesk:
     reader: StateReader
     source: SignerSource
     _open: dict[KeyId, RoleSigner] = field(default_factory=dict)
+    _met: dict[tuple[tuple[KeyId, ...], int], list[RoleSigner]] = field(default_factory=dict)
     _closed: dict[KeyId, RstufError] = field(default_factory=dict)
 
     def signers(self, role: RoleName, keys: RoleKeys) -> list[RoleSigner]:
@@ -116,12 +117,16 @@ class SigningDesk:
             NotEnoughSigners: too few of its keys can be reached; with the reason for each.
             SigningError: what keeps the only missing key closed.
         """
+        met = self._met.get((keys.keyids, keys.threshold))
+        if met is not None:
+            return met
         opened = [signer for signer in map(self._signer, keys.keyids) if signer is not None]
         if len({signer.keyid for signer in opened}) < keys.threshold:
             closed = [self._closed[keyid] for keyid in keys.keyids if keyid in self._closed]
             if len(closed) == 1:
                 raise closed[0]
             raise NotEnoughSigners(role, available=len(opened), threshold=keys.threshold, reasons=self.reasons(keys))
+        self._met[keys.keyids, keys.threshold] = opened
         return opened
 
     def reasons(self, keys: RoleKeys) -> dict[str, str]:

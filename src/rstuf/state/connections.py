@@ -160,16 +160,28 @@ def _primary(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def begin_view(connection: sqlite3.Connection) -> None:
+    """Begin one consistent view on a reader."""
+    connection.execute("BEGIN")
+    # BEGIN alone sees nothing yet; the first read fixes what is seen.
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def sees_commits(connection: sqlite3.Connection) -> bool:
+    """Whether a reader's next view will hold what is committed from now on; not where the file is taken as fixed."""
+    found: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    return found == "wal"
+
+
 def _begin_reading(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    # A view is used by one thread, the next one perhaps by another.
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
     try:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA mmap_size=0")
         connection.execute("PRAGMA temp_store=FILE")
-        connection.execute("BEGIN")
-        # BEGIN alone sees nothing yet; the first read fixes what is seen.
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        begin_view(connection)
     except BaseException:
         connection.close()
         raise

@@ -31,10 +31,12 @@ class SqliteReader:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._open_connection: sqlite3.Connection | None = connection
         self._where = str(path)
+        self._streams = 0
 
-    def end(self) -> None:
-        """The block is left: nothing goes through this view any more."""
+    def end(self) -> bool:
+        """The block is left: nothing goes through this view any more. Whether no iterator still holds it open."""
         self._open_connection = None
+        return self._streams == 0
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -90,18 +92,22 @@ class SqliteReader:
         held = cursor.fetchone()
         if held is None:
             return
-        for row in cursor:
-            if row[1] != held[1] and held[2]:
+        self._streams += 1
+        try:
+            for row in cursor:
+                if row[1] != held[1] and held[2]:
+                    yield held
+                held = row
+            if held[2]:
                 yield held
-            held = row
-        if held[2]:
-            yield held
+        finally:
+            self._streams -= 1
 
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         return listing.find(self._connection, path, where=self._where)
 
     def artifacts(self, *, prefix: str = "", after: str = "") -> Iterator[ListedArtifact]:
-        return listing.walk(self._connection, prefix=prefix, after=after, where=self._where)
+        return self._counted(listing.walk(self._connection, prefix=prefix, after=after, where=self._where))
 
     def keys(self) -> list[KeyEntry]:
         return list(self._stream(rows.key, f"{rows.KEY} ORDER BY name_key"))
@@ -149,5 +155,16 @@ class SqliteReader:
         return None if row is None else rows.converted(convert, row, where=self._where)
 
     def _stream(self, convert: Callable[[Row], Value], sql: str, values: Row = ()) -> Iterator[Value]:
-        for row in self._connection.execute(sql, values):
-            yield rows.converted(convert, row, where=self._where)
+        self._streams += 1
+        try:
+            for row in self._connection.execute(sql, values):
+                yield rows.converted(convert, row, where=self._where)
+        finally:
+            self._streams -= 1
+
+    def _counted(self, found: Iterator[Value]) -> Iterator[Value]:
+        self._streams += 1
+        try:
+            yield from found
+        finally:
+            self._streams -= 1

@@ -23,6 +23,8 @@ _BUCKET_BITS: Final = 8
 _SHIFT: Final = SLOT_BITS - _BUCKET_BITS
 # What Python keeps of a row beside the bytes of its path and fragment, roughly.
 _ROW_OVERHEAD: Final = 200
+# So few are sorted at once, without going from bucket to bucket.
+_FEW: Final = 1000
 MEMORY_BOUND: Final = 32 * 1024 * 1024
 
 
@@ -55,6 +57,9 @@ class FileSpool:
         return self._count
 
     def __iter__(self) -> Iterator[ArtifactRow]:
+        if self._count <= _FEW and self._file is None:
+            yield from _sorted([row for bucket in self._buckets for row in bucket])
+            return
         for bucket, blocks in zip(self._buckets, self._blocks, strict=True):
             rows: list[ArtifactRow] = []
             for block in blocks:

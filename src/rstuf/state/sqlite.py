@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Self
 from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, storage_error
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
-from rstuf.state.connections import SIDE_FILES, connect_once, connect_reader, connect_writer, has_side_files, translated
+from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, has_side_files, translated
 from rstuf.state.locks import FileLock
-from rstuf.state.reader import SqliteReader
-from rstuf.state.schema import FORMAT, check_readable, format_of, migrate
+from rstuf.state.readers import Readers
+from rstuf.state.schema import FORMAT, format_of, migrate
 from rstuf.state.spool import FileSpool
 from rstuf.state.transaction import SqliteTransaction
 
@@ -38,6 +38,7 @@ class SqliteStateStore:
         self._purpose = purpose
         self._write_lock = FileLock(path.parent / WRITE_LOCK, label="write")
         self._publish_lock = FileLock(path.parent / PUBLISH_LOCK, label="publication")
+        self._readers = Readers(path)
         self._writer: sqlite3.Connection | None = None
         self._writer_file: tuple[int, int] | None = None
         self._holding = threading.local()
@@ -79,13 +80,8 @@ class SqliteStateStore:
     @contextmanager
     def read(self) -> Iterator[StateReader]:
         """See `StateStore.read`. The view ends with the block, iterators from it too."""
-        with translated(self._path, action="read"), closing(connect_reader(self._path)) as connection:
-            check_readable(connection, self._path)
-            reader = SqliteReader(connection, self._path)
-            try:
-                yield reader
-            finally:
-                reader.end()
+        with translated(self._path, action="read"), self._readers.view() as reader:
+            yield reader
 
     @contextmanager
     def transaction(self, *, actor: str) -> Iterator[StateTransaction]:
@@ -126,7 +122,7 @@ class SqliteStateStore:
             spool.close()
 
     def close(self) -> None:
-        """Let go of the writing connection; the store opens a new one when it is needed again.
+        """Let go of all connections; the store opens new ones when they are needed again.
 
         Raises:
             RuntimeError: this thread is in a transaction.
@@ -134,6 +130,7 @@ class SqliteStateStore:
         """
         if self._held("write"):
             raise RuntimeError("the store is closed inside a transaction")
+        self._readers.close()
         with self._write_lock.among_threads(wait=self._wait):
             if self._writer is None:
                 self._tidy()
