@@ -1,0 +1,244 @@
+"""What docs/formats.md says of plans, JSON documents, problems and configuration is what the code does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.docs.pages import ROOT, blocks_of
+
+from rstuf import strict_loads
+from rstuf.config import read_config, render_config
+from rstuf.errors import InvalidPlan
+from rstuf.metadata.audit.findings import Code, Note
+from rstuf.repository.plan import read_plan
+from rstuf_cli.app import VERBS, main
+
+FORMATS = ROOT / "docs" / "formats.md"
+TEXT = FORMATS.read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """What stands under a heading, up to the next one of its rank or above."""
+    found = re.search(rf"^(##+) {re.escape(title)}\n(.*?)(?=^##|\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert found is not None, title
+    return found[2]
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of the tables in a section, without their heads."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "---" not in line][1:]
+
+
+def words(cell: str) -> list[tuple[str, bool]]:
+    """The names in a cell, each with whether it is marked as one that is not always there."""
+    return [(name, mark == "?") for name, mark in re.findall(r"`([\w.-]+)`(\??)", cell)]
+
+
+# --- the plan --------------------------------------------------------------------------------------------
+
+
+class _Asked(dict[str, Any]):
+    """A table that takes down which of its keys are asked for."""
+
+    def __init__(self, name: str, table: Mapping[str, Any], asked: set[tuple[str, str]]) -> None:
+        super().__init__({key: _asked(f"{name}.{key}", value, asked) for key, value in table.items()})
+        self._name, self._all = name.lstrip("."), asked
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._all.add((self._name, key))
+        return super().get(key, default)
+
+
+def _asked(name: str, value: Any, asked: set[tuple[str, str]]) -> Any:
+    return _Asked(name, value, asked) if isinstance(value, dict) else value
+
+
+def _plan() -> dict[str, Any]:
+    (block,) = [block for block in blocks_of(FORMATS) if block.argument == "plan.toml"]
+    return tomllib.loads(block.text)
+
+
+def test_every_field_of_a_plan_is_documented() -> None:
+    """The fields that a plan's reader asks for are those of the table, and the example has each of them."""
+    asked: set[tuple[str, str]] = set()
+    read_plan(_Asked("", _plan(), asked))
+    fields = {(re.sub(r"^keys\.\w+$", "keys.NAME", table), key) for table, key in asked if table not in {"", "keys"}}
+    documented = {(table.strip("`"), key.strip("`")) for table, key, *_ in rows("The plan")}
+    assert documented == fields
+    example = {
+        ("keys.NAME" if table == "keys" else table, key)
+        for table, content in _plan().items()
+        for each in (content.values() if table == "keys" else [content])
+        for key in each
+    }
+    assert example == fields
+
+
+@pytest.mark.parametrize(("table", "key", "default"), [row[:3] for row in rows("The plan")])
+def test_defaults_of_a_plan_are_as_documented(table: str, key: str, default: str) -> None:
+    """A field that has a default may be left out, and then means what the table says; the others are missed."""
+    plan = _plan()
+    if table == "`keys.NAME`":
+        return
+    name, field = table.strip("`"), key.strip("`")
+    del plan[name][field]
+    if name == "targets" and field == "signers":
+        del plan["keys"]["cleo"]
+    if default == "required":
+        with pytest.raises(InvalidPlan, match=field):
+            read_plan(plan)
+        return
+    left_out = read_plan(plan)
+    if default.startswith("`"):
+        plan[name][field] = tomllib.loads(f"value = {default.strip('`')}")["value"]
+        stated = read_plan(plan)
+        assert (stated.periods, stated.bins, stated.metadata, stated.artifacts, stated.targets_threshold) == (
+            left_out.periods,
+            left_out.bins,
+            left_out.metadata,
+            left_out.artifacts,
+            left_out.targets_threshold,
+        )
+
+
+# --- rstuf.toml ------------------------------------------------------------------------------------------
+
+
+def test_every_field_of_the_configuration_is_documented(tmp_path: Path) -> None:
+    """What the ceremony writes into rstuf.toml are the keys of the table, with their defaults."""
+    text = render_config(state="state.db", metadata="metadata", artifacts="targets")
+    documented = {key.strip("`"): default.strip("`") for key, default, _ in rows("rstuf.toml")}
+    assert tomllib.loads(text).keys() == documented.keys()
+    (tmp_path / "rstuf.toml").write_text("format = 1\n", encoding="utf-8")
+    config = read_config(tmp_path)
+    assert {key: f'"{getattr(config, key)}"' for key in documented if key != "format"} == {
+        key: default for key, default in documented.items() if key != "format"
+    }
+
+
+# --- records ---------------------------------------------------------------------------------------------
+
+
+def test_records_are_valid() -> None:
+    """Each line of the NDJSON example is a record by itself; its fields are those of the table."""
+    (block,) = [block for block in blocks_of(FORMATS) if block.argument == "records.ndjson"]
+    fields: set[str] = set()
+    for line in block.text.splitlines():
+        record = strict_loads(line.encode(), what="the example")
+        fields |= record.keys() | record.get("info", {}).keys()
+    assert {name for row in rows("Artifact records") for name, _ in words(row[0])} == fields
+
+
+# --- JSON documents --------------------------------------------------------------------------------------
+
+
+def rstuf(*arguments: str) -> tuple[int, Any]:
+    """Run a command with --json: its exit code and its one document."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        code = main(["--json", *arguments])
+    out.flush()
+    return code, json.loads(out.buffer.getvalue())
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[Any]]:
+    """For each heading the documents that its commands gave."""
+    scratch = tmp_path_factory.mktemp("documents")
+    repo, file = scratch / "repo", scratch / "file.txt"
+    file.write_text("first\n", encoding="utf-8")
+    found: dict[str, list[Any]] = {}
+
+    def keep(heading: str, *arguments: str) -> Any:
+        code, document = rstuf(*arguments)
+        found.setdefault(heading, []).append(document)
+        return code, document
+
+    at = ("--repo", str(repo))
+    keep("demo", "demo", str(repo))
+    plan = ("--plan", str(repo / "plan.toml"))
+    keep("ceremony --dry-run", "--repo", str(scratch / "other"), "ceremony", *plan, "--dry-run")
+    keep("ceremony", "--repo", str(scratch / "other"), "ceremony", *plan)
+    keep("artifact add", *at, "artifact", "add", str(file), "--custom", '{"channel": "beta"}')
+    keep("artifact add", *at, "artifact", "remove", "hello.txt", "--no-publish")
+    keep("artifact list", *at, "artifact", "list", "--limit", "1")
+    keep("artifact list", *at, "artifact", "list")
+    found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
+    keep("artifact show", *at, "artifact", "show", "file.txt")
+    keep("publish", *at, "publish", "--dry-run")
+    keep("publish", *at, "publish")
+    found["publish"].append(found["artifact add"][0]["publication"])
+    keep("renew", *at, "renew", "--force", "timestamp")
+    keep("status", *at, "status")
+    keep("verify", *at, "verify", "--full")
+    file.write_text("second\n", encoding="utf-8")
+    code, document = rstuf(*at, "artifact", "add", str(file))
+    assert code == 1
+    found["An error"] = [document["error"]]
+    return found
+
+
+ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
+HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify")
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[Any]], heading: str) -> None:
+    """Each document has all fields of its table that are not marked, and none that the table does not name."""
+    documented = dict(pair for row in rows(heading) for pair in words(row[0]))
+    if heading == "renew":
+        documented |= dict(pair for row in rows("publish") for pair in words(row[0]))
+    required = {name for name, optional in documented.items() if not optional}
+    seen: set[str] = set()
+    for document in documents[heading]:
+        assert required <= document.keys() <= documented.keys(), document
+        seen |= document.keys()
+    # An interruption, and what only other errors know, does not happen here; a renewal has no dry run.
+    assert documented.keys() - seen <= {"recovery", "missing", "problems", *(["dry_run"] if heading == "renew" else [])}
+
+
+def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, Sequence[Any]]) -> None:
+    """Roles, keys, waiting roles and next steps have the fields that the row of their list names."""
+    cells = {(heading, name): row for heading in HEADINGS for row in rows(heading) for name, _ in words(row[0])}
+    parts = {
+        ("status", "roles"): documents["status"][0]["roles"],
+        ("publish", "roles"): documents["publish"][1]["roles"],
+        ("ceremony", "keys"): documents["ceremony"][0]["keys"],
+        ("ceremony", "root"): [documents["ceremony"][0]["root"]],
+        ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
+        ("demo", "client"): documents["demo"][0]["client"],
+        ("verify", "checked"): [documents["verify"][0]["checked"]],
+    }
+    for place, entries in parts.items():
+        named = {name for name, _ in words(cells[place][1])}
+        assert entries, place
+        for entry in entries:
+            assert entry.keys() <= named, place
+
+
+def test_every_command_has_its_document() -> None:
+    """No command is left out."""
+    said = section("artifact add").split("|")[0]
+    for verb in VERBS:
+        assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path
+
+
+# --- what verify reports ---------------------------------------------------------------------------------
+
+
+def test_every_problem_is_documented() -> None:
+    """The table has each kind of problem once, and no other; the notes are all there too."""
+    title = "Problems that verify reports"
+    named = [name for row in rows(title) for name, _ in words(row[0])]
+    assert sorted(named) == sorted(map(str, Code))
+    notes = re.findall(r"`([a-z0-9-]+)`", section(title).split("Notes, in")[1])
+    assert sorted(set(notes) - {"facts"}) == sorted(map(str, Note))
