@@ -221,6 +221,7 @@ def _has_root(config: Config) -> bool:
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:
     from rstuf.signing.source import KeyFileSource
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
+    from rstuf.storage.judging import SharedJudge
 
     artifacts: ArtifactStorage | None = None
     if config.artifacts:
@@ -235,6 +236,7 @@ def _ports(config: Config, state: StateStore, session: Session) -> Ports:
         actor=session.actor,
         clock_trust=session.clock_trust,
         progress=session.progress,
+        many_files_judge=SharedJudge(config.path_of(config.metadata)),
     )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from rstuf.clock import parse_iso
 from rstuf.errors import InvalidMetadata, ReleaseRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES, TARGETS_BYTES, TIMESTAMP_BYTES
+from rstuf.metadata.render import versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import RoleKeys, read_signatures, split_signed
 from rstuf.model.names import RoleName
@@ -64,24 +66,40 @@ def check_snapshot(
     return meta
 
 
-def check_role_file(
-    data: bytes, *, expected: SignedRole, listed: Mapping[str, Any], keys: RoleKeys, now: datetime
-) -> None:
-    """Rules 4 and 5 of one new file, `data` as the storage gives it.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a release says of one new file: the name it is under, and what it must be.
 
     Its content is what was rendered when its hash is the one taken then; so it is not parsed again.
     """
-    name, version = expected.planned.name, expected.planned.version
-    if len(data) != expected.file.length or hashlib.sha256(data).hexdigest() != expected.file.sha256:
-        raise _refused(name, "the storage does not hold the bytes that were signed")
+
+    file_name: str
+    role: str
+    version: int
+    length: int
+    sha256: str
+
+
+def claim_of(signed: SignedRole, *, listed: Mapping[str, Any], now: datetime) -> Claim:
+    """Rules 4 and 5 where they can be told without the file; what is left of them to check."""
+    name, version = signed.planned.name, signed.planned.version
     entry = listed.get(name + ".json")
-    if entry is None or entry["version"] != version or not data.endswith(b'"version":%d}}' % version):
-        raise _refused(name, f"it and snapshot do not agree on version {version}")
-    if expected.expires <= now:
+    if entry is None or entry["version"] != version:
+        raise _refused(name, f"snapshot does not list its version {version}")
+    if signed.expires <= now:
         raise _refused(name, "it would be expired")
-    if len(data) > TARGETS_BYTES:
-        raise _refused(name, f"{len(data)} bytes are more than the {TARGETS_BYTES} that clients read")
-    _check_signatures(name, data, keys)
+    if signed.file.length > TARGETS_BYTES:
+        raise _refused(name, f"{signed.file.length} bytes are more than the {TARGETS_BYTES} that clients read")
+    return Claim(versioned(name, version), name, version, signed.file.length, signed.file.sha256)
+
+
+def check_claim(claim: Claim, data: bytes, *, keys: RoleKeys) -> None:
+    """Rules 4 and 5 of one new file, `data` as the storage gives it."""
+    if len(data) != claim.length or hashlib.sha256(data).hexdigest() != claim.sha256:
+        raise _refused(claim.role, "the storage does not hold the bytes that were signed")
+    if not data.endswith(b'"version":%d}}' % claim.version):
+        raise _refused(claim.role, f"it does not say that it is version {claim.version}")
+    _check_signatures(claim.role, data, keys)
 
 
 def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit: int) -> dict[str, Any]:

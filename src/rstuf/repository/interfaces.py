@@ -5,12 +5,14 @@ Each protocol states what an implementation must guarantee; the contract suites 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
+from rstuf.metadata.release_check import Claim
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import ArtifactRow, ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
@@ -348,6 +350,22 @@ class ArtifactStorage(Protocol):
 
     def prepare(self) -> None:
         """Make the place ready."""
+
+
+class ReleaseJudge(Protocol):
+    """Checks new files on the storage as a client would, however many at a time."""
+
+    def judge(self, claims: Sequence[Claim], *, keys: RoleKeys, on_files: Callable[[int], None]) -> None:
+        """Hold each claim against the file as the storage gives it (`metadata.release_check.check_claim`).
+
+        Args:
+            keys: who must have signed them.
+            on_files: told how many more are checked.
+
+        Raises:
+            ReleaseRefused: one is not what it must be.
+            StorageError: one cannot be read.
+        """
 
 
 # --- signing ---------------------------------------------------------------------------------------------

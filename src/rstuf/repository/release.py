@@ -63,7 +63,8 @@ def bring_out(
                 versions = {role.id: role for role, _ in staged.publication_roles(publication.id)}
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
-                release = Release(publication, by_id, planned, authority, periods, now)
+                entries = staged.snapshot_entries()
+                release = Release(publication, by_id, planned, authority, periods, now, entries)
                 written = _write(ports, release, staged, desk)
                 _check(ports, release, staged, written)
         except BaseException:
@@ -138,25 +139,22 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
         ports.metadata.read(render.versioned(SNAPSHOT, version), limit=limits.SNAPSHOT_WITH_LENGTH_BYTES),
         named=named,
         visible_version=snapshot.visible,
-        visible_entries=reader.snapshot_entries(),
+        visible_entries=release.visible_entries,
         keys=authority.top_level[SNAPSHOT],
         now=now,
     )
     root = reader.newest_root()
     if root is None or ports.metadata.read(authority.root.name, limit=limits.ROOT_BYTES) != root.data:
         raise InvalidMetadata(authority.root.name, "it is not what was published")
-    with step(ports.progress, "checking", total=len(written.roles), unit="roles"):
-        for role in written.roles:
-            if role.planned.kind in LISTED:
-                name = render.versioned(role.planned.name, role.planned.version)
-                release_check.check_role_file(
-                    ports.metadata.read(name, limit=limits.TARGETS_BYTES),
-                    expected=role,
-                    listed=listed,
-                    keys=authority.role_keys(role.planned.name, role.planned.kind),
-                    now=now,
-                )
-            ports.progress.advance()
+    claims: dict[RoleKind, list[release_check.Claim]] = {}
+    for role in written.roles:
+        if role.planned.kind in LISTED:
+            claim = release_check.claim_of(role, listed=listed, now=now)
+            claims.setdefault(role.planned.kind, []).append(claim)
+    with step(ports.progress, "checking", total=sum(map(len, claims.values())), unit="roles"):
+        for kind, group in claims.items():
+            keys = authority.role_keys(RoleName(group[0].role), kind)
+            ports.judge.judge(group, keys=keys, on_files=ports.progress.advance)
 
 
 def _commit(ports: Ports, release: Release, written: _Written, recovery: Recovery) -> PublicationReport:

@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One publication under way: what was staged, and what is needed to render and sign it."""
+    """One publication under way: what was staged, what is needed to render and sign it, and what snapshot lists now."""
 
     publication: Publication
     parts: Mapping[int, Part]
@@ -44,6 +44,7 @@ class Release:
     authority: Authority
     periods: Mapping[str, Periods]
     now: datetime
+    visible_entries: Sequence[tuple[RoleName, int]]
 
 
 def rendered(
@@ -64,7 +65,7 @@ def rendered(
     snapshot_version, snapshot_facts = _visible_snapshot(reader)
     for planned in release.planned:
         if planned.kind is RoleKind.SNAPSHOT:
-            listed = dict(reader.snapshot_entries())
+            listed = dict(release.visible_entries)
             listed.update((each.name, each.version) for each in release.planned if each.kind in LISTED)
             yield (
                 planned,
