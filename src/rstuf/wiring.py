@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +47,7 @@ class Session:
         actor: who acts, for the audit log ("maria@laptop").
         secrets: where passphrases come from.
         wait: how long a lock is waited for.
+        on_wait: told, after a second of waiting, which lock it is and who holds it (None where unknown).
     """
 
     purpose: str
@@ -56,6 +57,7 @@ class Session:
     clock: Clock = field(default_factory=SystemClock)
     clock_trust: ClockTrust = ClockTrust.USUAL
     progress: Progress = field(default_factory=Silent)
+    on_wait: Callable[[str, str | None], None] | None = None
 
 
 def open_repository(start: Path, session: Session) -> Repository:
@@ -203,14 +205,18 @@ def _open_or_create_state(config: Config, session: Session) -> StateStore:
     # Nothing was published and nobody was told anything: what a killed ceremony left of its state is made anew.
     for name in (path.name, path.name + "-wal", path.name + "-shm"):
         (path.parent / name).unlink(missing_ok=True)
-    created: StateStore = SqliteStateStore.create(path, wait=session.wait, purpose=session.purpose)
+    created: StateStore = SqliteStateStore.create(
+        path, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
+    )
     return created
 
 
 def _open_state(config: Config, session: Session) -> StateStore:
     from rstuf.state.sqlite import SqliteStateStore
 
-    opened: StateStore = SqliteStateStore.open(config.path_of(config.state), wait=session.wait, purpose=session.purpose)
+    opened: StateStore = SqliteStateStore.open(
+        config.path_of(config.state), wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
+    )
     return opened
 
 

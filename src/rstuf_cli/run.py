@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, Form, Verbosity
+from rstuf_cli.console import Console, Form, Verbosity, escape
 
 if TYPE_CHECKING:
     from rstuf_cli.progress import CommandProgress
@@ -112,7 +112,11 @@ class Run:
             wait=timedelta(seconds=options.wait),
             clock_trust=rstuf.ClockTrust.ACCEPTED if options.accept_clock else rstuf.ClockTrust.USUAL,
             progress=self.progress,
+            on_wait=self._waits,
         )
+
+    def _waits(self, lock: str, holder: str | None) -> None:
+        self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))
 
     def open(self) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.

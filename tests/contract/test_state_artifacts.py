@@ -11,6 +11,7 @@ from tests.support.state_backends import (
     TARGETS,
     begin,
     bin_name,
+    far_apart,
     fragment,
     publish,
     put,
@@ -27,6 +28,8 @@ from rstuf.model.roles import NewRole, RoleKind
 from rstuf.repository.interfaces import PutResult, StateReader, StateStore
 
 FULL = (0, 2**32 - 1)
+# Two paths with the same slot: the first 32 bits of their hashes are equal.
+SHARED_SLOT = ("c/21008", "c/92815")
 NAMES = [f"dist/package-{index}.tar.gz" for index in range(40)]
 
 
@@ -164,9 +167,11 @@ def test_a_few_rows_among_very_many(state_repository: StateStore) -> None:
     """A small batch that spans a large range finds what is known of it."""
     everything = sorted_rows(row(f"p/{index}") for index in range(3000))
     put(state_repository, *everything)
-    few = [everything[5], row("fresh"), everything[2500]._replace(fragment=fragment("other"))]
-    _, result = accept(state_repository, *few, replace=True)
-    assert result == PutResult(added=1, replaced=1, unchanged=1)
+    known, changed = everything[50::500], [each._replace(fragment=fragment("new")) for each in everything[150::500]]
+    number, result = accept(state_repository, row("fresh"), *known, *changed, replace=True)
+    assert result == PutResult(added=1, replaced=len(changed), unchanged=len(known))
+    with state_repository.read() as reader:
+        assert len(contents(reader, number=number)) == 3001
 
 
 def test_rows_out_of_order_are_refused(state_repository: StateStore) -> None:
@@ -484,20 +489,46 @@ def test_twins_under_different_roles_are_refused(state_repository: StateStore) -
 
 
 def test_twins_are_found_in_bulk(state_repository: StateStore) -> None:
-    """Among tens of thousands of mixed names one twin is found, wherever its other half stands."""
-    mixed = [row(f"Pkg/{index}") for index in range(25_000)]
-    plain = [row(f"plain/{index}") for index in range(5_000)]
-    for twin in ("pkg/3", "PKG/24999", "Plain/17"):
+    """Among thousands of mixed names one twin is found, wherever its other half stands, and the batch is refused."""
+    mixed = [row(f"Pkg/{index}") for index in range(3000)]
+    plain = [row(f"plain/{index}") for index in range(1500)]
+    for twin in ("pkg/3", "PKG/2999", "Plain/17"):
         with pytest.raises(PathTwin) as refused:
             put(state_repository, *mixed, *plain, row(twin))
         assert twin in {refused.value.path, refused.value.existing}
     put(state_repository, *mixed, *plain)
-    for twin in ("pkg/3", "PKG/24999", "Plain/17"):
+    for twin in ("pkg/3", "PKG/2999", "Plain/17"):
         with pytest.raises(PathTwin):
-            put(state_repository, row(twin), *(row(f"more/{index}") for index in range(3000)))
+            put(state_repository, row(twin), *(row(f"more/{index}") for index in range(2500)))
     remove(state_repository, "Pkg/3")
     put(state_repository, row("pkg/3"))
     assert role(state_repository, bin_name("pkg/3")).artifacts > 0
+
+
+@pytest.mark.parametrize(("early", "late"), [("PKG/{}", "Pkg/{}"), ("Pkg/{}", "pkg/{}"), ("pkg/{}", "Pkg/{}")])
+def test_twins_far_apart_in_one_batch_are_found(state_repository: StateStore, early: str, late: str) -> None:
+    """Thousands of names between the two halves of a twin do not hide it, whichever half comes first."""
+    far = far_apart(early, late)
+    between = [row(f"Between/{index}") for index in range(4000)]
+    with pytest.raises(PathTwin) as refused:
+        put(state_repository, *between, row(early.format(far)), row(late.format(far)))
+    assert {refused.value.path, refused.value.existing} == {early.format(far), late.format(far)}
+
+
+def test_paths_that_share_a_slot_are_kept_apart(state_repository: StateStore) -> None:
+    """Two paths whose hashes begin alike are two artifacts: neither is the other's version, twin or removal."""
+    first, second = map(row, SHARED_SLOT)
+    assert first.slot == second.slot
+    number = put(state_repository, first, second)
+    with state_repository.read() as reader:
+        assert contents(reader, number=number) == [first, second]
+    remove(state_repository, first.path)
+    assert list(states(state_repository)) == [second.path]
+    # The odd one's key has the slot of `second`, and is not `second`.
+    put(state_repository, row(first.path.upper()))
+    assert sorted(states(state_repository)) == sorted([first.path.upper(), second.path])
+    with pytest.raises(PathTwin):
+        put(state_repository, first)
 
 
 def test_replacing_a_path_is_not_meeting_a_twin(state_repository: StateStore) -> None:

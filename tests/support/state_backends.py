@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -93,6 +94,15 @@ def row(path: str, content: object = 1, **said: int) -> ArtifactRow:
 def sorted_rows(rows: Iterable[ArtifactRow]) -> list[ArtifactRow]:
     """Rows as `put_artifacts` wants them."""
     return sorted(rows, key=lambda each: each[:2])
+
+
+def far_apart(early: str, late: str) -> int:
+    """A number that, put into both templates, makes a path of the lowest slots and one of the highest."""
+    return next(
+        number
+        for number in count()
+        if slot_of(early.format(number)) < 2**28 and slot_of(late.format(number)) > 15 * 2**28
+    )
 
 
 def new_roles(bits: int | None) -> Iterator[NewRole]:

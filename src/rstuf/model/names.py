@@ -27,7 +27,7 @@ MAX_LAST_SEGMENT_BYTES: Final = 190
 MAX_ROLE_NAME: Final = 64
 
 # The common case, decided by one match: printable ASCII without " # % ? \ and without odd segments.
-_PLAIN_PATH: Final = re.compile(r"(?!.*(?:^|/)\.{0,2}(?:/|$))[ !$-&'-.0-9:->@A-\[\]-~/]{1,190}", re.ASCII)
+_PLAIN_PATH: Final = re.compile(r"(?!.*(?:^|/)[. ]*(?:/|$))[ !$-&'-.0-9:->@A-\[\]-~/]{1,190}", re.ASCII)
 _FORBIDDEN: Final = frozenset("#?%\\")
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -37,7 +37,7 @@ _ROLE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 def target_path(text: str) -> TargetPath:
     """`text` as a target path: the grammar that every client and file system reads alike.
 
-    Relative; segments separated by single slashes, none empty, `.` or `..`; no control, format, surrogate,
+    Relative; segments separated by single slashes, none of nothing but dots and spaces; no control, format, surrogate,
     private-use or unassigned characters; none of `# ? % \\` (clients do not quote them); Unicode NFC; at most 1024
     bytes of UTF-8 in all, 255 a segment and 190 in the last one.
 
@@ -70,6 +70,8 @@ def _path_fault(text: str) -> str | None:
             return "it has an empty segment (// or a slash at the end)"
         if segment in {".", ".."}:
             return f"it has the segment {segment!r}"
+        if not segment.strip(". "):
+            return "it has a segment of nothing but dots and spaces"
     if not unicodedata.is_normalized("NFC", text):
         return "it is not in Unicode normal form C"
     return _length_fault(text, segments)
@@ -94,7 +96,7 @@ def path_key(path: TargetPath) -> str:
     """
     folded = unicodedata.normalize("NFC", path.casefold()) if not path.isascii() else path.lower()
     if "./" in folded or " /" in folded or folded[-1] in ". ":
-        folded = "/".join(segment.rstrip(". ") or segment for segment in folded.split("/"))
+        folded = "/".join(segment.rstrip(". ") for segment in folded.split("/"))
     return folded
 
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,12 @@ from rstuf.errors import Locked
 
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
+# Who waits longer than this is told for whom.
+_PATIENCE: Final = 1.0
 _HOLDER_BYTES: Final = 1024
+
+
+OnWait = Callable[[str, str | None], None]
 
 
 class FileLock:
@@ -33,10 +38,16 @@ class FileLock:
     Threads that share the object queue in the process; everybody else is kept out by the file.
     """
 
-    def __init__(self, path: Path, *, label: str) -> None:
-        """A lock on `path`, which is made when it is missing; `label` names it for people ("write")."""
+    def __init__(self, path: Path, *, label: str, on_wait: OnWait | None = None) -> None:
+        """A lock on `path`, which is made when it is missing.
+
+        Args:
+            label: names it for people ("write").
+            on_wait: told once, after a second of waiting, the label and who holds the lock (None where unknown).
+        """
         self._path = path
         self._label = label
+        self._on_wait = on_wait
         self._threads = threading.Lock()
 
     @contextmanager
@@ -89,7 +100,7 @@ class FileLock:
             os.close(descriptor)
 
     def _take(self, started: float, deadline: float) -> int:
-        pause = _FIRST_PAUSE
+        pause, told = _FIRST_PAUSE, self._on_wait is None
         while True:
             descriptor = self._try()
             if descriptor is not None:
@@ -97,6 +108,9 @@ class FileLock:
             now = time.monotonic()
             if now >= deadline:
                 raise Locked(self._label, holder=self.holder(), waited=now - started)
+            if not told and now - started >= _PATIENCE and self._on_wait is not None:
+                self._on_wait(self._label, self.holder())
+                told = True
             time.sleep(min(pause, deadline - now))
             pause = min(pause * 2, _LONGEST_PAUSE)
 

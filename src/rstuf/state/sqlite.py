@@ -15,7 +15,7 @@ from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, sto
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
 from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, has_side_files, translated
-from rstuf.state.locks import FileLock
+from rstuf.state.locks import FileLock, OnWait
 from rstuf.state.readers import Readers
 from rstuf.state.schema import FORMAT, format_of, migrate
 from rstuf.state.spool import FileSpool
@@ -31,33 +31,34 @@ PUBLISH_LOCK: Final = "publish.lock"
 class SqliteStateStore:
     """`StateStore` in one file, with its locks beside it. May be shared by threads."""
 
-    def __init__(self, path: Path, *, wait: timedelta, purpose: str) -> None:
+    def __init__(self, path: Path, *, wait: timedelta, purpose: str, on_wait: OnWait | None = None) -> None:
         """Use `create` or `open`."""
         self._path = path
         self._wait = wait
         self._purpose = purpose
-        self._write_lock = FileLock(path.parent / WRITE_LOCK, label="write")
-        self._publish_lock = FileLock(path.parent / PUBLISH_LOCK, label="publication")
+        self._write_lock = FileLock(path.parent / WRITE_LOCK, label="write", on_wait=on_wait)
+        self._publish_lock = FileLock(path.parent / PUBLISH_LOCK, label="publication", on_wait=on_wait)
         self._readers = Readers(path)
         self._writer: sqlite3.Connection | None = None
         self._writer_file: tuple[int, int] | None = None
         self._holding = threading.local()
 
     @classmethod
-    def create(cls, path: Path, *, wait: timedelta, purpose: str) -> Self:
+    def create(cls, path: Path, *, wait: timedelta, purpose: str, on_wait: OnWait | None = None) -> Self:
         """A new, empty state, readable by its owner alone; durable, name included, on return.
 
         Args:
             path: of the database; its directory exists.
             wait: how long to wait for locks.
             purpose: what a lock says of its holder ("rstuf artifact add").
+            on_wait: told for whom it waits; see `FileLock`.
 
         Raises:
             WorkspaceExists: there is something at `path`.
             StorageError: it cannot be written.
             Locked: another process writes in this directory.
         """
-        store = cls(path, wait=wait, purpose=purpose)
+        store = cls(path, wait=wait, purpose=purpose, on_wait=on_wait)
         with store._write_lock.hold(wait=wait, purpose=purpose):
             if os.path.lexists(path):
                 raise WorkspaceExists(str(path.parent), path.name)
@@ -65,7 +66,7 @@ class SqliteStateStore:
         return store
 
     @classmethod
-    def open(cls, path: Path, *, wait: timedelta, purpose: str) -> Self:
+    def open(cls, path: Path, *, wait: timedelta, purpose: str, on_wait: OnWait | None = None) -> Self:
         """The state at `path`; for the arguments see `create`.
 
         Raises:
@@ -75,7 +76,7 @@ class SqliteStateStore:
         """
         with translated(path, action="read"), closing(connect_once(path)) as connection:
             format_of(connection, path)
-        return cls(path, wait=wait, purpose=purpose)
+        return cls(path, wait=wait, purpose=purpose, on_wait=on_wait)
 
     @contextmanager
     def read(self) -> Iterator[StateReader]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -130,3 +131,29 @@ def test_accepting_does_not_wait_for_a_publication(workspace: Path, tmp_path: Pa
             release.set()
             holder.join()
         assert repository.publish().published
+
+
+def test_who_waits_is_told_for_whom(workspace: Path) -> None:
+    """A command that waits for a lock says after a second who holds it, and goes on when it is free."""
+    told: list[tuple[str, str | None]] = []
+    patient = Session(
+        purpose="test", actor="test", secrets=NoSecrets(), on_wait=lambda lock, holder: told.append((lock, holder))
+    )
+    with open_repository(workspace, patient) as repository, open_repository(workspace, _session()) as other:
+        held, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with other._ports.state.publication_lock(purpose="rstuf publish"):
+                held.set()
+                release.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert held.wait(10)
+        threading.Timer(1.5, release.set).start()
+        assert not repository.publish().published
+        holder.join()
+    ((lock, who),) = told
+    assert lock == "publication"
+    assert who is not None
+    assert who.startswith(f"pid {os.getpid()} (rstuf publish), since ")

@@ -233,7 +233,7 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
 
 
 def test_what_a_living_writer_has_stays(tmp_path: Path) -> None:
-    """While one writer is at work, another does not take its temporary file away."""
+    """While one writer is at work, another does not take its temporary file away, even if a third was there first."""
     inside, go_on = threading.Event(), threading.Event()
     real = durable.flush
 
@@ -245,11 +245,14 @@ def test_what_a_living_writer_has_stays(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(durable, "flush", flush)
+        third = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(third, fcntl.LOCK_SH)
         slow = threading.Thread(
             target=write_file, args=(tmp_path / "slow", b"s"), kwargs={"mode": PUBLIC_FILE, "how": How.CREATE}
         )
         slow.start()
         assert inside.wait(30)
+        os.close(third)
         write_file(tmp_path / "fast", b"f", mode=PUBLIC_FILE, how=How.CREATE)
         go_on.set()
         slow.join()
@@ -304,11 +307,12 @@ def test_where_nothing_creates_a_name_once_none_is_given(tmp_path: Path, monkeyp
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("data", [b"", b"data"])
 @pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "directory"])
-def test_only_a_regular_file_can_be_equal(tmp_path: Path, kind: str) -> None:
+def test_only_a_regular_file_can_be_equal(tmp_path: Path, kind: str, data: bytes) -> None:
     """A link, a pipe or a directory under the name is other than our file, even where it leads to equal bytes."""
     path, same = tmp_path / "file", tmp_path / "same"
-    same.write_bytes(b"data")
+    same.write_bytes(data)
     if kind == "fifo":
         os.mkfifo(path)
     elif kind == "directory":
@@ -316,7 +320,7 @@ def test_only_a_regular_file_can_be_equal(tmp_path: Path, kind: str) -> None:
     else:
         path.symlink_to(same if kind == "link" else tmp_path / "nothing")
     with pytest.raises(NameTaken):
-        write_file(path, b"data", mode=PUBLIC_FILE, how=How.CREATE)
+        write_file(path, data, mode=PUBLIC_FILE, how=How.CREATE)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -307,13 +308,16 @@ def test_what_a_living_batch_has_stays(metadata: FilesystemMetadataStorage, tmp_
     with subprocess.Popen([*command, "live"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
         assert living.stdin is not None
         assert living.stdout is not None
-        living.stdout.readline()
-        living.send_signal(signal.SIGSTOP)
-        metadata.prepare()
-        assert len(unfinished(tmp_path / "metadata")) == 41
-        living.send_signal(signal.SIGCONT)
-        living.stdin.close()
-        assert living.wait(30) == 0
+        try:
+            living.stdout.readline()
+            living.send_signal(signal.SIGSTOP)
+            metadata.prepare()
+            assert len(unfinished(tmp_path / "metadata")) == 41
+            living.send_signal(signal.SIGCONT)
+            living.stdin.close()
+            assert living.wait(30) == 0
+        finally:
+            living.kill()
     assert len(tree(tmp_path / "metadata")) == 40
     assert unfinished(tmp_path / "metadata") == []
 
@@ -355,7 +359,6 @@ def test_several_batches_at_once(artifacts: FilesystemArtifactStorage, tmp_path:
 
 def test_a_failing_batch_takes_nothing_from_another(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
     """While one batch fails over and over and takes back the directories it made, another's contents arrive."""
-    (tmp_path / "targets" / stored("x/taken", b"t")).parent.mkdir(exist_ok=True)
     (tmp_path / "targets/zz").write_bytes(b"a file in the way")
     done, errors, failed = threading.Event(), [], []
 
@@ -382,6 +385,19 @@ def test_a_failing_batch_takes_nothing_from_another(artifacts: FilesystemArtifac
     assert errors == []
     assert failed
     assert len(tree(tmp_path / "targets")) == 21
+
+
+def test_directories_that_another_batch_may_rely_on_stay(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
+    """While any other batch gives names, a failing one leaves the directories it made; else it takes them back."""
+    targets = tmp_path / "targets"
+    (targets / "zz").write_bytes(b"a file in the way")
+    other = os.open(targets, os.O_RDONLY)
+    for held in (True, False):
+        fcntl.flock(other, fcntl.LOCK_SH if held else fcntl.LOCK_UN)
+        with pytest.raises(StorageError):
+            keep(artifacts, {f"{held}/sub/bad": b"b", "zz/bad": b"b"})
+    os.close(other)
+    assert sorted(str(path.relative_to(targets)) for path in targets.rglob("[TFs]*")) == ["True", "True/sub"]
 
 
 # --- durability ------------------------------------------------------------------------------------------
