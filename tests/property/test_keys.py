@@ -242,6 +242,7 @@ def test_real_ed25519_keys_pass():
         "\ud800" * 64,
         "é" * 64,
     ],
+    ids=range(10),
 )
 def test_ed25519_keys_are_64_hexadecimal_digits(public):
     """Anything else under that type is refused, so that no two readers see two keys in it."""

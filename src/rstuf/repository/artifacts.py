@@ -128,6 +128,9 @@ def add_files(
         SourceChanged: one was changed while it was read; nothing was taken.
         StorageError: contents could not be stored.
     """
+    if ports.artifacts is not None:
+        # What an interrupted command left half-copied goes first.
+        ports.artifacts.prepare()
     keeping = ports.artifacts.batch() if ports.artifacts is not None else nullcontext(_HashOnly())
     with ports.state.read() as reader:
         reader.settings()

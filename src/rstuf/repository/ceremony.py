@@ -26,7 +26,7 @@ from rstuf.metadata.render import sign_with
 from rstuf.metadata.root import Signatories, first_root, targets_over_bins
 from rstuf.metadata.views import Signature
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource
@@ -112,9 +112,16 @@ def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime
             entries[key.name] = _known_key(key, maker=maker, now=now)
     _refuse_same_keys(entries.values())
     root = _sign_root(plan, entries, opened, signers, now=now)
-    for name in (plan.online, *plan.targets_signers):
-        if name not in opened:
-            opened[name] = signers.open(entries[name])
+    if plan.online not in opened:
+        opened[plan.online] = signers.open(entries[plan.online])
+    _open_enough(
+        TARGETS,
+        plan.targets_signers,
+        threshold=plan.targets_threshold,
+        entries=entries,
+        opened=opened,
+        signers=signers,
+    )
     by_id = {signer.keyid: signer for signer in opened.values()}
     return PreparedCeremony(plan, entries, list(made.values()), root, now, _notes(plan), by_id)
 
@@ -213,21 +220,41 @@ def _sign_root(
     root = Signatories([entries[name].key for name in plan.root_signers], plan.root_threshold)
     roles = {ROOT: root, TARGETS: targets if plan.targets_signers else online, SNAPSHOT: online, TIMESTAMP: online}
     unsigned = first_root(roles, expires=now + plan.periods[ROOT].expires)
+    present = _open_enough(
+        ROOT, plan.root_signers, threshold=plan.root_threshold, entries=entries, opened=opened, signers=signers
+    )
+    signatures = [Signature(opened[name].keyid, opened[name].sign(unsigned.payload)) for name in present]
+    return sign_with(unsigned, signatures).data
+
+
+def _open_enough(
+    role: RoleName,
+    names: Sequence[str],
+    *,
+    threshold: int,
+    entries: Mapping[str, KeyEntry],
+    opened: dict[str, RoleSigner],
+    signers: SignerSource,
+) -> list[str]:
+    """Open those of a role's keys that are at hand; their names.
+
+    Raises:
+        SigningError: they do not meet the threshold.
+    """
     away: dict[str, RstufError] = {}
-    for name in plan.root_signers:
+    for name in names:
         if name not in opened:
             try:
                 opened[name] = signers.open(entries[name])
             except (SigningError, UnsafeDirectory) as error:
                 away[name] = error
-    present = [name for name in plan.root_signers if name in opened]
-    if len(present) < plan.root_threshold:
+    present = [name for name in names if name in opened]
+    if names and len(present) < threshold:
         if len(away) == 1:
             raise next(iter(away.values()))
         reasons = {name: getattr(error, "reason", error.message) for name, error in away.items()}
-        raise NotEnoughSigners(ROOT, available=len(present), threshold=plan.root_threshold, reasons=reasons)
-    signatures = [Signature(opened[name].keyid, opened[name].sign(unsigned.payload)) for name in present]
-    return sign_with(unsigned, signatures).data
+        raise NotEnoughSigners(role, available=len(present), threshold=threshold, reasons=reasons)
+    return present
 
 
 def _notes(plan: Plan) -> tuple[str, ...]:

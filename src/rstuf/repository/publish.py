@@ -65,11 +65,12 @@ def plan_publication(ports: Ports) -> PublicationPlan:
         reader.settings()
         changed = changed_parts(reader)
         parts = with_followers(reader, changed) if changed else []
+        timestamp = reader.role(TIMESTAMP)
     return PublicationPlan(
         roles=tuple(
             RoleChange(part.role.name, part.role.visible, part.role.version + 1, part.reason) for part in parts
         ),
-        artifacts_waiting=bool(changed),
+        timestamp_version=timestamp.version + 1 if parts else timestamp.visible,
     )
 
 

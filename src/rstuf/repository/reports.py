@@ -56,10 +56,14 @@ class RoleChange:
 
 @dataclass(frozen=True, slots=True)
 class PublicationPlan:
-    """What a publication would bring; nothing was written for it."""
+    """What a publication would bring; nothing was written for it.
+
+    Attributes:
+        timestamp_version: what the visible timestamp would be afterwards; as it is where nothing would be published.
+    """
 
     roles: tuple[RoleChange, ...]
-    artifacts_waiting: bool
+    timestamp_version: int
 
 
 class Recovery(StrEnum):
@@ -110,11 +114,12 @@ class RenewalReport:
 
 
 class Health(StrEnum):
-    """A repository at a glance: nothing to do, something due, or something overdue."""
+    """A repository at a glance: nothing to do, something due, something overdue, or something clients cannot read."""
 
     HEALTHY = "healthy"
     DUE = "due"
     OVERDUE = "overdue"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True)

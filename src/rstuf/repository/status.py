@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import datetime
 
-from rstuf.errors import CeremonyUnfinished, InvalidMetadata, StorageError
+from rstuf.errors import CeremonyUnfinished, StorageError
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
@@ -67,10 +69,12 @@ def _one(ports: Ports, role: RoleState, keys: RoleKeys, *, now: datetime) -> Rol
     try:
         data = ports.metadata.read(name, limit=_LIMITS[role.name])
         signed_by = tuple(each.keyid for each in read_signatures(data))
-    except (StorageError, InvalidMetadata, ValueError):
-        # What is damaged is what `verify` reports; a look at the rest must still be possible.
-        signed_by = ()
-    return _status(role.name, [role], keys, signed_by, now=now)
+        intact = role.file is not None and hashlib.sha256(data).hexdigest() == role.file.sha256
+    except (StorageError, ValueError, KeyError, TypeError):
+        # A look at the rest must still be possible.
+        signed_by, intact = (), False
+    seen = _status(role.name, [role], keys, signed_by, now=now)
+    return seen if intact else replace(seen, health=Health.DAMAGED)
 
 
 def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, *, now: datetime) -> RoleStatus:

@@ -59,7 +59,7 @@ def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
         {
             "published": False,
             "dry_run": True,
-            "timestamp_version": _timestamp_version(plan.roles),
+            "timestamp_version": plan.timestamp_version,
             "roles": [role_document(role) for role in plan.roles],
             "bytes": 0,
         }
@@ -67,7 +67,7 @@ def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
     if not plan.roles:
         console.line("nothing to publish")
         return
-    console.line(f"would publish as timestamp v{number(_timestamp_version(plan.roles) or 0)}")
+    console.line(f"would publish as timestamp v{number(plan.timestamp_version)}")
     console.line()
     width = max(len(role.name) for role in plan.roles)
     for role in _shown(plan.roles):
@@ -83,7 +83,3 @@ def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
 def _shown(roles: Sequence[rstuf.RoleChange]) -> Sequence[rstuf.RoleChange]:
     """All roles, or the first and the last ones: the last are snapshot and timestamp."""
     return roles if len(roles) <= _MAX_ROWS else (*roles[: _MAX_ROWS - 2], *roles[-2:])
-
-
-def _timestamp_version(roles: Sequence[rstuf.RoleChange]) -> int | None:
-    return next((role.version for role in roles if role.name == "timestamp"), None)

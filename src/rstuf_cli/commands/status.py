@@ -37,7 +37,8 @@ def status(
     ctx: typer.Context,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit 7 when a role is due for renewal, 8 when one has expired.")
+        bool,
+        typer.Option("--check", help="Exit 7 when a role is due for renewal, 8 when one has expired or is damaged."),
     ] = False,
 ) -> int:
     """Show roles, keys and expiry at a glance, and what to do next.
@@ -62,6 +63,10 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
     steps = []
     overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
+    damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
+    if damaged and not seen.interrupted:
+        names = ", ".join(role.name for role in damaged)
+        steps.append(Step("rstuf verify", f"clients cannot read {names}: missing, or not what was published"))
     if overdue:
         names = ", ".join(role.name for role in overdue)
         steps.append(Step("rstuf renew", f"clients refuse {names}: expired", min(role.expires for role in overdue)))
@@ -117,7 +122,8 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
         rstuf.Health.HEALTHY: console.paint("healthy", Style.GOOD),
         rstuf.Health.DUE: console.paint("time to renew", Style.WARN),
     }
-    health = words.get(seen.health, console.paint("expired", Style.BAD))
+    worst = "damaged" if seen.health == rstuf.Health.DAMAGED else "expired"
+    health = words.get(seen.health, console.paint(worst, Style.BAD))
     head = f"{console.paint(escape(seen.repository), Style.STRONG)}  ·  {count(seen.artifacts, 'artifact')}"
     console.line(f"{head} in {count(seen.bins, 'bin')}  ·  {health}{things}")
     console.line()

@@ -28,7 +28,8 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import ClockTrust
 from rstuf.repository.publish import Spacing, plan_publication, publish
 from rstuf.repository.renewal import renew
-from rstuf.repository.reports import Reason, Recovery
+from rstuf.repository.reports import Health, Reason, Recovery
+from rstuf.repository.status import look
 from rstuf.state.sqlite import SqliteStateStore
 from rstuf.storage.memory import MemoryMetadataStorage
 
@@ -547,3 +548,38 @@ def test_errors_are_ours(engine: Engine, tmp_path: Path) -> None:
         engine.metadata.show(name, originals[name])
     publish(engine.ports)
     check_client(engine, tmp_path / "client")
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.root.json"])
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_look_sees_damage(engine: Engine, name: str, damage: str) -> None:
+    """A top-level file that is missing or not what was published makes the repository damaged at a glance."""
+    assert look(engine.ports).health is Health.HEALTHY
+    if damage == "missing":
+        engine.metadata.remove(name)
+    else:
+        engine.metadata.show(name, engine.metadata.files[name] + b" ")
+    assert look(engine.ports).health is Health.DAMAGED
+
+
+def test_a_ceremony_needs_no_more_signers_than_its_thresholds(tmp_path: Path) -> None:
+    """Of three targets signers two sign; the third may be away. Below the threshold nothing is made."""
+    keys = {
+        name: {"generate": "ed25519", "encrypt": False, "signer": f"file:{name}.key"}
+        for name in ("one", "two", "online", "red", "green")
+    }
+    document = plan_document(
+        keys=keys | {"blue": {"public": "blue"}},
+        targets={"expires": "365d", "threshold": 2, "signers": ["red", "green", "blue"]},
+    )
+    engine = Engine.new(tmp_path / "repository", document=document)
+    engine.keys.generate("blue", "ed25519", "", encrypt=False, reuse=False, added=engine.clock.now())
+    engine.keys.away = {"blue"}
+    engine.ceremony()
+    check_client(engine, tmp_path / "client")
+    few = Engine.new(tmp_path / "few", document=document | {"targets": document["targets"] | {"threshold": 3}})
+    few.keys.made["blue"] = engine.keys.made["blue"]
+    few.keys.away = {"blue"}
+    with pytest.raises(SignerUnavailable):
+        few.ceremony()
+    assert not few.metadata.files

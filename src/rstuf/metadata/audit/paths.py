@@ -76,6 +76,9 @@ def role_name_fault(name: str) -> str | None:
     return None
 
 
+Head = tuple[int, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Bin:
     """One of 2^`bits` bins: `index` is the leading bits of SHA-256 of the paths that it holds (TAP 15).
@@ -120,13 +123,22 @@ class Pattern:
     """A PATHPATTERN (TUF §4.5): shell wildcards, none of which matches a slash.
 
     Matching takes at most the product of the two lengths: no pattern is slow.
+
+    Attributes:
+        head: how many segments a path must have, and its first one where the pattern says which (else None).
+        effort: how many times a path's length matching may take, at most.
+        has_class: whether it uses [...].
     """
 
-    __slots__ = ("_segments", "has_class")
+    __slots__ = ("_segments", "effort", "has_class", "head")
 
     def __init__(self, pattern: str) -> None:
-        self._segments = [_tokens(segment) for segment in pattern.split("/")]
+        segments = pattern.split("/")
+        self._segments = [_tokens(segment) for segment in segments]
         tokens = [token for segment in self._segments for token in segment]
+        plain = all(token != _ANY and isinstance(token, str) for token in self._segments[0])
+        self.head: Head = (len(segments), segments[0] if plain else None)
+        self.effort = max((len(each) if each.count(_ANY) > 1 else 1) for each in self._segments)
         self.has_class = any(isinstance(token, _Class) and token != _ONE for token in tokens)
 
     def matches(self, path: str) -> bool:

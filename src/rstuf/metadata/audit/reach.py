@@ -14,40 +14,44 @@ from typing import Any, Final
 from rstuf.metadata.audit.clients import PYTHON_TUF
 from rstuf.metadata.audit.document import Fault, canonical
 from rstuf.metadata.audit.findings import Code, Findings, Note
-from rstuf.metadata.audit.paths import bin_name, bin_of, path_digest
+from rstuf.metadata.audit.paths import Head, Pattern, bin_name, bin_of, path_digest
 from rstuf.metadata.audit.shapes import Edge, Succinct
 
-# Matching a pattern is the unit. Trees that people make need a few for every path.
-MAX_WORK: Final = 30_000_000
+# A unit is some microseconds at most. Trees that people make need about five for every artifact.
+MAX_WORK: Final = 20_000_000
+_STEPS_A_UNIT: Final = 32
 MAX_TWINS: Final = 100_000
 Content = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(slots=True)
 class Delegator:
-    """A role that delegates."""
+    """A role that delegates, with its delegations where a path finds them without looking at all of them."""
 
     edges: tuple[Edge, ...]
     succinct: Succinct | None
     _by_prefix: dict[str, list[int]] = field(default_factory=dict)
+    _by_head: dict[Head, list[tuple[int, Pattern]]] = field(default_factory=dict)
     _lengths: tuple[int, ...] = ()
-    _patterns: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for position, edge in enumerate(self.edges):
-            if edge.prefixes is None:
-                self._patterns.append(position)
+            for pattern in edge.patterns or ():
+                self._by_head.setdefault(pattern.head, []).append((position, pattern))
             for prefix in edge.prefixes or ():
                 self._by_prefix.setdefault(prefix, []).append(position)
         self._lengths = tuple(sorted({len(prefix) for prefix in self._by_prefix}))
 
     def matching(self, path: str, digest: str) -> tuple[list[Edge], int]:
         """The delegations for a path, in order, and how much work it was to find them."""
-        found = [position for position in self._patterns if self.edges[position].matches(path, digest)]
+        first, *others = path.split("/")
+        size = len(others) + 1
+        candidates = [*self._by_head.get((size, first), ()), *self._by_head.get((size, None), ())]
+        found = {position for position, pattern in candidates if pattern.matches(path)}
         for length in self._lengths:
-            found += self._by_prefix.get(digest[:length], ())
-        work = 1 + len(self._lengths) + sum(len(self.edges[position].patterns or ()) for position in self._patterns)
-        return [self.edges[position] for position in sorted(set(found))], work
+            found.update(self._by_prefix.get(digest[:length], ()))
+        effort = sum(1 + pattern.effort * len(path) // _STEPS_A_UNIT for _, pattern in candidates)
+        return [self.edges[position] for position in sorted(found)], 1 + len(self._lengths) + effort
 
 
 class Tree:
@@ -56,20 +60,21 @@ class Tree:
     def __init__(self) -> None:
         self.delegators: dict[str, Delegator] = {}
         self.work = 0
-        self._by_pattern: set[str] = set()
+        self._incoming: dict[str, list[Edge]] = {}
 
     def add(self, name: str, edges: tuple[Edge, ...], succinct: Succinct | None) -> None:
         """A role delegates."""
         self.delegators[name] = Delegator(edges, succinct)
-        self._by_pattern.update(edge.name for edge in edges if edge.prefixes is None)
+        for edge in edges:
+            self._incoming.setdefault(edge.name, []).append(edge)
 
     def is_plain(self) -> bool:
         """Whether nothing can overlap: only targets delegates, and only to succinct bins."""
         return all(name == "targets" and not node.edges for name, node in self.delegators.items())
 
-    def has_patterns(self, name: str) -> bool:
-        """Whether a delegation to that role is by patterns."""
-        return name in self._by_pattern
+    def incoming(self, name: str) -> list[Edge]:
+        """The delegations to a role, from whomever."""
+        return self._incoming.get(name, [])
 
     def walk(self, path: str, digest: str) -> list[str]:
         """The roles that a client visits for `path`, in order, if it never finds it (TUF §5.6.7)."""
@@ -161,15 +166,12 @@ class Reach:
                 self._findings.problem(Code.SHADOWED, message, role=role, path=path)
 
     def _report(self, role: str, path: str, digest: str) -> None:
-        delegations = (
-            [edge for node in self._tree.delegators.values() for edge in node.edges if edge.name == role]
-            if len(self._tree.delegators) < 100
-            else []
-        )
+        delegations = self._tree.incoming(role)
+        self._tree.work += sum(1 + len(edge.patterns or ()) for edge in delegations)
         if any(edge.matches(path, digest) for edge in delegations):
             message = "no client reaches it: a delegation before it ends the search, or it is too deep"
             self._findings.problem(Code.UNREACHABLE, message, role=role, path=path)
-        elif self._tree.has_patterns(role) or role == "targets":
+        elif role == "targets" or any(edge.prefixes is None for edge in delegations):
             self._findings.problem(Code.NOT_DELEGATED, "no delegation to this role is for it", role=role, path=path)
         else:
             self._findings.problem(Code.WRONG_BIN, "no client looks for this path in this bin", role=role, path=path)
