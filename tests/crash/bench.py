@@ -1,0 +1,101 @@
+"""One worker's bench: a zygote, a workspace to harm, clients to judge it, and the one way in which it must heal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash.judges import Judge
+from tests.crash.ledger import Ledger
+from tests.crash.operations import DETOURS, FILES, HOUR, LATER, PUBLISH, View, Words, digest
+from tests.crash.runs import Outcome, Trace, Zygote
+from tests.crash.worlds import World
+from tests.support.clients import Site, directory_site
+
+
+@dataclass(slots=True)
+class Result:
+    """One point.
+
+    Attributes:
+        point: where it was, in words.
+        reached: whether the disturbance happened at all; if not, it is no point.
+        wrong: losses, each with its number.
+        notes: what is counted without being wrong.
+    """
+
+    operation: str
+    point: str
+    reached: bool = True
+    wrong: list[str] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+class Bench:
+    """Where points are tried, one after the other."""
+
+    def __init__(self, scratch: Path, *, fault: str | None = None) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self.scratch = scratch
+        self.zygote = Zygote(scratch, fault=fault)
+        self.healer = self.zygote
+        self.mend: Callable[[Path], None] = lambda state: None
+        self.place = scratch / "place"
+        self.trace = scratch / "trace"
+
+    def close(self) -> None:
+        self.zygote.close()
+
+    @property
+    def site(self) -> Site:
+        return directory_site(self.place / "repo/metadata", self.place / "repo/targets")
+
+    def judge(self, world: World) -> Judge:
+        """Clients at the start of `world`."""
+        return Judge(world, self.scratch / "clients")
+
+    def run(self, world: World, words: Words, *, shift: float, trace: Trace | None = None) -> Outcome:
+        """A command on the workspace."""
+        return world.run(self.zygote, words, self.place, shift=shift, trace=trace)
+
+    def before(self, world: World) -> list[View | None]:
+        """What clients may see while the operation is under way."""
+        return [world.before, world.after, *([None] if world.root is None else [])]
+
+    def heal(self, world: World, judge: Judge, ledger: Ledger, *, acknowledged: bool, turn: int = 0) -> list[str]:
+        """Run the command again, once (or, if it was acknowledged, only `publish`), and look.
+
+        Args:
+            turn: on odd turns another command comes first, as cron's might; on even ones work goes on afterwards.
+        """
+        operation, shift = world.operation, world.operation.shift + HOUR
+        wrong: list[str] = []
+        self.mend(self.place / "repo/state.db")
+        if turn % 2 and world.root is not None:
+            wrong += self._again(world, DETOURS[turn // 2 % len(DETOURS)], shift=shift)
+            wrong += judge.look(self.site, self.before(world), "after another command", shift=shift)
+        if acknowledged:
+            wrong += self._again(world, PUBLISH, shift=shift)
+        else:
+            wrong += self._again(world, operation.argv, shift=shift, fine=operation.rerun_errors)
+            if operation.finish is not None:
+                wrong += self._again(world, operation.finish, shift=shift)
+        wrong += judge.look(self.site, [world.after], "after one rerun", shift=shift)
+        wrong += ledger.note(self.place / "repo")
+        if turn % 2 or wrong:
+            return wrong
+        wrong += self._again(world, LATER, shift=shift + HOUR)
+        later = {**world.after, "later.bin": digest(FILES["later.bin"])}
+        wrong += judge.look(self.site, [later], "after the next change", shift=shift + HOUR)
+        return wrong + ledger.note(self.place / "repo")
+
+    def _again(self, world: World, words: Words, *, shift: float, fine: frozenset[str] = frozenset()) -> list[str]:
+        outcome = world.run(self.healer, words, self.place, shift=shift)
+        if outcome.hung:
+            return [f"L5: {' '.join(words)} hung"]
+        if outcome.code != 0 and outcome.error not in fine:
+            said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-300:]
+            return [f"L5: {' '.join(words)} ended with {outcome.code}: {said}"]
+        return []

@@ -1,0 +1,132 @@
+"""T15: system calls that fail. The command says why in one line, clients notice nothing, and running it again heals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Final
+
+from tests.crash.bench import Bench, Result
+from tests.crash.runs import Outcome, Trace
+from tests.crash.trace import Call, changing
+from tests.crash.worlds import World
+
+_WRITE = ("ENOSPC", "EIO", "EDQUOT", "EINTR")
+_SYNC = ("EIO", "ENOSPC", "EDQUOT", "EINTR")
+_NAME = ("ENOSPC", "EROFS", "EACCES", "EIO", "EDQUOT")
+_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
+    "openat": ("ENOSPC", "EACCES", "EMFILE", "EROFS", "EDQUOT", "EIO", "EINTR"),
+    "write": _WRITE,
+    "pwrite64": _WRITE,
+    "writev": _WRITE,
+    "copy_file_range": _WRITE,
+    "fallocate": _WRITE,
+    "ftruncate": ("EIO", "ENOSPC"),
+    "fsync": _SYNC,
+    "fdatasync": _SYNC,
+    "syncfs": _SYNC,
+    "rename": _NAME,
+    "renameat": _NAME,
+    "renameat2": _NAME,
+    "link": _NAME,
+    "linkat": _NAME,
+    "mkdir": _NAME,
+    "mkdirat": _NAME,
+    "unlink": ("EROFS", "EACCES", "EIO"),
+    "unlinkat": ("EROFS", "EACCES", "EIO"),
+    "rmdir": ("EROFS", "EACCES", "EIO"),
+    "fchmod": ("EROFS", "EACCES"),
+    "chmod": ("EROFS", "EACCES"),
+}
+_OPEN_ONLY = ("EMFILE", "EACCES", "EIO")
+_ALL_FROM_HERE = frozenset({"ENOSPC", "EDQUOT", "EROFS", "EMFILE"})
+"""Errors that stay once they are there: they are tried both for one call and for all from there on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPoint:
+    """One system call that fails, or with `lasting` all of its name from there on."""
+
+    name: str
+    ordinal: int
+    where: str
+    error: str
+    lasting: bool
+
+    @property
+    def unflushed(self) -> bool:
+        """Whether it keeps something that clients fetch from becoming durable (EINTR may be tried again)."""
+        published = "repo/metadata" in self.where or "repo/targets" in self.where
+        return "sync" in self.name and published and self.error != "EINTR"
+
+    def __str__(self) -> str:
+        return f"{self.error}{' from here on' if self.lasting else ''} at {self.where} #{self.ordinal}"
+
+
+def points(bench: Bench, calls: Sequence[Call]) -> list[ErrorPoint]:
+    """Every error that each call could meet."""
+    return [point for call in calls for point in _points_of(call, call.where(str(bench.place)))]
+
+
+def _points_of(call: Call, where: str) -> Iterator[ErrorPoint]:
+    errors = _ERRORS.get(call.name, ())
+    if call.name == "openat" and not changing(call):
+        errors = _OPEN_ONLY
+    for error in errors:
+        yield ErrorPoint(call.name, call.ordinal, where, error, lasting=False)
+        # All writes failing would silence the command too, which says nothing about it.
+        if error in _ALL_FROM_HERE and call.name != "write":
+            yield ErrorPoint(call.name, call.ordinal, where, error, lasting=True)
+
+
+def spread_errors(points: Sequence[ErrorPoint], limit: int, seed: int) -> list[ErrorPoint]:
+    """At most `limit` points: over all calls evenly, and of each the errors in turn."""
+    by_call: dict[tuple[str, int], list[ErrorPoint]] = {}
+    for point in points:
+        by_call.setdefault((point.name, point.ordinal), []).append(point)
+    if limit >= len(points):
+        return list(points)
+    groups = list(by_call.values())
+    turn = cycle(range(seed, seed + 840))
+    step = max(1.0, len(groups) / limit)
+    picked = [groups[int(index * step)] for index in range(min(limit, len(groups)))]
+    return [group[next(turn) % len(group)] for group in picked]
+
+
+def fail_at(bench: Bench, world: World, point: ErrorPoint) -> Result:
+    """Let that call fail; clients look; run the command again; clients look."""
+    world.copy(bench.place)
+    judge, ledger = bench.judge(world), world.ledger.copy()
+    words = tuple(word for word in world.operation.argv if word != "--json")
+    when = f"{point.ordinal}+" if point.lasting else str(point.ordinal)
+    injection = f"{point.name}:error={point.error}:when={when}"
+    shift = world.operation.shift
+    outcome = bench.run(world, words, shift=shift, trace=Trace(bench.trace, [injection]))
+    reached = b"(INJECTED)" in bench.trace.read_bytes()
+    result = Result(world.operation.name, str(point), reached=reached)
+    if not reached:
+        result.notes["not reached"] += 1
+        return result
+    result.notes["refused" if outcome.code else "harmless"] += 1
+    result.wrong += _manners(outcome)
+    if outcome.code == 0 and point.unflushed:
+        result.wrong.append("L1: published bytes or names could not be made durable, and it called that success")
+    result.wrong += judge.look(bench.site, bench.before(world), "after the error", shift=shift)
+    result.wrong += ledger.note(bench.place / "repo")
+    result.wrong += bench.heal(world, judge, ledger, acknowledged=outcome.code == 0, turn=point.ordinal)
+    return result
+
+
+def _manners(outcome: Outcome) -> list[str]:
+    """How it said what happened."""
+    said = outcome.stderr.decode(errors="replace")
+    if outcome.hung:
+        return ["L5: it hung"]
+    if outcome.code < 0:
+        return [f"manners: signal {-outcome.code} ended it"]
+    if "Traceback" in said:
+        return [f"manners: a traceback: {said.strip()[-200:]}"]
+    if outcome.code != 0 and not any(line.startswith("error: ") for line in said.splitlines()):
+        return [f"manners: it ended with {outcome.code} and said no reason: {said.strip()[-200:]!r}"]
+    return []

@@ -1,0 +1,322 @@
+"""Defects that are put into a running rstuf on purpose, to show that these tests see them.
+
+Each is a mistake that a publisher of this kind has really shipped, or easily could. It is patched into the zygote,
+never into the source. A defect that no suite notices fails the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sqlite3
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+
+def shift_clock(seconds: float) -> None:
+    """Set rstuf's clock ahead by `seconds`."""
+    from rstuf.clock import SystemClock
+
+    real, shift = SystemClock.now, timedelta(seconds=seconds)
+    SystemClock.now = lambda self: real(self) + shift  # type: ignore[method-assign]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A defect.
+
+    Attributes:
+        about: what it is.
+        apply: the function that patches it into this process.
+        tried: the suite and the operation by which it is to be noticed.
+        near: points whose description holds this are tried first.
+        mend: if given, a program without the defect looks after the trouble, once this has been done to the state.
+    """
+
+    about: str
+    apply: Callable[[], None]
+    tried: tuple[str, str]
+    near: str = ""
+    mend: Callable[[Path], None] | None = None
+
+
+def _everywhere(old: object, new: object) -> None:
+    """Put `new` in the place of `old`, under whatever name a module of rstuf has it."""
+    found = 0
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in ("rstuf", "rstuf_cli"):
+            for attribute in [key for key, value in vars(module).items() if value is old]:
+                setattr(module, attribute, new)
+                found += 1
+    if not found:
+        raise LookupError(f"{old!r} is not there to be replaced")
+
+
+# --- durability ------------------------------------------------------------------------------------------
+
+
+def _no_file_flush() -> None:
+    from rstuf import durable
+
+    real = durable.flush
+
+    def flush(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            real(descriptor)
+
+    _everywhere(real, flush)
+
+
+def _no_directory_flush() -> None:
+    from rstuf import durable
+
+    _everywhere(durable.flush_directory, lambda descriptor: None)
+
+
+def _flush_errors_ignored() -> None:
+    from rstuf import durable
+
+    real = durable.flush
+
+    def flush(descriptor: int) -> None:
+        try:
+            real(descriptor)
+        except OSError:
+            return
+
+    _everywhere(real, flush)
+
+
+def _settings(**changed: str) -> None:
+    from rstuf.state import connections
+
+    _everywhere(
+        connections.WRITER_SETTINGS,
+        tuple((name, changed.get(name, value)) for name, value in connections.WRITER_SETTINGS),
+    )
+
+
+def _journal_delete() -> None:
+    from rstuf.state.sqlite import SqliteStateStore
+
+    _settings(journal_mode="delete")
+    open_writer = SqliteStateStore._open_writer
+
+    def opened(self: SqliteStateStore) -> Any:
+        self._readers.close()  # which would keep the database in its mode
+        return open_writer(self)
+
+    SqliteStateStore._open_writer = opened  # type: ignore[method-assign]
+
+
+def _back_to_wal(state: Path) -> None:
+    """What any opening does, with a journal that is left too; and the mode that a sound rstuf finds."""
+    with contextlib.closing(sqlite3.connect(state)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+# --- order -----------------------------------------------------------------------------------------------
+
+
+def _timestamp_first() -> None:
+    from rstuf.repository import release
+    from rstuf.storage.filesystem import FilesystemMetadataStorage as Storage
+
+    late: list[tuple[str, bytes]] = []
+    batch, replace = Storage.batch, Storage.replace
+
+    class Late:
+        def create(self, name: str, data: bytes) -> None:
+            late.append((name, data))
+
+        def commit(self) -> None:
+            return
+
+    @contextmanager
+    def deferred(self: Storage) -> Iterator[Any]:
+        yield Late()
+
+    def replaced(self: Storage, name: str, data: bytes) -> None:
+        replace(self, name, data)
+        with batch(self) as files:
+            for each, content in late:
+                files.create(each, content)
+            files.commit()
+        late.clear()
+
+    write = release._write
+
+    def writing(*args: Any) -> Any:
+        Storage.batch = deferred  # type: ignore[method-assign]
+        try:
+            return write(*args)
+        finally:
+            Storage.batch = batch  # type: ignore[method-assign]
+
+    _everywhere(write, writing)
+    _everywhere(release._check, lambda *args: None)
+    Storage.replace = replaced  # type: ignore[method-assign]
+
+
+def _timestamp_in_place() -> None:
+    from rstuf.storage.filesystem import FilesystemMetadataStorage as Storage
+
+    def replace(self: Storage, name: str, data: bytes) -> None:
+        with (self._directory / name).open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    Storage.replace = replace  # type: ignore[method-assign]
+
+
+def _timestamp_before_state() -> None:
+    from rstuf.repository import release
+    from rstuf.repository.visible import TIMESTAMP_FILE
+
+    commit = release._commit
+
+    def committed(ports: Any, a_release: Any, written: Any, recovery: Any) -> Any:
+        ports.metadata.replace(TIMESTAMP_FILE, written.timestamp)
+        return commit(ports, a_release, written, recovery)
+
+    _everywhere(commit, committed)
+
+
+def _settled_early() -> None:
+    from rstuf.repository import release
+    from rstuf.storage.filesystem import FilesystemMetadataStorage as Storage
+
+    replace, settle = Storage.replace, release.settle
+    waiting: list[Callable[[], None]] = []
+
+    def settled(*args: Any, **options: Any) -> None:
+        settle(*args, **options)
+        while waiting:
+            waiting.pop()()
+
+    Storage.replace = lambda self, name, data: waiting.append(functools.partial(replace, self, name, data))  # type: ignore[method-assign]
+    _everywhere(settle, settled)
+
+
+def _root_before_state() -> None:
+    from rstuf.metadata.views import open_envelope
+    from rstuf.repository import roots
+
+    commit = roots.commit_root
+
+    def committed(ports: Any, data: bytes, **options: Any) -> int:
+        version = open_envelope(data, name="root", kind="root").version
+        with ports.metadata.batch() as batch:
+            batch.create(f"{version}.root.json", data)
+            batch.commit()
+        return commit(ports, data, **options)
+
+    _everywhere(commit, committed)
+
+
+def _acknowledged_early() -> None:
+    from rstuf_cli.commands import artifact
+
+    change = artifact._change
+
+    def changed(*args: Any, **options: Any) -> None:
+        os.write(1, b'{"added": 3}\n')
+        change(*args, **options)
+
+    _everywhere(change, changed)
+
+
+def _recorded_before_contents() -> None:
+    from rstuf.repository import artifacts
+    from rstuf.storage.filesystem import _ArtifactBatch
+
+    commit, accept = _ArtifactBatch.commit, artifacts._Intake.accept
+    waiting: list[Any] = []
+
+    def accepted(self: Any, action: str) -> Any:
+        change = accept(self, action)
+        while waiting:
+            commit(waiting.pop())
+        return change
+
+    def committed(self: _ArtifactBatch) -> None:
+        waiting.append(self)
+
+    _ArtifactBatch.commit = committed  # type: ignore[method-assign]
+    artifacts._Intake.accept = accepted  # type: ignore[method-assign]
+
+
+# --- recovery --------------------------------------------------------------------------------------------
+
+
+def _no_recovery() -> None:
+    from rstuf.repository.recovery import recover
+    from rstuf.repository.reports import Recovery
+
+    _everywhere(recover, lambda ports: Recovery.NOTHING)
+
+
+def _version_reused() -> None:
+    from rstuf.state.transaction import SqliteTransaction
+
+    abandon = SqliteTransaction.abandon_publication
+
+    def abandoned(self: Any, publication: int) -> None:
+        abandon(self, publication)
+        taken = "SELECT role FROM publication_role WHERE publication = ?"
+        self._connection.execute(f"UPDATE role SET version = version - 1 WHERE id IN ({taken})", (publication,))
+
+    SqliteTransaction.abandon_publication = abandoned  # type: ignore[method-assign]
+
+
+def _unexplained_errors() -> None:
+    from rstuf_cli import app
+
+    def raised(console: Any, error: BaseException, run: Any = None) -> int:
+        raise error
+
+    _everywhere(app._tell, raised)
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "no-file-flush": Fault("contents of published files are not flushed", _no_file_flush, ("power", "add")),
+    "no-directory-flush": Fault("directories are not flushed", _no_directory_flush, ("power", "add")),
+    "synchronous-normal": Fault(
+        "SQLite runs with WAL and synchronous=NORMAL", lambda: _settings(synchronous="1"), ("power", "add")
+    ),
+    "journal-delete": Fault(
+        "SQLite runs with a rollback journal and synchronous=FULL",
+        _journal_delete,
+        ("power", "add --no-publish"),
+        mend=_back_to_wal,
+    ),
+    "flush-errors-ignored": Fault("a failed flush is ignored", _flush_errors_ignored, ("errors", "add"), near="fsync"),
+    "timestamp-first": Fault("timestamp is replaced before bins and snapshot exist", _timestamp_first, ("kill", "add")),
+    "timestamp-in-place": Fault(
+        "timestamp is written in its place", _timestamp_in_place, ("kill", "add"), near="metadata/timestamp.json"
+    ),
+    "timestamp-before-state": Fault(
+        "timestamp is replaced before the state knows its bytes", _timestamp_before_state, ("kill", "add")
+    ),
+    "settled-early": Fault("the state calls published what no client sees yet", _settled_early, ("kill", "add")),
+    "root-before-state": Fault(
+        "root is visible before the state knows its bytes", _root_before_state, ("kill", "ceremony"), near="root.json"
+    ),
+    "acknowledged-early": Fault(
+        "the result is printed before it is in the state", _acknowledged_early, ("kill", "add --no-publish")
+    ),
+    "recorded-before-contents": Fault(
+        "artifacts are in the state before their contents are stored", _recorded_before_contents, ("kill", "add")
+    ),
+    "no-recovery": Fault("what an interrupted publication left is not looked after", _no_recovery, ("kill", "add")),
+    "version-reused": Fault("versions of an abandoned publication are used again", _version_reused, ("kill", "add")),
+    "unexplained-errors": Fault("errors reach the person as tracebacks", _unexplained_errors, ("errors", "add")),
+}
