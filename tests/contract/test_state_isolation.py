@@ -240,6 +240,25 @@ def test_a_stream_that_outlives_its_transaction_stands_in_nobodys_way(
     assert paths(state_second) == ["a", "bFalse", "bTrue"]
 
 
+def test_a_stream_that_outlives_its_view_makes_no_later_view_old(
+    state_repository: StateStore, state_second: StateStore
+) -> None:
+    """Whatever iterators of earlier views are still around, each new view sees all that was committed before it."""
+    put(state_repository, *(row(f"p/{index}") for index in range(300)))
+    unfinished = []
+    for step in range(4):
+        with state_second.read() as reader:
+            assert reader.totals().artifacts == 300 + step
+            streams = [reader.artifacts(), reader.roles(), reader.contents(2, 0, 2**32 - 1, number=9)]
+            for stream in streams:
+                next(stream)
+            unfinished += [streams[step]] if step < 3 else []
+        put(state_repository, row(f"later/{step}"))
+    with state_second.read() as reader:
+        assert reader.totals().artifacts == 304
+    assert len(unfinished) == 3
+
+
 def test_threads_take_turns(state_repository: StateStore) -> None:
     """Threads that share a store write one after the other; no number is given twice and none is left out."""
     numbers: list[int] = []

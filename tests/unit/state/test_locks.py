@@ -112,7 +112,7 @@ def test_a_commands_name_cannot_restyle_a_terminal(place: Path) -> None:
 
 def test_what_a_dead_holder_wrote_is_overwritten(place: Path) -> None:
     """A file that names a holder is no lock: only a held descriptor is."""
-    place.write_bytes(b'{"pid":1,"command":"dead","since":"2026-01-01T00:00:00Z"}' + b" " * 300)
+    place.write_bytes(b'{"pid":1,"command":"dead","since":"2026-01-01T00:00:00Z"}' + b"x" * 300)
     with lock(place).hold(wait=NOT_AT_ALL, purpose="alive"):
         assert "(alive)" in str(lock(place).holder())
 
@@ -135,6 +135,26 @@ def test_a_deleted_lock_file_lets_nobody_in_twice(place: Path) -> None:
         place.unlink()
         thread.join()
         assert "(waiter)" in str(entered[0])
+
+
+def test_a_lock_on_a_file_that_lost_its_name_is_taken_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is deleted between opening and locking is no lock: the next one by that name is."""
+    flock = fcntl.flock
+    deleted: list[int] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not deleted:
+            deleted.append(os.fstat(descriptor).st_ino)
+            place.unlink()
+            place.touch()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with lock(place).hold(wait=LONG, purpose="x"):
+        assert deleted
+        assert "(x)" in str(lock(place).holder())
+        with pytest.raises(Locked), lock(place).hold(wait=NOT_AT_ALL, purpose="y"):
+            pytest.fail("held twice")
 
 
 @pytest.mark.parametrize("obstacle", ["directory", "link", "missing"])
