@@ -19,6 +19,8 @@ def main() -> int:
     """Run what is asked for: 0, or 1 where a side did not do its job. No time is judged."""
     asked = _arguments()
     sizes = FULL if asked.full else SMALL
+    path = asked.json or ROOT / "bench-results" / f"{sizes.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     figures: list[Figure] = []
     failed = False
     with tempfile.TemporaryDirectory(prefix="rstuf-benchmarks-", dir=asked.scratch) as scratch:
@@ -30,10 +32,9 @@ def main() -> int:
             except WrongResult as error:
                 print(f"error: {name}: {error}", file=sys.stderr)
                 failed = True
-    print(table(figures))
-    path = asked.json or ROOT / "bench-results" / f"{sizes.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document(figures, sizes=sizes.name), indent=2) + "\n")
+                continue
+            print(table(figures[-1]), flush=True)
+            path.write_text(json.dumps(document(figures, sizes=sizes.name), indent=2) + "\n")
     print(f"every sample: {path}", file=sys.stderr)
     return 1 if failed else 0
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
 
 from tests.benchmarks.checks import check_there
-from tests.benchmarks.frame import Figure, Sample, WrongResult
+from tests.benchmarks.frame import Figure, Sample, WrongResult, cpu_of_children
 from tests.benchmarks.records import Record, record
 from tests.benchmarks.shelf import Shelf, public_key, tell
 
@@ -45,14 +44,9 @@ def _add(new: Record) -> list[str]:
 
 def _run(command: list[str]) -> Sample:
     os.sync()
-    wall, cpu = time.perf_counter(), _cpu_of_children()
+    wall, cpu = time.perf_counter(), cpu_of_children()
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    taken = Sample(time.perf_counter() - wall, _cpu_of_children() - cpu)
+    taken = Sample(time.perf_counter() - wall, cpu_of_children() - cpu)
     if ended.returncode != 0:
         raise WrongResult(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.decode()[-500:]}")
     return taken
-
-
-def _cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

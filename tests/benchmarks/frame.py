@@ -35,7 +35,7 @@ class Sample:
     """One run of one side.
 
     Attributes:
-        wall, cpu: seconds; `cpu` is what the process took of all cores.
+        wall, cpu: seconds; `cpu` is what the process, and those that it started, took of all cores.
         peak_mib: the most memory the process held since it was started; None where several sides share one.
     """
 
@@ -118,9 +118,15 @@ def timed() -> Iterator[Callable[[], Sample]]:
     gc.collect()
     os.sync()
     taken: list[Sample] = []
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time() + cpu_of_children()
     yield lambda: taken[0]
-    taken.append(Sample(time.perf_counter() - wall, time.process_time() - cpu))
+    taken.append(Sample(time.perf_counter() - wall, time.process_time() + cpu_of_children() - cpu))
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of every process that this one started and has seen end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def peak_mib() -> float:
@@ -161,24 +167,21 @@ def sample_of(answer: Mapping[str, Any]) -> Sample:
 # --- telling ---------------------------------------------------------------------------------------------
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """The figures as text, 100 columns wide."""
-    lines: list[str] = []
-    for figure in figures:
-        lines.append(f"{figure.name}  {figure.job}")
-        lines.append(f"    {'side':<22}{'rounds':>7}{'wall':>12}{'cpu':>12}{'peak':>12}")
-        for side, samples in figure.sides.items():
-            peak = f"{figure.peak(side):.0f} MiB" if figure.peak(side) else "-"
-            wall, cpu = _seconds(figure.wall(side)), _seconds(figure.cpu(side))
-            lines.append(f"    {side:<22}{len(samples):>7}{wall:>12}{cpu:>12}{peak:>12}")
-        for ratio in figure.ratios:
-            spread = f"  ({ratio.low:.2f} to {ratio.high:.2f})" if ratio.rounds > 1 else ""
-            goal = f"  goal {ratio.goal}" if ratio.goal else ""
-            few = "" if ratio.rounds >= _ENOUGH else f"  {ratio.rounds} round{'s' * (ratio.rounds > 1)} only"
-            lines.append(f"    = {ratio.what:<40}{ratio.median:>8.2f}{spread}{goal}{few}")
-        lines.extend(f"    {note}" for note in figure.notes)
-        lines.append("")
-    return "\n".join(lines)
+def table(figure: Figure) -> str:
+    """A figure as text, 100 columns wide."""
+    lines = [f"{figure.name}  {figure.job}"]
+    lines.append(f"    {'side':<22}{'rounds':>7}{'wall':>12}{'cpu':>12}{'peak':>12}")
+    for side, samples in figure.sides.items():
+        peak = f"{figure.peak(side):.0f} MiB" if figure.peak(side) else "-"
+        wall, cpu = _seconds(figure.wall(side)), _seconds(figure.cpu(side))
+        lines.append(f"    {side:<22}{len(samples):>7}{wall:>12}{cpu:>12}{peak:>12}")
+    for ratio in figure.ratios:
+        spread = f"  ({ratio.low:.2f} to {ratio.high:.2f})" if ratio.rounds > 1 else ""
+        goal = f"  goal {ratio.goal}" if ratio.goal else ""
+        few = "" if ratio.rounds >= _ENOUGH else f"  {ratio.rounds} round{'s' * (ratio.rounds > 1)} only"
+        lines.append(f"    = {ratio.what:<40}{ratio.median:>8.2f}{spread}{goal}{few}")
+    lines.extend(f"    {note}" for note in figure.notes)
+    return "\n".join([*lines, ""])
 
 
 def _seconds(value: float) -> str:
