@@ -221,9 +221,8 @@ def _build(path: Path) -> None:
     draft = path.with_name(f".{path.name}.new")
     try:
         _discard(draft)
-        descriptor = os.open(draft, NEW_FILE, SECRET_FILE)
-        os.fchmod(descriptor, SECRET_FILE)
-        os.close(descriptor)
+        # SQLite gives its own files beside it the mode that this one has.
+        os.close(os.open(draft, NEW_FILE, SECRET_FILE))
         with translated(path, action="create"), closing(connect_writer(draft)) as connection:
             migrate(connection, found=0)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

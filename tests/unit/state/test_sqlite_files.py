@@ -304,6 +304,29 @@ def test_unsafe_settings_are_refused(place: Path, store: SqliteStateStore, state
     assert refused.value.setting == setting
 
 
+def test_no_transaction_begins_with_unsafe_settings(store: SqliteStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that SQLite does not take is noticed before anything is written."""
+    begin(store)
+    store.close()
+    monkeypatch.setattr(connections, "WRITER_SETTINGS", (*connections.WRITER_SETTINGS, ("page_size", "512")))
+    with pytest.raises(StateSettings) as refused:
+        put(store, row("a"))
+    assert (refused.value.setting, refused.value.found) == ("page_size", "4096")
+
+
+def test_a_connection_that_failed_is_not_used_again(store: SqliteStateStore) -> None:
+    """After an error of SQLite's the next transaction opens the file anew; after one of ours it need not."""
+    begin(store)
+    first = store._writer
+    with pytest.raises(ZeroDivisionError), store.transaction(actor="a") as transaction:
+        transaction.next_number() / 0
+    assert store._writer is first is not None
+    with pytest.raises(StateDamaged), store.transaction(actor="a") as transaction:
+        transaction._connection.execute("SELECT x FROM nowhere")  # type: ignore[attr-defined]
+    assert store._writer is None
+    put(store, row("a"))
+
+
 def test_a_changed_journal_mode_is_set_right(place: Path, store: SqliteStateStore) -> None:
     """A state that somebody switched to a rollback journal can be read, and is written with a log again."""
     begin(store)
