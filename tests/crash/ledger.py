@@ -12,6 +12,8 @@ from pathlib import Path
 _METADATA = re.compile(r"^repo/metadata/(\d+\.[^/]+\.json|timestamp\.json)$")
 _CONTENT = re.compile(r"^repo/targets/(?:.*/)?([0-9a-f]{64})\.[^/]+$")
 
+_SECRET = b"PRIVATE KEY"
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -28,7 +30,7 @@ class Ledger:
         wrong = [
             f"L6: others may read {file.relative_to(repo)}"
             for file in (*repo.glob("keys/*"), *repo.glob("state.db*"))
-            if file.suffix != ".pub" and file.stat().st_mode & 0o077
+            if file.stat().st_mode & 0o077 and (file.parent == repo or _SECRET in file.read_bytes())
         ]
         files = (file for part in ("metadata", "targets") for file in (repo / part).rglob("*"))
         return wrong + self.note_files(

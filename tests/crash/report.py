@@ -15,7 +15,7 @@ _TITLES = {
     "power": "power cut, adversarial disk images",
     "errors": "failing system calls",
 }
-_SHOWN = 10
+_SHOWN = 4
 
 
 def say(text: str = "") -> None:
@@ -58,12 +58,17 @@ class Table:
             say(f"{case.name:<24} {points:>7} {tried:>7} {self._wrong[case.name]:>5}  {notes}")
         tried, bad, seconds = self._tried.total(), self._wrong.total(), time.monotonic() - self._began
         say(f"{'total':<24} {every:>7} {tried:>7} {bad:>5}  in {seconds:.0f} s; {_bound(tried, every, bad)}")
-        for result in self._examples[:_SHOWN]:
+        shown: Counter[str] = Counter()
+        for result in self._examples:
+            shown[result.operation] += 1
+            if shown[result.operation] > _SHOWN:
+                continue
             say(f"  BAD {result.operation}: {result.point}")
             for wrong in result.wrong[:2]:
                 say(f"      {wrong}")
-        if len(self._examples) > _SHOWN:
-            say(f"  and {len(self._examples) - _SHOWN} more")
+        for operation, count in shown.items():
+            if count > _SHOWN:
+                say(f"  and {count - _SHOWN} more of {operation}")
         return bad
 
 

@@ -166,7 +166,7 @@ def test_the_ledger_sees_a_key_that_others_may_read(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir()
     for name, mode in (("a.key", 0o600), ("a.pub", 0o644)):
-        (keys / name).touch()
+        (keys / name).write_text("-----BEGIN PRIVATE KEY-----" if name == "a.key" else "-----BEGIN PUBLIC KEY-----")
         os.chmod(keys / name, mode)
     assert Ledger().note(tmp_path) == []
     os.chmod(keys / "a.key", 0o640)
