@@ -2,7 +2,12 @@
 
 Prints a table for each suite. Exits 1 if anything was lost, or if a defect put in on purpose was not noticed; 2 if the
 tests themselves could not run. The daily run takes an even spread of all points, another one every day; --full takes
-all of them.
+all of them, which is hours.
+
+What counts as lost: L1, clients find other artifacts than the old or, once it is acknowledged, the new ones. L2, a
+client fails, whatever it remembers. L3, a version goes back, or a version has two contents. L4, a content is not what
+its name says. L5, the same command, run once more, does not heal it. L6, others may read a secret. And manners: no
+reason in one line, a traceback, a command that hangs or crashes.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ DAILY = {"kill": 50, "power": 60, "errors": 26}
 """Points for one operation."""
 _MEMORY = Path("/dev/shm")
 _DAY = 86400
+_AsWritten = argparse.RawDescriptionHelpFormatter
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__, formatter_class=_AsWritten)
     add = parser.add_argument
     add("suites", nargs="*", metavar="SUITE", default=[], help=f"of {', '.join(SUITES)}; by default all")
     add("--full", action="store_true", help="every point, not an even spread")
     add("--limit", type=int, metavar="N", help="at most N points for one operation")
     add("--only", action="append", metavar="OPERATION", help="this operation; repeatable")
-    add("--fault", action="append", choices=list(FAULTS), help="this defect; repeatable")
+    add("--fault", action="append", choices=list(FAULTS), metavar="DEFECT", help="this defect; repeatable")
     add("--seed", type=int, default=int(time.time()) // _DAY, help="where the spread begins; by default today")
     add("--workers", type=int, default=os.cpu_count() or 1)
     memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None

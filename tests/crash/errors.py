@@ -1,4 +1,4 @@
-"""T15: system calls that fail. The command says why in one line, clients notice nothing, and running it again heals."""
+"""System calls that fail. The command says why in one line, clients notice nothing, and running it again heals."""
 
 from __future__ import annotations
 

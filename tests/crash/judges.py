@@ -1,4 +1,4 @@
-"""What must be true of a workspace after something went wrong: clients decide (L1 to L4 of the losses)."""
+"""What must be true of a workspace after something went wrong: clients decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T10: SIGKILL before every system call that changes something (the call does not happen any more)."""
+"""SIGKILL before every system call that changes something (the call does not happen any more)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file under a name that is written once, ever seen: a name never stands for two contents (T21)."""
+"""Every file under a name that is written once, ever seen: a name never stands for two contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T12: power cuts. Recorded system calls are replayed onto a model of the disk; what a cut may leave is judged."""
+"""Power cuts. Recorded system calls are replayed onto a model of the disk; what a cut may leave is judged."""
 
 from __future__ import annotations
 
