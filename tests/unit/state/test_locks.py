@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rstuf.errors import Locked, StorageError
+from rstuf.state import locks
 from rstuf.state.locks import FileLock
 
 NOT_AT_ALL = timedelta(0)
@@ -171,3 +172,21 @@ def test_a_lock_file_that_cannot_be_used_is_named(tmp_path: Path, obstacle: str)
     assert lock(place).holder() is None
     if obstacle == "link":
         assert (tmp_path / "other").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize(("patience", "told"), [(0.02, 1), (9.0, 0)])
+def test_who_waits_is_told_once_for_whom(
+    place: Path, monkeypatch: pytest.MonkeyPatch, patience: float, told: int
+) -> None:
+    """After a while of waiting, and only then, the observer hears the lock's name and its holder, a single time."""
+    monkeypatch.setattr(locks, "_PATIENCE", patience)
+    heard: list[tuple[str, str | None]] = []
+    waiter = FileLock(place, label="write", on_wait=lambda label, holder: heard.append((label, holder)))
+    with (
+        lock(place).hold(wait=NOT_AT_ALL, purpose="one"),
+        pytest.raises(Locked),
+        waiter.hold(wait=timedelta(seconds=0.3), purpose="two"),
+    ):
+        pytest.fail("held twice")
+    assert len(heard) == told
+    assert all(label == "write" and "(one)" in str(holder) for label, holder in heard)

@@ -356,17 +356,29 @@ def test_a_foreign_writer_is_waited_for_and_then_named_as_a_lock(
 
 
 def test_a_backup_put_in_place_is_noticed(place: Path, store: SqliteStateStore, tmp_path: Path) -> None:
-    """A store writes to the file that has the name now, not to one that was moved away."""
+    """A store reads and writes the file that has the name now, not one that was moved away."""
     begin(store)
     store.close()
     shutil.copy(place, tmp_path / "backup")
     put(store, row("lost"))
+    assert counted(store, "artifact") == 1
     for suffix in ("-wal", "-shm"):
         Path(f"{place}{suffix}").unlink()
     (tmp_path / "backup").rename(place)
+    assert counted(store, "artifact") == 0
     put(store, row("kept"))
     with closing(reopen(place)) as again, again.read() as reader:
         assert [listed.artifact.path for listed in reader.artifacts()] == ["kept"]
+
+
+def test_only_readers_that_see_commits_are_kept(place: Path, store: SqliteStateStore) -> None:
+    """A connection that takes the file as fixed would never see what others write, and says so."""
+    begin(store)
+    store.close()
+    with closing(connections.connect_once(place)) as fixed:
+        assert not connections.sees_commits(fixed)
+    with closing(connect_reader(place)) as reader:
+        assert connections.sees_commits(reader)
 
 
 def counted(store: SqliteStateStore, table: str) -> int:
