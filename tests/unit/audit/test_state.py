@@ -269,6 +269,41 @@ def test_gone_files_are_found_by_what_the_state_knows(engine: Engine) -> None:
     assert _codes(report) == {"missing-file", "state-disagrees"}
 
 
+def test_another_root_than_the_states_is_found(engine: Engine) -> None:
+    """The bytes of every root are those that were recorded when its thresholds were met."""
+
+    def other(reader: StateReader, version: int) -> RootVersion | None:
+        found = reader.root(version)
+        return None if found is None else replace(found, data=found.data + b"\n")
+
+    report = _verify(engine, wrap=_alter(root=other))
+    assert [(problem.code, problem.role) for problem in report.problems] == [("state-disagrees", "root")]
+    report = _verify(engine, wrap=_alter(root=lambda reader, version: None))
+    assert [(problem.code, problem.role) for problem in report.problems] == [("state-disagrees", "root")]
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_newest_root_without_a_file_is_found(engine: Engine, *, settled: bool) -> None:
+    """One whose file is known to have been there is missed; one that was only signed is still to be made."""
+    newest = RootVersion(2, b"{}", settled)
+    report = _verify(engine, wrap=_alter(newest_root=lambda reader: newest))
+    assert _codes(report) == ({"missing-file", "state-disagrees"} if settled else set())
+    assert _notes(report) == (set() if settled else {"unfinished-publication"})
+
+
+def test_a_retired_name_that_snapshot_dropped_is_found(engine: Engine) -> None:
+    """Clients refuse a snapshot that drops a name it listed, though nobody reads that role any more."""
+
+    def with_retired(reader: StateReader) -> Iterator[RoleState]:
+        roles = list(reader.roles())
+        yield from roles
+        last = next(role for role in reversed(roles) if role.kind is RoleKind.BIN)
+        yield replace(last, id=999, name=RoleName("bins-ff"), index=255, visible=3, version=3)
+
+    report = _verify(engine, wrap=_alter(roles=with_retired))
+    assert [(problem.code, problem.role) for problem in report.problems] == [("state-disagrees", "bins-ff")]
+
+
 class _Altered:
     """A view of the state in which one thing is different."""
 
@@ -333,8 +368,19 @@ def _forged(entry: AuditEntry, **fields: Any) -> AuditEntry:
         lambda log: [*log[:2], AuditEntry(**{**_fields(log[2]), "action": "nothing"}), *log[3:]],
         lambda log: [log[1], log[0], *log[2:]],
         lambda log: [*log, log[-1]],
+        lambda log: [log[0], _forged(log[1], sequence=9), *log[2:]],
+        lambda log: [*log, _forged(log[-1], sequence=99, previous=log[-1].digest)],
     ],
-    ids=["one gone", "first gone", "forged with its digest", "changed", "out of order", "repeated"],
+    ids=[
+        "one gone",
+        "first gone",
+        "forged with its digest",
+        "changed",
+        "out of order",
+        "repeated",
+        "renumbered",
+        "gap",
+    ],
 )
 def test_a_log_that_was_tampered_with_is_found(engine: Engine, change: Callable[[list[AuditEntry]], Any]) -> None:
     """An entry that is removed, changed, forged or moved breaks the chain."""

@@ -79,6 +79,15 @@ def test_a_wrong_content_is_found_by_its_path(damage: Any, code: str, readers: i
     assert _verify(repo, contents=repo).ok
 
 
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_a_length_that_is_not_the_contents_is_found(difference: int) -> None:
+    """The right bytes under the right hash, and yet another length than the metadata says."""
+    repo = flat({"a": b"1234"})
+    repo.edit("targets", lambda signed: signed["targets"]["a"].update(length=4 + difference))
+    report = _verify(repo, contents=repo, depth=Depth.CONTENTS)
+    assert "content-mismatch" in _codes(report)
+
+
 def test_contents_that_are_kept_elsewhere_are_a_note() -> None:
     """Without a place to read contents from, that they were not looked at is said."""
     report = _verify(flat(_ARTIFACTS), depth=Depth.FULL)
