@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rstuf.repository.verify import Depth as Depth
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
+    from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
     from rstuf.wiring import find_listed_files as find_listed_files
@@ -73,6 +74,7 @@ _HOMES = {
     "Repository": "rstuf.repository.repository",
     "RoleChange": "rstuf.repository.reports",
     "RoleStatus": "rstuf.repository.reports",
+    "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Status": "rstuf.repository.reports",

@@ -215,10 +215,12 @@ class WorkspaceNotFound(RstufError):
 
     code = "no-workspace"
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, start: str, *, only: bool = False) -> None:
         self.start = start
         super().__init__(
-            f"{start} is not in an rstuf workspace (no rstuf.toml here or above)",
+            f"{start} is not an rstuf workspace (it holds no rstuf.toml)"
+            if only
+            else f"{start} is not in an rstuf workspace (no rstuf.toml here or above)",
             hint="go to one, name one with --repo DIR, or make one: rstuf ceremony --plan FILE",
         )
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,14 @@ from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_do
 from rstuf.durable import How, make_directory, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
+    InvalidConfig,
+    InvalidInput,
     InvalidPlan,
     StateError,
     StorageError,
     UnsafeDirectory,
     WorkspaceExists,
+    WorkspaceNotFound,
 )
 from rstuf.model.settings import Phase
 from rstuf.progress import Progress, Silent
@@ -60,8 +64,15 @@ class Session:
     on_wait: Callable[[str, str | None], None] | None = None
 
 
-def open_repository(start: Path, session: Session) -> Repository:
-    """The repository of the workspace that `start` is in.
+class Search(Enum):
+    """Where a workspace is looked for: in a directory and those above it, or nowhere else."""
+
+    UPWARDS = "upwards"
+    HERE = "here"
+
+
+def open_repository(start: Path, session: Session, *, search: Search = Search.UPWARDS) -> Repository:
+    """The repository of the workspace that `start` is in, or (`Search.HERE`) is.
 
     Raises:
         WorkspaceNotFound: it is in none.
@@ -70,7 +81,9 @@ def open_repository(start: Path, session: Session) -> Repository:
     from rstuf.repository.repository import Repository
 
     directory = find_workspace(start)
-    _refuse_unsafe(directory)
+    if search is Search.HERE and directory != start.absolute() and directory.resolve() != start.resolve():
+        raise WorkspaceNotFound(str(start), only=True)
+    _refuse_unsafe(directory if search is Search.UPWARDS else start)
     config = read_config(directory)
     ports = _ports(config, _open_state(config, session), session)
     try:
@@ -106,7 +119,7 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
 
     inputs, directory = plan_file.absolute().parent, directory.absolute()
     plan = _anchored(read_plan_file(plan_file), inputs)
-    _refuse_unusable_places(plan)
+    _refuse_unusable_places(plan, directory)
     going_on = _is_begun(directory, plan, session)
     keys = KeyFileSource(directory, session.secrets, inputs=inputs)
     prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
@@ -134,12 +147,20 @@ def _anchored(plan: Plan, inputs: Path) -> Plan:
     return replace(plan, keys=keys)
 
 
-def _refuse_unusable_places(plan: Plan) -> None:
+def _refuse_unusable_places(plan: Plan, directory: Path) -> None:
     for where, place in (("metadata", plan.metadata), ("artifacts", plan.artifacts)):
         if "://" in place:
             raise InvalidPlan(f"[repository] {where}", "this rstuf keeps it in a directory, not at a URL")
         if "\0" in place or not place.isprintable():
             raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
+        root, place_there = directory.resolve(), (directory / place).resolve()
+        private = [root / name for name in ("keys", "state.db", FILE_NAME)]
+        if place and (
+            place_there == root
+            or place_there in root.parents
+            or any(place_there == each or each in place_there.parents for each in private)
+        ):
+            raise InvalidPlan(f"[repository] {where}", "what is served may not hold the workspace's keys or state")
 
 
 def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
@@ -263,11 +284,44 @@ def _refuse_unsafe(directory: Path) -> None:
         raise UnsafeDirectory(str(directory), "others can write into it", hint=f"chmod go-w {directory}")
 
 
+class _OwnFiles:
+    """Keeps a workspace's own files (keys, state, what it serves) from becoming artifacts, however they are named."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, Config | None] = {}
+
+    def refuse(self, place: Path) -> None:
+        """
+        Raises:
+            InvalidInput: `place` belongs to the workspace that it lies in.
+        """
+        real = place.resolve()
+        config = self._workspace_of(real.parent)
+        if config is None:
+            return
+        for own in (FILE_NAME, "keys", config.state, config.metadata, config.artifacts, "write.lock", "publish.lock"):
+            root = config.path_of(own).resolve()
+            beside = own == config.state and real.parent == root.parent and real.name.startswith(root.name)
+            if own and (real == root or root in real.parents or beside):
+                raise InvalidInput(
+                    f"{place} belongs to the workspace {config.directory}",
+                    hint="name the files that you publish; the workspace's own are none of them",
+                )
+
+    def _workspace_of(self, directory: Path) -> Config | None:
+        if directory not in self._known:
+            try:
+                self._known[directory] = read_config(find_workspace(directory))
+            except (WorkspaceNotFound, InvalidConfig):
+                self._known[directory] = None
+        return self._known[directory]
+
+
 def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
     """Files of this machine on their way in; see `storage.sources.find_files`."""
     from rstuf.storage import sources
 
-    return sources.find_files(locations, prefix=prefix)
+    return sources.find_files(locations, prefix=prefix, guard=_OwnFiles().refuse)
 
 
 def find_listed_files(listing: Path, *, base: Path | None = None, prefix: str = "") -> Sequence[Source]:
@@ -288,7 +342,8 @@ def find_listed_files(listing: Path, *, base: Path | None = None, prefix: str = 
             lines = [(line.path, line.sha256) for line in read_checksums(stream, source=str(listing))]
     except OSError as error:
         raise StorageError("read", str(listing), (error.strerror or "it cannot be read").lower()) from None
-    return sources.listed_files(lines, base=base or listing.absolute().parent, prefix=prefix)
+    base = base or listing.absolute().parent
+    return sources.listed_files(lines, base=base, prefix=prefix, guard=_OwnFiles().refuse)
 
 
 def try_stock_client(

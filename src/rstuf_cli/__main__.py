@@ -2,7 +2,7 @@
 
 import sys
 
-from rstuf_cli.app import main
+from rstuf_cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -125,7 +125,9 @@ class Run:
             WorkspaceNotFound: they stand in none.
             RstufError: it cannot be used as it is.
         """
-        return rstuf.open_repository(self.directory, self.session())
+        named = bool(self.options.repo or os.environ.get("RSTUF_REPO"))
+        search = rstuf.Search.HERE if named else rstuf.Search.UPWARDS
+        return rstuf.open_repository(self.directory, self.session(), search=search)
 
     def patiently(self, act: Callable[[], T]) -> T:
         """`act`, and again when a passphrase was mistyped at a prompt: nothing has happened then.

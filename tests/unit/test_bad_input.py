@@ -550,3 +550,35 @@ def test_unsafe_directories_are_refused(workspace: Path, refused: Refusal, tmp_p
     workspace.chmod(0o700)
     (tmp_path / "link").symlink_to(workspace)
     refused(tmp_path / "link", "status")
+
+
+@pytest.mark.parametrize(
+    "name", [".", "keys", "keys/online.key", "keys/one.key.pub", "state.db", "rstuf.toml", "metadata"]
+)
+def test_a_workspaces_own_files_are_no_artifacts(made: Path, refused: Refusal, name: str) -> None:
+    """Keys, state and what is served are refused, by name, in a directory, and through a link."""
+    place = made / name.replace("one.key.pub", "one.pub")
+    assert "belongs to the workspace" in refused(made, "artifact", "add", str(place))
+
+
+def test_private_keys_are_no_artifacts(made: Path, tmp_path: Path, refused: Refusal) -> None:
+    """A private key is not published by accident, wherever it is, nor the workspace's own through a link."""
+    shutil.copy(made / "keys" / "online.key", tmp_path / "copy.txt")
+    assert "private key" in refused(made, "artifact", "add", str(tmp_path / "copy.txt"))
+    (tmp_path / "link").symlink_to(made / "state.db")
+    assert "belongs to the workspace" in refused(made, "artifact", "add", str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("name", ["typo", "keys", "metadata/x"])
+def test_a_named_directory_is_the_workspace_or_none(made: Path, refused: Refusal, name: str) -> None:
+    """A mistyped --repo never acts on the workspace around it."""
+    assert "holds no rstuf.toml" in refused(made / name, "renew", "--force", "timestamp")
+
+
+@pytest.mark.parametrize("place", [".", "keys", "keys/served", "..", "state.db", "sub/../keys"])
+@pytest.mark.parametrize("what", ["metadata", "artifacts"])
+def test_what_is_served_never_holds_keys(tmp_path: Path, refused: Refusal, place: str, what: str) -> None:
+    """A plan that would serve the workspace, its keys or its state is refused."""
+    (tmp_path / "plan.toml").write_text(PLAN.replace('name = "bad"', f'name = "bad"\n{what} = "{place}"'))
+    refused(tmp_path / "new", "ceremony", "--plan", str(tmp_path / "plan.toml"))
+    assert not (tmp_path / "new").exists()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, BinaryIO, Final, Protocol
 
-from rstuf.errors import ArtifactConflict, InvalidInput
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, InvalidInput
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
@@ -168,12 +168,21 @@ def add_artifacts(
 def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChange:
     """Accept removals; all or nothing. Contents stay where clients of older metadata look for them.
 
+    A removal that was accepted and is not visible yet is no change, so an interrupted command can be run again.
+
     Raises:
         ArtifactNotFound: one is not here; nothing was removed.
     """
-    wanted = sorted(set(paths))
     with ports.state.transaction(actor=ports.actor) as state:
-        state.settings()
+        wanted = []
+        for path in sorted(set(paths)):
+            known = state.artifact(path)
+            if known is None:
+                raise ArtifactNotFound(path)
+            if known.state is not ArtifactState.REMOVING:
+                wanted.append(path)
+        if not wanted:
+            return AcceptedChange(number=0)
         number = state.next_number()
         removed = state.remove_artifacts(TARGETS, wanted, number=number)
         state.record("artifacts.remove", {"number": number, "removed": removed}, at=ports.clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from rstuf.errors import InvalidRoleName, SigningError
+from rstuf.errors import InvalidRoleName, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.names import TIMESTAMP, RoleName
@@ -101,6 +101,9 @@ def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:
 def _can_sign(desk: SigningDesk, role: RoleName, keys: RoleKeys) -> bool:
     try:
         desk.signers(role, keys)
-    except SigningError:
+    except WrongPassphrase:
+        # Somebody is here and mistyped it.
+        raise
+    except (SigningError, UnsafeDirectory):
         return False
     return True

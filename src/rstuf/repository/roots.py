@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rstuf.errors import ReleaseRefused
+from rstuf.errors import FileMissing, FileTooLarge, NameTaken, ReleaseRefused
 from rstuf.metadata import limits, render
+from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
@@ -39,6 +40,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
         if newest is not None:
             _check_visible_verifies(ports, reader, new)
         periods = reader.periods()[ROOT]
+    _check_name_is_free(ports, versioned(ROOT, new.version), data)
     with ports.state.transaction(actor=ports.actor) as state:
         state.record_root(
             new.version,
@@ -71,6 +73,18 @@ def renew_root(ports: Ports) -> int:
         unsigned = render.renewed_part(ROOT, old.signed, version=old.version + 1, expires=now + periods.expires)
         file = SigningDesk(reader, ports.signers).sign(unsigned, keys)
     return commit_root(ports, file.data, signed_at=now)
+
+
+def _check_name_is_free(ports: Ports, name: str, data: bytes) -> None:
+    """A root that is recorded is completed for good, so nothing may stand in the way of its file."""
+    try:
+        if ports.metadata.read(name, limit=limits.ROOT_BYTES) == data:
+            return
+    except FileMissing:
+        return
+    except FileTooLarge:
+        pass
+    raise NameTaken(name)
 
 
 def _check_chain(new: Envelope, old: Envelope | None, *, size: int) -> None:

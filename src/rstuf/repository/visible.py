@@ -6,8 +6,9 @@ from typing import Final
 
 from rstuf.errors import FileMissing, FileTooLarge, InvalidMetadata, StateBehind
 from rstuf.metadata import limits
+from rstuf.metadata.render import versioned
 from rstuf.metadata.views import open_envelope, root_roles
-from rstuf.model.names import TIMESTAMP
+from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.repository.authority import current_root, signed_enough
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
@@ -37,8 +38,17 @@ def refuse_older_state(ports: Ports) -> None:
     """
     with ports.state.read() as reader:
         visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
+        root = current_root(reader)
     if visible > known.version:
         raise StateBehind("timestamp", visible=visible, known=known.version)
+    following = root.version + 1
+    try:
+        data = ports.metadata.read(versioned(ROOT, following), limit=limits.ROOT_BYTES)
+        newer = open_envelope(data, name=versioned(ROOT, following), kind="root")
+    except (FileMissing, FileTooLarge, InvalidMetadata):
+        return
+    if signed_enough(newer, root_roles(root)[ROOT]):
+        raise StateBehind("root", visible=following, known=root.version)
 
 
 def check_visible(ports: Ports) -> None:

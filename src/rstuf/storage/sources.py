@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from rstuf.errors import InvalidInput, InvalidPath, SourceChanged, StorageError
 from rstuf.model.names import TargetPath, target_path
+
+_HEAD: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class LocalFile:
                 raise StorageError(
                     "take", str(self.location), "it is not a regular file", hint="only files can be added"
                 )
+            if _is_private_key(file.read(_HEAD)):
+                raise InvalidInput(
+                    f"{self.location} is a private key", hint="if others are meant to have it, publish it in an archive"
+                )
+            file.seek(0)
             try:
                 yield file
             except OSError as error:
@@ -58,13 +65,18 @@ class LocalFile:
                 raise SourceChanged(str(self.location))
 
 
-def find_files(locations: Iterable[Path], *, prefix: str = "") -> list[LocalFile]:
+Guard = Callable[[Path], None]
+"""Raises where a file must not become an artifact, wherever its name leads."""
+
+
+def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> list[LocalFile]:
     """The files that `locations` name: a file by its base name, a directory by the paths of all files below it.
 
     Files named by hand may be symbolic links; inside a directory links are refused, never followed or passed over.
 
     Args:
         prefix: stands before every path ("dist/" or "dist").
+        guard: asked of every file.
 
     Raises:
         StorageError: something cannot be read.
@@ -75,6 +87,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "") -> list[LocalFile
     found: dict[str, LocalFile] = {}
     for location in locations:
         for name, place, size in _below(location):
+            guard(place)
             path = target_path(prefix + name)
             other = found.setdefault(path, LocalFile(path, place, size))
             if other.location != place:
@@ -85,7 +98,9 @@ def find_files(locations: Iterable[Path], *, prefix: str = "") -> list[LocalFile
     return list(found.values())
 
 
-def listed_files(lines: Sequence[tuple[TargetPath, str]], *, base: Path, prefix: str = "") -> list[LocalFile]:
+def listed_files(
+    lines: Sequence[tuple[TargetPath, str]], *, base: Path, prefix: str = "", guard: Guard
+) -> list[LocalFile]:
     """The files below `base` that a listing names, each with the SHA-256 that the listing gives.
 
     Raises:
@@ -95,6 +110,7 @@ def listed_files(lines: Sequence[tuple[TargetPath, str]], *, base: Path, prefix:
     files = []
     for path, sha256 in lines:
         place = base / path
+        guard(place)
         try:
             size = place.stat().st_size
         except OSError as error:
@@ -134,6 +150,11 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
             yield name, place, entry.stat(follow_symlinks=False).st_size
         else:
             raise InvalidInput(f"{place} is neither a file nor a directory")
+
+
+def _is_private_key(head: bytes) -> bool:
+    line = head.lstrip().partition(b"\n")[0]
+    return line.startswith(b"-----BEGIN") and b"PRIVATE KEY" in line
 
 
 def _text(name: str) -> str:

@@ -12,18 +12,21 @@ from tests.support.clients import Client, View
 from tests.support.engine import Engine, plan_document
 
 from rstuf.errors import (
+    ArtifactNotFound,
     ClockSuspicious,
     FileMissing,
     InvalidMetadata,
     InvalidRoleName,
+    NameTaken,
     ReleaseRefused,
     RstufError,
     SignerUnavailable,
     StateBehind,
     StorageError,
 )
-from rstuf.model.names import SNAPSHOT, TIMESTAMP
+from rstuf.model.names import SNAPSHOT, TIMESTAMP, target_path
 from rstuf.model.publication import PublicationPhase
+from rstuf.repository.artifacts import remove_artifacts
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import ClockTrust
 from rstuf.repository.publish import Spacing, plan_publication, publish
@@ -583,3 +586,43 @@ def test_a_ceremony_needs_no_more_signers_than_its_thresholds(tmp_path: Path) ->
     with pytest.raises(SignerUnavailable):
         few.ceremony()
     assert not few.metadata.files
+
+
+def test_an_old_state_does_not_fork_root(engine: Engine, tmp_path: Path) -> None:
+    """A state from before a root was signed never signs another root of that version."""
+    engine.ports.state.close()
+    shutil.copytree(tmp_path / "repository", tmp_path / "copy")
+    renew(engine.ports, force=["root"])
+    files = dict(engine.metadata.files)
+    store = SqliteStateStore.open(tmp_path / "copy" / "state.db", wait=timedelta(seconds=5), purpose="test")
+    old = engine.with_ports(state=store)
+    old.add("b.txt", b"two")
+    for act in (publish, renew, lambda ports: renew(ports, force=["root"])):
+        with pytest.raises(StateBehind):
+            act(old.ports)
+    with store.read() as reader:
+        assert reader.root(2) is None
+    assert dict(engine.metadata.files) == files
+
+
+def test_a_root_whose_name_is_taken_is_not_recorded(engine: Engine, tmp_path: Path) -> None:
+    """A foreign file in the place of the next root stops it before it is final; without it the root is signed."""
+    engine.metadata.show("2.root.json", b"not a root")
+    with pytest.raises(NameTaken):
+        renew(engine.ports, force=["root"])
+    engine.metadata.remove("2.root.json")
+    renew(engine.ports, force=["root"])
+    assert check_client(engine, tmp_path / "client").root == 2
+
+
+def test_an_accepted_removal_can_be_asked_for_again(engine: Engine, tmp_path: Path) -> None:
+    """A removal that is not visible yet is no error and no change the second time; a visible one is not found."""
+    engine.add("a.txt", b"one")
+    publish(engine.ports)
+    assert engine.remove("a.txt").removed == 1
+    again = remove_artifacts(engine.ports, [target_path("a.txt")])
+    assert (again.number, again.removed) == (0, 0)
+    publish(engine.ports)
+    check_client(engine, tmp_path / "client")
+    with pytest.raises(ArtifactNotFound):
+        remove_artifacts(engine.ports, [target_path("a.txt")])
