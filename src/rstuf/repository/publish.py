@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
-from rstuf.model.names import TARGETS, TIMESTAMP
+from rstuf.clock import iso
+from rstuf.errors import ReleaseRefused
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
@@ -43,6 +46,8 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         with ports.state.read() as reader:
             parts = changed_parts(reader)
             visible = reader.role(TIMESTAMP).visible
+            if parts:
+                parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
         if not parts:
             completed = recovery is Recovery.COMPLETED
             return PublicationReport(published=completed, timestamp_version=visible, recovery=recovery)
@@ -57,6 +62,23 @@ def changed_parts(reader: StateReader) -> list[Part]:
         for role in reader.dirty_roles()
         if role.kind is not RoleKind.ROOT
     ]
+
+
+def _needed_parts(reader: StateReader, parts: Sequence[Part], *, now: datetime) -> list[Part]:
+    """What else must be signed again so that clients come to see `parts`: targets, where it has expired.
+
+    Raises:
+        ReleaseRefused: root has expired, so no client would look any further.
+    """
+    root, targets = reader.role(ROOT), reader.role(TARGETS)
+    if root.expires is not None and root.expires <= now:
+        raise ReleaseRefused(
+            [f"clients refuse this repository: its root expired at {iso(root.expires)}"],
+            hint="rstuf renew signs root again, where its keys can be opened; then publish",
+        )
+    if targets.expires is None or targets.expires > now or any(part.role.id == targets.id for part in parts):
+        return []
+    return [Part(targets, targets.number, Reason.DUE)]
 
 
 def plan_publication(ports: Ports) -> PublicationPlan:

@@ -626,3 +626,23 @@ def test_an_accepted_removal_can_be_asked_for_again(engine: Engine, tmp_path: Pa
     check_client(engine, tmp_path / "client")
     with pytest.raises(ArtifactNotFound):
         remove_artifacts(engine.ports, [target_path("a.txt")])
+
+
+def test_published_means_that_a_client_sees_it(tmp_path: Path) -> None:
+    """Expired targets are signed again with a publication; under an expired root nothing is called published."""
+    tables = {"targets": {"expires": "60d"}, "bins": {"count": 2, "expires": "900d"}}
+    engine = Engine.live(tmp_path / "repository", document=plan_document() | tables)
+    engine.moved_on(days=100)
+    engine.add("a.txt", b"one")
+    report = publish(engine.ports)
+    assert {role.name for role in report.roles} >= {"targets", "snapshot", "timestamp"}
+    judge = client(engine, tmp_path / "client")
+    judge.refresh()
+    assert judge.download("a.txt") == b"one"
+    engine.moved_on(days=300)
+    engine.add("b.txt", b"two")
+    with pytest.raises(ReleaseRefused, match="root expired"):
+        publish(engine.ports)
+    renew(engine.ports)
+    publish(engine.ports)
+    check_client(engine, tmp_path / "client")
