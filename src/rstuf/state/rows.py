@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -48,14 +47,6 @@ def converted(convert: Callable[[Row], Value], row: Row, *, where: str) -> Value
         return convert(row)
     except (ValueError, TypeError, KeyError, OverflowError, OSError, InvalidInput) as error:
         raise StateDamaged(where, f"a row holds what it cannot ({type(error).__name__}: {error})") from error
-
-
-def select_one(
-    connection: sqlite3.Connection, convert: Callable[[Row], Value], sql: str, values: Row = (), *, where: str
-) -> Value | None:
-    """The first row of a query as a value, or None."""
-    row = connection.execute(sql, values).fetchone()
-    return None if row is None else converted(convert, row, where=where)
 
 
 def settings(row: Row) -> RepositorySettings:
