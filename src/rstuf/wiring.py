@@ -19,7 +19,6 @@ from rstuf.errors import (
     InvalidConfig,
     InvalidInput,
     InvalidPlan,
-    StateError,
     StorageError,
     UnsafeDirectory,
     WorkspaceExists,
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from rstuf.repository.verify import Depth
     from rstuf.storage.stock_client import ClientVerdict
 
+# Files fetched at once from a web server.
+_CONNECTIONS: Final = 8
 DEFAULT_WAIT: Final = timedelta(seconds=60)
 
 
@@ -171,25 +172,21 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
         CeremonyUnfinished: the ceremony of another plan was interrupted there.
         UnsafeDirectory: others can write into it.
     """
-    if not directory.exists():
-        return False
-    _refuse_unsafe(directory)
+    if directory.exists():
+        _refuse_unsafe(directory)
     if not (directory / FILE_NAME).exists():
         for name in ("state.db", plan.metadata):
             place = directory / name
-            if (place.is_dir() and any(place.iterdir())) or place.is_file():
+            if place.is_file() or (place.is_dir() and any(place.iterdir())):
                 raise WorkspaceExists(str(directory), f"{name}, which is not of an interrupted ceremony")
         return False
     config = read_config(directory)
     if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
         raise WorkspaceExists(str(directory), "a workspace with other places")
-    try:
-        state = _open_state(config, session)
-    except StateError:
-        # Killed while its state was being made; nothing was published by it if there is no root.
-        if config.path_of(config.state).exists() and _has_root(config):
-            raise
+    # A state is there whole or not at all.
+    if not config.path_of(config.state).exists():
         return True
+    state = _open_state(config, session)
     try:
         with state.read() as reader:
             if not reader.begun():
@@ -218,14 +215,8 @@ def _open_or_create_state(config: Config, session: Session) -> StateStore:
     from rstuf.state.sqlite import SqliteStateStore
 
     path = config.path_of(config.state)
-    try:
+    if path.exists():
         return _open_state(config, session)
-    except StateError:
-        if _has_root(config):
-            raise
-    # Nothing was published and nobody was told anything: what a killed ceremony left of its state is made anew.
-    for name in (path.name, path.name + "-wal", path.name + "-shm"):
-        (path.parent / name).unlink(missing_ok=True)
     created: StateStore = SqliteStateStore.create(
         path, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
     )
@@ -239,10 +230,6 @@ def _open_state(config: Config, session: Session) -> StateStore:
         config.path_of(config.state), wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
     )
     return opened
-
-
-def _has_root(config: Config) -> bool:
-    return (config.path_of(config.metadata) / "1.root.json").exists()
 
 
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:
@@ -370,12 +357,14 @@ def verify_published(
     from rstuf.storage.web import WebContentSource, WebMetadataSource
 
     base = url if url.endswith("/") else url + "/"
-    return verify(
-        WebMetadataSource(base),
-        trusted_root=trusted_root,
-        now=session.clock.now(),
-        contents=WebContentSource(artifacts or base + "targets/"),
-        state=None,
-        depth=depth,
-        progress=session.progress,
-    )
+    with WebMetadataSource(base) as source, WebContentSource(artifacts or base + "targets/") as contents:
+        return verify(
+            source,
+            trusted_root=trusted_root,
+            now=session.clock.now(),
+            contents=contents,
+            state=None,
+            depth=depth,
+            progress=session.progress,
+            readers=_CONNECTIONS,
+        )

@@ -582,3 +582,14 @@ def test_what_is_served_never_holds_keys(tmp_path: Path, refused: Refusal, place
     (tmp_path / "plan.toml").write_text(PLAN.replace('name = "bad"', f'name = "bad"\n{what} = "{place}"'))
     refused(tmp_path / "new", "ceremony", "--plan", str(tmp_path / "plan.toml"))
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("where", ["new", "beside"])
+def test_metadata_of_others_is_not_published_over(made: Path, tmp_path: Path, refused: Refusal, where: str) -> None:
+    """A plan whose metadata directory is in use is refused before anything is made, wherever that directory is."""
+    served = made / "metadata" if where == "beside" else tmp_path / "served"
+    served.mkdir(exist_ok=True)
+    (served / "timestamp.json").touch()
+    (tmp_path / "plan.toml").write_text(PLAN.replace('name = "bad"', f'name = "bad"\nmetadata = "{served}"'))
+    refused(tmp_path / "new", "ceremony", "--plan", str(tmp_path / "plan.toml"))
+    assert not (tmp_path / "new").exists()
