@@ -35,6 +35,7 @@ PUBLIC = {
     "Repository",
     "RoleChange",
     "RoleStatus",
+    "Search",
     "Secrets",
     "Session",
     "Status",
