@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 
-from rstuf.errors import InvalidArtifact, InvalidJson, InvalidPath
+from rstuf.errors import InvalidArtifact, InvalidJson, InvalidPath, InvalidRecord
 from rstuf.metadata import canonical, fragments, render
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.views import Signature, open_envelope, read_signatures, split_signed
 from rstuf.model.artifacts import MAX_INTEGER, Artifact, slot_of
 from rstuf.model.keys import KeyId
-from rstuf.model.names import RoleName, path_key, target_path
+from rstuf.model.names import RoleName, _path_fault, path_key, target_path
 from rstuf.model.roles import FileFacts
+from rstuf.repository.records import RecordFormat, read_records
 
 EXPIRES = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -206,3 +208,27 @@ def test_custom_data_have_bounds() -> None:
     big = Artifact(target_path("a"), 1, {"sha256": "0" * 64}, {"a": "x" * 65_536})
     with pytest.raises(InvalidArtifact):
         fragments.fragment_of(big)
+
+
+@given(st.text(alphabet="ab./ %#?\\\"'é~!", max_size=9))
+@settings(max_examples=1500, deadline=None)
+def test_the_common_path_is_decided_like_the_others(text: str) -> None:
+    """The one match that lets most paths in agrees with the rules that are asked one by one."""
+    assert _is_path(text) == (_path_fault(text) is None)
+
+
+@given(
+    st.one_of(paths, st.text("ab/. ", max_size=5)), st.integers(-1, 10**17), st.sampled_from(["a" * 64, "A" * 64, "a"])
+)
+@settings(max_examples=500, deadline=None)
+def test_the_common_record_is_read_like_the_others(path: str, length: int, digest: str) -> None:
+    """A record in its usual spelling and the same one in another spelling give the same row or are both refused."""
+    record = {"path": path, "length": length, "hashes": {"sha256": digest}}
+    spellings = [json.dumps(record), json.dumps(record, separators=(",", ":")), json.dumps(record, sort_keys=True)]
+    outcomes = set()
+    for text in spellings:
+        try:
+            outcomes.update(read_records(io.BytesIO(text.encode()), form=RecordFormat.NDJSON, source="it"))
+        except InvalidRecord as error:
+            outcomes.add(error.reason)
+    assert len(outcomes) == 1

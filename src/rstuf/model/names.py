@@ -26,8 +26,10 @@ MAX_SEGMENT_BYTES: Final = 255
 MAX_LAST_SEGMENT_BYTES: Final = 190
 MAX_ROLE_NAME: Final = 64
 
-# The common case, decided by one match: printable ASCII without " # % ? \ and without odd segments.
-_PLAIN_PATH: Final = re.compile(r"(?!.*(?:^|/)[. ]*(?:/|$))[ !$-&'-.0-9:->@A-\[\]-~/]{1,190}", re.ASCII)
+# The common case: printable ASCII without " # % ? \ and, seen at a glance, without odd segments.
+_PLAIN_PATH: Final = re.compile(
+    r"[!$&'()*+,\-0-9:;<=>@A-Z\[\]^_`a-z{|}~][ !$&-/0-9:;<=>@A-Z\[\]^_`a-z{|}~]{0,189}", re.ASCII
+)
 _FORBIDDEN: Final = frozenset("#?%\\")
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -44,7 +46,7 @@ def target_path(text: str) -> TargetPath:
     Raises:
         InvalidPath: with the first rule that `text` breaks.
     """
-    if _PLAIN_PATH.fullmatch(text) is not None and "%" not in text:
+    if _PLAIN_PATH.fullmatch(text) and "//" not in text and "/." not in text and "/ " not in text and text[-1] != "/":
         return TargetPath(text)
     reason = _path_fault(text)
     if reason is not None:

@@ -159,9 +159,8 @@ def add_artifacts(
         reader.settings()
     with ports.state.spool() as spool:
         with step(ports.progress, "reading", unit="artifacts"):
-            for row in rows:
+            for row in _counted(rows, ports):
                 spool.append(row)
-                ports.progress.advance()
         return _Intake(ports, spool, conflict).accept(action)
 
 
