@@ -249,7 +249,7 @@ class StateMachine(RuleBasedStateMachine):
             assert {each.name for each in reader.dirty_roles()} == dirty
             totals = reader.totals()
             assert (totals.artifacts, totals.pending_roles) == (len(live), len(dirty))
-            assert totals.newest_number == self.number
+            assert reader.newest_number() == self.number
             for name, versions in self.versions.items():
                 assert (roles[name].version, roles[name].visible) == versions  # type: ignore[index]
             for index, name in enumerate(BINS):

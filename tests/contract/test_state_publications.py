@@ -344,7 +344,7 @@ def test_contents_at_published_numbers_outlive_many_publications(state_repositor
         if step % 3:
             publish(state_repository)
             with state_repository.read() as reader:
-                holder, newest = reader.role(TARGETS).id, reader.totals().newest_number
+                holder, newest = reader.role(TARGETS).id, reader.newest_number()
                 found = {each[1]: each[2] for each in reader.contents(holder, 0, 2**32 - 1, number=newest)}
                 assert found == {path: row(path, content).fragment for path, content in expected.items()}
                 assert {each.state for each in reader.artifacts()} <= {ArtifactState.PUBLISHED}
@@ -360,7 +360,7 @@ def test_a_large_publication_is_settled(state_repository: StateStore) -> None:
     for _ in range(3):
         publish(state_repository, *BINS)
         with state_repository.read() as reader:
-            holder, newest = reader.role(TARGETS).id, reader.totals().newest_number
+            holder, newest = reader.role(TARGETS).id, reader.newest_number()
             shown = {each[1]: each[2] for each in reader.contents(holder, 0, 2**32 - 1, number=newest)}
             assert shown == {path: row(path, 2).fragment for path in paths[:12_000]}
             assert sum(1 for _ in reader.artifacts()) == reader.totals().artifacts == 12_000

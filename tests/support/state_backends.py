@@ -144,7 +144,7 @@ def stage(store: StateStore, *names: str, number: int | None = None) -> Publicat
     """A staged publication of roles by name, with snapshot and timestamp; rendered at the newest number."""
     wanted = {*names, "snapshot", "timestamp"}
     with store.transaction(actor="maria@laptop") as transaction:
-        newest = transaction.totals().newest_number if number is None else number
+        newest = transaction.newest_number() if number is None else number
         roles = [(role, newest) for role in transaction.roles() if role.name in wanted]
         return transaction.stage_publication(roles, begun=NOW)
 

@@ -40,7 +40,6 @@ class Totals:
 
     artifacts: int
     pending_roles: int
-    newest_number: int
 
 
 class RowSpool(Protocol):
@@ -135,6 +134,9 @@ class StateReader(Protocol):
 
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
+
+    def newest_number(self) -> int:
+        """The number of the newest change; 0 before the first."""
 
     def totals(self) -> Totals:
         """Counts, without walking the artifacts."""

@@ -56,7 +56,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
 
 def changed_parts(reader: StateReader) -> list[Part]:
     """The roles whose changes clients do not see yet, each to be rendered at the newest change."""
-    number = reader.totals().newest_number
+    number = reader.newest_number()
     return [
         Part(role, number, Reason.FORCED if role.forced else Reason.CHANGED)
         for role in reader.dirty_roles()

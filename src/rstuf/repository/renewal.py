@@ -70,7 +70,7 @@ def _find_due(ports: Ports, reader: StateReader, force: Collection[str]) -> _Due
     authority = load_authority(reader, ports.metadata)
     online = authority.top_level[TIMESTAMP].keyids
     desk = SigningDesk(reader, ports.signers)
-    newest = reader.totals().newest_number
+    newest = reader.newest_number()
     due = _Due()
     for role, reason in roles.values():
         if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:

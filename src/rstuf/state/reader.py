@@ -141,12 +141,12 @@ class SqliteReader:
         execute = self._connection.execute
         artifacts = execute("SELECT coalesce(sum(artifacts), 0) FROM role").fetchone()[0]
         pending = execute(f"SELECT count(*) FROM role INDEXED BY role_dirty WHERE {DIRTY}").fetchone()[0]  # noqa: S608
-        return Totals(artifacts=artifacts, pending_roles=pending, newest_number=self._newest_number())
+        return Totals(artifacts=artifacts, pending_roles=pending)
 
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         return self._stream(rows.audit, f"{rows.AUDIT} WHERE sequence > ? ORDER BY sequence", (after,))
 
-    def _newest_number(self) -> int:
+    def newest_number(self) -> int:
         number: int = self._connection.execute("SELECT value FROM counter").fetchone()[0]
         return number
 

@@ -131,7 +131,7 @@ class SqliteTransaction(SqliteReader):
 
     def next_number(self) -> int:
         self._connection.execute("UPDATE counter SET value = value + 1")
-        return self._newest_number()
+        return self.newest_number()
 
     def put_artifacts(
         self, holder: RoleName, rows: Iterable[ArtifactRow], *, number: int, replace: bool, role_limit: int
@@ -146,7 +146,7 @@ class SqliteTransaction(SqliteReader):
 
     def stage_publication(self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime) -> Publication:
         with all_or_nothing(self._connection):
-            return publications.stage(self._connection, roles, begun=begun, number=self._newest_number())
+            return publications.stage(self._connection, roles, begun=begun, number=self.newest_number())
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         with all_or_nothing(self._connection):

@@ -458,11 +458,11 @@ def test_looking_takes_nothing_from_others(place: Path, store: SqliteStateStore)
         number = transaction.next_number()
         inodes = {each.name: each.stat().st_ino for each in place.parent.iterdir()}
         with closing(reopen(place)) as again, again.read() as other:
-            assert other.totals().newest_number == 0
+            assert other.newest_number() == 0
         assert {each.name: each.stat().st_ino for each in place.parent.iterdir()} == inodes
-        assert reader.totals().newest_number == 0
+        assert reader.newest_number() == 0
     with closing(reopen(place)) as again, again.read() as other:
-        assert other.totals().newest_number == number
+        assert other.newest_number() == number
 
 
 def test_closing_waits_for_the_threads_of_the_store(store: SqliteStateStore) -> None:
@@ -484,7 +484,7 @@ def test_closing_waits_for_the_threads_of_the_store(store: SqliteStateStore) -> 
     assert ended.is_set()
     thread.join()
     with store.read() as reader:
-        assert reader.totals().newest_number == 1
+        assert reader.newest_number() == 1
 
 
 def test_closing_does_not_wait_for_another_process(place: Path, store: SqliteStateStore) -> None:
@@ -496,7 +496,7 @@ def test_closing_does_not_wait_for_another_process(place: Path, store: SqliteSta
         store.close()
         assert time.monotonic() - started < 5
     with store.read() as reader:
-        assert reader.totals().newest_number == 1
+        assert reader.newest_number() == 1
 
 
 def test_reading_imports_no_writing_library() -> None:
