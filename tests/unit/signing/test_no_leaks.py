@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 from tests.unit.signing import keyring
 
 from rstuf.errors import RstufError
@@ -157,8 +157,7 @@ def test_saved_files_hold_no_passphrase_and_no_open_key(workspace):
     source = KeyFileSource(workspace, FixedSecrets(RIGHT))
     made = source.generate("maria", "ed25519", "file:maria.key", encrypt=True, reuse=False, added=ADDED)
     made.save()
-    opened = made.signer._signer._private_key
-    raw = opened.private_bytes_raw()
+    raw = load_ssh_private_key((workspace / "maria.key").read_bytes(), RIGHT).private_bytes_raw()
     for path in workspace.iterdir():
         data = path.read_bytes()
         blob = base64.b64decode(b"".join(data.splitlines()[1:-1]))
