@@ -66,7 +66,7 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
     if damaged and not seen.interrupted:
         names = ", ".join(role.name for role in damaged)
-        steps.append(Step("rstuf verify", f"clients cannot read {names}: missing, or not what was published"))
+        steps.append(Step("rstuf verify", f"clients cannot read {names}: missing or changed"))
     if overdue:
         names = ", ".join(role.name for role in overdue)
         steps.append(Step("rstuf renew", f"clients refuse {names}: expired", min(role.expires for role in overdue)))
