@@ -1,28 +1,21 @@
-"""What the engine asks of its adapters, in the engine's own terms.
-
-Each protocol states what an implementation must guarantee; the contract suites in `tests/contract` check it.
-"""
+"""The state of one repository: one consistent view of it, and short writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
-from rstuf.metadata.release_check import Claim
-from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import ArtifactRow, ListedArtifact
 from rstuf.model.audit import AuditEntry
-from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, RootVersion, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind, RoleState
 from rstuf.model.settings import Phase, RepositorySettings
-
-# --- state -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,199 +255,3 @@ class StateStore(Protocol):
 
     def close(self) -> None:
         """Let go of connections and descriptors."""
-
-
-# --- storage ---------------------------------------------------------------------------------------------
-
-
-class MetadataBatch(Protocol):
-    """New metadata files that become durable together. Nothing has its final name before `commit`."""
-
-    def create(self, name: str, data: bytes) -> None:
-        """Take one new file.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-
-    def commit(self) -> None:
-        """Make all files durable, give them their final names, make the names durable.
-
-        A name that exists with equal bytes is fine.
-
-        Raises:
-            NameTaken: a name exists with other bytes.
-            StorageError: a write failed, now or earlier; some files may be there, none is torn.
-        """
-
-
-class MetadataStorage(Protocol):
-    """Where clients fetch metadata. Names are written once; only `timestamp.json` is replaced."""
-
-    def read(self, name: str, *, limit: int) -> bytes:
-        """A file's bytes.
-
-        Raises:
-            FileMissing: no such name.
-            FileTooLarge: more than `limit` bytes.
-        """
-
-    def batch(self) -> AbstractContextManager[MetadataBatch]:
-        """New files; leaving the block without `commit` leaves nothing behind."""
-
-    def replace(self, name: str, data: bytes) -> None:
-        """Replace a file, atomically and durably: a reader sees the old or the new bytes, never between."""
-
-    def prepare(self) -> None:
-        """Make the place ready and clear what an interrupted batch left. Only under the publication lock."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedContent:
-    """What the bytes of a content were while they were read, once: their number and digests in hex."""
-
-    length: int
-    hashes: Mapping[str, str]
-
-
-class ArtifactBatch(Protocol):
-    """Contents that are copied in and become durable together. None has its final name before `commit`."""
-
-    def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
-        """Copy `source` to its end, hashing the very bytes that are kept; tell `on_bytes` how many at a time.
-
-        Raises:
-            StorageError: they cannot be written.
-        """
-
-    def discard(self, path: TargetPath) -> None:
-        """Let go of what was received for `path`."""
-
-    def commit(self) -> None:
-        """Make all durable under their hash-prefixed names (TUF §7.2). Equal content that is there stays."""
-
-
-class ArtifactStorage(Protocol):
-    """Where clients fetch contents, by hash-prefixed names that are written once."""
-
-    def batch(self, algorithms: tuple[str, ...] = ("sha256",)) -> AbstractContextManager[ArtifactBatch]:
-        """New contents; leaving the block without `commit` leaves nothing behind."""
-
-    def open(self, path: TargetPath, hashes: Mapping[str, str]) -> AbstractContextManager[BinaryIO]:
-        """A stored content.
-
-        Raises:
-            FileMissing: it is not kept here.
-        """
-
-    def exists(self, path: TargetPath, hashes: Mapping[str, str]) -> bool:
-        """Whether a content is kept here."""
-
-    def prepare(self) -> None:
-        """Make the place ready."""
-
-
-class ReleaseJudge(Protocol):
-    """Checks new files on the storage as a client would, however many at a time."""
-
-    def judge(self, claims: Sequence[Claim], *, keys: RoleKeys, on_files: Callable[[int], None]) -> None:
-        """Hold each claim against the file as the storage gives it (`metadata.release_check.check_claim`).
-
-        Args:
-            keys: who must have signed them.
-            on_files: told how many more are checked.
-
-        Raises:
-            ReleaseRefused: one is not what it must be.
-            StorageError: one cannot be read.
-        """
-
-
-# --- signing ---------------------------------------------------------------------------------------------
-
-
-class RoleSigner(Protocol):
-    """One private key, open and ready."""
-
-    @property
-    def keyid(self) -> KeyId:
-        """The key it signs with."""
-
-    def sign(self, payload: bytes) -> str:
-        """The signature over `payload`, hex.
-
-        Raises:
-            SigningError: the key did not sign.
-        """
-
-
-class SignerSource(Protocol):
-    """Opens private keys by signer URI."""
-
-    def open(self, entry: KeyEntry) -> RoleSigner:
-        """The signer of `entry`; its public half is compared with the entry's.
-
-        Raises:
-            SignerUnavailable: it has no URI, cannot be reached, or is another key.
-            PassphraseNeeded, WrongPassphrase: the key is encrypted and stays closed.
-            UnsafeDirectory: the key is not encrypted and others can read it.
-        """
-
-
-class NewKey(Protocol):
-    """A key that was made and is not saved yet."""
-
-    @property
-    def entry(self) -> KeyEntry:
-        """Its name, public half and signer URI."""
-
-    @property
-    def signer(self) -> RoleSigner:
-        """It can sign at once."""
-
-    def save(self) -> None:
-        """Write it, durably, readable by its owner alone, with its public half beside it.
-
-        Raises:
-            InvalidKey: its place is taken by something else.
-        """
-
-
-class KeyMaker(Protocol):
-    """Makes keys and reads public halves: the ceremony's side of signing."""
-
-    def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
-        """A new key pair for the place `uri` names; `scheme` is "ed25519", "ecdsa" (P-256) or "rsa".
-
-        Args:
-            encrypt: protect it with a passphrase, asked of `Secrets`.
-            reuse: a key that is in that place already and opens is taken as it is (an interrupted ceremony goes on).
-
-        Raises:
-            InvalidKey: the place is taken, or the scheme is unknown.
-        """
-
-    def public_of(self, name: str, uri: str) -> PublicKey:
-        """The public half of the private key that `uri` names, which is opened for it.
-
-        Raises:
-            SigningError: it cannot be opened.
-        """
-
-    def read_public(self, location: str) -> PublicKey:
-        """The public key in a file: PEM, OpenSSH, or a TUF key object.
-
-        Raises:
-            InvalidKey: it cannot be read, or is not a kind that rstuf signs with.
-        """
-
-
-class Secrets(Protocol):
-    """Where passphrases come from. The engine never prompts; it asks this."""
-
-    def passphrase(self, key: str, *, new: bool) -> bytes:
-        """The passphrase of the key with that name; `new` when one is chosen, which a person types twice.
-
-        Raises:
-            PassphraseNeeded: there is none and nobody can be asked.
-        """

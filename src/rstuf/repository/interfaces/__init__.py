@@ -1,0 +1,35 @@
+"""What the engine asks of its adapters, in the engine's own terms.
+
+Each protocol states what an implementation must guarantee; the contract suites in `tests/contract` check it.
+"""
+
+from rstuf.repository.interfaces.signing import KeyMaker, NewKey, RoleSigner, Secrets, SignerSource
+from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, StateStore, StateTransaction, Totals
+from rstuf.repository.interfaces.storage import (
+    ArtifactBatch,
+    ArtifactStorage,
+    MetadataBatch,
+    MetadataStorage,
+    ReceivedContent,
+    ReleaseJudge,
+)
+
+__all__ = [
+    "ArtifactBatch",
+    "ArtifactStorage",
+    "KeyMaker",
+    "MetadataBatch",
+    "MetadataStorage",
+    "NewKey",
+    "PutResult",
+    "ReceivedContent",
+    "ReleaseJudge",
+    "RoleSigner",
+    "RowSpool",
+    "Secrets",
+    "SignerSource",
+    "StateReader",
+    "StateStore",
+    "StateTransaction",
+    "Totals",
+]

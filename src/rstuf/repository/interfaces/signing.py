@@ -1,0 +1,95 @@
+"""Private keys, open and ready; where they come from, and where passphrases do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+
+
+class RoleSigner(Protocol):
+    """One private key, open and ready."""
+
+    @property
+    def keyid(self) -> KeyId:
+        """The key it signs with."""
+
+    def sign(self, payload: bytes) -> str:
+        """The signature over `payload`, hex.
+
+        Raises:
+            SigningError: the key did not sign.
+        """
+
+
+class SignerSource(Protocol):
+    """Opens private keys by signer URI."""
+
+    def open(self, entry: KeyEntry) -> RoleSigner:
+        """The signer of `entry`; its public half is compared with the entry's.
+
+        Raises:
+            SignerUnavailable: it has no URI, cannot be reached, or is another key.
+            PassphraseNeeded, WrongPassphrase: the key is encrypted and stays closed.
+            UnsafeDirectory: the key is not encrypted and others can read it.
+        """
+
+
+class NewKey(Protocol):
+    """A key that was made and is not saved yet."""
+
+    @property
+    def entry(self) -> KeyEntry:
+        """Its name, public half and signer URI."""
+
+    @property
+    def signer(self) -> RoleSigner:
+        """It can sign at once."""
+
+    def save(self) -> None:
+        """Write it, durably, readable by its owner alone, with its public half beside it.
+
+        Raises:
+            InvalidKey: its place is taken by something else.
+        """
+
+
+class KeyMaker(Protocol):
+    """Makes keys and reads public halves: the ceremony's side of signing."""
+
+    def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
+        """A new key pair for the place `uri` names; `scheme` is "ed25519", "ecdsa" (P-256) or "rsa".
+
+        Args:
+            encrypt: protect it with a passphrase, asked of `Secrets`.
+            reuse: a key that is in that place already and opens is taken as it is (an interrupted ceremony goes on).
+
+        Raises:
+            InvalidKey: the place is taken, or the scheme is unknown.
+        """
+
+    def public_of(self, name: str, uri: str) -> PublicKey:
+        """The public half of the private key that `uri` names, which is opened for it.
+
+        Raises:
+            SigningError: it cannot be opened.
+        """
+
+    def read_public(self, location: str) -> PublicKey:
+        """The public key in a file: PEM, OpenSSH, or a TUF key object.
+
+        Raises:
+            InvalidKey: it cannot be read, or is not a kind that rstuf signs with.
+        """
+
+
+class Secrets(Protocol):
+    """Where passphrases come from. The engine never prompts; it asks this."""
+
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        """The passphrase of the key with that name; `new` when one is chosen, which a person types twice.
+
+        Raises:
+            PassphraseNeeded: there is none and nobody can be asked.
+        """

@@ -1,0 +1,115 @@
+"""Where clients fetch metadata and contents, and who checks what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from rstuf.metadata.release_check import Claim
+from rstuf.metadata.views import RoleKeys
+from rstuf.model.names import TargetPath
+
+
+class MetadataBatch(Protocol):
+    """New metadata files that become durable together. Nothing has its final name before `commit`."""
+
+    def create(self, name: str, data: bytes) -> None:
+        """Take one new file.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+
+    def commit(self) -> None:
+        """Make all files durable, give them their final names, make the names durable.
+
+        A name that exists with equal bytes is fine.
+
+        Raises:
+            NameTaken: a name exists with other bytes.
+            StorageError: a write failed, now or earlier; some files may be there, none is torn.
+        """
+
+
+class MetadataStorage(Protocol):
+    """Where clients fetch metadata. Names are written once; only `timestamp.json` is replaced."""
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            FileMissing: no such name.
+            FileTooLarge: more than `limit` bytes.
+        """
+
+    def batch(self) -> AbstractContextManager[MetadataBatch]:
+        """New files; leaving the block without `commit` leaves nothing behind."""
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Replace a file, atomically and durably: a reader sees the old or the new bytes, never between."""
+
+    def prepare(self) -> None:
+        """Make the place ready and clear what an interrupted batch left. Only under the publication lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedContent:
+    """What the bytes of a content were while they were read, once: their number and digests in hex."""
+
+    length: int
+    hashes: Mapping[str, str]
+
+
+class ArtifactBatch(Protocol):
+    """Contents that are copied in and become durable together. None has its final name before `commit`."""
+
+    def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
+        """Copy `source` to its end, hashing the very bytes that are kept; tell `on_bytes` how many at a time.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+
+    def discard(self, path: TargetPath) -> None:
+        """Let go of what was received for `path`."""
+
+    def commit(self) -> None:
+        """Make all durable under their hash-prefixed names (TUF §7.2). Equal content that is there stays."""
+
+
+class ArtifactStorage(Protocol):
+    """Where clients fetch contents, by hash-prefixed names that are written once."""
+
+    def batch(self, algorithms: tuple[str, ...] = ("sha256",)) -> AbstractContextManager[ArtifactBatch]:
+        """New contents; leaving the block without `commit` leaves nothing behind."""
+
+    def open(self, path: TargetPath, hashes: Mapping[str, str]) -> AbstractContextManager[BinaryIO]:
+        """A stored content.
+
+        Raises:
+            FileMissing: it is not kept here.
+        """
+
+    def exists(self, path: TargetPath, hashes: Mapping[str, str]) -> bool:
+        """Whether a content is kept here."""
+
+    def prepare(self) -> None:
+        """Make the place ready."""
+
+
+class ReleaseJudge(Protocol):
+    """Checks new files on the storage as a client would, however many at a time."""
+
+    def judge(self, claims: Sequence[Claim], *, keys: RoleKeys, on_files: Callable[[int], None]) -> None:
+        """Hold each claim against the file as the storage gives it (`metadata.release_check.check_claim`).
+
+        Args:
+            keys: who must have signed them.
+            on_files: told how many more are checked.
+
+        Raises:
+            ReleaseRefused: one is not what it must be.
+            StorageError: one cannot be read.
+        """
