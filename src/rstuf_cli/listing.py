@@ -64,6 +64,7 @@ def _write_lines(console: Console, found: Iterator[rstuf.ListedArtifact], limit:
     for listed in found:
         if shown == limit:
             console.line("\n".join(lines))
+            console.flush()
             console.note(f"there are more: --after {escape(last)}")
             return
         artifact = listed.artifact
@@ -76,6 +77,8 @@ def _write_lines(console: Console, found: Iterator[rstuf.ListedArtifact], limit:
             lines.clear()
     if lines:
         console.line("\n".join(lines))
+    # What is said of the lines comes after them, and not at all where they could not be written.
+    console.flush()
     console.note(count(shown, "artifact") if shown else "there are no artifacts")
 
 
