@@ -30,14 +30,14 @@ def look(ports: Ports) -> Status:
 
     Raises:
         CeremonyUnfinished: its ceremony was interrupted.
-        InvalidMetadata: the visible root or targets metadata is not what was published.
+        StateDamaged: the recorded root or targets metadata is not what was published.
     """
     now = ports.clock.now()
     with ports.state.read() as reader:
         settings = reader.settings()
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
-        authority = load_authority(reader, ports.metadata)
+        authority = load_authority(reader)
         roles = [
             _one(ports, reader.role(name), authority.top_level[name], now=now)
             for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)

@@ -116,6 +116,12 @@ class StateReader(Protocol):
     def newest_root(self) -> RootVersion | None:
         """The newest of them."""
 
+    def delegator(self, name: RoleName, version: int) -> bytes | None:
+        """The exact bytes of a role that delegates: of its visible version, or of one that is under way.
+
+        None where none were recorded, or the version is older than the visible one.
+        """
+
     def unfinished_publication(self) -> Publication | None:
         """The publication that is `STAGED` or `COMMITTING`, if any; there is never more than one."""
 
@@ -197,7 +203,7 @@ class StateTransaction(StateReader, Protocol):
         version above every version ever intended for it."""
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
-        """Record the facts of files that a staged publication has written."""
+        """Record the facts of files that a staged publication has written, and the bytes of those that delegate."""
 
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         """Turn `STAGED` into `COMMITTING`: from here on it is completed byte for byte."""
