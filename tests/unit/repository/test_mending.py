@@ -77,6 +77,7 @@ def test_what_cannot_be_rendered_is_put_back(
     original = engine.metadata.files[name]
     engine.keys.away = {"one", "two"}
     do_damage(engine, name, damage)
+    assert look(engine.ports).health is Health.DAMAGED
     report = act(engine.ports)
     assert engine.metadata.files[name] == original
     assert getattr(report, "publication", report).restored == (name,)
