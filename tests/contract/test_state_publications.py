@@ -395,3 +395,18 @@ def test_bytes_of_delegators_are_there_with_their_publication(state_repository: 
     assert kept() == [None, None, b"three", None]
     with state_repository.read() as reader:
         assert reader.delegator(RoleName("Targets"), 3) is None
+
+
+def test_publications_that_are_over_are_forgotten(state_repository: StateStore) -> None:
+    """The newest publication stands alone in the state, whatever became of those before; their numbers stay taken."""
+    ids = [publish(state_repository, "bins-0").id]
+    abandoned = stage(state_repository, "bins-0")
+    with state_repository.transaction(actor="maria@laptop") as transaction:
+        transaction.abandon_publication(abandoned.id)
+    last = publish(state_repository, "bins-0")
+    assert last.id > abandoned.id > ids[0]
+    with state_repository.read() as reader:
+        assert [list(reader.publication_roles(number)) for number in (*ids, abandoned.id)] == [[], []]
+        assert reader.publication_of_timestamp(1) is None
+        assert reader.last_publication() is not None
+        assert len(list(reader.publication_roles(last.id))) == 3

@@ -128,7 +128,7 @@ def commit(connection: sqlite3.Connection, publication: int, *, timestamp: bytes
 
 
 def settle(connection: sqlite3.Connection, publication: int, *, committed: datetime) -> None:
-    """Turn `COMMITTING` into `DONE`, and clear some of what nothing renders any more.
+    """Turn `COMMITTING` into `DONE`; forget the publications before it, and some of what nothing renders any more.
 
     Raises:
         StateError: it is not committing.
@@ -150,6 +150,9 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
         "UPDATE publication SET phase = ?, committed = ? WHERE id = ?",
         (PublicationPhase.DONE.value, to_seconds(committed), publication),
     )
+    # Nobody asks for what is over: the log says that it was, and versions are taken in the roles.
+    connection.execute("DELETE FROM publication_role WHERE publication < ?", (publication,))
+    connection.execute("DELETE FROM publication WHERE id < ?", (publication,))
     connection.execute(
         "DELETE FROM delegator WHERE version < (SELECT visible FROM role WHERE role.id = delegator.role)"
     )

@@ -129,7 +129,7 @@ class StateReader(Protocol):
         """The newest publication that is `DONE`."""
 
     def publication_of_timestamp(self, version: int) -> Publication | None:
-        """The publication that took this version of timestamp, whatever became of it."""
+        """The publication that took this version of timestamp, whatever became of it; None for forgotten ones."""
 
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
@@ -210,6 +210,8 @@ class StateTransaction(StateReader, Protocol):
 
     def settle_publication(self, publication: int, *, committed: datetime) -> None:
         """Turn `COMMITTING` into `DONE`: its roles' versions, dates, facts and numbers are what clients see now.
+
+        Earlier publications may be forgotten: the state does not grow with their number.
 
         Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number.
         """
