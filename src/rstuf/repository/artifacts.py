@@ -194,20 +194,22 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
     Raises:
         ArtifactNotFound: one is not here; nothing was removed.
     """
+    distinct = sorted(set(paths))
     with ports.state.transaction(actor=ports.actor) as state:
         wanted = []
-        for path in sorted(set(paths)):
+        for path in distinct:
             known = state.artifact(path)
             if known is None:
                 raise ArtifactNotFound(path)
             if known.state is not ArtifactState.REMOVING:
                 wanted.append(path)
+        before = len(distinct) - len(wanted)
         if not wanted:
-            return AcceptedChange(number=0)
+            return AcceptedChange(number=0, unchanged=before)
         number = state.next_number()
         removed = state.remove_artifacts(TARGETS, wanted, number=number)
         state.record("artifacts.remove", {"number": number, "removed": removed}, at=ports.clock.now())
-    return AcceptedChange(number=number, removed=removed)
+    return AcceptedChange(number=number, removed=removed, unchanged=before)
 
 
 def _receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping[str, Any] | None) -> Artifact:
