@@ -105,7 +105,7 @@ def _unmarked(start: bytes, source: str) -> bytes:
     """The first line without a byte-order mark."""
     if start.startswith(_UTF_16) or b"\0" in start[:2]:
         raise InvalidInput(
-            f"{source} is UTF-16 text, or none at all; what is imported is UTF-8",
+            f"{source} cannot be read: it is UTF-16 text, or none at all, and not UTF-8",
             hint="nothing was taken; write it again as UTF-8 (PowerShell: Set-Content -Encoding utf8)",
         )
     return start.removeprefix(_MARK)
