@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -203,8 +204,6 @@ _TEXTS = {
 
 
 def read(form: str, data: bytes) -> list[str]:
-    import io
-
     stream = io.BytesIO(data)
     if form == "sums":
         return [line.path for line in read_checksums(stream, source="it")]
