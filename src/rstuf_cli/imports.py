@@ -104,9 +104,13 @@ def _form_of(file: Path, stream: BinaryIO, source: str) -> ImportFormat:
         # It is none of them, and the reader of any says why.
         return ImportFormat.NDJSON
     found = guess("" if _is_stdin(file) else file.name, head)
+    if found is None and not head:
+        raise InvalidInput(
+            f"{source} is empty", hint="nothing was taken; where no records at all are meant, say --format"
+        )
     if found is None:
         raise InvalidInput(
-            f"neither the name nor the beginning of {source} says what it is" if head else f"{source} is empty",
-            hint="say it: --format ndjson, csv or sha256sums" if head else "nothing was taken",
+            f"neither the name nor the beginning of {source} says what it is",
+            hint="say it: --format ndjson, csv or sha256sums",
         )
     return found

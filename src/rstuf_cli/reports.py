@@ -116,7 +116,7 @@ def tell_change(
         into = f"signed into {count(len(others), 'bin')} and " if others and new else ""
         name = what or "earlier changes"
         # A removal is a verb already, and what it leads to is one more.
-        joint = ";" if change.removed or not what else ""
+        joint = ";" if change.removed else ""
         console.result(
             f"{done} {name}{joint} {into}published as timestamp v{number(publication.timestamp_version)}, {took}"
         )
@@ -141,7 +141,8 @@ def tell_warnings(console: Console, change: rstuf.AcceptedChange) -> None:
     if console.is_json:
         return
     for each in change.warnings:
-        console.note(f"note:  {escape(each.path or '')}: {each.message}")
+        for line in console.fold(f"note:  {escape(each.path or '')}: {each.message}", indent=7):
+            console.note(line)
     if change.more_warnings:
         console.note(f"note:  and {count(change.more_warnings, 'more such path')}")
 

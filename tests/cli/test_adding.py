@@ -102,7 +102,8 @@ def test_custom_data_stay(cli: Cli, filled: Path, tmp_path: Path) -> None:
     assert cli(*add).out == "nothing new: 1 artifact is already here with the same content\n"
     assert cli("artifact", "show", "a.txt", "--json").document["custom"] == {"channel": "beta"}
     refused = cli(*add, "--custom", '{"channel": "stable"}')
-    assert (refused.code, "with other custom data" in refused.err, "--replace" in refused.err) == (1, True, True)
+    assert (refused.code, "--replace" in refused.err) == (1, True)
+    assert refused.err.startswith("error: a.txt is already here with other custom data or hashes\n")
 
 
 # --- which files -----------------------------------------------------------------------------------------
@@ -164,7 +165,8 @@ def test_an_import_of_nothing_says_so(cli: Cli, workspace: Path) -> None:
     assert (done.code, done.out) == (0, "nothing new: no artifact was named\n")
     Path("unnamed").write_text("")
     unclear = cli("artifact", "import", "unnamed")
-    assert (unclear.code, unclear.err) == (1, "error: unnamed is empty\nhint:  nothing was taken\n")
+    assert (unclear.code, unclear.err.splitlines()[0]) == (1, "error: unnamed is empty")
+    assert cli("artifact", "import", "unnamed", "--format", "csv").code == 0
 
 
 # --- what clients make of it -----------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def test_a_path_that_clients_cannot_save(cli: Cli, workspace: Path, tmp_path: Pa
     Path(path).write_bytes(b"x")
     done = cli("artifact", "add", path)
     assert (done.code, done.out.startswith("✓ 1 artifact")) == (0, True)
-    assert re.fullmatch(rf"note:  {path}: clients that save it under .* 364 bytes, .*\n", done.err)
+    assert re.fullmatch(rf"note:  {path}: as a file name, URL-quoted, it has 364 bytes, .*\n", done.err)
     as_data = cli("artifact", "add", path, "--json")
     assert as_data.err == ""
     (warning,) = as_data.document["warnings"]

@@ -45,8 +45,8 @@ class Warnings:
         self.told.append(
             Problem(
                 code="long-file-name",
-                message=f"clients that save it under its URL-quoted path, as python-tuf does unless it is told a file "
-                f"name, fail: that has {quoted} bytes, and file names end at {MAX_SEGMENT_BYTES}",
+                message=f"as a file name, URL-quoted, it has {quoted} bytes, and {MAX_SEGMENT_BYTES} are the most; "
+                "clients that save it under that name fail (python-tuf does, unless it is told another)",
                 path=path,
             )
         )
