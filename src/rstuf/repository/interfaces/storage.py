@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import BinaryIO, Protocol
 
 from rstuf.metadata.release_check import Claim
@@ -72,6 +73,14 @@ class ReceivedContent:
     hashes: Mapping[str, str]
 
 
+class Kept(Enum):
+    """What a storage has under the names of a content: all of it, too little, or something else."""
+
+    WHOLE = auto()
+    MISSING = auto()
+    DAMAGED = auto()
+
+
 class ArtifactBatch(Protocol):
     """Contents that are copied in and become durable together. None has its final name before `commit`."""
 
@@ -85,8 +94,26 @@ class ArtifactBatch(Protocol):
     def discard(self, path: TargetPath) -> None:
         """Let go of what was received for `path`."""
 
+    def reconcile(self, path: TargetPath) -> Kept:
+        """Hold what is kept under the names of what was received for `path` against the hashes in these names.
+
+        `WHOLE`: the same is kept already; what was received is let go of. `DAMAGED`: something else stands under a
+        name, and `commit` puts what was received in its place, atomically. What was let go of before is `WHOLE`.
+
+        Raises:
+            StorageError: what is there can be neither read nor replaced.
+        """
+
     def commit(self) -> None:
-        """Make all durable under their hash-prefixed names (TUF §7.2). Equal content that is there stays."""
+        """Make all durable under their hash-prefixed names (TUF §7.2), with what `reconcile` found to be whole.
+
+        A name is written once: equal content that is there stays. Only what `reconcile` found to be damaged is
+        replaced, and so always by bytes that have the hash in the name.
+
+        Raises:
+            NameTaken: something else stands under a name, and nobody asked `reconcile`.
+            StorageError: a write failed, now or earlier; no file is torn.
+        """
 
 
 class ArtifactStorage(Protocol):
