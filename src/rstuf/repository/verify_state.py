@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from rstuf.metadata.audit.findings import Findings, Note
 from rstuf.metadata.audit.readings import Known, Reading
@@ -68,14 +68,19 @@ class StateComparison:
         return self._known
 
     def _learn(self) -> Known:
-        newest = self._state.newest_root()
-        snapshot = self._roles.roles.get("snapshot")
+        snapshot, root = self._roles.roles.get("snapshot"), 0
+        keys: dict[str, dict[str, Any]] = {}
+        with self._complaints.reading("the newest root"):
+            newest = self._state.newest_root()
+            root = newest.version if newest is not None and newest.settled else 0
+        with self._complaints.reading("the list of keys"):
+            keys = {str(entry.keyid): entry.key.to_dict() for entry in self._state.keys()}
         return Known(
-            root=newest.version if newest is not None and newest.settled else 0,
+            root=root,
             snapshot=0 if snapshot is None else snapshot.visible,
             roles={str(name): version for name, version in self._state.snapshot_entries()},
             names=frozenset(self._roles.roles),
-            keys={str(entry.keyid): entry.key.to_dict() for entry in self._state.keys()},
+            keys=keys,
         )
 
     def _check_rows(self, now: datetime) -> None:

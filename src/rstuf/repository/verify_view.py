@@ -108,10 +108,10 @@ def trusted_root(state: StateReader) -> bytes:
         StateError: there is none.
     """
     for version in state.root_versions():
-        root = state.root(version)
-        if root is None:
-            continue
-        with suppress(InvalidMetadata):
+        with suppress(InvalidMetadata, StateError):
+            root = state.root(version)
+            if root is None:
+                continue
             open_envelope(root.data, name=f"root version {version}", kind="root")
             return root.data
     raise StateError(

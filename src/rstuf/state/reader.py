@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rstuf.clock import from_seconds, to_seconds
-from rstuf.errors import StateError
+from rstuf.errors import StateDamaged, StateError
 from rstuf.model.artifacts import ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId
@@ -166,8 +166,10 @@ class SqliteReader:
         return self._counted(damage.look(self._connection))
 
     def newest_number(self) -> int:
-        number: int = self._connection.execute("SELECT value FROM counter").fetchone()[0]
-        return number
+        found: tuple[int] | None = self._connection.execute("SELECT value FROM counter").fetchone()
+        if found is None:
+            raise StateDamaged(self._where, "its counter of changes is gone")
+        return found[0]
 
     def _one(self, convert: Callable[[Row], Value], sql: str, values: Row = ()) -> Value | None:
         row = self._connection.execute(sql, values).fetchone()
