@@ -67,6 +67,8 @@ class RoleCheck:
 
     def _place_faults(self, role: RoleState) -> Iterator[str]:
         """A bin that was retired keeps its place, beyond those that its holder has now."""
+        if (role.holder is None) is not (role.index is None):
+            yield "its place is known in part only"
         if role.kind is not RoleKind.BIN:
             if role.holder is not None:
                 yield f"it is a bin's place, and the kind is {role.kind.value}"

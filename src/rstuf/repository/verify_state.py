@@ -47,7 +47,6 @@ class StateComparison:
         with self._complaints.reading("the roles"):
             self._roles = RoleCheck(self._complaints, state.roles())
             self._newest_change = max((role.newest for role in self._roles.roles.values()), default=0)
-            self._unfinished = state.unfinished_publication()
             self._known = self._learn()
         self._artifacts = ArtifactCheck(state, self._complaints, self._roles, newest_number=self._newest_number)
         self.behind = False
@@ -89,6 +88,8 @@ class StateComparison:
             self._roles.check_evidence(self._state.settings().newest_evidence, now=now)
         with self._complaints.reading("the periods"):
             self._roles.learn_periods(self._state.periods())
+        with self._complaints.reading("the unfinished publication"):
+            self._unfinished = self._state.unfinished_publication()
         with self._complaints.reading("the publications"):
             timestamp = self._roles.roles.get("timestamp")
             self._records.publications(timestamp, newest_number=self._newest_number)

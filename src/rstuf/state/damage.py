@@ -24,7 +24,8 @@ from rstuf.state.schema import migrate
 _TOLD: Final = 20
 _REASON: Final = 80
 
-# What PRAGMA integrity_check says of rows (https://www.sqlite.org/pragma.html); all else is about pages.
+# What PRAGMA integrity_check says of rows (https://www.sqlite.org/pragma.html); all else is about pages. A connection
+# that may only read knows no CHECK and so never says that one fails.
 _ROW_FAULTS: Final = (
     (re.compile(r"row \d+ missing from index (\S+)"), "the index {} lacks a row of its table"),
     (re.compile(r"wrong # of entries in index (\S+)"), "the index {} has not as many rows as its table"),
@@ -36,6 +37,7 @@ _ROW_FAULTS: Final = (
 # What the tables must say of each other: each counts the rows that do not.
 _RULES: Final = (
     ("SELECT abs(count(*) - 1) FROM counter", "the counter of changes is not one row"),
+    ("SELECT max(count(*) - 1, 0) FROM repository", "it is the state of more than one repository"),
     ("SELECT count(*) FROM audit WHERE sequence < 1", "the log has entries before its first"),
     ("SELECT count(*) FROM root WHERE version < 1", "it has roots before version 1"),
     ("SELECT count(*) FROM role WHERE name_key IS NOT lower(name)", "roles cannot be found by their names"),

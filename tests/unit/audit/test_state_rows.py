@@ -78,15 +78,19 @@ DISAGREES = {
             "bins-1 -: clients see it and the",
         ),
         (
-            "UPDATE role SET name = CASE name WHEN 'bins-1' THEN 'bins-2' ELSE 'bins-1' END, name_key = id "
-            "WHERE name IN ('bins-1', 'bins-2')",
+            (
+                "UPDATE role SET name = CASE name WHEN 'bins-1' THEN 'bins-2' ELSE 'bins-1' END, name_key = id "
+                "WHERE name IN ('bins-1', 'bins-2')"
+            ),
             "it is bin 1 of the 4 of targets, and in the state bin 2",
         ),
     ],
     "artifacts": [
         (
-            "UPDATE artifact SET fragment = CAST(replace(fragment, '\"length\":1', '\"length\":2') AS BLOB) "
-            "WHERE path = 'files/7.bin'",
+            (
+                "UPDATE artifact SET fragment = CAST(replace(fragment, '\"length\":1', '\"length\":2') AS BLOB) "
+                "WHERE path = 'files/7.bin'"
+            ),
             "files/7.bin: the metadata and the state have different contents",
         ),
         ("DELETE FROM artifact WHERE path = 'files/7.bin'", "files/7.bin: it is in the metadata, and not in what"),
@@ -96,8 +100,10 @@ DISAGREES = {
         ),
         ("UPDATE role SET number = 0 WHERE kind = 'bin'", "it is in the metadata, and not in what the state says"),
         (
-            "INSERT INTO artifact SELECT holder, slot, 'files/7.bin2', number, fragment FROM artifact "
-            "WHERE path = 'files/7.bin'",
+            (
+                "INSERT INTO artifact SELECT holder, slot, 'files/7.bin2', number, fragment FROM artifact "
+                "WHERE path = 'files/7.bin'"
+            ),
             "files/7.bin2: the state says that clients see it",
         ),
     ],
@@ -161,6 +167,7 @@ DAMAGED = {
         ("UPDATE role SET kind = 'snapshot' WHERE name = 'bins-1'", "its kind is snapshot"),
         ("UPDATE role SET holder = 999 WHERE name = 'bins-1'", "it is a bin of a role that has none"),
         ("UPDATE role SET holder = 1 WHERE name = 'bins-1'", "it is a bin of a role that has none"),
+        ("UPDATE role SET holder = NULL WHERE name = 'bins-1'", "its place is known in part only"),
         ("UPDATE role SET bin_bits = 3 WHERE name = 'snapshot'", "only a role that holds artifacts can share them out"),
         ("UPDATE role SET name_key = 'other' WHERE name = 'bins-1'", "roles cannot be found by their names (1)"),
         ("DELETE FROM role WHERE name = 'snapshot'", "it has no role snapshot"),
@@ -300,8 +307,10 @@ def _change(directory: Path, statement: str, message: str) -> None:
         ("UPDATE periods SET expires_seconds = 86401, renew_before_seconds = 1 WHERE role = 'bins'", "periods-differ"),
         ("UPDATE periods SET renew_before_seconds = 2000000 WHERE role = 'bins'", "periods-differ"),
         (
-            "INSERT INTO key VALUES ('5eb93174c1d4b90a90a4b1a0bb7e0c5f9e1c2bd4c4d4b8c8b46cf5a1b24a4a1f', "
-            "'spare', 'spare', 'ed25519', 'ed25519', printf('%064d', 0), NULL, 1)",
+            (
+                "INSERT INTO key VALUES ('5eb93174c1d4b90a90a4b1a0bb7e0c5f9e1c2bd4c4d4b8c8b46cf5a1b24a4a1f', "
+                "'spare', 'spare', 'ed25519', 'ed25519', printf('%064d', 0), NULL, 1)"
+            ),
             "unused-key",
         ),
     ],
