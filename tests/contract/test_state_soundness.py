@@ -78,7 +78,7 @@ def test_root_versions(state_repository: StateStore) -> None:
 
 
 def test_publications_in_their_order(state_repository: StateStore) -> None:
-    """Done, abandoned and unfinished ones."""
+    """Done, abandoned and unfinished ones; those before the last that is done may be forgotten."""
     with state_repository.read() as reader:
         assert list(reader.publications()) == []
     done = publish(state_repository, "targets")

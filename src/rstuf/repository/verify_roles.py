@@ -15,6 +15,7 @@ from rstuf.metadata.audit.roots import Seen
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole
 from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.verify_complaints import Complaints
 
 _TOP: Final = frozenset({RoleKind.ROOT, RoleKind.TARGETS, RoleKind.SNAPSHOT, RoleKind.TIMESTAMP})
@@ -63,6 +64,20 @@ class RoleCheck:
         for role in self.roles.values():
             if bins[role.id] != _bins_of(role):
                 message = f"its artifacts are shared out over {_bins_of(role)} bins, and there are {bins[role.id]}"
+                self._complaints.damaged(message, role=role.name)
+
+    def check_delegators(self, state: StateReader) -> None:
+        """That what could be put back where a storage lost it is what was published."""
+        for role in self.roles.values():
+            if role.kind not in _HOLDERS or role.file is None:
+                continue
+            data = state.delegator(role.name, role.visible)
+            seen = None if data is None else Seen.of(data)
+            if seen is None:
+                message = f"the bytes of version {role.visible} are not recorded, so nothing could put them back"
+                self._complaints.damaged(message, role=role.name)
+            elif (seen.length, seen.sha256) != (role.file.length, role.file.sha256):
+                message = f"the bytes that are recorded of version {role.visible} are not those that were published"
                 self._complaints.damaged(message, role=role.name)
 
     def _place_faults(self, role: RoleState) -> Iterator[str]:

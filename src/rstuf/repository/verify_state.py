@@ -84,6 +84,8 @@ class StateComparison:
 
     def _check_rows(self, now: datetime) -> None:
         self._roles.check_rows(newest_number=self._newest_number)
+        with self._complaints.reading("the bytes of roles that delegate"):
+            self._roles.check_delegators(self._state)
         with self._complaints.reading("the settings"):
             self._roles.check_evidence(self._state.settings().newest_evidence, now=now)
         with self._complaints.reading("the periods"):

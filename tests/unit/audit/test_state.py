@@ -244,7 +244,7 @@ def _fails(reader: StateReader, *args: Any, **named: Any) -> Any:
 
 _QUESTIONS = (
     "roles versions audit root newest_root keys key snapshot_entries periods settings publications newest_number "
-    "damage root_versions unfinished_publication"
+    "damage root_versions unfinished_publication delegator"
 )
 
 

@@ -66,6 +66,9 @@ class _FlatState:
     def root(self, version: int) -> RootVersion:
         return RootVersion(version, self._repo.trusted, settled=True)
 
+    def delegator(self, name: RoleName, version: int) -> bytes:
+        return self._repo.files[f"{version}.{name}.json"]
+
     def root_versions(self) -> list[int]:
         return [1]
 

@@ -241,6 +241,11 @@ DAMAGED = {
         ("INSERT INTO root SELECT 0, data, 1 FROM root", "roots before version 1"),
         ("UPDATE root SET data = 'x'", "in the state cannot be compared: the state"),
     ],
+    "delegators": [
+        ("DELETE FROM delegator", "targets -: the bytes of version 1 are not recorded, so nothing could put them back"),
+        ("UPDATE delegator SET data = x'7b7d'", "targets -: the bytes that are recorded of version 1 are not those"),
+        ("UPDATE delegator SET version = 9", "targets -: the bytes of version 1 are not recorded"),
+    ],
     "publications": [
         ("UPDATE publication SET number = 99", "publication 1 is of change 99, and"),
         ("UPDATE publication SET timestamp_version = 0 WHERE id = 2", "publication 2 has not a newer timestamp"),
