@@ -95,6 +95,13 @@ class StateReader(Protocol):
         For each path its newest row that is not above `number`, removed ones left out; sorted by slot, then path.
         """
 
+    def versions(self, holder: int, low: int, high: int) -> Iterator[tuple[int, TargetPath, int, bytes]]:
+        """Slot, path, number and fragment of every row that role `holder` has in slots `low` to `high` (inclusive).
+
+        Waiting and superseded ones and removals (no fragment) too; sorted by slot, path, number. As they are kept:
+        whoever checks a state gets them unchecked.
+        """
+
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         """One artifact with its state, or None. Of a path that is being replaced, the newest content."""
 
@@ -113,6 +120,9 @@ class StateReader(Protocol):
     def root(self, version: int) -> RootVersion | None:
         """One root whose thresholds are met."""
 
+    def root_versions(self) -> list[int]:
+        """The versions of all of them, in order."""
+
     def newest_root(self) -> RootVersion | None:
         """The newest of them."""
 
@@ -121,6 +131,9 @@ class StateReader(Protocol):
 
         None where none were recorded, or the version is older than the visible one.
         """
+
+    def publications(self) -> Iterator[Publication]:
+        """Every publication that is not forgotten, in the order in which they began, whatever became of them."""
 
     def unfinished_publication(self) -> Publication | None:
         """The publication that is `STAGED` or `COMMITTING`, if any; there is never more than one."""
@@ -142,6 +155,13 @@ class StateReader(Protocol):
 
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         """Audit entries by sequence."""
+
+    def damage(self) -> Iterator[str]:
+        """What is wrong with how all this is kept, in words; nothing where all is well.
+
+        Whatever no other method here shows: storage that cannot be read, entries that contradict each other, rows
+        that belong nowhere, two live paths with one `path_key`. Reads everything; memory stays flat.
+        """
 
 
 class StateTransaction(StateReader, Protocol):
