@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from securesystemslib.signer import CryptoSigner
+from tests.support.clients import Client, View
 
 from rstuf.clock import ManualClock
 from rstuf.errors import SignerUnavailable
@@ -198,3 +199,18 @@ def stored_name(path: str, data: bytes) -> str:
     head, _, tail = path.rpartition("/")
     name = f"{hashlib.sha256(data).hexdigest()}.{tail}"
     return f"{head}/{name}" if head else name
+
+
+def client_of(engine: Engine, directory: Path) -> Client:
+    """A stock client that began with the first root; what it knows is in `directory`."""
+    return Client(directory, engine.site(), root=engine.root(), now=engine.clock.now())
+
+
+def check_client(engine: Engine, directory: Path) -> View:
+    """A client sees exactly the contents that were published."""
+    judge = client_of(engine, directory)
+    view = judge.refresh()
+    judge.walk()
+    for path, data in engine.contents.items():
+        assert judge.download(path) == data
+    return view
