@@ -8,6 +8,7 @@ import stat
 import pytest
 from securesystemslib.signer import Signature as LibrarySignature
 from securesystemslib.signer import SSlibKey
+from tests.support.files import umask as under_umask
 from tests.unit.signing import keyring
 from tests.unit.signing.keys_made import ADDED, URI, Asked, files, make
 
@@ -61,11 +62,8 @@ def _loaded(key: PublicKey):
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_permissions_do_not_depend_on_the_umask(workspace, umask, encrypt):
     """The private key 0600, the directories made for it 0700, the public half 0644; nothing else is left there."""
-    before = os.umask(umask)
-    try:
+    with under_umask(umask):
         make(workspace, Asked(), uri="file:a/b/maria.key", encrypt=encrypt).save()
-    finally:
-        os.umask(before)
     assert files(workspace) == {"a": 0o700, "a/b": 0o700, "a/b/maria.key": 0o600, "a/b/maria.pub": 0o644}
 
 
@@ -79,11 +77,8 @@ def test_a_private_key_is_never_wider_than_its_owner_even_while_it_is_written(wo
         return real(descriptor, data)
 
     monkeypatch.setattr(os, "write", watching)
-    before = os.umask(0)
-    try:
+    with under_umask(0):
         make(workspace).save()
-    finally:
-        os.umask(before)
     assert (True, 0o600) in seen
     assert all(mode == 0o600 for private, mode in seen if private)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -14,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.files import mode, umask
 from tests.support.sqlite_files import names, patch, reopen
 from tests.support.state_backends import NOW, SETTINGS, WAIT, begin, put, row
 
@@ -25,15 +24,11 @@ from rstuf.state.sqlite import SqliteStateStore
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_every_file_is_private(place: Path, mask: int) -> None:
     """Whatever the umask, database, log, shared memory and locks are for their owner alone."""
-    before = os.umask(mask)
-    try:
-        with closing(SqliteStateStore.create(place, wait=WAIT, purpose="test")) as store:
-            begin(store)
-            with store.read(), store.publication_lock(purpose="test"):
-                put(store, row("a"))
-                found = {each.name: stat.S_IMODE(each.stat().st_mode) for each in place.parent.iterdir()}
-    finally:
-        os.umask(before)
+    with umask(mask), closing(SqliteStateStore.create(place, wait=WAIT, purpose="test")) as store:
+        begin(store)
+        with store.read(), store.publication_lock(purpose="test"):
+            put(store, row("a"))
+            found = {each.name: mode(each) for each in place.parent.iterdir()}
     assert found == dict.fromkeys(["state.db", "state.db-wal", "state.db-shm", "write.lock", "publish.lock"], 0o600)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.support.file_calls import CALLS, broken, open_descriptors, watched
+from tests.support.files import mode, umask
 
 from rstuf import durable
 from rstuf.durable import (
@@ -28,19 +26,6 @@ from rstuf.durable import (
     write_file,
 )
 from rstuf.errors import FileMissing, NameTaken, StorageError
-
-
-@contextmanager
-def umask(mask: int) -> Iterator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def names(directory: Path) -> list[str]:
