@@ -7,35 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.support.plans import plan_text
 
 from rstuf_cli.app import main
 
-PLAN = """
-[repository]
-name = "bad"
-[root]
-threshold = 2
-signers = ["one", "two", "three"]
-[keys.one]
-generate = "ed25519"
-signer = "file:keys/one.key"
-[keys.two]
-generate = "ecdsa"
-encrypt = false
-signer = "file:keys/two.key"
-[keys.three]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/three.key"
-[keys.online]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/online.key"
-[online]
-key = "online"
-[bins]
-count = 4
-"""
+PLAN = plan_text(name="bad", signers=("one", "two", "three"), threshold=2, kinds={"two": "ecdsa"}, encrypted={"one"})
 
 
 def tree(directory: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support import plans
 from tests.support.engine import Engine, check_client, client_of, plan_document
 
 from rstuf.errors import ArtifactNotFound, ReleaseRefused, SignerUnavailable
@@ -119,12 +120,8 @@ def test_audit_entries_are_chained(engine: Engine) -> None:
 
 def test_a_ceremony_needs_no_more_signers_than_its_thresholds(tmp_path: Path) -> None:
     """Of three targets signers two sign; the third may be away. Below the threshold nothing is made."""
-    keys = {
-        name: {"generate": "ed25519", "encrypt": False, "signer": f"file:{name}.key"}
-        for name in ("one", "two", "online", "red", "green")
-    }
     document = plan_document(
-        keys=keys | {"blue": {"public": "blue"}},
+        keys=plans.plan_data(signers=("one", "two", "red", "green"))["keys"] | {"blue": {"public": "blue"}},
         targets={"expires": "365d", "threshold": 2, "signers": ["red", "green", "blue"]},
     )
     engine = Engine.new(tmp_path / "repository", document=document)

@@ -12,34 +12,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.clients import Client, directory_site
+from tests.support.plans import plan_text
 
 from rstuf import Session, open_repository
 from rstuf.signing.secrets import NoSecrets
 from rstuf.wiring import make_repository
-
-PLAN = """
-[repository]
-name = "together"
-[root]
-threshold = 1
-signers = ["one", "two"]
-[keys.one]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/one.key"
-[keys.two]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/two.key"
-[keys.online]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/online.key"
-[online]
-key = "online"
-[bins]
-count = 16
-"""
 
 # One process of the eight: adds its files one by one, publishing each, as a script would that calls rstuf in a loop.
 WORKER = """
@@ -57,7 +34,7 @@ with open_repository(workspace, session) as repository:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    (tmp_path / "plan.toml").write_text(PLAN)
+    (tmp_path / "plan.toml").write_text(plan_text(bins=16))
     make_repository(tmp_path / "plan.toml", tmp_path / "workspace", _session())
     return tmp_path / "workspace"
 
