@@ -10,7 +10,7 @@ from tests.support.faulty import Power, faulty_engine
 
 from rstuf.errors import SignerUnavailable, StorageError
 from rstuf.model.names import SNAPSHOT, TIMESTAMP
-from rstuf.model.publication import PublicationPhase
+from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import Reason, Recovery
@@ -51,10 +51,14 @@ def _committing(engine: Engine) -> None:
     stuck._files = engine.metadata._files
     with pytest.raises(Power):
         publish(engine.with_ports(metadata=stuck).ports)
+    assert _unfinished(engine).phase is PublicationPhase.COMMITTING
+
+
+def _unfinished(engine: Engine) -> Publication:
     with engine.ports.state.read() as reader:
-        unfinished = reader.unfinished_publication()
-    assert unfinished is not None
-    assert unfinished.phase is PublicationPhase.COMMITTING
+        found = reader.unfinished_publication()
+    assert found is not None
+    return found
 
 
 def test_a_committed_publication_is_completed_byte_for_byte(engine: Engine, tmp_path: Path) -> None:
@@ -84,10 +88,9 @@ def test_a_damaged_committed_publication_is_done_again_above_its_versions(
     publish(engine.ports)
     engine.add("a.txt", b"two")
     _committing(engine)
+    unfinished = _unfinished(engine)
+    assert unfinished.timestamp is not None
     with engine.ports.state.read() as reader:
-        unfinished = reader.unfinished_publication()
-        assert unfinished is not None
-        assert unfinished.timestamp is not None
         (name,) = [
             f"{role.version}.{role.name}.json"
             for role, _ in reader.publication_roles(unfinished.id)
@@ -112,9 +115,7 @@ def test_a_damaged_publication_is_done_again_even_if_killed_in_between(engine: E
     """The abandoned timestamp that clients may have seen is known for what it is at the next start."""
     engine.add("a.txt", b"one")
     _committing(engine)
-    with engine.ports.state.read() as reader:
-        unfinished = reader.unfinished_publication()
-    assert unfinished is not None
+    unfinished = _unfinished(engine)
     assert unfinished.timestamp is not None
     engine.metadata.replace("timestamp.json", unfinished.timestamp)
     with engine.ports.state.transaction(actor="test") as state:
