@@ -22,6 +22,8 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
     }
     if report.recovery != rstuf.Recovery.NOTHING:
         document["recovery"] = str(report.recovery)
+    if report.restored:
+        document["restored"] = list(report.restored)
     return document
 
 
@@ -63,15 +65,18 @@ def sign(console: Console, *, ok: bool) -> str:
     return console.paint("✓", Style.GOOD) if ok else console.paint("✗", Style.BAD)
 
 
-def tell_recovery(console: Console, recovery: rstuf.Recovery) -> None:
-    """What became of a publication that had been interrupted before this command."""
+def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
+    """What became of a publication that had been interrupted before this command, and what was put back."""
     words: Mapping[rstuf.Recovery, str] = {
         rstuf.Recovery.COMPLETED: "an interrupted publication was brought to its end first",
         rstuf.Recovery.ABANDONED: "what an interrupted publication had left was set aside first; nobody had seen it",
         rstuf.Recovery.REDONE: "an interrupted publication was found damaged or expired, and made anew",
     }
-    if recovery in words:
-        console.note(f"note:  {words[recovery]}")
+    if report.recovery in words:
+        console.note(f"note:  {words[report.recovery]}")
+    if report.restored:
+        names = listed([escape(name) for name in report.restored])
+        console.note(f"note:  {names} had been lost or damaged, put back as signed")
 
 
 def tell_change(
@@ -91,7 +96,7 @@ def tell_change(
             verb = "accepted" if not change.removed else "accepted for the next publication"
             console.result(f"{done} {what} {verb}; rstuf publish makes it visible, {took}")
     elif publication.published:
-        tell_recovery(console, publication.recovery)
+        tell_recovery(console, publication)
         others = [role.name for role in publication.roles if role.name not in _TOP_LEVEL]
         into = f"signed into {count(len(others), 'bin')} and " if others and new else ""
         name = what or "earlier changes"
@@ -118,7 +123,7 @@ def _tell_unchanged(console: Console, unchanged: int, *, alone: bool) -> None:
 
 def tell_publication(console: Console, report: rstuf.PublicationReport, *, took: str) -> None:
     """What `publish` ends with."""
-    tell_recovery(console, report.recovery)
+    tell_recovery(console, report)
     version = f"timestamp v{number(report.timestamp_version)}"
     if not report.published:
         console.result(f"nothing to publish; clients see {version}")

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     DUE = "due"
     FORCED = "forced"
+    DAMAGED = "damaged"
     FOLLOWS = "follows"
 
 
@@ -85,6 +86,7 @@ class PublicationReport:
         roles: what is new, in the order in which it was written; timestamp last.
         length: bytes written.
         recovery: what became of a publication that was interrupted before.
+        restored: names of files that were missing or damaged, and were put back byte for byte.
     """
 
     published: bool
@@ -92,6 +94,7 @@ class PublicationReport:
     roles: tuple[RoleChange, ...] = ()
     length: int = 0
     recovery: Recovery = Recovery.NOTHING
+    restored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,14 @@ class SqliteReader:
     def newest_root(self) -> RootVersion | None:
         return self._one(rows.root, f"{rows.ROOT} ORDER BY version DESC LIMIT 1")
 
+    def delegator(self, name: RoleName, version: int) -> bytes | None:
+        return self._one(
+            lambda row: bytes(row[0]),
+            "SELECT data FROM delegator JOIN role ON role.id = delegator.role "
+            "WHERE name_key = ? AND name = ? AND delegator.version = ?",
+            (name.lower(), name, version),
+        )
+
     def unfinished_publication(self) -> Publication | None:
         return self._one(rows.publication, f"{rows.PUBLICATION} WHERE {UNFINISHED}")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from rstuf.durable import PUBLIC_FILE, How, storage_error, write_all, write_file
-from rstuf.errors import FileMissing, FileTooLarge, NameTaken, StorageError
+from rstuf.errors import FileMissing, FileTooLarge, NameTaken, NotAFile, StorageError
 from rstuf.model.names import TargetPath
 from rstuf.repository.interfaces import ArtifactBatch, MetadataBatch, ReceivedContent
 from rstuf.storage.contents import check_algorithms, take_in
@@ -25,6 +25,8 @@ from rstuf.storage.placing import Placement, Placing
 from rstuf.storage.staging import Room, make_ready, room
 
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+# What opening a symbolic link or a socket ends with.
+_NOT_FILES: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 _PIECE: Final = 1 << 20
 
 
@@ -44,6 +46,8 @@ class FilesystemMetadataStorage:
             finally:
                 close_quietly(descriptor)
         except OSError as error:
+            if error.errno in _NOT_FILES:
+                raise NotAFile(name) from error
             raise storage_error("read", name, error) from error
         if len(data) > limit:
             raise FileTooLarge(name, limit=limit)
@@ -55,8 +59,15 @@ class FilesystemMetadataStorage:
             yield _MetadataBatch(entered)
 
     def replace(self, name: str, data: bytes) -> None:
+        self._put(check_replaceable(name), data)
+
+    def restore(self, name: str, data: bytes) -> None:
+        self.prepare()
+        self._put(check_metadata_name(name), data)
+
+    def _put(self, name: str, data: bytes) -> None:
         write_file(
-            self._directory / check_replaceable(name),
+            self._directory / name,
             data,
             mode=PUBLIC_FILE,
             how=How.REPLACE,

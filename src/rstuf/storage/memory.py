@@ -79,6 +79,9 @@ class MemoryMetadataStorage(_Files):
     def replace(self, name: str, data: bytes) -> None:
         self.show(check_replaceable(name), bytes(data))
 
+    def restore(self, name: str, data: bytes) -> None:
+        self.show(check_metadata_name(name), bytes(data))
+
     def prepare(self) -> None:
         return
 

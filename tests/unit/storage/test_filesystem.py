@@ -14,7 +14,7 @@ from tests.support.file_calls import open_descriptors, watched
 from tests.support.files import mode, umask
 from tests.support.storages import BOTH, ignore, keep, publish, stored, tree
 
-from rstuf.errors import NameTaken, StorageError
+from rstuf.errors import NameTaken, NotAFile, StorageError
 from rstuf.model.names import target_path
 from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
 
@@ -123,10 +123,14 @@ def test_only_regular_files_are_read(metadata: FilesystemMetadataStorage, tmp_pa
     else:
         path.mkdir()
     before = open_descriptors()
-    with pytest.raises(StorageError):
+    with pytest.raises(NotAFile):
         metadata.read("1.root.json", limit=100)
     assert open_descriptors() == before
     listener.close()
+    if kind != "directory":
+        metadata.restore("1.root.json", b"{}")
+        assert tree(tmp_path / "metadata") == {"1.root.json": b"{}"}
+        assert kind != "link" or (tmp_path / "secret").read_text() == "secret"
 
 
 def test_a_directory_that_is_a_file_is_refused(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:

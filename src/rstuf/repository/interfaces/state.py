@@ -116,6 +116,12 @@ class StateReader(Protocol):
     def newest_root(self) -> RootVersion | None:
         """The newest of them."""
 
+    def delegator(self, name: RoleName, version: int) -> bytes | None:
+        """The exact bytes of a role that delegates: of its visible version, or of one that is under way.
+
+        None where none were recorded, or the version is older than the visible one.
+        """
+
     def unfinished_publication(self) -> Publication | None:
         """The publication that is `STAGED` or `COMMITTING`, if any; there is never more than one."""
 
@@ -123,7 +129,7 @@ class StateReader(Protocol):
         """The newest publication that is `DONE`."""
 
     def publication_of_timestamp(self, version: int) -> Publication | None:
-        """The publication that took this version of timestamp, whatever became of it."""
+        """The publication that took this version of timestamp, whatever became of it; None for forgotten ones."""
 
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
@@ -197,13 +203,15 @@ class StateTransaction(StateReader, Protocol):
         version above every version ever intended for it."""
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
-        """Record the facts of files that a staged publication has written."""
+        """Record the facts of files that a staged publication has written, and the bytes of those that delegate."""
 
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         """Turn `STAGED` into `COMMITTING`: from here on it is completed byte for byte."""
 
     def settle_publication(self, publication: int, *, committed: datetime) -> None:
         """Turn `COMMITTING` into `DONE`: its roles' versions, dates, facts and numbers are what clients see now.
+
+        Earlier publications may be forgotten: the state does not grow with their number.
 
         Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number.
         """

@@ -34,7 +34,10 @@ class MetadataBatch(Protocol):
 
 
 class MetadataStorage(Protocol):
-    """Where clients fetch metadata. Names are written once; only `timestamp.json` is replaced."""
+    """Where clients fetch metadata. Names are written once; only `timestamp.json` is replaced.
+
+    Damage can be undone: `restore` puts the recorded bytes of a name back.
+    """
 
     def read(self, name: str, *, limit: int) -> bytes:
         """A file's bytes.
@@ -42,6 +45,7 @@ class MetadataStorage(Protocol):
         Raises:
             FileMissing: no such name.
             FileTooLarge: more than `limit` bytes.
+            NotAFile: something else has the name.
         """
 
     def batch(self) -> AbstractContextManager[MetadataBatch]:
@@ -49,6 +53,12 @@ class MetadataStorage(Protocol):
 
     def replace(self, name: str, data: bytes) -> None:
         """Replace a file, atomically and durably: a reader sees the old or the new bytes, never between."""
+
+    def restore(self, name: str, data: bytes) -> None:
+        """Put back the bytes that were written under a name before, in the place of whatever stands there now.
+
+        Atomically and durably. Only for bytes that the state has recorded: a name never has two contents.
+        """
 
     def prepare(self) -> None:
         """Make the place ready and clear what an interrupted batch left. Only under the publication lock."""
