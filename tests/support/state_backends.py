@@ -25,7 +25,9 @@ from rstuf.state.sqlite import SqliteStateStore
 
 NOW = datetime(2026, 11, 20, 16, 0, 0, tzinfo=UTC)
 WAIT = timedelta(seconds=20)
+DAY = timedelta(days=1)
 TARGETS = RoleName("targets")
+BINS = [f"bins-{index}" for index in range(4)]
 LIMIT = 5_000_000
 FULL = (0, 2**32 - 1)
 """The range of all slots."""
@@ -213,3 +215,16 @@ def states(store: StateStore) -> dict[str, ArtifactState]:
     """The state of each artifact, by path."""
     with store.read() as reader:
         return {listed.artifact.path: listed.state for listed in reader.artifacts()}
+
+
+def dirty(store: StateStore) -> list[str]:
+    """The roles that a publication would take."""
+    with store.read() as reader:
+        return [each.name for each in reader.dirty_roles()]
+
+
+def state_of(store: StateStore, path: str) -> ArtifactState | None:
+    """The state of one artifact."""
+    with store.read() as reader:
+        found = reader.artifact(TargetPath(path))
+        return None if found is None else found.state
