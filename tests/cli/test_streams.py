@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli
+from tests.cli.conftest import PLAN, Cli
 
 RSTUF = [sys.executable, "-m", "rstuf_cli"]
 
@@ -77,8 +77,6 @@ def test_closed_descriptors(filled: Path) -> None:
 def test_no_terminal_never_waits(workspace: Path, tmp_path: Path) -> None:
     """A key that needs a passphrase is an error at once where nobody can be asked."""
     plan = tmp_path / "plan.toml"
-    from tests.cli.conftest import PLAN
-
     plan.write_text(PLAN.replace("encrypt = false\n", "", 1))
     started = time.monotonic()
     done = rstuf("--repo", tmp_path / "new", "ceremony", "--plan", plan)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.support.audited import altered, codes, copy_of, history, notes, tamper, verified
+from tests.support.audited import altered, codes, notes, tamper, verified
 from tests.support.engine import Engine
 
 from rstuf.model.names import RoleName, TargetPath
@@ -20,18 +20,6 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.verify import verify
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A repository with some history. Made once; tests take copies."""
-    return history(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def engine(made: Engine, tmp_path: Path) -> Engine:
-    """A copy to do as one likes with; its state is in `tmp_path`."""
-    return copy_of(made, tmp_path)
 
 
 def test_they_agree_after_everything_that_the_engine_does(engine: Engine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.audited import codes, copy_of, history, notes, said, tamper, verified
+from tests.support.audited import codes, history, notes, said, tamper, verified
 from tests.support.engine import Engine
 
 from rstuf.model.artifacts import slot_of
@@ -19,12 +19,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     engine.add("files/4.bin", b"not yet")
     engine.remove("files/3.bin")
     return engine
-
-
-@pytest.fixture
-def engine(made: Engine, tmp_path: Path) -> Engine:
-    """A copy to do as one likes with; its state is in `tmp_path`."""
-    return copy_of(made, tmp_path)
 
 
 def test_untouched_it_is_sound(engine: Engine) -> None:
