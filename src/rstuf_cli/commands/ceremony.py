@@ -50,7 +50,7 @@ def ceremony(
     lasted = run.lasted()
     run.interrupted = "run the same ceremony again; it goes on where it stopped"
     session = run.session()
-    report = run.patiently(lambda: rstuf.make_repository(plan, run.directory, session))
+    report = rstuf.make_repository(plan, run.directory, session)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))

@@ -79,7 +79,6 @@ class Note(StrEnum):
     RETIRED_ROLE = "retired-role"
     LISTED_TWICE = "listed-twice"
     GLOB_CLASS = "glob-class"
-    NOT_COMPACT = "not-compact"
     CONTENTS_NOT_CHECKED = "contents-not-checked"
     UNFINISHED_PUBLICATION = "unfinished-publication"
     MOVED_ON = "moved-on"
