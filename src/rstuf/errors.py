@@ -373,7 +373,7 @@ class FileMissing(StorageError):
     code = "file-missing"
 
     def __init__(self, name: str, *, hint: str | None = None) -> None:
-        hint = hint or "look whether its name is right, or put it back; then run the same command again"
+        hint = hint or "check its name, or put it back; then run the same command again"
         super().__init__("read", name, "it does not exist", hint=hint)
 
 

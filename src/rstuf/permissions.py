@@ -153,10 +153,11 @@ def _is_wide(found: os.stat_result) -> bool:
 def _too_wide(places: Sequence[Place], mode: int) -> UnsafeDirectory:
     first = places[0]
     who = "everybody" if mode & stat.S_IWOTH else "its group"
-    more = f"; so are {len(places) - 1} more" if len(places) > 2 else "; so is one more" if len(places) > 1 else ""
+    others = len(places) - 1
+    more = f" (and {others} more {'place' if others == 1 else 'places'})" if others else ""
     names = " ".join(shlex.quote(str(place.path)) for place in places)
     return UnsafeDirectory(
-        str(first.path), f"{who} can write there, and change {first.kind.value}{more}", hint=f"chmod go-w {names}"
+        str(first.path), f"{who} can write to it, and so change {first.kind.value}{more}", hint=f"chmod go-w {names}"
     )
 
 

@@ -30,6 +30,7 @@ class Options:
         wait: seconds that a lock is waited for.
         accept_clock: the person vouches for the clock.
         passphrase_file, passphrase_fd: as they were written, all of them.
+        yes: every question is answered beforehand. No command asks one yet; scripts may say so all the same.
     """
 
     repo: str | None = None
@@ -40,6 +41,7 @@ class Options:
     accept_clock: bool = False
     passphrase_file: Sequence[str] = ()
     passphrase_fd: Sequence[str] = ()
+    yes: bool = False
 
     def joined(self, given: Mapping[str, Any]) -> Options:
         """These, with what was given further right on the command line: lists grow, the rest is replaced."""

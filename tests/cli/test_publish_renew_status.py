@@ -61,11 +61,11 @@ def test_renewal_by_name(cli: Cli, filled: Path) -> None:
         "timestamp",
     }
     unknown = cli("renew", "--force", "nobody")
-    assert (unknown.code, unknown.err) == (
-        1,
-        "error: there is no role 'nobody' here\n"
-        "hint:  its roles: root, targets, snapshot, timestamp, bins (all of them)\n",
-    )
+    assert unknown.code == 1
+    assert unknown.err.splitlines() == [
+        "error: there is no role 'nobody' here",
+        "hint:  its roles: root, targets, snapshot, timestamp, bins (all of them)",
+    ]
 
 
 def test_renewal_that_waits_for_people(cli: Cli, filled: Path, later: Later) -> None:

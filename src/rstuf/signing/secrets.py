@@ -141,7 +141,8 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it has no usable name"
-        raise InvalidInput(f"{where} cannot be opened: {reason}") from None
+        hint = "name a file that you alone can read, with one line in it"
+        raise InvalidInput(f"{where} cannot be opened: {reason.lower()}", hint=hint) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
