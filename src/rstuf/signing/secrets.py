@@ -211,7 +211,8 @@ def _of_file(option: str) -> tuple[str | None, bytes]:
 def _of_fd(option: str) -> tuple[str | None, bytes]:
     name, number = _split(option)
     if not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise InvalidInput(f"{shorten(option)!r} does not name a descriptor", hint="write N or KEY=N, with a number N")
+        # It is not repeated: somebody may have written the passphrase itself.
+        raise InvalidInput("a passphrase descriptor is not a number", hint="write N or KEY=N, with a number N")
     return name, read_passphrase_fd(int(number))
 
 
