@@ -237,6 +237,11 @@ class Console:
         for each in lines:
             self._err.write(each + "\n")
 
+    def warning(self, text: str) -> None:
+        """Something that needs a person, safe as it stands; said however quiet it is, as errors are."""
+        first, *rest = self.fold(f"! {text}", indent=2)
+        self.error([self.paint_error("!", Style.WARN) + first[1:], *rest])
+
     def fold(self, text: str, *, indent: int) -> list[str]:
         """`text` as lines for `error`; on a terminal, those after the first begin `indent` columns in."""
         return _wrapped(text, self._err.file, indent)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from rstuf.errors import PassphraseNeeded
-from rstuf_cli.console import Console, Style, escape, is_terminal
+from rstuf_cli.console import Console, escape, is_terminal
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -111,13 +111,10 @@ class WarnsOfWeak:
         found = self._secrets.passphrase(key, new=new)
         reason = weakness(found) if new else None
         if reason is not None:
-            first, *rest = self._console.fold(
-                f"! the passphrase of {escape(key)} {reason}: whoever copies the key's file can try all of these, "
-                "unseen and without end; five random words are better",
-                indent=2,
+            self._console.warning(
+                f"the passphrase of {escape(key)} {reason}: whoever copies the key's file can try all of these, "
+                "unseen and without end; five random words are better"
             )
-            for line in (self._console.paint_error("!", Style.WARN) + first[1:], *rest):
-                self._console.note(line)
         return found
 
     def may_try_again(self, key: str) -> bool:

@@ -8,7 +8,7 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_recovery
 from rstuf_cli.run import run_of
@@ -86,7 +86,8 @@ def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
         when = f"; it expires {both(role.expires, now)}" if role.expires is not None else ""
         keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
         due = "is due and waits for" if role.reason == rstuf.Reason.DUE else "cannot be signed again without"
-        console.error([f"{console.paint_error('!', Style.WARN)} {escape(role.name)} {due} {keys}{when}"])
-        console.error([f"    {escape(name)}: {escape(reason)}" for name, reason in role.missing.items()])
+        console.warning(f"{escape(role.name)} {due} {keys}{when}")
+        for name, reason in role.missing.items():
+            console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
