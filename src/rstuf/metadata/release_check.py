@@ -93,19 +93,24 @@ def claim_of(signed: SignedRole, *, listed: Mapping[str, Any], now: datetime) ->
     return Claim(versioned(name, version), name, version, signed.file.length, signed.file.sha256)
 
 
-def check_claim(claim: Claim, data: bytes, *, keys: RoleKeys) -> None:
-    """Rules 4 and 5 of one new file, `data` as the storage gives it."""
+def check_claim(claim: Claim, data: bytes, *, keys: RoleKeys | None) -> None:
+    """Rules 4 and 5 of one new file, `data` as the storage gives it.
+
+    Args:
+        keys: its delegator's; None where the same bytes were found good by `check_signed` before.
+    """
     if len(data) != claim.length or hashlib.sha256(data).hexdigest() != claim.sha256:
         raise _refused(claim.role, "the storage does not hold the bytes that were signed")
     if not data.endswith(b'"version":%d}}' % claim.version):
         raise _refused(claim.role, f"it does not say that it is version {claim.version}")
-    _check_signatures(claim.role, data, keys)
+    if keys is not None:
+        check_signed(claim.role, data, keys=keys)
 
 
 def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit: int) -> dict[str, Any]:
     if len(data) > limit:
         raise _refused(name, f"{len(data)} bytes are more than the {limit} that clients read")
-    _check_signatures(name, data, keys)
+    check_signed(name, data, keys=keys)
     signed: dict[str, Any] = orjson.loads(split_signed(data))
     if signed["_type"] != name:
         raise _refused(name, "it is of another type")
@@ -114,7 +119,8 @@ def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit:
     return signed
 
 
-def _check_signatures(name: str, data: bytes, keys: RoleKeys) -> None:
+def check_signed(name: str, data: bytes, *, keys: RoleKeys) -> None:
+    """That the threshold of `keys` signed a file in the form that rstuf writes."""
     try:
         payload, signatures = canonical(split_signed(data)), read_signatures(data)
     except (InvalidMetadata, ValueError, KeyError):
