@@ -16,7 +16,7 @@ Each function raises `ReleaseRefused` with the rule that is broken.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,10 +27,10 @@ from rstuf.clock import parse_iso
 from rstuf.errors import InvalidMetadata, ReleaseRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES, TARGETS_BYTES, TIMESTAMP_BYTES
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import RoleKeys, read_signatures, split_signed
-from rstuf.model.names import RoleName
 from rstuf.model.publication import SignedRole
 
 
@@ -48,7 +48,7 @@ def check_snapshot(
     *,
     named: Mapping[str, Any],
     visible_version: int,
-    visible_entries: Sequence[tuple[RoleName, int]],
+    visible_listing: Listing,
     keys: RoleKeys,
     now: datetime,
 ) -> Mapping[str, Any]:
@@ -59,8 +59,10 @@ def check_snapshot(
     if signed["version"] != named["version"] or signed["version"] < visible_version:
         raise _refused("snapshot", f"version {signed['version']} is not the one that timestamp names, or is older")
     meta: Mapping[str, Any] = signed["meta"]
-    for name, version in visible_entries:
-        entry = meta.get(name + ".json")
+    before = visible_listing.entries()
+    raised = {name for name, entry in before.items() if entry != meta.get(name)}
+    for name in raised:
+        entry, version = meta.get(name), before[name]["version"]
         if entry is None or entry["version"] < version:
             raise _refused("snapshot", f"{name} was listed at version {version} and is dropped or set back")
     return meta

@@ -29,7 +29,7 @@ from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
 from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
 from rstuf.repository.reports import PublicationReport, Reason, RoleChange
-from rstuf.repository.visible import TIMESTAMP_FILE
+from rstuf.repository.visible import TIMESTAMP_FILE, visible_listing
 
 
 def bring_out(
@@ -64,8 +64,8 @@ def bring_out(
                 versions = {role.id: role for role, _ in staged.publication_roles(publication.id)}
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
-                entries = staged.snapshot_entries()
-                release = Release(publication, by_id, planned, authority, periods, now, entries)
+                listing = visible_listing(ports, staged)
+                release = Release(publication, by_id, planned, authority, periods, now, listing)
                 written = _write(ports, release, staged, desk, watch)
                 _check(ports, release, staged, written)
         except BaseException:
@@ -157,7 +157,7 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
         ports.metadata.read(render.versioned(SNAPSHOT, version), limit=limits.SNAPSHOT_WITH_LENGTH_BYTES),
         named=named,
         visible_version=snapshot.visible,
-        visible_entries=release.visible_entries,
+        visible_listing=release.visible_listing,
         keys=authority.top_level[SNAPSHOT],
         now=now,
     )
