@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol
 
 from rstuf.errors import ArtifactConflict, ArtifactNotFound, InvalidInput
@@ -21,6 +22,9 @@ from rstuf.repository.reports import AcceptedChange
 
 _GROUP: Final = 256
 _CHUNK: Final = 1 << 18
+_TOGETHER: Final = 1000
+
+_Row = tuple[int, TargetPath, bytes]
 
 
 class Source(Protocol):
@@ -159,8 +163,9 @@ def add_artifacts(
         reader.settings()
     with ports.state.spool() as spool:
         with step(ports.progress, "reading", unit="artifacts"):
-            for row in _counted(rows, ports):
-                spool.append(row)
+            remaining = iter(rows)
+            while taken := spool.extend(islice(remaining, _TOGETHER)):
+                ports.progress.advance(taken)
         return _Intake(ports, spool, conflict).accept(action)
 
 
@@ -225,8 +230,8 @@ class _HashOnly:
         return
 
 
-def _counted(rows: Iterable[ArtifactRow], ports: Ports) -> Iterator[ArtifactRow]:
-    for count, row in enumerate(rows, 1):
-        yield row
-        if count % 1000 == 0:
-            ports.progress.advance(1000)
+def _counted(rows: Iterable[_Row], ports: Ports) -> Iterator[_Row]:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _TOGETHER)):
+        yield from some
+        ports.progress.advance(len(some))
