@@ -24,7 +24,7 @@ ROWS = st.lists(st.tuples(SLOTS, st.text(max_size=3), st.binary(max_size=9)), ma
 @given(rows=ROWS, bound=st.sampled_from([1, 500, 3000, 10**6]))
 @settings(max_examples=60, deadline=None)
 def test_any_rows_come_back_sorted_and_stable(rows: list[tuple[int, str, bytes]], bound: int) -> None:
-    """With and without spilling, after each row or rarely, one by one or not, all come back in order, ties as they came."""
+    """However they come, with and without spilling, all rows come back in order, ties as they came."""
     wanted = [ArtifactRow(slot, TargetPath(path), fragment) for slot, path, fragment in rows]
     filled = FileSpool(Path("/tmp"), memory_bound=bound)
     try:
