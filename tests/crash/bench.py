@@ -52,6 +52,13 @@ class Bench:
     def site(self) -> Site:
         return directory_site(self.place / "repo/metadata", self.place / "repo/targets")
 
+    def site_has(self, name: str) -> bytes | None:
+        """A published file, or None."""
+        try:
+            return self.site(name)
+        except FileNotFoundError:
+            return None
+
     def judge(self, world: World) -> Judge:
         """Clients at the start of `world`."""
         return Judge(world, self.scratch / "clients")

@@ -23,6 +23,7 @@ _JUMPS: Final = {
     "ten years on": 3650 * DAY,
 }
 _ABSURD: Final = 3650 * DAY
+_ROOT_LIFE: Final = 365 * DAY
 _RENEW: Final = ("--repo", "{repo}", "--json", "renew")
 _FORCED: Final = (*_RENEW, "--force", "timestamp")
 _FIRST: Final[Mapping[str, Words | None]] = {"": None, "a renewal, then ": _FORCED}
@@ -54,8 +55,13 @@ def points(world: World) -> list[Jump]:
         Jump(first, words, absurd)
         for first in (_FIRST if world.root is not None else [""])
         for words, seconds in _JUMPS.items()
-        for absurd in ([_CONFIRMED, _RIGHT] if seconds >= _ABSURD and world.root is not None else [""])
+        for absurd in ([_CONFIRMED, _RIGHT] if seconds >= _ABSURD and _has_evidence(world) else [""])
     ]
+
+
+def _has_evidence(world: World) -> bool:
+    """Whether anything here tells what time it is."""
+    return world.root is not None or world.operation.interrupted is not None
 
 
 def jump(bench: Bench, world: World, point: Jump) -> Result:
@@ -83,51 +89,54 @@ class _Story:
         if first is not None:
             self._run(first, shift=HOUR)
             self._look(shift=HOUR, allowed=self._bench.before(world))
-        trusted = self._operate()
+        present = self._operate()
         begun = world.operation.argv == CEREMONY
         # Metadata that was first made in the past has expired by now, as nobody could know.
-        self._look(shift=self._then if begun else HOUR, allowed=[world.after])
-        if trusted and point.seconds > 0:
-            self._run(self._vouched(_RENEW), shift=self._then)
-            self._look(shift=self._then, allowed=[world.after])
+        self._look(shift=present if begun else HOUR, allowed=[world.after])
+        times = [2 * HOUR, *([present] if present > 2 * HOUR else [])]
+        if present in times[1:]:
+            self._run(self._vouched(_RENEW), shift=present)
+            self._look(shift=present, allowed=[world.after])
         if begun:
             self._run(_RENEW, shift=2 * HOUR)
         self._run(LATER, shift=2 * HOUR)
         later = {**world.after, "later.bin": digest(FILES["later.bin"])}
-        for shift in (2 * HOUR, *([self._then] if trusted and point.seconds > 0 else [])):
+        for shift in times:
             self._look(shift=shift, allowed=[later])
         self._result.wrong += self._ledger.note(self._bench.place / "repo")
         return self._result
 
-    def _operate(self) -> bool:
-        """Bring the operation about, after the jump; false if the clock was put right for it."""
-        world, point, words = self._world, self._point, self._words
-        outcome = self._bench.run(world, words, shift=self._then)
+    def _operate(self) -> float:
+        """Bring the operation about, after the jump; what the clock says in the end."""
+        world, point, present = self._world, self._point, self._then
+        before = self._bench.site_has("timestamp.json")
+        outcome = self._bench.run(world, self._words, shift=present)
         self._compare()
-        shift = self._then
+        done = outcome.code == 0
         if outcome.error == _REFUSED:
             self._result.notes["refused"] += 1
+            self._look(shift=HOUR, allowed=self._bench.before(world))
             if not point.absurd:
                 self._wrong("a clock that may well be right was refused")
-            self._look(shift=HOUR, allowed=self._bench.before(world))
-            if point.absurd == _RIGHT:
-                shift = 2 * HOUR
-        elif point.absurd and world.operation.finish is None:
-            self._wrong(f"an absurd clock was believed: it ended with {outcome.code}")
-        elif outcome.error == _EXPIRED and point.seconds >= 365 * DAY:
+        elif outcome.error == _EXPIRED and point.seconds >= _ROOT_LIFE:
             self._result.notes["root had expired"] += 1
-            self._run(_RENEW, shift=shift)
-        elif outcome.code == 0:
-            if world.operation.finish is not None:
-                self._run(self._vouched(world.operation.finish), shift=shift)
-            return True
-        else:
+        elif not done:
             said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()
-            self._wrong(f"{' '.join(words)} ended with {outcome.code}: {said[-300:]}")
-        accepted = self._vouched if shift == self._then else tuple
-        self._run(accepted(words), shift=shift, fine=world.operation.rerun_errors)
-        self._run(accepted(PUBLISH), shift=shift)
-        return shift == self._then
+            self._wrong(f"{' '.join(self._words)} ended with {outcome.code}: {said[-300:]}")
+        elif point.absurd and self._bench.site_has("timestamp.json") != before:
+            self._wrong("an absurd clock was believed")
+        present = 2 * HOUR if point.absurd == _RIGHT else present
+        expired = point.seconds >= _ROOT_LIFE and present == self._then
+        begun = world.operation.argv == CEREMONY
+        if expired and not begun:
+            self._run(self._vouched(_RENEW), shift=present)
+        if not done:
+            self._run(self._vouched(self._words), shift=present, fine=world.operation.rerun_errors)
+        if expired and begun:
+            self._run(self._vouched(_RENEW), shift=present)
+        if not done or world.operation.finish is not None:
+            self._run(self._vouched(PUBLISH), shift=present)
+        return present
 
     def _vouched(self, words: Words) -> Words:
         return (*words, "--accept-clock") if self._point.absurd == _CONFIRMED else words

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.crash.bench import Bench, Result
 from tests.crash.full import tidy
-from tests.crash.operations import PUBLISH, Operation
+from tests.crash.operations import LATER, PUBLISH, Operation
 from tests.crash.runs import Outcome, Step
 from tests.crash.worlds import World, build_world
 from tests.support.clients import Client, NotListed
@@ -28,7 +28,7 @@ _KILLED: Final = 0.5
 """The share of commands that are to be killed."""
 _LONGEST: Final = 1.5
 """After how many seconds at the latest."""
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 20.0
 """How many seconds a command may take when nobody else is there."""
 
 
@@ -126,6 +126,8 @@ class _Round:
             except NotListed:
                 if name in accepted:
                     wrong.append(f"L1: {name} was accepted and no client finds it")
+        # Whoever adds next sweeps up after the killed.
+        wrong += self._bench.again(self._world, LATER, shift=0)
         wrong += self._world.ledger.copy().note(repo)
         wrong += tidy(self._bench, self._world)
 
