@@ -88,8 +88,8 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     if faults:
         require_places(faults, place)
     disturbing = [suite for suite in suites if suite in SUITES]
-    names = set(options.only or (operation.name for operation in OPERATIONS)) if disturbing else set()
-    needed = names | {FAULTS[fault].tried[1] for fault in faults}
+    names = set(options.only or (operation.name for operation in OPERATIONS))
+    needed = (names if disturbing else set()) | {FAULTS[fault].tried[1] for fault in faults}
     began, bad = time.monotonic(), 0
     with Crew(place, options.workers, mounts="full" not in lacking) as crew:
         every = crew.prepare([operation for operation in OPERATIONS if operation.name in needed], inputs, disturbing)

@@ -48,6 +48,8 @@ class Disk:
         self.place = place
         place.mkdir(parents=True, exist_ok=True)
         _mount(b"rstuf", place, b"tmpfs", 0, f"size={AMPLE * PAGE},nr_inodes={AMPLE},mode=755")
+        # For tmpfs a size of 0 is none at all, so something is always there.
+        (place / "ballast").write_bytes(bytes(PAGE))
 
     def close(self) -> None:
         """Let go of it."""
