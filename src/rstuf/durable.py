@@ -51,6 +51,7 @@ _NO_LOCKS: Final = frozenset({errno.EBADF, errno.ENOLCK, *_UNSUPPORTED})
 _RENAME_NOREPLACE: Final = 1
 _AT_FDCWD: Final = -100
 
+_MOVE_AWAY: Final = "move it away, then run the same command again"
 _REASONS: Final = {
     errno.ENOSPC: ("no space left on the disk", "make room, then run the same command again"),
     errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
@@ -63,8 +64,8 @@ _REASONS: Final = {
     errno.EFBIG: ("it is larger than files may be here", None),
     errno.ENAMETOOLONG: ("its name is too long for this file system", None),
     errno.ELOOP: ("a symbolic link stands in its way", None),
-    errno.ENOTDIR: ("a file or a symbolic link stands where a directory should be", None),
-    errno.EISDIR: ("a directory stands in its place", None),
+    errno.ENOTDIR: ("a file or a symbolic link stands where a directory should be", _MOVE_AWAY),
+    errno.EISDIR: ("a directory stands in its place", _MOVE_AWAY),
     errno.ENOENT: ("a directory on the way to it does not exist", None),
     errno.EXDEV: ("it lies on another file system than its temporary files", "keep the whole directory on one"),
 }

@@ -376,6 +376,15 @@ class FileTooLarge(StorageError):
         super().__init__("read", name, f"it is longer than {limit} bytes")
 
 
+class NotAFile(StorageError):
+    """A directory, a symbolic link or something else stands where a file should be."""
+
+    code = "not-a-file"
+
+    def __init__(self, name: str) -> None:
+        super().__init__("read", name, "it is not a regular file")
+
+
 class NameTaken(StorageError):
     """A name that is written once and never changed is there with other bytes."""
 

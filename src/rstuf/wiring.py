@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rstuf.clock import Clock, SystemClock
 from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_document, render_config
@@ -19,7 +19,6 @@ from rstuf.errors import (
     InvalidConfig,
     InvalidInput,
     InvalidPlan,
-    StorageError,
     UnsafeDirectory,
     WorkspaceExists,
     WorkspaceNotFound,
@@ -311,25 +310,21 @@ def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Sourc
     return sources.find_files(locations, prefix=prefix, guard=_OwnFiles().refuse)
 
 
-def find_listed_files(listing: Path, *, base: Path | None = None, prefix: str = "") -> Sequence[Source]:
+def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:
     """The files that a SHA256SUMS listing names, each with the hash that it must have.
 
     Args:
-        base: the directory that its names start from; by default the listing's own.
+        source: what to call the listing in messages.
+        base: the directory that its names start from.
 
     Raises:
-        InvalidRecord: a line is not of that form.
+        InvalidInput: a line is not of that form.
         StorageError: a file is not there.
     """
     from rstuf.repository.records import read_checksums
     from rstuf.storage import sources
 
-    try:
-        with listing.open("rb") as stream:
-            lines = [(line.path, line.sha256) for line in read_checksums(stream, source=str(listing))]
-    except OSError as error:
-        raise StorageError("read", str(listing), (error.strerror or "it cannot be read").lower()) from None
-    base = base or listing.absolute().parent
+    lines = [(line.path, line.sha256) for line in read_checksums(listing, source=source)]
     return sources.listed_files(lines, base=base, prefix=prefix, guard=_OwnFiles().refuse)
 
 

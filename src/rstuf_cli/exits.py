@@ -56,6 +56,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.StorageError: ExitCode.STORAGE,
     errors.FileMissing: ExitCode.STORAGE,
     errors.FileTooLarge: ExitCode.STORAGE,
+    errors.NotAFile: ExitCode.STORAGE,
     errors.NameTaken: ExitCode.STORAGE,
     errors.SourceChanged: ExitCode.STORAGE,
     errors.SigningError: ExitCode.REFUSED,

@@ -97,7 +97,9 @@ def _known(error: errors.RstufError) -> Failure:
     details: Sequence[str] = ()
     data: dict[str, Any] = {}
     if isinstance(error, errors.ArtifactConflict):
-        message = f"{errors.shorten(error.path)} is already here with another content"
+        aside = error.offered.startswith(f"{error.signed} with ")
+        other = "other custom data or hashes" if aside else "another content"
+        message = f"{errors.shorten(error.path)} is already here with {other}"
         details = (f"here     {_grouped(error.signed)}", f"offered  {_grouped(error.offered)}")
         data = {"path": error.path}
     elif isinstance(error, errors.NotEnoughSigners):

@@ -1,10 +1,13 @@
-"""Small files that a command line names, read whole and within bounds."""
+"""Files that a command line names: patterns that no shell has expanded, and small ones read whole, within bounds."""
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from rstuf.errors import FileMissing, FileTooLarge, StorageError
+from rstuf.errors import FileMissing, FileTooLarge, InvalidInput, StorageError
 
 
 def read_small(path: Path, *, limit: int) -> bytes:
@@ -25,3 +28,27 @@ def read_small(path: Path, *, limit: int) -> bytes:
     if len(data) > limit:
         raise FileTooLarge(str(path), limit=limit)
     return data
+
+
+def expanded(paths: Iterable[Path]) -> list[Path]:
+    """`paths` with every pattern (`*`, `?`, `[…]`, `**` for directories) replaced by what matches it, sorted.
+
+    A quoted pattern comes here as it is, and every one from a shell that expands none. What has such a name is meant
+    itself.
+
+    Raises:
+        InvalidInput: nothing matches a pattern.
+    """
+    found = []
+    for path in paths:
+        if not glob.has_magic(str(path)) or os.path.lexists(path):
+            found.append(path)
+            continue
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (hidden files are left out, as by shells)
+        if not matches:
+            raise InvalidInput(
+                f"nothing matches {path}",
+                hint="nothing was taken; look at the names: a pattern starts from the current directory",
+            )
+        found += map(Path, matches)
+    return found

@@ -6,7 +6,7 @@ import re
 import sys
 from enum import Enum, StrEnum, auto
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import rstuf
 from rstuf.errors import FileMissing, InvalidInput, StorageError
@@ -15,6 +15,9 @@ from rstuf_cli.failures import UsageFault
 _HEAD_BYTES: Final = 4096
 _CHECKSUM: Final = re.compile(rb"[0-9A-Fa-f]{64} [ *]")
 _CSV: Final = re.compile(rb"[^;\r\n]+;[0-9]+;[A-Za-z0-9-]+;[0-9A-Fa-f]+\s")
+# Byte-order marks, as Windows tools write them.
+_MARK: Final = b"\xef\xbb\xbf"
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".sha256": "sha256sums"}
 
 
@@ -47,22 +50,26 @@ def take_in(
         InvalidInput: its form is not clear, or a line cannot be read; nothing was taken.
         StorageError: it cannot be read.
     """
+    source = "stdin" if _is_stdin(file) else str(file)
     try:
         with _opened(file) as stream:
-            form = form or _form_of(file, stream)
+            form = form or _form_of(file, stream, source)
             if form is not ImportFormat.SHA256SUMS:
                 if base is not None:
                     raise UsageFault(f"--base is for sha256sums, and this is {form}")
                 records = rstuf.RecordFormat(str(form))
-                change = repository.import_records(stream, form=records, source=str(file), conflict=conflict)
+                change = repository.import_records(stream, form=records, source=source, conflict=conflict)
                 return change, Contents.ELSEWHERE
+            # Where a listing says nothing of it, its names mean what they mean to sha256sum.
+            beside = Path.cwd() if _is_stdin(file) else file.absolute().parent
+            listed = rstuf.find_listed_files(stream, source=source, base=base or beside)
     except FileNotFoundError:
-        raise FileMissing(str(file)) from None
+        raise FileMissing(source) from None
     except IsADirectoryError:
-        raise InvalidInput(f"{file} is a directory", hint="rstuf artifact add takes directories") from None
-    except PermissionError as error:
-        raise StorageError("read", str(file), (error.strerror or "it cannot be read").lower()) from None
-    return repository.add_files(_listed(file, base), conflict=conflict), Contents.TAKEN
+        raise InvalidInput(f"{source} is a directory", hint="rstuf artifact add takes directories") from None
+    except OSError as error:
+        raise StorageError("read", source, (error.strerror or "it cannot be read").lower()) from None
+    return repository.add_files(listed, conflict=conflict), Contents.TAKEN
 
 
 def guess(name: str, head: bytes) -> ImportFormat | None:
@@ -72,7 +79,7 @@ def guess(name: str, head: bytes) -> ImportFormat | None:
         return ImportFormat.SHA256SUMS
     if path.suffix in _SUFFIXES:
         return ImportFormat(_SUFFIXES[path.suffix])
-    head = head.lstrip()
+    head = head.removeprefix(_MARK).lstrip()
     if head.startswith(b"{"):
         return ImportFormat.NDJSON
     if _CHECKSUM.match(head):
@@ -80,27 +87,30 @@ def guess(name: str, head: bytes) -> ImportFormat | None:
     return ImportFormat.CSV if _CSV.match(head) else None
 
 
+def _is_stdin(file: Path) -> bool:
+    return str(file) == "-"
+
+
 def _opened(file: Path) -> BinaryIO:
-    if str(file) != "-":
+    if not _is_stdin(file):
         return file.open("rb", buffering=1 << 20)
     # A descriptor of its own: closing it leaves stdin as it was.
     return open(sys.stdin.fileno(), "rb", buffering=1 << 20, closefd=False)
 
 
-def _form_of(file: Path, stream: BinaryIO) -> ImportFormat:
+def _form_of(file: Path, stream: BinaryIO, source: str) -> ImportFormat:
     head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]  # type: ignore[attr-defined]
-    found = guess("" if str(file) == "-" else file.name, head)
+    if head.startswith(_UTF_16):
+        # It is none of them, and the reader of any says why.
+        return ImportFormat.NDJSON
+    found = guess("" if _is_stdin(file) else file.name, head)
+    if found is None and not head:
+        raise InvalidInput(
+            f"{source} is empty", hint="nothing was taken; where no records at all are meant, say --format"
+        )
     if found is None:
         raise InvalidInput(
-            f"neither the name nor the beginning of {file} says what it is",
+            f"neither the name nor the beginning of {source} says what it is",
             hint="say it: --format ndjson, csv or sha256sums",
         )
-    if found is ImportFormat.SHA256SUMS and str(file) == "-":
-        raise InvalidInput("a SHA256SUMS listing comes in on stdin", hint="say so beforehand: --format sha256sums")
     return found
-
-
-def _listed(file: Path, base: Path | None) -> Any:
-    if str(file) != "-":
-        return rstuf.find_listed_files(file, base=base)
-    return rstuf.find_listed_files(Path("/dev/stdin"), base=base or Path.cwd())

@@ -22,6 +22,8 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
     }
     if report.recovery != rstuf.Recovery.NOTHING:
         document["recovery"] = str(report.recovery)
+    if report.restored:
+        document["restored"] = list(report.restored)
     return document
 
 
@@ -46,8 +48,23 @@ def change_document(change: rstuf.AcceptedChange) -> dict[str, Any]:
         "replaced": change.replaced,
         "unchanged": change.unchanged,
         "removed": change.removed,
+        "restored": change.restored,
         "bytes": change.length,
+        "warnings": [{"path": each.path, "code": each.code, "message": each.message} for each in change.warnings],
+        "more_warnings": change.more_warnings,
     }
+
+
+def accepted_in_words(change: rstuf.AcceptedChange, what: str) -> str:
+    """`2 artifacts accepted; rstuf publish makes them visible`: `what` waits for a publication."""
+    alone = change.added + change.replaced + change.removed == 1
+    return f"{what} accepted; rstuf publish makes {'it' if alone else 'them'} visible"
+
+
+def restored_in_words(change: rstuf.AcceptedChange) -> str:
+    """`1 kept copy restored, which was missing or damaged`: what was mended beside."""
+    copies = count(change.restored, "kept copy", "kept copies")
+    return f"{copies} restored, which {'was' if change.restored == 1 else 'were'} missing or damaged"
 
 
 def roles_in_words(names: Iterable[str]) -> str:
@@ -63,62 +80,81 @@ def sign(console: Console, *, ok: bool) -> str:
     return console.paint("✓", Style.GOOD) if ok else console.paint("✗", Style.BAD)
 
 
-def tell_recovery(console: Console, recovery: rstuf.Recovery) -> None:
-    """What became of a publication that had been interrupted before this command."""
+def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
+    """What became of a publication that had been interrupted before this command, and what was put back."""
     words: Mapping[rstuf.Recovery, str] = {
         rstuf.Recovery.COMPLETED: "an interrupted publication was brought to its end first",
         rstuf.Recovery.ABANDONED: "what an interrupted publication had left was set aside first; nobody had seen it",
         rstuf.Recovery.REDONE: "an interrupted publication was found damaged or expired, and made anew",
     }
-    if recovery in words:
-        console.note(f"note:  {words[recovery]}")
+    if report.recovery in words:
+        console.note(f"note:  {words[report.recovery]}")
+    if report.restored:
+        names = listed([escape(name) for name in report.restored])
+        console.note(f"note:  {names} had been lost or damaged, put back as signed")
 
 
 def tell_change(
-    console: Console, change: rstuf.AcceptedChange, publication: rstuf.PublicationReport | None, *, took: str
+    console: Console,
+    change: rstuf.AcceptedChange,
+    publication: rstuf.PublicationReport | None,
+    *,
+    took: str,
+    known: str,
 ) -> None:
-    """The end of every command that changes artifacts."""
+    """The end of every command that changes artifacts; `known` is said of those that needed no change."""
     done = sign(console, ok=True)
     new = change.added + change.replaced
+    what = ""
     if change.removed:
-        what = f"{count(change.removed, 'artifact')} removed"
+        what = (
+            count(change.removed, "removal") if publication is None else f"{count(change.removed, 'artifact')} removed"
+        )
     elif new:
         what = count(new, "artifact") + (f" ({size(change.length)})" if change.length else "")
-    else:
-        what = ""
     if publication is None:
         if what:
-            verb = "accepted" if not change.removed else "accepted for the next publication"
-            console.result(f"{done} {what} {verb}; rstuf publish makes it visible, {took}")
+            console.result(f"{done} {accepted_in_words(change, what)}, {took}")
     elif publication.published:
-        tell_recovery(console, publication.recovery)
+        tell_recovery(console, publication)
         others = [role.name for role in publication.roles if role.name not in _TOP_LEVEL]
         into = f"signed into {count(len(others), 'bin')} and " if others and new else ""
         name = what or "earlier changes"
         # A removal is a verb already, and what it leads to is one more.
-        joint = ";" if change.removed or not what else ""
+        joint = ";" if change.removed else ""
         console.result(
             f"{done} {name}{joint} {into}published as timestamp v{number(publication.timestamp_version)}, {took}"
         )
     if change.replaced and change.added:
         console.result(f"  {number(change.replaced)} of them replace another content")
+    if change.restored:
+        console.result(f"{' ' if what else done} {restored_in_words(change)}")
     if change.unchanged:
-        _tell_unchanged(console, change.unchanged, alone=not what)
+        console.result(_unchanged_in_words(change.unchanged, known, alone=not what))
+    elif not what:
+        console.result("nothing new: no artifact was named")
 
 
-def _tell_unchanged(console: Console, unchanged: int, *, alone: bool) -> None:
+def _unchanged_in_words(unchanged: int, known: str, *, alone: bool) -> str:
     if alone:
-        were = "is" if unchanged == 1 else "are"
-        console.result(f"nothing new: {count(unchanged, 'artifact')} {were} already here with the same content")
-    else:
-        console.result(
-            f"  {number(unchanged)} {'was' if unchanged == 1 else 'were'} already here with the same content"
-        )
+        return f"nothing new: {count(unchanged, 'artifact')} {'is' if unchanged == 1 else 'are'} {known}"
+    return f"  {number(unchanged)} {'was' if unchanged == 1 else 'were'} {known}"
+
+
+def tell_warnings(console: Console, change: rstuf.AcceptedChange) -> None:
+    """What some clients cannot do with artifacts that were accepted."""
+    if console.is_json:
+        return
+    for each in change.warnings:
+        for line in console.fold(f"note:  {escape(each.path or '')}: {each.message}", indent=7):
+            console.note(line)
+    if change.more_warnings:
+        console.note(f"note:  and {count(change.more_warnings, 'more such path')}")
 
 
 def tell_publication(console: Console, report: rstuf.PublicationReport, *, took: str) -> None:
     """What `publish` ends with."""
-    tell_recovery(console, report.recovery)
+    tell_recovery(console, report)
     version = f"timestamp v{number(report.timestamp_version)}"
     if not report.published:
         console.result(f"nothing to publish; clients see {version}")

@@ -183,6 +183,11 @@ def test_remove(cli: Cli, filled: Path) -> None:
     done = cli("artifact", "remove", "a.txt")
     assert re.fullmatch(r"✓ 1 artifact removed; published as timestamp v3, \d\.\d s\n", done.out)
     assert cli("artifact", "show", "a.txt").code == 1
+    waiting = cli("artifact", "remove", "--no-publish", "data/b.bin")
+    assert re.fullmatch(r"✓ 1 removal accepted; rstuf publish makes it visible, \d\.\d s\n", waiting.out)
+    again = cli("artifact", "remove", "--no-publish", "data/b.bin")
+    assert (again.code, again.out) == (0, "nothing new: 1 artifact is already removed\n")
+    assert cli("artifact", "remove", "--no-publish", "data/b.bin", "--json").document["unchanged"] == 1
     assert cli("artifact", "remove", "a.txt").err.splitlines()[1] == "hint:  rstuf artifact list shows what there is"
 
 
@@ -266,17 +271,29 @@ def test_import_from_stdin(workspace: Path) -> None:
     assert json.loads(done.stdout)["added"] == 1
 
 
-def test_checksums_from_stdin(workspace: Path) -> None:
-    """A listing on stdin adds the files that it names; unless its form is said, nothing is guessed."""
+@pytest.mark.parametrize("options", [[], ["--format", "sha256sums"], ["--base", "."]])
+@pytest.mark.parametrize("how", ["pipe", "file"])
+def test_checksums_from_stdin(workspace: Path, options: list[str], how: str) -> None:
+    """A listing on stdin adds the files that it names, from the current directory or `--base`."""
     Path("one.txt").write_bytes(b"one\n")
     digest = hashlib.sha256(b"one\n").hexdigest()
     listing = f"{digest}  one.txt\n".encode()
-    command = [sys.executable, "-m", "rstuf_cli", "artifact", "import", "-", "--json"]
-    unsure = subprocess.run(command, input=listing, capture_output=True, check=False, start_new_session=True)
-    assert (unsure.returncode, b"--format sha256sums" in unsure.stdout) == (1, True)
-    command += ["--format", "sha256sums"]
-    done = subprocess.run(command, input=listing, capture_output=True, check=False, start_new_session=True)
+    command = [sys.executable, "-m", "rstuf_cli", "artifact", "import", "-", "--json", *options]
+    if how == "pipe":
+        done = subprocess.run(command, input=listing, capture_output=True, check=False, start_new_session=True)
+    else:
+        Path("listing").write_bytes(listing)
+        with Path("listing").open("rb") as file:
+            done = subprocess.run(command, stdin=file, capture_output=True, check=False, start_new_session=True)
     assert (done.returncode, json.loads(done.stdout)["bytes"]) == (0, 4)
+
+
+def test_a_listing_whose_files_are_elsewhere(workspace: Path, cli: Cli, tmp_path: Path) -> None:
+    """A file that a listing names and that is not there is named, with where it was looked for."""
+    (tmp_path / "SHA256SUMS").write_text(f"{DIGEST}  gone.bin\n")
+    done = cli("artifact", "import", tmp_path / "SHA256SUMS")
+    assert (done.code, done.out) == (6, "")
+    assert f"hint:  the listing names files below {tmp_path}; --base DIR says where they are\n" in done.err
 
 
 def test_interrupted_before_and_after_accepting(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

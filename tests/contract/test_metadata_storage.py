@@ -167,3 +167,20 @@ def test_preparing_again_changes_nothing(metadata: Metadata) -> None:
     metadata.storage.replace("timestamp.json", b"t")
     metadata.storage.prepare()
     assert metadata.visible() == {"1.root.json": b"{}", "timestamp.json": b"t"}
+
+
+@pytest.mark.parametrize("there", [None, b"", b"damaged", b"{}"])
+def test_recorded_bytes_are_put_back(metadata: Metadata, there: bytes | None) -> None:
+    """A name that carries a version gets its bytes back, whatever became of it, and nothing else is left behind."""
+    if there is not None:
+        publish(metadata, {"1.root.json": there})
+    metadata.storage.restore("1.root.json", b"{}")
+    assert metadata.visible() == {"1.root.json": b"{}"}
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_nothing_is_put_back_elsewhere(metadata: Metadata, name: str) -> None:
+    """Putting back follows no name that leads out of the storage."""
+    with pytest.raises(InvalidInput):
+        metadata.storage.restore(name, b"{}")
+    assert metadata.visible() == {}

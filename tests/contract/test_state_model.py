@@ -69,6 +69,8 @@ class StateMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
+            with self.store.read() as reader:
+                assert list(reader.damage()) == []
             self.store.close()
             shutil.rmtree(self.directory)
 

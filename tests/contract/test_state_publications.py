@@ -364,3 +364,49 @@ def test_a_large_publication_is_settled(state_repository: StateStore) -> None:
             shown = {each[1]: each[2] for each in reader.contents(holder, 0, 2**32 - 1, number=newest)}
             assert shown == {path: row(path, 2).fragment for path in paths[:12_000]}
             assert sum(1 for _ in reader.artifacts()) == reader.totals().artifacts == 12_000
+
+
+def test_bytes_of_delegators_are_there_with_their_publication(state_repository: StateStore) -> None:
+    """What targets said is kept from the moment its file is recorded, until a newer version is visible."""
+
+    def bring_out(data: bytes, *, abandoned: bool = False) -> None:
+        publication = stage(state_repository, "targets")
+        with state_repository.transaction(actor="maria@laptop") as state:
+            parts = [signed(part) for part, _ in state.publication_roles(publication.id)]
+            state.record_files(
+                publication.id, [replace(part, data=data) if part.planned.name == TARGETS else part for part in parts]
+            )
+            if abandoned:
+                state.abandon_publication(publication.id)
+                return
+            state.commit_publication(publication.id, timestamp=b"timestamp")
+            state.settle_publication(publication.id, committed=NOW)
+
+    def kept() -> list[bytes | None]:
+        with state_repository.read() as reader:
+            return [reader.delegator(TARGETS, version) for version in range(1, 5)]
+
+    assert kept() == [None, None, None, None]
+    bring_out(b"one")
+    assert kept() == [b"one", None, None, None]
+    bring_out(b"two", abandoned=True)
+    assert kept()[0] == b"one"
+    bring_out(b"three")
+    assert kept() == [None, None, b"three", None]
+    with state_repository.read() as reader:
+        assert reader.delegator(RoleName("Targets"), 3) is None
+
+
+def test_publications_that_are_over_are_forgotten(state_repository: StateStore) -> None:
+    """The newest publication stands alone in the state, whatever became of those before; their numbers stay taken."""
+    ids = [publish(state_repository, "bins-0").id]
+    abandoned = stage(state_repository, "bins-0")
+    with state_repository.transaction(actor="maria@laptop") as transaction:
+        transaction.abandon_publication(abandoned.id)
+    last = publish(state_repository, "bins-0")
+    assert last.id > abandoned.id > ids[0]
+    with state_repository.read() as reader:
+        assert [list(reader.publication_roles(number)) for number in (*ids, abandoned.id)] == [[], []]
+        assert reader.publication_of_timestamp(1) is None
+        assert reader.last_publication() is not None
+        assert len(list(reader.publication_roles(last.id))) == 3

@@ -173,9 +173,9 @@ def _timestamp_before_state() -> None:
 
     commit = release._commit
 
-    def committed(ports: Any, a_release: Any, written: Any, recovery: Any) -> Any:
+    def committed(ports: Any, a_release: Any, written: Any) -> Any:
         ports.metadata.replace(TIMESTAMP_FILE, written.timestamp)
-        return commit(ports, a_release, written, recovery)
+        return commit(ports, a_release, written)
 
     replace_everywhere(commit, committed)
 

@@ -33,13 +33,18 @@ class PlannedRole:
 
 @dataclass(frozen=True, slots=True)
 class SignedRole:
-    """A planned role whose file is written: its facts and dates."""
+    """A planned role whose file is written: its facts and dates.
+
+    Attributes:
+        data: the file's exact bytes, where the role says who may sign others: nothing could render them again.
+    """
 
     planned: PlannedRole
     file: FileFacts
     signed_at: datetime
     expires: datetime
     sign_by: datetime
+    data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, BinaryIO, Final, Protocol
 
 from rstuf.errors import ArtifactConflict, ArtifactNotFound, InvalidInput
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
+from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import step
-from rstuf.repository.interfaces import ArtifactBatch, ReceivedContent, RowSpool
+from rstuf.repository.interfaces import ArtifactBatch, Kept, ReceivedContent, RowSpool
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
+from rstuf.repository.warnings import Warnings
 
 _GROUP: Final = 256
 _CHUNK: Final = 1 << 18
@@ -57,29 +58,40 @@ class _Intake:
     spool: RowSpool
     conflict: Conflict
     length: int = 0
+    restored: set[TargetPath] = field(default_factory=set)
+    warnings: Warnings = field(default_factory=Warnings)
 
     def take(self, artifacts: Iterable[Artifact], batch: ArtifactBatch) -> None:
-        """Queue artifacts whose contents were received; refuse another content before any content is kept."""
+        """Queue artifacts whose contents were received; refuse another content before any content is kept.
+
+        What is kept of a content must be whole, whatever the record says: what is not is mended by `batch.commit`.
+        """
         with self.ports.state.read() as reader:
-            for artifact in artifacts:
+            for offered in artifacts:
+                known = _staying(reader.artifact(offered.path))
+                artifact = _with_custom_of(known, offered)
                 row = row_of(artifact)
-                known = reader.artifact(row.path)
-                same = known is not None and row_of(known.artifact).fragment == row.fragment
-                if known is not None and not same and known.state is not ArtifactState.REMOVING:
-                    self._refuse_other(known.artifact, artifact)
-                if same and self._is_kept(artifact):
-                    batch.discard(artifact.path)
-                else:
+                same = known is not None and row_of(known).fragment == row.fragment
+                if known is not None and not same:
+                    self._refuse_other(known, artifact)
+                kept = batch.reconcile(artifact.path)
+                if kept is Kept.DAMAGED or (same and kept is Kept.MISSING):
+                    self.restored.add(artifact.path)
+                if not same:
                     self.length += artifact.length
-                self.spool.append(row)
+                self.queue(row)
+
+    def queue(self, row: ArtifactRow) -> None:
+        """Queue an artifact."""
+        self.warnings.look(row.path)
+        self.spool.append(row)
 
     def _refuse_other(self, known: Artifact, offered: Artifact) -> None:
         if self.conflict is Conflict.REFUSE:
-            raise ArtifactConflict(known.path, signed=describe(known), offered=describe(offered))
-
-    def _is_kept(self, artifact: Artifact) -> bool:
-        storage = self.ports.artifacts
-        return storage is None or storage.exists(artifact.path, artifact.hashes)
+            signed, other = describe(known), describe(offered)
+            if signed == other:
+                other += " with other custom data or hashes"
+            raise ArtifactConflict(known.path, signed=signed, offered=other)
 
     def accept(self, action: str) -> AcceptedChange:
         """Record everything that was taken, in one transaction."""
@@ -102,12 +114,17 @@ class _Intake:
             if changed:
                 details = {"added": result.added, "number": number, "replaced": result.replaced}
                 state.record(action, details, at=ports.clock.now())
+            if self.restored:
+                state.record("artifacts.restore", {"restored": len(self.restored)}, at=ports.clock.now())
         return AcceptedChange(
             number=number if changed else 0,
             added=result.added,
             replaced=result.replaced,
             unchanged=result.unchanged,
+            restored=len(self.restored),
             length=self.length,
+            warnings=tuple(self.warnings.told),
+            more_warnings=self.warnings.more,
         )
 
 
@@ -120,8 +137,10 @@ def add_files(
 ) -> AcceptedChange:
     """Accept files: hashed, their contents copied where this repository keeps contents, and recorded; all or nothing.
 
+    Where the copy of a content that is known already is missing or damaged, it is put back.
+
     Args:
-        custom: the publisher's data for each of them.
+        custom: the publisher's data for each of them; None leaves what is recorded beside the same content.
 
     Raises:
         InvalidPath, InvalidArtifact, ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
@@ -131,7 +150,9 @@ def add_files(
     if ports.artifacts is not None:
         # What an interrupted command left half-copied goes first.
         ports.artifacts.prepare()
-    keeping = ports.artifacts.batch() if ports.artifacts is not None else nullcontext(_HashOnly())
+    keeping: AbstractContextManager[ArtifactBatch] = nullcontext(_HashOnly())
+    if ports.artifacts is not None:
+        keeping = ports.artifacts.batch()
     with ports.state.read() as reader:
         reader.settings()
     with ports.state.spool() as spool, keeping as batch:
@@ -158,10 +179,11 @@ def add_artifacts(
     with ports.state.read() as reader:
         reader.settings()
     with ports.state.spool() as spool:
+        intake = _Intake(ports, spool, conflict)
         with step(ports.progress, "reading", unit="artifacts"):
             for row in _counted(rows, ports):
-                spool.append(row)
-        return _Intake(ports, spool, conflict).accept(action)
+                intake.queue(row)
+        return intake.accept(action)
 
 
 def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChange:
@@ -172,20 +194,22 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
     Raises:
         ArtifactNotFound: one is not here; nothing was removed.
     """
+    distinct = sorted(set(paths))
     with ports.state.transaction(actor=ports.actor) as state:
         wanted = []
-        for path in sorted(set(paths)):
+        for path in distinct:
             known = state.artifact(path)
             if known is None:
                 raise ArtifactNotFound(path)
             if known.state is not ArtifactState.REMOVING:
                 wanted.append(path)
+        before = len(distinct) - len(wanted)
         if not wanted:
-            return AcceptedChange(number=0)
+            return AcceptedChange(number=0, unchanged=before)
         number = state.next_number()
         removed = state.remove_artifacts(TARGETS, wanted, number=number)
         state.record("artifacts.remove", {"number": number, "removed": removed}, at=ports.clock.now())
-    return AcceptedChange(number=number, removed=removed)
+    return AcceptedChange(number=number, removed=removed, unchanged=before)
 
 
 def _receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping[str, Any] | None) -> Artifact:
@@ -198,6 +222,18 @@ def _receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping
             hint="the file or the listing is damaged; nothing was taken",
         )
     return Artifact(path=source.path, length=content.length, hashes=content.hashes, custom=custom)
+
+
+def _staying(known: ListedArtifact | None) -> Artifact | None:
+    return known.artifact if known is not None and known.state is not ArtifactState.REMOVING else None
+
+
+def _with_custom_of(known: Artifact | None, offered: Artifact) -> Artifact:
+    """What is offered; of the content that is known, with what its publisher said of it before and does not now."""
+    silent = known is not None and offered.custom is None and known.custom is not None
+    if known is not None and silent and (known.length, known.hashes) == (offered.length, offered.hashes):
+        return known
+    return offered
 
 
 def describe(artifact: Artifact) -> str:
@@ -220,6 +256,9 @@ class _HashOnly:
 
     def discard(self, path: TargetPath) -> None:
         return
+
+    def reconcile(self, path: TargetPath) -> Kept:
+        return Kept.WHOLE
 
     def commit(self) -> None:
         return

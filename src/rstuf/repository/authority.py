@@ -13,10 +13,10 @@ from rstuf.errors import (
     RstufError,
     SignerUnavailable,
     SigningError,
+    StateDamaged,
     StateError,
     UnsafeDirectory,
 )
-from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import (
@@ -71,19 +71,26 @@ def current_root(reader: StateReader) -> Envelope:
     return open_envelope(newest.data, name=versioned(RoleName("root"), newest.version), kind="root")
 
 
-def load_authority(
-    reader: StateReader, metadata: MetadataStorage, *, proposed: Mapping[str, Any] | None = None
-) -> Authority:
-    """Read who may sign what; `proposed` stands in for targets metadata before there is any.
+def load_authority(reader: StateReader, *, proposed: Mapping[str, Any] | None = None) -> Authority:
+    """Read who may sign what, as the state recorded it; `proposed` stands in for targets before there is any.
+
+    Not from the storage: what repairs a damaged file must not depend on it.
 
     Raises:
-        InvalidMetadata: the visible targets metadata is not what was published.
+        StateError: targets is not recorded.
+        StateDamaged: it is not what was published.
     """
     root = current_root(reader)
     if proposed is not None:
         undated = Envelope(name="targets.json", signed=proposed, payload=b"", signatures=())
         return Authority(root, root_roles(root), proposed, bin_delegation(undated))
-    targets = read_visible(reader.role(TARGETS), metadata, kind="targets", limit=TARGETS_BYTES)
+    role = reader.role(TARGETS)
+    data = reader.delegator(TARGETS, role.visible)
+    if data is None or role.file is None:
+        raise StateError("this repository has no targets metadata yet", hint="run the same rstuf ceremony again")
+    if hashlib.sha256(data).hexdigest() != role.file.sha256:
+        raise StateDamaged("of this repository", "its targets metadata is not what was published")
+    targets = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
     return Authority(root, root_roles(root), targets.signed, bin_delegation(targets))
 
 

@@ -30,6 +30,7 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource
+from rstuf.repository.mending import put_back
 from rstuf.repository.plan import KeyPlan, Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -159,6 +160,7 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
         if settings.plan_digest != plan.digest:
             raise CeremonyUnfinished("this workspace")
         recover(ports)
+        put_back(ports)
         if newest is None:
             commit_root(ports, prepared.root, signed_at=prepared.begun)
         root = newest.data if newest is not None else prepared.root

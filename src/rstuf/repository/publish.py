@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
@@ -12,6 +13,7 @@ from rstuf.errors import ReleaseRefused
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import put_back
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
@@ -32,7 +34,7 @@ class Spacing(Enum):
 
 
 def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationReport:
-    """Make every accepted change visible; first bring an interrupted publication to its end.
+    """Make every accepted change visible; first bring an interrupted publication to its end, and put back what is lost.
 
     Raises:
         Locked: another process publishes for longer than the state waits.
@@ -41,6 +43,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
     with ports.state.publication_lock(purpose="publish"):
         recovery = recover(ports)
         check_visible(ports)
+        restored = put_back(ports)
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
@@ -50,8 +53,10 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
                 parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
         if not parts:
             completed = recovery is Recovery.COMPLETED
-            return PublicationReport(published=completed, timestamp_version=visible, recovery=recovery)
-        return bring_out(ports, parts, recovery=recovery)
+            report = PublicationReport(published=completed, timestamp_version=visible)
+        else:
+            report = bring_out(ports, parts)
+        return replace(report, recovery=recovery, restored=restored)
 
 
 def changed_parts(reader: StateReader) -> list[Part]:

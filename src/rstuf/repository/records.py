@@ -26,6 +26,9 @@ _PLAIN_RECORD: Final = re.compile(
 )
 _CHECKSUM: Final = re.compile(r"(?P<hash>[0-9A-Fa-f]{64}) [ *](?P<path>[^\r\n]+)")
 _CSV_FIELDS: Final = 4
+# What Windows tools write at the start of a text: U+FEFF in UTF-8, which says nothing, and in UTF-16.
+_MARK: Final = b"\xef\xbb\xbf"
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class RecordFormat(StrEnum):
@@ -55,6 +58,7 @@ def read_records(stream: BinaryIO, *, form: RecordFormat, source: str) -> Iterat
 
     Raises:
         InvalidRecord: a line is not such a record; with its number.
+        InvalidInput: it is no UTF-8 at all.
     """
     read = _READERS[form]
     for number, line in _lines(stream, source):
@@ -71,6 +75,7 @@ def read_checksums(stream: BinaryIO, *, source: str) -> Iterator[Checksum]:
 
     Raises:
         InvalidRecord: a line is not of that form.
+        InvalidInput: it is no UTF-8 at all.
     """
     for number, line in _lines(stream, source):
         match = _CHECKSUM.fullmatch(_decoded(line, source, number))
@@ -87,11 +92,23 @@ def _lines(stream: BinaryIO, source: str) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
+        if number == 1:
+            line = _unmarked(line, source)
         if len(line) > MAX_LINE_BYTES:
             raise InvalidRecord(source, number, f"the line is longer than {MAX_LINE_BYTES} bytes")
         line = line.strip(b" \t\r\n")
         if line:
             yield number, line
+
+
+def _unmarked(start: bytes, source: str) -> bytes:
+    """The first line without a byte-order mark."""
+    if start.startswith(_UTF_16) or b"\0" in start[:2]:
+        raise InvalidInput(
+            f"{source} cannot be read: it is UTF-16 text, or none at all, and not UTF-8",
+            hint="nothing was taken; write it again as UTF-8 (PowerShell: Set-Content -Encoding utf8)",
+        )
+    return start.removeprefix(_MARK)
 
 
 def _decoded(line: bytes, source: str, number: int) -> str:

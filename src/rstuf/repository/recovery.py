@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 
-from rstuf.errors import FileMissing, FileTooLarge
+from rstuf.errors import NameTaken
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import open_envelope
 from rstuf.model.names import ROOT
 from rstuf.model.publication import Publication, PublicationPhase, RootVersion
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import recorded_files, restore
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import settle
 from rstuf.repository.reports import Recovery
-from rstuf.repository.visible import TIMESTAMP_FILE, refuse_older_state
+from rstuf.repository.visible import TIMESTAMP_FILE, found, refuse_older_state
 
 
 def recover(ports: Ports) -> Recovery:
@@ -49,10 +50,19 @@ def recover(ports: Ports) -> Recovery:
 
 
 def complete_root(ports: Ports, root: RootVersion) -> None:
-    """Create the file of a root whose thresholds are met, and record that it is there."""
-    with ports.metadata.batch() as batch:
-        batch.create(render.versioned(ROOT, root.version), root.data)
-        batch.commit()
+    """Create the file of a root whose thresholds are met, and record that it is there.
+
+    Raises:
+        NameTaken: another root of that version is there, rightly signed.
+    """
+    name = render.versioned(ROOT, root.version)
+    try:
+        with ports.metadata.batch() as batch:
+            batch.create(name, root.data)
+            batch.commit()
+    except NameTaken:
+        with ports.state.read() as reader:
+            restore(ports, next(file for file in recorded_files(reader) if file.name == name))
     with ports.state.transaction(actor=ports.actor) as state:
         state.settle_root(root.version)
         state.record("root.publish", {"version": root.version}, at=ports.clock.now())
@@ -69,10 +79,7 @@ def _intact(ports: Ports, reader: StateReader, publication: Publication) -> bool
         if planned.kind is RoleKind.TIMESTAMP:
             continue
         name = render.versioned(planned.name, planned.version)
-        try:
-            data = ports.metadata.read(name, limit=limits.SNAPSHOT_WITH_LENGTH_BYTES)
-        except (FileMissing, FileTooLarge):
-            return False
-        if file is None or hashlib.sha256(data).hexdigest() != file.sha256:
+        data = found(ports.metadata, name, limit=limits.SNAPSHOT_WITH_LENGTH_BYTES)
+        if data is None or file is None or hashlib.sha256(data).hexdigest() != file.sha256:
             return False
     return True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rstuf.errors import InvalidMetadata, RstufError
+from rstuf.errors import RstufError
 from rstuf.metadata import limits, release_check, render
 from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.model.publication import SignedRole
@@ -25,9 +25,10 @@ from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
-from rstuf.repository.reports import PublicationReport, Reason, Recovery, RoleChange
+from rstuf.repository.reports import PublicationReport, Reason, RoleChange
 from rstuf.repository.visible import TIMESTAMP_FILE
 
 
@@ -36,7 +37,6 @@ def bring_out(
     parts: Sequence[Part],
     *,
     proposed_targets: Mapping[str, Any] | None = None,
-    recovery: Recovery = Recovery.NOTHING,
 ) -> PublicationReport:
     """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
 
@@ -48,7 +48,7 @@ def bring_out(
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
     """
     with ports.state.read() as reader:
-        authority = load_authority(reader, ports.metadata, proposed=proposed_targets)
+        authority = load_authority(reader, proposed=proposed_targets)
         parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
         for part in parts:
@@ -73,7 +73,7 @@ def bring_out(
                 state.abandon_publication(publication.id)
                 state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())
             raise
-        return _commit(ports, release, written, recovery)
+        return _commit(ports, release, written)
 
 
 def with_followers(reader: StateReader, parts: Sequence[Part]) -> list[Part]:
@@ -143,9 +143,7 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
         keys=authority.top_level[SNAPSHOT],
         now=now,
     )
-    root = reader.newest_root()
-    if root is None or ports.metadata.read(authority.root.name, limit=limits.ROOT_BYTES) != root.data:
-        raise InvalidMetadata(authority.root.name, "it is not what was published")
+    check_recorded(ports, reader)
     claims: dict[RoleKind, list[release_check.Claim]] = {}
     for role in written.roles:
         if role.planned.kind in LISTED:
@@ -157,7 +155,7 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
             ports.judge.judge(group, keys=keys, on_files=ports.progress.advance)
 
 
-def _commit(ports: Ports, release: Release, written: _Written, recovery: Recovery) -> PublicationReport:
+def _commit(ports: Ports, release: Release, written: _Written) -> PublicationReport:
     """Make the release visible, and only then call it so."""
     publication = release.publication
     with ports.state.transaction(actor=ports.actor) as state:
@@ -180,7 +178,6 @@ def _commit(ports: Ports, release: Release, written: _Written, recovery: Recover
         timestamp_version=publication.timestamp_version,
         roles=changes,
         length=sum(role.file.length for role in written.roles),
-        recovery=recovery,
     )
 
 

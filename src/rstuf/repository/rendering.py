@@ -21,6 +21,8 @@ from rstuf.repository.reports import Reason
 
 # The roles that snapshot lists.
 LISTED: Final = frozenset({RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED})
+# Those of them that say who may sign others.
+_DELEGATORS: Final = LISTED - {RoleKind.BIN}
 # Bins are due at different times within this part of their life before the sign-by period, so that renewals spread.
 _SPREAD: Final = 3
 
@@ -165,4 +167,5 @@ def record_of(release: Release, planned: PlannedRole, file: SignedFile) -> Signe
         signed_at=release.now,
         expires=file.expires,
         sign_by=file.expires - periods.renew_before - early,
+        data=file.data if planned.kind in _DELEGATORS else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rstuf.errors import InvalidRoleName, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
@@ -12,13 +12,14 @@ from rstuf.model.names import TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import RENDERED, lost_roles, put_back
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
 from rstuf.repository.roots import renew_root
-from rstuf.repository.visible import check_visible, refuse_older_state
+from rstuf.repository.visible import check_visible, is_as_published, refuse_older_state
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
     """Sign again every role that is due, or named in `force`; what cannot be signed here is reported as waiting.
 
     Doing it again right away does nothing. A role is rendered at what clients see of it: pending changes stay pending.
+    What the storage lost is mended: roots and targets are put back as they were signed, the snapshot is signed again;
+    and where the visible timestamp was lost and is forced, so is every bin that is missing or damaged.
 
     Args:
         force: names of roles; "bins" stands for all bins.
@@ -45,29 +48,43 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
     """
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
-        refuse_older_state(ports)
-        if TIMESTAMP not in force:
-            check_visible(ports)
-        with ports.state.read() as reader:
-            due = _find_due(ports, reader, force)
-            visible = reader.role(TIMESTAMP).visible
-        root_version = renew_root(ports) if due.root is not None else None
-        if due.parts:
-            publication = bring_out(ports, due.parts, recovery=recovery)
+        if TIMESTAMP in force:
+            refuse_older_state(ports)
         else:
-            done = recovery is Recovery.COMPLETED
-            publication = PublicationReport(published=done, timestamp_version=visible, recovery=recovery)
+            check_visible(ports)
+        restored = put_back(ports)
+        # A timestamp that was lost says nothing of what else was.
+        kinds = RENDERED if TIMESTAMP in force and not is_as_published(ports) else (RoleKind.SNAPSHOT,)
+        with ports.state.read() as reader:
+            lost = lost_roles(ports, reader, kinds=kinds)
+            due = _find_due(ports, reader, force, lost)
+            visible = reader.role(TIMESTAMP).visible
+        root_version, publication = _bring_out(ports, due)
+        if publication is None:
+            publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
+        publication = replace(publication, recovery=recovery, restored=restored)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
 
 
-def _find_due(ports: Ports, reader: StateReader, force: Collection[str]) -> _Due:
+def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport | None]:
+    """Root, then the rest; but a root comes out only while what is visible verifies from it, so damage goes first."""
+    mends = any(part.reason is Reason.DAMAGED for part in due.parts)
+    root_version = renew_root(ports) if due.root is not None and not mends else None
+    publication = bring_out(ports, due.parts) if due.parts else None
+    if due.root is not None and mends:
+        root_version = renew_root(ports)
+    return root_version, publication
+
+
+def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Collection[RoleState]) -> _Due:
     """The roles to sign, without those whose keys are with people who are not here."""
     roles = {role.id: (role, Reason.DUE) for role in reader.due_roles(ports.signing_time(reader))}
     # What a damaged publication left behind must be seen again, whether or not it is due.
     left = [role for role in reader.dirty_roles() if role.forced]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
-    authority = load_authority(reader, ports.metadata)
+    roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
+    authority = load_authority(reader)
     online = authority.top_level[TIMESTAMP].keyids
     desk = SigningDesk(reader, ports.signers)
     newest = reader.newest_number()

@@ -17,8 +17,10 @@ class AcceptedChange:
 
     Attributes:
         number: the change's number; 0 when nothing changed.
-        added, replaced, unchanged, removed: how many artifacts.
+        added, replaced, unchanged, removed: how many artifacts. Of a removal, unchanged are those accepted before.
+        restored: how many kept contents were missing or damaged, and are whole again. They may be of unchanged ones.
         length: bytes of content that the added and replaced ones have.
+        warnings: what some clients cannot do with them; the first, and how many `more_warnings` there are.
     """
 
     number: int
@@ -26,7 +28,10 @@ class AcceptedChange:
     replaced: int = 0
     unchanged: int = 0
     removed: int = 0
+    restored: int = 0
     length: int = 0
+    warnings: tuple[Problem, ...] = ()
+    more_warnings: int = 0
 
 
 class Reason(StrEnum):
@@ -35,6 +40,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     DUE = "due"
     FORCED = "forced"
+    DAMAGED = "damaged"
     FOLLOWS = "follows"
 
 
@@ -85,6 +91,7 @@ class PublicationReport:
         roles: what is new, in the order in which it was written; timestamp last.
         length: bytes written.
         recovery: what became of a publication that was interrupted before.
+        restored: names of files that were missing or damaged, and were put back byte for byte.
     """
 
     published: bool
@@ -92,6 +99,7 @@ class PublicationReport:
     roles: tuple[RoleChange, ...] = ()
     length: int = 0
     recovery: Recovery = Recovery.NOTHING
+    restored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

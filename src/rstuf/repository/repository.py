@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from rstuf.errors import ArtifactNotFound, CeremonyUnfinished
 from rstuf.metadata.fragments import row_of
@@ -27,6 +27,10 @@ from rstuf.repository.reports import (
     VerifyReport,
 )
 from rstuf.repository.verify import Depth, verify
+from rstuf.repository.verify_view import StillSource, go_together, trusted_root
+
+# Publications come and go; a view of the state and of the files that do not belong together is taken again.
+_VIEWS: Final = 3
 
 
 class Repository:
@@ -122,21 +126,26 @@ class Repository:
         return status.look(self._ports)
 
     def verify(self, *, depth: Depth = Depth.ROLES) -> VerifyReport:
-        """Audit what is published, from root version 1, and its agreement with the state."""
-        ports = self._ports
-        with ports.state.read() as reader:
-            first = reader.root(1)
-            if first is None:
-                raise CeremonyUnfinished("this workspace")
-            return verify(
-                ports.metadata,
-                trusted_root=first.data,
-                now=ports.clock.now(),
-                contents=ports.artifacts,
-                state=reader,
-                depth=depth,
-                progress=ports.progress,
-            )
+        """Audit what is published, from root version 1, and its agreement with the state.
+
+        Publications that become visible meanwhile change nothing of it.
+        """
+        ports, views = self._ports, _VIEWS
+        while True:
+            views -= 1
+            with ports.state.read() as reader:
+                source = StillSource(ports.metadata)
+                if views > 0 and not go_together(reader, source):
+                    continue
+                return verify(
+                    source,
+                    trusted_root=trusted_root(reader),
+                    now=ports.clock.now(),
+                    contents=ports.artifacts,
+                    state=reader,
+                    depth=depth,
+                    progress=ports.progress,
+                )
 
     def keys(self) -> list[KeyEntry]:
         """Its keys, by name."""

@@ -12,6 +12,7 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SigningDesk, current_root, read_visible, signed_enough
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
 
@@ -31,6 +32,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
     Raises:
         ReleaseRefused: it is not the next version, its thresholds (of the root before, too: TUF §5.3.4) are not met,
             or what is visible does not verify from it.
+        InvalidMetadata: a root before it is missing or damaged, so that clients would not come as far as this one.
         StorageError: its file could not be written; the next command completes it.
     """
     new = open_envelope(data, name="the new root", kind="root")
@@ -38,6 +40,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
         newest = reader.newest_root()
         _check_chain(new, current_root(reader) if newest is not None else None, size=len(data))
         if newest is not None:
+            check_recorded(ports, reader)
             _check_visible_verifies(ports, reader, new)
         periods = reader.periods()[ROOT]
     _check_name_is_free(ports, versioned(ROOT, new.version), data)

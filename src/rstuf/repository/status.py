@@ -13,6 +13,7 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import load_authority
+from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
 from rstuf.repository.visible import TIMESTAMP_FILE
@@ -30,18 +31,21 @@ def look(ports: Ports) -> Status:
 
     Raises:
         CeremonyUnfinished: its ceremony was interrupted.
-        InvalidMetadata: the visible root or targets metadata is not what was published.
+        StateDamaged: the recorded root or targets metadata is not what was published.
     """
     now = ports.clock.now()
     with ports.state.read() as reader:
         settings = reader.settings()
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
-        authority = load_authority(reader, ports.metadata)
+        authority = load_authority(reader)
         roles = [
             _one(ports, reader.role(name), authority.top_level[name], now=now)
             for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
         ]
+        if any(file.on(ports.metadata) != file.data for file in recorded_files(reader) if file.kind == ROOT):
+            # Clients walk over the older ones too.
+            roles[0] = replace(roles[0], health=Health.DAMAGED)
         bins = list(reader.roles(kind=RoleKind.BIN))
         if bins and authority.bins is not None:
             roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, now=now))

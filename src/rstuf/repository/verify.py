@@ -13,10 +13,9 @@ from enum import IntEnum
 from typing import Any, BinaryIO, Protocol
 
 from rstuf.clock import iso
-from rstuf.errors import StorageError
 from rstuf.metadata.audit.clients import Survey, judge
 from rstuf.metadata.audit.findings import Code, Finding, Findings, Note
-from rstuf.metadata.audit.walk import READ_LIMIT, Audit
+from rstuf.metadata.audit.walk import Audit
 from rstuf.model.names import TargetPath
 from rstuf.progress import Progress, Silent, step
 from rstuf.repository.interfaces import StateReader
@@ -24,6 +23,7 @@ from rstuf.repository.reports import Problem, VerifyReport
 from rstuf.repository.verify_client import ClientReport, Sampler, run_client
 from rstuf.repository.verify_contents import ContentCheck
 from rstuf.repository.verify_state import StateComparison
+from rstuf.repository.verify_view import MetadataSource, StillSource
 
 # A sample for every role would make the client the slowest part by far.
 SAMPLE = 50
@@ -39,19 +39,6 @@ class Depth(IntEnum):
     ROLES = 1
     CONTENTS = 2
     FULL = 3
-
-
-class MetadataSource(Protocol):
-    """Where metadata is read from: a storage, or a URL as clients see it."""
-
-    def read(self, name: str, *, limit: int) -> bytes:
-        """A file's bytes.
-
-        Raises:
-            FileMissing: no such name.
-            FileTooLarge: more than `limit` bytes.
-            StorageError: it cannot be read.
-        """
 
 
 class ContentSource(Protocol):
@@ -83,7 +70,7 @@ def verify(
         trusted_root: the root that trust comes from, any version.
         now: an aware instant; what expiry is judged by.
         contents: where the artifacts' bytes are; None where they are served elsewhere.
-        state: one view of the state, taken while nothing is being published; None for a foreign repository.
+        state: one view of the state, taken when `source` was (see `verify_view`); None for a foreign repository.
         readers: files that are read at once; more than one suits sources with latency, which must allow it.
 
     Raises:
@@ -92,10 +79,12 @@ def verify(
     """
     if now.tzinfo is None:
         raise ValueError("verification needs an aware instant")
-    run = _Run(source, trusted_root=trusted_root, now=now, state=state, depth=depth, readers=readers)
+    still = source if isinstance(source, StillSource) else StillSource(source)
+    run = _Run(still, trusted_root=trusted_root, now=now, state=state, depth=depth, readers=readers)
     watcher = Silent() if progress is None else progress
     run.walk(contents, watcher)
     run.client(contents, watcher)
+    run.notice_change()
     return run.report()
 
 
@@ -104,7 +93,7 @@ class _Run:
 
     def __init__(
         self,
-        source: MetadataSource,
+        source: StillSource,
         *,
         trusted_root: bytes,
         now: datetime,
@@ -118,7 +107,7 @@ class _Run:
         self._depth = depth
         self._readers = readers
         self._findings = Findings()
-        self._state = None if state is None else StateComparison(state, self._findings)
+        self._state = None if state is None else StateComparison(state, self._findings, now=now)
         self._audit = Audit(
             source,
             trusted_root=trusted_root,
@@ -149,7 +138,6 @@ class _Run:
             steps = step(progress, "contents", unit="bytes")
         with steps as watcher:
             self._roles(content, watcher)
-        self._notice_change()
 
     def _roles(self, content: ContentCheck | None, progress: Progress) -> None:
         for reading in self._audit.roles():
@@ -197,18 +185,17 @@ class _Run:
             facts=self._facts(),
         )
 
-    def _notice_change(self) -> None:
-        """A publication that became visible meanwhile explains much of what may look wrong."""
-        if self._audit.timestamp is None:
-            return
-        try:
-            self._moved_on = self._source.read("timestamp.json", limit=READ_LIMIT) != self._audit.timestamp.data
-        except StorageError:
+    def notice_change(self) -> None:
+        """Say what a publication that became visible meanwhile leaves open, or explains."""
+        if self._state is not None and self._state.behind:
+            # One may have come between the view of the state and the first file; or the state is an old copy.
             self._moved_on = True
-        # A publication may have come between the view of the state and the first file as well.
-        self._moved_on |= self._state is not None and self._state.behind
-        if self._moved_on:
-            self._findings.note(Note.MOVED_ON, "a newer timestamp became visible meanwhile; run it again")
+            message = "clients see a newer timestamp than this view of the state knows; run it again"
+            self._findings.note(Note.MOVED_ON, message)
+        elif self._source.moved_on():
+            self._moved_on = True
+            message = "a newer timestamp became visible meanwhile; all this is about the one before"
+            self._findings.note(Note.MOVED_ON, message)
 
     def _facts(self) -> dict[str, Any]:
         audit, survey = self._audit, self._audit.survey

@@ -21,7 +21,8 @@ import orjson
 from rstuf.errors import FileMissing, StorageError
 from rstuf.metadata.audit.findings import Code, Findings
 from rstuf.metadata.audit.paths import Bin, bin_of
-from rstuf.metadata.audit.walk import READ_LIMIT, Reading
+from rstuf.metadata.audit.readings import Reading
+from rstuf.metadata.audit.walk import READ_LIMIT
 from rstuf.model.names import TargetPath
 from rstuf.progress import Progress
 

@@ -1,39 +1,30 @@
-"""What the state says of what clients see, beside what they see: versions, files, artifacts, roots, and its own log."""
+"""What the state says, beside what clients see and beside itself.
+
+Nothing that changes a row of the state behind rstuf's back is to pass unnoticed: what clients see is compared with it
+(versions, files, dates, places, artifacts, keys, roots), what they do not see yet is judged by itself (waiting
+changes, counts, periods, records), and how it is kept is checked by the adapter.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
-import orjson
-
-from rstuf.clock import iso
-from rstuf.errors import StateError
-from rstuf.metadata.audit.findings import Code, Findings, Note
+from rstuf.metadata.audit.findings import Findings, Note
+from rstuf.metadata.audit.readings import Known, Reading
 from rstuf.metadata.audit.roots import RootChain, Seen
-from rstuf.metadata.audit.walk import Audit, Known, Reading
-from rstuf.model.audit import GENESIS, AuditEntry
-from rstuf.model.publication import Publication, PublicationPhase
-from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.metadata.audit.walk import Audit
+from rstuf.model.publication import Publication, PublicationPhase, RootVersion
+from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.verify_artifacts import ArtifactCheck
+from rstuf.repository.verify_complaints import Complaints
+from rstuf.repository.verify_keys import check_keys
+from rstuf.repository.verify_log import RecordCheck
+from rstuf.repository.verify_roles import RoleCheck
 
-_ALL: Final = (0, 2**32 - 1)
 _LISTED: Final = frozenset({RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED})
-
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """What clients should see of a role."""
-
-    id: int
-    kind: RoleKind
-    version: int
-    number: int
-    file: FileFacts | None
 
 
 class StateComparison:
@@ -41,70 +32,117 @@ class StateComparison:
 
     Attributes:
         behind: whether clients see a newer timestamp than this view of the state knows.
-        checked: counts by word.
     """
 
-    def __init__(self, state: StateReader, findings: Findings) -> None:
+    def __init__(self, state: StateReader, findings: Findings, *, now: datetime) -> None:
         self._state = state
-        self._findings = findings
-        self._roles: dict[str, _Expected] = {}
+        self._complaints = Complaints(findings)
+        self._records = RecordCheck(state, self._complaints)
+        self._roles = RoleCheck(self._complaints, ())
         self._unfinished: Publication | None = None
         self._known: Known | None = None
-        with self._reading("the roles"):
-            self._roles = {str(role.name): _expected(role) for role in state.roles()}
-            self._unfinished = state.unfinished_publication()
+        self._compared = self._newest_number = self._newest_change = 0
+        with self._complaints.reading("the number of the newest change"):
+            self._newest_number = state.newest_number()
+        with self._complaints.reading("the roles"):
+            self._roles = RoleCheck(self._complaints, state.roles())
+            self._newest_change = max((role.newest for role in self._roles.roles.values()), default=0)
             self._known = self._learn()
+        self._artifacts = ArtifactCheck(state, self._complaints, self._roles, newest_number=self._newest_number)
         self.behind = False
-        self.checked = {"state_roles": 0, "state_artifacts": 0, "log_entries": 0}
+        if self._known is not None:
+            self._check_rows(now)
+
+    @property
+    def checked(self) -> dict[str, int]:
+        """Counts by word."""
+        return {
+            "state_roles": self._compared,
+            "state_artifacts": self._artifacts.checked,
+            "log_entries": self._records.checked,
+        }
 
     def known(self) -> Known | None:
         """What helps the audit where a file is missing; None if the state itself cannot be read."""
         return self._known
 
     def _learn(self) -> Known:
-        newest = self._state.newest_root()
-        snapshot = self._roles.get("snapshot")
+        snapshot, root = self._roles.roles.get("snapshot"), 0
+        keys: dict[str, dict[str, Any]] = {}
+        with self._complaints.reading("the newest root"):
+            newest = self._state.newest_root()
+            root = newest.version if newest is not None and newest.settled else 0
+        with self._complaints.reading("the list of keys"):
+            keys = {str(entry.keyid): entry.key.to_dict() for entry in self._state.keys()}
         return Known(
-            root=newest.version if newest is not None and newest.settled else 0,
-            snapshot=0 if snapshot is None else snapshot.version,
+            root=root,
+            snapshot=0 if snapshot is None else snapshot.visible,
             roles={str(name): version for name, version in self._state.snapshot_entries()},
-            names=frozenset(self._roles),
-            keys={str(entry.keyid): entry.key.to_dict() for entry in self._state.keys()},
+            names=frozenset(self._roles.roles),
+            keys=keys,
         )
+
+    def _check_rows(self, now: datetime) -> None:
+        self._roles.check_rows(newest_number=self._newest_number)
+        with self._complaints.reading("the bytes of roles that delegate"):
+            self._roles.check_delegators(self._state)
+        with self._complaints.reading("the settings"):
+            self._roles.check_evidence(self._state.settings().newest_evidence, now=now)
+        with self._complaints.reading("the periods"):
+            self._roles.learn_periods(self._state.periods())
+        with self._complaints.reading("the unfinished publication"):
+            self._unfinished = self._state.unfinished_publication()
+        with self._complaints.reading("the publications"):
+            timestamp = self._roles.roles.get("timestamp")
+            self._records.publications(timestamp, newest_number=self._newest_number)
+
+    # --- along the audit ---------------------------------------------------------------------------------
 
     def top(self, audit: Audit) -> None:
         """Compare roots, timestamp and snapshot."""
         if self._known is None:
             return
         self._note_unfinished(audit)
-        with self._reading("the roots"):
+        with self._complaints.reading("the roots"):
             if audit.roots is not None:
                 self._compare_roots(audit.roots)
         for reading in (audit.timestamp, audit.snapshot):
             if reading is not None:
-                self._compare_file(reading)
+                self._compare_role(reading)
         if audit.snapshot is not None:
             self._compare_entries(audit)
-        expected = self._roles.get("timestamp")
+        expected = self._roles.roles.get("timestamp")
         if audit.timestamp is not None and expected is not None:
-            self.behind = (audit.timestamp.version or 0) > expected.version
+            self.behind = (audit.timestamp.version or 0) > expected.visible
 
     def reading(self, reading: Reading) -> None:
         """Compare one targets role, file and artifacts."""
-        if self._known is None:
-            return
-        self._compare_file(reading)
-        expected = self._roles.get(reading.name)
-        if expected is not None and not reading.shared:
-            with self._reading(f"the artifacts of {reading.name}"):
-                self._compare_artifacts(reading, expected)
+        if self._known is not None:
+            self._compare_role(reading)
+            self._artifacts.compare(reading)
 
     def finish(self, audit: Audit) -> None:
-        """Check the log, once everything else was looked at."""
-        with self._reading("the log"):
-            self._check_log()
-        if audit.timestamp is None and self._expects("timestamp"):
-            self._disagree("timestamp", "the state knows a version that clients see, and there is none to see")
+        """Check what no file of metadata stands beside, once everything else was looked at."""
+        timestamp = self._roles.roles.get("timestamp")
+        if audit.timestamp is None and timestamp is not None and timestamp.visible > 0:
+            message = "the state knows a version that clients see, and there is none to see"
+            self._complaints.disagree(message, role="timestamp")
+        self._artifacts.rest()
+        with self._complaints.reading("the keys"):
+            listed = None if audit.roots is None or self._known is None else audit.listed
+            check_keys(self._state, self._complaints, listed=listed)
+        with self._complaints.reading("the log"):
+            newest_root = max(self._state.root_versions(), default=0)
+            self._records.log(newest_root=newest_root, newest_number=self._newest_change)
+        with self._complaints.reading("how it is kept"):
+            for fault in self._state.damage():
+                self._complaints.damaged(fault)
+
+    def _compare_role(self, reading: Reading) -> None:
+        self._compared += 1
+        self._roles.compare(reading)
+        prefix = reading.name.rpartition("-")[0] if reading.place is not None else None
+        self._roles.check_periods(reading.name, bins=prefix)
 
     # --- publications ------------------------------------------------------------------------------------
 
@@ -112,147 +150,73 @@ class StateComparison:
         publication = self._unfinished
         if publication is None:
             return
-        self._findings.note(
-            Note.UNFINISHED_PUBLICATION, f"publication {publication.id} was interrupted; rstuf publish completes it"
-        )
+        message = f"publication {publication.id} is under way or was interrupted; rstuf publish completes it"
+        self._complaints.note(Note.UNFINISHED_PUBLICATION, message)
         visible = audit.timestamp is not None and audit.timestamp.data == publication.timestamp
         if publication.phase is PublicationPhase.COMMITTING and visible:
-            with self._reading("the publication"):
-                self._expect_publication(publication)
+            with self._complaints.reading("the publication"):
+                # Its timestamp was replaced and the state not settled: clients see what it brings.
+                for planned, file in self._state.publication_roles(publication.id):
+                    self._roles.expect(planned, file)
 
-    def _expect_publication(self, publication: Publication) -> None:
-        """Its timestamp was replaced and the state not settled: clients see what it brings."""
-        for planned, file in self._state.publication_roles(publication.id):
-            self._roles[str(planned.name)] = _Expected(
-                id=planned.id, kind=planned.kind, version=planned.version, number=planned.number, file=file
-            )
-
-    def _expects(self, name: str) -> bool:
-        expected = self._roles.get(name)
-        return expected is not None and expected.version > 0
-
-    # --- files -------------------------------------------------------------------------------------------
+    # --- roots -------------------------------------------------------------------------------------------
 
     def _compare_roots(self, chain: RootChain) -> None:
-        for version, seen in sorted(chain.seen.items()):
-            known = self._state.root(version)
-            if known is None:
-                self._disagree("root", f"{version}.root.json is there and the state does not know it")
-            elif Seen.of(known.data) != seen:
-                self._disagree("root", f"{version}.root.json has other bytes than the state has for it")
+        versions = self._state.root_versions()
         newest = self._state.newest_root()
-        if newest is not None and newest.version not in chain.seen:
-            if newest.settled:
-                self._disagree("root", f"the state has root version {newest.version} and its file is not there")
-            else:
-                message = f"root version {newest.version} is signed and its file not there yet; rstuf publish makes it"
-                self._findings.note(Note.UNFINISHED_PUBLICATION, message, role="root")
+        for version in sorted({*versions, *chain.seen}):
+            seen, known = chain.seen.get(version), self._state.root(version)
+            if known is None:
+                self._disagree_on_root(f"{version}.root.json is there and the state does not know it")
+            elif seen is None:
+                self._miss_root(known, newest)
+            elif Seen.of(known.data) != seen:
+                self._disagree_on_root(f"{version}.root.json has other bytes than the state has for it")
+        for before, version in pairwise([0, *sorted({*versions, *chain.seen})]):
+            if version > before + 1:
+                gap = f"version {before + 1}" if version == before + 2 else f"versions {before + 1} to {version - 1}"
+                self._complaints.damaged(f"the state has no root of {gap}, and newer ones", role="root")
+        if newest is not None:
+            self._compare_root_role(newest, chain)
 
-    def _compare_file(self, reading: Reading) -> None:
-        self.checked["state_roles"] += 1
-        expected = self._roles.get(reading.name)
-        if expected is None:
-            self._disagree(reading.name, "clients see it and the state does not know it")
+    def _miss_root(self, root: RootVersion, newest: RootVersion | None) -> None:
+        version = root.version
+        if root.settled:
+            # Clients that start with an older root, or with this one by name, do not get further.
+            self._disagree_on_root(f"the state has root version {version}, and {version}.root.json cannot be read")
+        elif newest is not None and version == newest.version:
+            message = f"root version {version} is signed and its file not there yet; rstuf publish makes it"
+            self._complaints.note(Note.UNFINISHED_PUBLICATION, message, role="root")
+        else:
+            message = f"the file of version {version} was never made, and there is a newer one"
+            self._complaints.damaged(message, role="root")
+
+    def _compare_root_role(self, newest: RootVersion, chain: RootChain) -> None:
+        role = self._roles.roles.get("root")
+        if role is None:
             return
-        if reading.version is not None and reading.version != expected.version:
-            self._disagree(reading.name, f"clients see version {reading.version} and the state says {expected.version}")
-        elif expected.file is not None:
-            seen = Seen.of(reading.data)
-            if (seen.length, seen.sha256) != (expected.file.length, expected.file.sha256):
-                self._disagree(reading.name, "its file has other bytes than were published")
+        if role.visible != newest.version:
+            message = f"its newest root is version {newest.version}, and the role is at {role.visible}"
+            self._complaints.damaged(message, role="root")
+            return
+        facts = Seen.of(newest.data)
+        if role.file is not None and (role.file.length, role.file.sha256) != (facts.length, facts.sha256):
+            self._complaints.damaged("what is recorded of its file is not what the newest root is", role="root")
+        if chain.version == newest.version:
+            self._roles.compare_expiry("root", chain.view.common.expires)
+        self._roles.check_periods("root")
+
+    def _disagree_on_root(self, message: str) -> None:
+        self._complaints.disagree(message, role="root")
+
+    # --- snapshot ----------------------------------------------------------------------------------------
 
     def _compare_entries(self, audit: Audit) -> None:
         listed = {name: entry.version for name, entry in audit.entries.items()}
         expected = {
-            name: role.version for name, role in self._roles.items() if role.kind in _LISTED and role.version > 0
+            name: role.visible for name, role in self._roles.roles.items() if role.kind in _LISTED and role.visible > 0
         }
         for name in sorted(listed.keys() | expected.keys()):
             if listed.get(name) != expected.get(name):
                 found, wanted = listed.get(name, "nothing"), expected.get(name, "nothing")
-                self._disagree(name, f"snapshot lists version {found} and the state says {wanted}")
-
-    # --- artifacts ---------------------------------------------------------------------------------------
-
-    def _compare_artifacts(self, reading: Reading, expected: _Expected) -> None:
-        holder, (low, high) = expected.id, _ALL
-        if reading.place is not None:
-            delegator = self._roles.get(reading.place.holder)
-            if delegator is None:
-                return
-            holder, (low, high) = delegator.id, reading.place.slots()
-        rows = [
-            (path, fragment) for _, path, fragment in self._state.contents(holder, low, high, number=expected.number)
-        ]
-        self.checked["state_artifacts"] += len(rows)
-        rows.sort()
-        wanted = b",".join([orjson.dumps(path) + b":" + fragment for path, fragment in rows])
-        if orjson.dumps(reading.targets, option=orjson.OPT_SORT_KEYS) != b"{%b}" % wanted:
-            self._name_differences(reading, {str(path): fragment for path, fragment in rows})
-
-    def _name_differences(self, reading: Reading, wanted: dict[str, bytes]) -> None:
-        for path in sorted(wanted.keys() | reading.targets.keys()):
-            if path not in reading.targets:
-                message = "the state says that clients see it, and it is not in the metadata"
-            elif path not in wanted:
-                message = "it is in the metadata, and not in what the state says that clients see"
-            elif orjson.dumps(reading.targets[path], option=orjson.OPT_SORT_KEYS) != wanted[path]:
-                message = "the metadata and the state have different contents for it"
-            else:
-                continue
-            self._findings.problem(Code.STATE_DISAGREES, message, role=reading.name, path=path)
-
-    # --- the log -----------------------------------------------------------------------------------------
-
-    def _check_log(self) -> None:
-        previous, sequence = GENESIS, 0
-        for entry in self._state.audit():
-            sequence += 1
-            self.checked["log_entries"] += 1
-            if entry.sequence != sequence:
-                self._broken(f"entry {sequence} is missing; {entry.sequence} follows")
-                sequence = entry.sequence
-            elif entry.previous != previous:
-                self._broken(f"entry {entry.sequence} does not follow from the one before it")
-            if _log_digest(entry) != entry.digest:
-                self._broken(f"entry {entry.sequence} is not what was recorded")
-            previous = entry.digest
-
-    def _broken(self, message: str) -> None:
-        self._findings.problem(Code.LOG_BROKEN, message)
-
-    # --- helpers -----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _reading(self, what: str) -> Iterator[None]:
-        """A state that cannot be read is a problem, and no end of the audit.
-
-        What it raises depends on the adapter: where reading is hot, a database's own errors come through.
-        """
-        try:
-            yield
-        except StateError as error:
-            self._findings.problem(Code.STATE_DISAGREES, f"{what} cannot be compared: {error.message}")
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            self._findings.problem(Code.STATE_DISAGREES, f"{what} in the state cannot be read: {reason}")
-
-    def _disagree(self, role: str, message: str) -> None:
-        self._findings.problem(Code.STATE_DISAGREES, message, role=role)
-
-
-def _expected(role: RoleState) -> _Expected:
-    return _Expected(id=role.id, kind=role.kind, version=role.visible, number=role.number, file=role.file)
-
-
-def _log_digest(entry: AuditEntry) -> str:
-    """The digest of a log entry: SHA-256 over its fields as compact JSON with sorted keys."""
-    fields: dict[str, Any] = {
-        "sequence": entry.sequence,
-        "at": iso(entry.at),
-        "actor": entry.actor,
-        "action": entry.action,
-        "details": entry.details,
-        "previous": entry.previous,
-    }
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+                self._complaints.disagree(f"snapshot lists version {found} and the state says {wanted}", role=name)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from rstuf.errors import FileMissing, FileTooLarge, InvalidMetadata, StateBehind
+from rstuf.errors import FileMissing, FileTooLarge, InvalidMetadata, NotAFile, StateBehind
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
-from rstuf.metadata.views import open_envelope, root_roles
-from rstuf.model.names import ROOT, TIMESTAMP
+from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
+from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.repository.authority import current_root, signed_enough
-from rstuf.repository.interfaces import StateReader
+from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
 
 TIMESTAMP_FILE: Final = "timestamp.json"
+# How many versions ahead a snapshot is looked for that this state does not know of: versions may have gaps.
+_FAR: Final = 16
+
+
+def found(metadata: MetadataStorage, name: str, *, limit: int) -> bytes | None:
+    """A file's bytes; None where it is missing, or is nothing that clients could read.
+
+    Raises:
+        StorageError: the storage fails: that says nothing about the file.
+    """
+    try:
+        return metadata.read(name, limit=limit)
+    except (FileMissing, FileTooLarge, NotAFile):
+        return None
 
 
 def visible_version(ports: Ports, reader: StateReader) -> int:
@@ -21,13 +36,8 @@ def visible_version(ports: Ports, reader: StateReader) -> int:
 
     What is not signed by the root's timestamp keys is damage, not a version: anybody can write a number.
     """
-    try:
-        data = ports.metadata.read(TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES)
-        visible = open_envelope(data, name=TIMESTAMP_FILE, kind="timestamp")
-    except (FileMissing, FileTooLarge, InvalidMetadata):
-        return 0
     keys = root_roles(current_root(reader))[TIMESTAMP]
-    return visible.version if signed_enough(visible, keys) else 0
+    return _accepted(ports, TIMESTAMP_FILE, kind=TIMESTAMP, keys=keys, limit=limits.TIMESTAMP_BYTES)
 
 
 def refuse_older_state(ports: Ports) -> None:
@@ -38,17 +48,31 @@ def refuse_older_state(ports: Ports) -> None:
     """
     with ports.state.read() as reader:
         visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
-        root = current_root(reader)
+        snapshot, root = reader.role(SNAPSHOT), current_root(reader)
     if visible > known.version:
-        raise StateBehind("timestamp", visible=visible, known=known.version)
-    following = root.version + 1
-    try:
-        data = ports.metadata.read(versioned(ROOT, following), limit=limits.ROOT_BYTES)
-        newer = open_envelope(data, name=versioned(ROOT, following), kind="root")
-    except (FileMissing, FileTooLarge, InvalidMetadata):
-        return
-    if signed_enough(newer, root_roles(root)[ROOT]):
-        raise StateBehind("root", visible=following, known=root.version)
+        raise StateBehind(TIMESTAMP, visible=visible, known=known.version)
+    keys = root_roles(root)
+    following = range(root.version + 1, root.version + 2)
+    _refuse_newer(ports, ROOT, following, known=root.version, keys=keys[ROOT], limit=limits.ROOT_BYTES)
+    if visible == 0:
+        # Without a timestamp, only what was written beside it can tell that there were newer ones.
+        _refuse_newer(
+            ports,
+            SNAPSHOT,
+            range(snapshot.version + 1, snapshot.version + 1 + _FAR),
+            known=snapshot.version,
+            keys=keys[SNAPSHOT],
+            limit=limits.SNAPSHOT_WITH_LENGTH_BYTES,
+        )
+
+
+def is_as_published(ports: Ports) -> bool:
+    """Whether the visible timestamp is the one that this state published last. Under the publication lock."""
+    with ports.state.read() as reader:
+        visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
+        source = reader.publication_of_timestamp(visible)
+    expected = source.timestamp if source is not None and visible >= known.visible else None
+    return expected is not None and found(ports.metadata, TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES) == expected
 
 
 def check_visible(ports: Ports) -> None:
@@ -59,13 +83,29 @@ def check_visible(ports: Ports) -> None:
         InvalidMetadata: the visible timestamp is missing, damaged or foreign.
     """
     refuse_older_state(ports)
-    with ports.state.read() as reader:
-        visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
-        source = reader.publication_of_timestamp(visible)
-    expected = source.timestamp if source is not None and visible >= known.visible else None
-    if expected is None or ports.metadata.read(TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES) != expected:
+    if not is_as_published(ports):
         raise InvalidMetadata(
             TIMESTAMP_FILE,
             "it is missing, damaged, or not what was published last",
             hint="rstuf verify shows what is wrong; rstuf renew --force timestamp publishes over it",
         )
+
+
+def _refuse_newer(
+    ports: Ports, role: RoleName, versions: Iterable[int], *, known: int, keys: RoleKeys, limit: int
+) -> None:
+    for version in versions:
+        if _accepted(ports, versioned(role, version), kind=role, keys=keys, limit=limit):
+            raise StateBehind(role, visible=version, known=known)
+
+
+def _accepted(ports: Ports, name: str, *, kind: str, keys: RoleKeys, limit: int) -> int:
+    """The version of a file that is signed as it must be; 0 where there is none."""
+    data = found(ports.metadata, name, limit=limit)
+    if data is None:
+        return 0
+    try:
+        envelope = open_envelope(data, name=name, kind=kind)
+    except InvalidMetadata:
+        return 0
+    return envelope.version if signed_enough(envelope, keys) else 0

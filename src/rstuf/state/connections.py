@@ -154,6 +154,12 @@ def _fault(error: sqlite3.DatabaseError, path: Path, action: str) -> RstufError:
     return StorageError(action, str(path), str(error))
 
 
+def is_malformed(error: sqlite3.Error) -> bool:
+    """Whether an error says that the database itself is damaged, and not that it cannot be had just now."""
+    code = _primary(error)
+    return code is None or code in _UNREADABLE
+
+
 def _primary(error: sqlite3.Error) -> int | None:
     # The low byte; the rest refines it (https://www.sqlite.org/rescode.html). Python's own errors carry none.
     code: int | None = getattr(error, "sqlite_errorcode", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -76,8 +76,8 @@ def _take_versions(connection: sqlite3.Connection, publication: int, parts: dict
     )
 
 
-def record_files(connection: sqlite3.Connection, publication: int, roles: Iterable[SignedRole]) -> None:
-    """Record facts and dates of files of a staged publication.
+def record_files(connection: sqlite3.Connection, publication: int, roles: Sequence[SignedRole]) -> None:
+    """Record facts and dates of files of a staged publication, and the bytes of those that delegate.
 
     Raises:
         StateError: it is not staged, or brings no such role at that version.
@@ -103,6 +103,10 @@ def record_files(connection: sqlite3.Connection, publication: int, roles: Iterab
     ).rowcount
     if facts and recorded != len(facts):
         raise StateError(f"publication {publication} does not bring all of these roles at these versions")
+    connection.executemany(
+        "INSERT OR REPLACE INTO delegator (role, version, data) VALUES (?, ?, ?)",
+        [(signed.planned.id, signed.planned.version, signed.data) for signed in roles if signed.data is not None],
+    )
 
 
 def commit(connection: sqlite3.Connection, publication: int, *, timestamp: bytes) -> None:
@@ -124,7 +128,7 @@ def commit(connection: sqlite3.Connection, publication: int, *, timestamp: bytes
 
 
 def settle(connection: sqlite3.Connection, publication: int, *, committed: datetime) -> None:
-    """Turn `COMMITTING` into `DONE`, and clear some of what nothing renders any more.
+    """Turn `COMMITTING` into `DONE`; forget the publications before it, and some of what nothing renders any more.
 
     Raises:
         StateError: it is not committing.
@@ -145,6 +149,12 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
     connection.execute(
         "UPDATE publication SET phase = ?, committed = ? WHERE id = ?",
         (PublicationPhase.DONE.value, to_seconds(committed), publication),
+    )
+    # Nobody asks for what is over: the log says that it was, and versions are taken in the roles.
+    connection.execute("DELETE FROM publication_role WHERE publication < ?", (publication,))
+    connection.execute("DELETE FROM publication WHERE id < ?", (publication,))
+    connection.execute(
+        "DELETE FROM delegator WHERE version < (SELECT visible FROM role WHERE role.id = delegator.role)"
     )
     _clear_superseded(connection, publication)
 

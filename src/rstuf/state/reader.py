@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rstuf.clock import from_seconds, to_seconds
-from rstuf.errors import StateError
+from rstuf.errors import StateDamaged, StateError
 from rstuf.model.artifacts import ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId
@@ -18,7 +18,7 @@ from rstuf.model.publication import PlannedRole, Publication, RootVersion
 from rstuf.model.roles import FileFacts, RoleKind, RoleState
 from rstuf.model.settings import RepositorySettings
 from rstuf.repository.interfaces import Totals
-from rstuf.state import listing, rows
+from rstuf.state import damage, listing, rows
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, UNFINISHED
 
@@ -103,6 +103,16 @@ class SqliteReader:
         finally:
             self._streams -= 1
 
+    def versions(self, holder: int, low: int, high: int) -> Iterator[tuple[int, TargetPath, int, bytes]]:
+        # As hot as `contents`, so rows go out as they come.
+        return self._counted(
+            self._connection.execute(
+                "SELECT slot, path, number, fragment FROM artifact "
+                "WHERE holder = ? AND slot BETWEEN ? AND ? ORDER BY slot, path, number",
+                (holder, low, high),
+            )
+        )
+
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         return listing.find(self._connection, path, where=self._where)
 
@@ -121,8 +131,22 @@ class SqliteReader:
     def root(self, version: int) -> RootVersion | None:
         return self._one(rows.root, f"{rows.ROOT} WHERE version = ?", (version,))
 
+    def root_versions(self) -> list[int]:
+        return [version for (version,) in self._connection.execute("SELECT version FROM root ORDER BY version")]
+
     def newest_root(self) -> RootVersion | None:
         return self._one(rows.root, f"{rows.ROOT} ORDER BY version DESC LIMIT 1")
+
+    def delegator(self, name: RoleName, version: int) -> bytes | None:
+        return self._one(
+            lambda row: bytes(row[0]),
+            "SELECT data FROM delegator JOIN role ON role.id = delegator.role "
+            "WHERE name_key = ? AND name = ? AND delegator.version = ?",
+            (name.lower(), name, version),
+        )
+
+    def publications(self) -> Iterator[Publication]:
+        return self._stream(rows.publication, f"{rows.PUBLICATION} ORDER BY id")
 
     def unfinished_publication(self) -> Publication | None:
         return self._one(rows.publication, f"{rows.PUBLICATION} WHERE {UNFINISHED}")
@@ -146,9 +170,14 @@ class SqliteReader:
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         return self._stream(rows.audit, f"{rows.AUDIT} WHERE sequence > ? ORDER BY sequence", (after,))
 
+    def damage(self) -> Iterator[str]:
+        return self._counted(damage.look(self._connection))
+
     def newest_number(self) -> int:
-        number: int = self._connection.execute("SELECT value FROM counter").fetchone()[0]
-        return number
+        found: tuple[int] | None = self._connection.execute("SELECT value FROM counter").fetchone()
+        if found is None:
+            raise StateDamaged(self._where, "its counter of changes is gone")
+        return found[0]
 
     def _one(self, convert: Callable[[Row], Value], sql: str, values: Row = ()) -> Value | None:
         row = self._connection.execute(sql, values).fetchone()

@@ -137,6 +137,15 @@ _TABLES: Final = (
         PRIMARY KEY (publication, role)
     ) WITHOUT ROWID
     """,
+    # The bytes of roles that say who may sign others: of the visible version, and of one that is under way.
+    """
+    CREATE TABLE delegator (
+        role INTEGER NOT NULL REFERENCES role (id),
+        version INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (role, version)
+    )
+    """,
     """
     CREATE TABLE audit (
         sequence INTEGER PRIMARY KEY,

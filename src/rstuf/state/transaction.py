@@ -150,7 +150,7 @@ class SqliteTransaction(SqliteReader):
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         with all_or_nothing(self._connection):
-            publications.record_files(self._connection, publication, roles)
+            publications.record_files(self._connection, publication, list(roles))
 
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         publications.commit(self._connection, publication, timestamp=timestamp)

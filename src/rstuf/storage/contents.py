@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from rstuf.durable import storage_error
 from rstuf.errors import InvalidInput
@@ -28,6 +28,21 @@ def check_algorithms(algorithms: tuple[str, ...]) -> tuple[str, ...]:
     return algorithms
 
 
+class Digest(Protocol):
+    """A digest that grows with every piece."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in one more piece."""
+
+    def hexdigest(self) -> str:
+        """What the pieces so far come to."""
+
+
+def digest_of(algorithm: str) -> Digest:
+    """A new digest of a known algorithm."""
+    return hashlib.blake2b(digest_size=32) if algorithm == _BLAKE2B_256 else hashlib.new(algorithm)
+
+
 def take_in(
     path: TargetPath,
     source: BinaryIO,
@@ -42,10 +57,7 @@ def take_in(
         StorageError: `source` cannot be read.
         OSError: `write` failed.
     """
-    digests = {
-        algorithm: hashlib.blake2b(digest_size=32) if algorithm == _BLAKE2B_256 else hashlib.new(algorithm)
-        for algorithm in algorithms
-    }
+    digests = {algorithm: digest_of(algorithm) for algorithm in algorithms}
     length = 0
     while chunk := _read(path, source):
         write(chunk)

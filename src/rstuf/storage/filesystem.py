@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from rstuf.durable import PUBLIC_FILE, How, storage_error, write_all, write_file
-from rstuf.errors import FileMissing, FileTooLarge, NameTaken, StorageError
+from rstuf.errors import FileMissing, FileTooLarge, NameTaken, NotAFile, StorageError
 from rstuf.model.names import TargetPath
-from rstuf.repository.interfaces import ArtifactBatch, MetadataBatch, ReceivedContent
+from rstuf.repository.interfaces import ArtifactBatch, Kept, MetadataBatch, ReceivedContent
 from rstuf.storage.contents import check_algorithms, take_in
 from rstuf.storage.inside import Parents, close_quietly, open_regular, open_top, reached
+from rstuf.storage.kept import Look, look
 from rstuf.storage.names import STAGING, check_content_path, check_metadata_name, check_replaceable, content_names
 from rstuf.storage.placing import Placement, Placing
 from rstuf.storage.staging import Room, make_ready, room
 
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+# What opening a symbolic link or a socket ends with.
+_NOT_FILES: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 _PIECE: Final = 1 << 20
 
 
@@ -44,6 +47,8 @@ class FilesystemMetadataStorage:
             finally:
                 close_quietly(descriptor)
         except OSError as error:
+            if error.errno in _NOT_FILES:
+                raise NotAFile(name) from error
             raise storage_error("read", name, error) from error
         if len(data) > limit:
             raise FileTooLarge(name, limit=limit)
@@ -55,8 +60,15 @@ class FilesystemMetadataStorage:
             yield _MetadataBatch(entered)
 
     def replace(self, name: str, data: bytes) -> None:
+        self._put(check_replaceable(name), data)
+
+    def restore(self, name: str, data: bytes) -> None:
+        self.prepare()
+        self._put(check_metadata_name(name), data)
+
+    def _put(self, name: str, data: bytes) -> None:
         write_file(
-            self._directory / check_replaceable(name),
+            self._directory / name,
             data,
             mode=PUBLIC_FILE,
             how=How.REPLACE,
@@ -90,11 +102,11 @@ class _Batch:
         if self._failure is not None:
             raise StorageError("finish", "the batch", f"an earlier write failed: {self._failure.message}")
 
-    def _place(self, placements: list[Placement], what: str) -> None:
-        if placements:
+    def _place(self, placements: list[Placement], what: str, *, relied: Collection[Parents] = ()) -> None:
+        if placements or relied:
             placing = Placing(self._room, what)
             try:
-                placing.place(placements)
+                placing.place(placements, relied=relied)
             except OSError as error:
                 raise self._fail("create", placing.current, error) from error
 
@@ -170,7 +182,9 @@ class _ArtifactBatch(_Batch):
     def __init__(self, entered: Room, algorithms: tuple[str, ...]) -> None:
         super().__init__(entered)
         self._algorithms = algorithms
-        self._received: dict[TargetPath, tuple[bytes, Mapping[str, str]]] = {}
+        self._received: dict[TargetPath, tuple[bytes, ReceivedContent]] = {}
+        self._damaged: set[str] = set()
+        self._relied: set[Parents] = set()
 
     def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
         self._check()
@@ -191,7 +205,7 @@ class _ArtifactBatch(_Batch):
         with self._failing(path):
             self._room.keep(staged, descriptor)
         self.discard(path)
-        self._received[path] = (staged, content.hashes)
+        self._received[path] = (staged, content)
         return content
 
     def _write(self, path: TargetPath, descriptor: int, data: bytes) -> None:
@@ -203,16 +217,59 @@ class _ArtifactBatch(_Batch):
         if known is not None:
             self._room.drop(known[0])
 
+    def reconcile(self, path: TargetPath) -> Kept:
+        self._check()
+        if path not in self._received:
+            return Kept.WHOLE
+        content = self._received[path][1]
+        looks: list[tuple[Parents, Look]] = []
+        try:
+            for name, algorithm in zip(content_names(path, content.hashes), content.hashes, strict=True):
+                found = self._look(name, algorithm, content)
+                looks.append((_split(name)[0], found))
+                if found.kept is Kept.DAMAGED:
+                    self._damaged.add(name)
+            kept = {found.kept for _, found in looks}
+            if kept != {Kept.WHOLE}:
+                return Kept.DAMAGED if Kept.DAMAGED in kept else Kept.MISSING
+            self._rely_on(path, looks)
+            return Kept.WHOLE
+        finally:
+            for _, found in looks:
+                if found.descriptor is not None:
+                    close_quietly(found.descriptor)
+
+    def _look(self, name: str, algorithm: str, content: ReceivedContent) -> Look:
+        parents, last = _split(name)
+        digest = content.hashes[algorithm]
+        try:
+            return look(self._room.root, parents, last, algorithm=algorithm, digest=digest, length=content.length)
+        except OSError as error:
+            raise storage_error("restore", name, error) from error
+
+    def _rely_on(self, path: TargetPath, looks: list[tuple[Parents, Look]]) -> None:
+        """Whoever put it there may have been killed before it was durable, so `commit` sees to that."""
+        while looks:
+            parents, found = looks.pop()
+            self._relied.add(parents)
+            if found.descriptor is not None:
+                with self._failing(path):
+                    self._room.rely_on(found.descriptor)
+        self.discard(path)
+
     def commit(self) -> None:
         self._check()
         placements: list[Placement] = []
-        for path, (staged, hashes) in self._received.items():
-            first, *others = content_names(path, hashes)
+        for path, (staged, content) in self._received.items():
+            first, *others = content_names(path, content.hashes)
             with self._failing(path):
                 twins = [(name, self._room.twin(staged)) for name in others]
-            placements += [Placement(*_split(name), each, name) for name, each in ((first, staged), *twins)]
-        self._place(placements, "new contents")
+            for name, each in ((first, staged), *twins):
+                how = How.REPLACE if name in self._damaged else How.CREATE
+                placements.append(Placement(*_split(name), each, name, how))
+        self._place(placements, "new contents", relied=self._relied)
         self._received.clear()
+        self._relied.clear()
 
 
 def _split(name: str) -> tuple[Parents, bytes]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from rstuf.durable import DIRECTORY, OLD_FILE, PUBLIC_DIRECTORY, SECRET_DIRECTORY
-from rstuf.errors import StorageError
+from rstuf.errors import NotAFile
 
 Parents = tuple[bytes, ...]
 _INSIDE: Final = DIRECTORY | getattr(os, "O_NOFOLLOW", 0)
@@ -84,7 +84,7 @@ def open_regular(name: str | bytes, *, shown: str, directory: int | None = None)
     """A descriptor of a regular file, for reading.
 
     Raises:
-        StorageError: it is something else.
+        NotAFile: it is something else.
     """
     descriptor = os.open(name, OLD_FILE, dir_fd=directory)
     try:
@@ -94,7 +94,7 @@ def open_regular(name: str | bytes, *, shown: str, directory: int | None = None)
         raise
     if not regular:
         close_quietly(descriptor)
-        raise StorageError("read", shown, "it is not a regular file")
+        raise NotAFile(shown)
     return descriptor
 
 

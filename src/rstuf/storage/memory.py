@@ -7,14 +7,14 @@ between any two of them.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 from typing import BinaryIO
 
 from rstuf.errors import FileMissing, FileTooLarge, NameTaken
 from rstuf.model.names import TargetPath
-from rstuf.repository.interfaces import ReceivedContent
+from rstuf.repository.interfaces import Kept, ReceivedContent
 from rstuf.storage.contents import check_algorithms, take_in
 from rstuf.storage.names import check_content_path, check_metadata_name, check_replaceable, content_names
 
@@ -43,13 +43,13 @@ class _Files:
         self._files[name] = data
         self._tell(name, data)
 
-    def create(self, staged: Mapping[str, bytes]) -> None:
-        """Make new files visible, one after the other; none if a name is taken."""
+    def create(self, staged: Mapping[str, bytes], *, instead_of: Collection[str] = ()) -> None:
+        """Make new files visible, one after the other, also in the place of others; none if another name is taken."""
         for name, data in staged.items():
-            if self._files.get(name, data) != data:
+            if self._files.get(name, data) != data and name not in instead_of:
                 raise NameTaken(name)
         for name, data in staged.items():
-            if name not in self._files:
+            if self._files.get(name) != data:
                 self.show(name, data)
 
     def _tell(self, name: str, data: bytes | None) -> None:
@@ -78,6 +78,9 @@ class MemoryMetadataStorage(_Files):
 
     def replace(self, name: str, data: bytes) -> None:
         self.show(check_replaceable(name), bytes(data))
+
+    def restore(self, name: str, data: bytes) -> None:
+        self.show(check_metadata_name(name), bytes(data))
 
     def prepare(self) -> None:
         return
@@ -126,6 +129,7 @@ class _ArtifactBatch:
         self._visible = files
         self._algorithms = algorithms
         self._received: dict[TargetPath, tuple[ReceivedContent, bytes]] = {}
+        self._damaged: set[str] = set()
 
     def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
         check_content_path(path, self._algorithms)
@@ -137,9 +141,23 @@ class _ArtifactBatch:
     def discard(self, path: TargetPath) -> None:
         self._received.pop(path, None)
 
+    def reconcile(self, path: TargetPath) -> Kept:
+        if path not in self._received:
+            return Kept.WHOLE
+        content, data = self._received[path]
+        names = content_names(path, content.hashes)
+        damaged = {name for name in names if self._visible.files.get(name, data) != data}
+        self._damaged |= damaged
+        if damaged:
+            return Kept.DAMAGED
+        if not all(name in self._visible.files for name in names):
+            return Kept.MISSING
+        self.discard(path)
+        return Kept.WHOLE
+
     def commit(self) -> None:
         staged: dict[str, bytes] = {}
         for path, (content, data) in self._received.items():
             staged.update(dict.fromkeys(content_names(path, content.hashes), data))
-        self._visible.create(staged)
+        self._visible.create(staged, instead_of=self._damaged)
         self._received.clear()

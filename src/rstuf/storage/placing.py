@@ -13,12 +13,13 @@ from rstuf.storage.staging import Room
 
 
 class Placement(NamedTuple):
-    """Where a staged file goes: the names of its directories, its own, and what errors call it."""
+    """Where a staged file goes: the names of its directories, its own, what errors call it, and what may be there."""
 
     parents: Parents
     name: bytes
     staged: bytes
     shown: str
+    how: How = How.CREATE
 
 
 _Groups = Mapping[Parents, list[Placement]]
@@ -40,13 +41,16 @@ class Placing:
         # Opened before the first name is given, so that it hears of every error from then on.
         self._directories = Flusher(room.root)
 
-    def place(self, files: Iterable[Placement]) -> None:
+    def place(self, files: Iterable[Placement], *, relied: Iterable[Parents] = ()) -> None:
         """Give every file its name: conflicts first, then the contents' durability, then names and theirs.
 
         A file that is there with equal bytes stays. If this fails before the first name was given, nothing changed.
 
+        Args:
+            relied: more directories whose names are to be durable.
+
         Raises:
-            FileExistsError: `current` is there with other bytes.
+            FileExistsError: `current` is there with other bytes, and not to be replaced.
             OSError: any other failure; then some may have their names.
         """
         groups: dict[Parents, list[Placement]] = {}
@@ -61,7 +65,7 @@ class Placing:
                 for parents, group in remaining.items():
                     self._name(parents, group)
                 self.current = self._what
-                self._flush_directories(groups)
+                self._flush_directories({*groups, *relied})
             except BaseException:
                 self._take_back()
                 raise
@@ -72,7 +76,7 @@ class Placing:
         room, free = self._room, []
         with reached(room.root, parents, lambda above, depth: self._make(parents, depth, above)) as directory:
             for file in group:
-                if not is_there(file.name, directory):
+                if file.how is How.REPLACE or not is_there(file.name, directory):
                     free.append(file)
                     continue
                 self.current = file.shown
@@ -95,7 +99,7 @@ class Placing:
         with reached(room.root, parents) as directory:
             for file in group:
                 self.current = file.shown
-                give_name(file.staged, file.name, How.CREATE, source_dir=room.directory, target_dir=directory)
+                give_name(file.staged, file.name, file.how, source_dir=room.directory, target_dir=directory)
 
     def _flush_directories(self, groups: Iterable[Parents]) -> None:
         """Make every name durable, also of directories that others made: theirs may not be yet."""

@@ -81,12 +81,15 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
     Raises:
         StorageError: something cannot be read.
         InvalidPath: a name cannot be an artifact path.
-        InvalidInput: two files would have the same artifact path, or something is neither a file nor a directory.
+        InvalidInput: two files would have the same artifact path, something is neither a file nor a directory, or a
+            directory holds no file.
     """
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
     found: dict[str, LocalFile] = {}
     for location in locations:
+        empty = True
         for name, place, size in _below(location):
+            empty = False
             guard(place)
             path = target_path(prefix + name)
             other = found.setdefault(path, LocalFile(path, place, size))
@@ -95,6 +98,11 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
                     f"{path} would be both {other.location} and {place}",
                     hint="add them one after the other with different --prefix",
                 )
+        if empty:
+            raise InvalidInput(
+                f"the directory {location} holds no files",
+                hint="nothing was taken; see that what fills it has run, or name another one",
+            )
     return list(found.values())
 
 
@@ -114,7 +122,8 @@ def listed_files(
         try:
             size = place.stat().st_size
         except OSError as error:
-            raise _unreadable(place, error) from None
+            where = f"the listing names files below {base}; --base DIR says where they are"
+            raise _unreadable(place, error, hint=where) from None
         files.append(LocalFile(target_path(prefix + path), place, size, sha256))
     return files
 
@@ -169,6 +178,7 @@ def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _unreadable(location: Path, error: OSError) -> StorageError:
-    reason = (error.strerror or "it cannot be read").lower()
-    return StorageError("read", str(location), reason, hint="name files and directories that can be read")
+def _unreadable(
+    location: Path, error: OSError, *, hint: str = "name files and directories that can be read"
+) -> StorageError:
+    return StorageError("read", str(location), (error.strerror or "it cannot be read").lower(), hint=hint)

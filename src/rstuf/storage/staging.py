@@ -102,6 +102,11 @@ class Room:
         """A file is written; it is durable after the next `flush`."""
         self._flusher.take(name, descriptor)
 
+    def rely_on(self, descriptor: int) -> None:
+        """Own a descriptor of a file that has its final name already; it too is durable after the next `flush`."""
+        self._count += 1
+        self._flusher.take(b"%x" % self._count, descriptor)
+
     def drop(self, name: bytes, descriptor: int | None = None) -> None:
         """Let go of a file, kept or, with its descriptor, not yet kept."""
         self._flusher.forget(name)

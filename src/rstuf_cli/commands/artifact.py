@@ -12,10 +12,17 @@ import rstuf
 from rstuf_cli.commands.publish import publish_now
 from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.files import read_small
+from rstuf_cli.files import expanded, read_small
 from rstuf_cli.imports import Contents, ImportFormat, take_in
 from rstuf_cli.listing import artifact_document, show_listing, show_one
-from rstuf_cli.reports import change_document, publication_document, tell_change
+from rstuf_cli.reports import (
+    accepted_in_words,
+    change_document,
+    publication_document,
+    restored_in_words,
+    tell_change,
+    tell_warnings,
+)
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.wording import count, seconds
 
@@ -23,6 +30,7 @@ EXAMPLES = {
     "artifact add": """
 rstuf artifact add dist/app-1.2.whl              its path is app-1.2.whl
 rstuf artifact add dist/                         a directory: paths from inside it
+rstuf artifact add 'dist/*.whl'                  a pattern that no shell expanded
 rstuf artifact add --prefix releases/1.2 dist/
 rstuf artifact add --replace app.whl             on purpose, another content
 rstuf artifact add --custom '{"channel": "beta"}' app.whl
@@ -61,7 +69,8 @@ def add(
     ctx: typer.Context,
     *,
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH", help="Files, and directories with all files in them.")
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Files, patterns, directories with all in them."),
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", metavar="P", help="Begin every artifact path with P.")] = "",
     replace: _Replace = False,
@@ -80,7 +89,8 @@ def add(
     """Take files in, sign them and publish.
 
     A file's artifact path is its name; a directory's files keep their paths from inside it. The same content for a
-    known path is no change. All files are taken, or none.
+    known path is no change, but restores the copy of it that is kept for clients where that is missing or damaged. All
+    files are taken, or none.
     """
     run = run_of(ctx)
     described = [name for name, value in (("--path", path), ("--length", length), ("--hash", hashes)) if value]
@@ -93,7 +103,7 @@ def add(
     if paths:
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            sources = rstuf.find_files(paths, prefix=prefix)
+            sources = rstuf.find_files(expanded(paths), prefix=prefix)
             return repository.add_files(sources, conflict=conflict, custom=data), Contents.TAKEN
     else:
         described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)
@@ -118,6 +128,7 @@ def remove(
         run_of(ctx),
         lambda repository: (repository.remove_artifacts(paths), Contents.TAKEN),
         publish=not no_publish,
+        known="already removed",
     )
 
 
@@ -157,7 +168,7 @@ def import_(
     ] = None,
     base: Annotated[
         Path | None,
-        typer.Option("--base", metavar="DIR", help="For sha256sums: where the files are; by default beside FILE."),
+        typer.Option("--base", metavar="DIR", help="For sha256sums: what its names start from."),
     ] = None,
     replace: _Replace = False,
     no_publish: _NoPublish = False,
@@ -165,7 +176,8 @@ def import_(
     """Take in artifacts by their records, however many.
 
     Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS listing is different:
-    the files that it names are added, and must hash to what it says. All are taken, or none.
+    the files that it names are added, from beside it (from stdin: from the current directory), and must hash to what it
+    says. All are taken, or none.
     """
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
     _change(
@@ -176,9 +188,17 @@ def import_(
 
 
 def _change(
-    run: Run, accept: Callable[[rstuf.Repository], tuple[rstuf.AcceptedChange, Contents]], *, publish: bool
+    run: Run,
+    accept: Callable[[rstuf.Repository], tuple[rstuf.AcceptedChange, Contents]],
+    *,
+    publish: bool,
+    known: str = "already here with the same content",
 ) -> None:
-    """Accept a change, then publish it; what was accepted is kept whatever becomes of the publication."""
+    """Accept a change, then publish it; what was accepted is kept whatever becomes of the publication.
+
+    Args:
+        known: what an artifact is that needed no change.
+    """
     lasted = run.lasted()
     run.interrupted = "nothing was taken"
     with run.open() as repository:
@@ -186,21 +206,25 @@ def _change(
         unseen = contents is Contents.ELSEWHERE and change.number and repository.keeps_contents
         publication = None
         if publish:
-            if change.number:
+            if change.number or change.restored:
                 run.keeps(_kept(change), accepted=change_document(change))
             publication = publish_now(run, repository)
     run.progress.close()
     document = publication_document(publication) if publication is not None else None
     run.console.document({**change_document(change), "publication": document})
-    tell_change(run.console, change, publication, took=seconds(lasted()))
+    tell_change(run.console, change, publication, took=seconds(lasted()), known=known)
+    tell_warnings(run.console, change)
     if unseen and not run.console.is_json:
         run.console.note("note:  these contents were not copied here; serve them under their hash-prefixed names")
 
 
 def _kept(change: rstuf.AcceptedChange) -> str:
-    new = change.added + change.replaced
-    what = count(change.removed, "removal") if change.removed else count(new, "artifact")
-    return f"{what} accepted; rstuf publish makes {'it' if new + change.removed == 1 else 'them'} visible to clients"
+    parts = [restored_in_words(change)] if change.restored else []
+    if change.number:
+        new = change.added + change.replaced
+        what = count(change.removed, "removal") if change.removed else count(new, "artifact")
+        parts.append(f"{accepted_in_words(change, what)} to clients")
+    return "; ".join(parts)
 
 
 def _described(

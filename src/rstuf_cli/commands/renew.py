@@ -69,7 +69,7 @@ def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
         return
     now = SystemClock().now()
     publication = report.publication
-    tell_recovery(console, publication.recovery)
+    tell_recovery(console, publication)
     names = [role.name for role in publication.roles]
     if report.root_version is not None:
         console.result(f"{sign(console, ok=True)} root v{number(report.root_version)} signed and published")

@@ -65,8 +65,10 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
     if damaged and not seen.interrupted:
-        names = ", ".join(role.name for role in damaged)
-        steps.append(Step("rstuf verify", f"clients cannot read {names}: missing or changed"))
+        lost = [role.name for role in damaged]
+        # A lost timestamp could have been anything: publishing over it is for a person to decide.
+        mend = "rstuf renew --force timestamp" if "timestamp" in lost else "rstuf renew"
+        steps.append(Step(mend, f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"))
     if overdue:
         names = ", ".join(role.name for role in overdue)
         steps.append(Step("rstuf renew", f"clients refuse {names}: expired", min(role.expires for role in overdue)))

@@ -13,7 +13,8 @@ from tuf.api.metadata import MetaFile, Targets
 
 from rstuf.errors import FileMissing, InvalidMetadata, StorageError
 from rstuf.metadata.audit.findings import MAX_OF_A_KIND, Code, Findings, Note
-from rstuf.metadata.audit.walk import Audit, Known, Reading
+from rstuf.metadata.audit.readings import Known, Reading
+from rstuf.metadata.audit.walk import Audit
 
 _ARTIFACTS = {f"files/{number}.bin": b"%d" % number for number in range(24)}
 

@@ -21,7 +21,7 @@ import pytest
 from tests.support.file_calls import open_descriptors, watched
 from tests.support.storages import tree, unfinished
 
-from rstuf.errors import NameTaken, StorageError
+from rstuf.errors import NameTaken, NotAFile, StorageError
 from rstuf.model.names import target_path
 from rstuf.storage import flushing
 from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
@@ -186,10 +186,14 @@ def test_only_regular_files_are_read(metadata: FilesystemMetadataStorage, tmp_pa
     else:
         path.mkdir()
     before = open_descriptors()
-    with pytest.raises(StorageError):
+    with pytest.raises(NotAFile):
         metadata.read("1.root.json", limit=100)
     assert open_descriptors() == before
     listener.close()
+    if kind != "directory":
+        metadata.restore("1.root.json", b"{}")
+        assert tree(tmp_path / "metadata") == {"1.root.json": b"{}"}
+        assert kind != "link" or (tmp_path / "secret").read_text() == "secret"
 
 
 def test_a_directory_that_is_a_file_is_refused(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:

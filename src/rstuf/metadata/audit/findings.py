@@ -62,6 +62,7 @@ class Code(StrEnum):
     CONTENT_MISMATCH = "content-mismatch"
     # beside the metadata
     STATE_DISAGREES = "state-disagrees"
+    STATE_DAMAGED = "state-damaged"
     LOG_BROKEN = "log-broken"
     CLIENT_REFUSES = "client-refuses"
     CLIENT_DISAGREES = "client-disagrees"
@@ -81,6 +82,8 @@ class Note(StrEnum):
     GLOB_CLASS = "glob-class"
     NOT_COMPACT = "not-compact"
     CONTENTS_NOT_CHECKED = "contents-not-checked"
+    UNUSED_KEY = "unused-key"
+    PERIODS_DIFFER = "periods-differ"
     UNFINISHED_PUBLICATION = "unfinished-publication"
     MOVED_ON = "moved-on"
 

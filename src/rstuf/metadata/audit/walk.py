@@ -17,18 +17,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from rstuf.metadata.audit.clients import PYTHON_TUF, Size, Survey
 from rstuf.metadata.audit.document import Document, Fault, read_document
 from rstuf.metadata.audit.files import MetadataFiles, Request, Shelf
 from rstuf.metadata.audit.findings import Code, Findings, Note
-from rstuf.metadata.audit.keys import Authority, KeyRing, check_signatures, load_key
+from rstuf.metadata.audit.keys import Authority, KeyRing, VerifyKey, check_signatures, load_key
 from rstuf.metadata.audit.paths import Bin, bin_name
 from rstuf.metadata.audit.reach import Content, Reach, Tree
+from rstuf.metadata.audit.readings import Known, Reading
 from rstuf.metadata.audit.roots import RootChain, walk_roots
 from rstuf.metadata.audit.shapes import Common, FileEntry, Shape, Succinct
 from rstuf.metadata.audit.targets import check_targets
@@ -40,44 +41,6 @@ MAX_BINS_BITS: Final = 17
 MAX_VISITS: Final = 300_000
 MAX_DELEGATIONS: Final = 70_000
 MAX_DELEGATOR_BYTES: Final = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known without the metadata, from a state: used where a file is missing, to find the next one.
-
-    Attributes:
-        root, snapshot: versions that must exist; 0 if none is known.
-        roles: every role that snapshot lists, with its version.
-        names: every role that there ever was.
-        keys: every key of the repository, by key id, as key objects.
-    """
-
-    root: int = 0
-    snapshot: int = 0
-    roles: Mapping[str, int] = field(default_factory=dict)
-    names: Collection[str] = frozenset()
-    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One file that was read.
-
-    Attributes:
-        data: its bytes.
-        version: as it says; None where that is not usable.
-        targets: its artifacts, those whose path and entry can be relied on.
-        place: which bin it is, if it is one.
-        shared: whether it shares its artifacts out over bins.
-    """
-
-    name: str
-    data: bytes
-    version: int | None
-    targets: Mapping[str, Any]
-    place: Bin | None = None
-    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +60,9 @@ class Audit:
         now: what expiry is judged by.
         known: knowledge from a state, if there is one.
         readers: files that are read at once; more than one suits sources with latency.
+
+    Attributes:
+        listed: every key that root or a delegation lists for a role, by its value, with who lists it.
     """
 
     def __init__(
@@ -116,6 +82,7 @@ class Audit:
         self.roots: RootChain | None = None
         self.timestamp: Reading | None = None
         self.snapshot: Reading | None = None
+        self.listed: dict[bytes, tuple[VerifyKey, str]] = {}
         self.not_compact = 0
         self._trusted_root = trusted_root
         self._now = now
@@ -151,6 +118,7 @@ class Audit:
             ring=self._ring,
         )
         self.survey.root = Size(self.roots.size)
+        self._list_keys(self.roots.view.authorities.values(), "root")
         self._note_expiry("root", self.roots.view.common)
         self._begin_snapshot(self._begin_timestamp())
         return len(self._entries)
@@ -188,7 +156,7 @@ class Audit:
         self._check_top("timestamp", document)
         common, named = self._shape("timestamp").timestamp(document.signed)
         self._check_common("timestamp", common, None)
-        self.timestamp = Reading(name="timestamp", data=data, version=common.version, targets={})
+        self.timestamp = Reading("timestamp", data, common, targets={})
         return entry if named is None else named
 
     def _begin_snapshot(self, entry: FileEntry | None) -> None:
@@ -203,7 +171,7 @@ class Audit:
                 self._check_top("snapshot", document)
                 common, self._entries = self._shape("snapshot").snapshot(document.signed)
                 self._check_common("snapshot", common, entry)
-                self.snapshot = Reading(name="snapshot", data=data, version=common.version, targets={})
+                self.snapshot = Reading("snapshot", data, common, targets={})
         if self.snapshot is None and self._known is not None:
             self._entries = {name: FileEntry(version=version) for name, version in self._known.roles.items()}
 
@@ -245,13 +213,16 @@ class Audit:
         if view.edges or view.succinct is not None:
             self._delegator_bytes += len(data)
             self._delegations += len(view.edges)
+            self._list_keys((edge.authority for edge in view.edges), name)
+            if view.succinct is not None:
+                self._list_keys([view.succinct.authority], name)
             if self._delegator_bytes > MAX_DELEGATOR_BYTES or self._delegations > MAX_DELEGATIONS:
                 self._too_complex(f"so many delegations that those of {name} and others were not followed")
             else:
                 self._tree.add(name, view.edges, view.succinct)
                 queue.append(self._delegated(name))
         shared = view.succinct is not None
-        yield Reading(name, data, view.common.version, targets, place=visit.place, shared=shared)
+        yield Reading(name, data, view.common, targets, place=visit.place, shared=shared)
 
     def _delegated(self, name: str) -> Iterator[_Visit]:
         node = self._tree.delegators[name]
@@ -378,6 +349,11 @@ class Audit:
             load_key(keyid, dict(key), where="state", findings=Findings(), ring=self._ring)
         self._ring.schemes.clear()
         self._ring.closed = True
+
+    def _list_keys(self, authorities: Iterable[Authority], by: str) -> None:
+        for authority in authorities:
+            for key in authority.keys.values():
+                self.listed.setdefault(key.value, (key, by))
 
     def _top_authority(self, role: str) -> Authority | None:
         return None if self.roots is None else self.roots.view.authorities.get(role)

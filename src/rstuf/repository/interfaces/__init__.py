@@ -8,6 +8,7 @@ from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, 
 from rstuf.repository.interfaces.storage import (
     ArtifactBatch,
     ArtifactStorage,
+    Kept,
     MetadataBatch,
     MetadataStorage,
     ReceivedContent,
@@ -17,6 +18,7 @@ from rstuf.repository.interfaces.storage import (
 __all__ = [
     "ArtifactBatch",
     "ArtifactStorage",
+    "Kept",
     "KeyMaker",
     "MetadataBatch",
     "MetadataStorage",

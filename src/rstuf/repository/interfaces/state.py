@@ -95,6 +95,13 @@ class StateReader(Protocol):
         For each path its newest row that is not above `number`, removed ones left out; sorted by slot, then path.
         """
 
+    def versions(self, holder: int, low: int, high: int) -> Iterator[tuple[int, TargetPath, int, bytes]]:
+        """Slot, path, number and fragment of every row that role `holder` has in slots `low` to `high` (inclusive).
+
+        Waiting and superseded ones and removals (no fragment) too; sorted by slot, path, number. As they are kept:
+        whoever checks a state gets them unchecked.
+        """
+
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         """One artifact with its state, or None. Of a path that is being replaced, the newest content."""
 
@@ -113,8 +120,20 @@ class StateReader(Protocol):
     def root(self, version: int) -> RootVersion | None:
         """One root whose thresholds are met."""
 
+    def root_versions(self) -> list[int]:
+        """The versions of all of them, in order."""
+
     def newest_root(self) -> RootVersion | None:
         """The newest of them."""
+
+    def delegator(self, name: RoleName, version: int) -> bytes | None:
+        """The exact bytes of a role that delegates: of its visible version, or of one that is under way.
+
+        None where none were recorded, or the version is older than the visible one.
+        """
+
+    def publications(self) -> Iterator[Publication]:
+        """Every publication that is not forgotten, in the order in which they began, whatever became of them."""
 
     def unfinished_publication(self) -> Publication | None:
         """The publication that is `STAGED` or `COMMITTING`, if any; there is never more than one."""
@@ -123,7 +142,7 @@ class StateReader(Protocol):
         """The newest publication that is `DONE`."""
 
     def publication_of_timestamp(self, version: int) -> Publication | None:
-        """The publication that took this version of timestamp, whatever became of it."""
+        """The publication that took this version of timestamp, whatever became of it; None for forgotten ones."""
 
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
@@ -136,6 +155,13 @@ class StateReader(Protocol):
 
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         """Audit entries by sequence."""
+
+    def damage(self) -> Iterator[str]:
+        """What is wrong with how all this is kept, in words; nothing where all is well.
+
+        Whatever no other method here shows: storage that cannot be read, entries that contradict each other, rows
+        that belong nowhere, two live paths with one `path_key`. Reads everything; memory stays flat.
+        """
 
 
 class StateTransaction(StateReader, Protocol):
@@ -197,13 +223,15 @@ class StateTransaction(StateReader, Protocol):
         version above every version ever intended for it."""
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
-        """Record the facts of files that a staged publication has written."""
+        """Record the facts of files that a staged publication has written, and the bytes of those that delegate."""
 
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         """Turn `STAGED` into `COMMITTING`: from here on it is completed byte for byte."""
 
     def settle_publication(self, publication: int, *, committed: datetime) -> None:
         """Turn `COMMITTING` into `DONE`: its roles' versions, dates, facts and numbers are what clients see now.
+
+        Earlier publications may be forgotten: the state does not grow with their number.
 
         Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number.
         """

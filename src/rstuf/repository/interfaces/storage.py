@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import BinaryIO, Protocol
 
 from rstuf.metadata.release_check import Claim
@@ -34,7 +35,10 @@ class MetadataBatch(Protocol):
 
 
 class MetadataStorage(Protocol):
-    """Where clients fetch metadata. Names are written once; only `timestamp.json` is replaced."""
+    """Where clients fetch metadata. Names are written once; only `timestamp.json` is replaced.
+
+    Damage can be undone: `restore` puts the recorded bytes of a name back.
+    """
 
     def read(self, name: str, *, limit: int) -> bytes:
         """A file's bytes.
@@ -42,6 +46,7 @@ class MetadataStorage(Protocol):
         Raises:
             FileMissing: no such name.
             FileTooLarge: more than `limit` bytes.
+            NotAFile: something else has the name.
         """
 
     def batch(self) -> AbstractContextManager[MetadataBatch]:
@@ -49,6 +54,12 @@ class MetadataStorage(Protocol):
 
     def replace(self, name: str, data: bytes) -> None:
         """Replace a file, atomically and durably: a reader sees the old or the new bytes, never between."""
+
+    def restore(self, name: str, data: bytes) -> None:
+        """Put back the bytes that were written under a name before, in the place of whatever stands there now.
+
+        Atomically and durably. Only for bytes that the state has recorded: a name never has two contents.
+        """
 
     def prepare(self) -> None:
         """Make the place ready and clear what an interrupted batch left. Only under the publication lock."""
@@ -60,6 +71,14 @@ class ReceivedContent:
 
     length: int
     hashes: Mapping[str, str]
+
+
+class Kept(Enum):
+    """What a storage has under the names of a content: all of it, too little, or something else."""
+
+    WHOLE = auto()
+    MISSING = auto()
+    DAMAGED = auto()
 
 
 class ArtifactBatch(Protocol):
@@ -75,8 +94,26 @@ class ArtifactBatch(Protocol):
     def discard(self, path: TargetPath) -> None:
         """Let go of what was received for `path`."""
 
+    def reconcile(self, path: TargetPath) -> Kept:
+        """Hold what is kept under the names of what was received for `path` against the hashes in these names.
+
+        `WHOLE`: the same is kept already; what was received is let go of. `DAMAGED`: something else stands under a
+        name, and `commit` puts what was received in its place, atomically. What was let go of before is `WHOLE`.
+
+        Raises:
+            StorageError: what is there can be neither read nor replaced.
+        """
+
     def commit(self) -> None:
-        """Make all durable under their hash-prefixed names (TUF §7.2). Equal content that is there stays."""
+        """Make all durable under their hash-prefixed names (TUF §7.2), with what `reconcile` found to be whole.
+
+        A name is written once: equal content that is there stays. Only what `reconcile` found to be damaged is
+        replaced, and so always by bytes that have the hash in the name.
+
+        Raises:
+            NameTaken: something else stands under a name, and nobody asked `reconcile`.
+            StorageError: a write failed, now or earlier; no file is torn.
+        """
 
 
 class ArtifactStorage(Protocol):

@@ -1,0 +1,52 @@
+"""What some clients cannot do with artifacts that are accepted nevertheless."""
+
+from __future__ import annotations
+
+import string
+from typing import Final
+
+from rstuf.model.names import MAX_SEGMENT_BYTES
+from rstuf.repository.reports import Problem
+
+# What a URL holds as it is (RFC 3986 §2.3); every other byte takes three.
+_UNRESERVED: Final = (string.ascii_letters + string.digits + "-._~").encode()
+# Shorter paths stay within bounds whatever is in them.
+_SHORT_ASCII: Final = MAX_SEGMENT_BYTES // 3
+_SHORT: Final = MAX_SEGMENT_BYTES // 12
+_MOST: Final = 20
+
+
+class Warnings:
+    """Collects them while artifacts come in.
+
+    Attributes:
+        told: the first of them.
+        more: how many more there are.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[Problem] = []
+        self.more = 0
+
+    def look(self, path: str) -> None:
+        """See whether clients can save the artifact at `path`.
+
+        Stock clients save under the URL-quoted path unless the application names a file, and file systems end at 255.
+        """
+        if len(path) <= (_SHORT_ASCII if path.isascii() else _SHORT):
+            return
+        data = path.encode()
+        quoted = len(data) + 2 * len(data.translate(None, _UNRESERVED))
+        if quoted <= MAX_SEGMENT_BYTES:
+            return
+        if len(self.told) == _MOST:
+            self.more += 1
+            return
+        self.told.append(
+            Problem(
+                code="long-file-name",
+                message=f"as a file name, URL-quoted, it has {quoted} bytes, and {MAX_SEGMENT_BYTES} are the most; "
+                "clients that save it under that name fail (python-tuf does, unless it is told another)",
+                path=path,
+            )
+        )
