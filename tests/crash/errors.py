@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -41,6 +43,8 @@ _ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "fchmod": ("EROFS", "EACCES"),
     "chmod": ("EROFS", "EACCES"),
 }
+_BARE = frozenset(os.strerror(number).lower() for number in errno.errorcode)
+"""What the system calls its errors: no reason, unless it stands beside a name."""
 _ALL_FROM_HERE = frozenset({"ENOSPC", "EDQUOT", "EROFS", "EMFILE"})
 """Errors that stay once they are there: they are tried both for one call and for all from there on."""
 
@@ -167,7 +171,9 @@ def manners(outcome: Outcome) -> list[str]:
         return [f"manners: signal {-outcome.code} ended it"]
     if "Traceback" in said:
         return [f"manners: a traceback: {said.strip()[-200:]}"]
-    reasons = sum(line.startswith("error: ") for line in said.splitlines())
-    if reasons != (outcome.code != 0):
-        return [f"manners: it ended with {outcome.code} and said {reasons} reasons: {said.strip()[-200:]!r}"]
+    reasons = [line.removeprefix("error: ") for line in said.splitlines() if line.startswith("error: ")]
+    if len(reasons) != (outcome.code != 0):
+        return [f"manners: it ended with {outcome.code} and said {len(reasons)} reasons: {said.strip()[-200:]!r}"]
+    if any(reason in _BARE for reason in reasons):
+        return [f"manners: it does not say what failed: {reasons[0]!r}"]
     return []
