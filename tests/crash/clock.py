@@ -4,15 +4,15 @@ absurdly far ahead is refused until a person vouches for it."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.crash.bench import Bench, Result
 from tests.crash.judges import Judge
 from tests.crash.ledger import Ledger
-from tests.crash.operations import CEREMONY, DAY, FILES, HOUR, LATER, PUBLISH, Words, digest
+from tests.crash.operations import CEREMONY, DAY, FILES, HOUR, LATER, PUBLISH, View, Words, digest
 from tests.crash.worlds import World
 
 _JUMPS: Final = {
@@ -154,9 +154,9 @@ class _Story:
                     f"L3: {role} expired at {before[role]} and now expires at {self._expires[role]}"
                 )
 
-    def _look(self, *, shift: float, allowed: object) -> None:
+    def _look(self, *, shift: float, allowed: Sequence[View | None]) -> None:
         when = f"with the clock at {shift / DAY:+.0f} days"
-        self._result.wrong += self._judge.look(self._bench.site, allowed, when, shift=shift)  # type: ignore[arg-type]
+        self._result.wrong += self._judge.look(self._bench.site, allowed, when, shift=shift)
 
     def _wrong(self, what: str) -> None:
         self._result.wrong.append(f"manners: {what}")
@@ -176,6 +176,6 @@ def _expiries(metadata: Path) -> dict[str, str]:
     return {role: str(signed["expires"]) for role, signed in files.items()}
 
 
-def _signed(file: Path) -> dict[str, object]:
-    signed: dict[str, object] = json.loads(file.read_bytes())["signed"]
+def _signed(file: Path) -> dict[str, Any]:
+    signed: dict[str, Any] = json.loads(file.read_bytes())["signed"]
     return signed

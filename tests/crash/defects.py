@@ -55,7 +55,8 @@ def read_errors_end() -> None:
             return getattr(self._source, name)
 
     def take_in(path: Any, source: Any, **options: Any) -> Any:
-        return real(path, Lenient(source), **options)
+        lenient: Any = Lenient(source)
+        return real(path, lenient, **options)
 
     replace_everywhere(real, take_in)
 

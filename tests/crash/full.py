@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def points(bench: Bench, world: World) -> list[FullPoint]:
         HarnessError: none is.
     """
     with _disk(bench) as disk:
-        needed = {what: _needed(lambda left, what=what: _enough(bench, world, disk, what, left)) for what in _KINDS}
+        needed = {what: _needed(functools.partial(_enough, bench, world, disk, what)) for what in _KINDS}
     return [FullPoint(what, left) for what, count in needed.items() for left in range(count)] + [FullPoint("read-only")]
 
 

@@ -202,6 +202,7 @@ class Zygote:
             for script, steps in enumerate(scripts)
         ]
         self._ask({"crowd": crowd, "cwd": str(cwd), "shift": 0, "seconds": seconds})
+        assert self._process.stdout is not None
         while not select.select([self._process.stdout], [], [], 0)[0]:
             meanwhile()
         outcomes: list[list[Outcome]] = [[] for _ in scripts]
