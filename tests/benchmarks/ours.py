@@ -6,32 +6,12 @@ import json
 from pathlib import Path
 
 from tests.benchmarks.records import Record
+from tests.support.plans import plan_text
 
 from rstuf import Artifact, RecordFormat, Session, make_repository, open_repository, target_path
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import Spacing, publish
 from rstuf.repository.repository import Repository
-
-_PLAN = """
-[repository]
-name = "benchmark"
-artifacts = ""
-[keys.root]
-generate = "ed25519"
-signer = "file:keys/root.key"
-encrypt = false
-[keys.online]
-generate = "ed25519"
-signer = "file:keys/online.key"
-encrypt = false
-[root]
-signers = ["root"]
-threshold = 1
-[online]
-key = "online"
-[bins]
-count = {count}
-"""
 
 
 class _NoSecrets:
@@ -40,11 +20,14 @@ class _NoSecrets:
     def passphrase(self, key: str, *, new: bool) -> bytes:
         raise AssertionError(f"asked for the passphrase of {key}")
 
+    def may_try_again(self, key: str) -> bool:
+        return False
+
 
 def make(place: Path, *, bits: int) -> None:
     """An empty repository, its ceremony done."""
     plan = place.with_name(place.name + ".toml")
-    plan.write_text(_PLAN.format(count=1 << bits))
+    plan.write_text(plan_text(name="benchmark", signers=("root",), bins=1 << bits, places={"artifacts": ""}))
     make_repository(plan, place, _session())
 
 

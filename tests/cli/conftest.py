@@ -14,34 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.plans import plan_text
 
 from rstuf.clock import SystemClock
 from rstuf_cli import prompts
 from rstuf_cli.app import main
 
-PLAN = """
-[repository]
-name = "acme"
-[root]
-threshold = 1
-signers = ["alice", "bob"]
-[keys.alice]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/alice.key"
-[keys.bob]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/bob.key"
-[keys.online]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/online.key"
-[online]
-key = "online"
-[bins]
-count = 4
-"""
+PLAN = plan_text(name="acme", signers=("alice", "bob"))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli, tree
+from tests.cli.conftest import PLAN, Cli, tree
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -84,7 +84,7 @@ def test_a_web_server_from_inside_and_outside(
     assert (lost.code, "--trusted-root FILE" in lost.err) == (2, True)
     done = cli("verify", "--url", served, "--trusted-root", root, "--json")
     assert (done.code, done.document["checked"]["artifacts"]) == (0, 2)
-    (tmp_path / "plan.toml").write_text((Path(__file__).parent / "conftest.py").read_text().split('"""')[3])
+    (tmp_path / "plan.toml").write_text(PLAN)
     assert cli("--repo", tmp_path / "other", "ceremony", "--plan", tmp_path / "plan.toml").code == 0
     foreign = tmp_path / "other" / "metadata" / "1.root.json"
     assert cli("verify", "--url", served, "--trusted-root", foreign).code == 3

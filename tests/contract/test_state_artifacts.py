@@ -1,36 +1,31 @@
-"""Artifacts in a state: accepting, replacing and removing them, what each role holds, and what a person is told."""
+"""Accepting, replacing and removing artifacts: what is counted, what is refused, and what each role then holds."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
 from tests.support.state_backends import (
     LIMIT,
+    NAMES,
     TARGETS,
     begin,
     bin_name,
-    far_apart,
+    contents,
     fragment,
     publish,
     put,
     remove,
-    role,
     row,
     sorted_rows,
+    states,
 )
 
-from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin, StateError
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, StateError
 from rstuf.model.artifacts import ArtifactRow, ArtifactState
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.roles import NewRole, RoleKind
-from rstuf.repository.interfaces import PutResult, StateReader, StateStore
-
-FULL = (0, 2**32 - 1)
-# Two paths with the same slot: the first 32 bits of their hashes are equal.
-SHARED_SLOT = ("c/21008", "c/92815")
-NAMES = [f"dist/package-{index}.tar.gz" for index in range(40)]
+from rstuf.repository.interfaces import PutResult, StateStore
 
 
 def accept(store: StateStore, *rows: ArtifactRow, replace: bool = False, limit: int = LIMIT) -> tuple[int, PutResult]:
@@ -39,16 +34,6 @@ def accept(store: StateStore, *rows: ArtifactRow, replace: bool = False, limit: 
         number = transaction.next_number()
         result = transaction.put_artifacts(TARGETS, sorted_rows(rows), number=number, replace=replace, role_limit=limit)
     return number, result
-
-
-def contents(reader: StateReader, *, number: int, name: str = "targets") -> list[ArtifactRow]:
-    """Everything a role holds at a number."""
-    return [ArtifactRow(*each) for each in reader.contents(reader.role(RoleName(name)).id, *FULL, number=number)]
-
-
-def states(store: StateStore) -> dict[str, ArtifactState]:
-    with store.read() as reader:
-        return {listed.artifact.path: listed.state for listed in reader.artifacts()}
 
 
 def test_new_artifacts_are_counted_in_their_bins(state_repository: StateStore) -> None:
@@ -248,42 +233,6 @@ def test_a_path_named_twice_is_removed_once(state_repository: StateStore) -> Non
     assert states(state_repository) == {}
 
 
-def test_states_of_an_artifact_from_first_to_last(state_repository: StateStore) -> None:
-    """pending, published, replacing, removing and gone, with the content that each state is about."""
-
-    def seen() -> tuple[ArtifactState, int] | None:
-        with state_repository.read() as reader:
-            found = reader.artifact(TargetPath("tool"))
-            assert list(reader.artifacts()) == ([] if found is None else [found])
-            if found is None:
-                return None
-            assert found.role == bin_name("tool")
-            return found.state, found.artifact.length
-
-    assert seen() is None
-    put(state_repository, row("tool", 1, length=1))
-    assert seen() == (ArtifactState.PENDING, 1)
-    put(state_repository, row("tool", 2, length=2), replace=True)
-    assert seen() == (ArtifactState.PENDING, 2)
-    publish(state_repository)
-    assert seen() == (ArtifactState.PUBLISHED, 2)
-    put(state_repository, row("tool", 3, length=3), replace=True)
-    assert seen() == (ArtifactState.REPLACING, 3)
-    remove(state_repository, "tool")
-    assert seen() == (ArtifactState.REMOVING, 2)
-    put(state_repository, row("tool", 4, length=4))
-    assert seen() == (ArtifactState.REPLACING, 4)
-    remove(state_repository, "tool")
-    publish(state_repository)
-    assert seen() is None
-    put(state_repository, row("tool", 5, length=5))
-    remove(state_repository, "tool")
-    assert seen() is None
-    put(state_repository, row("tool", 6, length=6))
-    publish(state_repository)
-    assert seen() == (ArtifactState.PUBLISHED, 6)
-
-
 def test_changes_of_one_path_in_one_transaction(state_repository: StateStore) -> None:
     """Under one number the last change counts; under several numbers each is a version of its own."""
     with state_repository.transaction(actor="a") as transaction:
@@ -360,181 +309,3 @@ def test_artifacts_of_a_bin_that_is_not_there_are_refused(state_store: StateStor
         transaction.add_roles([NewRole(TARGETS, RoleKind.TARGETS, bin_bits=2)])
     with pytest.raises(StateError, match="bin"):
         put(state_store, row("a"))
-
-
-def test_contents_of_a_range_are_sorted_and_complete(state_repository: StateStore) -> None:
-    """Ranges of slots, down to one slot, give exactly what lies in them, edges included."""
-    rows = sorted_rows(row(name) for name in NAMES)
-    number = put(state_repository, *rows)
-    with state_repository.read() as reader:
-        holder = reader.role(TARGETS).id
-        for low, high in itertools.product([0, rows[3].slot, rows[7].slot + 1, 2**31], repeat=2):
-            found = [ArtifactRow(*each) for each in reader.contents(holder, low, high, number=number)]
-            assert found == [each for each in rows if low <= each.slot <= high]
-        assert list(reader.contents(holder + 1, *FULL, number=number)) == []
-
-
-def test_contents_take_the_newest_version_that_is_not_too_new(state_repository: StateStore) -> None:
-    """Of many versions of neighbours in one range each path shows exactly one, at every number."""
-    history: dict[int, dict[str, int]] = {0: {}}
-    for step in range(12):
-        path = f"p{step % 3}"
-        now = dict(history[max(history)])
-        if step % 5 == 4:
-            del now[path]
-            number = remove(state_repository, path)
-        else:
-            now[path] = step
-            number = put(state_repository, row(path, step), replace=True)
-        history[number] = now
-    with state_repository.read() as reader:
-        for number, expected in history.items():
-            assert contents(reader, number=number) == sorted_rows(row(*each) for each in expected.items())
-
-
-def test_listing_is_by_path_with_prefix_and_after(state_repository: StateStore) -> None:
-    """Paths come in code point order; a prefix is plain text, and paging takes up after a path."""
-    paths = ["a", "a/b", "a/c", "a_b", "aXb", "b", "b/%s".replace("%s", "x"), "é", "𐀀"]
-    put(state_repository, *(row(path) for path in paths))
-    publish(state_repository, *(f"bins-{index}" for index in range(3)))
-
-    def listed(**query: str) -> list[str]:
-        with state_repository.read() as reader:
-            return [each.artifact.path for each in reader.artifacts(**query)]
-
-    assert listed() == sorted(paths)
-    assert listed(prefix="a/") == ["a/b", "a/c"]
-    assert listed(prefix="a_") == ["a_b"]
-    assert listed(after="a/c") == [path for path in sorted(paths) if path > "a/c"]
-    assert listed(prefix="a", after="a/b") == [path for path in sorted(paths) if path > "a/b" and path[0] == "a"]
-    assert listed(prefix="zz") == listed(after="\U0010ffff") == []
-    collected: list[str] = []
-    while True:
-        with state_repository.read() as reader:
-            page = [each.artifact.path for each in itertools.islice(reader.artifacts(after=(collected or [""])[-1]), 2)]
-        if not page:
-            break
-        collected += page
-    assert collected == sorted(paths)
-
-
-def test_custom_data_comes_back(state_repository: StateStore) -> None:
-    """What a publisher says of an artifact is listed as it was stored."""
-    put(state_repository, row("a")._replace(fragment=fragment(1, length=7, custom={"k": [1, "ü"]})))
-    with state_repository.read() as reader:
-        found = reader.artifact(TargetPath("a"))
-    assert found is not None
-    assert found.artifact.custom == {"k": [1, "ü"]}
-    assert found.artifact.length == 7
-
-
-TWINS = [
-    ("Readme", "README"),
-    ("readme", "README"),
-    ("a/Tool", "A/tool"),
-    ("x.", "x"),
-    ("straße", "STRASSE"),
-    ("d /x", "d/x"),
-]
-
-
-@pytest.mark.parametrize("batches", ["one", "two"])
-@pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("twins", TWINS)
-def test_twins_are_refused_in_any_order(
-    state_repository: StateStore, twins: tuple[str, str], turned: bool, batches: str
-) -> None:
-    """Two paths that many file systems hold to be one never live together, whichever comes first."""
-    first, second = map(row, reversed(twins) if turned else twins)
-    put(state_repository, row("other"), row("Other2"))
-    if batches == "two":
-        put(state_repository, first)
-        publish(state_repository)
-    with pytest.raises(PathTwin) as refused:
-        put(state_repository, second, *([first] if batches == "one" else []))
-    assert {refused.value.path, refused.value.existing} == set(twins)
-    assert len(states(state_repository)) == (3 if batches == "two" else 2)
-
-
-@pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("twins", TWINS)
-def test_a_removed_path_lets_its_twin_in(state_repository: StateStore, twins: tuple[str, str], turned: bool) -> None:
-    """Removing one twin frees the other, and then the first one is refused."""
-    first, second = reversed(twins) if turned else twins
-    put(state_repository, row(first))
-    remove(state_repository, first)
-    put(state_repository, row(second))
-    with pytest.raises(PathTwin):
-        put(state_repository, row(first))
-    remove(state_repository, second)
-    put(state_repository, row(first))
-    assert list(states(state_repository)) == [first]
-
-
-def test_twins_under_different_roles_are_refused(state_repository: StateStore) -> None:
-    """One repository, one name space: another role's twin counts, and so does the one that is left of two."""
-    files = RoleName("files")
-    with state_repository.transaction(actor="a") as transaction:
-        transaction.add_roles([NewRole(files, RoleKind.DELEGATED)])
-    for first, second in (("Tool", "tool"), ("bench", "Bench"), ("Vice", "VICE")):
-        put(state_repository, row(first))
-        with pytest.raises(PathTwin):
-            put(state_repository, row(second), holder=files)
-        put(state_repository, row(first), holder=files)
-        remove(state_repository, first)
-        with pytest.raises(PathTwin):
-            put(state_repository, row(second))
-        remove(state_repository, first, holder=files)
-        put(state_repository, row(second), holder=files)
-
-
-def test_twins_are_found_in_bulk(state_repository: StateStore) -> None:
-    """Among thousands of mixed names one twin is found, wherever its other half stands, and the batch is refused."""
-    mixed = [row(f"Pkg/{index}") for index in range(3000)]
-    plain = [row(f"plain/{index}") for index in range(1500)]
-    for twin in ("pkg/3", "PKG/2999", "Plain/17"):
-        with pytest.raises(PathTwin) as refused:
-            put(state_repository, *mixed, *plain, row(twin))
-        assert twin in {refused.value.path, refused.value.existing}
-    put(state_repository, *mixed, *plain)
-    for twin in ("pkg/3", "PKG/2999", "Plain/17"):
-        with pytest.raises(PathTwin):
-            put(state_repository, row(twin), *(row(f"more/{index}") for index in range(2500)))
-    remove(state_repository, "Pkg/3")
-    put(state_repository, row("pkg/3"))
-    assert role(state_repository, bin_name("pkg/3")).artifacts > 0
-
-
-@pytest.mark.parametrize(("early", "late"), [("PKG/{}", "Pkg/{}"), ("Pkg/{}", "pkg/{}"), ("pkg/{}", "Pkg/{}")])
-def test_twins_far_apart_in_one_batch_are_found(state_repository: StateStore, early: str, late: str) -> None:
-    """Thousands of names between the two halves of a twin do not hide it, whichever half comes first."""
-    far = far_apart(early, late)
-    between = [row(f"Between/{index}") for index in range(4000)]
-    with pytest.raises(PathTwin) as refused:
-        put(state_repository, *between, row(early.format(far)), row(late.format(far)))
-    assert {refused.value.path, refused.value.existing} == {early.format(far), late.format(far)}
-
-
-def test_paths_that_share_a_slot_are_kept_apart(state_repository: StateStore) -> None:
-    """Two paths whose hashes begin alike are two artifacts: neither is the other's version, twin or removal."""
-    first, second = map(row, SHARED_SLOT)
-    assert first.slot == second.slot
-    number = put(state_repository, first, second)
-    with state_repository.read() as reader:
-        assert contents(reader, number=number) == [first, second]
-    remove(state_repository, first.path)
-    assert list(states(state_repository)) == [second.path]
-    # The odd one's key has the slot of `second`, and is not `second`.
-    put(state_repository, row(first.path.upper()))
-    assert sorted(states(state_repository)) == sorted([first.path.upper(), second.path])
-    with pytest.raises(PathTwin):
-        put(state_repository, first)
-
-
-def test_replacing_a_path_is_not_meeting_a_twin(state_repository: StateStore) -> None:
-    """A path with capitals can be replaced, removed and accepted again."""
-    for content in range(3):
-        put(state_repository, row("Tool", content), replace=True)
-    remove(state_repository, "Tool")
-    put(state_repository, row("Tool"))
-    assert list(states(state_repository)) == ["Tool"]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.support.plans import plan_text
+
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 
@@ -17,41 +19,12 @@ Words = tuple[str, ...]
 View = Mapping[str, str]
 """What a client finds: sha256 by path; a path that no role lists is not in it."""
 
-PLAN: Final = """
-[repository]
-name = "crash"
-
-[root]
-threshold = 1
-expires = "365d"
-signers = ["owner"]
-
-[keys.owner]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/owner.key"
-
-[keys.online]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/online.key"
-
-[online]
-key = "online"
-
-[timestamp]
-expires = "14d"
-
-[snapshot]
-expires = "14d"
-
-[targets]
-expires = "365d"
-
-[bins]
-count = 8
-expires = "14d"
-"""
+PLAN: Final = plan_text(
+    name="crash",
+    signers=("owner",),
+    bins=8,
+    expires={"root": "365d", "timestamp": "14d", "snapshot": "14d", "targets": "365d", "bins": "14d"},
+)
 
 FILES: Final = {
     "alpha.bin": b"alpha, as it was first" * 40,

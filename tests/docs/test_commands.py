@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.docs.pages import PAGES, README, Block, blocks_of, name_of
 from tests.docs.shell import Shell
+from tests.support.plans import plan_text
 
 NEED_NETWORK = 2
 """The README's first two blocks install from a package index; whatever checks a change runs them as they stand."""
@@ -72,9 +73,4 @@ def test_what_is_not_run_says_why() -> None:
 
 def _prepare_formats(shell: Shell) -> None:
     """The page on formats shows each of them; the workspace that its commands work in is not its subject."""
-    plan = "[repository]\nname = 'simple'\n[root]\nthreshold = 1\nsigners = ['ana', 'ben']\n[online]\nkey = 'online'\n"
-    keys = "".join(
-        f"[keys.{name}]\ngenerate = 'ed25519'\nencrypt = false\nsigner = 'file:keys/{name}.key'\n"
-        for name in ("ana", "ben", "online")
-    )
-    shell.write("simple.toml", f"{plan}{keys}[bins]\ncount = 4\n")
+    shell.write("simple.toml", plan_text(name="simple", signers=("ana", "ben")))

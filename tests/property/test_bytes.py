@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
+from tests.support.paths import is_path
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 
-from rstuf.errors import InvalidArtifact, InvalidJson, InvalidPath, InvalidRecord
+from rstuf.errors import InvalidArtifact, InvalidJson, InvalidRecord
 from rstuf.metadata import canonical, fragments, render
 from rstuf.metadata.bins import Bins
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.views import Signature, open_envelope, read_signatures, split_signed
 from rstuf.model.artifacts import MAX_INTEGER, Artifact, slot_of
 from rstuf.model.keys import KeyId
@@ -25,18 +27,10 @@ from rstuf.repository.records import RecordFormat, read_records
 EXPIRES = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def _is_path(text: str) -> bool:
-    try:
-        target_path(text)
-    except InvalidPath:
-        return False
-    return True
-
-
 paths = st.one_of(
     st.text(alphabet="abcXYZ019-_.+~@ /'\"!", min_size=1, max_size=40),
     st.text(min_size=1, max_size=30),
-).filter(_is_path)
+).filter(is_path)
 hashes = st.one_of(
     st.fixed_dictionaries({"sha256": st.text("0123456789abcdef", min_size=64, max_size=64)}),
     st.fixed_dictionaries({"sha512": st.text("0123456789abcdef", min_size=128, max_size=128)}),
@@ -174,7 +168,7 @@ def test_bins_are_those_of_the_library(bits: int, path: str) -> None:
 def test_snapshot_and_timestamp_are_what_the_library_would_sign(versions: dict[int, int]) -> None:
     """Snapshot and timestamp parse with python-tuf, and their payload is its canonical form."""
     names = [(Bins(8).name(index), version) for index, version in versions.items()] + [(RoleName("targets"), 7)]
-    unsigned = render.snapshot_part(version=5, expires=EXPIRES, entries=names)
+    unsigned = render.snapshot_part(version=5, expires=EXPIRES, listing=Listing.of(names))
     snapshot = Metadata[Snapshot].from_bytes(_file(unsigned))
     assert snapshot.signed_bytes == unsigned.payload
     assert {name: meta.version for name, meta in snapshot.signed.meta.items()} == {
@@ -192,7 +186,7 @@ def test_snapshot_and_timestamp_are_what_the_library_would_sign(versions: dict[i
 def test_a_path_key_is_a_path_and_its_own_key(path: str) -> None:
     """The key under which twins meet is stable: the key of a key is the key."""
     key = path_key(target_path(path))
-    assert path_key(target_path(key)) == key if _is_path(key) else True
+    assert path_key(target_path(key)) == key if is_path(key) else True
     if path.isascii():
         assert path_key(target_path(path.upper())) == key
 
@@ -214,7 +208,7 @@ def test_custom_data_have_bounds() -> None:
 @settings(max_examples=1500, deadline=None)
 def test_the_common_path_is_decided_like_the_others(text: str) -> None:
     """The one match that lets most paths in agrees with the rules that are asked one by one."""
-    assert _is_path(text) == (_path_fault(text) is None)
+    assert is_path(text) == (_path_fault(text) is None)
 
 
 @given(

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.clients import Client
 from tests.support.engine import Engine, plan_document
+from tests.support.paths import is_path
 
-from rstuf.errors import InvalidPath
 from rstuf.model.names import path_key, target_path
 from rstuf.repository.publish import publish
 
@@ -18,18 +18,10 @@ from rstuf.repository.publish import publish
 LONGEST = 60
 
 
-def _is_path(text: str) -> bool:
-    try:
-        target_path(text)
-    except InvalidPath:
-        return False
-    return True
-
-
 paths = st.one_of(
     st.text(alphabet="abcXYZ019-_.+~@: /'\"!&=,;()[]{}$^*<>|", min_size=1, max_size=LONGEST),
     st.text(min_size=1, max_size=12),
-).filter(_is_path)
+).filter(is_path)
 
 
 @pytest.fixture(scope="module")

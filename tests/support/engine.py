@@ -8,7 +8,6 @@ engine.site()                                # for tests.support.clients
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from securesystemslib.signer import CryptoSigner
+from tests.support import plans
+from tests.support.clients import Client, View
 
 from rstuf.clock import ManualClock
 from rstuf.errors import SignerUnavailable
@@ -33,24 +34,12 @@ from rstuf.state.sqlite import SqliteStateStore
 from rstuf.storage.memory import MemoryArtifactStorage, MemoryMetadataStorage
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+EXPIRES = {"root": "365d", "timestamp": "1d", "snapshot": "7d", "targets": "365d", "bins": "30d"}
 
 
-def plan_document(*, bins: int = 4, root_threshold: int = 1, **tables: Any) -> dict[str, Any]:
-    """A plan as its TOML file would say it; `tables` replace or add whole tables."""
-    document: dict[str, Any] = {
-        "repository": {"name": "test"},
-        "root": {"threshold": root_threshold, "expires": "365d", "signers": ["one", "two"]},
-        "keys": {
-            name: {"generate": "ed25519", "encrypt": False, "signer": f"file:{name}.key"}
-            for name in ("one", "two", "online")
-        },
-        "online": {"key": "online"},
-        "timestamp": {"expires": "1d"},
-        "snapshot": {"expires": "7d"},
-        "targets": {"expires": "365d"},
-        "bins": {"count": bins, "expires": "30d"},
-    }
-    return document | tables
+def plan_document(*, bins: int = 4, **tables: Any) -> dict[str, Any]:
+    """A plan as its TOML file would say it, its lifetimes fixed; `tables` replace or add whole tables."""
+    return plans.plan_data(bins=bins, expires=EXPIRES) | tables
 
 
 @dataclass
@@ -193,8 +182,16 @@ def site_of(metadata: Mapping[str, bytes], artifacts: Mapping[str, bytes]) -> Ca
     return read
 
 
-def stored_name(path: str, data: bytes) -> str:
-    """The hash-prefixed name of a content."""
-    head, _, tail = path.rpartition("/")
-    name = f"{hashlib.sha256(data).hexdigest()}.{tail}"
-    return f"{head}/{name}" if head else name
+def client_of(engine: Engine, directory: Path) -> Client:
+    """A stock client that began with the first root; what it knows is in `directory`."""
+    return Client(directory, engine.site(), root=engine.root(), now=engine.clock.now())
+
+
+def check_client(engine: Engine, directory: Path) -> View:
+    """A client sees exactly the contents that were published."""
+    judge = client_of(engine, directory)
+    view = judge.refresh()
+    judge.walk()
+    for path, data in engine.contents.items():
+        assert judge.download(path) == data
+    return view

@@ -15,18 +15,23 @@ from typing import Protocol
 
 import orjson
 
-from rstuf.model.artifacts import ArtifactRow, slot_of
+from rstuf.model.artifacts import ArtifactRow, ArtifactState, slot_of
 from rstuf.model.names import RoleName, TargetPath, target_path
 from rstuf.model.publication import PlannedRole, Publication, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind, RoleState
 from rstuf.model.settings import Phase, RepositorySettings
-from rstuf.repository.interfaces import StateStore, StateTransaction
+from rstuf.repository.interfaces import StateReader, StateStore, StateTransaction
 from rstuf.state.sqlite import SqliteStateStore
 
 NOW = datetime(2026, 11, 20, 16, 0, 0, tzinfo=UTC)
 WAIT = timedelta(seconds=20)
+DAY = timedelta(days=1)
 TARGETS = RoleName("targets")
+BINS = [f"bins-{index}" for index in range(4)]
 LIMIT = 5_000_000
+FULL = (0, 2**32 - 1)
+"""The range of all slots."""
+NAMES = [f"dist/package-{index}.tar.gz" for index in range(40)]
 SETTINGS = RepositorySettings(
     name="Contract Ltd", phase=Phase.CEREMONY, created=NOW, plan_digest="ab" * 32, newest_evidence=NOW
 )
@@ -199,3 +204,27 @@ def role(store: StateStore, name: str) -> RoleState:
 def bin_name(path: str, *, bits: int = 2) -> str:
     """The bin of targets that holds `path`."""
     return f"bins-{slot_of(path) >> (32 - bits):x}"
+
+
+def contents(reader: StateReader, *, number: int, name: str = "targets") -> list[ArtifactRow]:
+    """Everything a role holds at a number."""
+    return [ArtifactRow(*each) for each in reader.contents(reader.role(RoleName(name)).id, *FULL, number=number)]
+
+
+def states(store: StateStore) -> dict[str, ArtifactState]:
+    """The state of each artifact, by path."""
+    with store.read() as reader:
+        return {listed.artifact.path: listed.state for listed in reader.artifacts()}
+
+
+def dirty(store: StateStore) -> list[str]:
+    """The roles that a publication would take."""
+    with store.read() as reader:
+        return [each.name for each in reader.dirty_roles()]
+
+
+def state_of(store: StateStore, path: str) -> ArtifactState | None:
+    """The state of one artifact."""
+    with store.read() as reader:
+        found = reader.artifact(TargetPath(path))
+        return None if found is None else found.state

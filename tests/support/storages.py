@@ -1,15 +1,21 @@
-"""Storages of each kind for the contract suites, with what clients see of them."""
+"""Storages of each kind for the tests, with what clients see of them, and short ways to fill them."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rstuf.model.names import target_path
 from rstuf.repository.interfaces import ArtifactStorage, MetadataStorage
 from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
 from rstuf.storage.memory import MemoryArtifactStorage, MemoryMetadataStorage
 from rstuf.storage.names import STAGING
+
+BOTH = ("sha256", "sha512")
+"""Two hashes for each content."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +83,31 @@ def _putter(directory: Path) -> Callable[[str, bytes], None]:
         path.write_bytes(data)
 
     return put
+
+
+def ignore(_: int) -> None:
+    """What a person who asked for no progress is told."""
+
+
+def publish(storage: FilesystemMetadataStorage, files: dict[str, bytes]) -> None:
+    """Create files in one batch."""
+    with storage.batch() as batch:
+        for name, data in files.items():
+            batch.create(name, data)
+        batch.commit()
+
+
+def keep(
+    storage: FilesystemArtifactStorage, contents: dict[str, bytes], algorithms: tuple[str, ...] = ("sha256",)
+) -> None:
+    """Receive contents in one batch."""
+    with storage.batch(algorithms) as batch:
+        for path, data in contents.items():
+            batch.receive(target_path(path), io.BytesIO(data), ignore)
+        batch.commit()
+
+
+def stored(path: str, data: bytes, algorithm: str = "sha256") -> str:
+    """The hash-prefixed name of a content."""
+    directories, slash, last = path.rpartition("/")
+    return f"{directories}{slash}{hashlib.new(algorithm, data).hexdigest()}.{last}"

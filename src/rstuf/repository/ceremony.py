@@ -29,7 +29,7 @@ from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
-from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource
+from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateTransaction
 from rstuf.repository.mending import put_back
 from rstuf.repository.plan import KeyPlan, Plan
 from rstuf.repository.ports import Ports
@@ -142,17 +142,7 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
     with ports.state.publication_lock(purpose="ceremony"):
         with ports.state.transaction(actor=ports.actor) as state:
             if not state.begun():
-                state.begin_repository(
-                    RepositorySettings(plan.name, Phase.CEREMONY, prepared.begun, plan.digest, prepared.begun)
-                )
-                state.add_roles(_roles(plan))
-                for entry in prepared.entries.values():
-                    state.add_key(entry)
-                for role, periods in plan.periods.items():
-                    state.set_periods(role, periods)
-                keys = {name: entry.keyid for name, entry in prepared.entries.items()}
-                details = {"name": plan.name, "bins": plan.bins, "keys": keys}
-                state.record("ceremony.begin", details, at=ports.clock.now())
+                _begin(state, prepared, at=ports.clock.now())
             settings = state.settings()
             newest = state.newest_root()
         if settings.phase is not Phase.CEREMONY:
@@ -169,6 +159,19 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
             state.set_phase(Phase.LIVE)
             state.record("ceremony.end", {"timestamp": publication.timestamp_version}, at=ports.clock.now())
     return CeremonyReport(plan.name, root, publication, prepared.entries, prepared.notes)
+
+
+def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime) -> None:
+    """The policy, the roles and the keys, before anything is signed."""
+    plan = prepared.plan
+    state.begin_repository(RepositorySettings(plan.name, Phase.CEREMONY, prepared.begun, plan.digest, prepared.begun))
+    state.add_roles(_roles(plan))
+    for entry in prepared.entries.values():
+        state.add_key(entry)
+    for role, periods in plan.periods.items():
+        state.set_periods(role, periods)
+    keys = {name: entry.keyid for name, entry in prepared.entries.items()}
+    state.record("ceremony.begin", {"name": plan.name, "bins": plan.bins, "keys": keys}, at=at)
 
 
 def _first_publication(ports: Ports, prepared: PreparedCeremony) -> PublicationReport:

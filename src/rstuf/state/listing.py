@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rstuf.errors import StateDamaged
 from rstuf.model.artifacts import SLOT_BITS, ArtifactState, ListedArtifact, slot_of
@@ -15,6 +15,15 @@ from rstuf.state import entries, rows
 
 # A version of an artifact: its number and its fragment, which is empty where it is removed.
 _Version = tuple[int, bytes]
+# Path, holder, slot and a version.
+_Row = tuple[str, int, int, int, bytes]
+
+# How many rows are looked for before all are sorted: a page of a thousand artifacts, most of which have one version.
+_FIRST: Final = 2_000
+_BY_PATH: Final = (
+    "SELECT path, holder, slot, number, fragment FROM artifact "
+    "WHERE path > ? AND substr(path, 1, ?) = ? ORDER BY path, holder, number DESC"
+)
 
 
 class _Place(NamedTuple):
@@ -58,21 +67,31 @@ def find(connection: sqlite3.Connection, path: TargetPath, *, where: str) -> Lis
 def walk(connection: sqlite3.Connection, *, prefix: str, after: str, where: str) -> Iterator[ListedArtifact]:
     """Artifacts by path (code points), those whose path starts with `prefix` and sorts after `after`.
 
-    SQLite sorts, on disk where it must: artifacts lie by hash, and an index by path would slow every import.
-
     Raises:
         StateDamaged: see `find`.
     """
     place_of = _places(connection, where)
-    found = connection.execute(
-        "SELECT path, holder, slot, number, fragment FROM artifact "
-        "WHERE path > ? AND substr(path, 1, ?) = ? ORDER BY path, holder, number DESC",
-        (after, len(prefix), prefix),
-    )
+    found = _versions_by_path(connection, prefix, after)
     for (path, holder, slot), versions in groupby(found, key=itemgetter(0, 1, 2)):
         listed = _listed(path, place_of(holder, slot), (row[3:] for row in versions), where)
         if listed is not None:
             yield listed
+
+
+def _versions_by_path(connection: sqlite3.Connection, prefix: str, after: str) -> Iterator[_Row]:
+    """Every version of every path, newest first: a page's worth by one look at each row, more of them sorted.
+
+    Artifacts lie by hash, and an index by path would make an import several times slower. With a limit SQLite keeps no
+    more rows than that while it looks; without one it sorts them all, on disk where it must.
+    """
+    first = connection.execute(f"{_BY_PATH} LIMIT ?", (after, len(prefix), prefix, _FIRST)).fetchall()
+    if len(first) < _FIRST:
+        yield from first
+        return
+    # Versions of the last path may lie beyond the limit.
+    whole = [row for row in first if row[0] != first[-1][0]]
+    yield from whole
+    yield from connection.execute(_BY_PATH, (whole[-1][0] if whole else after, len(prefix), prefix))
 
 
 def _places(connection: sqlite3.Connection, where: str) -> Callable[[int, int], _Place]:

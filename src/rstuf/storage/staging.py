@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -121,14 +121,7 @@ class Room:
 
     def add(self, data: bytes) -> bytes:
         """Keep a new file with these bytes: its name here."""
-        name, descriptor = self.open()
-        try:
-            write_all(descriptor, data)
-        except BaseException:
-            self.drop(name, descriptor)
-            raise
-        self.keep(name, descriptor)
-        return name
+        return self._written(lambda descriptor: write_all(descriptor, data))
 
     def holds(self, name: bytes, data: bytes) -> bool:
         """Whether a file here has exactly these bytes."""
@@ -150,18 +143,26 @@ class Room:
 
     def _copy(self, name: bytes) -> bytes:
         source = os.open(name, OLD_FILE, dir_fd=self.directory)
+
+        def copy(descriptor: int) -> None:
+            while chunk := os.read(source, _CHUNK):
+                write_all(descriptor, chunk)
+
         try:
-            other, descriptor = self.open()
-            try:
-                while chunk := os.read(source, _CHUNK):
-                    write_all(descriptor, chunk)
-            except BaseException:
-                self.drop(other, descriptor)
-                raise
-            self.keep(other, descriptor)
-            return other
+            return self._written(copy)
         finally:
             os.close(source)
+
+    def _written(self, write: Callable[[int], None]) -> bytes:
+        """A new file, kept if `write` fills it and dropped if it fails."""
+        name, descriptor = self.open()
+        try:
+            write(descriptor)
+        except BaseException:
+            self.drop(name, descriptor)
+            raise
+        self.keep(name, descriptor)
+        return name
 
     def flush(self) -> None:
         """Make everything that was kept durable."""

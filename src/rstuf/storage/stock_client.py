@@ -6,9 +6,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from rstuf.errors import StorageError
+
+if TYPE_CHECKING:
+    from tuf.ngclient.fetcher import FetcherInterface
+    from tuf.ngclient.updater import Updater
 
 _METADATA = "https://repository.invalid/"
 _ARTIFACTS = "https://repository.invalid/targets/"
@@ -32,9 +37,34 @@ def download_all(
     Raises:
         StorageError: there is no room for its temporary files.
     """
-    from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-    from tuf.ngclient.fetcher import FetcherInterface
+    from tuf.api.exceptions import DownloadError, RepositoryError
     from tuf.ngclient.updater import Updater
+
+    verdicts = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="rstuf-client-") as scratch:
+            updater = Updater(
+                scratch,
+                _METADATA,
+                target_dir=scratch,
+                target_base_url=_ARTIFACTS,
+                fetcher=_fetcher(metadata, artifacts),
+                bootstrap=trusted_root,
+            )
+            for path in paths:
+                try:
+                    verdicts.append(_download(updater, path, Path(scratch) / "content"))
+                except (RepositoryError, DownloadError) as error:
+                    verdicts.append(ClientVerdict(path, accepted=False, length=0, reason=str(error)))
+    except OSError as error:
+        raise StorageError("write", "temporary files", (error.strerror or str(error)).lower()) from error
+    return verdicts
+
+
+def _fetcher(metadata: Path, artifacts: Path) -> FetcherInterface:
+    """Reads files where a web server would have them."""
+    from tuf.api.exceptions import DownloadHTTPError
+    from tuf.ngclient.fetcher import FetcherInterface
 
     class Directories(FetcherInterface):
         def _fetch(self, url: str) -> Iterator[bytes]:
@@ -47,29 +77,12 @@ def download_all(
             except FileNotFoundError as error:
                 raise DownloadHTTPError(f"404 for {url}", 404) from error
 
-    def one(updater: Updater, path: str, place: Path) -> ClientVerdict:
-        found = updater.get_targetinfo(path)
-        if found is None:
-            return ClientVerdict(path, accepted=False, length=0, reason="no role that the client trusts lists it")
-        updater.download_target(found, str(place))
-        return ClientVerdict(path, accepted=True, length=place.stat().st_size, reason="")
+    return Directories()
 
-    verdicts = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="rstuf-client-") as scratch:
-            updater = Updater(
-                scratch,
-                _METADATA,
-                target_dir=scratch,
-                target_base_url=_ARTIFACTS,
-                fetcher=Directories(),
-                bootstrap=trusted_root,
-            )
-            for path in paths:
-                try:
-                    verdicts.append(one(updater, path, Path(scratch) / "content"))
-                except (RepositoryError, DownloadError) as error:
-                    verdicts.append(ClientVerdict(path, accepted=False, length=0, reason=str(error)))
-    except OSError as error:
-        raise StorageError("write", "temporary files", (error.strerror or str(error)).lower()) from error
-    return verdicts
+
+def _download(updater: Updater, path: str, place: Path) -> ClientVerdict:
+    found = updater.get_targetinfo(path)
+    if found is None:
+        return ClientVerdict(path, accepted=False, length=0, reason="no role that the client trusts lists it")
+    updater.download_target(found, str(place))
+    return ClientVerdict(path, accepted=True, length=place.stat().st_size, reason="")

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.support.audited import altered, codes, copy_of, history, notes, tamper, verified
+from tests.support.audited import altered, codes, notes, tamper, verified
 from tests.support.engine import Engine
 
 from rstuf.model.names import RoleName, TargetPath
@@ -20,18 +20,6 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.verify import verify
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A repository with some history. Made once; tests take copies."""
-    return history(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def engine(made: Engine, tmp_path: Path) -> Engine:
-    """A copy to do as one likes with; its state is in `tmp_path`."""
-    return copy_of(made, tmp_path)
 
 
 def test_they_agree_after_everything_that_the_engine_does(engine: Engine) -> None:
@@ -156,6 +144,12 @@ def test_gone_files_are_found_by_what_the_state_knows(engine: Engine) -> None:
     report = verified(engine)
     assert report.checked["roles"] == 5
     assert codes(report) == {"missing-file", "state-disagrees"}
+
+
+def test_where_nobody_can_be_asked_who_delegates_no_name_is_called_retired(engine: Engine) -> None:
+    """Without targets nothing is known of who delegates, so the bins are not said to be left over."""
+    engine.metadata.remove("1.targets.json")
+    assert notes(verified(engine)) == set()
 
 
 def test_another_root_than_the_states_is_found(engine: Engine) -> None:

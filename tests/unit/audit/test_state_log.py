@@ -7,25 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.audited import altered, codes, copy_of, history, said, tamper, verified
+from tests.support.audited import altered, codes, said, tamper, verified
 from tests.support.engine import Engine
 
 from rstuf.model.audit import AuditEntry, entry_digest
 from rstuf.model.names import TIMESTAMP
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A repository with some history. Made once; tests take copies."""
-    return history(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def engine(made: Engine, tmp_path: Path) -> Engine:
-    """A copy to do as one likes with; its state is in `tmp_path`."""
-    return copy_of(made, tmp_path)
 
 
 def _forged(entry: AuditEntry, **fields: Any) -> AuditEntry:

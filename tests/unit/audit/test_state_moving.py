@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.audited import codes, copy_of, history, notes, said
+from tests.support.audited import codes, copy_of, notes, said
 from tests.support.engine import Engine
 
 from rstuf.repository.publish import publish
@@ -14,12 +14,6 @@ from rstuf.repository.renewal import renew
 from rstuf.repository.reports import VerifyReport
 from rstuf.repository.repository import Repository
 from rstuf.repository.verify import Depth
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A repository with some history. Made once; tests take copies."""
-    return history(tmp_path_factory.mktemp("made"))
 
 
 def _publish(engine: Engine) -> None:

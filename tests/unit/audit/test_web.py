@@ -54,6 +54,18 @@ def _send(handler: BaseHTTPRequestHandler, data: bytes, status: int = 200, **hea
     handler.wfile.write(data)
 
 
+def _endless(handler: BaseHTTPRequestHandler) -> None:
+    """A body that goes on until nobody reads it."""
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    try:
+        while True:
+            handler.wfile.write(b"x" * 65536)
+    except OSError:
+        handler.close_connection = True
+
+
 def _serve(repo: Repo, seen: list[Any] | None = None) -> Answer:
     """What a plain web server does with a directory, `/repo/` for metadata and `/repo/targets/` for contents."""
     from urllib.parse import unquote
@@ -126,22 +138,11 @@ def test_other_answers_are_errors(status: int) -> None:
 
 def test_sizes_are_bounded_while_streaming() -> None:
     """A length that is too large, an endless body and one that lies about its length end at the limit."""
-
-    def endless(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Connection", "close")
-        handler.end_headers()
-        try:
-            while True:
-                handler.wfile.write(b"x" * 65536)
-        except OSError:
-            handler.close_connection = True
-
     assert _read(lambda handler: _send(handler, b"x" * 100)) == b"x" * 100
     with pytest.raises(FileTooLarge):
         _read(lambda handler: _send(handler, b"x" * 101))
     with pytest.raises(FileTooLarge):
-        _read(endless)
+        _read(_endless)
     with pytest.raises(FileTooLarge):
         _read(lambda handler: _send(handler, b"", Content_Length="99999999999"))
 
@@ -279,20 +280,9 @@ def test_other_urls_are_refused(url: str) -> None:
 
 def test_a_content_is_read_as_far_as_its_reader_wants() -> None:
     """Contents stream: an endless one costs only what is read of it, and a broken one says so."""
-
-    def endless(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Connection", "close")
-        handler.end_headers()
-        try:
-            while True:
-                handler.wfile.write(b"x" * 65536)
-        except OSError:
-            handler.close_connection = True
-
     hashes = {"sha256": "0" * 64}
     with (
-        _server(endless) as url,
+        _server(_endless) as url,
         WebContentSource(url) as source,
         source.open(target_path("dir/file"), hashes) as file,
     ):

@@ -9,8 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.clients import Client, View
-from tests.support.engine import Engine, plan_document
+from tests.support.engine import Engine, check_client, plan_document
 
 from rstuf.errors import InvalidMetadata, NameTaken, StateBehind
 from rstuf.metadata.render import sign_with
@@ -43,20 +42,6 @@ def engine(tmp_path: Path) -> Engine:
     publish(engine.ports)
     renew(engine.ports, force=["root", "targets"])
     return engine
-
-
-def client(engine: Engine, directory: Path) -> Client:
-    return Client(directory, engine.site(), root=engine.root(), now=engine.clock.now())
-
-
-def check_client(engine: Engine, directory: Path) -> View:
-    """A client sees exactly the contents that were published."""
-    judge = client(engine, directory)
-    view = judge.refresh()
-    judge.walk()
-    for path, data in engine.contents.items():
-        assert judge.download(path) == data
-    return view
 
 
 def do_damage(engine: Engine, name: str, damage: str) -> None:

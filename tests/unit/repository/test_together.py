@@ -8,38 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.support.clients import Client, directory_site
+from tests.support.plans import plan_text
 
-from rstuf import Session, open_repository
+from rstuf import Repository, Session, find_files, open_repository
 from rstuf.signing.secrets import NoSecrets
 from rstuf.wiring import make_repository
-
-PLAN = """
-[repository]
-name = "together"
-[root]
-threshold = 1
-signers = ["one", "two"]
-[keys.one]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/one.key"
-[keys.two]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/two.key"
-[keys.online]
-generate = "ed25519"
-encrypt = false
-signer = "file:keys/online.key"
-[online]
-key = "online"
-[bins]
-count = 16
-"""
 
 # One process of the eight: adds its files one by one, publishing each, as a script would that calls rstuf in a loop.
 WORKER = """
@@ -57,13 +36,33 @@ with open_repository(workspace, session) as repository:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    (tmp_path / "plan.toml").write_text(PLAN)
+    (tmp_path / "plan.toml").write_text(plan_text(bins=16))
     make_repository(tmp_path / "plan.toml", tmp_path / "workspace", _session())
     return tmp_path / "workspace"
 
 
 def _session() -> Session:
     return Session(purpose="test", actor="test", secrets=NoSecrets())
+
+
+@contextmanager
+def _publishing(repository: Repository, *, purpose: str) -> Iterator[threading.Event]:
+    """Hold the publication lock in another thread until the event is set, at the latest to the end of the block."""
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with repository._ports.state.publication_lock(purpose=purpose):
+            held.set()
+            release.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(10)
+        yield release
+    finally:
+        release.set()
+        holder.join()
 
 
 def test_eight_processes_adding_at_once(workspace: Path, tmp_path: Path) -> None:
@@ -112,24 +111,9 @@ def test_accepting_does_not_wait_for_a_publication(workspace: Path, tmp_path: Pa
     file = tmp_path / "a.txt"
     file.write_text("a")
     with open_repository(workspace, _session()) as repository, open_repository(workspace, _session()) as other:
-        held, release = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with other._ports.state.publication_lock(purpose="a long publication"):
-                held.set()
-                release.wait(60)
-
-        holder = threading.Thread(target=hold)
-        holder.start()
-        assert held.wait(10)
-        try:
-            from rstuf import find_files
-
+        with _publishing(other, purpose="a long publication"):
             assert repository.add_files(find_files([file])).added == 1
             assert [str(found.state) for found in repository.artifacts()] == ["pending"]
-        finally:
-            release.set()
-            holder.join()
         assert repository.publish().published
 
 
@@ -139,20 +123,13 @@ def test_who_waits_is_told_for_whom(workspace: Path) -> None:
     patient = Session(
         purpose="test", actor="test", secrets=NoSecrets(), on_wait=lambda lock, holder: told.append((lock, holder))
     )
-    with open_repository(workspace, patient) as repository, open_repository(workspace, _session()) as other:
-        held, release = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with other._ports.state.publication_lock(purpose="rstuf publish"):
-                held.set()
-                release.wait(60)
-
-        holder = threading.Thread(target=hold)
-        holder.start()
-        assert held.wait(10)
+    with (
+        open_repository(workspace, patient) as repository,
+        open_repository(workspace, _session()) as other,
+        _publishing(other, purpose="rstuf publish") as release,
+    ):
         threading.Timer(1.5, release.set).start()
         assert not repository.publish().published
-        holder.join()
     ((lock, who),) = told
     assert lock == "publication"
     assert who is not None

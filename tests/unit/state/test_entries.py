@@ -5,10 +5,9 @@ from __future__ import annotations
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.paths import paths_among
 from tests.support.state_backends import fragment
 
-from rstuf.errors import InvalidPath
-from rstuf.model.names import target_path
 from rstuf.state import entries
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
@@ -17,12 +16,7 @@ TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
 @given(paths=st.lists(TEXT, min_size=1, max_size=8))
 def test_payload_is_what_a_canonical_object_grows_by(paths: list[str]) -> None:
     """For every path of the grammar the payload is the bytes between two entries of the written object."""
-    known = []
-    for path in paths:
-        try:
-            known.append(target_path(path))
-        except InvalidPath:
-            continue
+    known = paths_among(paths)
     values = [fragment(index) for index in range(len(known))]
     written = [orjson.dumps(path) + b":" + value + b"," for path, value in zip(known, values, strict=True)]
     sizes = [len(each) for each in written]
