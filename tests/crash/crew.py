@@ -41,11 +41,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A defect that was put in, and the result that showed it, after `tried` of so many points; None if none did."""
+    """A defect that was put in, and the result that showed it, after `tried` of so many points (None
+    where they cannot be counted); None if none did."""
 
     fault: str
     tried: int
-    points: int
+    points: int | None
     result: Result | None
 
 
@@ -103,7 +104,7 @@ def _put_in(name: str, worlds: Mapping[str, World], inputs: Path) -> Caught:
     try:
         if suite == together.NAME:
             rounds = (together.run(bench, inputs, seed) for seed in range(_ROUNDS))
-            return _first(name, (result for results in rounds for result in results), _ROUNDS)
+            return _first(name, (result for results in rounds for result in results), None)
         return _first(name, *_attempts(bench, fault, worlds[operation]))
     except HarnessError as error:
         raise HarnessError(f"with the defect {name}: {error}") from error
@@ -123,7 +124,7 @@ def _attempts(bench: Bench, fault: Fault, world: World) -> tuple[Iterator[Result
     return (result for point in points for result in SUITES[suite].disturb(bench, world, [point])), len(points)
 
 
-def _first(name: str, results: Iterator[Result], points: int) -> Caught:
+def _first(name: str, results: Iterator[Result], points: int | None) -> Caught:
     """The first result that shows a defect."""
     tried = 0
     for tried, result in enumerate(results, 1):

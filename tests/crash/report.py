@@ -91,7 +91,7 @@ def show_caught(caught: Iterable[Caught]) -> int:
     for each in caught:
         fault = FAULTS[each.fault]
         count += 1
-        tried = f"{each.tried} of {each.points}"
+        tried = f"{each.tried} of {_number(each.points)}"
         how = "NOTHING" if each.result is None else " ".join(each.result.wrong[0].split())[:100]
         say(f"{each.fault:<25} {', '.join(fault.tried):<26} {tried:>11}  {how}")
         if each.result is None:

@@ -39,6 +39,7 @@ _LAZY = (
     "bcrypt",
     "urllib.request",
     "encodings.idna",
+    "_strptime",
 )
 
 
