@@ -24,10 +24,11 @@ from rstuf.errors import (
 from rstuf.model.settings import Phase
 from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
 from rstuf.progress import Progress, Silent
-from rstuf.repository.interfaces import ArtifactStorage, Secrets, StateStore
+from rstuf.repository.interfaces import ArtifactStorage, RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
 
 if TYPE_CHECKING:
+    from rstuf.model.keys import KeyEntry
     from rstuf.repository.artifacts import Source
     from rstuf.repository.ceremony import CeremonyReport
     from rstuf.repository.plan import Plan
@@ -248,20 +249,31 @@ def _open_state(config: Config, session: Session) -> StateStore:
     return opened
 
 
+@dataclass(frozen=True, slots=True)
+class _Signers:
+    """A `SignerSource` over key files; what opening one takes is imported when one is opened."""
+
+    directory: Path
+    secrets: Secrets
+
+    def open(self, entry: KeyEntry) -> RoleSigner:
+        from rstuf.signing.source import KeyFileSource
+
+        return KeyFileSource(self.directory, self.secrets, inputs=self.directory).open(entry)
+
+
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:
-    from rstuf.signing.source import KeyFileSource
     from rstuf.signing.witness import SecondProcess
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
 
     artifacts: ArtifactStorage | None = None
     if config.artifacts:
         artifacts = FilesystemArtifactStorage(config.path_of(config.artifacts))
-    directory = config.directory
     return Ports(
         state=state,
         metadata=FilesystemMetadataStorage(config.path_of(config.metadata)),
         artifacts=artifacts,
-        signers=KeyFileSource(directory, session.secrets, inputs=directory),
+        signers=_Signers(config.directory, session.secrets),
         clock=session.clock,
         actor=session.actor,
         clock_trust=session.clock_trust,

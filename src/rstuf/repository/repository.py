@@ -1,10 +1,13 @@
-"""The facade: one repository, its use cases as methods. Faces hold one of these and little else of the engine."""
+"""The facade: one repository, its use cases as methods. Faces hold one of these and little else of the engine.
+
+What only some of them need is imported by these, so that a look at the status does not wait for all the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rstuf.errors import ArtifactNotFound, CeremonyUnfinished
 from rstuf.metadata.fragments import row_of
@@ -13,24 +16,21 @@ from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry
 from rstuf.model.names import target_path
 from rstuf.model.settings import Phase
-from rstuf.repository import artifacts, publish, records, renewal, status
+from rstuf.repository import artifacts
 from rstuf.repository.artifacts import Conflict, Source
 from rstuf.repository.ports import Ports
-from rstuf.repository.publish import Spacing
-from rstuf.repository.records import RecordFormat
-from rstuf.repository.reports import (
-    AcceptedChange,
-    PublicationPlan,
-    PublicationReport,
-    RenewalReport,
-    Status,
-    VerifyReport,
-)
-from rstuf.repository.verify import Depth, verify
-from rstuf.repository.verify_view import StillSource, go_together, trusted_root
 
-# Publications come and go; a view of the state and of the files that do not belong together is taken again.
-_VIEWS: Final = 3
+if TYPE_CHECKING:
+    from rstuf.repository.records import RecordFormat
+    from rstuf.repository.reports import (
+        AcceptedChange,
+        PublicationPlan,
+        PublicationReport,
+        RenewalReport,
+        Status,
+        VerifyReport,
+    )
+    from rstuf.repository.verify import Depth
 
 
 class Repository:
@@ -81,6 +81,8 @@ class Repository:
         self, stream: BinaryIO, *, form: RecordFormat, source: str, conflict: Conflict = Conflict.REFUSE
     ) -> AcceptedChange:
         """Accept the records of a stream, however long; all or nothing. `source` is its name in messages."""
+        from rstuf.repository import records
+
         rows = records.read_records(stream, form=form, source=source)
         return artifacts.add_artifacts(self._ports, rows, conflict=conflict, action="artifacts.import")
 
@@ -109,43 +111,36 @@ class Repository:
 
     def plan_publication(self) -> PublicationPlan:
         """What `publish` would bring now; writes nothing."""
-        return publish.plan_publication(self._ports)
+        from rstuf.repository.publish import plan_publication
+
+        return plan_publication(self._ports)
 
     def publish(self) -> PublicationReport:
         """Make every accepted change visible; see `repository.publish.publish`."""
-        return publish.publish(self._ports, spacing=Spacing.GROUPED)
+        from rstuf.repository.publish import Spacing, publish
+
+        return publish(self._ports, spacing=Spacing.GROUPED)
 
     def renew(self, *, force: Collection[str] = ()) -> RenewalReport:
         """Sign again what is due, or named; see `repository.renewal.renew`."""
-        return renewal.renew(self._ports, force=force)
+        from rstuf.repository.renewal import renew
+
+        return renew(self._ports, force=force)
 
     # --- looking
 
     def status(self) -> Status:
         """One look at it."""
-        return status.look(self._ports)
+        from rstuf.repository.status import look
 
-    def verify(self, *, depth: Depth = Depth.ROLES) -> VerifyReport:
-        """Audit what is published, from root version 1, and its agreement with the state.
+        return look(self._ports)
 
-        Publications that become visible meanwhile change nothing of it.
-        """
-        ports, views = self._ports, _VIEWS
-        while True:
-            views -= 1
-            with ports.state.read() as reader:
-                source = StillSource(ports.metadata)
-                if views > 0 and not go_together(reader, source):
-                    continue
-                return verify(
-                    source,
-                    trusted_root=trusted_root(reader),
-                    now=ports.clock.now(),
-                    contents=ports.artifacts,
-                    state=reader,
-                    depth=depth,
-                    progress=ports.progress,
-                )
+    def verify(self, *, depth: Depth | None = None) -> VerifyReport:
+        """Audit what is published; see `repository.verify_own.verify_own`. By default `Depth.ROLES`."""
+        from rstuf.repository.verify import Depth
+        from rstuf.repository.verify_own import verify_own
+
+        return verify_own(self._ports, depth=depth or Depth.ROLES)
 
     def keys(self) -> list[KeyEntry]:
         """Its keys, by name."""

@@ -18,8 +18,6 @@ from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, ha
 from rstuf.state.locks import FileLock, OnWait
 from rstuf.state.readers import Readers
 from rstuf.state.schema import FORMAT, format_of, migrate
-from rstuf.state.spool import FileSpool
-from rstuf.state.transaction import SqliteTransaction
 
 if TYPE_CHECKING:
     from rstuf.repository.interfaces import StateStore
@@ -87,6 +85,9 @@ class SqliteStateStore:
     @contextmanager
     def transaction(self, *, actor: str) -> Iterator[StateTransaction]:
         """See `StateStore.transaction`. Not inside another one of the same thread."""
+        # Whoever only reads does not wait for this.
+        from rstuf.state.transaction import SqliteTransaction
+
         if self._held("write"):
             raise RuntimeError("a transaction inside a transaction")
         with (
@@ -116,6 +117,8 @@ class SqliteStateStore:
     @contextmanager
     def spool(self) -> Iterator[RowSpool]:
         """See `StateStore.spool`."""
+        from rstuf.state.spool import FileSpool
+
         spool = FileSpool(self._path.parent)
         try:
             yield spool

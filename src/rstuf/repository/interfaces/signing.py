@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Set
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rstuf.metadata.render import SignedFile
-from rstuf.metadata.views import RoleKeys
-from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+if TYPE_CHECKING:
+    from rstuf.metadata.render import SignedFile
+    from rstuf.metadata.views import RoleKeys
+    from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 
 
 class RoleSigner(Protocol):

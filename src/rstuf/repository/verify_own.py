@@ -1,0 +1,36 @@
+"""Verifying a repository where it is made: its files beside its state, in one view of both."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rstuf.repository.ports import Ports
+from rstuf.repository.reports import VerifyReport
+from rstuf.repository.verify import Depth, verify
+from rstuf.repository.verify_view import StillSource, go_together, trusted_root
+
+# Publications come and go; a view of the state and of the files that do not belong together is taken again.
+_VIEWS: Final = 3
+
+
+def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
+    """Audit what is published, from root version 1, and its agreement with the state.
+
+    Publications that become visible meanwhile change nothing of it.
+    """
+    views = _VIEWS
+    while True:
+        views -= 1
+        with ports.state.read() as reader:
+            source = StillSource(ports.metadata)
+            if views > 0 and not go_together(reader, source):
+                continue
+            return verify(
+                source,
+                trusted_root=trusted_root(reader),
+                now=ports.clock.now(),
+                contents=ports.artifacts,
+                state=reader,
+                depth=depth,
+                progress=ports.progress,
+            )
