@@ -25,9 +25,6 @@ DOCS = Path(__file__).resolve().parent
 _ABOUT_COMMANDS = """\
 What `rstuf --help` and the help of each command say. The [formats](formats.md) of what they read and write, and the
 exit codes, stand on a page of their own. This page is written by `python docs/make.py`."""
-RESERVED = frozenset({"waiting-for-signatures"})
-"""Codes of errors that nothing raises yet; they are not documented before something does."""
-
 _REGION = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -74,7 +71,7 @@ def _errors() -> str:
 
     rows = []
     for kind in vars(sys.modules[RstufError.__module__]).values():
-        if not (inspect.isclass(kind) and issubclass(kind, RstufError)) or kind.code in RESERVED:
+        if not (inspect.isclass(kind) and issubclass(kind, RstufError)):
             continue
         meaning = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0]
         code = int(exit_code_of(kind.__new__(kind)))

@@ -63,6 +63,16 @@ class InvalidRoleName(InvalidInput):
         )
 
 
+class RoleNotFound(InvalidInput):
+    """No role of this repository has that name."""
+
+    code = "role-not-found"
+
+    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"there is no role {shorten(name)!r} here", hint=f"its roles: {', '.join(self.known)}")
+
+
 class InvalidArtifact(InvalidInput):
     """An artifact's length, hashes or custom data are not acceptable."""
 
@@ -132,7 +142,7 @@ class InvalidConfig(InvalidInput):
 
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"{path}: {reason}", hint="correct the file; rstuf changes it only when asked")
+        super().__init__(f"{path}: {reason}", hint="correct the file, then run the same command again")
 
 
 class InvalidKey(InvalidInput):
@@ -362,8 +372,9 @@ class FileMissing(StorageError):
 
     code = "file-missing"
 
-    def __init__(self, name: str) -> None:
-        super().__init__("read", name, "it does not exist")
+    def __init__(self, name: str, *, hint: str | None = None) -> None:
+        hint = hint or "check its name, or put it back; then run the same command again"
+        super().__init__("read", name, "it does not exist", hint=hint)
 
 
 class FileTooLarge(StorageError):
@@ -436,7 +447,7 @@ class PassphraseNeeded(SigningError):
         self.key = key
         super().__init__(
             f"the key {key} is encrypted and there is no passphrase for it",
-            hint=f"run it in a terminal, or pass --passphrase-file {key}=FILE",
+            hint=f"type it when a terminal asks for it, or pass --passphrase-file {key}=FILE",
         )
 
 
@@ -462,16 +473,6 @@ class NotEnoughSigners(SigningError):
             f"{role} needs {threshold} signatures and {available} can be made here{why}",
             hint="make the missing keys reachable and run it again",
         )
-
-
-class WaitingForSignatures(RstufError):
-    """The act is accepted and waits for people who sign elsewhere."""
-
-    code = "waiting-for-signatures"
-
-    def __init__(self, role: str, *, have: int, threshold: int) -> None:
-        self.role, self.have, self.threshold = role, have, threshold
-        super().__init__(f"{role} waits for signatures: {have} of {threshold}")
 
 
 # --- verification ----------------------------------------------------------------------------------------

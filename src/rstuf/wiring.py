@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,14 +14,15 @@ from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_do
 from rstuf.durable import How, make_directory, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
+    FileMissing,
     InvalidConfig,
     InvalidInput,
     InvalidPlan,
-    UnsafeDirectory,
     WorkspaceExists,
     WorkspaceNotFound,
 )
 from rstuf.model.settings import Phase
+from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import ArtifactStorage, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
@@ -83,8 +82,9 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     directory = find_workspace(start)
     if search is Search.HERE and directory != start.absolute() and directory.resolve() != start.resolve():
         raise WorkspaceNotFound(str(start), only=True)
-    _refuse_unsafe(directory if search is Search.UPWARDS else start)
+    refuse_unsafe(place_of(directory if search is Search.UPWARDS else start))
     config = read_config(directory)
+    refuse_unsafe(_parts_of(config))
     ports = _ports(config, _open_state(config, session), session)
     try:
         return Repository(ports)
@@ -97,10 +97,13 @@ def read_plan_file(path: Path) -> Plan:
     """The plan in a TOML file.
 
     Raises:
+        FileMissing: there is none.
         InvalidConfig, InvalidPlan: it cannot be read, or does not hold together.
     """
     from rstuf.repository.plan import read_plan
 
+    if not path.exists():
+        raise FileMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
     return read_plan(read_document(path))
 
 
@@ -120,9 +123,11 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
     inputs, directory = plan_file.absolute().parent, directory.absolute()
     plan = _anchored(read_plan_file(plan_file), inputs)
     _refuse_unusable_places(plan, directory)
+    loose = _refuse_unsafe_places(plan, directory)
     going_on = _is_begun(directory, plan, session)
     keys = KeyFileSource(directory, session.secrets, inputs=inputs)
     prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    tighten(loose)
     config = _make_workspace(directory, plan)
     state = _open_or_create_state(config, session)
     try:
@@ -131,9 +136,11 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
             ports.metadata.prepare()
         if ports.artifacts is not None:
             ports.artifacts.prepare()
-        return carry_out(ports, prepared)
+        report = carry_out(ports, prepared)
     finally:
         state.close()
+    notes = tuple(f"your group could write to {path}; now you alone can" for path in loose)
+    return replace(report, notes=(*notes, *report.notes))
 
 
 def _anchored(plan: Plan, inputs: Path) -> Plan:
@@ -163,16 +170,26 @@ def _refuse_unusable_places(plan: Plan, directory: Path) -> None:
             raise InvalidPlan(f"[repository] {where}", "what is served may not hold the workspace's keys or state")
 
 
+def _refuse_unsafe_places(plan: Plan, directory: Path) -> Sequence[Path]:
+    """What is there already must be safe, but for what a loose umask left: that is returned, to be tightened.
+
+    Raises:
+        UnsafeDirectory: others can write there on purpose, or something belongs to somebody else.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise WorkspaceExists(str(directory), "a file, not a directory")
+    artifacts = directory / plan.artifacts if plan.artifacts else None
+    parts = parts_of(directory, state=directory / "state.db", metadata=directory / plan.metadata, artifacts=artifacts)
+    return find_loose([*place_of(directory), *parts])
+
+
 def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     """Whether a ceremony of this plan was interrupted in `directory`; anything else there that is ours is refused.
 
     Raises:
         WorkspaceExists: a repository, or parts of one, are there.
         CeremonyUnfinished: the ceremony of another plan was interrupted there.
-        UnsafeDirectory: others can write into it.
     """
-    if directory.exists():
-        _refuse_unsafe(directory)
     if not (directory / FILE_NAME).exists():
         for name in ("state.db", plan.metadata):
             place = directory / name
@@ -253,21 +270,14 @@ def _ports(config: Config, state: StateStore, session: Session) -> Ports:
     )
 
 
-def _refuse_unsafe(directory: Path) -> None:
-    """A workspace is a real directory of its user's, into which nobody else can write.
-
-    Raises:
-        UnsafeDirectory: it isn't.
-    """
-    status = directory.lstat()
-    if stat.S_ISLNK(status.st_mode):
-        raise UnsafeDirectory(str(directory), "it is a symbolic link", hint="name the directory itself")
-    if not stat.S_ISDIR(status.st_mode):
-        raise WorkspaceExists(str(directory), "a file, not a directory")
-    if hasattr(os, "geteuid") and status.st_uid not in {os.geteuid(), 0}:
-        raise UnsafeDirectory(str(directory), "it belongs to another user")
-    if status.st_mode & 0o022:
-        raise UnsafeDirectory(str(directory), "others can write into it", hint=f"chmod go-w {directory}")
+def _parts_of(config: Config) -> list[Place]:
+    """What of a workspace must be safe, as its configuration has it."""
+    return parts_of(
+        config.directory,
+        state=config.path_of(config.state),
+        metadata=config.path_of(config.metadata),
+        artifacts=config.path_of(config.artifacts) if config.artifacts else None,
+    )
 
 
 class _OwnFiles:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from rstuf_cli.console import Console, Form, ReaderGone, Verbosity, escape
+from rstuf_cli.console import Console, Form, ReaderGone, Unwritable, Verbosity, escape
 from rstuf_cli.grammar import Verb, program
 from rstuf_cli.help import BEGIN, CARE, DAILY
 from rstuf_cli.run import Run, run_of
@@ -47,12 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_standard_descriptors()
     form = Form.JSON if _wants_json(arguments) else Form.TEXT
     console = Console(out=sys.stdout, err=sys.stderr, form=form)
-    code = _carry_out(Run(console), arguments)
+    run = Run(console)
+    code = _carry_out(run, arguments)
     try:
         console.flush()
-    except OSError as error:
+    except Unwritable as error:
         # What was not written was not said: that is no success.
-        return code or _tell(console, error)
+        if not code:
+            run.keeps("all that the command did; only its answer is lost")
+        told = _tell(console, error, run)
+        return code or told
     return code
 
 
@@ -84,10 +88,14 @@ def _rstuf(
         list[str] | None,
         typer.Option("--passphrase-fd", metavar="[KEY=]N", help="The same, from an open descriptor; repeatable."),
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", hidden=True, help="Answer yes to every question; today no command asks one.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Say which rstuf this is.")] = False,
 ) -> None:
     """A TUF repository from the command line."""
-    del repo, json, verbose, quiet, wait, accept_clock, passphrase_file, passphrase_fd  # the grammar has taken them
+    # The grammar has taken them.
+    del repo, json, verbose, quiet, wait, accept_clock, passphrase_file, passphrase_fd, yes
     run = run_of(ctx)
     if version:
         from importlib.metadata import version as version_of
@@ -100,7 +108,7 @@ def _rstuf(
             from rstuf_cli.failures import UsageFault
 
             raise UsageFault("missing command", hint="rstuf --help")
-        run.console.line(ctx.get_help())
+        run.console.page(ctx.get_help())
 
 
 def _carry_out(run: Run, arguments: Sequence[str]) -> int:
@@ -120,7 +128,7 @@ def _carry_out(run: Run, arguments: Sequence[str]) -> int:
         return _tell(run.console, error, run)
 
 
-def _tell(console: Console, error: BaseException, run: Run | None = None) -> int:
+def _tell(console: Console, error: BaseException, run: Run) -> int:
     """Say what went wrong; the exit code. Loaded only when something did."""
     from rstuf.errors import Interrupted
     from rstuf_cli.failures import failure_of, show_failure, usage_failure
@@ -130,15 +138,12 @@ def _tell(console: Console, error: BaseException, run: Run | None = None) -> int
         context = getattr(error, "ctx", None)
         failure = usage_failure(error.format_message(), command=context.command_path if context is not None else None)
     elif isinstance(error, KeyboardInterrupt):
-        failure = failure_of(Interrupted(run.interrupted if run is not None else "nothing was changed"))
+        failure = failure_of(Interrupted(run.interrupted))
     else:
         if debug:
             console.error([_escaped_traceback(error)])
         failure = failure_of(error, verbose=debug)
-    if run is None:
-        show_failure(console, failure, data={})
-    else:
-        show_failure(console, failure, kept=run.kept, data=run.kept_data)
+    show_failure(console, failure, kept=run.kept, data=run.kept_data)
     return int(failure.exit_code)
 
 
@@ -164,3 +169,5 @@ def _fill_standard_descriptors() -> None:
             if null != descriptor:
                 os.dup2(null, descriptor)
                 os.close(null)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115

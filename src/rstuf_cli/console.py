@@ -10,7 +10,6 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from enum import Enum, auto
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -56,11 +55,24 @@ class ReaderGone(Exception):
     """Nobody reads stdout any more: a command that only writes can stop."""
 
 
+class Unwritable(Exception):
+    """What should be on stdout cannot be written there.
+
+    Attributes:
+        reason: why, in the system's words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class _Stream:
     """One output stream and what it can show."""
 
     def __init__(self, file: TextIO | None) -> None:
         self.file, self.closed = file, file is None
+        self._fault: str | None = None
         self.colour = is_terminal(file) and not _without_colour()
         encoding = (getattr(file, "encoding", None) or "ascii").lower().replace("_", "-")
         self._signs = encoding in {"utf-8", "utf8"}
@@ -68,8 +80,7 @@ class _Stream:
     def write(self, text: str) -> None:
         """Write `text`; once its reader has gone, or it failed, nothing any more.
 
-        Raises:
-            OSError: it cannot be written for another reason than that nobody reads it.
+        No work is broken off because its answer cannot be written: that is said at its end, by `check`.
         """
         if self.file is None or self.closed:
             return
@@ -79,8 +90,17 @@ class _Stream:
         self._guarded(lambda file: file.write(text))
 
     def flush(self) -> None:
-        """Hand over what is buffered; raises as `write` does."""
+        """Hand over what is buffered."""
         self._guarded(lambda file: file.flush())
+
+    def check(self) -> None:
+        """
+        Raises:
+            Unwritable: something could not be written, for another reason than that nobody reads it. Said once.
+        """
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise Unwritable(fault)
 
     def _guarded(self, act: Callable[[TextIO], object]) -> None:
         if self.file is None or self.closed:
@@ -89,9 +109,9 @@ class _Stream:
             act(self.file)
         except BrokenPipeError:
             self._close()
-        except OSError:
+        except OSError as error:
             self._close()
-            raise
+            self._fault = (error.strerror or type(error).__name__).lower()
 
     def _close(self) -> None:
         self.closed = True
@@ -105,14 +125,6 @@ class _Stream:
         os.close(null)
 
 
-class _Remarks(_Stream):
-    """A stream whose failure has nobody left to hear of it."""
-
-    def _guarded(self, act: Callable[[TextIO], object]) -> None:
-        with suppress(OSError):
-            super()._guarded(act)
-
-
 class Console:
     """The two streams of a command."""
 
@@ -124,7 +136,8 @@ class Console:
         form: Form = Form.TEXT,
         verbosity: Verbosity = Verbosity.USUAL,
     ) -> None:
-        self._out, self._err = _Stream(out), _Remarks(err)
+        # A failure of stderr has nobody left to hear of it.
+        self._out, self._err = _Stream(out), _Stream(err)
         self.form, self.verbosity = form, verbosity
         self._in_list = False
 
@@ -155,6 +168,10 @@ class Console:
         """One line of a command's answer for people, safe as it stands. Silent where a document is written instead."""
         if not self.is_json:
             self._out.write(text + "\n")
+
+    def page(self, text: str) -> None:
+        """Help, for people, whatever else is asked for."""
+        self._out.write(text + "\n")
 
     def prose(self, text: str, *, indent: int) -> None:
         """A line without colours that may be long: on a terminal it goes on `indent` columns in, at a word's end."""
@@ -197,7 +214,9 @@ class Console:
         """
         Raises:
             ReaderGone: nobody reads stdout any more.
+            Unwritable: it does not take what is written.
         """
+        self._out.check()
         if self._out.closed and self._out.file is not None:
             raise ReaderGone
 
@@ -218,6 +237,11 @@ class Console:
         for each in lines:
             self._err.write(each + "\n")
 
+    def warning(self, text: str) -> None:
+        """Something that needs a person, safe as it stands; said however quiet it is, as errors are."""
+        first, *rest = self.fold(f"! {text}", indent=2)
+        self.error([self.paint_error("!", Style.WARN) + first[1:], *rest])
+
     def fold(self, text: str, *, indent: int) -> list[str]:
         """`text` as lines for `error`; on a terminal, those after the first begin `indent` columns in."""
         return _wrapped(text, self._err.file, indent)
@@ -234,10 +258,11 @@ class Console:
         """Hand over what is buffered.
 
         Raises:
-            OSError: it cannot be written.
+            Unwritable: stdout does not take it.
         """
         self._out.flush()
         self._err.flush()
+        self._out.check()
 
 
 def escape(text: str) -> str:

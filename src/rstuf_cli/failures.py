@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rstuf import errors
-from rstuf_cli.console import MAX_MESSAGE, Console, Style, escape_message
+from rstuf_cli.console import MAX_MESSAGE, Console, Style, Unwritable, escape_message
 from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.wording import number
 
@@ -51,6 +51,9 @@ def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
         return _known(error)
     if isinstance(error, UsageFault):
         return Failure("usage", error.message, ExitCode.USAGE, hint=error.hint)
+    if isinstance(error, Unwritable):
+        hint = "let it go to a file or a terminal that takes it"
+        return Failure("storage-error", f"cannot write to stdout: {error.reason}", ExitCode.STORAGE, hint=hint)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename is not None else ""
         reason = error.strerror or type(error).__name__

@@ -16,6 +16,8 @@ from rstuf_cli.help import command_help, group_help
 from rstuf_cli.run import run_of
 
 _ROOT_ONLY: Final = frozenset({"version", "help"})
+# What may name a file: such names are bytes, and need not be text.
+_FILES: Final = frozenset({"repo", "passphrase_file", "custom"})
 
 
 class Verb(NamedTuple):
@@ -40,6 +42,9 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_common(ctx, super().get_params(ctx))
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return _on_our_console(super().get_help_option(ctx))
+
     def get_help(self, ctx: Any) -> str:
         return command_help(ctx, super().get_params(ctx))
 
@@ -54,6 +59,9 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_common(ctx, super().get_params(ctx))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _on_our_console(super().get_help_option(ctx))
 
     def get_help(self, ctx: Any) -> str:
         return group_help(ctx, super().get_params(ctx))
@@ -115,6 +123,19 @@ def program(callback: Callable[..., None], verbs: Iterable[Verb], *, nouns: Mapp
     return root
 
 
+def _on_our_console(option: Any) -> Any:
+    """The option that shows help, where all output goes, so that an output that fails is told in the same words."""
+
+    def show(ctx: Any, _param: Any, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            run_of(ctx).console.page(ctx.get_help())
+            ctx.exit()
+
+    if option is not None:
+        option.callback = show
+    return option
+
+
 def _with_common(ctx: Any, own: list[Any]) -> list[Any]:
     """A command's own parameters, and those of the program that are not among them."""
     common = ctx.find_root().command.params if ctx.parent is not None else ()
@@ -159,7 +180,7 @@ class _Plain:
 
     def _one(self, value: Any, param: Any, ctx: Any) -> Any:
         kind = self._kind
-        if isinstance(value, kind):
+        if isinstance(value, kind) and kind is not str:
             return value
         if kind is int:
             return _whole(value, param, ctx)
@@ -168,9 +189,19 @@ class _Plain:
             if value not in names:
                 raise typer.BadParameter(f"{value!r} is not one of {', '.join(names)}", ctx=ctx, param=param)
             return names[value]
+        if kind is str and param.name not in _FILES and not _is_text(value):
+            raise typer.BadParameter("it is not UTF-8 text", ctx=ctx, param=param)
         if kind is Path and ("\0" in value or not value):
             raise typer.BadParameter("it cannot be the name of a file", ctx=ctx, param=param)
         return kind(value)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _whole(value: str, param: Any, ctx: Any) -> int:

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
+    from rstuf import Secrets
+
 TRIES: Final = 3
+SHORT: Final = 12
+FEW: Final = 5
 
 
 class Passphrases:
-    """Asks for passphrases, and knows until the command ends which key was answered how.
+    """A person who is asked for passphrases, as `Secrets`.
 
-    A command that opens its keys again after a mistyped passphrase asks only for the mistyped one.
+    What was answered is known until the command ends: a key that is opened twice is asked for once.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,23 +37,30 @@ class Passphrases:
         self._console, self._clock = console, clock
         self._answers: dict[str, bytes] = {}
         self._failures: dict[str, int] = {}
+        self._without: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
-    def ask(self, key: str, new: bool) -> bytes:
-        """The passphrase of a key, typed twice where it is a new one.
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        """What is typed, twice where it is a new one.
 
         Raises:
-            PassphraseNeeded: there is no terminal after all, or nothing was typed.
+            PassphraseNeeded: there is no terminal after all, or they do not have it.
             KeyboardInterrupt: the person pressed Ctrl-C.
         """
+        if key in self._without:
+            raise PassphraseNeeded(key)
         if key not in self._answers:
             started = self._clock()
             with no_echo():
-                answer = self._choose(key) if new else self._type(f"passphrase of {escape(key)}:", key)
-            self._answers[key] = answer.encode()
+                answer = self._choose(key) if new else self._recall(key)
             self.waited += self._clock() - started
+            if not answer:
+                self._without.add(key)
+                raise PassphraseNeeded(key)
+            # What a terminal sent that is no UTF-8 is taken as it came.
+            self._answers[key] = answer.encode("utf-8", "surrogateescape")
         return self._answers[key]
 
     def may_try_again(self, key: str) -> bool:
@@ -57,27 +68,68 @@ class Passphrases:
         if self._answers.pop(key, None) is None:
             return False
         self._failures[key] = self._failures.get(key, 0) + 1
-        return self._failures[key] < TRIES
+        if self._failures[key] >= TRIES:
+            self._without.add(key)
+            return False
+        self._console.note(f"that does not open the key {escape(key)}; try again")
+        return True
 
     def forget(self) -> None:
         """Let go of every answer."""
         self._answers.clear()
 
     def _choose(self, key: str) -> str:
+        """A new passphrase; "" when none was chosen."""
         for _ in range(TRIES):
-            first = self._type(f"new passphrase for {escape(key)}:", key)
-            if first == self._type("the same once more:", key):
+            first = ask_hidden(f"new passphrase for {escape(key)}:")
+            if not first:
+                self._console.note("a passphrase cannot be empty")
+            elif first == ask_hidden("the same once more:"):
                 return first
-            self._console.note("the two are not the same")
-        raise PassphraseNeeded(key)
+            else:
+                self._console.note("the two are not the same")
+        return ""
 
-    def _type(self, question: str, key: str) -> str:
-        for _ in range(TRIES):
+    def _recall(self, key: str) -> str:
+        """The passphrase of a key that is there; "" when the person does not have it."""
+        question = f"passphrase of {escape(key)}:"
+        answer = ask_hidden(question)
+        if not answer:
+            self._console.note("nothing was typed; Enter once more goes on without this key")
             answer = ask_hidden(question)
-            if answer:
-                return answer
-            self._console.note("a passphrase cannot be empty")
-        raise PassphraseNeeded(key)
+        return answer
+
+
+class WarnsOfWeak:
+    """Passes passphrases on, as `Secrets`, and says when a new one is easily guessed."""
+
+    def __init__(self, secrets: Secrets, console: Console) -> None:
+        self._secrets, self._console = secrets, console
+
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        """As it was given or typed; see `Secrets`."""
+        found = self._secrets.passphrase(key, new=new)
+        reason = weakness(found) if new else None
+        if reason is not None:
+            self._console.warning(
+                f"the passphrase of {escape(key)} {reason}: whoever copies the key's file can try all of these, "
+                "unseen and without end; five random words are better"
+            )
+        return found
+
+    def may_try_again(self, key: str) -> bool:
+        """See `Secrets`."""
+        return self._secrets.may_try_again(key)
+
+
+def weakness(passphrase: bytes) -> str | None:
+    """Why a passphrase is easily guessed, if it is; says nothing of the passphrase that helps in guessing it."""
+    text = passphrase.decode("utf-8", "replace")
+    if len(text) < SHORT:
+        return f"has fewer than {SHORT} characters"
+    if len(set(text)) < FEW:
+        return f"has fewer than {FEW} different characters"
+    return None
 
 
 def person_is_there() -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -19,8 +19,6 @@ from rstuf_cli.console import Console, Form, Verbosity, escape
 if TYPE_CHECKING:
     from rstuf_cli.progress import CommandProgress
     from rstuf_cli.prompts import Passphrases
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class Options:
         wait: seconds that a lock is waited for.
         accept_clock: the person vouches for the clock.
         passphrase_file, passphrase_fd: as they were written, all of them.
+        yes: every question is answered beforehand. No command asks one yet; scripts may say so all the same.
     """
 
     repo: str | None = None
@@ -42,6 +41,7 @@ class Options:
     accept_clock: bool = False
     passphrase_file: Sequence[str] = ()
     passphrase_fd: Sequence[str] = ()
+    yes: bool = False
 
     def joined(self, given: Mapping[str, Any]) -> Options:
         """These, with what was given further right on the command line: lists grow, the rest is replaced."""
@@ -98,17 +98,17 @@ class Run:
         Raises:
             InvalidInput, UnsafeDirectory: a passphrase cannot be read from where it should be.
         """
-        from rstuf_cli.prompts import Passphrases, person_is_there
+        from rstuf_cli.prompts import Passphrases, WarnsOfWeak, person_is_there
 
         options = self.options
-        ask = None
+        _keep_no_core()
         if person_is_there():
             self._asked = self._asked or Passphrases(self.console)
-            ask = self._asked.ask
+        secrets = rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, self._asked)
         return rstuf.Session(
             purpose=self.purpose,
             actor=actor(),
-            secrets=rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, ask),
+            secrets=WarnsOfWeak(secrets, self.console),
             wait=timedelta(seconds=options.wait),
             clock_trust=rstuf.ClockTrust.ACCEPTED if options.accept_clock else rstuf.ClockTrust.USUAL,
             progress=self.progress,
@@ -128,22 +128,6 @@ class Run:
         named = bool(self.options.repo or os.environ.get("RSTUF_REPO"))
         search = rstuf.Search.HERE if named else rstuf.Search.UPWARDS
         return rstuf.open_repository(self.directory, self.session(), search=search)
-
-    def patiently(self, act: Callable[[], T]) -> T:
-        """`act`, and again when a passphrase was mistyped at a prompt: nothing has happened then.
-
-        Raises:
-            WrongPassphrase: it was mistyped three times, or did not come from a person.
-        """
-        from rstuf.errors import WrongPassphrase
-
-        while True:
-            try:
-                return act()
-            except WrongPassphrase as error:
-                if self._asked is None or not self._asked.may_try_again(error.key):
-                    raise
-                self.console.note(f"that does not open the key {error.key}; try again")
 
     def keeps(self, what: str, **data: Any) -> None:
         """From here on, a failure tells that `what` stays done; `data` joins the error document."""
@@ -181,3 +165,14 @@ def actor() -> str:
         user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "unknown")
     host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     return f"{user}@{host}" if host else user
+
+
+def _keep_no_core() -> None:
+    """Should this process crash, no copy of its memory, and of passphrases in it, goes to the disk."""
+    try:
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+    except (ImportError, OSError, ValueError):
+        return

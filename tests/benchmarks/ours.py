@@ -20,6 +20,9 @@ class _NoSecrets:
     def passphrase(self, key: str, *, new: bool) -> bytes:
         raise AssertionError(f"asked for the passphrase of {key}")
 
+    def may_try_again(self, key: str) -> bool:
+        return False
+
 
 def make(place: Path, *, bits: int) -> None:
     """An empty repository, its ceremony done."""

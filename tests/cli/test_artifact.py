@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Cli, tree
 
+import rstuf
 from rstuf_cli.imports import ImportFormat, guess
 from rstuf_cli.run import Run
 
@@ -308,7 +309,7 @@ def test_interrupted_before_and_after_accepting(cli: Cli, workspace: Path, monke
         done = cli("artifact", "add", "one.txt")
     assert (done.code, done.err) == (130, "error: interrupted; nothing was taken\n")
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "patiently", interrupt)
+        patch.setattr(rstuf.Repository, "publish", interrupt)
         done = cli("artifact", "add", "one.txt")
     assert done.code == 130
     assert "kept:  1 artifact accepted; rstuf publish makes it visible to clients\n" in done.err

@@ -98,7 +98,7 @@ def test_no_terminal_and_no_passphrase(cli: Cli, plan: Path) -> None:
     plan.write_text(ENCRYPTED)
     done = cli("ceremony", "--plan", plan)
     assert (done.code, done.out) == (1, "")
-    assert "hint:  run it in a terminal, or pass --passphrase-file alice=FILE" in done.err
+    assert "hint:  type it when a terminal asks for it, or pass --passphrase-file alice=FILE" in done.err
     assert cli("ceremony", "--plan", plan, "--json").document["error"]["code"] == "passphrase-needed"
     assert tree(Path.cwd()) == {}
 

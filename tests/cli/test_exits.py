@@ -37,7 +37,6 @@ def test_codes_are_those_of_the_documentation() -> None:
     [
         (errors.WorkspaceNotFound("/x"), 1),
         (errors.VerificationFailed(["x"]), 3),
-        (errors.WaitingForSignatures("root", have=1, threshold=2), 4),
         (errors.Locked("publish", holder=None, waited=1), 5),
         (errors.FileMissing("x"), 6),
         (errors.Interrupted("x"), 130),

@@ -178,6 +178,56 @@ def test_usage_errors(argv: list[str], cli: Cli, workspace: Path) -> None:
         assert as_data.document["error"]["code"] == "usage"
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["artifact", "list", "--prefix", "{}"],
+        ["artifact", "list", "--after", "{}"],
+        ["artifact", "show", "{}"],
+        ["artifact", "remove", "a", "{}"],
+        ["artifact", "add", "rstuf.toml", "--prefix", "{}"],
+        ["artifact", "add", "--path", "{}", "--length", "1", "--hash", "sha256:00"],
+        ["renew", "--force", "{}"],
+        ["verify", "--url", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_words_that_are_no_text_are_usage_errors(argv: list[str], cli: Cli, workspace: Path) -> None:
+    """Bytes that are no UTF-8 come in as lone surrogates; no path, role or URL has those."""
+    done = cli(*[each.replace("{}", "a\udcffb") for each in argv])
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert "it is not UTF-8 text" in done.err
+
+
+def test_names_of_files_need_not_be_text(cli: Cli, made_once: Path, tmp_path: Path) -> None:
+    """A workspace and a plan may lie anywhere that the file system has a name for."""
+    import shutil
+
+    odd = tmp_path / "odd\udcff"
+    shutil.copytree(made_once, odd)
+    for argv in (["status"], ["renew", "--force", "timestamp"], ["verify"], ["artifact", "list"]):
+        assert cli("--repo", odd, *argv).code == 0, argv
+        assert cli("--repo", odd, *argv, "--json").code == 0, argv
+    (tmp_path / "plan\udcff.toml").write_text(DEMO)
+    assert cli("ceremony", "--plan", tmp_path / "plan\udcff.toml", "--dry-run").code == 0
+    assert cli("ceremony", "--plan", tmp_path / "none\udcff.toml").code == ExitCode.STORAGE
+    assert cli("status", "--repo", tmp_path / "none\udcff").code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize("argv", [["--json", "--help"], ["--help", "--json"], ["status", "--json", "-h"]], ids=" ".join)
+def test_help_is_for_people(argv: list[str], cli: Cli) -> None:
+    """Help is text, whatever else is asked for."""
+    done = cli(*argv)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("rstuf")
+
+
+def test_answering_beforehand(cli: Cli, filled: Path) -> None:
+    """Scripts that say --yes to everything are understood, and help does not speak of what nothing asks."""
+    assert cli("artifact", "remove", "--yes", "a.txt").code == 0
+    assert "--yes" not in cli("--help").out + cli("artifact", "remove", "--help").out
+
+
 def test_a_mistyped_command_is_recognised(cli: Cli) -> None:
     """A near miss names what was meant."""
     assert "Did you mean 'status'?" in cli("staus").err

@@ -60,7 +60,12 @@ def test_renewal_by_name(cli: Cli, filled: Path) -> None:
         "snapshot",
         "timestamp",
     }
-    assert cli("renew", "--force", "nobody").code == 1
+    unknown = cli("renew", "--force", "nobody")
+    assert unknown.code == 1
+    assert unknown.err.splitlines() == [
+        "error: there is no role 'nobody' here",
+        "hint:  its roles: root, targets, snapshot, timestamp, bins (all of them)",
+    ]
 
 
 def test_renewal_that_waits_for_people(cli: Cli, filled: Path, later: Later) -> None:
@@ -71,11 +76,23 @@ def test_renewal_that_waits_for_people(cli: Cli, filled: Path, later: Later) -> 
     done = cli("renew")
     assert done.code == 4
     assert "✓ 4 bins, targets, snapshot and timestamp signed again" in done.out
-    assert done.err.startswith("! root is due and cannot be signed here; it expires in 65 days")
+    assert done.err.startswith("! root is due and waits for the keys alice and bob; it expires in 65 days")
     assert "    alice: " in done.err
     again = cli("renew", "--json")
     assert (again.code, again.document["waiting"][0]["role"]) == (4, "root")
+    assert again.document["waiting"][0]["reason"] == "due"
     assert set(again.document["waiting"][0]["missing"]) == {"alice", "bob"}
+
+
+def test_what_was_asked_for_and_waits_is_not_called_due(cli: Cli, filled: Path) -> None:
+    """Root is named, not due, and its keys are away: what is said is that they are missing, and whose they are."""
+    for name in ("alice", "bob"):
+        (filled / "keys" / f"{name}.key").rename(filled / f"{name}.away")
+    done = cli("renew", "--force", "root")
+    assert done.code == 4
+    assert done.err.startswith("! root cannot be signed again without the keys alice and bob; it expires in 365 days")
+    assert "due" not in done.err
+    assert cli("renew", "--force", "root", "--json").document["waiting"][0]["reason"] == "forced"
 
 
 def test_status(cli: Cli, filled: Path) -> None:

@@ -56,12 +56,58 @@ def test_a_reader_that_leaves_changes_no_verdict(filled: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("argv", [["status"], ["status", "--json"], ["artifact", "list"], ["--help"]], ids=" ".join)
-def test_data_that_cannot_be_written_is_no_success(argv: list[str], filled: Path) -> None:
-    """What was not written was not said: exit 6, and why."""
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["artifact", "list"],
+        ["artifact", "list", "--json"],
+        ["artifact", "show", "a.txt"],
+        ["artifact", "remove", "a.txt"],
+        ["publish", "--dry-run"],
+        ["publish"],
+        ["renew", "--force", "timestamp"],
+        ["verify"],
+        ["demo", "new"],
+        ["--help"],
+        ["artifact", "add", "--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_data_that_cannot_be_written_is_no_success(argv: list[str], buffered: bool, filled: Path) -> None:
+    """What was not written was not said: exit 6, once, and why; what the command did is not broken off."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
     with open("/dev/full", "wb") as full:
-        done = rstuf(*argv, capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert (done.returncode, done.stderr) == (6, b"error: no space left on device\n")
+        done = rstuf(*argv, capture_output=False, stdout=full, stderr=subprocess.PIPE, env=environment)
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode == 6
+    assert lines[0] == "error: cannot write to stdout: no space left on device"
+    assert lines[-1] == "hint:  let it go to a file or a terminal that takes it"
+    assert lines[1:-1] in ([], ["kept:  all that the command did; only its answer is lost"])
+    if argv[0] == "demo":
+        assert Path("new/metadata/timestamp.json").exists()
+    if argv[1:] == ["remove", "a.txt"]:
+        assert b"a.txt" not in rstuf("artifact", "list").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_verdict_outlives_its_words(filled: Path) -> None:
+    """An exit code that says something is wrong stays, and that its reasons are lost is said."""
+    next(filled.glob("metadata/1.bins-*.json")).unlink()
+    with open("/dev/full", "wb") as full:
+        done = rstuf("verify", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"error: cannot write to stdout: no space left on device\n")
+
+
+def test_nothing_comes_in_from_a_closed_stdin(filled: Path) -> None:
+    """A command that reads a closed stdin finds it empty."""
+    script = f"exec {sys.executable} -m rstuf_cli artifact import - --format ndjson <&-"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, b"Traceback" in done.stderr, b"defect" in done.stderr) == (0, False, False)
 
 
 def test_closed_descriptors(filled: Path) -> None:

@@ -9,131 +9,16 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PLAN, Cli
 
-from rstuf.errors import PassphraseNeeded, WrongPassphrase
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, Verbosity
 from rstuf_cli.progress import SilentProgress, StepLines, TerminalProgress, progress_for
-from rstuf_cli.prompts import Passphrases
-from rstuf_cli.run import Run
-
-
-class Person:
-    """Types the next of some answers whenever asked."""
-
-    def __init__(self, *answers: str) -> None:
-        self.answers, self.questions = list(answers), list[str]()
-
-    def __call__(self, question: str) -> str:
-        self.questions.append(question)
-        return self.answers.pop(0)
-
-
-@pytest.fixture
-def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
-    """A person is there and types these answers."""
-
-    def is_there(*answers: str) -> Person:
-        person = Person(*answers)
-        monkeypatch.setattr(prompts, "ask_hidden", person)
-        monkeypatch.setattr(prompts, "person_is_there", lambda: True)
-        return person
-
-    return is_there
-
-
-@pytest.fixture
-def notes() -> tuple[Console, io.StringIO]:
-    """A console whose stderr can be read."""
-    err = io.StringIO()
-    return Console(out=None, err=err), err
-
-
-def test_a_new_passphrase_is_typed_twice(typing: Callable[..., Person], notes: tuple[Console, io.StringIO]) -> None:
-    """Two different answers are asked for again; what both say is taken, and asked for once."""
-    person = typing("one", "two", "three", "three")
-    asked = Passphrases(notes[0])
-    assert asked.ask("vault", True) == b"three"
-    assert asked.ask("vault", True) == b"three"
-    assert person.questions == ["new passphrase for vault:", "the same once more:"] * 2
-    assert notes[1].getvalue() == "the two are not the same\n"
-    assert "three" not in repr(asked)
-
-
-def test_an_empty_passphrase_is_none(typing: Callable[..., Person], notes: tuple[Console, io.StringIO]) -> None:
-    """Nothing typed, three times, is no passphrase."""
-    typing("", "", "")
-    with pytest.raises(PassphraseNeeded):
-        Passphrases(notes[0]).ask("vault", False)
-
-
-def test_a_question_shows_no_control_character(
-    typing: Callable[..., Person], notes: tuple[Console, io.StringIO]
-) -> None:
-    """The name of a key comes from outside."""
-    person = typing("x")
-    Passphrases(notes[0]).ask("a\x1b[31m", False)
-    assert person.questions == ["passphrase of a\\x1b[31m:"]
-
-
-def test_three_wrong_tries(typing: Callable[..., Person], notes: tuple[Console, io.StringIO]) -> None:
-    """A mistyped passphrase is asked for again, twice; then it is an error. Other keys are not asked for again."""
-    person = typing("right", "w1", "w2", "w3")
-    run = Run(notes[0])
-    secrets = run.session().secrets
-    tries = []
-
-    def act() -> None:
-        tries.append((secrets.passphrase("good", new=False), secrets.passphrase("bad", new=False)))
-        raise WrongPassphrase("bad")
-
-    with pytest.raises(WrongPassphrase):
-        run.patiently(act)
-    assert tries == [(b"right", b"w1"), (b"right", b"w2"), (b"right", b"w3")]
-    assert len(person.questions) == 4
-    assert notes[1].getvalue().count("try again") == 2
-
-
-def test_a_passphrase_from_a_file_is_not_asked_for_again(notes: tuple[Console, io.StringIO]) -> None:
-    """Only a person can mistype: what was given beforehand is wrong at once."""
-    calls = []
-
-    def act() -> None:
-        calls.append(1)
-        raise WrongPassphrase("x")
-
-    with pytest.raises(WrongPassphrase):
-        Run(notes[0]).patiently(act)
-    assert len(calls) == 1
-
-
-def test_a_wrong_passphrase_is_mended_at_the_prompt(
-    typing: Callable[..., Person], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Publishing with an encrypted online key goes on after a mistake; after three, what was accepted is kept."""
-    plan = tmp_path / "plan.toml"
-    head, _, tail = PLAN.rpartition("encrypt = false\n")
-    plan.write_text(head + tail)
-    typing("open sesame", "open sesame")
-    assert cli("ceremony", "--plan", plan).code == 0
-    for name in ("one.txt", "two.txt"):
-        Path(name).write_text(name)
-    typing("mistake", "open sesame")
-    done = cli("artifact", "add", "one.txt")
-    assert (done.code, done.err) == (0, "that does not open the key online; try again\n")
-    typing("a", "b", "c")
-    refused = cli("artifact", "add", "two.txt")
-    assert (refused.code, refused.out) == (1, "")
-    assert refused.err.splitlines()[-2:] == [
-        "error: the passphrase does not open the key online",
-        "kept:  1 artifact accepted; rstuf publish makes it visible to clients",
-    ]
 
 
 def test_questionary_reads_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:

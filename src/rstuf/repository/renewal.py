@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from rstuf.errors import InvalidRoleName, SigningError, UnsafeDirectory, WrongPassphrase
+from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.names import TIMESTAMP, RoleName
@@ -42,7 +42,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         force: names of roles; "bins" stands for all bins.
 
     Raises:
-        InvalidRoleName: `force` names a role that is not here.
+        RoleNotFound: `force` names a role that is not here.
         SigningError: an online key cannot be reached.
         StorageError, ReleaseRefused: clients still see what they saw.
     """
@@ -93,7 +93,7 @@ def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: C
         if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
             keys = authority.role_keys(role.name, role.kind)
             if keys.keyids != online and not _can_sign(desk, role.name, keys):
-                due.waiting.append(WaitingRole(role.name, role.expires, desk.reasons(keys)))
+                due.waiting.append(WaitingRole(role.name, role.expires, desk.reasons(keys), reason))
                 continue
         if role.kind is RoleKind.ROOT:
             due.root = reason
@@ -110,8 +110,9 @@ def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:
             continue
         try:
             found.append(reader.role(RoleName(name)))
-        except KeyError:
-            raise InvalidRoleName(name, "there is no role with this name here") from None
+        except (KeyError, UnicodeEncodeError):
+            known = [role.name for role in reader.roles() if role.kind is not RoleKind.BIN]
+            raise RoleNotFound(name, known=[*known, f"{PREFIX} (all of them)"]) from None
     return found
 
 

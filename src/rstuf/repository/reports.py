@@ -104,11 +104,17 @@ class PublicationReport:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRole:
-    """A role that is due and cannot be signed here; `missing` says for each key why."""
+    """A role that was to be signed and cannot be here.
+
+    Attributes:
+        missing: for each of its keys that is not at hand, by its name: why.
+        reason: why it was to be signed: because it is due, or because it was asked for.
+    """
 
     name: RoleName
     expires: datetime | None
     missing: Mapping[str, str]
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

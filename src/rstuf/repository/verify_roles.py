@@ -156,8 +156,9 @@ class RoleCheck:
             self._complaints.damaged("it has no periods, so it cannot be signed again", role=key)
         elif role.expires is not None and role.signed_at is not None and role.sign_by is not None:
             # They may have been changed since: then the next version follows them.
-            if role.expires > role.signed_at + periods.expires:
-                self._complaints.note(Note.PERIODS_DIFFER, "it lives longer than its periods say", role=name)
+            if role.expires != role.signed_at + periods.expires:
+                message = "it expires earlier or later than its periods say"
+                self._complaints.note(Note.PERIODS_DIFFER, message, role=name)
             if role.sign_by > role.expires - periods.renew_before:
                 self._complaints.note(Note.PERIODS_DIFFER, "it is due later than its periods say", role=name)
 

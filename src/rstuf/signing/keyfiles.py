@@ -7,6 +7,7 @@ its public half lies beside it for whoever needs to be given it.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Final
@@ -66,7 +67,9 @@ def read_private(path: Path) -> Container:
     container = parse_container(data, where=str(path))
     if not container.encrypted and os.name == "posix" and mode & 0o077:
         raise UnsafeDirectory(
-            str(path), "it is an unencrypted private key that others can read", hint=f"chmod 600 {path}"
+            str(path),
+            "it is an unencrypted private key that others can read",
+            hint=f"chmod 600 {shlex.quote(str(path))}",
         )
     return container
 
@@ -93,7 +96,10 @@ def check_place(path: Path) -> None:
     if status.st_uid not in {0, os.geteuid()}:
         reason, hint = "it belongs to another user, who could put another key in place of ours", None
     elif status.st_mode & 0o022:
-        reason, hint = "others can write to it, and put another key in place of ours", f"chmod go-w {path.parent}"
+        reason, hint = (
+            "others can write to it, and put another key in place of ours",
+            f"chmod go-w {shlex.quote(str(path.parent))}",
+        )
     else:
         return
     raise UnsafeDirectory(str(path.parent), reason, hint=hint)

@@ -7,17 +7,15 @@ it is in no `repr`, error, log or file.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rstuf.errors import InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
 from rstuf.repository.interfaces import Secrets
 
 MAX_PASSPHRASE_BYTES: Final = 4096
-
-Ask = Callable[[str, bool], bytes]
-"""Asks a person: the key's name, and whether a new passphrase is chosen (then it is typed twice)."""
 
 
 class NoSecrets:
@@ -30,6 +28,10 @@ class NoSecrets:
             PassphraseNeeded: always.
         """
         raise PassphraseNeeded(key)
+
+    def may_try_again(self, key: str) -> bool:
+        """Never."""
+        return False
 
 
 class FixedSecrets:
@@ -58,14 +60,18 @@ class FixedSecrets:
             raise PassphraseNeeded(key)
         return found
 
+    def may_try_again(self, key: str) -> bool:
+        """Never: what was given beforehand stays what it is."""
+        return False
+
 
 class AskingSecrets:
-    """Takes what was given beforehand and asks for the rest, each time anew: a wrong answer is not remembered."""
+    """Takes what was given beforehand and leaves the rest to whoever can ask a person."""
 
-    __slots__ = ("_ask", "_given")
+    __slots__ = ("_given", "_person")
 
-    def __init__(self, given: Secrets, ask: Ask) -> None:
-        self._given, self._ask = given, ask
+    def __init__(self, given: Secrets, person: Secrets) -> None:
+        self._given, self._person = given, person
 
     def passphrase(self, key: str, *, new: bool) -> bytes:
         """The one given, else the answer.
@@ -73,14 +79,21 @@ class AskingSecrets:
         Raises:
             PassphraseNeeded: whoever was asked has none.
         """
+        found = self._found(key, new=new)
+        return self._person.passphrase(key, new=new) if found is None else found
+
+    def may_try_again(self, key: str) -> bool:
+        """Where a person mistyped it, that is for them to say."""
+        return self._found(key, new=False) is None and self._person.may_try_again(key)
+
+    def _found(self, key: str, *, new: bool) -> bytes | None:
         try:
             return self._given.passphrase(key, new=new)
         except PassphraseNeeded:
-            pass
-        return self._ask(key, new)
+            return None
 
 
-def load_secrets(files: Sequence[str], fds: Sequence[str], ask: Ask | None) -> Secrets:
+def load_secrets(files: Sequence[str], fds: Sequence[str], person: Secrets | None) -> Secrets:
     """The passphrases that a command line names, read at once, before any work begins.
 
     Args:
@@ -88,7 +101,7 @@ def load_secrets(files: Sequence[str], fds: Sequence[str], ask: Ask | None) -> S
             key's name unless it holds a `/` (or `\\`): `./a=b` is a file.
         fds: values of `--passphrase-fd`: `N` or `KEY=N`. Of one descriptor that is named several times, each name takes
             the next line.
-        ask: asks a person for what is not given; None where nobody can be asked.
+        person: asks somebody for what is not given; None where nobody can be asked.
 
     Raises:
         InvalidInput: one cannot be read, or two are given for one key.
@@ -109,7 +122,7 @@ def load_secrets(files: Sequence[str], fds: Sequence[str], ask: Ask | None) -> S
         else:
             given[name.casefold()] = passphrase
     fixed = FixedSecrets(default, given)
-    return fixed if ask is None else AskingSecrets(fixed, ask)
+    return fixed if person is None else AskingSecrets(fixed, person)
 
 
 def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
@@ -128,14 +141,15 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it has no usable name"
-        raise InvalidInput(f"{where} cannot be opened: {reason}") from None
+        hint = "name a file that you alone can read, with one line in it"
+        raise InvalidInput(f"{where} cannot be opened: {reason.lower()}", hint=hint) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise InvalidInput(f"{where} is not a regular file")
         if os.name == "posix" and status.st_mode & 0o077:
             raise UnsafeDirectory(
-                os.fspath(path), "others can read this passphrase", hint=f"chmod 600 {os.fspath(path)}"
+                os.fspath(path), "others can read this passphrase", hint=f"chmod 600 {shlex.quote(os.fspath(path))}"
             )
         data = _read(descriptor, where)
     finally:
@@ -197,7 +211,8 @@ def _of_file(option: str) -> tuple[str | None, bytes]:
 def _of_fd(option: str) -> tuple[str | None, bytes]:
     name, number = _split(option)
     if not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise InvalidInput(f"{shorten(option)!r} does not name a descriptor", hint="write N or KEY=N, with a number N")
+        # It is not repeated: somebody may have written the passphrase itself.
+        raise InvalidInput("a passphrase descriptor is not a number", hint="write N or KEY=N, with a number N")
     return name, read_passphrase_fd(int(number))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rstuf.errors import InvalidKey, SignerUnavailable, SigningError, shorten
+from rstuf.errors import InvalidKey, SignerUnavailable, SigningError, WrongPassphrase, shorten
 from rstuf.metadata.key_identity import check_key, key_identity, public_key
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.repository.interfaces import NewKey, RoleSigner, Secrets
@@ -218,8 +218,14 @@ def _check_scheme(name: str, scheme: str) -> None:
 
 
 def _open_container(container: Container, name: str, secrets: Secrets) -> PrivateKey:
-    passphrase = secrets.passphrase(name, new=False) if container.encrypted else None
-    return container.open(passphrase, key=name)
+    """The private key; who mistypes its passphrase is asked again, for this key alone."""
+    while container.encrypted:
+        try:
+            return container.open(secrets.passphrase(name, new=False), key=name)
+        except WrongPassphrase:
+            if not secrets.may_try_again(name):
+                raise
+    return container.open(None, key=name)
 
 
 def _compare(entry: KeyEntry, found: PublicKey | None, path: Path) -> None:

@@ -32,15 +32,28 @@ WRITER_SETTINGS: Final = (
     ("temp_store", "1"),
 )
 _UNREADABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+_AGAIN: Final = "then run the same command again"
+# What is wrong, and what to do about it.
 _REASONS: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "it is read-only",
-    sqlite3.SQLITE_CANTOPEN: "it or its directory cannot be opened",
-    sqlite3.SQLITE_PERM: "permission is denied",
-    sqlite3.SQLITE_IOERR: "input or output failed",
-    sqlite3.SQLITE_PROTOCOL: "its file locks do not work",
-    sqlite3.SQLITE_NOMEM: "memory ran out",
-    sqlite3.SQLITE_TOOBIG: "a value is too large",
+    sqlite3.SQLITE_FULL: ("no space left on the disk", f"make room, {_AGAIN}"),
+    sqlite3.SQLITE_READONLY: ("it is read-only", f"look at who owns it and how its disk is mounted, {_AGAIN}"),
+    sqlite3.SQLITE_CANTOPEN: ("it or its directory cannot be opened", f"look at who owns them, {_AGAIN}"),
+    sqlite3.SQLITE_PERM: ("permission denied", f"look at who owns it, {_AGAIN}"),
+    sqlite3.SQLITE_IOERR: (
+        "the system failed to read or write it",
+        f"see to the disk, its quota and the limit on file sizes (ulimit -f), {_AGAIN}",
+    ),
+    sqlite3.SQLITE_PROTOCOL: ("its file locks do not work", "keep the workspace on a local disk"),
+    sqlite3.SQLITE_NOMEM: ("memory ran out", None),
+    sqlite3.SQLITE_TOOBIG: ("a value is too large", None),
+}
+# Finer than its code for input and output (https://www.sqlite.org/rescode.html).
+_FAILED_ACTS: Final = {
+    sqlite3.SQLITE_IOERR_WRITE: "the system failed to write to it",
+    sqlite3.SQLITE_IOERR_FSYNC: "the system failed to make it durable",
+    sqlite3.SQLITE_IOERR_READ: "the system failed to read it",
+    sqlite3.SQLITE_IOERR_SHMSIZE: "the system failed to make the -shm file beside it",
+    sqlite3.SQLITE_IOERR_SHMOPEN: "the system failed to open the -shm file beside it",
 }
 
 
@@ -148,7 +161,9 @@ def _fault(error: sqlite3.DatabaseError, path: Path, action: str) -> RstufError:
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Locked("database", holder=None, waited=BUSY_SECONDS)
     if code in _REASONS:
-        return StorageError(action, str(path), f"{_REASONS[code]} ({error})")
+        reason, hint = _REASONS[code]
+        reason = _FAILED_ACTS.get(getattr(error, "sqlite_errorcode", 0), reason)
+        return StorageError(action, str(path), reason, hint=hint)
     if code is None or code in _UNREADABLE:
         return StateDamaged(str(path), str(error))
     return StorageError(action, str(path), str(error))

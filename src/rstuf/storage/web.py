@@ -7,6 +7,7 @@ size of an answer, not with how long it takes, and not with where it sends us.
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ READ_TIMEOUT: Final = 30.0
 METADATA_DEADLINE: Final = 120.0
 # What may stand in a URL's path as it is; the rest of a target path is escaped.
 _SAFE: Final = "/~!$&'()*+,;=:@"
+_TRY_AGAIN: Final = "check the URL and the connection to its server, then run the same command again"
+_ERRNO: Final = re.compile(r"\A\[Errno -?\d+\] ")
 # Statuses that python-tuf takes for "there is no such file".
 _MISSING: Final = frozenset({403, 404})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -82,7 +85,7 @@ class _WebSource:
         try:
             response = self._follow(url, name)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise StorageError("read", self._show(name), _reason(error)) from error
+            raise StorageError("read", self._show(name), _reason(error), hint=_TRY_AGAIN) from error
         try:
             self._check(response, name)
             yield response
@@ -123,9 +126,9 @@ class _WebSource:
 
     def _check(self, response: httpx.Response, name: str) -> None:
         if response.status_code in _MISSING:
-            raise FileMissing(self._show(name))
+            raise FileMissing(self._show(name), hint="check the URL: clients find no such file there")
         if response.status_code != 200:
-            raise StorageError("read", self._show(name), f"the server answers {response.status_code}")
+            raise StorageError("read", self._show(name), f"the server answers {response.status_code}", hint=_TRY_AGAIN)
         if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
             raise StorageError("read", self._show(name), "the server sends it compressed though that was not asked for")
 
@@ -166,7 +169,7 @@ class WebMetadataSource(_WebSource):
         try:
             yield from response.iter_raw()
         except httpx.HTTPError as error:
-            raise StorageError("read", self._show(name), _reason(error)) from error
+            raise StorageError("read", self._show(name), _reason(error), hint=_TRY_AGAIN) from error
 
 
 class WebContentSource(_WebSource):
@@ -209,7 +212,7 @@ class _Body(io.RawIOBase):
             except StopIteration:
                 return 0
             except httpx.HTTPError as error:
-                raise StorageError("read", self._shown, _reason(error)) from error
+                raise StorageError("read", self._shown, _reason(error), hint=_TRY_AGAIN) from error
         wanted = memoryview(buffer).cast("B")
         count = min(len(wanted), len(self._rest))
         wanted[:count] = self._rest[:count]
@@ -243,5 +246,6 @@ def _digits(value: str | None) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong; httpx leaves some of its messages empty."""
-    return str(error) or type(error).__name__
+    """What went wrong; httpx leaves some of its messages empty, and begins others with the system's number."""
+    text = _ERRNO.sub("", str(error)) or type(error).__name__
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, Style, escape, escape_message, pad, width_of
+from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message, pad, width_of
 from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
 from rstuf_cli.run import Run, run_of
@@ -50,7 +50,7 @@ def ceremony(
     lasted = run.lasted()
     run.interrupted = "run the same ceremony again; it goes on where it stopped"
     session = run.session()
-    report = run.patiently(lambda: rstuf.make_repository(plan, run.directory, session))
+    report = rstuf.make_repository(plan, run.directory, session)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))
@@ -151,7 +151,8 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     console.result(f"  its sha256  {half[:39]}")
     console.result(f"              {half[40:]}")
     for note in report.notes:
-        console.note(f"{console.paint_error('!', Style.WARN)} {escape_message(note)}")
+        if console.verbosity is not Verbosity.QUIET:
+            console.warning(escape_message(note))
     where = "" if run.options.repo is None else f"--repo {escape(run.options.repo)} "
     console.result("")
     console.result("next")

@@ -118,15 +118,22 @@ def _write_files(workspace: Path) -> dict[str, int]:
         "tools/greet.sh": b'#!/bin/sh\necho "hello, ${1:-world}"\n',
     }
     try:
-        workspace.mkdir(mode=0o700, parents=True)
-        for name, data in contents.items():
-            place = workspace / "files" / name
-            place.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(workspace.parent, mode=0o755)
+        workspace.mkdir(mode=0o700)
+        for name, data in [*((f"files/{name}", data) for name, data in contents.items()), ("plan.toml", DEMO.encode())]:
+            place = workspace / name
+            _make_directory(place.parent, mode=0o755)
             place.write_bytes(data)
-        (workspace / "plan.toml").write_text(DEMO, encoding="utf-8")
+            place.chmod(0o644)
     except OSError as error:
         raise StorageError("make", str(workspace), (error.strerror or "it cannot be written").lower()) from None
     return {name: len(data) for name, data in contents.items()}
+
+
+def _make_directory(path: Path, *, mode: int) -> None:
+    """A directory and those missing above it, never wider than `mode`, however loose the umask is."""
+    for each in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        each.mkdir(mode=mode)
 
 
 def _try(workspace: Path, root: bytes, paths: Sequence[str]) -> _Tried:

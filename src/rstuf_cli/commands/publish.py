@@ -47,9 +47,9 @@ def publish(
 
 
 def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationReport:
-    """Publish, asking again for a mistyped passphrase."""
+    """Publish, for whichever command does it."""
     run.interrupted = "clients see all of the publication or none of it; rstuf publish goes on from there"
-    report = run.patiently(repository.publish)
+    report = repository.publish()
     run.progress.close()
     return report
 

@@ -8,11 +8,11 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_recovery
 from rstuf_cli.run import run_of
-from rstuf_cli.wording import both, number, seconds, size
+from rstuf_cli.wording import both, listed, number, seconds, size
 
 EXAMPLES = {
     "renew": """
@@ -35,13 +35,13 @@ def renew(
     """Sign again what is due, before it expires.
 
     Roles are signed as clients see them: changes that are not published yet stay so. Doing it twice does nothing the
-    second time. Exit code 4 says that a role is due whose keys are not at hand.
+    second time. Exit code 4 says that a role waits for keys that are not at hand.
     """
     run = run_of(ctx)
     lasted = run.lasted()
     run.interrupted = "what was signed before is kept; run it again"
     with run.open() as repository:
-        report = run.patiently(lambda: repository.renew(force=force or ()))
+        report = repository.renew(force=force or ())
     run.progress.close()
     run.console.document(_document(report))
     _tell(run.console, report, took=seconds(lasted()))
@@ -56,6 +56,7 @@ def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
             {
                 "role": role.name,
                 "expires": iso(role.expires) if role.expires is not None else None,
+                "reason": str(role.reason),
                 "missing": dict(role.missing),
             }
             for role in report.waiting
@@ -83,9 +84,10 @@ def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
         console.result("nothing is due")
     for role in report.waiting:
         when = f"; it expires {both(role.expires, now)}" if role.expires is not None else ""
-        console.error(
-            [f"{console.paint_error('!', Style.WARN)} {escape(role.name)} is due and cannot be signed here{when}"]
-        )
-        console.error([f"    {escape(name)}: {escape(reason)}" for name, reason in role.missing.items()])
+        keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
+        due = "is due and waits for" if role.reason == rstuf.Reason.DUE else "cannot be signed again without"
+        console.warning(f"{escape(role.name)} {due} {keys}{when}")
+        for name, reason in role.missing.items():
+            console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")

@@ -146,6 +146,12 @@ def test_gone_files_are_found_by_what_the_state_knows(engine: Engine) -> None:
     assert codes(report) == {"missing-file", "state-disagrees"}
 
 
+def test_where_nobody_can_be_asked_who_delegates_no_name_is_called_retired(engine: Engine) -> None:
+    """Without targets nothing is known of who delegates, so the bins are not said to be left over."""
+    engine.metadata.remove("1.targets.json")
+    assert notes(verified(engine)) == set()
+
+
 def test_another_root_than_the_states_is_found(engine: Engine) -> None:
     """The bytes of every root are those that were recorded when its thresholds were met."""
 

@@ -113,7 +113,10 @@ DAMAGED = {
             "UPDATE role SET sign_by = expires + 1 WHERE name = 'bins-0'",
             "it is due at 2026-12-20T12:00:01Z, and it expires",
         ),
-        ("UPDATE role SET sign_by = sign_by + 1 WHERE name = 'bins-0'", "other dates or files than the publications"),
+        (
+            "UPDATE role SET sign_by = sign_by - 1 WHERE name = 'timestamp'",
+            "other dates or files than the publications",
+        ),
         (
             "UPDATE role SET signed_at = expires WHERE name = 'snapshot'",
             "it was signed at 2026-11-27T12:00:00Z, and it",
@@ -241,21 +244,24 @@ DAMAGED = {
         ("UPDATE delegator SET version = 9", "targets -: the bytes of version 1 are not recorded"),
     ],
     "publications": [
-        ("UPDATE publication SET number = 99", "publication 1 is of change 99, and"),
-        ("UPDATE publication SET timestamp_version = 0 WHERE id = 2", "publication 2 has not a newer timestamp"),
-        ("UPDATE publication SET committed = NULL WHERE id = 2", "publication 2 is done, and its end is not recorded"),
-        ("UPDATE publication SET timestamp = NULL WHERE id = 2", "the timestamp of publication 2 is not recorded"),
+        ("UPDATE publication SET number = 99", "publication 3 is of change 99, and"),
+        (
+            "INSERT INTO publication VALUES (9, 'abandoned', 1, 1, NULL, 2, NULL)",
+            "publication 9 has not a newer timestamp",
+        ),
+        ("UPDATE publication SET committed = NULL WHERE id = 3", "publication 3 is done, and its end is not recorded"),
+        ("UPDATE publication SET timestamp = NULL WHERE id = 3", "the timestamp of publication 3 is not recorded"),
         (
             "UPDATE publication SET timestamp = x'7b7d' WHERE id = 3",
             "the bytes that publication 3 brought are not those",
         ),
-        ("UPDATE publication SET phase = 'abandoned' WHERE id = 3", "the last publication that is done brought 2"),
+        ("UPDATE publication SET phase = 'abandoned' WHERE id = 3", "the last publication that is done brought 0"),
         (
             "UPDATE role SET version = 3, visible = 3 WHERE name = 'timestamp'; ",
             "publication 9 took version 9, and it is at",
         ),
         ("DELETE FROM publication WHERE id = 3", "rows of the table publication_role belong to rows of publication"),
-        ("UPDATE publication SET phase = 'lost' WHERE id = 1", "the publications in the state cannot be compared"),
+        ("UPDATE publication SET phase = 'lost' WHERE id = 3", "the publications in the state cannot be compared"),
     ],
     "schema": [
         (
@@ -305,6 +311,8 @@ def _change(directory: Path, statement: str, message: str) -> None:
     [
         ("UPDATE periods SET expires_seconds = 86401, renew_before_seconds = 1 WHERE role = 'bins'", "periods-differ"),
         ("UPDATE periods SET renew_before_seconds = 2000000 WHERE role = 'bins'", "periods-differ"),
+        ("UPDATE role SET signed_at = signed_at - 1 WHERE name = 'bins-0'", "periods-differ"),
+        ("UPDATE role SET sign_by = sign_by + 1 WHERE name = 'bins-0'", "periods-differ"),
         (
             (
                 "INSERT INTO key VALUES ('5eb93174c1d4b90a90a4b1a0bb7e0c5f9e1c2bd4c4d4b8c8b46cf5a1b24a4a1f', "

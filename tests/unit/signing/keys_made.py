@@ -23,6 +23,9 @@ class Asked:
         self.asked.append((key, new))
         return self.answers
 
+    def may_try_again(self, key: str) -> bool:
+        return False
+
 
 def make(workspace, secrets=None, *, scheme="ed25519", uri=URI, encrypt=False, reuse=False) -> NewKey:
     """A key of Maria's that is not saved yet."""

@@ -128,7 +128,7 @@ def test_objects_show_no_secret(workspace, secret):
     (workspace / "maria.key").chmod(0o600)
     (workspace / "pass").write_bytes(RIGHT)
     (workspace / "pass").chmod(0o600)
-    secrets = load_secrets([str(workspace / "pass")], [], lambda key, new: WRONG)
+    secrets = load_secrets([str(workspace / "pass")], [], FixedSecrets(WRONG))
     source = KeyFileSource(workspace, secrets)
     entry = KeyEntry("maria", public_key(secret.public_key(), where="test"), "file:maria.key", ADDED)
     source.public_of("maria", "file:maria.key")

@@ -177,15 +177,22 @@ def test_who_can_be_asked_is_asked_for_the_rest(passphrase_file):
     """A given passphrase is not asked for; another is, each time anew, with the key's name and whether it is new."""
     asked = []
 
-    def ask(key: str, new: bool) -> bytes:
-        asked.append((key, new))
-        return b"answer %d" % len(asked)
+    class Person(NoSecrets):
+        def passphrase(self, key: str, *, new: bool) -> bytes:
+            asked.append((key, new))
+            return b"answer %d" % len(asked)
 
-    secrets = load_secrets([f"maria={passphrase_file(b'given')}"], [], ask)
+        def may_try_again(self, key: str) -> bool:
+            return True
+
+    secrets = load_secrets([f"maria={passphrase_file(b'given')}"], [], Person())
     assert secrets.passphrase("maria", new=True) == b"given"
     assert secrets.passphrase("vault", new=True) == b"answer 1"
     assert secrets.passphrase("vault", new=False) == b"answer 2"
     assert asked == [("vault", True), ("vault", False)]
+    # Who was asked may be asked again; what was given beforehand stays wrong.
+    assert (secrets.may_try_again("vault"), secrets.may_try_again("MARIA")) == (True, False)
+    assert not any(each.may_try_again("x") for each in (NoSecrets(), FixedSecrets(b"x"), load_secrets([], [], None)))
 
 
 def test_where_nobody_can_be_asked_it_is_said_which_key_waits():
@@ -199,7 +206,7 @@ def test_where_nobody_can_be_asked_it_is_said_which_key_waits():
 def test_secrets_do_not_show_what_they_know(passphrase_file):
     """Neither `repr` nor the names of an object's attributes nor an error give a passphrase away."""
     fixed = FixedSecrets(PLANTED, {"maria": PLANTED})
-    asking = load_secrets([str(passphrase_file(PLANTED))], [], lambda key, new: PLANTED)
+    asking = load_secrets([str(passphrase_file(PLANTED))], [], FixedSecrets(PLANTED))
     for secrets in (fixed, asking):
         assert PLANTED.decode() not in f"{secrets!r} {secrets}"
         assert not hasattr(secrets, "__dict__")

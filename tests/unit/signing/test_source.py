@@ -14,7 +14,7 @@ from rstuf.errors import InvalidKey, SignerUnavailable, SigningError, UnsafeDire
 from rstuf.metadata.key_identity import public_key, verify_signature
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.signing import containers
-from rstuf.signing.secrets import AskingSecrets, NoSecrets
+from rstuf.signing.secrets import AskingSecrets, FixedSecrets, NoSecrets
 from rstuf.signing.source import KeyFileSource
 
 
@@ -125,20 +125,41 @@ def test_a_link_to_a_key_is_followed(workspace, key_file, tmp_path):
     assert KeyFileSource(workspace, NoSecrets()).open(entry_for(path)).sign(b"payload")
 
 
-def test_passphrases_are_asked_for_each_time_and_never_in_a_loop(workspace, key_file):
-    """One question for one opening; a wrong answer is the end of it, and the next opening asks anew."""
+class Forgetful(Asked):
+    """Gives one answer after the other and has two tries."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.rest, self.asked, self.failures = list(answers), [], 0
+
+    def passphrase(self, key: str, *, new: bool) -> bytes:
+        self.asked.append((key, new))
+        return self.rest.pop(0)
+
+    def may_try_again(self, key: str) -> bool:
+        self.failures += 1
+        return self.failures < 2
+
+
+def test_who_mistypes_is_asked_again_for_that_key(workspace, key_file):
+    """A wrong answer is asked for again as long as whoever answers wants that, and no longer."""
     entry = entry_for(key_file("ssh-ed25519-encrypted.key"))
-    asked = []
-
-    def ask(key: str, new: bool) -> bytes:
-        asked.append((key, new))
-        return b"wrong" if len(asked) == 1 else b"correct horse"
-
-    source = KeyFileSource(workspace, AskingSecrets(NoSecrets(), ask))
-    with pytest.raises(WrongPassphrase):
-        source.open(entry)
+    person = Forgetful(b"wrong", b"correct horse")
+    source = KeyFileSource(workspace, AskingSecrets(NoSecrets(), person))
     assert source.open(entry).sign(b"payload")
-    assert asked == [("maria", False)] * 2
+    assert person.asked == [("maria", False)] * 2
+    person = Forgetful(b"wrong", b"wrong again", b"correct horse")
+    with pytest.raises(WrongPassphrase):
+        KeyFileSource(workspace, AskingSecrets(NoSecrets(), person)).open(entry)
+    assert person.rest == [b"correct horse"]
+
+
+def test_what_was_given_beforehand_is_never_tried_twice(workspace, key_file):
+    """A wrong passphrase from a file is wrong at once, even where a person could be asked."""
+    entry = entry_for(key_file("ssh-ed25519-encrypted.key"))
+    person = Forgetful(b"correct horse")
+    with pytest.raises(WrongPassphrase):
+        KeyFileSource(workspace, AskingSecrets(FixedSecrets(b"wrong"), person)).open(entry)
+    assert person.asked == []
 
 
 def test_a_key_that_told_its_public_half_is_opened_once(workspace, key_file):

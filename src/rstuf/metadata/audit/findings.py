@@ -80,7 +80,6 @@ class Note(StrEnum):
     RETIRED_ROLE = "retired-role"
     LISTED_TWICE = "listed-twice"
     GLOB_CLASS = "glob-class"
-    NOT_COMPACT = "not-compact"
     CONTENTS_NOT_CHECKED = "contents-not-checked"
     UNUSED_KEY = "unused-key"
     PERIODS_DIFFER = "periods-differ"

@@ -93,6 +93,7 @@ class Audit:
         self._tree = Tree()
         self._seen: set[str] = set()
         self._holders: list[str] = []
+        self._unread = False
         self._visits = self._delegations = self._delegator_bytes = 0
 
     @property
@@ -133,7 +134,9 @@ class Audit:
         queue.append([_Visit("targets", self._top_authority("targets"), self._root_name())])
         while queue:
             for request, data in self._shelf.many(self._requests(queue.popleft())):
-                if data is not None:
+                if data is None:
+                    self._unread = True
+                else:
                     yield from self._look(request.tag, data, queue)
                 self._seen.add(request.tag.name)
         self._check_extra()
@@ -199,6 +202,7 @@ class Audit:
         again = name in self._seen
         document = self._open(name, data, None if again else entry, PYTHON_TUF.targets)
         if document is None:
+            self._unread = True
             return
         self._check_signed(name, document, visit.authority, visit.by)
         if again:
@@ -257,7 +261,7 @@ class Audit:
                 self.findings.problem(Code.EXTRA_ROLE, message, role=name)
             else:
                 retired += 1
-        if retired:
+        if retired and not self._unread:
             message = f"it lists {retired} names that nothing delegates to (any more)"
             self.findings.note(Note.RETIRED_ROLE, message, role="snapshot")
 

@@ -93,3 +93,6 @@ class Secrets(Protocol):
         Raises:
             PassphraseNeeded: there is none and nobody can be asked.
         """
+
+    def may_try_again(self, key: str) -> bool:
+        """Told that the passphrase did not open the key: whether it is worth asking for it once more."""

@@ -1,0 +1,291 @@
+"""Every command, and all that can be wrong around it: no traceback, a documented exit code, no trace on the disk.
+
+What makes no sense on the command line is in `test_grammar`, what cannot be found in `test_failures`, true pipes and
+processes in `test_streams`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from tests.cli.conftest import PLAN, Result, run, tree
+
+from rstuf.signing import containers
+from rstuf_cli.app import _EPILOG, _NOUNS, VERBS, _rstuf
+from rstuf_cli.entry import main
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.grammar import program
+
+SECRET = "correct horse battery"
+COMMANDS = {
+    "demo": ["demo", "new"],
+    "ceremony": ["--repo", "new", "ceremony", "--plan", "{plan}"],
+    "artifact add": ["artifact", "add", "{file}"],
+    "artifact remove": ["artifact", "remove", "a.txt"],
+    "artifact list": ["artifact", "list"],
+    "artifact show": ["artifact", "show", "a.txt"],
+    "artifact import": ["artifact", "import", "-", "--format", "ndjson"],
+    "publish": ["publish"],
+    "status": ["status"],
+    "renew": ["renew", "--force", "timestamp"],
+    "verify": ["verify"],
+}
+LOOKING = {"artifact list", "artifact show", "status", "verify"}
+DOCUMENTED = set(ExitCode)
+NEVER = ("Traceback", "defect", "Error:")
+
+
+class Broken(io.RawIOBase):
+    """A stream that nobody reads, or that takes nothing."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _data: Any) -> int:
+        raise self._error
+
+
+def broken(error: OSError) -> io.TextIOWrapper:
+    return io.TextIOWrapper(Broken(error), encoding="utf-8", write_through=True)
+
+
+@pytest.fixture(scope="module")
+def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose online key has a passphrase, with an artifact, and what its commands name."""
+    home = tmp_path_factory.mktemp("locked")
+    head, _, tail = PLAN.rpartition("encrypt = false\n")
+    for name, text in (("plan.toml", head + tail), ("a.txt", "alpha"), ("b.txt", "beta")):
+        (home / name).write_text(text)
+    for name, text in (("right", SECRET), ("wrong", "something else")):
+        (home / name).touch(0o600)
+        (home / name).write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rstuf_cli.prompts.person_is_there", lambda: False)
+        # How slowly a passphrase is tried is no matter here.
+        patch.setattr(containers, "KDF_ROUNDS", 1)
+        given = ("--repo", home / "acme", "--passphrase-file", home / "right")
+        assert run(*given, "ceremony", "--plan", home / "plan.toml", monkeypatch=patch).code == 0
+        assert run(*given, "artifact", "add", home / "a.txt", monkeypatch=patch).code == 0
+    return home
+
+
+@pytest.fixture
+def home(locked_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it; the test stands in the workspace."""
+    monkeypatch.setattr(containers, "KDF_ROUNDS", 1)
+    shutil.copytree(locked_once, tmp_path / "home")
+    monkeypatch.chdir(tmp_path / "home" / "acme")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def act(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command with an empty stdin, on streams of the test's choice."""
+
+    def call(verb: str, *more: str, given: str | None = "right", **streams: Any) -> Result:
+        words = [word.format(plan=home / "plan.toml", file=home / "b.txt") for word in COMMANDS[verb]]
+        secret = ["--passphrase-file", str(home / given)] if given is not None else []
+        usual = {name: io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for name in ("stdout", "stderr")}
+        with open(os.devnull) as nothing, monkeypatch.context() as patch:
+            for name, stream in {"stdin": nothing, **usual, **streams}.items():
+                patch.setattr(sys, name, stream)
+            patch.setattr(sys, "argv", ["rstuf", *secret, *words, *more])
+            code = main()
+        out, err = (usual[name].buffer.getvalue() for name in ("stdout", "stderr"))  # type: ignore[attr-defined]
+        return Result(code, out, err)
+
+    return call
+
+
+Act = Callable[..., Result]
+
+
+def test_the_table_has_every_command() -> None:
+    """A new command joins this table."""
+    assert set(COMMANDS) == {verb.path for verb in VERBS}
+
+
+def _options() -> Iterator[tuple[str, str, str]]:
+    """Each option of each command with values of a wrong type."""
+    root: Any = program(_rstuf, VERBS, nouns=_NOUNS, epilog=_EPILOG)
+    for path in COMMANDS:
+        command: Any = root
+        for word in path.split():
+            command = command.get_command(None, word)
+        for param in [*command.params, *(root.params if path == "status" else ())]:
+            if param.param_type_name != "option" or param.is_flag or param.name in {"version", "verbose"}:
+                continue
+            kind = str(param.type_descriptor.annotation)
+            wrong = {"int": ["ten", "-1", "1.5", "1e3", "9" * 30, ""], "Path": ["", "a\0b"]}
+            wrong["Format"] = ["xml", ""]
+            for value in next((values for name, values in wrong.items() if name in kind), []):
+                yield path, param.opts[0], value
+
+
+@pytest.mark.parametrize(("verb", "option", "value"), list(_options()))
+def test_values_of_a_wrong_type(verb: str, option: str, value: str, act: Act, home: Path) -> None:
+    """A value that is none is a usage error in both forms, and nothing was begun."""
+    before = tree(home)
+    done = act(verb, f"{option}={value}")
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert done.err.startswith("error: ")
+    as_data = act(verb, "--json", f"{option}={value}")
+    assert as_data.document["error"]["code"] == "usage"
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("words", [["--nope"], ["--wait"], ["--nope=1"], ["-x"], ["--help=1"]], ids=" ".join)
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_words_that_no_command_knows(verb: str, words: list[str], act: Act, home: Path) -> None:
+    """They are usage errors, and nothing was begun."""
+    before = tree(home)
+    done = act(verb, *words)
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("-v", "-v"), ("-q",)], ids=" ".join)
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_nobody_there_and_nothing_on_stdin(verb: str, form: tuple[str, ...], act: Act) -> None:
+    """Every command ends well without a terminal and with an empty stdin."""
+    done = act(verb, *form)
+    assert done.code == 0, done.err
+    assert not any(word in done.err for word in NEVER)
+
+
+@pytest.mark.parametrize("given", ["wrong", None], ids=["wrong", "none"])
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_no_passphrase_or_a_wrong_one(verb: str, given: str | None, act: Act, home: Path) -> None:
+    """Who only looks needs none; who signs is refused, and clients see what they saw."""
+    served = tree(home / "acme" / "metadata")
+    if verb == "publish":
+        assert act("artifact remove", "--no-publish").code == 0
+    done = act(verb, "-v", "-v", given=given)
+    assert not any(word in done.err for word in ("defect", SECRET, "something else"))
+    assert tree(home / "acme" / "metadata") == served
+    needs_none = {*LOOKING, "artifact import", "demo"} | ({"ceremony"} if given else set())
+    assert done.code == (0 if verb in needs_none else ExitCode.REFUSED), done.err
+    if verb in {"artifact add", "artifact remove"}:
+        assert "kept:  1 " in done.err
+
+
+@pytest.mark.parametrize("what", ["missing", "wide", "directory", "fifo", "empty", "lines", "huge"])
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in LOOKING | {"demo"}])
+def test_passphrase_files_that_are_none(verb: str, what: str, act: Act, home: Path) -> None:
+    """They are refused before any work begins, whatever else is wrong with them."""
+    place = home / "bad"
+    if what == "directory":
+        place.mkdir(mode=0o700)
+    elif what == "fifo":
+        os.mkfifo(place, 0o600)
+    elif what != "missing":
+        place.touch(0o644 if what == "wide" else 0o600)
+        place.write_text({"wide": SECRET, "empty": "", "lines": f"{SECRET}\n{SECRET}\n", "huge": "x" * 99999}[what])
+        place.chmod(0o644 if what == "wide" else 0o600)
+    before = tree(home)
+    done = act(verb, "-v", "-v", given="bad")
+    assert done.code == ExitCode.REFUSED
+    assert "passphrase" in done.err.splitlines()[-1] + done.err.splitlines()[-2]
+    assert SECRET not in done.err
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("number", ["99", "-1", "x", "", "1" * 40, "bob=", "=3", "2147483648"])
+def test_passphrase_descriptors_that_are_none(number: str, act: Act, home: Path) -> None:
+    """A descriptor that is not open, or no number, is refused."""
+    before = tree(home)
+    done = act("renew", f"--passphrase-fd={number}", given=None)
+    assert done.code == ExitCode.REFUSED
+    assert done.err.startswith("error: ")
+    assert tree(home) == before
+
+
+STREAMS = {
+    "reader gone": lambda: broken(BrokenPipeError(32, "Broken pipe")),
+    "full": lambda: broken(OSError(28, "No space left on device")),
+    "failing": lambda: broken(OSError(5, "Input/output error")),
+    "closed": lambda: None,
+}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_an_answer_that_cannot_be_written(verb: str, stream: str, act: Act, home: Path) -> None:
+    """A reader who left is no failure; a stdout that fails is one, exit 6, told once, and nothing is broken off."""
+    timestamp = home / "acme" / "metadata" / "timestamp.json"
+    before = timestamp.read_bytes()
+    done = act(verb, stdout=STREAMS[stream]())
+    lost = stream in {"full", "failing"}
+    # Nothing came in, and nothing is said of that.
+    assert done.code == (ExitCode.STORAGE if lost and done.err else 0), done.err
+    assert done.err.count("error: cannot write to stdout") == (1 if done.code else 0)
+    assert not any(word in done.err for word in NEVER)
+    if verb in {"artifact add", "artifact remove", "renew"}:
+        assert timestamp.read_bytes() != before
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_remarks_that_cannot_be_written(verb: str, stream: str, act: Act) -> None:
+    """A stderr that fails changes nothing: not the work, not the answer, not the exit code."""
+    usual, done = act(verb, "--nope", stderr=STREAMS[stream]()), act(verb, stderr=STREAMS[stream]())
+    assert (usual.code, done.code) == (ExitCode.USAGE, 0)
+
+
+class Interruption:
+    """Ctrl-C at the n-th call of a function of ours; counts them."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at, self.calls = at, 0
+
+    def __call__(self, frame: FrameType, event: str, _value: object) -> None:
+        if event == "call" and f"{os.sep}rstuf" in frame.f_code.co_filename:
+            self.calls += 1
+            if self.calls == self.at:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    def during(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, which is interrupted."""
+        sys.setprofile(self)
+        try:
+            return work()
+        finally:
+            sys.setprofile(None)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_ctrl_c_anywhere(verb: str, act: Act, home: Path) -> None:
+    """Wherever Ctrl-C falls: exit 130, one line that says what is kept, and a repository that goes on."""
+    total = Interruption()
+    shutil.copytree(home / "acme", home / "aside")
+    assert total.during(lambda: act(verb)).code == 0
+    points = 6
+    for step in range(points):
+        shutil.rmtree(home / "acme")
+        shutil.copytree(home / "aside", home / "acme")
+        os.chdir(home / "acme")
+        pressed = Interruption(3 + step * (total.calls - 5) // (points - 1))
+        done = pressed.during(lambda: act(verb))
+        if pressed.calls < (pressed.at or 0):
+            continue
+        assert done.code == ExitCode.INTERRUPTED, (step, done.err)
+        assert done.err.splitlines()[-1 if "kept:" not in done.err else -2].startswith("error: interrupted; "), done.err
+        assert not any(word in done.err for word in NEVER)
+        for after in ("publish", verb, "verify"):
+            again = act(after)
+            # What was done before Ctrl-C cannot be done again.
+            known = ("there is no artifact", "already holds", "is there already")
+            done_already = after == verb and any(words in again.err for words in known)
+            assert again.code == 0 or done_already, (step, again.err)

@@ -1,0 +1,95 @@
+"""Whatever the engine does, in any order and interrupted anywhere: verify has nothing to say of its state."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.audited import notes, said, verified
+from tests.support.engine import Engine
+
+from rstuf.errors import ArtifactNotFound, PathTwin, RstufError
+from rstuf.repository.publish import publish
+from rstuf.repository.renewal import renew
+from rstuf.repository.verify import Depth
+
+PATHS = ["a/tool", "A/tool", "a/tool.", "b", "B", "c", "é/x", "É/X", "d d/e", "f", "g", "h"]
+FORCED = [["timestamp"], ["root"], ["targets"], ["bins"], ["snapshot", "root"]]
+
+
+class _Power(Exception):
+    """The process ends here."""
+
+
+def _interrupted(engine: Engine, act: Callable[[], object], at: int) -> None:
+    """Do something that is cut off before (even) or after (odd) one of the files that it makes visible."""
+    show, left = engine.metadata.show, at // 2
+
+    def cut(name: str, data: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            show(name, data)
+            return
+        if at % 2:
+            show(name, data)
+        raise _Power
+
+    engine.metadata.show = cut  # type: ignore[method-assign]
+    with suppress(_Power, RstufError):
+        act()
+    engine.metadata.show = show  # type: ignore[method-assign]
+
+
+def _do(engine: Engine, step: tuple[str, int]) -> None:
+    what, number = step
+    path = PATHS[number % len(PATHS)]
+    if what == "add":
+        with suppress(PathTwin):
+            engine.add(path, b"%d" % number)
+    elif what == "remove":
+        with suppress(ArtifactNotFound, KeyError):
+            engine.remove(path)
+    elif what == "publish":
+        publish(engine.ports)
+    elif what == "renew":
+        renew(engine.ports, force=FORCED[number % len(FORCED)])
+    elif what == "wait":
+        engine.moved_on(hours=number)
+        renew(engine.ports)
+    elif what == "cut publish":
+        _interrupted(engine, lambda: publish(engine.ports), number % 20)
+    else:
+        _interrupted(engine, lambda: renew(engine.ports, force=FORCED[number % len(FORCED)]), number % 20)
+
+
+_STEPS = st.tuples(
+    st.sampled_from(["add", "add", "add", "remove", "publish", "renew", "wait", "cut publish", "cut renew"]),
+    st.integers(0, 400),
+)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.lists(_STEPS, min_size=3, max_size=14))
+def test_nothing_that_the_engine_does_is_a_problem(steps: list[tuple[str, int]]) -> None:
+    """No history ends in a state that contradicts itself or what clients see; what was cut off is a note."""
+    directory = Path(tempfile.mkdtemp(prefix="sound-"))
+    engine = Engine.live(directory)
+    try:
+        for step in steps:
+            _do(engine, step)
+            report = verified(engine, depth=Depth.ROLES)
+            assert said(report) == "", step
+            assert notes(report) <= {"unfinished-publication"}
+        publish(engine.ports)
+        renew(engine.ports)
+        report = verified(engine)
+        assert (said(report), notes(report)) == ("", set())
+    finally:
+        engine.ports.state.close()
+        shutil.rmtree(directory)
