@@ -87,8 +87,9 @@ def example(session: nox.Session) -> None:
 
 @nox.session
 def crash(session: nox.Session) -> None:
-    """Kills, power cuts, errors and seeded faults. Needs strace."""
+    """Their instruments; then kills, power cuts, errors, full disks, clocks, crowds, seeded faults. Needs strace."""
     session.install("-e", ".[test]")
+    session.run("pytest", "tests/crash")
     session.run("python", "-m", "tests.crash", *session.posargs)
 
 

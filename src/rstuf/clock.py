@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
+
+# What nearly every date looks like; `strptime`, which reads all of them, takes fifty times as long.
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class Clock(Protocol):
@@ -71,4 +75,6 @@ def parse_iso(text: str) -> datetime:
     Raises:
         ValueError: `text` is not exactly of that form.
     """
+    if _ISO.fullmatch(text):
+        return datetime.fromisoformat(text)
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

@@ -250,8 +250,8 @@ def _open_state(config: Config, session: Session) -> StateStore:
 
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:
     from rstuf.signing.source import KeyFileSource
+    from rstuf.signing.witness import SecondProcess
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
-    from rstuf.storage.judging import SharedJudge
 
     artifacts: ArtifactStorage | None = None
     if config.artifacts:
@@ -266,7 +266,7 @@ def _ports(config: Config, state: StateStore, session: Session) -> Ports:
         actor=session.actor,
         clock_trust=session.clock_trust,
         progress=session.progress,
-        many_files_judge=SharedJudge(config.path_of(config.metadata)),
+        witness=SecondProcess(),
     )
 
 

@@ -1,8 +1,9 @@
-"""`python -m tests.crash`: kill rstuf, cut its power, fail its system calls, and put defects into it.
+"""`python -m tests.crash`: kill rstuf, cut its power, fail its system calls, fill its disk, turn its clock, run it
+beside itself, and put defects into it.
 
 Prints a table for each suite. Exits 1 if anything was lost, or if a defect put in on purpose was not noticed; 2 if the
-tests themselves could not run. The daily run takes an even spread of all points, another one every day; --full takes
-all of them, which is hours.
+tests themselves could not run, as when what a defect replaces has moved. The daily run takes an even spread of all
+points, another one every day; --full takes all of them, which is hours.
 
 What counts as lost: L1, clients find other artifacts than the old or, once it is acknowledged, the new ones. L2, a
 client fails, whatever it remembers. L3, a version goes back, or a version has two contents. L4, a content is not what
@@ -15,21 +16,24 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.crash import together
 from tests.crash.crew import Case, Crew
 from tests.crash.faults import FAULTS
 from tests.crash.operations import OPERATIONS, write_inputs
 from tests.crash.report import Table, say, show_caught
-from tests.crash.runs import HarnessError, require_strace
+from tests.crash.runs import ROOT, HarnessError, require_places, require_strace
+from tests.crash.stopping import supported
+from tests.crash.suites import SUITES
 
-SUITES = ("kill", "power", "errors", "seeded")
-DAILY = {"kill": 50, "power": 60, "errors": 26}
-"""Points for one operation."""
+SEEDED = "seeded"
+ALL = (*SUITES, together.NAME, SEEDED)
 _MEMORY = Path("/dev/shm")
 _DAY = 86400
 _AsWritten = argparse.RawDescriptionHelpFormatter
@@ -56,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__, formatter_class=_AsWritten)
     add = parser.add_argument
-    add("suites", nargs="*", metavar="SUITE", default=[], help=f"of {', '.join(SUITES)}; by default all")
+    add("suites", nargs="*", metavar="SUITE", default=[], help=f"of {', '.join(ALL)}; by default all")
     add("--full", action="store_true", help="every point, not an even spread")
     add("--limit", type=int, metavar="N", help="at most N points for one operation")
     add("--only", action="append", metavar="OPERATION", help="this operation; repeatable")
@@ -66,7 +70,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     add("--dir", type=Path, default=memory, help="for scratch; by default in memory, where flushing costs nothing")
     options = parser.parse_args(argv)
-    if unknown := set(options.suites) - set(SUITES):
+    if unknown := set(options.suites) - set(ALL):
         parser.error(f"there is no suite {', '.join(sorted(unknown))}")
     if unknown := set(options.only or ()) - {operation.name for operation in OPERATIONS}:
         parser.error(f"there is no operation {', '.join(sorted(unknown))}")
@@ -77,34 +81,62 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     """Run the suites; how many points or defects are bad."""
     inputs = place / "inputs"
     write_inputs(inputs)
-    suites = options.suites or SUITES
-    faults = options.fault or list(FAULTS)
-    needed = {FAULTS[fault].tried[1] for fault in faults} if "seeded" in suites else set()
-    wanted = {operation.name for operation in OPERATIONS} if not options.only else set(options.only)
-    if set(suites) == {"seeded"}:
-        wanted = needed
-    chosen = [operation for operation in OPERATIONS if operation.name in wanted | needed]
+    lacking = _lacking(place)
+    asked, named = options.suites or ALL, options.fault or list(FAULTS)
+    suites = [suite for suite in asked if suite not in lacking]
+    faults = [fault for fault in named if FAULTS[fault].tried[0] not in lacking] if SEEDED in suites else []
+    if faults:
+        require_places(faults, place)
+    disturbing = [suite for suite in suites if suite in SUITES]
+    names = set(options.only or (operation.name for operation in OPERATIONS))
+    needed = (names if disturbing else set()) | {FAULTS[fault].tried[1] for fault in faults}
     began, bad = time.monotonic(), 0
-    with Crew(place, options.workers) as crew:
-        every = crew.prepare(chosen, inputs, images="power" in suites)
-        cases = [case for case in every if case.name in wanted]
+    with Crew(place, options.workers, mounts="full" not in lacking) as crew:
+        every = crew.prepare([operation for operation in OPERATIONS if operation.name in needed], inputs, disturbing)
+        cases = [case for case in every if case.name in names]
         say(f"{len(every)} operations prepared in {time.monotonic() - began:.0f} s")
         for suite in suites:
-            if suite == "seeded":
-                bad += show_caught(crew.put_in(faults, every))
+            if suite == SEEDED:
+                bad += show_caught(crew.put_in(faults, every, inputs))
+            elif suite == together.NAME:
+                bad += _run_together(crew, inputs, options)
             else:
                 bad += _disturb(crew, suite, cases, options)
     say()
+    for suite in [suite for suite in asked if suite in lacking]:
+        hidden = sum(FAULTS[fault].tried[0] == suite for fault in named) if SEEDED in suites else 0
+        say(f"SKIPPED {suite}, {len(names)} operations and {hidden} defects: {lacking[suite]}")
     say(f"{time.monotonic() - began:.0f} s in all")
     return bad
 
 
+def _lacking(place: Path) -> dict[str, str]:
+    """Suites that cannot be run on this machine, and why."""
+    lacking = {}
+    if (reason := supported()) is not None:
+        lacking["short"] = reason
+    command = [sys.executable, "-m", "tests.crash.mounts", str(place / "mount")]
+    tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        said = (tried.stdout or tried.stderr).strip().splitlines()
+        lacking["full"] = f"a disk of its own cannot be mounted here ({said[-1] if said else tried.returncode})"
+    return lacking
+
+
 def _disturb(crew: Crew, suite: str, cases: Sequence[Case], options: argparse.Namespace) -> int:
-    limit = options.limit or (sys.maxsize if options.full else DAILY[suite])
-    table = Table(suite)
+    limit = options.limit or (sys.maxsize if options.full else SUITES[suite].daily)
+    table = Table(SUITES[suite].title)
     for result in crew.disturb(suite, cases, limit=limit, seed=options.seed):
         table.add(result)
-    return table.show(cases)
+    return table.show({case.name: len(case.points[suite]) for case in cases})
+
+
+def _run_together(crew: Crew, inputs: Path, options: argparse.Namespace) -> int:
+    rounds = options.limit or (together.ALL_ROUNDS if options.full else together.ROUNDS)
+    table = Table(together.TITLE)
+    for result in crew.run_together(inputs, rounds=rounds, seed=options.seed):
+        table.add(result)
+    return table.show({together.NAME: None})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.crash.judges import Judge
 from tests.crash.ledger import Ledger
 from tests.crash.operations import DETOURS, FILES, HOUR, LATER, PUBLISH, View, Words, digest
-from tests.crash.runs import Outcome, Trace, Zygote
+from tests.crash.runs import Cut, Outcome, Trace, Zygote
 from tests.crash.worlds import World
 from tests.support.clients import Site, directory_site
 
@@ -52,13 +52,22 @@ class Bench:
     def site(self) -> Site:
         return directory_site(self.place / "repo/metadata", self.place / "repo/targets")
 
+    def site_has(self, name: str) -> bytes | None:
+        """A published file, or None."""
+        try:
+            return self.site(name)
+        except FileNotFoundError:
+            return None
+
     def judge(self, world: World) -> Judge:
         """Clients at the start of `world`."""
         return Judge(world, self.scratch / "clients")
 
-    def run(self, world: World, words: Words, *, shift: float, trace: Trace | None = None) -> Outcome:
+    def run(
+        self, world: World, words: Words, *, shift: float, trace: Trace | None = None, cut: Cut | None = None
+    ) -> Outcome:
         """A command on the workspace."""
-        return world.run(self.zygote, words, self.place, shift=shift, trace=trace)
+        return world.run(self.zygote, words, self.place, shift=shift, trace=trace, cut=cut)
 
     def before(self, world: World) -> list[View | None]:
         """What clients may see while the operation is under way."""
@@ -74,24 +83,25 @@ class Bench:
         wrong: list[str] = []
         self.mend(self.place / "repo/state.db")
         if turn % 2 and world.root is not None:
-            wrong += self._again(world, DETOURS[turn // 2 % len(DETOURS)], shift=shift)
+            wrong += self.again(world, DETOURS[turn // 2 % len(DETOURS)], shift=shift)
             wrong += judge.look(self.site, self.before(world), "after another command", shift=shift)
         if acknowledged:
-            wrong += self._again(world, PUBLISH, shift=shift)
+            wrong += self.again(world, PUBLISH, shift=shift)
         else:
-            wrong += self._again(world, operation.argv, shift=shift, fine=operation.rerun_errors)
+            wrong += self.again(world, operation.argv, shift=shift, fine=operation.rerun_errors)
             if operation.finish is not None:
-                wrong += self._again(world, operation.finish, shift=shift)
+                wrong += self.again(world, operation.finish, shift=shift)
         wrong += judge.look(self.site, [world.after], "after one rerun", shift=shift)
         wrong += ledger.note(self.place / "repo")
         if turn % 2 or wrong:
             return wrong
-        wrong += self._again(world, LATER, shift=shift + HOUR)
+        wrong += self.again(world, LATER, shift=shift + HOUR)
         later = {**world.after, "later.bin": digest(FILES["later.bin"])}
         wrong += judge.look(self.site, [later], "after the next change", shift=shift + HOUR)
         return wrong + ledger.note(self.place / "repo")
 
-    def _again(self, world: World, words: Words, *, shift: float, fine: frozenset[str] = frozenset()) -> list[str]:
+    def again(self, world: World, words: Words, *, shift: float, fine: frozenset[str] = frozenset()) -> list[str]:
+        """Run a command that is to succeed, or to end with an error of one of the codes `fine`; what is wrong."""
         outcome = world.run(self.healer, words, self.place, shift=shift)
         if outcome.hung:
             return [f"L5: {' '.join(words)} hung"]

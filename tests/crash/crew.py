@@ -2,60 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
-import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from tests.crash import errors, kill, power
+from tests.crash import kill, power, together
 from tests.crash.bench import Bench, Result
-from tests.crash.errors import ErrorPoint
-from tests.crash.faults import FAULTS
-from tests.crash.kill import Point
+from tests.crash.faults import FAULTS, Fault
+from tests.crash.mounts import private_mounts
 from tests.crash.operations import Operation
-from tests.crash.power import Place
+from tests.crash.runs import HarnessError
+from tests.crash.suites import SUITES
 from tests.crash.worlds import World, build_world
 
+_ROUNDS = 3
 _PATIENCE = 400
 """At how many points a defect may go unnoticed before it counts as such."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An operation, ready to be disturbed.
-
-    Attributes:
-        kills, failures, images: every point there is.
-        recording: the file that holds the recorded run.
-    """
+    """An operation, ready to be disturbed: every point there is, by suite."""
 
     world: World
-    kills: tuple[Point, ...]
-    failures: tuple[ErrorPoint, ...]
-    images: tuple[Place, ...]
-    recording: Path
+    points: Mapping[str, Sequence[Any]]
 
     @property
     def name(self) -> str:
         """The operation's."""
         return self.world.operation.name
-
-    def points(self, suite: str) -> Sequence[Any]:
-        """All points of a suite."""
-        return {"kill": self.kills, "power": self.images, "errors": self.failures}[suite]
-
-    def choose(self, suite: str, limit: int, seed: int) -> Sequence[Any]:
-        """At most `limit` of them, over the whole run of the operation."""
-        if suite == "errors":
-            return errors.spread_errors(self.failures, limit, seed)
-        if suite == "power":
-            return power.spread_images(self.images, limit, seed)
-        return kill.spread(self.kills, limit, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +55,11 @@ _benches: dict[str | None, Bench] = {}
 _scratch = Path()
 
 
-def _begin(scratch: Path) -> None:
+def _begin(scratch: Path, *, mounts: bool) -> None:
     global _scratch  # noqa: PLW0603
     _scratch = scratch / f"worker-{os.getpid()}"
+    if mounts:
+        private_mounts()
     os.environ["TMPDIR"] = str(scratch)  # clients download into temporary files
     Finalize(None, _end, exitpriority=1)
 
@@ -95,52 +78,60 @@ def _bench(fault: str | None = None) -> Bench:
     return _benches[fault]
 
 
-def _prepare(operation: Operation, place: Path, inputs: Path, *, images: bool) -> Case:
+def _prepare(operation: Operation, place: Path, inputs: Path, suites: Sequence[str]) -> Case:
     bench = _bench()
     world = build_world(operation, place, inputs, bench.zygote)
     calls = kill.rehearse(bench, world)
-    recording, places = place / "recording", list[Place]()
-    if images:
-        recorded = power.record(bench, world)
-        recording.write_bytes(pickle.dumps(recorded))
-        places = power.distinct(recorded)
-    return Case(world, tuple(kill.points(bench, calls)), tuple(errors.points(bench, calls)), tuple(places), recording)
+    return Case(world, {suite: SUITES[suite].find(bench, world, calls) for suite in suites})
 
 
-def _try(suite: str, case: Case, points: Sequence[Any]) -> list[Result]:
-    bench, world = _bench(), case.world
-    if suite == "power":
-        return list(power.cut_power(bench, pickle.loads(case.recording.read_bytes()), points))
-    if suite == "errors":
-        return [errors.fail_at(bench, world, point) for point in points]
-    return [kill.kill_at(bench, world, point) for point in points]
+def _try(suite: str, world: World, points: Sequence[Any]) -> list[Result]:
+    return SUITES[suite].disturb(_bench(), world, points)
 
 
-def _put_in(name: str, world: World) -> Caught:
+def _together(inputs: Path, seed: int) -> list[Result]:
+    return together.run(_bench(), inputs, seed)
+
+
+def _put_in(name: str, worlds: Mapping[str, World], inputs: Path) -> Caught:
     """Put a defect in and try points until one shows it."""
     fault = FAULTS[name]
-    suite, _ = fault.tried
+    suite, operation = fault.tried
     bench = _bench(name)
     if fault.mend is not None:
         bench.healer, bench.mend = _bench().zygote, fault.mend
+    try:
+        if suite == together.NAME:
+            rounds = (together.run(bench, inputs, seed) for seed in range(_ROUNDS))
+            return _first(name, (result for results in rounds for result in results), _ROUNDS)
+        return _first(name, *_attempts(bench, fault, worlds[operation]))
+    except HarnessError as error:
+        raise HarnessError(f"with the defect {name}: {error}") from error
+
+
+def _attempts(bench: Bench, fault: Fault, world: World) -> tuple[Iterator[Result], int]:
+    """Results of ever more points, one after the other, and how many there are."""
+    suite = fault.tried[0]
     calls = kill.rehearse(bench, world)
     points: list[Any]
     if suite == "power":
         recorded = power.record(bench, world)
         points = sorted(power.distinct(recorded), key=lambda place: (place.rank, -place.cut))
-        results = (result for point in points for result in power.cut_power(bench, recorded, [point]))
-    else:
-        points = _walk(kill.points(bench, calls) if suite == "kill" else errors.points(bench, calls))
-        points.sort(key=lambda point: fault.near not in str(point))
-        disturb: Any = kill.kill_at if suite == "kill" else errors.fail_at
-        results = (disturb(bench, world, point) for point in points)
+        return (result for point in points for result in power.cut_power(bench, recorded, [point])), len(points)
+    points = _walk(SUITES[suite].find(bench, world, calls))
+    points.sort(key=lambda point: fault.near not in str(point))
+    return (result for point in points for result in SUITES[suite].disturb(bench, world, [point])), len(points)
+
+
+def _first(name: str, results: Iterator[Result], points: int) -> Caught:
+    """The first result that shows a defect."""
     tried = 0
     for tried, result in enumerate(results, 1):
         if result.wrong:
-            return Caught(name, tried, len(points), result)
+            return Caught(name, tried, points, result)
         if tried == _PATIENCE:
             break
-    return Caught(name, tried, len(points), None)
+    return Caught(name, tried, points, None)
 
 
 def _walk(points: Sequence[Any]) -> list[Any]:
@@ -154,10 +145,12 @@ def _walk(points: Sequence[Any]) -> list[Any]:
 class Crew:
     """The workers."""
 
-    def __init__(self, scratch: Path, workers: int) -> None:
+    def __init__(self, scratch: Path, workers: int, *, mounts: bool) -> None:
+        """Workers in `scratch`; with `mounts`, each may mount what it likes."""
         self._scratch = scratch
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(scratch,))
+        begin = functools.partial(_begin, scratch, mounts=mounts)
+        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin)
 
     def __enter__(self) -> Crew:
         return self
@@ -165,10 +158,10 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def prepare(self, operations: Sequence[Operation], inputs: Path, *, images: bool) -> list[Case]:
+    def prepare(self, operations: Sequence[Operation], inputs: Path, suites: Sequence[str]) -> list[Case]:
         """Build the worlds of operations, and find out what there is to disturb."""
         futures = [
-            self._pool.submit(_prepare, operation, self._scratch / f"world-{index}", inputs, images=images)
+            self._pool.submit(_prepare, operation, self._scratch / f"world-{index}", inputs, suites)
             for index, operation in enumerate(operations)
         ]
         return [future.result() for future in futures]
@@ -178,15 +171,20 @@ class Crew:
         size = 16 if suite == "power" else 6
         futures = []
         for case in cases:
-            chosen = case.choose(suite, limit, seed)
+            chosen = SUITES[suite].choose(case.points[suite], limit, seed)
             chunks = [chosen[first : first + size] for first in range(0, len(chosen), size)]
-            futures += [self._pool.submit(_try, suite, case, chunk) for chunk in chunks]
+            futures += [self._pool.submit(_try, suite, case.world, chunk) for chunk in chunks]
         for future in as_completed(futures):
             yield from future.result()
 
-    def put_in(self, faults: Sequence[str], cases: Sequence[Case]) -> Iterator[Caught]:
+    def run_together(self, inputs: Path, *, rounds: int, seed: int) -> Iterator[Result]:
+        """Rounds of many commands at once; each round has its own chance."""
+        for future in [self._pool.submit(_together, inputs, seed * 1000 + index) for index in range(rounds)]:
+            yield from future.result()
+
+    def put_in(self, faults: Sequence[str], cases: Sequence[Case], inputs: Path) -> Iterator[Caught]:
         """Put defects in, each where it should be noticed."""
         worlds = {case.name: case.world for case in cases}
-        futures = [self._pool.submit(_put_in, fault, worlds[FAULTS[fault].tried[1]]) for fault in faults]
+        futures = [self._pool.submit(_put_in, fault, worlds, inputs) for fault in faults]
         for future in futures:
             yield future.result()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from tests.crash.bench import Bench, Result
+from tests.crash.judges import Judge
+from tests.crash.operations import View, Words
 from tests.crash.runs import Outcome, Trace
 from tests.crash.trace import Call, changing
 from tests.crash.worlds import World
 
-_WRITE = ("ENOSPC", "EIO", "EDQUOT", "EINTR")
+_WRITE = ("ENOSPC", "EIO", "EDQUOT", "EFBIG", "EINTR")
 _SYNC = ("EIO", "ENOSPC", "EDQUOT", "EINTR")
 _NAME = ("ENOSPC", "EROFS", "EACCES", "EIO", "EDQUOT")
 _ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -39,7 +43,8 @@ _ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "fchmod": ("EROFS", "EACCES"),
     "chmod": ("EROFS", "EACCES"),
 }
-_OPEN_ONLY = ("EMFILE", "EACCES", "EIO")
+_BARE = frozenset(os.strerror(number).lower() for number in errno.errorcode)
+"""What the system calls its errors: no reason, unless it stands beside a name."""
 _ALL_FROM_HERE = frozenset({"ENOSPC", "EDQUOT", "EROFS", "EMFILE"})
 """Errors that stay once they are there: they are tried both for one call and for all from there on."""
 
@@ -65,24 +70,40 @@ class ErrorPoint:
 
 
 def points(bench: Bench, calls: Sequence[Call]) -> list[ErrorPoint]:
-    """Every error that each call could meet."""
-    return [point for call in calls for point in _points_of(call, call.where(str(bench.place)))]
+    """Every error that each call that changes something could meet."""
+    place = str(bench.place)
+    return [
+        point
+        for call in calls
+        if changing(call) and call.touches(place)
+        for point in _points_of(call, call.where(place))
+    ]
 
 
 def _points_of(call: Call, where: str) -> Iterator[ErrorPoint]:
-    errors = _ERRORS.get(call.name, ())
-    if call.name == "openat" and not changing(call):
-        errors = _OPEN_ONLY
-    for error in errors:
+    for error in _ERRORS.get(call.name, ()):
         yield ErrorPoint(call.name, call.ordinal, where, error, lasting=False)
         # All writes failing would silence the command too, which says nothing about it.
         if error in _ALL_FROM_HERE and call.name != "write":
             yield ErrorPoint(call.name, call.ordinal, where, error, lasting=True)
 
 
-def spread_errors(points: Sequence[ErrorPoint], limit: int, seed: int) -> list[ErrorPoint]:
+class AtCall(Protocol):
+    """A point at a system call, one of several there."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ordinal(self) -> int: ...
+
+
+P = TypeVar("P", bound=AtCall)
+
+
+def spread_errors(points: Sequence[P], limit: int, seed: int) -> list[P]:
     """At most `limit` points: over all calls evenly, and of each the errors in turn."""
-    by_call: dict[tuple[str, int], list[ErrorPoint]] = {}
+    by_call: dict[tuple[str, int], list[P]] = {}
     for point in points:
         by_call.setdefault((point.name, point.ordinal), []).append(point)
     if limit >= len(points):
@@ -94,31 +115,54 @@ def spread_errors(points: Sequence[ErrorPoint], limit: int, seed: int) -> list[E
     return [group[next(turn) % len(group)] for group in picked]
 
 
-def fail_at(bench: Bench, world: World, point: ErrorPoint) -> Result:
-    """Let that call fail; clients look; run the command again; clients look."""
+def fail_at(
+    bench: Bench,
+    world: World,
+    point: ErrorPoint,
+    *,
+    reading: bool = False,
+    untouched: tuple[Words, View | None] | None = None,
+) -> Result:
+    """Let that call fail; clients look; run the command again; clients look.
+
+    Args:
+        reading: it is a call that only looks.
+        untouched: what clients are to find if the command refuses, even after this other one, if there is a workspace.
+    """
     world.copy(bench.place)
     judge, ledger = bench.judge(world), world.ledger.copy()
     words = tuple(word for word in world.operation.argv if word != "--json")
     when = f"{point.ordinal}+" if point.lasting else str(point.ordinal)
     injection = f"{point.name}:error={point.error}:when={when}"
     shift = world.operation.shift
-    outcome = bench.run(world, words, shift=shift, trace=Trace(bench.trace, [injection]))
+    outcome = bench.run(world, words, shift=shift, trace=Trace(bench.trace, [injection], reading=reading))
     reached = b"(INJECTED)" in bench.trace.read_bytes()
     result = Result(world.operation.name, str(point), reached=reached)
     if not reached:
         result.notes["not reached"] += 1
         return result
     result.notes["refused" if outcome.code else "harmless"] += 1
-    result.wrong += _manners(outcome)
+    result.wrong += manners(outcome)
     if outcome.code == 0 and point.unflushed:
         result.wrong.append("L1: published bytes or names could not be made durable, and it called that success")
     result.wrong += judge.look(bench.site, bench.before(world), "after the error", shift=shift)
     result.wrong += ledger.note(bench.place / "repo")
+    if outcome.code != 0 and untouched is not None:
+        result.wrong += _still(bench, world, judge, untouched)
     result.wrong += bench.heal(world, judge, ledger, acknowledged=outcome.code == 0, turn=point.ordinal)
     return result
 
 
-def _manners(outcome: Outcome) -> list[str]:
+def _still(bench: Bench, world: World, judge: Judge, untouched: tuple[Words, View | None]) -> list[str]:
+    """Whether nothing of what was refused comes to light when another command goes on."""
+    words, view = untouched
+    if view is None:
+        return ["L5: a workspace was begun"] if (bench.place / "repo").exists() else []
+    wrong = bench.again(world, words, shift=world.operation.shift)
+    return wrong + judge.look(bench.site, [view], "after the refusal", shift=world.operation.shift)
+
+
+def manners(outcome: Outcome) -> list[str]:
     """How it said what happened."""
     said = outcome.stderr.decode(errors="replace")
     if outcome.hung:
@@ -127,6 +171,9 @@ def _manners(outcome: Outcome) -> list[str]:
         return [f"manners: signal {-outcome.code} ended it"]
     if "Traceback" in said:
         return [f"manners: a traceback: {said.strip()[-200:]}"]
-    if outcome.code != 0 and not any(line.startswith("error: ") for line in said.splitlines()):
-        return [f"manners: it ended with {outcome.code} and said no reason: {said.strip()[-200:]!r}"]
+    reasons = [line.removeprefix("error: ") for line in said.splitlines() if line.startswith("error: ")]
+    if len(reasons) != (outcome.code != 0):
+        return [f"manners: it ended with {outcome.code} and said {len(reasons)} reasons: {said.strip()[-200:]!r}"]
+    if any(reason in _BARE for reason in reasons):
+        return [f"manners: it does not say what failed: {reasons[0]!r}"]
     return []

@@ -11,13 +11,15 @@ import functools
 import os
 import sqlite3
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+
+from tests.crash import defects
+from tests.crash.patching import replace_everywhere, replace_method
 
 
 def shift_clock(seconds: float) -> None:
@@ -47,18 +49,6 @@ class Fault:
     mend: Callable[[Path], None] | None = None
 
 
-def _everywhere(old: object, new: object) -> None:
-    """Put `new` in the place of `old`, under whatever name a module of rstuf has it."""
-    found = 0
-    for name, module in list(sys.modules.items()):
-        if name.split(".")[0] in ("rstuf", "rstuf_cli"):
-            for attribute in [key for key, value in vars(module).items() if value is old]:
-                setattr(module, attribute, new)
-                found += 1
-    if not found:
-        raise LookupError(f"{old!r} is not there to be replaced")
-
-
 # --- durability ------------------------------------------------------------------------------------------
 
 
@@ -71,13 +61,13 @@ def _no_file_flush() -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             real(descriptor)
 
-    _everywhere(real, flush)
+    replace_everywhere(real, flush)
 
 
 def _no_directory_flush() -> None:
     from rstuf import durable
 
-    _everywhere(durable.flush_directory, lambda descriptor: None)
+    replace_everywhere(durable.flush_directory, lambda descriptor: None)
 
 
 def _flush_errors_ignored() -> None:
@@ -91,13 +81,13 @@ def _flush_errors_ignored() -> None:
         except OSError:
             return
 
-    _everywhere(real, flush)
+    replace_everywhere(real, flush)
 
 
 def _settings(**changed: str) -> None:
     from rstuf.state import connections
 
-    _everywhere(
+    replace_everywhere(
         connections.WRITER_SETTINGS,
         tuple((name, changed.get(name, value)) for name, value in connections.WRITER_SETTINGS),
     )
@@ -160,8 +150,8 @@ def _timestamp_first() -> None:
         finally:
             Storage.batch = batch  # type: ignore[method-assign]
 
-    _everywhere(write, writing)
-    _everywhere(release._check, lambda *args: None)
+    replace_everywhere(write, writing)
+    replace_everywhere(release._check, lambda *args: None)
     Storage.replace = replaced  # type: ignore[method-assign]
 
 
@@ -174,7 +164,7 @@ def _timestamp_in_place() -> None:
             file.flush()
             os.fsync(file.fileno())
 
-    Storage.replace = replace  # type: ignore[method-assign]
+    replace_method(Storage, "replace", replace)
 
 
 def _timestamp_before_state() -> None:
@@ -187,7 +177,7 @@ def _timestamp_before_state() -> None:
         ports.metadata.replace(TIMESTAMP_FILE, written.timestamp)
         return commit(ports, a_release, written)
 
-    _everywhere(commit, committed)
+    replace_everywhere(commit, committed)
 
 
 def _settled_early() -> None:
@@ -203,7 +193,7 @@ def _settled_early() -> None:
             waiting.pop()()
 
     Storage.replace = lambda self, name, data: waiting.append(functools.partial(replace, self, name, data))  # type: ignore[method-assign]
-    _everywhere(settle, settled)
+    replace_everywhere(settle, settled)
 
 
 def _root_before_state() -> None:
@@ -219,7 +209,7 @@ def _root_before_state() -> None:
             batch.commit()
         return commit(ports, data, **options)
 
-    _everywhere(commit, committed)
+    replace_everywhere(commit, committed)
 
 
 def _acknowledged_early() -> None:
@@ -231,7 +221,7 @@ def _acknowledged_early() -> None:
         os.write(1, b'{"added": 3}\n')
         change(*args, **options)
 
-    _everywhere(change, changed)
+    replace_everywhere(change, changed)
 
 
 def _recorded_before_contents() -> None:
@@ -261,7 +251,7 @@ def _no_recovery() -> None:
     from rstuf.repository.recovery import recover
     from rstuf.repository.reports import Recovery
 
-    _everywhere(recover, lambda ports: Recovery.NOTHING)
+    replace_everywhere(recover, lambda ports: Recovery.NOTHING)
 
 
 def _version_reused() -> None:
@@ -283,7 +273,7 @@ def _unexplained_errors() -> None:
     def raised(console: Any, error: BaseException, run: Any = None) -> int:
         raise error
 
-    _everywhere(app._tell, raised)
+    replace_everywhere(app._tell, raised)
 
 
 FAULTS: Final[dict[str, Fault]] = {
@@ -319,4 +309,14 @@ FAULTS: Final[dict[str, Fault]] = {
     "no-recovery": Fault("what an interrupted publication left is not looked after", _no_recovery, ("kill", "add")),
     "version-reused": Fault("versions of an abandoned publication are used again", _version_reused, ("kill", "add")),
     "unexplained-errors": Fault("errors reach the person as tracebacks", _unexplained_errors, ("errors", "add")),
+    "short-writes-end": Fault("one write is taken for the whole", defects.short_writes_end, ("short", "add")),
+    "full-disk-ignored": Fault("what the disk has no room for is left out", defects.full_disk_ignored, ("full", "add")),
+    "read-errors-end": Fault(
+        "a file that cannot be read further is taken to end there",
+        defects.read_errors_end,
+        ("reads", "add"),
+        near="read inputs/",
+    ),
+    "clock-believed": Fault("a clock that went back dates new metadata", defects.clock_believed, ("clock", "renew")),
+    "no-lock": Fault("everybody holds every lock", defects.no_lock, ("together", "together")),
 }

@@ -27,13 +27,15 @@ class Point:
 
 
 def rehearse(bench: Bench, world: World) -> list[Call]:
-    """The operation without any disturbance: it must do what it is for; the calls it makes.
+    """The operation without any disturbance: it must do what it is for; the calls it makes on the workspace and on
+    what it is given.
 
     Raises:
         HarnessError: it doesn't.
     """
     world.copy(bench.place)
-    outcome = bench.run(world, world.operation.argv, shift=world.operation.shift, trace=Trace(bench.trace))
+    trace = Trace(bench.trace, reading=True)
+    outcome = bench.run(world, world.operation.argv, shift=world.operation.shift, trace=trace)
     judge, ledger = bench.judge(world), world.ledger.copy()
     if outcome.code != 0:
         said = (outcome.stderr or outcome.stdout).decode(errors="replace")
@@ -46,7 +48,8 @@ def rehearse(bench: Bench, world: World) -> list[Call]:
     wrong += bench.heal(world, judge, ledger, acknowledged=True)
     if wrong:
         raise HarnessError(f"{world.operation.name} does not work without any disturbance: {wrong[0]}")
-    return [call for call in read_trace(bench.trace) if call.touches(str(bench.place))]
+    places = str(bench.place), str(world.inputs)
+    return [call for call in read_trace(bench.trace) if any(call.touches(place) for place in places)]
 
 
 def points(bench: Bench, calls: Sequence[Call]) -> list[Point]:

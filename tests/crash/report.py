@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from tests.crash.bench import Result
-from tests.crash.crew import Case, Caught
+from tests.crash.crew import Caught
 from tests.crash.faults import FAULTS
 
-_TITLES = {
-    "kill": "SIGKILL before a system call that changes something",
-    "power": "power cut, adversarial disk images",
-    "errors": "failing system calls",
-}
 _SHOWN = 4
 
 
@@ -26,8 +21,8 @@ def say(text: str = "") -> None:
 class Table:
     """Results of one suite, by operation."""
 
-    def __init__(self, suite: str) -> None:
-        self._suite = suite
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._began = time.monotonic()
         self._tried: Counter[str] = Counter()
         self._wrong: Counter[str] = Counter()
@@ -42,22 +37,25 @@ class Table:
             self._wrong[result.operation] += 1
             self._examples.append(result)
 
-    def show(self, cases: Sequence[Case]) -> int:
-        """Print it; how many points are bad. An operation that was never disturbed is bad too."""
+    def show(self, points: Mapping[str, int | None]) -> int:
+        """Print it; how many points are bad. An operation that was never disturbed is bad too.
+
+        Args:
+            points: how many there are, by operation; None where they cannot be counted.
+        """
         say()
-        say(_TITLES[self._suite])
+        say(self._title)
         say(f"{'operation':<24} {'points':>7} {'tried':>7} {'bad':>5}  of these")
-        every = 0
-        for case in cases:
-            points, tried = len(case.points(self._suite)), self._tried[case.name]
-            every += points
+        for operation, count in points.items():
+            tried = self._tried[operation]
             if not tried:
-                self._wrong[case.name] += 1
-            counts = sorted((+self._notes.get(case.name, Counter())).items())
+                self._wrong[operation] += 1
+            counts = sorted((+self._notes.get(operation, Counter())).items())
             notes = ", ".join(f"{count} {what}" for what, count in counts)
-            say(f"{case.name:<24} {points:>7} {tried:>7} {self._wrong[case.name]:>5}  {notes}")
+            say(f"{operation:<24} {_number(count):>7} {tried:>7} {self._wrong[operation]:>5}  {notes}")
+        every = None if None in points.values() else sum(count or 0 for count in points.values())
         tried, bad, seconds = self._tried.total(), self._wrong.total(), time.monotonic() - self._began
-        say(f"{'total':<24} {every:>7} {tried:>7} {bad:>5}  in {seconds:.0f} s; {_bound(tried, every, bad)}")
+        say(f"{'total':<24} {_number(every):>7} {tried:>7} {bad:>5}  in {seconds:.0f} s; {_bound(tried, every, bad)}")
         shown: Counter[str] = Counter()
         for result in self._examples:
             shown[result.operation] += 1
@@ -72,10 +70,14 @@ class Table:
         return bad
 
 
-def _bound(tried: int, every: int, bad: int) -> str:
+def _number(count: int | None) -> str:
+    return "any" if count is None else str(count)
+
+
+def _bound(tried: int, every: int | None, bad: int) -> str:
     if bad:
         return f"{bad} of {tried} bad"
-    if tried >= every:
+    if every is not None and tried >= every:
         return f"0 of {tried}, which are all"
     return f"0 of {tried}; 95 % bound {3 / max(tried, 1):.2%} of all"
 

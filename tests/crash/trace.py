@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.crash.runs import MUTATING
+
 _LINE = re.compile(r"^(\d+)\s+(.*)$")
 _CALL = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+|\?)(?:<((?:\\x[0-9a-f]{2})*)>)?(.*)$")
 _RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$")
@@ -21,6 +23,7 @@ _RANDOM = re.compile(r"(?<![0-9a-zA-Z])(?=[a-z_0-9]*[0-9_])[a-z0-9_]{8,32}(?![0-
 
 
 _CREATING = frozenset({"O_CREAT", "O_TRUNC", "O_TMPFILE"})
+_WITH_DATA = frozenset({"read", "write", "pread64", "pwrite64"})
 MOVING = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 """Calls that give a file its name."""
 
@@ -82,11 +85,11 @@ class Call:
         found: list[str] = []
         base = ""
         for index, arg in enumerate(self.args):
-            if arg.startswith('"') and self.name not in ("write", "pwrite64"):
+            if arg.startswith('"') and self.name not in _WITH_DATA:
                 found.append(os.path.join(base or os.sep, self.text(index)))
             elif (place := self.described(index)) != "":
                 base = place
-                if not (index + 1 < len(self.args) and self.args[index + 1].startswith('"')) or "write" in self.name:
+                if not (index + 1 < len(self.args) and self.args[index + 1].startswith('"')) or self.name in _WITH_DATA:
                     found.append(place)
         return found
 
@@ -103,7 +106,9 @@ class Call:
 
 
 def changing(call: Call) -> bool:
-    """Whether a call changes what is on the disk, or what of it is durable; of those that `runs.MUTATING` names."""
+    """Whether a call changes what is on the disk, or what of it is durable."""
+    if call.name not in MUTATING:
+        return False
     if call.name.startswith("open"):
         return bool(_CREATING & call.flags(2 if call.name == "openat" else 1))
     return call.name != "ioctl" or "CLONE" in call.args[1]

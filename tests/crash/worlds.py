@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.crash.ledger import Ledger
 from tests.crash.operations import BASE, CEREMONY, Interruption, Operation, View, Words
-from tests.crash.runs import HarnessError, Outcome, Trace, Zygote
+from tests.crash.runs import Cut, HarnessError, Outcome, Trace, Zygote
 from tests.crash.trace import MOVING, changing, read_trace
 from tests.support.clients import Client, directory_site
 
@@ -36,11 +36,21 @@ class World:
     ledger: Ledger
 
     def run(
-        self, zygote: Zygote, words: Words, place: Path, *, shift: float = 0, trace: Trace | None = None
+        self,
+        zygote: Zygote,
+        words: Words,
+        place: Path,
+        *,
+        shift: float = 0,
+        trace: Trace | None = None,
+        cut: Cut | None = None,
     ) -> Outcome:
         """Run a command on the workspace below `place`."""
-        argv = [word.replace("{repo}", str(place / "repo")).replace("{in}", str(self.inputs)) for word in words]
-        return zygote.run(argv, cwd=place, shift=shift, trace=trace)
+        return zygote.run(self.argv(words, place), cwd=place, shift=shift, trace=trace, cut=cut)
+
+    def argv(self, words: Words, place: Path) -> list[str]:
+        """A command's words, for the workspace below `place`."""
+        return [word.replace("{repo}", str(place / "repo")).replace("{in}", str(self.inputs)) for word in words]
 
     def copy(self, place: Path) -> None:
         """A fresh copy of the start at `place`; whatever is there goes."""

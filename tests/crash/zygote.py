@@ -4,7 +4,8 @@ A fork starts in the same state every time, so its system calls can be counted f
 milliseconds where an interpreter with the command line's imports costs most of a second. strace is attached before
 the fork does anything; the fork ends like any interpreter does, with its exit handlers.
 
-Run as `python -m tests.crash.zygote [FAULT]`; speaks one JSON document a line on stdin and stdout.
+Run as `python -m tests.crash.zygote [FAULT]`; speaks one JSON document a line on stdin and stdout. With `--check` it
+only says which defects find no place to be put in.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from tests.crash import faults
+from tests.crash.stopping import Cutter
 
 _PR_SET_PTRACER = 0x59616D61
 _ANY = ctypes.c_ulong(-1)
@@ -89,20 +93,22 @@ def _become(request: dict[str, Any], go: socket.socket) -> None:
     """In the fork: stand where the command is to stand, say so, and wait for the tracer."""
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)
     os.chdir(request["cwd"])
-    for number, path, flags in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, request["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (2, request["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-    ):
-        opened = os.open(path, flags, 0o644)
-        os.dup2(opened, number)
-        os.close(opened)
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    opened += [_output(request[name]) for name in ("out", "err")]
+    for number, descriptor in enumerate(opened):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     faults.shift_clock(request["shift"])
     sys.argv = ["rstuf", *request["argv"]]
     os.umask(0o022)
     go.send(b"r")
     go.recv(1)
     go.close()
+
+
+def _output(place: str | int) -> int:
+    """A file by its name, or a descriptor that is open already."""
+    return place if isinstance(place, int) else os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 
 
 def _wait(pid: int, seconds: float) -> tuple[int, bool]:
@@ -143,8 +149,130 @@ def _serve_one(request: dict[str, Any]) -> bool:
     return False
 
 
+def _serve_cut(request: dict[str, Any]) -> bool:
+    """Fork a command of which one write is cut short, and report how it ended; true in the fork itself.
+
+    What it prints goes through pipes: they have room for it, and no limit on files applies to them.
+    """
+    here, there = socket.socketpair()
+    pipes = {name: os.pipe() for name in ("out", "err")}
+    pid = os.fork()
+    if pid == 0:
+        here.close()
+        for reading, _ in pipes.values():
+            os.close(reading)
+        _become(request | {name: writing for name, (_, writing) in pipes.items()}, there)
+        return True
+    there.close()
+    for _, writing in pipes.values():
+        os.close(writing)
+    late: list[bool] = []
+
+    def too_late(*_: object) -> None:
+        late.append(True)
+        os.kill(pid, signal.SIGKILL)
+
+    here.recv(1)
+    try:
+        cutter = Cutter(pid, request["cut"])
+    except OSError as error:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        _reply({"error": f"a command cannot be traced: {error}"})
+        return False
+    signal.signal(signal.SIGALRM, too_late)
+    signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+    here.send(b"g")
+    code, written = cutter.run()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    here.close()
+    for name, (reading, _) in pipes.items():
+        with open(reading, "rb") as said, open(request[name], "wb") as file:
+            file.write(said.read())
+    _reply({"code": code, "hung": bool(late), "written": written})
+    return False
+
+
+@dataclass(slots=True)
+class _Running:
+    """One command of a crowd: which of which script, and the instants at which it is killed and counts as hung."""
+
+    script: int
+    number: int
+    pid: int
+    kill: float
+    hung: float
+
+
+def _serve_crowd(request: dict[str, Any]) -> bool:
+    """Run scripts beside each other, the commands of each in turn, some killed after a time; true in each fork."""
+    scripts, ended = request["crowd"], []
+    running: dict[int, _Running] = {}
+    following = [(script, 0) for script in range(len(scripts))]
+    while running or following:
+        for script, number in following:
+            command = scripts[script][number]
+            here, there = socket.socketpair()
+            pid = os.fork()
+            if pid == 0:
+                here.close()
+                _become(request | command, there)
+                return True
+            there.close()
+            here.recv(1)
+            here.send(b"g")
+            here.close()
+            now = time.monotonic()
+            kill = now + command["kill"] if command["kill"] is not None else float("inf")
+            running[os.pidfd_open(pid)] = _Running(script, number, pid, kill, now + request["seconds"])
+        following = []
+        soonest = min(min(each.kill, each.hung) for each in running.values())
+        for handle in select.select(list(running), [], [], max(0.0, soonest - time.monotonic()))[0]:
+            each = running.pop(handle)
+            os.close(handle)
+            code = os.waitstatus_to_exitcode(os.waitpid(each.pid, 0)[1])
+            ended.append([each.script, each.number, code, time.monotonic() >= each.hung])
+            if each.number + 1 < len(scripts[each.script]):
+                following.append((each.script, each.number + 1))
+        for each in running.values():
+            if time.monotonic() >= min(each.kill, each.hung):
+                os.kill(each.pid, signal.SIGKILL)
+                each.kill = float("inf")
+    _reply({"ended": ended})
+    return False
+
+
+def _serve(request: dict[str, Any]) -> bool:
+    if "crowd" in request:
+        return _serve_crowd(request)
+    return _serve_cut(request) if request.get("cut") is not None else _serve_one(request)
+
+
+def _check_faults() -> int:
+    """Put each defect into a fork; say of those that cannot be put in what they lack."""
+    lacking: dict[str, str] = {}
+    for name, fault in faults.FAULTS.items():
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                fault.apply()
+            except Exception as error:  # whatever moved away, in whatever way it shows
+                os.write(writing, f"{type(error).__name__}: {error}".encode())
+            os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as said:
+            if found := said.read().decode():
+                lacking[name] = found
+        os.waitpid(pid, 0)
+    print(json.dumps(lacking))
+    return 0
+
+
 def main() -> int:
     entry = _load()
+    if sys.argv[1:] == ["--check"]:
+        return _check_faults()
     for name in sys.argv[1:]:
         faults.FAULTS[name].apply()
     if threading.active_count() != 1:
@@ -152,7 +280,7 @@ def main() -> int:
     gc.freeze()  # a fork that collects garbage need not touch, and so copy, all of this
     _reply({"ready": os.getpid()})
     for request in _lines():
-        if _serve_one(request):
+        if _serve(request):
             return int(entry())
     return 0
 

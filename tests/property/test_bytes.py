@@ -16,6 +16,7 @@ from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 from rstuf.errors import InvalidArtifact, InvalidJson, InvalidRecord
 from rstuf.metadata import canonical, fragments, render
 from rstuf.metadata.bins import Bins
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.views import Signature, open_envelope, read_signatures, split_signed
 from rstuf.model.artifacts import MAX_INTEGER, Artifact, slot_of
 from rstuf.model.keys import KeyId
@@ -167,7 +168,7 @@ def test_bins_are_those_of_the_library(bits: int, path: str) -> None:
 def test_snapshot_and_timestamp_are_what_the_library_would_sign(versions: dict[int, int]) -> None:
     """Snapshot and timestamp parse with python-tuf, and their payload is its canonical form."""
     names = [(Bins(8).name(index), version) for index, version in versions.items()] + [(RoleName("targets"), 7)]
-    unsigned = render.snapshot_part(version=5, expires=EXPIRES, entries=names)
+    unsigned = render.snapshot_part(version=5, expires=EXPIRES, listing=Listing.of(names))
     snapshot = Metadata[Snapshot].from_bytes(_file(unsigned))
     assert snapshot.signed_bytes == unsigned.payload
     assert {name: meta.version for name, meta in snapshot.signed.meta.items()} == {

@@ -67,7 +67,8 @@ class StateDamaged(StateError):
         self.path, self.reason = path, reason
         super().__init__(
             f"the state {path} cannot be read: {reason}",
-            hint="nothing was changed; put a backup of the state in its place",
+            # SQLite calls a page malformed that a failing disk did not give it.
+            hint="nothing was changed; run it again, and if it stays so put a backup of the state in its place",
         )
 
 

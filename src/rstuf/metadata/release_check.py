@@ -16,7 +16,7 @@ Each function raises `ReleaseRefused` with the rule that is broken.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,10 +27,10 @@ from rstuf.clock import parse_iso
 from rstuf.errors import InvalidMetadata, ReleaseRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES, TARGETS_BYTES, TIMESTAMP_BYTES
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import RoleKeys, read_signatures, split_signed
-from rstuf.model.names import RoleName
 from rstuf.model.publication import SignedRole
 
 
@@ -48,7 +48,7 @@ def check_snapshot(
     *,
     named: Mapping[str, Any],
     visible_version: int,
-    visible_entries: Sequence[tuple[RoleName, int]],
+    visible_listing: Listing,
     keys: RoleKeys,
     now: datetime,
 ) -> Mapping[str, Any]:
@@ -59,8 +59,10 @@ def check_snapshot(
     if signed["version"] != named["version"] or signed["version"] < visible_version:
         raise _refused("snapshot", f"version {signed['version']} is not the one that timestamp names, or is older")
     meta: Mapping[str, Any] = signed["meta"]
-    for name, version in visible_entries:
-        entry = meta.get(name + ".json")
+    before = visible_listing.entries()
+    raised = {name for name, entry in before.items() if entry != meta.get(name)}
+    for name in raised:
+        entry, version = meta.get(name), before[name]["version"]
         if entry is None or entry["version"] < version:
             raise _refused("snapshot", f"{name} was listed at version {version} and is dropped or set back")
     return meta
@@ -93,19 +95,24 @@ def claim_of(signed: SignedRole, *, listed: Mapping[str, Any], now: datetime) ->
     return Claim(versioned(name, version), name, version, signed.file.length, signed.file.sha256)
 
 
-def check_claim(claim: Claim, data: bytes, *, keys: RoleKeys) -> None:
-    """Rules 4 and 5 of one new file, `data` as the storage gives it."""
+def check_claim(claim: Claim, data: bytes, *, keys: RoleKeys | None) -> None:
+    """Rules 4 and 5 of one new file, `data` as the storage gives it.
+
+    Args:
+        keys: its delegator's; None where the same bytes were found good by `check_signed` before.
+    """
     if len(data) != claim.length or hashlib.sha256(data).hexdigest() != claim.sha256:
         raise _refused(claim.role, "the storage does not hold the bytes that were signed")
     if not data.endswith(b'"version":%d}}' % claim.version):
         raise _refused(claim.role, f"it does not say that it is version {claim.version}")
-    _check_signatures(claim.role, data, keys)
+    if keys is not None:
+        check_signed(claim.role, data, keys=keys)
 
 
 def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit: int) -> dict[str, Any]:
     if len(data) > limit:
         raise _refused(name, f"{len(data)} bytes are more than the {limit} that clients read")
-    _check_signatures(name, data, keys)
+    check_signed(name, data, keys=keys)
     signed: dict[str, Any] = orjson.loads(split_signed(data))
     if signed["_type"] != name:
         raise _refused(name, "it is of another type")
@@ -114,7 +121,8 @@ def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit:
     return signed
 
 
-def _check_signatures(name: str, data: bytes, keys: RoleKeys) -> None:
+def check_signed(name: str, data: bytes, *, keys: RoleKeys) -> None:
+    """That the threshold of `keys` signed a file in the form that rstuf writes."""
     try:
         payload, signatures = canonical(split_signed(data)), read_signatures(data)
     except (InvalidMetadata, ValueError, KeyError):

@@ -6,7 +6,7 @@ A file holds its `signed` part unchanged, so bytes are written as they were hash
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 from rstuf.clock import iso
 from rstuf.metadata.canonical import canonical, compact
 from rstuf.metadata.fragments import join_entries
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.views import Signature
 from rstuf.model.names import RoleName
 from rstuf.model.roles import FileFacts
@@ -83,13 +84,15 @@ def bin_part(name: RoleName, *, version: int, expires: datetime, entries: list[t
     return Unsigned(name=name, version=version, expires=expires, data=data)
 
 
-def snapshot_part(*, version: int, expires: datetime, entries: Sequence[tuple[RoleName, int]]) -> Unsigned:
-    """Snapshot over `entries` (role, version): versions only, so that many bins fit (TUF §4.4)."""
-    lines = sorted([(name + ".json", number) for name, number in entries])
-    inside = ",".join([f'"{name}":{{"version":{number}}}' for name, number in lines])
-    data = f'{{"_type":"snapshot","expires":"{iso(expires)}","meta":{{{inside}}}'
-    data += f',"spec_version":"{SPEC_VERSION}","version":{version}}}'
-    return Unsigned(name=RoleName("snapshot"), version=version, expires=expires, data=data.encode())
+def snapshot_part(*, version: int, expires: datetime, listing: Listing) -> Unsigned:
+    """Snapshot over `listing`: versions only, so that many bins fit (TUF §4.4)."""
+    data = b'{"_type":"snapshot","expires":"%b","meta":%b,"spec_version":"%b","version":%d}' % (
+        iso(expires).encode(),
+        listing.meta,
+        SPEC_VERSION.encode(),
+        version,
+    )
+    return Unsigned(name=RoleName("snapshot"), version=version, expires=expires, data=data)
 
 
 def timestamp_part(*, version: int, expires: datetime, snapshot_version: int, snapshot: FileFacts) -> Unsigned:

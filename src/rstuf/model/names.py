@@ -26,10 +26,12 @@ MAX_SEGMENT_BYTES: Final = 255
 MAX_LAST_SEGMENT_BYTES: Final = 190
 MAX_ROLE_NAME: Final = 64
 
-# The common case: printable ASCII without " # % ? \ and, seen at a glance, without odd segments.
-_PLAIN_PATH: Final = re.compile(
-    r"[!$&'()*+,\-0-9:;<=>@A-Z\[\]^_`a-z{|}~][ !$&-/0-9:;<=>@A-Z\[\]^_`a-z{|}~]{0,189}", re.ASCII
+# The common case: printable ASCII without " # % ? \, no segment empty or beginning with a dot or a space. The text of a
+# pattern, for whoever reads a path inside of more.
+PLAIN_PATH: Final = "(?:{0}{1}*)(?:/{0}{1}*)*".format(
+    r"[!$&'()*+,\-0-9:;<=>@A-Z\[\]^_`a-z{|}~]", r"[ !$&-.0-9:;<=>@A-Z\[\]^_`a-z{|}~]"
 )
+_PLAIN_PATH: Final = re.compile(PLAIN_PATH, re.ASCII)
 _FORBIDDEN: Final = frozenset("#?%\\")
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -46,7 +48,7 @@ def target_path(text: str) -> TargetPath:
     Raises:
         InvalidPath: with the first rule that `text` breaks.
     """
-    if _PLAIN_PATH.fullmatch(text) and "//" not in text and "/." not in text and "/ " not in text and text[-1] != "/":
+    if len(text) <= MAX_LAST_SEGMENT_BYTES and _PLAIN_PATH.fullmatch(text):
         return TargetPath(text)
     reason = _path_fault(text)
     if reason is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol
 
 from rstuf.errors import ArtifactConflict, ArtifactNotFound, InvalidInput
@@ -22,6 +23,9 @@ from rstuf.repository.warnings import Warnings
 
 _GROUP: Final = 256
 _CHUNK: Final = 1 << 18
+_TOGETHER: Final = 1000
+
+_Row = tuple[int, TargetPath, bytes]
 
 
 class Source(Protocol):
@@ -181,8 +185,9 @@ def add_artifacts(
     with ports.state.spool() as spool:
         intake = _Intake(ports, spool, conflict)
         with step(ports.progress, "reading", unit="artifacts"):
-            for row in _counted(rows, ports):
-                intake.queue(row)
+            remaining = intake.warnings.over(rows)
+            while taken := spool.extend(islice(remaining, _TOGETHER)):
+                ports.progress.advance(taken)
         return intake.accept(action)
 
 
@@ -264,8 +269,8 @@ class _HashOnly:
         return
 
 
-def _counted(rows: Iterable[ArtifactRow], ports: Ports) -> Iterator[ArtifactRow]:
-    for count, row in enumerate(rows, 1):
-        yield row
-        if count % 1000 == 0:
-            ports.progress.advance(1000)
+def _counted(rows: Iterable[_Row], ports: Ports) -> Iterator[_Row]:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _TOGETHER)):
+        yield from some
+        ports.progress.advance(len(some))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -10,17 +11,17 @@ from typing import Final
 
 from rstuf.clock import Clock, iso
 from rstuf.errors import ClockSuspicious
-from rstuf.metadata.limits import TARGETS_BYTES
-from rstuf.metadata.release_check import Claim, check_claim
+from rstuf.metadata.render import SignedFile
 from rstuf.metadata.views import RoleKeys
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import (
     ArtifactStorage,
     MetadataStorage,
-    ReleaseJudge,
     SignerSource,
     StateReader,
     StateStore,
+    Watch,
+    Witness,
 )
 
 # A clock further ahead of all evidence than this is taken for wrong, not for a long sleep.
@@ -34,16 +35,20 @@ class ClockTrust(Enum):
     ACCEPTED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class OneByOne:
-    """The plain `ReleaseJudge`: reads and checks one file after the other."""
+class Unwatched:
+    """The `Witness` and `Watch` where nobody else looks: whoever publishes checks all itself."""
 
-    metadata: MetadataStorage
+    def watching(self, keys: RoleKeys, *, files: int) -> AbstractContextManager[Watch]:
+        return nullcontext(self)
 
-    def judge(self, claims: Sequence[Claim], *, keys: RoleKeys, on_files: Callable[[int], None]) -> None:
-        for claim in claims:
-            check_claim(claim, self.metadata.read(claim.file_name, limit=TARGETS_BYTES), keys=keys)
-            on_files(1)
+    def show(self, file: SignedFile) -> None:
+        return
+
+    def found_good(self) -> Set[str]:
+        return frozenset()
+
+
+UNWATCHED: Final = Unwatched()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Ports:
         artifacts: where contents are kept, or None where they are served from elsewhere.
         actor: who acts, for the audit log ("maria@laptop").
         clock_trust: a person may vouch for a clock that looks wrong.
-        many_files_judge: a faster `ReleaseJudge` for this storage, if there is one.
+        witness: takes the check of many signatures off a publication, where there is one.
     """
 
     state: StateStore
@@ -65,12 +70,7 @@ class Ports:
     actor: str
     clock_trust: ClockTrust = ClockTrust.USUAL
     progress: Progress = field(default_factory=Silent)
-    many_files_judge: ReleaseJudge | None = None
-
-    @property
-    def judge(self) -> ReleaseJudge:
-        """Who checks a release: the storage's own judge where it has one, else one file after the other."""
-        return self.many_files_judge or OneByOne(self.metadata)
+    witness: Witness = UNWATCHED
 
     def signing_time(self, reader: StateReader) -> datetime:
         """The instant that new metadata is dated from: never before anything that was signed here.

@@ -5,24 +5,24 @@ A record is refused with its line; reading never takes more memory than a line.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, BinaryIO, Final
 
 from rstuf.errors import InvalidArtifact, InvalidInput, InvalidJson, InvalidPath, InvalidRecord
 from rstuf.metadata.canonical import strict_loads
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow
-from rstuf.model.names import TargetPath, target_path
+from rstuf.model.names import MAX_LAST_SEGMENT_BYTES, PLAIN_PATH, TargetPath, target_path
 
 MAX_LINE_BYTES: Final = 1 << 20
 # The most common record, as most writers write it: nothing in it is escaped, and no key can stand twice.
 _PLAIN_RECORD: Final = re.compile(
-    rb'\{"path": ?"([ !#-\[\]-~]{1,190})", ?"length": ?(0|[1-9][0-9]{0,14}), ?'
-    rb'"hashes": ?\{"sha256": ?"([0-9a-f]{64})"\}\}'
+    rb'\{"path": ?"(%b)", ?"length": ?(0|[1-9][0-9]{0,14}), ?"hashes": ?\{"sha256": ?"([0-9a-f]{64})"\}\}'
+    % PLAIN_PATH.encode()
 )
 _CHECKSUM: Final = re.compile(r"(?P<hash>[0-9A-Fa-f]{64}) [ *](?P<path>[^\r\n]+)")
 _CSV_FIELDS: Final = 4
@@ -120,12 +120,12 @@ def _decoded(line: bytes, source: str, number: int) -> str:
 
 def _read_json(line: bytes) -> ArtifactRow:
     plain = _PLAIN_RECORD.fullmatch(line)
-    if plain is None:
+    if plain is None or len(plain[1]) > MAX_LAST_SEGMENT_BYTES:
         return row_of(_artifact(strict_loads(line, what="the record")))
     path, length, digest = plain.groups()
-    slot = int.from_bytes(hashlib.sha256(path).digest()[:4], "big")
-    name = target_path(path.decode())
-    return ArtifactRow(slot, name, b'{"hashes":{"sha256":"%b"},"length":%b}' % (digest, length))
+    slot = int.from_bytes(sha256(path).digest()[:4], "big")
+    # The pattern is that of a plain target path.
+    return ArtifactRow(slot, TargetPath(path.decode()), b'{"hashes":{"sha256":"%b"},"length":%b}' % (digest, length))
 
 
 def _artifact(record: object) -> Artifact:

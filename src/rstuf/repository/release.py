@@ -11,8 +11,8 @@ checked from the storage as a client would, the timestamp's bytes are in the sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence, Set
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,13 +23,13 @@ from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.model.publication import SignedRole
 from rstuf.model.roles import RoleKind
 from rstuf.progress import step
-from rstuf.repository.authority import SigningDesk, load_authority
-from rstuf.repository.interfaces import StateReader
+from rstuf.repository.authority import Authority, SigningDesk, load_authority
+from rstuf.repository.interfaces import StateReader, Watch
 from rstuf.repository.mending import check_recorded
-from rstuf.repository.ports import Ports
+from rstuf.repository.ports import UNWATCHED, Ports
 from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
 from rstuf.repository.reports import PublicationReport, Reason, RoleChange
-from rstuf.repository.visible import TIMESTAMP_FILE
+from rstuf.repository.visible import TIMESTAMP_FILE, visible_listing
 
 
 def bring_out(
@@ -47,13 +47,14 @@ def bring_out(
         SigningError: a key cannot be reached; nothing was staged.
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
     """
-    with ports.state.read() as reader:
+    with ports.state.read() as reader, ExitStack() as stack:
         authority = load_authority(reader, proposed=proposed_targets)
         parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
         for part in parts:
             desk.signers(part.role.name, authority.role_keys(part.role.name, part.role.kind))
         now, periods = ports.signing_time(reader), reader.periods()
+        watch = _watching(ports, authority, parts, stack)
 
         with ports.state.transaction(actor=ports.actor) as state:
             publication = state.stage_publication([(part.role, part.number) for part in parts], begun=now)
@@ -63,9 +64,9 @@ def bring_out(
                 versions = {role.id: role for role, _ in staged.publication_roles(publication.id)}
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
-                entries = staged.snapshot_entries()
-                release = Release(publication, by_id, planned, authority, periods, now, entries)
-                written = _write(ports, release, staged, desk)
+                listing = visible_listing(ports, staged)
+                release = Release(publication, by_id, planned, authority, periods, now, listing)
+                written = _write(ports, release, staged, desk, watch)
                 _check(ports, release, staged, written)
         except BaseException:
             # An interrupted process leaves the same behind; recovery does then what is done here.
@@ -92,10 +93,17 @@ def with_followers(reader: StateReader, parts: Sequence[Part]) -> list[Part]:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a release has on the storage: each role's record in the order of writing, and the timestamp to come."""
+    """What a release has on the storage.
+
+    Attributes:
+        roles: each role's record, in the order of writing.
+        timestamp: the timestamp to come.
+        good: sha256 of bins whose signatures a witness has checked.
+    """
 
     roles: tuple[SignedRole, ...]
     timestamp: bytes
+    good: Set[str]
 
 
 def _order(part: Part) -> tuple[bool, int, int, int]:
@@ -103,7 +111,15 @@ def _order(part: Part) -> tuple[bool, int, int, int]:
     return role.kind is not RoleKind.TARGETS, role.holder or 0, role.index if role.index is not None else -1, role.id
 
 
-def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDesk) -> _Written:
+def _watching(ports: Ports, authority: Authority, parts: Sequence[Part], stack: ExitStack) -> Watch:
+    """Who looks at the bins of a release while they are written."""
+    if authority.bins is None:
+        return UNWATCHED
+    bins = sum(part.role.kind is RoleKind.BIN for part in parts)
+    return stack.enter_context(ports.witness.watching(authority.bins.signers, files=bins))
+
+
+def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDesk, watch: Watch) -> _Written:
     """Render and sign every role; write all but timestamp under their versioned names, durable together."""
     ports.metadata.prepare()
     roles: list[SignedRole] = []
@@ -119,11 +135,13 @@ def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDes
                 batch.create(file.file_name, file.data)
             record = record_of(release, planned, file)
             roles.append(record)
-            if planned.kind is not RoleKind.BIN:
+            if planned.kind is RoleKind.BIN:
+                watch.show(file)
+            else:
                 facts[planned.name] = record
             ports.progress.advance()
         batch.commit()
-    return _Written(tuple(roles), timestamp)
+    return _Written(tuple(roles), timestamp, watch.found_good())
 
 
 def _check(ports: Ports, release: Release, reader: StateReader, written: _Written) -> None:
@@ -139,7 +157,7 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
         ports.metadata.read(render.versioned(SNAPSHOT, version), limit=limits.SNAPSHOT_WITH_LENGTH_BYTES),
         named=named,
         visible_version=snapshot.visible,
-        visible_entries=release.visible_entries,
+        visible_listing=release.visible_listing,
         keys=authority.top_level[SNAPSHOT],
         now=now,
     )
@@ -152,7 +170,11 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
     with step(ports.progress, "checking", total=sum(map(len, claims.values())), unit="roles"):
         for kind, group in claims.items():
             keys = authority.role_keys(RoleName(group[0].role), kind)
-            ports.judge.judge(group, keys=keys, on_files=ports.progress.advance)
+            good = written.good if kind is RoleKind.BIN else ()
+            for claim in group:
+                data = ports.metadata.read(claim.file_name, limit=limits.TARGETS_BYTES)
+                release_check.check_claim(claim, data, keys=None if claim.sha256 in good else keys)
+                ports.progress.advance()
 
 
 def _commit(ports: Ports, release: Release, written: _Written) -> PublicationReport:

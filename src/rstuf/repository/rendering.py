@@ -9,6 +9,7 @@ from typing import Final
 
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata import render
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import SignedFile, Unsigned
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.names import SNAPSHOT, TARGETS, RoleName, TargetPath
@@ -46,7 +47,7 @@ class Release:
     authority: Authority
     periods: Mapping[str, Periods]
     now: datetime
-    visible_entries: Sequence[tuple[RoleName, int]]
+    visible_listing: Listing
 
 
 def rendered(
@@ -67,14 +68,10 @@ def rendered(
     snapshot_version, snapshot_facts = _visible_snapshot(reader)
     for planned in release.planned:
         if planned.kind is RoleKind.SNAPSHOT:
-            listed = dict(release.visible_entries)
-            listed.update((each.name, each.version) for each in release.planned if each.kind in LISTED)
-            yield (
-                planned,
-                render.snapshot_part(
-                    version=planned.version, expires=_expiry(release, planned), entries=list(listed.items())
-                ),
-            )
+            brought = {each.name: each.version for each in release.planned if each.kind in LISTED}
+            listing = release.visible_listing.with_versions(brought)
+            expires = _expiry(release, planned)
+            yield planned, render.snapshot_part(version=planned.version, expires=expires, listing=listing)
             snapshot_version, snapshot_facts = planned.version, done[SNAPSHOT].file
     planned = release.planned[-1]
     if snapshot_facts is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
 from rstuf.errors import FileMissing, FileTooLarge, InvalidMetadata, NotAFile, StateBehind
 from rstuf.metadata import limits
+from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
@@ -89,6 +91,21 @@ def check_visible(ports: Ports) -> None:
             "it is missing, damaged, or not what was published last",
             hint="rstuf verify shows what is wrong; rstuf renew --force timestamp publishes over it",
         )
+
+
+def visible_listing(ports: Ports, reader: StateReader) -> Listing:
+    """What the visible snapshot lists: the file's own bytes where it is what was published, else what the state says.
+
+    Both say the same, and reading a file is sooner done than reading every role.
+    """
+    snapshot = reader.role(SNAPSHOT)
+    if snapshot.visible and snapshot.file is not None:
+        data = found(ports.metadata, versioned(SNAPSHOT, snapshot.visible), limit=snapshot.file.length)
+        if data is not None and sha256(data).hexdigest() == snapshot.file.sha256:
+            listing = Listing.in_file(data)
+            if listing is not None:
+                return listing
+    return Listing.of(reader.snapshot_entries())
 
 
 def _refuse_newer(

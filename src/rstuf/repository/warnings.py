@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from rstuf.model.artifacts import ArtifactRow
 from rstuf.model.names import MAX_SEGMENT_BYTES
 from rstuf.repository.reports import Problem
 
@@ -27,6 +29,15 @@ class Warnings:
     def __init__(self) -> None:
         self.told: list[Problem] = []
         self.more = 0
+
+    def over(self, rows: Iterable[ArtifactRow]) -> Iterator[ArtifactRow]:
+        """`rows` as they come, looked at."""
+        for row in rows:
+            path = row[1]
+            # Nearly all paths end here: a call for each would be felt in a large import.
+            if len(path) > _SHORT_ASCII or (len(path) > _SHORT and not path.isascii()):
+                self.look(path)
+            yield row
 
     def look(self, path: str) -> None:
         """See whether clients can save the artifact at `path`.

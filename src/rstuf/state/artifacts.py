@@ -5,20 +5,25 @@ from __future__ import annotations
 import operator
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, StateError
-from rstuf.model.artifacts import SLOT_BITS, ArtifactRow, slot_of
+from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.repository.interfaces import PutResult
 from rstuf.state import entries
 from rstuf.state.twins import TwinGuard
 
+# Slot, path and fragment (`ArtifactRow`).
+Row = tuple[int, TargetPath, bytes]
+
 _CHUNK: Final = 2000
+# One statement with so many rows takes a quarter less time than as many statements.
+_TOGETHER: Final = 50
 _SLOT: Final = operator.itemgetter(0)
 # A range that holds more rows than this times the batch is not read through; its paths are looked up one by one.
 _DENSE: Final = 4
@@ -75,16 +80,19 @@ class _Changes:
         # By bin: how many artifacts and payload bytes more there are.
         self._tally: dict[int, list[int]] = {}
 
-    def _insert(self, rows: Iterable[tuple[int, TargetPath, bytes]], *, clause: str) -> None:
+    def _insert(self, rows: Sequence[Row], *, clause: str) -> None:
         # Holder and number stand in the statement (they are whole numbers of ours): binding them takes a sixth of
         # the time of a bulk import.
+        into = f"INSERT {clause} INTO artifact (holder, number, slot, path, fragment) VALUES "  # noqa: S608
+        one = f"({self._holder.id:d}, {self._number:d}, ?, ?, ?)"
+        rest = len(rows) - len(rows) % _TOGETHER
         self._connection.executemany(
-            f"INSERT {clause} INTO artifact (holder, number, slot, path, fragment) "  # noqa: S608
-            f"VALUES ({self._holder.id:d}, {self._number:d}, ?, ?, ?)",
-            rows,
+            into + ",".join([one] * _TOGETHER),
+            (tuple(chain.from_iterable(rows[start : start + _TOGETHER])) for start in range(0, rest, _TOGETHER)),
         )
+        self._connection.executemany(into + one, map(tuple, rows[rest:]))
 
-    def _supersede(self, rows: Iterable[ArtifactRow]) -> None:
+    def _supersede(self, rows: Iterable[Row]) -> None:
         self._connection.executemany(
             "INSERT OR IGNORE INTO superseded (holder, slot, path, number) VALUES (?, ?, ?, ?)",
             [(self._holder.id, row[0], row[1], self._number) for row in rows],
@@ -141,10 +149,10 @@ class Additions(_Changes):
         self._sparse = False
         self._last_slot = 0
 
-    def put(self, rows: Iterable[ArtifactRow], *, role_limit: int) -> PutResult:
+    def put(self, rows: Iterable[Row], *, role_limit: int) -> PutResult:
         """Accept `rows`, sorted by slot, then path."""
         remaining = iter(rows)
-        carried: list[ArtifactRow] = []
+        carried: list[Row] = []
         while some := list(islice(remaining, _CHUNK)):
             chunk = self._distinct([*carried, *some])
             # The next rows may be of the last path.
@@ -155,10 +163,10 @@ class Additions(_Changes):
         self._mark_roles(role_limit=role_limit)
         return PutResult(added=self._added, replaced=self._replaced, unchanged=self._unchanged)
 
-    def _distinct(self, chunk: list[ArtifactRow]) -> list[ArtifactRow]:
+    def _distinct(self, chunk: list[Row]) -> list[Row]:
         if len({row[1] for row in chunk}) == len(chunk):
             return chunk
-        last: dict[TargetPath, ArtifactRow] = {}
+        last: dict[TargetPath, Row] = {}
         for row in chunk:
             before = last.get(row[1])
             if before is not None and before[2] != row[2]:
@@ -166,7 +174,7 @@ class Additions(_Changes):
             last[row[1]] = row
         return list(last.values())
 
-    def _put_chunk(self, chunk: list[ArtifactRow]) -> None:
+    def _put_chunk(self, chunk: list[Row]) -> None:
         if not chunk:
             return
         if chunk[0][0] < self._last_slot or any(map(operator.gt, map(_SLOT, chunk), map(_SLOT, chunk[1:]))):
@@ -178,7 +186,7 @@ class Additions(_Changes):
         else:
             self._put_new(chunk, clause="")
 
-    def _put_beside(self, chunk: list[ArtifactRow], known: dict[TargetPath, _Version]) -> None:
+    def _put_beside(self, chunk: list[Row], known: dict[TargetPath, _Version]) -> None:
         new, changed, older = [], [], []
         for row in chunk:
             slot, path, fragment = row
@@ -200,10 +208,10 @@ class Additions(_Changes):
         if new:
             self._put_new(new, clause="OR REPLACE")
 
-    def _put_new(self, chunk: list[ArtifactRow], *, clause: str) -> None:
+    def _put_new(self, chunk: list[Row], *, clause: str) -> None:
         """The common case of an import, and worked in columns: row by row it would cost half as much again."""
         slots, paths, fragments = zip(*chunk, strict=True)
-        self._insert(zip(slots, paths, fragments, strict=True), clause=clause)
+        self._insert(chunk, clause=clause)
         self._added += len(chunk)
         text = "\n".join(paths)
         sizes = list(entries.payloads(paths, fragments, text=text))
@@ -215,7 +223,7 @@ class Additions(_Changes):
             start = end
         self._twins.added(paths, text=text)
 
-    def _known(self, chunk: list[ArtifactRow]) -> dict[TargetPath, _Version]:
+    def _known(self, chunk: list[Row]) -> dict[TargetPath, _Version]:
         """The newest rows of those paths of the chunk that have any; others may be among them."""
         if not self._sparse:
             limit = _DENSE * len(chunk) + 16
@@ -229,7 +237,7 @@ class Additions(_Changes):
             self._sparse = True
         return {row[1]: before for row in chunk if (before := self._newest(row[0], row[1])) is not None}
 
-    def _refuse_unless_replacing(self, row: ArtifactRow, before: bytes) -> None:
+    def _refuse_unless_replacing(self, row: Row, before: bytes) -> None:
         if not self._replace:
             signed, offered = entries.differences(before, row[2])
             raise ArtifactConflict(row[1], signed=signed, offered=offered)
@@ -248,7 +256,7 @@ class Removals(_Changes):
                 raise ArtifactNotFound(path)
             found.append((slot, path, entries.payload(path, before.fragment)))
         found.sort()
-        tombstones = [ArtifactRow(slot, path, b"") for slot, path, _ in found]
+        tombstones = [(slot, path, b"") for slot, path, _ in found]
         self._insert(tombstones, clause="OR REPLACE")
         self._supersede(tombstones)
         self._twins.removed([path for _, path, _ in found])

@@ -130,10 +130,11 @@ class FileLock:
     def _still_here(self, descriptor: int) -> bool:
         # A lock on a file that was deleted meanwhile keeps nobody out.
         try:
-            named = self._path.stat()
+            named, held = self._path.stat(), os.fstat(descriptor)
         except FileNotFoundError:
             return False
-        held = os.fstat(descriptor)
+        except OSError as error:
+            raise storage_error("look at", str(self._path), error) from error
         return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
 
 

@@ -20,7 +20,7 @@ from rstuf.model.settings import RepositorySettings
 from rstuf.repository.interfaces import Totals
 from rstuf.state import damage, listing, rows
 from rstuf.state.rows import Row, Value
-from rstuf.state.schema import DIRTY, UNFINISHED
+from rstuf.state.schema import DIRTY, FEW, UNFINISHED
 
 _BY_PLACE = "ORDER BY holder, bin_index, id"
 
@@ -64,7 +64,8 @@ class SqliteReader:
     def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
         if kind is None:
             return self._stream(rows.role, f"{rows.ROLE} ORDER BY id")
-        return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? ORDER BY id", (kind.value,))
+        few = f"AND {FEW}" if kind is not RoleKind.BIN else ""
+        return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? {few} ORDER BY id", (kind.value,))
 
     def dirty_roles(self) -> list[RoleState]:
         return list(self._stream(rows.role, f"{rows.ROLE} INDEXED BY role_dirty WHERE {DIRTY} {_BY_PLACE}"))

@@ -21,6 +21,7 @@ APPLICATION_ID: Final = 0x72737475
 
 # Dirty roles, as the partial index and every query that wants to use it must spell it.
 DIRTY: Final = "(newest > number OR forced > 0)"
+FEW: Final = "kind <> 'bin'"
 UNFINISHED: Final = "phase IN ('staged', 'committing')"
 
 _TABLES: Final = (
@@ -66,6 +67,8 @@ _TABLES: Final = (
     "CREATE UNIQUE INDEX role_place ON role (holder, bin_index) WHERE holder IS NOT NULL",
     f"CREATE INDEX role_dirty ON role (holder, bin_index, id) WHERE {DIRTY}",
     "CREATE INDEX role_due ON role (sign_by)",
+    # Bins are many, and the others are asked for by their kind.
+    f"CREATE INDEX role_few ON role (kind) WHERE {FEW}",
     # One row a version of an artifact; an empty fragment says that it is removed. No further index and no reference:
     # a million rows go in at a time.
     """

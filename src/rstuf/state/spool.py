@@ -18,6 +18,10 @@ from typing import IO, Final
 
 from rstuf.durable import storage_error
 from rstuf.model.artifacts import SLOT_BITS, ArtifactRow
+from rstuf.model.names import TargetPath
+
+# An `ArtifactRow`, or a tuple that is cheaper to make.
+_Row = tuple[int, TargetPath, bytes]
 
 _BUCKET_BITS: Final = 8
 _SHIFT: Final = SLOT_BITS - _BUCKET_BITS
@@ -35,7 +39,7 @@ class FileSpool:
         """A spool that keeps about `memory_bound` bytes of rows in memory."""
         self._directory = directory
         self._bound = memory_bound
-        self._buckets: list[list[ArtifactRow]] = [[] for _ in range(1 << _BUCKET_BITS)]
+        self._buckets: list[list[_Row]] = [[] for _ in range(1 << _BUCKET_BITS)]
         self._blocks: list[list[tuple[int, int, int]]] = [[] for _ in range(1 << _BUCKET_BITS)]
         self._weight = 0
         self._count = 0
@@ -53,15 +57,34 @@ class FileSpool:
         if self._weight >= self._bound:
             self._spill()
 
+    def extend(self, rows: Iterable[ArtifactRow]) -> int:
+        """Take these rows, sooner than one by one; how many there were.
+
+        Raises:
+            StorageError: there is no room for them.
+        """
+        buckets, bound = self._buckets, self._bound
+        weight, count = self._weight, 0
+        for row in rows:
+            buckets[row[0] >> _SHIFT].append(row)
+            count += 1
+            weight += len(row[1]) + len(row[2]) + _ROW_OVERHEAD
+            if weight >= bound:
+                self._spill()
+                weight = 0
+        self._weight = weight
+        self._count += count
+        return count
+
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[ArtifactRow]:
+    def __iter__(self) -> Iterator[_Row]:
         if self._count <= _FEW and self._file is None:
             yield from _sorted([row for bucket in self._buckets for row in bucket])
             return
         for bucket, blocks in zip(self._buckets, self._blocks, strict=True):
-            rows: list[ArtifactRow] = []
+            rows: list[_Row] = []
             for block in blocks:
                 rows.extend(self._load(*block))
             rows.extend(bucket)
@@ -96,7 +119,7 @@ class FileSpool:
             raise storage_error("write a scratch file in", str(self._directory), error) from error
         self._weight = 0
 
-    def _load(self, position: int, length: int, count: int) -> Iterable[ArtifactRow]:
+    def _load(self, position: int, length: int, count: int) -> Iterable[_Row]:
         assert self._file is not None  # noqa: S101 - a block is only there once the file is
         try:
             self._file.seek(position)
@@ -106,7 +129,7 @@ class FileSpool:
         return _unpacked(block, count)
 
 
-def _sorted(rows: list[ArtifactRow]) -> list[ArtifactRow]:
+def _sorted(rows: list[_Row]) -> list[_Row]:
     # Slots are nearly always different, and whole numbers sort faster than pairs.
     if len({row[0] for row in rows}) == len(rows):
         rows.sort(key=itemgetter(0))
@@ -115,7 +138,7 @@ def _sorted(rows: list[ArtifactRow]) -> list[ArtifactRow]:
     return rows
 
 
-def _packed(rows: list[ArtifactRow]) -> bytes:
+def _packed(rows: list[_Row]) -> bytes:
     paths = [row[1].encode() for row in rows]
     fragments = [row[2] for row in rows]
     numbers = array("I", [row[0] for row in rows])
@@ -124,7 +147,7 @@ def _packed(rows: list[ArtifactRow]) -> bytes:
     return b"".join([numbers.tobytes(), *paths, *fragments])
 
 
-def _unpacked(block: bytes, count: int) -> Iterable[ArtifactRow]:
+def _unpacked(block: bytes, count: int) -> Iterable[_Row]:
     numbers = array("I")
     position = 3 * count * numbers.itemsize
     numbers.frombytes(block[:position])
@@ -138,7 +161,7 @@ def _unpacked(block: bytes, count: int) -> Iterable[ArtifactRow]:
         end = position + length
         fragments.append(block[position:end])
         position = end
-    return map(ArtifactRow, numbers[:count], paths, fragments)  # type: ignore[arg-type]  # they were target paths
+    return zip(numbers[:count], paths, fragments, strict=True)  # type: ignore[arg-type]  # they were target paths
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:

@@ -13,7 +13,6 @@ import orjson
 
 from rstuf.clock import to_seconds
 from rstuf.errors import InvalidKey, InvalidRoleName, StateError
-from rstuf.model.artifacts import ArtifactRow
 from rstuf.model.audit import GENESIS, entry_digest
 from rstuf.model.keys import KeyEntry
 from rstuf.model.names import RoleName, TargetPath
@@ -134,7 +133,13 @@ class SqliteTransaction(SqliteReader):
         return self.newest_number()
 
     def put_artifacts(
-        self, holder: RoleName, rows: Iterable[ArtifactRow], *, number: int, replace: bool, role_limit: int
+        self,
+        holder: RoleName,
+        rows: Iterable[tuple[int, TargetPath, bytes]],
+        *,
+        number: int,
+        replace: bool,
+        role_limit: int,
     ) -> PutResult:
         with all_or_nothing(self._connection):
             batch = Additions(self._connection, self._holder(holder), number=number, replace=replace)

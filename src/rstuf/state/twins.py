@@ -40,7 +40,7 @@ class TwinGuard:
         Raises:
             PathTwin: one of them has a live twin.
         """
-        plain = paths if _all_plain(text) else self._hold_back_odd(paths)
+        plain = paths if _all_plain(text) else self._hold_back_odd(paths, text)
         if self._known_odd:
             for path, other in self._in_table(plain):
                 raise PathTwin(path, other)
@@ -75,10 +75,11 @@ class TwinGuard:
         free = [(key, path) for key, path in odd if path not in still]
         self._connection.executemany("DELETE FROM path_key WHERE key = ? AND path = ?", free)
 
-    def _hold_back_odd(self, paths: Sequence[TargetPath]) -> Sequence[TargetPath]:
+    def _hold_back_odd(self, paths: Sequence[TargetPath], text: str) -> Sequence[TargetPath]:
+        # Where only case is odd, all keys come from one call.
+        keys = text.lower().split("\n") if _all_plain(text.lower()) else map(path_key, paths)
         plain = []
-        for path in paths:
-            key = path_key(path)
+        for path, key in zip(paths, keys, strict=True):
             if key == path:
                 plain.append(path)
             elif (other := self._odd.setdefault(key, path)) != path:

@@ -278,8 +278,10 @@ def _split(name: str) -> tuple[Parents, bytes]:
 
 
 def _read_at_most(descriptor: int, size: int) -> bytes:
+    # A buffer far larger than the file would cost more than the reading.
+    expected = min(os.fstat(descriptor).st_size + 1, _PIECE)
     pieces = []
-    while size > 0 and (piece := os.read(descriptor, min(size, _PIECE))):
+    while size > 0 and (piece := os.read(descriptor, min(size, expected))):
         pieces.append(piece)
         size -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -46,23 +46,31 @@ class LocalFile:
         except OSError as error:
             raise _unreadable(self.location, error) from None
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            before = os.fstat(file.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise StorageError(
-                    "take", str(self.location), "it is not a regular file", hint="only files can be added"
-                )
-            if _is_private_key(file.read(_HEAD)):
-                raise InvalidInput(
-                    f"{self.location} is a private key", hint="if others are meant to have it, publish it in an archive"
-                )
-            file.seek(0)
             try:
+                before = os.fstat(file.fileno())
+                _refuse_unfit(self.location, file, before)
                 yield file
+                after = os.fstat(file.fileno())
             except OSError as error:
                 raise _unreadable(self.location, error) from None
-            after = os.fstat(file.fileno())
             if _mark(before) != _mark(after):
                 raise SourceChanged(str(self.location))
+
+
+def _refuse_unfit(location: Path, file: BinaryIO, status: os.stat_result) -> None:
+    """Refuse what is no artifact; `file` stands at its start afterwards.
+
+    Raises:
+        StorageError: it is not a regular file.
+        InvalidInput: it is a private key.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise StorageError("take", str(location), "it is not a regular file", hint="only files can be added")
+    if _is_private_key(file.read(_HEAD)):
+        raise InvalidInput(
+            f"{location} is a private key", hint="if others are meant to have it, publish it in an archive"
+        )
+    file.seek(0)
 
 
 Guard = Callable[[Path], None]

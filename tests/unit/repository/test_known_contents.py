@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.engine import Engine, MemorySource, stored_name
+from tests.support.engine import Engine, MemorySource
+from tests.support.storages import stored
 
 from rstuf.errors import ArtifactConflict, InvalidInput, InvalidPath, InvalidRecord
 from rstuf.metadata.fragments import row_of
@@ -58,7 +59,7 @@ def actions(engine: Engine) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("damage", [None, b"", b"alph", b"ALPHA", b"alpha and more"])
 def test_adding_the_good_file_mends_what_is_kept(engine: Engine, damage: bytes | None) -> None:
     """A copy that is missing, cut short or has other bytes is whole afterwards; nothing else has changed."""
-    name = stored_name("a.txt", b"alpha")
+    name = stored("a.txt", b"alpha")
     if damage is None:
         engine.artifacts.remove(name)
     else:
@@ -83,18 +84,18 @@ def test_a_new_record_mends_damage_under_its_name(engine: Engine) -> None:
     """An artifact that comes back finds its old copy damaged: that is mended, and told."""
     remove_artifacts(engine.ports, [target_path("a.txt")])
     publish(engine.ports)
-    engine.artifacts.show(stored_name("a.txt", b"alpha"), b"damage")
+    engine.artifacts.show(stored("a.txt", b"alpha"), b"damage")
     change = add(engine, {"a.txt": b"alpha", "new": b"new"})
     assert (change.added, change.restored, change.length) == (2, 1, 8)
-    assert engine.artifacts.files[stored_name("a.txt", b"alpha")] == b"alpha"
+    assert engine.artifacts.files[stored("a.txt", b"alpha")] == b"alpha"
 
 
 def test_a_refused_batch_mends_nothing(engine: Engine) -> None:
     """All or nothing: with a conflict among them, not even damage is touched."""
-    engine.artifacts.show(stored_name("a.txt", b"alpha"), b"damage")
+    engine.artifacts.show(stored("a.txt", b"alpha"), b"damage")
     with pytest.raises(ArtifactConflict):
         add(engine, {"a.txt": b"alpha", "d/b.bin": b"another"})
-    assert engine.artifacts.files[stored_name("a.txt", b"alpha")] == b"damage"
+    assert engine.artifacts.files[stored("a.txt", b"alpha")] == b"damage"
 
 
 def test_a_record_gets_its_content(engine: Engine) -> None:
@@ -102,12 +103,12 @@ def test_a_record_gets_its_content(engine: Engine) -> None:
     artifact = Artifact(target_path("far"), 3, {"sha256": hashlib.sha256(b"far").hexdigest()})
     add_artifacts(engine.ports, [row_of(artifact)])
     assert add(engine, {"far": b"far"}) == AcceptedChange(number=0, unchanged=1, restored=1)
-    assert engine.artifacts.files[stored_name("far", b"far")] == b"far"
+    assert engine.artifacts.files[stored("far", b"far")] == b"far"
 
 
 def test_the_same_file_twice_is_mended_once(engine: Engine) -> None:
     """A listing may name a file twice."""
-    engine.artifacts.show(stored_name("a.txt", b"alpha"), b"damage")
+    engine.artifacts.show(stored("a.txt", b"alpha"), b"damage")
     sources = [MemorySource(target_path("a.txt"), b"alpha")] * 2
     assert add_files(engine.ports, sources).restored == 1
     assert add_files(engine.ports, sources).restored == 0
@@ -116,7 +117,7 @@ def test_the_same_file_twice_is_mended_once(engine: Engine) -> None:
 def test_contents_elsewhere_are_nobodys_copies(engine: Engine) -> None:
     """Where no contents are kept, there is nothing to mend."""
     elsewhere = engine.with_ports(artifacts=None)
-    engine.artifacts.remove(stored_name("a.txt", b"alpha"))
+    engine.artifacts.remove(stored("a.txt", b"alpha"))
     assert add(elsewhere, {"a.txt": b"alpha"}) == AcceptedChange(number=0, unchanged=1)
 
 

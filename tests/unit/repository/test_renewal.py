@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.engine import Engine, check_client, client_of, plan_document
 
-from rstuf.errors import ClockSuspicious, InvalidRoleName
+from rstuf.errors import ClockSuspicious, RoleNotFound
 from rstuf.model.names import SNAPSHOT, TIMESTAMP
 from rstuf.repository.ports import ClockTrust
 from rstuf.repository.publish import publish
@@ -87,7 +87,7 @@ def test_a_renewal_leaves_pending_changes_pending(engine: Engine, tmp_path: Path
 def test_an_unknown_role_cannot_be_forced(engine: Engine) -> None:
     """The name is refused and nothing is renewed."""
     before = dict(engine.metadata.files)
-    with pytest.raises(InvalidRoleName):
+    with pytest.raises(RoleNotFound):
         renew(engine.ports, force=["bins-99"])
     assert dict(engine.metadata.files) == before
 

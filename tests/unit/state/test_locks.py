@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -190,3 +191,19 @@ def test_who_waits_is_told_once_for_whom(
         pytest.fail("held twice")
     assert len(heard) == told
     assert all(label == "write" and "(one)" in str(holder) for label, holder in heard)
+
+
+def test_a_lock_file_that_cannot_be_looked_at_is_said_to_be_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the disk names the file and keeps nobody waiting; with the disk mended the lock is to be had."""
+    fstat = os.fstat
+
+    def failing(descriptor: int) -> os.stat_result:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(locks.os, "fstat", failing)
+    with pytest.raises(StorageError) as refused, lock(place).hold(wait=NOT_AT_ALL, purpose="one"):
+        pytest.fail("held")
+    assert str(refused.value) == f"cannot look at {place}: the disk reports an error"
+    monkeypatch.setattr(locks.os, "fstat", fstat)
+    with lock(place).hold(wait=NOT_AT_ALL, purpose="two"):
+        pass

@@ -3,7 +3,7 @@
 Each protocol states what an implementation must guarantee; the contract suites in `tests/contract` check it.
 """
 
-from rstuf.repository.interfaces.signing import KeyMaker, NewKey, RoleSigner, Secrets, SignerSource
+from rstuf.repository.interfaces.signing import KeyMaker, NewKey, RoleSigner, Secrets, SignerSource, Watch, Witness
 from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, StateStore, StateTransaction, Totals
 from rstuf.repository.interfaces.storage import (
     ArtifactBatch,
@@ -12,7 +12,6 @@ from rstuf.repository.interfaces.storage import (
     MetadataBatch,
     MetadataStorage,
     ReceivedContent,
-    ReleaseJudge,
 )
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "NewKey",
     "PutResult",
     "ReceivedContent",
-    "ReleaseJudge",
     "RoleSigner",
     "RowSpool",
     "Secrets",
@@ -34,4 +32,6 @@ __all__ = [
     "StateStore",
     "StateTransaction",
     "Totals",
+    "Watch",
+    "Witness",
 ]

@@ -1,10 +1,14 @@
-"""Private keys, open and ready; where they come from, and where passphrases do."""
+"""Private keys, open and ready; where they come from, and where passphrases do; who else looks at signatures."""
 
 from __future__ import annotations
 
+from collections.abc import Set
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from rstuf.metadata.render import SignedFile
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 
 
@@ -96,3 +100,23 @@ class Secrets(Protocol):
 
     def may_try_again(self, key: str) -> bool:
         """Told that the passphrase did not open the key: whether it is worth asking for it once more."""
+
+
+class Watch(Protocol):
+    """Looks at the signatures of one release while more of them are made."""
+
+    def show(self, file: SignedFile) -> None:
+        """Have the signatures of a file checked, where there is room for it now. Never waits, never fails."""
+
+    def found_good(self) -> Set[str]:
+        """The sha256 of files that were shown and are signed up to the threshold; waits for the last of them.
+
+        A file that is not among them has still to be checked, and may be good too. The last call.
+        """
+
+
+class Witness(Protocol):
+    """Takes the checking of many signatures off whoever makes them."""
+
+    def watching(self, keys: RoleKeys, *, files: int) -> AbstractContextManager[Watch]:
+        """A watch over about `files` files that must be signed by `keys`."""

@@ -44,10 +44,13 @@ class RowSpool(Protocol):
     def append(self, row: ArtifactRow) -> None:
         """Take one row."""
 
+    def extend(self, rows: Iterable[ArtifactRow]) -> int:
+        """Take these rows; how many there were."""
+
     def __len__(self) -> int:
         """How many rows were taken."""
 
-    def __iter__(self) -> Iterator[ArtifactRow]:
+    def __iter__(self) -> Iterator[tuple[int, TargetPath, bytes]]:
         """All rows, sorted by slot, then path."""
 
 
@@ -197,7 +200,13 @@ class StateTransaction(StateReader, Protocol):
         """The next number of the repository-wide counter. No lower number becomes visible after it."""
 
     def put_artifacts(
-        self, holder: RoleName, rows: Iterable[ArtifactRow], *, number: int, replace: bool, role_limit: int
+        self,
+        holder: RoleName,
+        rows: Iterable[tuple[int, TargetPath, bytes]],
+        *,
+        number: int,
+        replace: bool,
+        role_limit: int,
     ) -> PutResult:
         """Accept artifacts: `rows` sorted by slot, then path; streaming.
 

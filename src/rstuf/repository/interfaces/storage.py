@@ -1,15 +1,13 @@
-"""Where clients fetch metadata and contents, and who checks what is there."""
+"""Where clients fetch metadata and contents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import BinaryIO, Protocol
 
-from rstuf.metadata.release_check import Claim
-from rstuf.metadata.views import RoleKeys
 from rstuf.model.names import TargetPath
 
 
@@ -134,19 +132,3 @@ class ArtifactStorage(Protocol):
 
     def prepare(self) -> None:
         """Make the place ready."""
-
-
-class ReleaseJudge(Protocol):
-    """Checks new files on the storage as a client would, however many at a time."""
-
-    def judge(self, claims: Sequence[Claim], *, keys: RoleKeys, on_files: Callable[[int], None]) -> None:
-        """Hold each claim against the file as the storage gives it (`metadata.release_check.check_claim`).
-
-        Args:
-            keys: who must have signed them.
-            on_files: told how many more are checked.
-
-        Raises:
-            ReleaseRefused: one is not what it must be.
-            StorageError: one cannot be read.
-        """
