@@ -25,6 +25,11 @@ DOCS = Path(__file__).resolve().parent
 _ABOUT_COMMANDS = """\
 What `rstuf --help` and the help of each command say. The [formats](formats.md) of what they read and write, and the
 exit codes, stand on a page of their own. This page is written by `python docs/make.py`."""
+_ROOMS = tuple(
+    f"rstuf.errors.{room}" for room in ("base", "input", "artifacts", "state", "storage", "signing", "verification")
+)
+"""Where errors are, in the order in which the table lists them."""
+
 _REGION = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -66,13 +71,14 @@ def _help(*words: str) -> str:
 
 
 def _errors() -> str:
-    from rstuf.errors import RstufError
+    from rstuf.errors import every_error
     from rstuf_cli.exits import exit_code_of
 
+    def place(kind: type) -> tuple[int, int]:
+        return _ROOMS.index(kind.__module__), inspect.getsourcelines(kind)[1]
+
     rows = []
-    for kind in vars(sys.modules[RstufError.__module__]).values():
-        if not (inspect.isclass(kind) and issubclass(kind, RstufError)):
-            continue
+    for kind in sorted((kind for kind in every_error() if kind.__module__.startswith("rstuf.")), key=place):
         meaning = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0]
         code = int(exit_code_of(kind.__new__(kind)))
         rows.append((f"`{kind.code}`", str(code), f"`{kind.__name__}`", " ".join(meaning.split())))

@@ -7,7 +7,7 @@ import pytest
 from rstuf import errors
 from rstuf_cli.exits import EXIT_CODES, ExitCode, exit_code_of
 
-OURS = [kind for kind in errors.every_error() if kind.__module__ == "rstuf.errors"]
+OURS = [kind for kind in errors.every_error() if kind.__module__.startswith("rstuf.")]
 
 
 @pytest.mark.parametrize("kind", OURS, ids=lambda kind: kind.__name__)

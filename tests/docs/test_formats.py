@@ -175,8 +175,11 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
     keep("artifact show", *at, "artifact", "show", "file.txt")
     keep("publish", *at, "publish", "--dry-run")
+    root = repo / "metadata" / "1.root.json"
+    root.unlink()
     keep("publish", *at, "publish")
     found["publish"].append(found["artifact add"][0]["publication"])
+    root.unlink()
     keep("renew", *at, "renew", "--force", "timestamp")
     keep("status", *at, "status")
     keep("verify", *at, "verify", "--full")

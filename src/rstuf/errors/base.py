@@ -1,0 +1,47 @@
+"""The base of every error, and what all of them share."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RstufError(Exception):
+    """Base of every error the engine raises on purpose.
+
+    Attributes:
+        code: stable word for programs, part of the interface.
+        message: what is wrong and why, one sentence, no final stop.
+        hint: what to do about it, or None.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Interrupted(RstufError):
+    """The person pressed Ctrl-C."""
+
+    code = "interrupted"
+
+    def __init__(self, kept: str) -> None:
+        super().__init__(f"interrupted; {kept}")
+
+
+def shorten(text: str, *, limit: int = 200) -> str:
+    """`text`, cut in the middle when it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def every_error() -> tuple[type[RstufError], ...]:
+    """All classes of the tree, base first: for tables that must name each of them."""
+    found: list[type[RstufError]] = [RstufError]
+    for kind in found:
+        found.extend(kind.__subclasses__())
+    return tuple(found)

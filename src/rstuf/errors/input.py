@@ -1,0 +1,141 @@
+"""Input that is refused: it is not of the form it must have, and nothing was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rstuf.errors.base import RstufError, shorten
+
+
+class InvalidInput(RstufError):
+    """Something handed in is not of the form it must have. Nothing was changed."""
+
+    code = "invalid-input"
+
+
+class InvalidPath(InvalidInput):
+    """A target path outside the grammar."""
+
+    code = "invalid-path"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"{shorten(path)!r} cannot be an artifact path: {reason}",
+            hint="paths are relative, with / between segments, and without control characters, # ? % or \\",
+        )
+
+
+class InvalidRoleName(InvalidInput):
+    """A role name outside the grammar."""
+
+    code = "invalid-role-name"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(
+            f"{shorten(name)!r} cannot be a role name: {reason}",
+            hint="use letters, digits, '-', '_' and '.', starting with a letter or a digit, at most 64 characters",
+        )
+
+
+class RoleNotFound(InvalidInput):
+    """No role of this repository has that name."""
+
+    code = "role-not-found"
+
+    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"there is no role {shorten(name)!r} here", hint=f"its roles: {', '.join(self.known)}")
+
+
+class InvalidArtifact(InvalidInput):
+    """An artifact's length, hashes or custom data are not acceptable."""
+
+    code = "invalid-artifact"
+
+    def __init__(self, path: str, field: str, reason: str) -> None:
+        self.path, self.field, self.reason = path, field, reason
+        super().__init__(f"{shorten(path)!r}: {field} {reason}")
+
+
+class InvalidRecord(InvalidInput):
+    """A line of an import cannot be read. Carries where it stands."""
+
+    code = "invalid-record"
+
+    def __init__(self, source: str, line: int, reason: str) -> None:
+        self.source, self.line, self.reason = source, line, reason
+        super().__init__(
+            f"{source}, line {line}: {reason}",
+            hint="nothing of this import was taken; correct the line and run it again",
+        )
+
+
+class InvalidJson(InvalidInput):
+    """Text that is not the strict JSON we accept (RFC 8259, no duplicate keys, no NaN, bounded depth)."""
+
+    code = "invalid-json"
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what, self.reason = what, reason
+        super().__init__(f"{what} is not acceptable JSON: {reason}")
+
+
+class InvalidDuration(InvalidInput):
+    """A period that is not written like "365d", "8h" or "30m", or lies outside its bounds."""
+
+    code = "invalid-duration"
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(
+            f"{shorten(text)!r} is not a period: {reason}",
+            hint='write a number and a unit: "365d", "36h", "90m"',
+        )
+
+
+class InvalidPolicy(InvalidInput):
+    """Thresholds, key sets, periods or numbers of bins that no repository should have."""
+
+    code = "invalid-policy"
+
+
+class InvalidPlan(InvalidInput):
+    """A ceremony plan that does not hold together; `where` is the table and key."""
+
+    code = "invalid-plan"
+
+    def __init__(self, where: str, reason: str, *, hint: str | None = None) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(f"the plan's {where}: {reason}", hint=hint)
+
+
+class InvalidConfig(InvalidInput):
+    """`rstuf.toml` cannot be used."""
+
+    code = "invalid-config"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}", hint="correct the file, then run the same command again")
+
+
+class InvalidKey(InvalidInput):
+    """A key that cannot be read or that rstuf does not use."""
+
+    code = "invalid-key"
+
+    def __init__(self, where: str, reason: str, *, hint: str | None = None) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(f"{where}: {reason}", hint=hint)
+
+
+class InvalidMetadata(InvalidInput):
+    """TUF metadata that is damaged or not of the form it must have."""
+
+    code = "invalid-metadata"
+
+    def __init__(self, name: str, reason: str, *, hint: str | None = None) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}", hint=hint or "rstuf verify shows everything that is wrong")

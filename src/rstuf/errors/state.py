@@ -1,0 +1,138 @@
+"""The workspace, its state, its locks and its clock."""
+
+from __future__ import annotations
+
+from rstuf.errors.base import RstufError
+
+
+class WorkspaceNotFound(RstufError):
+    """No `rstuf.toml` here or above."""
+
+    code = "no-workspace"
+
+    def __init__(self, start: str, *, only: bool = False) -> None:
+        self.start = start
+        super().__init__(
+            f"{start} is not an rstuf workspace (it holds no rstuf.toml)"
+            if only
+            else f"{start} is not in an rstuf workspace (no rstuf.toml here or above)",
+            hint="go to one, name one with --repo DIR, or make one: rstuf ceremony --plan FILE",
+        )
+
+
+class WorkspaceExists(RstufError):
+    """The ceremony is asked to make a workspace where one is, or over files that are not its own."""
+
+    code = "workspace-exists"
+
+    def __init__(self, path: str, what: str) -> None:
+        self.path, self.what = path, what
+        super().__init__(f"{path} already holds {what}", hint="choose an empty directory with --repo DIR")
+
+
+class CeremonyUnfinished(RstufError):
+    """The workspace was begun and its ceremony never reached the end."""
+
+    code = "ceremony-unfinished"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"the ceremony of {path} was interrupted", hint="run the same rstuf ceremony again; it goes on"
+        )
+
+
+class UnsafeDirectory(RstufError):
+    """A directory or file that others can change or read though it must be private."""
+
+    code = "unsafe-permissions"
+
+    def __init__(self, path: str, reason: str, *, hint: str | None = None) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} is not safe to use: {reason}", hint=hint)
+
+
+class StateError(RstufError):
+    """The state cannot be used."""
+
+    code = "state-error"
+
+
+class StateDamaged(StateError):
+    """The database is not one of ours, or is damaged."""
+
+    code = "state-damaged"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"the state {path} cannot be read: {reason}",
+            # SQLite calls a page malformed that a failing disk did not give it.
+            hint="nothing was changed; run it again, and if it stays so put a backup of the state in its place",
+        )
+
+
+class StateNewer(StateError):
+    """The workspace was written by a newer rstuf."""
+
+    code = "state-newer"
+
+    def __init__(self, path: str, *, found: int, known: int) -> None:
+        self.path, self.found, self.known = path, found, known
+        super().__init__(
+            f"{path} has format {found} and this rstuf knows formats up to {known}",
+            hint="use the newer rstuf that wrote it",
+        )
+
+
+class StateSettings(StateError):
+    """The database does not run with the settings that keep what was acknowledged."""
+
+    code = "state-settings"
+
+    def __init__(self, path: str, setting: str, *, found: str, wanted: str) -> None:
+        self.path, self.setting, self.found, self.wanted = path, setting, found, wanted
+        super().__init__(
+            f"the state {path} runs with {setting}={found} where {wanted} is needed to survive a power cut",
+            hint="keep the workspace on a local disk whose file system supports SQLite's WAL",
+        )
+
+
+class StateBehind(StateError):
+    """What clients see is newer than what the state knows: an old backup, or two states for one repository."""
+
+    code = "state-behind"
+
+    def __init__(self, role: str, *, visible: int, known: int) -> None:
+        self.role, self.visible, self.known = role, visible, known
+        super().__init__(
+            f"clients see {role} version {visible} and this state knows only {known}",
+            hint="this state is an old copy; nothing was published. Use the newest one",
+        )
+
+
+class Locked(RstufError):
+    """Another process holds the lock and did not let go in time."""
+
+    code = "locked"
+
+    def __init__(self, lock: str, *, holder: str | None, waited: float) -> None:
+        self.lock, self.holder, self.waited = lock, holder, waited
+        who = f"by {holder}" if holder else "by another process"
+        super().__init__(
+            f"the {lock} lock is held {who}; waited {waited:.0f} s",
+            hint="let it finish, or wait longer with --wait SECONDS",
+        )
+
+
+class ClockSuspicious(RstufError):
+    """The clock lies so far ahead of everything recorded that it is more likely wrong than right."""
+
+    code = "clock-suspicious"
+
+    def __init__(self, *, now: str, newest: str) -> None:
+        self.now, self.newest = now, newest
+        super().__init__(
+            f"the clock says {now}, but the newest thing this repository knows of happened at {newest}",
+            hint="set the clock; if it is right, say so with --accept-clock",
+        )
