@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from rstuf.durable import storage_error, there
 from rstuf.errors import InvalidConfig, WorkspaceNotFound
 
 FILE_NAME: Final = "rstuf.toml"
@@ -38,10 +40,12 @@ def find_workspace(start: Path) -> Path:
 
     Raises:
         WorkspaceNotFound: none does.
+        StorageError: one of them cannot be looked at.
     """
     start = start.absolute()
     for directory in (start, *start.parents):
-        if (directory / FILE_NAME).is_file():
+        found = there(directory / FILE_NAME)
+        if found is not None and stat.S_ISREG(found.st_mode):
             return directory
     raise WorkspaceNotFound(str(start))
 
@@ -50,13 +54,14 @@ def read_document(path: Path) -> dict[str, Any]:
     """A TOML file of at most 64 KiB.
 
     Raises:
-        InvalidConfig: it cannot be read, or is not TOML.
+        StorageError: it cannot be read.
+        InvalidConfig: it is not TOML.
     """
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise InvalidConfig(str(path), (error.strerror or "it cannot be read").lower()) from None
+        raise storage_error("read", str(path), error) from error
     if len(data) > _MAX_BYTES:
         raise InvalidConfig(str(path), f"it is longer than {_MAX_BYTES} bytes")
     try:

@@ -52,6 +52,7 @@ _RENAME_NOREPLACE: Final = 1
 _AT_FDCWD: Final = -100
 
 _MOVE_AWAY: Final = "move it away, then run the same command again"
+_FAILING: Final = frozenset({errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EINTR})
 _REASONS: Final = {
     errno.ENOSPC: ("no space left on the disk", "make room, then run the same command again"),
     errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
@@ -87,6 +88,27 @@ def storage_error(action: str, name: str, error: OSError) -> StorageError:
     number = error.errno or 0
     reason, hint = _REASONS.get(number, (os.strerror(number).lower() if number else str(error), None))
     return StorageError(action, name, reason, hint=hint)
+
+
+def there(path: Path) -> os.stat_result | None:
+    """What has a name, through links; None where nothing has.
+
+    Raises:
+        StorageError: it cannot be told: a failing disk is no missing file.
+    """
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise storage_error("look at", str(path), error) from error
+
+
+def is_failing(error: OSError) -> bool:
+    """Whether an error speaks of the disk or the machine, and not of the file that was asked for."""
+    return error.errno in _FAILING
 
 
 def write_file(

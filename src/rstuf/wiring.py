@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rstuf.clock import Clock, SystemClock
 from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_document, render_config
-from rstuf.durable import How, make_directory, write_file
+from rstuf.durable import How, make_directory, storage_error, there, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
     FileMissing,
@@ -103,7 +104,7 @@ def read_plan_file(path: Path) -> Plan:
     """
     from rstuf.repository.plan import read_plan
 
-    if not path.exists():
+    if there(path) is None:
         raise FileMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
     return read_plan(read_document(path))
 
@@ -177,7 +178,8 @@ def _refuse_unsafe_places(plan: Plan, directory: Path) -> Sequence[Path]:
     Raises:
         UnsafeDirectory: others can write there on purpose, or something belongs to somebody else.
     """
-    if directory.exists() and not directory.is_dir():
+    found = there(directory)
+    if found is not None and not stat.S_ISDIR(found.st_mode):
         raise WorkspaceExists(str(directory), "a file, not a directory")
     artifacts = directory / plan.artifacts if plan.artifacts else None
     parts = parts_of(directory, state=directory / "state.db", metadata=directory / plan.metadata, artifacts=artifacts)
@@ -191,17 +193,16 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
         WorkspaceExists: a repository, or parts of one, are there.
         CeremonyUnfinished: the ceremony of another plan was interrupted there.
     """
-    if not (directory / FILE_NAME).exists():
+    if there(directory / FILE_NAME) is None:
         for name in ("state.db", plan.metadata):
-            place = directory / name
-            if place.is_file() or (place.is_dir() and any(place.iterdir())):
+            if _holds_something(directory / name):
                 raise WorkspaceExists(str(directory), f"{name}, which is not of an interrupted ceremony")
         return False
     config = read_config(directory)
     if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
         raise WorkspaceExists(str(directory), "a workspace with other places")
     # A state is there whole or not at all.
-    if not config.path_of(config.state).exists():
+    if there(config.path_of(config.state)) is None:
         return True
     state = _open_state(config, session)
     try:
@@ -218,11 +219,21 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     return True
 
 
+def _holds_something(place: Path) -> bool:
+    found = there(place)
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        return found is not None
+    try:
+        return any(place.iterdir())
+    except OSError as error:
+        raise storage_error("read", str(place), error) from error
+
+
 def _make_workspace(directory: Path, plan: Plan) -> Config:
     """The workspace's directory and configuration; both may be there from a ceremony that was interrupted."""
     make_directory(directory, mode=0o700)
     path = directory / FILE_NAME
-    if not path.exists():
+    if there(path) is None:
         text = render_config(state="state.db", metadata=plan.metadata, artifacts=plan.artifacts)
         write_file(path, text.encode(), mode=0o644, how=How.CREATE)
     return read_config(directory)
@@ -232,7 +243,7 @@ def _open_or_create_state(config: Config, session: Session) -> StateStore:
     from rstuf.state.sqlite import SqliteStateStore
 
     path = config.path_of(config.state)
-    if path.exists():
+    if there(path) is not None:
         return _open_state(config, session)
     created: StateStore = SqliteStateStore.create(
         path, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait

@@ -37,7 +37,7 @@ from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.roots import commit_root
+from rstuf.repository.roots import commit_root, renew_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +153,22 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
         put_back(ports)
         if newest is None:
             commit_root(ports, prepared.root, signed_at=prepared.begun)
-        root = newest.data if newest is not None else prepared.root
+        _renew_expired_root(ports)
         publication = _first_publication(ports, prepared)
         with ports.state.transaction(actor=ports.actor) as state:
             state.set_phase(Phase.LIVE)
             state.record("ceremony.end", {"timestamp": publication.timestamp_version}, at=ports.clock.now())
+            first = state.root(1)
+    root = first.data if first is not None else prepared.root
     return CeremonyReport(plan.name, root, publication, prepared.entries, prepared.notes)
+
+
+def _renew_expired_root(ports: Ports) -> None:
+    """A ceremony that was interrupted for a year goes on under a root that no client would take."""
+    with ports.state.read() as reader:
+        expires, now = reader.role(ROOT).expires, ports.signing_time(reader)
+    if expires is not None and expires <= now:
+        renew_root(ports)
 
 
 def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime) -> None:
@@ -177,6 +187,9 @@ def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime)
 def _first_publication(ports: Ports, prepared: PreparedCeremony) -> PublicationReport:
     with ports.state.read() as reader:
         visible = reader.role(TIMESTAMP).visible
+        due = [role for role in reader.due_roles(ports.signing_time(reader)) if role.kind is not RoleKind.ROOT]
+        if visible and due:
+            return bring_out(ports, [Part(role, role.number, Reason.DUE) for role in due])
         if visible:
             return PublicationReport(published=True, timestamp_version=visible)
         parts = [Part(reader.role(TARGETS), 0, Reason.CHANGED)]

@@ -12,7 +12,16 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from rstuf.durable import PUBLIC_FILE, SECRET_DIRECTORY, SECRET_FILE, How, make_directory, write_file
+from rstuf.durable import (
+    PUBLIC_FILE,
+    SECRET_DIRECTORY,
+    SECRET_FILE,
+    How,
+    is_failing,
+    make_directory,
+    storage_error,
+    write_file,
+)
 from rstuf.errors import InvalidKey, NameTaken, UnsafeDirectory
 from rstuf.signing.containers import Container, parse_container
 
@@ -29,6 +38,7 @@ def read_key_file(path: Path) -> tuple[bytes, int]:
 
     Raises:
         InvalidKey: there is none, it is no regular file, or it is longer than 64 KiB.
+        StorageError: the disk fails: that says nothing about the key.
     """
     try:
         # Not to wait for the writer of a FIFO.
@@ -37,6 +47,8 @@ def read_key_file(path: Path) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise InvalidKey(str(path), "there is no such file") from None
     except OSError as error:
+        if is_failing(error):
+            raise storage_error("read", str(path), error) from error
         raise InvalidKey(str(path), f"it cannot be opened: {error.strerror}") from None
     except ValueError:
         raise InvalidKey(repr(str(path)), "no file can have this name") from None
@@ -48,7 +60,7 @@ def read_key_file(path: Path) -> tuple[bytes, int]:
         while len(data) <= MAX_KEY_FILE_BYTES and (chunk := os.read(descriptor, MAX_KEY_FILE_BYTES)):
             data += chunk
     except OSError as error:
-        raise InvalidKey(str(path), f"it cannot be read: {error.strerror}") from None
+        raise storage_error("read", str(path), error) from error
     finally:
         os.close(descriptor)
     if len(data) > MAX_KEY_FILE_BYTES:

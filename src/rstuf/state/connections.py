@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from rstuf.durable import there
 from rstuf.errors import Locked, RstufError, StateDamaged, StateError, StateSettings, StorageError
 
 BUSY_SECONDS: Final = 30.0
@@ -210,7 +211,7 @@ def _begin_reading(uri: str) -> sqlite3.Connection:
 
 
 def _check_there(path: Path) -> None:
-    if not path.exists():
+    if there(path) is None:
         raise StateDamaged(str(path), "it does not exist")
 
 
@@ -220,7 +221,7 @@ def _uri(path: Path) -> str:
 
 def has_side_files(path: Path) -> bool:
     """Whether SQLite's own files are beside the database: somebody has it open, or left it in a hurry."""
-    return any(Path(f"{path}{suffix}").exists() for suffix in SIDE_FILES)
+    return any(there(Path(f"{path}{suffix}")) is not None for suffix in SIDE_FILES)
 
 
 def _has_log(path: Path) -> bool:

@@ -255,3 +255,21 @@ def test_targets_of_older_versions_are_not_kept(engine: Engine) -> None:
         kept = [version for version in range(1, visible + 2) if reader.delegator(TARGETS, version) is not None]
         assert reader.delegator(TARGETS, visible) == engine.metadata.files[f"{visible}.targets.json"]
     assert kept == [visible]
+
+
+@pytest.mark.parametrize("last", ["1.root.json", "1.snapshot.json", "timestamp.json"])
+def test_a_ceremony_that_goes_on_after_a_year_ends_in_what_clients_take(tmp_path: Path, last: str) -> None:
+    """What it had signed has expired meanwhile, root included: it is signed again before anything is called done."""
+
+    def stop(name: str, data: bytes | None) -> None:
+        if name == last:
+            raise KeyboardInterrupt
+
+    engine = Engine.new(tmp_path / "repository", on_change=stop)
+    with pytest.raises(KeyboardInterrupt):
+        engine.ceremony()
+    engine.metadata._on_change = None
+    engine.moved_on(days=400)
+    report = engine.ceremony()
+    assert report.root == engine.root()
+    check_client(engine, tmp_path / "client")
