@@ -58,6 +58,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.FileMissing: ExitCode.STORAGE,
     errors.FileTooLarge: ExitCode.STORAGE,
     errors.NotAFile: ExitCode.STORAGE,
+    errors.ForeignMetadata: ExitCode.STORAGE,
     errors.NameTaken: ExitCode.STORAGE,
     errors.SourceChanged: ExitCode.STORAGE,
     errors.SigningError: ExitCode.REFUSED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from rstuf.errors import PassphraseNeeded
@@ -38,6 +38,7 @@ class Passphrases:
         self._answers: dict[str, bytes] = {}
         self._failures: dict[str, int] = {}
         self._without: set[str] = set()
+        self._silence = ExitStack()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -53,8 +54,10 @@ class Passphrases:
             raise PassphraseNeeded(key)
         if key not in self._answers:
             started = self._clock()
-            with no_echo():
-                answer = self._choose(key) if new else self._recall(key)
+            if not (self._answers or self._failures or self._without):
+                # Until the command ends: whoever types on before the next question shows nothing of it either.
+                self._silence.enter_context(no_echo())
+            answer = self._choose(key) if new else self._recall(key)
             self.waited += self._clock() - started
             if not answer:
                 self._without.add(key)
@@ -75,8 +78,9 @@ class Passphrases:
         return True
 
     def forget(self) -> None:
-        """Let go of every answer."""
+        """Let go of every answer, and let the terminal show again what is typed."""
         self._answers.clear()
+        self._silence.close()
 
     def _choose(self, key: str) -> str:
         """A new passphrase; "" when none was chosen."""

@@ -36,7 +36,15 @@ from rstuf.errors.state import (
     WorkspaceExists,
     WorkspaceNotFound,
 )
-from rstuf.errors.storage import FileMissing, FileTooLarge, NameTaken, NotAFile, SourceChanged, StorageError
+from rstuf.errors.storage import (
+    FileMissing,
+    FileTooLarge,
+    ForeignMetadata,
+    NameTaken,
+    NotAFile,
+    SourceChanged,
+    StorageError,
+)
 from rstuf.errors.verification import ReleaseRefused, VerificationFailed
 
 __all__ = [
@@ -46,6 +54,7 @@ __all__ = [
     "ClockSuspicious",
     "FileMissing",
     "FileTooLarge",
+    "ForeignMetadata",
     "Interrupted",
     "InvalidArtifact",
     "InvalidConfig",

@@ -46,6 +46,20 @@ class NotAFile(StorageError):
         super().__init__("read", name, "it is not a regular file")
 
 
+class ForeignMetadata(StorageError):
+    """The metadata of another repository is where this one publishes."""
+
+    code = "foreign-metadata"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "publish beside",
+            name,
+            "it is the root of another repository, or of another copy of this one, rightly signed",
+            hint="see that metadata in rstuf.toml leads to this repository's directory; nothing was written",
+        )
+
+
 class NameTaken(StorageError):
     """A name that is written once and never changed is there with other bytes."""
 

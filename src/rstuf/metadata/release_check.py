@@ -31,6 +31,7 @@ from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import RoleKeys, read_signatures, split_signed
+from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.model.publication import SignedRole
 
 
@@ -116,6 +117,8 @@ def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit:
     signed: dict[str, Any] = orjson.loads(split_signed(data))
     if signed["_type"] != name:
         raise _refused(name, "it is of another type")
+    if type(signed["version"]) is not int or not 1 <= signed["version"] <= MAX_INTEGER:
+        raise _refused(name, "its version is no whole number that clients read")
     if parse_iso(signed["expires"]) <= now:
         raise _refused(name, f"it expired at {signed['expires']}")
     return signed

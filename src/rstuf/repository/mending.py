@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from rstuf.errors import InvalidMetadata, NameTaken
+from rstuf.errors import InvalidMetadata, StateDamaged
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
-from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT
 from rstuf.model.roles import FileFacts, RoleKind, RoleState
 from rstuf.progress import step
@@ -41,6 +41,30 @@ class Recorded:
         """What the storage has under its name."""
         limit = limits.ROOT_BYTES if self.kind == ROOT else limits.TARGETS_BYTES
         return found(metadata, self.name, limit=limit)
+
+    def is_on(self, metadata: MetadataStorage) -> bool:
+        """Whether the storage has it: these bytes, or for a root the same content with signatures not recorded here.
+
+        Signatures may join a root, and a record may be damaged too: what is rightly signed is not taken away.
+        """
+        there = self.on(metadata)
+        if there is None or there == self.data or self.kind != ROOT:
+            return there == self.data
+        try:
+            opened = open_envelope(there, name=self.name, kind=self.kind)
+        except InvalidMetadata:
+            return False
+        known = self._known
+        more = set(opened.signatures) - set(known.signatures)
+        return bool(more) and opened.payload == known.payload and signed_enough(opened, self.signers)
+
+    def is_rightly_signed(self) -> bool:
+        """Whether what is recorded would convince clients."""
+        return signed_enough(self._known, self.signers)
+
+    @property
+    def _known(self) -> Envelope:
+        return open_envelope(self.data, name=self.name, kind=self.kind)
 
 
 def recorded_files(reader: StateReader) -> Iterator[Recorded]:
@@ -74,20 +98,20 @@ def check_recorded(ports: Ports, reader: StateReader) -> None:
         InvalidMetadata: one is missing or differs.
     """
     for file in recorded_files(reader):
-        if file.on(ports.metadata) != file.data:
+        if not file.is_on(ports.metadata):
             raise InvalidMetadata(file.name, "it is missing or not what was published", hint="rstuf renew puts it back")
 
 
 def put_back(ports: Ports) -> tuple[str, ...]:
     """Put back every recorded file that is missing or damaged; their names. Under the publication lock.
 
-    Only where what clients see was found to be this state's (`visible.refuse_older_state`).
+    Only after `recovery.recover` found no other repository there, and where what clients see is this state's.
 
     Raises:
-        NameTaken: another file of that version is there, rightly signed: it is no damage, and nothing is touched.
+        StateDamaged: what is recorded is not rightly signed itself.
     """
     with ports.state.read() as reader:
-        lost = [file for file in recorded_files(reader) if file.on(ports.metadata) != file.data]
+        lost = [file for file in recorded_files(reader) if not file.is_on(ports.metadata)]
     for file in lost:
         restore(ports, file)
     if lost:
@@ -97,14 +121,9 @@ def put_back(ports: Ports) -> tuple[str, ...]:
 
 
 def restore(ports: Ports, file: Recorded) -> None:
-    """Put one file back, unless what stands there is somebody's own version of it.
-
-    Raises:
-        NameTaken: it is.
-    """
-    there = file.on(ports.metadata)
-    if there is not None and _is_rival(there, file):
-        raise NameTaken(file.name)
+    """Put one file back; see `put_back`."""
+    if not file.is_rightly_signed():
+        raise StateDamaged(f"record of {file.name}", "it is not rightly signed, and was not put back")
     ports.metadata.restore(file.name, file.data)
 
 
@@ -123,14 +142,3 @@ def lost_roles(ports: Ports, reader: StateReader, *, kinds: Collection[RoleKind]
 def _is_there(metadata: MetadataStorage, role: RoleState, file: FileFacts) -> bool:
     data = found(metadata, versioned(role.name, role.visible), limit=file.length)
     return data is not None and sha256(data).hexdigest() == file.sha256
-
-
-def _is_rival(data: bytes, file: Recorded) -> bool:
-    """Whether `data` says something else than what was recorded, and clients would believe it."""
-    try:
-        there = open_envelope(data, name=file.name, kind=file.kind)
-    except InvalidMetadata:
-        return False
-    known = open_envelope(file.data, name=file.name, kind=file.kind)
-    same_version = there.version == known.version
-    return same_version and there.payload != known.payload and signed_enough(there, file.signers)

@@ -12,7 +12,7 @@ import hashlib
 from rstuf.errors import NameTaken
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import open_envelope
-from rstuf.model.names import ROOT
+from rstuf.model.names import ROOT, SNAPSHOT
 from rstuf.model.publication import Publication, PublicationPhase, RootVersion
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
@@ -20,24 +20,31 @@ from rstuf.repository.mending import recorded_files, restore
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import settle
 from rstuf.repository.reports import Recovery
-from rstuf.repository.visible import TIMESTAMP_FILE, found, refuse_older_state
+from rstuf.repository.visible import TIMESTAMP_FILE, found, refuse_foreign_storage, refuse_older_state
 
 
 def recover(ports: Ports) -> Recovery:
     """Bring to an end what an interrupted process began. Under the publication lock; does nothing if there is nothing.
 
     Raises:
+        ForeignMetadata: another repository is published where this one would be.
+        StateBehind: this state is an old copy.
         StorageError: the storage cannot be read or written; run it again.
     """
+    refuse_foreign_storage(ports)
     with ports.state.read() as reader:
         root = reader.newest_root()
         publication = reader.unfinished_publication()
         intact = publication is not None and _intact(ports, reader, publication)
-    if root is not None and not root.settled:
+    unsettled = root is not None and not root.settled
+    if publication is None and not unsettled:
+        return Recovery.NOTHING
+    if root is not None:
+        refuse_older_state(ports)
+    if root is not None and unsettled:
         complete_root(ports, root)
     if publication is None:
         return Recovery.NOTHING
-    refuse_older_state(ports)
     if publication.phase is PublicationPhase.COMMITTING and intact and publication.timestamp is not None:
         # Even where it is visible already, its name may not be durable yet: so it is written again.
         ports.metadata.replace(TIMESTAMP_FILE, publication.timestamp)
@@ -50,11 +57,7 @@ def recover(ports: Ports) -> Recovery:
 
 
 def complete_root(ports: Ports, root: RootVersion) -> None:
-    """Create the file of a root whose thresholds are met, and record that it is there.
-
-    Raises:
-        NameTaken: another root of that version is there, rightly signed.
-    """
+    """Create the file of a root whose thresholds are met, and record that it is there."""
     name = render.versioned(ROOT, root.version)
     try:
         with ports.metadata.batch() as batch:
@@ -75,10 +78,14 @@ def _intact(ports: Ports, reader: StateReader, publication: Publication) -> bool
     now = ports.clock.now()
     if open_envelope(publication.timestamp, name=TIMESTAMP_FILE, kind="timestamp").expires <= now:
         return False
+    snapshot = reader.role(SNAPSHOT)
+    # Where the publication brings none, its timestamp names the visible one.
+    files = {SNAPSHOT: (snapshot.visible, snapshot.file)}
     for planned, file in reader.publication_roles(publication.id):
-        if planned.kind is RoleKind.TIMESTAMP:
-            continue
-        name = render.versioned(planned.name, planned.version)
+        if planned.kind is not RoleKind.TIMESTAMP:
+            files[planned.name] = (planned.version, file)
+    for role, (version, file) in files.items():
+        name = render.versioned(role, version)
         data = found(ports.metadata, name, limit=limits.SNAPSHOT_WITH_LENGTH_BYTES)
         if data is None or file is None or hashlib.sha256(data).hexdigest() != file.sha256:
             return False

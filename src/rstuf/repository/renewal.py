@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
@@ -19,7 +20,15 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
 from rstuf.repository.roots import renew_root
-from rstuf.repository.visible import check_visible, is_as_published, refuse_older_state
+from rstuf.repository.visible import (
+    check_visible,
+    is_as_published,
+    refuse_older_state,
+    visible_version,
+)
+
+# More timestamps than a copy of the state that somebody still has is likely to be behind.
+_JUMP: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -50,6 +59,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         recovery = recover(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)
+            _jump_over_unknown(ports)
         else:
             check_visible(ports)
         restored = put_back(ports)
@@ -65,6 +75,16 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         publication = replace(publication, recovery=recovery, restored=restored)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
+
+
+def _jump_over_unknown(ports: Ports) -> None:
+    """Where no timestamp is left that clients accept, nothing tells which one they saw last: go far above it."""
+    with ports.state.read() as reader:
+        lost = visible_version(ports, reader) == 0
+    if lost:
+        with ports.state.transaction(actor=ports.actor) as state:
+            state.burn_versions(TIMESTAMP, _JUMP)
+            state.record("timestamp.jump", {"versions": _JUMP}, at=ports.clock.now())
 
 
 def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport | None]:

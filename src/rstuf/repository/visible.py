@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
-from rstuf.errors import FileMissing, FileTooLarge, InvalidMetadata, NotAFile, StateBehind
+from rstuf.errors import FileMissing, FileTooLarge, ForeignMetadata, InvalidMetadata, NotAFile, StateBehind
 from rstuf.metadata import limits
 from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
@@ -17,7 +16,7 @@ from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
 
 TIMESTAMP_FILE: Final = "timestamp.json"
-# How many versions ahead a snapshot is looked for that this state does not know of: versions may have gaps.
+# How many versions ahead a file is looked for that this state does not know of: versions may have gaps.
 _FAR: Final = 16
 
 
@@ -54,18 +53,10 @@ def refuse_older_state(ports: Ports) -> None:
     if visible > known.version:
         raise StateBehind(TIMESTAMP, visible=visible, known=known.version)
     keys = root_roles(root)
-    following = range(root.version + 1, root.version + 2)
-    _refuse_newer(ports, ROOT, following, known=root.version, keys=keys[ROOT], limit=limits.ROOT_BYTES)
-    if visible == 0:
-        # Without a timestamp, only what was written beside it can tell that there were newer ones.
-        _refuse_newer(
-            ports,
-            SNAPSHOT,
-            range(snapshot.version + 1, snapshot.version + 1 + _FAR),
-            known=snapshot.version,
-            keys=keys[SNAPSHOT],
-            limit=limits.SNAPSHOT_WITH_LENGTH_BYTES,
-        )
+    _refuse_newer(ports, ROOT, known=root.version, keys=keys[ROOT], limit=limits.ROOT_BYTES)
+    # Timestamp may have been put back together with the state; what was written once beside it was not.
+    limit = limits.SNAPSHOT_WITH_LENGTH_BYTES
+    _refuse_newer(ports, SNAPSHOT, known=snapshot.version, keys=keys[SNAPSHOT], limit=limit)
 
 
 def is_as_published(ports: Ports) -> bool:
@@ -108,10 +99,31 @@ def visible_listing(ports: Ports, reader: StateReader) -> Listing:
     return Listing.of(reader.snapshot_entries())
 
 
-def _refuse_newer(
-    ports: Ports, role: RoleName, versions: Iterable[int], *, known: int, keys: RoleKeys, limit: int
-) -> None:
-    for version in versions:
+def refuse_foreign_storage(ports: Ports) -> None:
+    """Refuse to write where another repository is published: under a name of our roots, one that is not ours.
+
+    Raises:
+        ForeignMetadata: a root that is rightly signed by its own keys and says something else than ours.
+    """
+    with ports.state.read() as reader:
+        for version in reader.root_versions():
+            recorded = reader.root(version)
+            name = versioned(ROOT, version)
+            there = found(ports.metadata, name, limit=limits.ROOT_BYTES)
+            if recorded is None or there is None or there == recorded.data:
+                continue
+            try:
+                root = open_envelope(there, name=name, kind=ROOT)
+                own = root_roles(root)[ROOT]
+            except InvalidMetadata:
+                continue
+            ours = open_envelope(recorded.data, name=name, kind=ROOT)
+            if root.payload != ours.payload and signed_enough(root, own):
+                raise ForeignMetadata(name)
+
+
+def _refuse_newer(ports: Ports, role: RoleName, *, known: int, keys: RoleKeys, limit: int) -> None:
+    for version in range(known + 1, known + 1 + _FAR):
         if _accepted(ports, versioned(role, version), kind=role, keys=keys, limit=limit):
             raise StateBehind(role, visible=version, known=known)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from rstuf.clock import to_seconds
 from rstuf.errors import StateError
-from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.artifacts import MAX_INTEGER, SLOT_BITS
 from rstuf.model.publication import Publication, PublicationPhase, SignedRole
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.state import rows
@@ -40,12 +40,15 @@ def stage(
     version = _next_version(connection, timestamp)
     if version is None:
         raise StateError("a publication without timestamp would never become visible")
+    _check_readable(version)
     publication = connection.execute(
         "INSERT INTO publication (phase, number, begun, timestamp_version) VALUES (?, ?, ?, ?)",
         (PublicationPhase.STAGED.value, number, to_seconds(begun), version),
     ).lastrowid
     assert publication is not None  # noqa: S101 - an INSERT has one
     _take_versions(connection, publication, parts)
+    taken = "SELECT max(version) FROM publication_role WHERE publication = ?"
+    _check_readable(connection.execute(taken, (publication,)).fetchone()[0])
     return Publication(
         id=publication,
         phase=PublicationPhase.STAGED,
@@ -60,6 +63,15 @@ def stage(
 def _next_version(connection: sqlite3.Connection, role: int | None) -> int | None:
     row = connection.execute("SELECT version + 1 FROM role WHERE id = ?", (role,)).fetchone()
     return None if row is None else row[0]
+
+
+def _check_readable(version: float) -> None:
+    # Beyond 64 bits SQLite counts in fractions.
+    if version > MAX_INTEGER:
+        raise StateError(
+            f"a role would be at version {version}, and clients read versions up to {MAX_INTEGER}",
+            hint="rstuf verify says more; put a backup of the state in its place",
+        )
 
 
 def _take_versions(connection: sqlite3.Connection, publication: int, parts: dict[int, int]) -> None:

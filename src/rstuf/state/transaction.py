@@ -173,6 +173,9 @@ class SqliteTransaction(SqliteReader):
             if ids and forced != len(ids):
                 raise StateError("a role that is to be forced is not here")
 
+    def burn_versions(self, name: RoleName, count: int) -> None:
+        self._connection.execute("UPDATE role SET version = version + ? WHERE id = ?", (count, self.role(name).id))
+
     def record_root(
         self, version: int, data: bytes, *, signed_at: datetime, expires: datetime, sign_by: datetime
     ) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.support.engine import Engine, check_client, plan_document
 
-from rstuf.errors import InvalidMetadata, NameTaken, StateBehind
+from rstuf.errors import ForeignMetadata, InvalidMetadata, StateBehind, StateDamaged, StateError
 from rstuf.metadata.render import sign_with
 from rstuf.metadata.root import Signatories, first_root
 from rstuf.metadata.views import Signature
@@ -188,23 +189,140 @@ def signed_by(engine: Engine, key: str, signed: object) -> bytes:
     return json.dumps({"signatures": [signature], "signed": signed}).encode()
 
 
-def test_what_somebody_signed_is_no_damage(engine: Engine) -> None:
-    """Another root or targets of the same version, rightly signed, is never overwritten: somebody must look at it."""
-    targets = json.loads(engine.metadata.files["2.targets.json"])["signed"] | {"expires": "2031-01-01T00:00:00Z"}
-    rivals = {
-        "1.root.json": rival_root(engine, 1),
-        "2.root.json": rival_root(engine, 2),
-        "2.targets.json": signed_by(engine, "online", targets),
-    }
-    for name, rival in rivals.items():
-        original = engine.metadata.files[name]
-        engine.metadata.show(name, rival)
-        before = dict(engine.metadata.files)
-        for act in (publish, renew, lambda ports: renew(ports, force=["root", "targets", "timestamp"])):
-            with pytest.raises(NameTaken, match=name):
-                act(engine.ports)
-        assert dict(engine.metadata.files) == before
-        engine.metadata.show(name, original)
+@pytest.mark.parametrize("version", [1, 2])
+def test_another_root_is_no_damage(engine: Engine, version: int) -> None:
+    """Another root of a version of ours, rightly signed, is never overwritten: somebody must look at it."""
+    engine.metadata.show(f"{version}.root.json", rival_root(engine, version))
+    before = dict(engine.metadata.files)
+    for act in (publish, renew, lambda ports: renew(ports, force=["root", "targets", "timestamp"])):
+        with pytest.raises(ForeignMetadata, match=f"{version}.root.json"):
+            act(engine.ports)
+    assert dict(engine.metadata.files) == before
+
+
+def test_another_file_of_the_online_key_in_the_place_of_targets_is_damage(engine: Engine, tmp_path: Path) -> None:
+    """A bin under the name of targets, or other targets signed by a stolen key, gives way to what was published."""
+    original = engine.metadata.files["2.targets.json"]
+    other = json.loads(original)["signed"] | {"expires": "2031-01-01T00:00:00Z"}
+    for data in (engine.metadata.files["1.bins-0.json"], signed_by(engine, "online", other)):
+        engine.metadata.show("2.targets.json", data)
+        assert publish(engine.ports).restored == ("2.targets.json",)
+        assert engine.metadata.files["2.targets.json"] == original
+    check_client(engine, tmp_path / "client")
+
+
+@pytest.mark.parametrize("act", [publish, renew, lambda ports: renew(ports, force=["timestamp"])])
+@pytest.mark.parametrize("interrupted", [None, "timestamp.json", "3.root.json"])
+def test_another_repository_is_left_alone(
+    engine: Engine, tmp_path: Path, act: Callable[..., object], interrupted: str | None
+) -> None:
+    """The wrong directory is mounted: nothing is written there, whatever was interrupted and whatever is forced."""
+    if interrupted is not None:
+        shown = engine.metadata
+
+        def stop(name: str, data: bytes | None) -> None:
+            if name == interrupted:
+                shown._files.pop(name)
+                raise KeyboardInterrupt
+
+        shown._on_change = stop
+        with pytest.raises(KeyboardInterrupt):
+            renew(engine.ports, force=["timestamp" if interrupted == "timestamp.json" else "root"])
+    other = Engine.live(tmp_path / "other")
+    other.add("b.txt", b"other")
+    publish(other.ports)
+    before = dict(other.metadata.files)
+    lost = engine.with_ports(metadata=other.metadata)
+    with pytest.raises(ForeignMetadata):
+        act(lost.ports)
+    assert dict(other.metadata.files) == before
+
+
+def test_signatures_that_joined_a_root_stay(engine: Engine) -> None:
+    """A root on the storage with a signature more than was recorded is left as it is."""
+    root = json.loads(engine.metadata.files["2.root.json"])
+    root["signatures"].append({"keyid": "00" * 32, "sig": "00" * 64})
+    more = json.dumps(root).encode()
+    engine.metadata.show("2.root.json", more)
+    assert publish(engine.ports).restored == ()
+    assert engine.metadata.files["2.root.json"] == more
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_damaged_record_of_a_root_is_never_written(engine: Engine, tmp_path: Path, lost: bool) -> None:
+    """Bits of the state rot: what is rightly signed on the storage stays, and what is not is not put there."""
+    store = engine.ports.state
+    assert isinstance(store, SqliteStateStore)
+    with store.transaction(actor="test") as state:
+        rotten = json.loads(engine.metadata.files["2.root.json"])
+        for signature in rotten["signatures"]:
+            signature["sig"] = signature["sig"][::-1]
+        state._connection.execute(  # type: ignore[attr-defined]
+            "UPDATE root SET data = ? WHERE version = 2", (json.dumps(rotten, separators=(",", ":")).encode(),)
+        )
+    if lost:
+        engine.metadata.remove("2.root.json")
+    before = dict(engine.metadata.files)
+    if lost:
+        with pytest.raises(StateDamaged):
+            publish(engine.ports)
+    else:
+        publish(engine.ports)
+        check_client(engine, tmp_path / "client")
+    assert dict(engine.metadata.files) == before
+
+
+def test_a_state_and_a_timestamp_of_old_are_told_by_what_was_written_since(engine: Engine, tmp_path: Path) -> None:
+    """A backup copied over a newer tree: what it does not know of keeps it from publishing anything."""
+    engine.ports.state.close()
+    shutil.copytree(tmp_path / "repository", tmp_path / "copy")
+    old = engine.metadata.files["timestamp.json"]
+    engine.add("a.txt", b"two")
+    publish(engine.ports)
+    engine.metadata.show("timestamp.json", old)
+    files = dict(engine.metadata.files)
+    store = SqliteStateStore.open(tmp_path / "copy" / "state.db", wait=timedelta(seconds=5), purpose="test")
+    back = engine.with_ports(state=store)
+    for act in (publish, renew, lambda ports: renew(ports, force=["timestamp"])):
+        with pytest.raises(StateBehind, match="snapshot"):
+            act(back.ports)
+    assert dict(engine.metadata.files) == files
+
+
+def test_a_gap_in_the_roots_hides_no_newer_one(engine: Engine, tmp_path: Path) -> None:
+    """An old state and a root that is missing on the way: the one behind it is seen."""
+    engine.ports.state.close()
+    shutil.copytree(tmp_path / "repository", tmp_path / "copy")
+    for _ in range(2):
+        renew(engine.ports, force=["root"])
+    engine.metadata.remove("3.root.json")
+    store = SqliteStateStore.open(tmp_path / "copy" / "state.db", wait=timedelta(seconds=5), purpose="test")
+    with pytest.raises(StateBehind, match="root version 4"):
+        renew(engine.with_ports(state=store).ports, force=["root"])
+
+
+def test_a_lost_timestamp_is_followed_by_one_far_above(engine: Engine, tmp_path: Path) -> None:
+    """Nothing tells which timestamp clients saw last, of a state that may be a copy: the next one is above them all."""
+    engine.ports.state.close()
+    shutil.copytree(tmp_path / "repository", tmp_path / "copy")
+    for _ in range(5):
+        renew(engine.ports, force=["timestamp"])
+    check_client(engine, tmp_path / "client")
+    engine.metadata.remove("timestamp.json")
+    store = SqliteStateStore.open(tmp_path / "copy" / "state.db", wait=timedelta(seconds=5), purpose="test")
+    back = replace(engine, ports=replace(engine.ports, state=store))
+    renew(back.ports, force=["timestamp"])
+    check_client(back, tmp_path / "client")
+
+
+def test_no_version_goes_beyond_what_clients_read(engine: Engine) -> None:
+    """A state whose counters are damaged signs nothing with them."""
+    with engine.ports.state.transaction(actor="test") as state:
+        state.burn_versions(TIMESTAMP, 2**53)
+    before = dict(engine.metadata.files)
+    with pytest.raises(StateError, match="clients read versions up to"):
+        renew(engine.ports, force=["timestamp"])
+    assert dict(engine.metadata.files) == before
 
 
 def test_a_targets_file_that_was_only_written_otherwise_is_put_back(engine: Engine) -> None:

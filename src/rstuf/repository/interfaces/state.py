@@ -251,6 +251,13 @@ class StateTransaction(StateReader, Protocol):
     def force_roles(self, roles: Iterable[int]) -> None:
         """Mark roles (by id) so that the next publication brings new versions of them."""
 
+    def burn_versions(self, name: RoleName, count: int) -> None:
+        """Let a role's next version be `count` further up than it would be.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+
     def record_root(
         self, version: int, data: bytes, *, signed_at: datetime, expires: datetime, sign_by: datetime
     ) -> None:
