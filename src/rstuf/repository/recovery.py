@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from rstuf.errors import NameTaken
+from rstuf.errors import NameTaken, NotAFile
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import open_envelope
 from rstuf.model.names import ROOT, SNAPSHOT
@@ -63,7 +63,7 @@ def complete_root(ports: Ports, root: RootVersion) -> None:
         with ports.metadata.batch() as batch:
             batch.create(name, root.data)
             batch.commit()
-    except NameTaken:
+    except (NameTaken, NotAFile):
         with ports.state.read() as reader:
             restore(ports, next(file for file in recorded_files(reader) if file.name == name))
     with ports.state.transaction(actor=ports.actor) as state:

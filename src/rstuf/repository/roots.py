@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rstuf.errors import FileMissing, FileTooLarge, NameTaken, ReleaseRefused
+from rstuf.errors import InvalidMetadata, NameTaken, ReleaseRefused
 from rstuf.metadata import limits, render
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
@@ -15,6 +15,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
+from rstuf.repository.visible import found
 
 _LIMITS = {
     TIMESTAMP: limits.TIMESTAMP_BYTES,
@@ -79,15 +80,17 @@ def renew_root(ports: Ports) -> int:
 
 
 def _check_name_is_free(ports: Ports, name: str, data: bytes) -> None:
-    """A root that is recorded is completed for good, so nothing may stand in the way of its file."""
-    try:
-        if ports.metadata.read(name, limit=limits.ROOT_BYTES) == data:
-            return
-    except FileMissing:
+    """A root that is recorded is completed for good, so no other root may have its name; what is none gives way."""
+    there = found(ports.metadata, name, limit=limits.ROOT_BYTES)
+    if there is None or there == data:
         return
-    except FileTooLarge:
-        pass
-    raise NameTaken(name)
+    try:
+        other = open_envelope(there, name=name, kind="root")
+        own = root_roles(other)[ROOT]
+    except InvalidMetadata:
+        return
+    if signed_enough(other, own):
+        raise NameTaken(name)
 
 
 def _check_chain(new: Envelope, old: Envelope | None, *, size: int) -> None:

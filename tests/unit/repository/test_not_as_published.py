@@ -127,10 +127,22 @@ def test_an_old_state_does_not_fork_root(engine: Engine, tmp_path: Path) -> None
 
 
 def test_a_root_whose_name_is_taken_is_not_recorded(engine: Engine, tmp_path: Path) -> None:
-    """A foreign file in the place of the next root stops it before it is final; without it the root is signed."""
-    engine.metadata.show("2.root.json", b"not a root")
+    """Somebody else's root in the place of the next one stops it before it is final; without it the root is signed."""
+    other = Engine.live(tmp_path / "other")
+    renew(other.ports, force=["root"])
+    engine.metadata.show("2.root.json", other.root(2))
     with pytest.raises(NameTaken):
         renew(engine.ports, force=["root"])
+    with engine.ports.state.read() as reader:
+        assert reader.root(2) is None
     engine.metadata.remove("2.root.json")
+    renew(engine.ports, force=["root"])
+    assert check_client(engine, tmp_path / "client").root == 2
+
+
+@pytest.mark.parametrize("junk", [b"", b"not a root", b'{"signatures":[],"signed":{"_type":"root","version":2}}'])
+def test_junk_does_not_stand_in_the_way_of_a_root(engine: Engine, tmp_path: Path, junk: bytes) -> None:
+    """What no client could take for a root gives way to the next one."""
+    engine.metadata.show("2.root.json", junk)
     renew(engine.ports, force=["root"])
     assert check_client(engine, tmp_path / "client").root == 2
