@@ -159,7 +159,11 @@ class RoleStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at a repository."""
+    """One look at a repository.
+
+    Attributes:
+        old_copy: what clients see that this state does not know of, in words; None where it knows all.
+    """
 
     repository: str
     health: Health
@@ -172,6 +176,7 @@ class Status:
     interrupted: bool
     last_published: datetime | None
     timestamp_version: int
+    old_copy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,17 @@ def status(
         _show(run.console, seen, steps)
     if not check:
         return ExitCode.DONE
+    if seen.old_copy is not None:
+        return ExitCode.OVERDUE
     codes = {rstuf.Health.HEALTHY: ExitCode.DONE, rstuf.Health.DUE: ExitCode.DUE}
     return codes.get(seen.health, ExitCode.OVERDUE)
 
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
     """What to do now, the most urgent first."""
+    if seen.old_copy is not None:
+        why = f"{seen.old_copy}: an old copy. Publish nothing from it; go on with the newest one"
+        return [Step("rstuf verify", why)]
     steps = []
     overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
@@ -93,6 +98,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "keys": dict(seen.key_names),
         "pending": seen.pending_roles,
         "interrupted": seen.interrupted,
+        **({"old_copy": seen.old_copy} if seen.old_copy is not None else {}),
         "timestamp_version": seen.timestamp_version,
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [],
@@ -126,6 +132,8 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     }
     worst = "damaged" if seen.health == rstuf.Health.DAMAGED else "expired"
     health = words.get(seen.health, console.paint(worst, Style.BAD))
+    if seen.old_copy is not None:
+        health = console.paint("an old copy", Style.BAD)
     head = f"{console.paint(escape(seen.repository), Style.STRONG)}  ·  {count(seen.artifacts, 'artifact')}"
     console.line(f"{head} in {count(seen.bins, 'bin')}  ·  {health}{things}")
     console.line()

@@ -126,6 +126,17 @@ def test_an_old_state_does_not_fork_root(engine: Engine, tmp_path: Path) -> None
     assert dict(engine.metadata.files) == files
 
 
+def test_a_look_tells_an_old_copy(engine: Engine, tmp_path: Path) -> None:
+    """A state that knows less than clients see says so at a glance."""
+    assert look(engine.ports).old_copy is None
+    engine.ports.state.close()
+    shutil.copytree(tmp_path / "repository", tmp_path / "copy")
+    engine.add("a.txt", b"one")
+    publish(engine.ports)
+    store = SqliteStateStore.open(tmp_path / "copy" / "state.db", wait=timedelta(seconds=5), purpose="test")
+    assert "this state knows only" in (look(engine.with_ports(state=store).ports).old_copy or "")
+
+
 def test_a_root_whose_name_is_taken_is_not_recorded(engine: Engine, tmp_path: Path) -> None:
     """Somebody else's root in the place of the next one stops it before it is final; without it the root is signed."""
     other = Engine.live(tmp_path / "other")
