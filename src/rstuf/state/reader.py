@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rstuf.clock import from_seconds, to_seconds
 from rstuf.errors import StateDamaged, StateError
-from rstuf.model.artifacts import ListedArtifact
+from rstuf.model.artifacts import MAX_INTEGER, ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
@@ -178,6 +178,8 @@ class SqliteReader:
         found: tuple[int] | None = self._connection.execute("SELECT value FROM counter").fetchone()
         if found is None:
             raise StateDamaged(self._where, "its counter of changes is gone")
+        if type(found[0]) is not int or not 0 <= found[0] <= MAX_INTEGER:
+            raise StateDamaged(self._where, f"its counter of changes cannot be at {found[0]}")
         return found[0]
 
     def _one(self, convert: Callable[[Row], Value], sql: str, values: Row = ()) -> Value | None:

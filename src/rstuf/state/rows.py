@@ -10,6 +10,7 @@ import orjson
 
 from rstuf.clock import from_seconds
 from rstuf.errors import InvalidInput, StateDamaged
+from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import RoleName
@@ -65,6 +66,11 @@ def role(row: Row) -> RoleState:
     """A row of `ROLE`."""
     (number_of_role, name, kind, holder, index, bin_bits, version, visible, number, newest, forced) = row[:11]
     expires, signed_at, sign_by, length, sha256, artifacts, payload = row[11:]
+    if bin_bits is not None and not 0 <= bin_bits <= SLOT_BITS:
+        raise ValueError(f"{bin_bits} cannot be the bits of a bin's number")
+    if type(version) is not int or type(visible) is not int:
+        # Beyond 64 bits SQLite counts in fractions.
+        raise ValueError(f"{version} cannot be a version")
     return RoleState(
         id=number_of_role,
         name=RoleName(name),

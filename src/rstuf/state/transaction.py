@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from rstuf.clock import to_seconds
-from rstuf.errors import InvalidKey, InvalidRoleName, StateError
+from rstuf.errors import InvalidKey, InvalidRoleName, StateDamaged, StateError
+from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import GENESIS, entry_digest
 from rstuf.model.keys import KeyEntry
 from rstuf.model.names import RoleName, TargetPath
@@ -221,6 +222,8 @@ class SqliteTransaction(SqliteReader):
         ).fetchone()
         if row is None or row[3] not in {RoleKind.TARGETS, RoleKind.DELEGATED}:
             raise StateError(f"{name} is no role that holds artifacts")
+        if row[2] is not None and not 0 <= row[2] <= SLOT_BITS:
+            raise StateDamaged(self._where, f"{row[2]} cannot be the bits of a bin's number")
         return Holder(id=row[0], name=RoleName(row[1]), bin_bits=row[2])
 
 

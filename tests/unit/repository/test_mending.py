@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.engine import Engine, check_client, plan_document
 
-from rstuf.errors import ForeignMetadata, InvalidMetadata, StateBehind, StateDamaged, StateError
+from rstuf.errors import ForeignMetadata, InvalidMetadata, StateBehind, StateDamaged
 from rstuf.metadata.render import sign_with
 from rstuf.metadata.root import Signatories, first_root
 from rstuf.metadata.views import Signature
@@ -313,16 +313,6 @@ def test_a_lost_timestamp_is_followed_by_one_far_above(engine: Engine, tmp_path:
     back = replace(engine, ports=replace(engine.ports, state=store))
     renew(back.ports, force=["timestamp"])
     check_client(back, tmp_path / "client")
-
-
-def test_no_version_goes_beyond_what_clients_read(engine: Engine) -> None:
-    """A state whose counters are damaged signs nothing with them."""
-    with engine.ports.state.transaction(actor="test") as state:
-        state.burn_versions(TIMESTAMP, 2**53)
-    before = dict(engine.metadata.files)
-    with pytest.raises(StateError, match="clients read versions up to"):
-        renew(engine.ports, force=["timestamp"])
-    assert dict(engine.metadata.files) == before
 
 
 def test_a_targets_file_that_was_only_written_otherwise_is_put_back(engine: Engine) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.engine import Engine, check_client, client_of
 
-from rstuf.errors import InvalidMetadata, NameTaken, ReleaseRefused, RstufError, StateBehind
+from rstuf.errors import InvalidMetadata, NameTaken, ReleaseRefused, RstufError, StateBehind, StateDamaged, StateError
+from rstuf.model.names import TIMESTAMP
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import Health
@@ -157,3 +158,31 @@ def test_junk_does_not_stand_in_the_way_of_a_root(engine: Engine, tmp_path: Path
     engine.metadata.show("2.root.json", junk)
     renew(engine.ports, force=["root"])
     assert check_client(engine, tmp_path / "client").root == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE counter SET value = 9223372036854775807", "UPDATE role SET bin_bits = 1000000 WHERE bin_bits IS NOT NULL"],
+)
+def test_counters_that_cannot_be_are_damage(engine: Engine, statement: str) -> None:
+    """What no state of ours ever holds is said to be damage, before anything is made of it."""
+    store = engine.ports.state
+    assert isinstance(store, SqliteStateStore)
+    with store.transaction(actor="test") as state:
+        state._connection.execute(statement)  # type: ignore[attr-defined]
+    before = dict(engine.metadata.files)
+    with pytest.raises(StateDamaged):
+        engine.add("b.txt", b"two")
+    with pytest.raises(StateDamaged):
+        renew(engine.ports, force=["bins"])
+    assert dict(engine.metadata.files) == before
+
+
+def test_no_version_goes_beyond_what_clients_read(engine: Engine) -> None:
+    """A state whose counters are damaged signs nothing with them."""
+    with engine.ports.state.transaction(actor="test") as state:
+        state.burn_versions(TIMESTAMP, 2**53)
+    before = dict(engine.metadata.files)
+    with pytest.raises(StateError, match="clients read versions up to"):
+        renew(engine.ports, force=["timestamp"])
+    assert dict(engine.metadata.files) == before
