@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime
 
-from rstuf.errors import CeremonyUnfinished, StateBehind, StorageError
+from rstuf.errors import CeremonyUnfinished, StorageError
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
@@ -16,7 +16,7 @@ from rstuf.repository.authority import load_authority
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
-from rstuf.repository.visible import TIMESTAMP_FILE, refuse_older_state
+from rstuf.repository.visible import TIMESTAMP_FILE, newer_than_known
 
 _LIMITS = {
     ROOT: limits.ROOT_BYTES,
@@ -65,23 +65,8 @@ def look(ports: Ports) -> Status:
         interrupted=interrupted,
         last_published=last.committed if last is not None else None,
         timestamp_version=timestamp,
-        old_copy=_newer(ports),
+        old_copy=newer_than_known(ports),
     )
-
-
-def _newer(ports: Ports) -> str | None:
-    """What clients see that this state does not know of. A publication may end between the two looks: so once more."""
-    found = None
-    for _ in range(2):
-        try:
-            refuse_older_state(ports)
-        except StateBehind as error:
-            found = error.message
-        except StorageError:
-            return None
-        else:
-            return None
-    return found
 
 
 def _one(ports: Ports, role: RoleState, keys: RoleKeys, *, now: datetime) -> RoleStatus:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from rstuf.metadata.audit.findings import Code
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import VerifyReport
+from rstuf.repository.reports import Problem, VerifyReport
 from rstuf.repository.verify import Depth, verify
 from rstuf.repository.verify_view import StillSource, go_together, trusted_root
+from rstuf.repository.visible import newer_than_known
 
 # Publications come and go; a view of the state and of the files that do not belong together is taken again.
 _VIEWS: Final = 3
@@ -25,7 +28,7 @@ def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
             source = StillSource(ports.metadata)
             if views > 0 and not go_together(reader, source):
                 continue
-            return verify(
+            report = verify(
                 source,
                 trusted_root=trusted_root(reader),
                 now=ports.clock.now(),
@@ -34,3 +37,8 @@ def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
                 depth=depth,
                 progress=ports.progress,
             )
+        newer = newer_than_known(ports)
+        if newer is None:
+            return report
+        problem = Problem(Code.STATE_BEHIND, f"{newer}: this workspace is an old copy")
+        return replace(report, problems=(problem, *report.problems))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from rstuf.errors import FileMissing, FileTooLarge, ForeignMetadata, InvalidMetadata, NotAFile, StateBehind
+from rstuf.errors import (
+    FileMissing,
+    FileTooLarge,
+    ForeignMetadata,
+    InvalidMetadata,
+    NotAFile,
+    StateBehind,
+    StateError,
+    StorageError,
+)
 from rstuf.metadata import limits
 from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
@@ -57,6 +66,25 @@ def refuse_older_state(ports: Ports) -> None:
     # Timestamp may have been put back together with the state; what was written once beside it was not.
     limit = limits.SNAPSHOT_WITH_LENGTH_BYTES
     _refuse_newer(ports, SNAPSHOT, known=snapshot.version, keys=keys[SNAPSHOT], limit=limit)
+
+
+def newer_than_known(ports: Ports) -> str | None:
+    """What is published that this state does not know of, in words. Without the publication lock.
+
+    A publication may end between the look at the state and that at the storage: so what is found is looked at again.
+    """
+    found = None
+    for _ in range(2):
+        try:
+            refuse_older_state(ports)
+        except StateBehind as error:
+            found = error.message
+        except (StateError, StorageError, InvalidMetadata, KeyError):
+            # Whoever reads them for themselves says so.
+            return None
+        else:
+            return None
+    return found
 
 
 def is_as_published(ports: Ports) -> bool:

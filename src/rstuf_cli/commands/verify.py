@@ -36,7 +36,7 @@ _ARTIFACTS: Final = frozenset({"bad-path", "bad-target", "wrong-bin", "not-deleg
 _AREAS: Final[Mapping[str, frozenset[str]]] = {
     "artifacts": _ARTIFACTS,
     "contents": frozenset({"content-missing", "content-mismatch"}),
-    "state": frozenset({"state-disagrees", "state-damaged", "log-broken"}),
+    "state": frozenset({"state-disagrees", "state-damaged", "state-behind", "log-broken"}),
     "client": frozenset({"client-refuses", "client-disagrees"}),
 }
 

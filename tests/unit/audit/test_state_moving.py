@@ -101,5 +101,20 @@ def test_an_old_copy_of_the_state_stays_one(made: Engine, tmp_path: Path) -> Non
     for name, data in newer.artifacts.files.items():
         engine.artifacts.show(name, data)
     report = Repository(engine.ports).verify()
-    assert codes(report) == {"state-disagrees"}
+    assert codes(report) == {"state-behind", "state-disagrees"}
     assert "timestamp -: clients see version 4 and the state says 3" in said(report)
+
+
+def test_what_was_written_since_tells_an_old_copy(made: Engine, tmp_path: Path) -> None:
+    """A backup of state and timestamp over a newer tree agrees in itself; the snapshot ahead of it is a problem."""
+    engine = copy_of(made, tmp_path)
+    old = engine.metadata.files["timestamp.json"]
+    _publish(engine)
+    ahead = dict(engine.metadata.files)
+    (tmp_path / "back").mkdir()
+    back = copy_of(made, tmp_path / "back")
+    for name, data in ahead.items():
+        back.metadata.show(name, data)
+    back.metadata.show("timestamp.json", old)
+    report = Repository(back.ports).verify()
+    assert codes(report) == {"state-behind"}

@@ -63,6 +63,7 @@ class Code(StrEnum):
     # beside the metadata
     STATE_DISAGREES = "state-disagrees"
     STATE_DAMAGED = "state-damaged"
+    STATE_BEHIND = "state-behind"
     LOG_BROKEN = "log-broken"
     CLIENT_REFUSES = "client-refuses"
     CLIENT_DISAGREES = "client-disagrees"
