@@ -76,11 +76,12 @@ def test_renewal_that_waits_for_people(cli: Cli, filled: Path, later: Later) -> 
     done = cli("renew")
     assert done.code == 4
     assert "✓ 4 bins, targets, snapshot and timestamp signed again" in done.out
-    assert done.err.startswith("! root is due and waits for the keys alice and bob; it expires in 65 days")
+    assert done.err.startswith("! root is due and waits for 1 of the keys alice and bob; it expires in 65 days")
     assert "    alice: " in done.err
     again = cli("renew", "--json")
     assert (again.code, again.document["waiting"][0]["role"]) == (4, "root")
     assert again.document["waiting"][0]["reason"] == "due"
+    assert again.document["waiting"][0]["lacking"] == 1
     assert set(again.document["waiting"][0]["missing"]) == {"alice", "bob"}
 
 
@@ -90,7 +91,9 @@ def test_what_was_asked_for_and_waits_is_not_called_due(cli: Cli, filled: Path) 
         (filled / "keys" / f"{name}.key").rename(filled / f"{name}.away")
     done = cli("renew", "--force", "root")
     assert done.code == 4
-    assert done.err.startswith("! root cannot be signed again without the keys alice and bob; it expires in 365 days")
+    assert done.err.startswith(
+        "! root cannot be signed again without 1 of the keys alice and bob; it expires in 365 days"
+    )
     assert "due" not in done.err
     assert cli("renew", "--force", "root", "--json").document["waiting"][0]["reason"] == "forced"
 

@@ -113,7 +113,9 @@ def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: C
         if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
             keys = authority.role_keys(role.name, role.kind)
             if keys.keyids != online and not _can_sign(desk, role.name, keys):
-                due.waiting.append(WaitingRole(role.name, role.expires, desk.reasons(keys), reason))
+                missing = desk.reasons(keys)
+                lacking = keys.threshold - (len(keys.keyids) - len(missing))
+                due.waiting.append(WaitingRole(role.name, role.expires, missing, lacking, reason))
                 continue
         if role.kind is RoleKind.ROOT:
             due.root = reason

@@ -108,12 +108,14 @@ class WaitingRole:
 
     Attributes:
         missing: for each of its keys that is not at hand, by its name: why.
+        lacking: how many of these are needed.
         reason: why it was to be signed: because it is due, or because it was asked for.
     """
 
     name: RoleName
     expires: datetime | None
     missing: Mapping[str, str]
+    lacking: int
     reason: Reason
 
 

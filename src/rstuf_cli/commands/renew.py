@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +58,7 @@ def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
                 "role": role.name,
                 "expires": iso(role.expires) if role.expires is not None else None,
                 "reason": str(role.reason),
+                "lacking": role.lacking,
                 "missing": dict(role.missing),
             }
             for role in report.waiting
@@ -83,11 +85,17 @@ def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
     elif report.root_version is None and not report.waiting:
         console.result("nothing is due")
     for role in report.waiting:
-        when = f"; it expires {both(role.expires, now)}" if role.expires is not None else ""
+        when = f"; it {_tense(role.expires, now)} {both(role.expires, now)}" if role.expires is not None else ""
         keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
+        if role.lacking < len(role.missing):
+            keys = f"{number(role.lacking)} of {keys}"
         due = "is due and waits for" if role.reason == rstuf.Reason.DUE else "cannot be signed again without"
         console.warning(f"{escape(role.name)} {due} {keys}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
+
+
+def _tense(expires: datetime, now: datetime) -> str:
+    return "expires" if expires > now else "expired"
