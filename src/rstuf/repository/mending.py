@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 from rstuf.errors import InvalidMetadata, StateDamaged
@@ -16,12 +15,12 @@ from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT
-from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import step
 from rstuf.repository.authority import load_authority, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
-from rstuf.repository.visible import found
+from rstuf.repository.visible import found, holds
 
 # What can be rendered again from the state.
 RENDERED: Final = (RoleKind.BIN, RoleKind.SNAPSHOT)
@@ -30,12 +29,12 @@ _DELEGATORS: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A file whose bytes the state has, and who must have signed any other that claims its name."""
+    """A file whose bytes the state has, and who must have signed it: of a root, the keys before it and its own."""
 
     name: str
     kind: str
     data: bytes
-    signers: RoleKeys
+    signers: tuple[RoleKeys, ...]
 
     def on(self, metadata: MetadataStorage) -> bytes | None:
         """What the storage has under its name."""
@@ -56,11 +55,14 @@ class Recorded:
             return False
         known = self._known
         more = set(opened.signatures) - set(known.signatures)
-        return bool(more) and opened.payload == known.payload and signed_enough(opened, self.signers)
+        return bool(more) and opened.payload == known.payload and self._convinces(opened)
 
     def is_rightly_signed(self) -> bool:
         """Whether what is recorded would convince clients."""
-        return signed_enough(self._known, self.signers)
+        return self._convinces(self._known)
+
+    def _convinces(self, envelope: Envelope) -> bool:
+        return all(signed_enough(envelope, keys) for keys in self.signers)
 
     @property
     def _known(self) -> Envelope:
@@ -79,7 +81,7 @@ def recorded_files(reader: StateReader) -> Iterator[Recorded]:
             continue
         name = versioned(ROOT, version)
         own = root_roles(open_envelope(root.data, name=name, kind="root"))[ROOT]
-        yield Recorded(name, "root", root.data, before or own)
+        yield Recorded(name, "root", root.data, (own,) if before is None else (before, own))
         before = own
     delegators = [role for kind in _DELEGATORS for role in reader.roles(kind=kind) if role.visible]
     if delegators:
@@ -88,7 +90,7 @@ def recorded_files(reader: StateReader) -> Iterator[Recorded]:
             data = reader.delegator(role.name, role.visible)
             if data is not None:
                 signers = authority.role_keys(role.name, role.kind)
-                yield Recorded(versioned(role.name, role.visible), "targets", data, signers)
+                yield Recorded(versioned(role.name, role.visible), "targets", data, (signers,))
 
 
 def check_recorded(ports: Ports, reader: StateReader) -> None:
@@ -133,12 +135,11 @@ def lost_roles(ports: Ports, reader: StateReader, *, kinds: Collection[RoleKind]
     for kind in kinds:
         with step(ports.progress, "looking", total=None, unit="files"):
             for role in reader.roles(kind=kind):
-                if role.visible and role.file is not None and not _is_there(ports.metadata, role, role.file):
+                if role.visible and role.file is not None and not holds(ports.metadata, _name(role), role.file):
                     lost.append(role)
                 ports.progress.advance()
     return lost
 
 
-def _is_there(metadata: MetadataStorage, role: RoleState, file: FileFacts) -> bool:
-    data = found(metadata, versioned(role.name, role.visible), limit=file.length)
-    return data is not None and sha256(data).hexdigest() == file.sha256
+def _name(role: RoleState) -> str:
+    return versioned(role.name, role.visible)

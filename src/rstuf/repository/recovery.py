@@ -7,10 +7,8 @@ or expired meanwhile, each of its roles is rendered again above the versions it 
 
 from __future__ import annotations
 
-import hashlib
-
 from rstuf.errors import NameTaken, NotAFile
-from rstuf.metadata import limits, render
+from rstuf.metadata import render
 from rstuf.metadata.views import open_envelope
 from rstuf.model.names import ROOT, SNAPSHOT
 from rstuf.model.publication import Publication, PublicationPhase, RootVersion
@@ -20,7 +18,7 @@ from rstuf.repository.mending import recorded_files, restore
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import settle
 from rstuf.repository.reports import Recovery
-from rstuf.repository.visible import TIMESTAMP_FILE, found, refuse_foreign_storage, refuse_older_state
+from rstuf.repository.visible import TIMESTAMP_FILE, holds, refuse_foreign_storage, refuse_older_state
 
 
 def recover(ports: Ports) -> Recovery:
@@ -85,8 +83,6 @@ def _intact(ports: Ports, reader: StateReader, publication: Publication) -> bool
         if planned.kind is not RoleKind.TIMESTAMP:
             files[planned.name] = (planned.version, file)
     for role, (version, file) in files.items():
-        name = render.versioned(role, version)
-        data = found(ports.metadata, name, limit=limits.SNAPSHOT_WITH_LENGTH_BYTES)
-        if data is None or file is None or hashlib.sha256(data).hexdigest() != file.sha256:
+        if file is None or not holds(ports.metadata, render.versioned(role, version), file):
             return False
     return True

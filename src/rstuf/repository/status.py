@@ -43,7 +43,7 @@ def look(ports: Ports) -> Status:
             _one(ports, reader.role(name), authority.top_level[name], now=now)
             for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
         ]
-        if any(file.on(ports.metadata) != file.data for file in recorded_files(reader) if file.kind == ROOT):
+        if any(not file.is_on(ports.metadata) for file in recorded_files(reader) if file.kind == ROOT):
             # Clients walk over the older ones too.
             roles[0] = replace(roles[0], health=Health.DAMAGED)
         bins = list(reader.roles(kind=RoleKind.BIN))

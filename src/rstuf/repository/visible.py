@@ -20,6 +20,7 @@ from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
+from rstuf.model.roles import FileFacts
 from rstuf.repository.authority import current_root, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
@@ -39,6 +40,12 @@ def found(metadata: MetadataStorage, name: str, *, limit: int) -> bytes | None:
         return metadata.read(name, limit=limit)
     except (FileMissing, FileTooLarge, NotAFile):
         return None
+
+
+def holds(metadata: MetadataStorage, name: str, file: FileFacts) -> bool:
+    """Whether a storage has a file as it was recorded."""
+    data = found(metadata, name, limit=file.length)
+    return data is not None and sha256(data).hexdigest() == file.sha256
 
 
 def visible_version(ports: Ports, reader: StateReader) -> int:

@@ -17,6 +17,8 @@ from rstuf.metadata.render import sign_with
 from rstuf.metadata.root import Signatories, first_root
 from rstuf.metadata.views import Signature
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.repository.authority import load_authority
+from rstuf.repository.mending import recorded_files
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import Health, Reason
@@ -381,3 +383,14 @@ def test_a_ceremony_that_goes_on_after_a_year_ends_in_what_clients_take(tmp_path
     report = engine.ceremony()
     assert report.root == engine.root()
     check_client(engine, tmp_path / "client")
+
+
+def test_a_recorded_root_needs_the_keys_before_it_and_its_own(engine: Engine) -> None:
+    """What only one of the two sides signed would convince no client (TUF §5.3.4), so it is never put back."""
+    with engine.ports.state.read() as reader:
+        root = next(file for file in recorded_files(reader) if file.name == "2.root.json")
+        online = load_authority(reader).top_level[TIMESTAMP]
+    assert len(root.signers) == 2
+    assert root.is_rightly_signed()
+    assert not replace(root, signers=(root.signers[0], online)).is_rightly_signed()
+    assert not replace(root, signers=(online, root.signers[1])).is_rightly_signed()
