@@ -246,6 +246,10 @@ class Console:
         """`text` as lines for `error`; on a terminal, those after the first begin `indent` columns in."""
         return _wrapped(text, self._err.file, indent)
 
+    def folded(self, text: str, *, indent: int) -> list[str]:
+        """The same for `line`."""
+        return _wrapped(text, self._out.file, indent)
+
     def paint(self, text: str, style: Style) -> str:
         """`text` in a colour, where stdout shows colours."""
         return _painted(text, style) if self._out.colour else text

@@ -177,3 +177,21 @@ def test_a_held_lock(cli: Cli, filled: Path) -> None:
     assert "4711" in done.err
     assert "--wait" in done.err
     assert "\x1b" not in done.err
+
+
+def test_a_mistyped_role_is_told_whatever_else_is_wrong(cli: Cli, filled: Path) -> None:
+    """The name is what the person can mend at once, so it comes before the damage that they came for."""
+    (filled / "metadata" / "timestamp.json").unlink()
+    done = cli("renew", "--force", "timestmap")
+    assert done.code == 1
+    assert "there is no role 'timestmap' here" in done.err
+
+
+def test_status_fits_the_narrowest_terminal(cli: Cli, filled: Path) -> None:
+    """After a lost timestamp its version is long: the bars give way, and no line is wider than 80 columns."""
+    (filled / "metadata" / "timestamp.json").unlink()
+    assert "nothing to do" not in cli("status").out
+    assert cli("renew", "--force", "timestamp").code == 0
+    roles = [line for line in cli("status").out.splitlines() if "online" in line]
+    assert any("v10 00" in line for line in roles)
+    assert max(map(len, roles)) < 80

@@ -55,6 +55,9 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         SigningError: an online key cannot be reached.
         StorageError, ReleaseRefused: clients still see what they saw.
     """
+    with ports.state.read() as reader:
+        # A name that is mistyped is told at once, whatever else is wrong.
+        _named(reader, force)
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
         if TIMESTAMP in force:

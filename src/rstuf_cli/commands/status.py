@@ -15,6 +15,10 @@ from rstuf_cli.exits import ExitCode
 from rstuf_cli.run import run_of
 from rstuf_cli.wording import ago, ahead, bar, both, count, day, number
 
+# A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
+_COLUMNS, _MARK, _GAP = 79, 2, 2
+_BAR, _SHORTEST = 20, 6
+
 EXAMPLES = {
     "status": """
 rstuf status
@@ -145,7 +149,7 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
             f"  published {when}, {day(seen.last_published, seen.now)}, as timestamp v{number(seen.timestamp_version)}"
         )
     soonest = min(role.sign_by for role in seen.roles)
-    if soonest > seen.now:
+    if soonest > seen.now and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
         console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
     if steps:
         console.line()
@@ -153,13 +157,19 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
         width = max(len(step.command) for step in steps)
         for step in steps:
             by = f" ({both(step.by, seen.now)})" if step.by is not None else ""
-            console.line(f"  {pad(step.command, width)}  {escape(step.why)}{by}")
+            text = f"  {pad(step.command, width)}  {escape(step.why)}{by}"
+            for part in console.folded(text, indent=width + 4):
+                console.line(part)
 
 
 def _show_roles(console: Console, seen: rstuf.Status) -> None:
     online = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
-    rows = [_row(role, seen.now, online) for role in seen.roles]
-    widths = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows = [_row(role, seen.now, online, bar_width=_BAR) for role in seen.roles]
+    widths = _widths(rows)
+    over = _MARK + sum(widths) + _GAP * (len(widths) - 1) - _COLUMNS
+    if over > 0:
+        # Versions and keys take what room they need; the bars give it.
+        rows = [_row(role, seen.now, online, bar_width=max(_SHORTEST, _BAR - over)) for role in seen.roles]
     for role, (name, version, keys, drawn, relative, absolute) in zip(seen.roles, rows, strict=True):
         style = {rstuf.Health.HEALTHY: Style.GOOD, rstuf.Health.DUE: Style.WARN}.get(role.health, Style.BAD)
         mark = {rstuf.Health.HEALTHY: " ", rstuf.Health.DUE: console.paint("!", style)}.get(role.health)
@@ -168,7 +178,11 @@ def _show_roles(console: Console, seen: rstuf.Status) -> None:
         console.line(f"{head}  {pad(keys, widths[2])}  {life}")
 
 
-def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...]) -> tuple[str, ...]:
+def _widths(rows: list[tuple[str, ...]]) -> list[int]:
+    return [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+
+def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...], *, bar_width: int) -> tuple[str, ...]:
     life = (role.expires - role.signed_at).total_seconds()
     left = (role.expires - now).total_seconds()
     keys = "online" if role.keyids == online else f"{role.threshold} of {count(len(role.keyids), 'key')}"
@@ -177,7 +191,7 @@ def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...]) -> tupl
         "soonest bin" if role.count > 1 else escape(role.name),
         "" if role.count > 1 else f"v{number(role.version)}",
         keys,
-        bar(left / life if life > 0 else 0.0),
+        bar(left / life if life > 0 else 0.0, width=bar_width),
         relative,
         day(role.expires, now),
     )
