@@ -18,7 +18,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from rstuf.errors import StorageError, UnsafeDirectory
+from rstuf.durable import storage_error
+from rstuf.errors import UnsafeDirectory
 
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _STAGING: Final = ".staging"
@@ -110,8 +111,7 @@ def tighten(paths: Iterable[Path]) -> None:
         try:
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~_WRITABLE)
         except OSError as error:
-            reason = (error.strerror or "it is not possible").lower()
-            raise StorageError("change the permissions of", str(path), reason) from None
+            raise storage_error("change the permissions of", str(path), error) from None
 
 
 def _look(place: Place) -> os.stat_result | None:
@@ -125,7 +125,7 @@ def _look(place: Place) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StorageError("look at", str(path), (error.strerror or "it is not possible").lower()) from None
+        raise storage_error("look at", str(path), error) from None
     if stat.S_ISLNK(found.st_mode):
         hint = "name the directory itself" if place.kind is Kind.WORKSPACE else "put the file itself in its place"
         raise UnsafeDirectory(str(path), "it is a symbolic link", hint=hint)
