@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +137,11 @@ def test_ctrl_c(workspace: Path) -> None:
     record = json.dumps({"path": "p/{}", "length": 1, "hashes": {"sha256": "0" * 64}}) + "\n"
     command = [*RSTUF, "artifact", "import", "-", "--format", "ndjson"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # A shell starts what runs in its background with SIGINT ignored, and so would the tests start theirs.
-    usual = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, start_new_session=True, preexec_fn=usual, **pipes) as process:  # type: ignore[call-overload]
+    # A shell starts what runs in its background with SIGINT ignored, which children inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, start_new_session=True, **pipes)  # type: ignore[call-overload]
+    signal.signal(signal.SIGINT, before)
+    with process:
         # More than pipe and buffers hold: when this has been taken, the import is under way.
         process.stdin.write("".join(record.replace("{}", str(number), 1) for number in range(30_000)).encode())
         process.stdin.flush()
