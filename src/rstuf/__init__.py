@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rstuf.model.audit import AuditEntry as AuditEntry
     from rstuf.model.durations import format_duration as format_duration
     from rstuf.model.durations import parse_duration as parse_duration
+    from rstuf.model.fingerprints import fingerprint_words as fingerprint_words
+    from rstuf.model.fingerprints import parse_fingerprint as parse_fingerprint
     from rstuf.model.keys import KeyEntry as KeyEntry
     from rstuf.model.names import target_path as target_path
     from rstuf.repository.artifacts import Conflict as Conflict
@@ -81,11 +83,13 @@ _HOMES = {
     "VerifyReport": "rstuf.repository.reports",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
+    "fingerprint_words": "rstuf.model.fingerprints",
     "format_duration": "rstuf.model.durations",
     "load_secrets": "rstuf.signing.secrets",
     "make_repository": "rstuf.wiring",
     "open_repository": "rstuf.wiring",
     "parse_duration": "rstuf.model.durations",
+    "parse_fingerprint": "rstuf.model.fingerprints",
     "read_plan_file": "rstuf.wiring",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",

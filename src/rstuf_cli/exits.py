@@ -34,6 +34,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InvalidRecord: ExitCode.REFUSED,
     errors.InvalidJson: ExitCode.REFUSED,
     errors.InvalidDuration: ExitCode.REFUSED,
+    errors.InvalidFingerprint: ExitCode.REFUSED,
     errors.InvalidPolicy: ExitCode.REFUSED,
     errors.InvalidPlan: ExitCode.REFUSED,
     errors.InvalidConfig: ExitCode.REFUSED,

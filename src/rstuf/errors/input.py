@@ -95,6 +95,18 @@ class InvalidDuration(InvalidInput):
         )
 
 
+class InvalidFingerprint(InvalidInput):
+    """Text that is not a whole SHA-256 digest in hex or in words."""
+
+    code = "invalid-fingerprint"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"this is not a fingerprint: {reason}", hint="give all of it, as 64 hex digits or as 32 words, in order"
+        )
+
+
 class InvalidPolicy(InvalidInput):
     """Thresholds, key sets, periods or numbers of bins that no repository should have."""
 
