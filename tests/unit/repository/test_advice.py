@@ -1,0 +1,69 @@
+"""What a number of bins costs, and what is proposed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.engine import Engine, plan_document
+
+from rstuf.metadata.render import versioned
+from rstuf.model.names import SNAPSHOT
+from rstuf.model.roles import RoleKind
+from rstuf.repository.advice import (
+    OFFERED_BINS,
+    Upkeep,
+    client_cost,
+    compare_bins,
+    proposed_periods,
+    recommended_bins,
+)
+from rstuf.repository.publish import publish
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "bins"), [(0, 16), (100, 16), (5_000, 256), (200_000, 2048), (1_000_000, 2048), (20_000_000, 16384)]
+)
+def test_what_is_recommended_grows_with_the_repository(artifacts: int, bins: int) -> None:
+    """Few files need few bins; clients in JavaScript are kept as long as any choice keeps them."""
+    assert recommended_bins(artifacts) == bins
+
+
+@given(artifacts=st.integers(0, 10**9))
+def test_what_is_recommended_is_offered(artifacts: int) -> None:
+    """There is always a choice, and the advice is one of them."""
+    offered = [cost.bins for cost in compare_bins(artifacts)]
+    assert recommended_bins(artifacts) in offered
+    assert offered == sorted(offered)
+    assert set(offered) <= set(OFFERED_BINS)
+
+
+def test_a_bin_that_no_client_reads_is_not_offered() -> None:
+    """20 million files in 256 bins would be 16 MB each, and clients stop at 5."""
+    assert client_cost(256, artifacts=20_000_000).too_large
+    assert [cost.bins for cost in compare_bins(20_000_000)] == [2048, 16384]
+
+
+def test_the_estimate_is_near_what_is_published(tmp_path: Path) -> None:
+    """What a client of a real repository reads for its first artifact is what the advice had said, within a third."""
+    engine = Engine.live(tmp_path / "repository", document=plan_document(bins=16))
+    for number in range(400):
+        engine.add(f"releases/1.{number}/application-{number}.tar.gz", b"content %d" % number)
+    publish(engine.ports)
+    files = engine.ports.metadata
+    names = ["1.root.json", "timestamp.json", "1.targets.json"]
+    with engine.ports.state.read() as reader:
+        names.append(versioned(SNAPSHOT, reader.role(SNAPSHOT).visible))
+        bins = [versioned(role.name, role.visible) for role in reader.roles(kind=RoleKind.BIN)]
+    read = sum(len(files.read(name, limit=10**6)) for name in names)
+    read += sum(len(files.read(name, limit=10**6)) for name in bins) // 16
+    assert client_cost(16, artifacts=400).first == pytest.approx(read, rel=0.33)
+
+
+def test_who_renews_says_how_long_things_live() -> None:
+    """The more reliable who renews, the shorter a server can hold clients at an old state."""
+    lives = [proposed_periods(upkeep)["timestamp"].expires for upkeep in (Upkeep.DAEMON, Upkeep.TIMER, Upkeep.PERSON)]
+    assert lives == sorted(lives)
+    assert len(set(lives)) == 3
