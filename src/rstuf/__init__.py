@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rstuf.drafts import forget_draft as forget_draft
+    from rstuf.drafts import keep_draft as keep_draft
+    from rstuf.drafts import read_draft as read_draft
     from rstuf.metadata.canonical import strict_loads as strict_loads
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
@@ -20,10 +23,18 @@ if TYPE_CHECKING:
     from rstuf.model.fingerprints import parse_fingerprint as parse_fingerprint
     from rstuf.model.keys import KeyEntry as KeyEntry
     from rstuf.model.names import target_path as target_path
+    from rstuf.repository.advice import ClientCost as ClientCost
+    from rstuf.repository.advice import Upkeep as Upkeep
+    from rstuf.repository.advice import compare_bins as compare_bins
+    from rstuf.repository.advice import proposed_periods as proposed_periods
+    from rstuf.repository.advice import recommended_bins as recommended_bins
     from rstuf.repository.artifacts import Conflict as Conflict
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
+    from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.interfaces import Secrets as Secrets
     from rstuf.repository.plan import Plan as Plan
+    from rstuf.repository.plan import read_plan as read_plan
+    from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
@@ -40,15 +51,19 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport as VerifyReport
     from rstuf.repository.repository import Repository as Repository
     from rstuf.repository.verify import Depth as Depth
+    from rstuf.signing.looking import KeyLook as KeyLook
+    from rstuf.signing.looking import look_at_key as look_at_key
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
     from rstuf.wiring import find_listed_files as find_listed_files
+    from rstuf.wiring import hold_ceremony as hold_ceremony
     from rstuf.wiring import make_repository as make_repository
     from rstuf.wiring import open_repository as open_repository
     from rstuf.wiring import read_plan_file as read_plan_file
+    from rstuf.wiring import save_plan as save_plan
     from rstuf.wiring import try_stock_client as try_stock_client
     from rstuf.wiring import verify_published as verify_published
 
@@ -58,12 +73,14 @@ _HOMES = {
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
     "CeremonyReport": "rstuf.repository.ceremony",
+    "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
     "ClockTrust": "rstuf.repository.ports",
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
     "Health": "rstuf.repository.reports",
     "KeyEntry": "rstuf.model.keys",
+    "KeyLook": "rstuf.signing.looking",
     "ListedArtifact": "rstuf.model.artifacts",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
@@ -80,17 +97,30 @@ _HOMES = {
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Status": "rstuf.repository.reports",
+    "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
+    "compare_bins": "rstuf.repository.advice",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
     "fingerprint_words": "rstuf.model.fingerprints",
+    "forget_draft": "rstuf.drafts",
     "format_duration": "rstuf.model.durations",
+    "hold_ceremony": "rstuf.wiring",
+    "keep_draft": "rstuf.drafts",
     "load_secrets": "rstuf.signing.secrets",
+    "look_at_key": "rstuf.signing.looking",
     "make_repository": "rstuf.wiring",
+    "notes_on": "rstuf.repository.ceremony",
     "open_repository": "rstuf.wiring",
     "parse_duration": "rstuf.model.durations",
     "parse_fingerprint": "rstuf.model.fingerprints",
+    "proposed_periods": "rstuf.repository.advice",
+    "read_draft": "rstuf.drafts",
+    "read_plan": "rstuf.repository.plan",
     "read_plan_file": "rstuf.wiring",
+    "recommended_bins": "rstuf.repository.advice",
+    "render_plan": "rstuf.repository.plan_text",
+    "save_plan": "rstuf.wiring",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",

@@ -109,11 +109,33 @@ def read_plan_file(path: Path) -> Plan:
     return read_plan(read_document(path))
 
 
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write a plan to a new file, as `read_plan_file` reads it.
+
+    Raises:
+        NameTaken: something else is there.
+        StorageError: it cannot be written.
+    """
+    from rstuf.repository.plan_text import render_plan
+
+    write_file(path, render_plan(plan).encode(), mode=0o644, how=How.CREATE)
+
+
 def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
+    """Hold the ceremony of the plan in a file; see `hold_ceremony`. Input files are relative to the plan's directory.
+
+    Raises:
+        FileMissing, InvalidConfig: the plan cannot be read.
+        RstufError: as `hold_ceremony` says.
+    """
+    return hold_ceremony(read_plan_file(plan_file), directory, session, inputs=plan_file.parent)
+
+
+def hold_ceremony(plan: Plan, directory: Path, session: Session, *, inputs: Path) -> CeremonyReport:
     """Hold the ceremony of a plan: make the workspace in `directory` and publish root version 1 and all it needs.
 
     An interrupted ceremony of the same plan goes on where it stopped. `public` files and the signers of known keys are
-    relative to the plan's directory, everything made now to the workspace.
+    relative to `inputs`, everything made now to the workspace.
 
     Raises:
         WorkspaceExists: `directory` holds a repository or files in its place.
@@ -122,8 +144,8 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
     from rstuf.repository.ceremony import carry_out, prepare
     from rstuf.signing.source import KeyFileSource
 
-    inputs, directory = plan_file.absolute().parent, directory.absolute()
-    plan = _anchored(read_plan_file(plan_file), inputs)
+    inputs, directory = inputs.absolute(), directory.absolute()
+    plan = _anchored(plan, inputs)
     _refuse_unusable_places(plan, directory)
     loose = _refuse_unsafe_places(plan, directory)
     going_on = _is_begun(directory, plan, session)

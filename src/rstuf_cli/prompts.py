@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from rstuf.errors import PassphraseNeeded
 from rstuf_cli.console import Console, escape, is_terminal
@@ -157,7 +157,7 @@ def ask_hidden(question: str) -> str:
     """
     import questionary
 
-    with _terminal() as (keyboard, screen):
+    with terminal() as (keyboard, screen, _):
         try:
             answer = questionary.password(question, qmark="", input=keyboard, output=screen).unsafe_ask()
         except EOFError:
@@ -189,15 +189,15 @@ def no_echo() -> Iterator[None]:
 
 
 @contextmanager
-def _terminal() -> Iterator[tuple[Input, Output]]:
-    """The terminal as prompt_toolkit wants it, apart from stdin and stdout."""
+def terminal() -> Iterator[tuple[Input, Output, TextIO]]:
+    """The terminal, apart from stdin and stdout: as prompt_toolkit wants it, and as a file to write to."""
     from prompt_toolkit.input import create_input
     from prompt_toolkit.output import create_output
 
     if os.name != "posix":
         import sys
 
-        yield create_input(always_prefer_tty=True), create_output(stdout=sys.stderr)
+        yield create_input(always_prefer_tty=True), create_output(stdout=sys.stderr), sys.stderr
         return
     with open("/dev/tty", encoding="utf-8") as keyboard, open("/dev/tty", "w", encoding="utf-8") as screen:  # noqa: PTH123
-        yield create_input(keyboard), create_output(stdout=screen)
+        yield create_input(keyboard), create_output(stdout=screen), screen

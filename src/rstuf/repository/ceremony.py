@@ -124,7 +124,7 @@ def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime
         signers=signers,
     )
     by_id = {signer.keyid: signer for signer in opened.values()}
-    return PreparedCeremony(plan, entries, list(made.values()), root, now, _notes(plan), by_id)
+    return PreparedCeremony(plan, entries, list(made.values()), root, now, notes_on(plan), by_id)
 
 
 def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
@@ -275,7 +275,8 @@ def _open_enough(
     return present
 
 
-def _notes(plan: Plan) -> tuple[str, ...]:
+def notes_on(plan: Plan) -> tuple[str, ...]:
+    """What a person should know about the policy of a plan, in words of its roles."""
     notes = []
     if plan.root_threshold == 1:
         notes.append("one root key alone can change everything; a threshold of 2 or more survives its theft")

@@ -25,7 +25,7 @@ def render_plan(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     yield from _table("repository", {"name": plan.name, "metadata": plan.metadata, "artifacts": plan.artifacts})
     yield ""
-    root = {"threshold": plan.root_threshold, "signers": plan.root_signers}
+    root: dict[str, Any] = {"threshold": plan.root_threshold, "signers": plan.root_signers}
     yield from _table("root", {**root, **_periods(plan.periods[ROOT])})
     for key in plan.keys.values():
         yield ""

@@ -1,25 +1,29 @@
-"""`rstuf ceremony`: a new repository from a plan."""
+"""`rstuf ceremony`: a new repository, by questions or from a plan."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import indent
-from typing import Annotated, Any
+from textwrap import indent, wrap
+from typing import Annotated, Any, Final
 
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message, pad, width_of
+from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message
+from rstuf_cli.failures import UsageFault
 from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
+from rstuf_cli.review import plan_document, plan_lines
 from rstuf_cli.run import Run, run_of
-from rstuf_cli.wording import count, fingerprint, number, period, seconds
+from rstuf_cli.wording import count, fingerprint, number, seconds
+
+_WORDS_WIDTH: Final = 72
 
 EXAMPLES = {
     "ceremony": f"""
-rstuf ceremony --plan plan.toml --dry-run      review it; nothing is made
+rstuf ceremony                                 asks, explains, and shows all of it before
+rstuf ceremony --plan plan.toml --dry-run      review a plan; nothing is made
 rstuf ceremony --plan plan.toml                a workspace in this directory
 rstuf --repo acme ceremony --plan plan.toml    or in another one
 
@@ -32,28 +36,62 @@ a plan to copy into plan.toml:
 def ceremony(
     ctx: typer.Context,
     *,
-    plan: Annotated[Path, typer.Option("--plan", metavar="FILE", help="The plan, a TOML file; see above.")],
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="The plan, a TOML file; see above. Without one you are asked."),
+    ] = None,
+    save_plan: Annotated[
+        Path | None,
+        typer.Option("--save-plan", metavar="FILE", help="Write the accepted plan to a new file too."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and make nothing.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget the answers kept from before.")] = False,
 ) -> None:
-    """Make a repository of your own, by a plan.
+    """Make a repository of your own: asked step by step, or by a plan.
 
-    Every root signer that the threshold needs must be present, as a key to open or to make. Keys that are made now are
-    encrypted with a passphrase that you choose, unless the plan says otherwise. A ceremony that was interrupted goes
-    on when the same plan is run again.
+    Without --plan you are asked, one thing at a time; nothing is made before you have seen all of it. Every root signer
+    that the threshold needs must be present, as a key to open or to make. Keys that are made now are encrypted with a
+    passphrase that you choose, unless the plan says otherwise. A ceremony that was interrupted goes on when it is run
+    again.
     """
     run = run_of(ctx)
-    read = rstuf.read_plan_file(plan)
+    read = _asked(run, dry_run=dry_run, restart=restart) if plan is None else rstuf.read_plan_file(plan)
+    if read is None:
+        return
+    if save_plan is not None:
+        rstuf.save_plan(read, save_plan)
     if dry_run:
-        run.console.document({"dry_run": True, **_plan_document(read, run.directory)})
+        run.console.document({"dry_run": True, **plan_document(read, run.directory)})
         _show_plan(run.console, read, run.directory)
         return
     lasted = run.lasted()
     run.interrupted = "run the same ceremony again; it goes on where it stopped"
     session = run.session()
-    report = rstuf.make_repository(plan, run.directory, session)
+    inputs = Path.cwd() if plan is None else plan.parent
+    report = rstuf.hold_ceremony(read, run.directory, session, inputs=inputs)
+    if plan is None:
+        rstuf.forget_draft(run.directory)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))
+
+
+def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
+    """The plan that a person's answers make; None where they saved it for later."""
+    from rstuf_cli.guide.screen import Screen
+    from rstuf_cli.guide.session import hold_interview
+    from rstuf_cli.prompts import person_is_there
+
+    if not person_is_there():
+        raise UsageFault("there is no terminal to ask on; say --plan FILE", hint="rstuf ceremony --help shows a plan")
+    if restart:
+        rstuf.forget_draft(run.directory)
+    make = "yes; show it, and make nothing" if dry_run else "yes, make the repository now"
+    plan = hold_interview(run, Screen(), directory=run.directory.absolute(), make=make)
+    if plan is None:
+        run.console.document({"saved": True})
+        run.console.result("the plan is saved; rstuf ceremony --plan FILE makes the repository from it")
+    return plan
 
 
 def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
@@ -67,68 +105,14 @@ def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -
     }
 
 
-def _plan_document(plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
-    return {
-        "repository": plan.name,
-        "directory": str(directory),
-        "bins": plan.bins,
-        "roles": {
-            role: {
-                "threshold": threshold,
-                "signers": list(signers),
-                "expires": rstuf.format_duration(plan.periods[role].expires),
-                "renew_before": rstuf.format_duration(plan.periods[role].renew_before),
-            }
-            for role, (threshold, signers) in _signers(plan).items()
-        },
-    }
-
-
-def _signers(plan: rstuf.Plan) -> Mapping[str, tuple[int, Sequence[str]]]:
-    """For each role, how many must sign and who may."""
-    online: tuple[int, Sequence[str]] = (1, (plan.online,))
-    targets = (plan.targets_threshold, plan.targets_signers) if plan.targets_signers else online
-    return {
-        "root": (plan.root_threshold, plan.root_signers),
-        "targets": targets,
-        "bins": online,
-        "snapshot": online,
-        "timestamp": online,
-    }
-
-
 def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
     console.line(
         f"{console.paint(escape(plan.name), Style.STRONG)}: what this ceremony makes in {escape(str(directory))}"
     )
     console.line()
-    rows = [("role", "signed by", "lives", "signed again when this is left")]
-    for role, (threshold, signers) in _signers(plan).items():
-        periods = plan.periods[role]
-        who = signers[0] if len(signers) == 1 else f"{threshold} of {', '.join(signers)}"
-        name = role if role != "bins" else f"{number(plan.bins)} bins"
-        rows.append((name, who, period(periods.expires), period(periods.renew_before)))
-    _table(console, rows)
-    console.line()
-    keys = [("key", "public half", "private half")]
-    for name, key in plan.keys.items():
-        encrypted = "encrypted" if key.encrypt else "not encrypted"
-        public = f"{key.generate}, made now, {encrypted}" if key.generate else key.public or "as its private half says"
-        keys.append((name, public, key.signer or "elsewhere"))
-    _table(console, keys)
-    console.line()
-    contents = f"contents in {escape(plan.artifacts)}/" if plan.artifacts else "contents are served from elsewhere"
-    console.line(f"  metadata in {escape(plan.metadata)}/, {contents}")
+    for line in plan_lines(plan):
+        console.line(f"  {line}" if line else "")
     console.note("nothing was made; without --dry-run it is")
-
-
-def _table(console: Console, rows: Sequence[Sequence[str]]) -> None:
-    """Columns under their headings, which are the first row."""
-    cells = [[escape(cell) for cell in row] for row in rows]
-    widths = [max(width_of(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for position, row in enumerate(cells):
-        line = "  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        console.line(f"  {line if position else console.paint(line, Style.FAINT)}")
 
 
 def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, took: str) -> None:
@@ -136,7 +120,6 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     if console.is_json:
         return
     digest = hashlib.sha256(report.root).hexdigest()
-    half = fingerprint(digest)
     version = f"timestamp v{number(report.publication.timestamp_version)}"
     console.result(
         f"{sign(console, ok=True)} {escape(report.repository)}: root v1 and {count(plan.bins, 'bin')} published as "
@@ -148,8 +131,9 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
             how = "encrypted" if key.encrypt else "not encrypted"
             console.result(f"  key {escape(key.name)}, {how}: {escape((key.signer or '').removeprefix('file:'))}")
     console.result(f"  root v1 is what clients begin with: {escape(_root_file(plan))}")
-    console.result(f"  its sha256  {half[:39]}")
-    console.result(f"              {half[40:]}")
+    console.result("  give its SHA-256 to those who will trust it, by another way than the files:")
+    for line in (fingerprint(digest)[:39], fingerprint(digest)[40:], *_in_words(digest)):
+        console.result(f"    {line}")
     for note in report.notes:
         if console.verbosity is not Verbosity.QUIET:
             console.warning(escape_message(note))
@@ -158,6 +142,10 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     console.result("next")
     console.result(f"  rstuf {where}artifact add FILE...")
     console.result(f"  rstuf {where}status")
+
+
+def _in_words(digest: str) -> list[str]:
+    return wrap(" ".join(rstuf.fingerprint_words(digest)), _WORDS_WIDTH)
 
 
 def _root_file(plan: rstuf.Plan) -> str:

@@ -1,0 +1,225 @@
+"""The part of the guided ceremony that is about keys: whose they are, and where they sign."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import rstuf
+from rstuf.errors import RstufError
+from rstuf_cli.guide.interview import Answers
+from rstuf_cli.guide.questions import Choice, Question, Refused
+from rstuf_cli.wording import listed
+
+_KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
+_MOST_HOLDERS: Final = 20
+_USUAL_HOLDERS: Final = 3
+_ONLINE: Final = "online"
+
+_KEPT_ELSEWHERE: Final = {"public", "private"}
+
+
+def holder_questions(answers: Answers, *, step: str) -> Iterator[Question]:
+    """How many hold a root key, how many of them must sign, and who they are."""
+    yield Question(
+        "root.count",
+        step,
+        "How many people, or machines, hold a root key?",
+        default=str(_USUAL_HOLDERS),
+        teaches="Root says who may sign everything else, and clients begin with it. Its keys are for people: kept "
+        "offline, apart from each other, and used about once a year.",
+        why="With several keys, of which some must agree, one can be lost and one stolen, and nothing happens.",
+        check=_holders,
+    )
+    holders = int(answers.get("root.count", _USUAL_HOLDERS))
+    yield Question(
+        "root.threshold",
+        step,
+        "How many of them must sign?",
+        default=str(holders // 2 + 1 if holders > 1 else 1),
+        choices=tuple(
+            Choice(str(each), f"{each} of {holders}", _consequence(each, holders)) for each in _up_to(holders)
+        ),
+        why="Fewer than this can do nothing, not even together. Keys may be lost only down to it: below that, "
+        "the repository can never be changed again, and every client must be given a new root by hand.",
+    )
+    for place in _up_to(holders):
+        yield from _holder(answers, place, holders, step=step)
+
+
+def _holder(answers: Answers, place: int, holders: int, *, step: str) -> Iterator[Question]:
+    key = f"root.{place}"
+    others = [answers.get(f"root.{each}.name", "").casefold() for each in range(1, place)]
+    whose = f"Root key {place} of {holders}"
+    yield Question(
+        f"{key}.name",
+        step,
+        f"{whose}: what is it called?",
+        default=f"root-{place}",
+        teaches="A name that its holder and the others know it by: who has it, or where it is.",
+        why="Names are shown to signers, beside the fingerprint of the key. They stand in no metadata: a key can get "
+        "another name without anybody signing.",
+        check=lambda text: _key_name(text, {*others, _ONLINE}),
+    )
+    name = answers.get(f"{key}.name", f"root-{place}")
+    yield Question(
+        f"{key}.how",
+        step,
+        f"{whose}, {name}: where is it?",
+        default="make",
+        choices=(
+            Choice("make", "make it now, protected by a passphrase", f"in keys/{name}.key"),
+            Choice("private", "it exists, and its file is here", "OpenSSH or PEM"),
+            Choice("public", "its holder gave me the public half", "they cannot sign here today"),
+        ),
+        why="A key that is made here should not stay here: move its file to where its holder keeps it. Best, each "
+        "holder makes their own (rstuf key generate) and hands over the public half only.",
+    )
+    how = answers.get(f"{key}.how")
+    if how in _KEPT_ELSEWHERE:
+        used = {
+            answers[f"root.{each}.file"]: answers[f"root.{each}.name"]
+            for each in range(1, place)
+            if answers.get(f"root.{each}.how") in _KEPT_ELSEWHERE and f"root.{each}.file" in answers
+        }
+        yield _file_question(f"{key}.file", name, how, used, step=step)
+
+
+def online_questions(answers: Answers, *, step: str) -> Iterator[Question]:
+    """How the key that signs without a person is kept."""
+    alone = answers.get("upkeep", rstuf.Upkeep.PERSON) != rstuf.Upkeep.PERSON
+    yield Question(
+        "online.how",
+        step,
+        "How is it kept?",
+        default="open" if alone else "make",
+        teaches="The online key signs at each publication: what files there are, and that this is the newest list of "
+        "them. It lies on this machine. Whoever steals it can publish files in your name, until root replaces it; root "
+        "itself it cannot change.",
+        choices=(
+            Choice("open", "make it now, without a passphrase", "needed where no person renews"),
+            Choice("make", "make it now, protected by a passphrase", "asked for at each publication"),
+            Choice("private", "it exists, and its file is here", "OpenSSH or PEM"),
+        ),
+        why="A timer or a program cannot type a passphrase. Without one, the key is as safe as the files of this user.",
+    )
+    if answers.get("online.how") == "private":
+        used = {
+            answers[f"root.{each}.file"]: answers[f"root.{each}.name"]
+            for each in _up_to(int(answers.get("root.count", _USUAL_HOLDERS)))
+            if answers.get(f"root.{each}.how") in _KEPT_ELSEWHERE and f"root.{each}.file" in answers
+        }
+        yield _file_question("online.file", _ONLINE, "private", used, step=step)
+
+
+def names_of(answers: Answers) -> list[str]:
+    """The names of the root keys."""
+    return [answers[f"root.{place}.name"] for place in _up_to(int(answers["root.count"]))]
+
+
+def key_tables(answers: Answers) -> dict[str, Any]:
+    """The plan's `[keys.…]` tables."""
+    tables = {
+        answers[f"root.{place}.name"]: _table(answers, f"root.{place}", answers[f"root.{place}.name"])
+        for place in _up_to(int(answers["root.count"]))
+    }
+    return {**tables, _ONLINE: _table(answers, "online", _ONLINE)}
+
+
+def _table(answers: Answers, key: str, name: str) -> dict[str, Any]:
+    how = answers[f"{key}.how"]
+    if how == "public":
+        return {"public": answers[f"{key}.file"]}
+    if how == "private":
+        return {"signer": f"file:{answers[f'{key}.file']}"}
+    return {"generate": "ed25519", "signer": f"file:keys/{name}.key", "encrypt": how == "make"}
+
+
+def _file_question(name: str, key: str, how: str, used: dict[str, str], *, step: str) -> Question:
+    half = "public half" if how == "public" else "key's file"
+    return Question(
+        name,
+        step,
+        f"Where is the {half} of {key}?",
+        default="",
+        teaches="A path from here; ~ is your home directory. Ed25519, ECDSA P-256 and RSA keys will do.",
+        why="Its public half is read now, to see that it is a key that clients can verify, and no key twice. No "
+        "passphrase is asked for before the end.",
+        check=_checked_file(how, used),
+    )
+
+
+def _checked_file(how: str, used: dict[str, str]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not text.strip():
+            raise Refused("type the path of a file")
+        path = Path(text.strip()).expanduser().absolute()
+        try:
+            found = rstuf.look_at_key(path)
+        except RstufError as error:
+            raise Refused(error.message) from None
+        if how == "public" and found.private:
+            raise Refused(f"{path.name} is a PRIVATE key; its holder keeps that, and gives the public half")
+        if how == "private" and not found.private:
+            raise Refused(f"{path.name} is a public half; it cannot sign")
+        for other, holder in used.items():
+            if _same(path, Path(other), found):
+                raise Refused(f"that is the same key as {holder}; each must be another one")
+        return str(path)
+
+    return check
+
+
+def _same(path: Path, other: Path, found: rstuf.KeyLook) -> bool:
+    if path == other:
+        return True
+    try:
+        known = rstuf.look_at_key(other)
+    except RstufError:
+        return False
+    return found.keyid is not None and found.keyid == known.keyid
+
+
+def _consequence(threshold: int, holders: int) -> str:
+    lost, stolen = holders - threshold, threshold - 1
+    if threshold == 1:
+        return "! whoever steals one key owns the repository"
+    if threshold == holders:
+        return "! losing one key loses the repository"
+    advised = ", advised" if threshold == holders // 2 + 1 else ""
+    return f"{lost} may be lost, {stolen} stolen{advised}"
+
+
+def _holders(text: str) -> str:
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= _MOST_HOLDERS):
+        raise Refused(f"write a number from 1 to {_MOST_HOLDERS}")
+    return str(int(text))
+
+
+def _key_name(text: str, taken: set[str]) -> str:
+    text = text.strip()
+    if _KEY_NAME.fullmatch(text) is None:
+        raise Refused("a key's name is letters, digits and . _ @ + -, at most 64")
+    if text.casefold() in taken:
+        raise Refused(f"{text} is the name of another key; names differ in more than case")
+    return text
+
+
+def _up_to(holders: int) -> range:
+    return range(1, holders + 1)
+
+
+def explain_away(answers: Answers) -> str | None:
+    """Why the ceremony cannot be held with these answers, where too few can sign here; None where enough can."""
+    away = [
+        answers[f"root.{place}.name"]
+        for place in _up_to(int(answers["root.count"]))
+        if answers[f"root.{place}.how"] == "public"
+    ]
+    present, threshold = int(answers["root.count"]) - len(away), int(answers["root.threshold"])
+    if present >= threshold:
+        return None
+    return f"{threshold} must sign and {present} can here; {listed(away)} cannot sign on this machine"
