@@ -30,9 +30,9 @@ def test_questionary_reads_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> Non
 
         @contextmanager
         def terminal() -> Iterator[object]:
-            yield keyboard, DummyOutput()
+            yield keyboard, DummyOutput(), io.StringIO()
 
-        monkeypatch.setattr(prompts, "_terminal", terminal)
+        monkeypatch.setattr(prompts, "terminal", terminal)
         keyboard.send_text("séc ret\r")
         assert prompts.ask_hidden("?") == "séc ret"
         keyboard.send_text("half\x03")

@@ -51,19 +51,20 @@ def holder_questions(answers: Answers, *, step: str) -> Iterator[Question]:
 
 def _holder(answers: Answers, place: int, holders: int, *, step: str) -> Iterator[Question]:
     key = f"root.{place}"
-    others = [answers.get(f"root.{each}.name", "").casefold() for each in range(1, place)]
+    others = {answers.get(f"root.{each}.name", "").casefold() for each in range(1, place)}
+    free = next(name for name in (f"root-{each}" for each in range(place, 2 * place)) if name not in others)
     whose = f"Root key {place} of {holders}"
     yield Question(
         f"{key}.name",
         step,
         f"{whose}: what is it called?",
-        default=f"root-{place}",
+        default=free,
         teaches="A name that its holder and the others know it by: who has it, or where it is.",
         why="Names are shown to signers, beside the fingerprint of the key. They stand in no metadata: a key can get "
         "another name without anybody signing.",
-        check=lambda text: _key_name(text, {*others, _ONLINE}),
+        check=lambda text: _key_name(text, others | {_ONLINE}),
     )
-    name = answers.get(f"{key}.name", f"root-{place}")
+    name = answers.get(f"{key}.name", free)
     yield Question(
         f"{key}.how",
         step,

@@ -1,0 +1,231 @@
+"""The guided ceremony as a person sees it, in a real terminal of 80 columns and 24 lines.
+
+The screens are files beside this one; RSTUF_UPDATE_SCREENS=1 writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Cli, tree
+from tests.support.person import COLUMNS, CTRL_C, CTRL_D, DOWN, ENTER, ESCAPE, LINES, UP, Person
+
+SCREENS = Path(__file__).parent / "screens"
+PASSPHRASE = "correct horse battery staple"
+
+# What is pressed on each screen of a usual ceremony, and a text by which the screen is known.
+USUAL = [
+    ("name", "What is it called?", (ENTER,)),
+    ("purpose", "What is it for?", (ENTER,)),
+    ("contents", "Where do clients download", (ENTER,)),
+    ("upkeep", "Who runs rstuf renew?", (DOWN, ENTER)),
+    ("expected", "How many files will it hold", ("\x15", "200 000", ENTER)),
+    ("bins", "How many bins for 200 000 files?", (ENTER,)),
+    ("holders", "hold a root key?", ("\x15", "2", ENTER)),
+    ("threshold", "How many of them must sign?", (UP, ENTER)),
+    ("key-name", "Root key 1 of 2: what is it called?", ("\x15", "ana", ENTER)),
+    ("key-place", "Root key 1 of 2, ana: where is it?", (ENTER,)),
+    ("second-key-name", "Root key 2 of 2: what is it called?", (ENTER,)),
+    ("second-key-place", "Root key 2 of 2, root-2: where is it?", (ENTER,)),
+    ("online", "How is it kept?", (ENTER,)),
+    ("expiry", "Take these?", (ENTER,)),
+    ("review", "is this what you want?", (ENTER,)),
+]
+QUESTIONS = [name for name, _, _ in USUAL]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory that will be a workspace."""
+    directory = tmp_path / "acme"
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+def walk(person: Person, *, until: str) -> str:
+    """Press through the usual ceremony; the screen of the question `until`, which is not answered."""
+    for name, text, keys in USUAL:
+        screen = person.sees(text)
+        if name == until:
+            return screen
+        person.presses(*keys)
+    raise AssertionError(f"no question is called {until}")
+
+
+def choose_passphrases(person: Person, *names: str) -> None:
+    """Choose the passphrases of new keys."""
+    for name in names:
+        person.sees(f"new passphrase for {name}:")
+        person.presses(PASSPHRASE, ENTER)
+        person.sees("the same once more:")
+        person.presses(PASSPHRASE, ENTER)
+
+
+def same_as_file(name: str, screen: str) -> None:
+    """Compare a screen with its file."""
+    path = SCREENS / f"{name}.txt"
+    if os.environ.get("RSTUF_UPDATE_SCREENS"):
+        path.write_text(screen)
+    assert screen == path.read_text(), f"RSTUF_UPDATE_SCREENS=1 writes {path.name} anew"
+
+
+def test_a_ceremony_from_the_first_question_to_a_repository(place: Path, cli: Cli) -> None:
+    """Every screen is as its file shows it, fits the terminal, and the last answer leads to a published repository."""
+    with Person.running("ceremony", cwd=place) as person:
+        for name, text, keys in USUAL:
+            screen = person.sees(text)
+            same_as_file(name, screen)
+            assert len(screen.splitlines()) <= LINES
+            assert max(map(len, screen.splitlines())) <= COLUMNS
+            person.presses(*keys)
+        choose_passphrases(person, "ana", "root-2")
+        assert person.ends() == 0
+        result = person.screen
+    words = r"(?:[A-Za-z]+ ?)+"
+    assert re.search(rf"another way than the files:\n(    ([0-9a-f]{{4}} ?){{8}}\n){{2}}(    {words}\n)+", result)
+    assert "keys/ana.key" in result
+    assert not (place / "ceremony-draft.json").exists()
+    assert cli("--repo", place, "status", "--check").code == 0
+    assert cli("--repo", place, "verify", "--full").code == 0
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_leaving_keeps_the_answers_and_makes_nothing(question: str, place: Path) -> None:
+    """Ctrl-C at any question leaves the draft alone behind, and the ceremony goes on at that question."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until=question)
+        person.presses(CTRL_C)
+        assert person.ends() == 130
+        said = person.screen
+    if question == QUESTIONS[0]:
+        assert "nothing was changed" in said
+        assert tree(place) == {}
+        return
+    assert "your answers are kept" in said
+    assert list(tree(place)) == ["ceremony-draft.json"]
+    with Person.running("ceremony", cwd=place) as person:
+        person.sees(next(text for name, text, _ in USUAL if name == question))
+
+
+@pytest.mark.parametrize("question", ["name", "purpose", "expected", "review"])
+def test_the_end_of_input_is_leaving_too(question: str, place: Path) -> None:
+    """Ctrl-D on an empty line or in a list ends the ceremony as Ctrl-C does."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until=question)
+        person.presses("\x15", CTRL_D)
+        assert person.ends() == 130
+    assert set(tree(place)) <= {"ceremony-draft.json"}
+
+
+@pytest.mark.parametrize(("question", "before"), list(zip(QUESTIONS[1:], QUESTIONS, strict=False)))
+def test_back_shows_the_question_before(question: str, before: str, place: Path) -> None:
+    """Esc goes back by one screen, with the answer that was given there, and Enter comes forward again."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until=question)
+        person.presses(ESCAPE)
+        person.sees(next(text for name, text, _ in USUAL if name == before))
+        person.presses(ENTER)
+        person.sees(next(text for name, text, _ in USUAL if name == question))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        ("name", " ", "a name has 1 to 200 printable characters"),
+        ("expected", "many", "write a number above 0"),
+        ("holders", "0", "write a number from 1 to 20"),
+        ("key-name", "../ana", "a key's name is letters"),
+        ("second-key-name", "ANA", "is the name of another key"),
+    ],
+)
+def test_a_wrong_answer_is_told_why_and_asked_again(question: str, answer: str, reason: str, place: Path) -> None:
+    """The reason stands below the answer, which can be corrected where it is."""
+    with Person.running("ceremony", cwd=place) as person:
+        text = walk(person, until=question).splitlines()[0]
+        person.types(answer)
+        assert text.split()[0] in person.sees(reason)
+
+
+def test_why_is_answered(place: Path) -> None:
+    """A question mark explains a question, in a list and where an answer is typed."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="bins")
+        person.presses("?")
+        same_as_file("bins-explained", person.sees("169 seconds"))
+        person.presses(ENTER)
+        person.sees("hold a root key?")
+        person.presses("\x15", "?")
+        person.sees("why: With several keys")
+
+
+def test_saving_the_plan_instead(place: Path, cli: Cli) -> None:
+    """The review offers to save the plan; it makes the same repository without questions, and nothing else is left."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="review")
+        person.presses(DOWN, DOWN, ENTER)
+        person.sees("Where to?")
+        person.types("../acme.toml")
+        assert person.ends() == 0
+    assert tree(place) == {}
+    plan = place.parent / "acme.toml"
+    text = plan.read_text()
+    assert "threshold = 1\n" in text
+    plan.write_text(text.replace("encrypt = true", "encrypt = false"))
+    assert cli("--repo", place, "ceremony", "--plan", plan).code == 0
+
+
+def test_changing_one_thing_at_the_review(place: Path) -> None:
+    """A person changes one step there and is back at the review, which shows it."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="review")
+        person.presses(DOWN, ENTER)
+        same_as_file("change", person.sees("What do you want to change?"))
+        person.presses(DOWN, ENTER)
+        person.sees("Who runs rstuf renew?")
+        person.presses(DOWN, ENTER)
+        assert "24 h" in person.sees("is this what you want?")
+
+
+def test_a_ceremony_that_was_killed_while_it_signed_goes_on(place: Path, cli: Cli) -> None:
+    """Ctrl-C at a passphrase leaves no key, and the next run begins at the review."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="review")
+        person.presses(ENTER)
+        person.sees("new passphrase for ana:")
+        person.presses(CTRL_C)
+        assert person.ends() == 130
+    assert list(tree(place)) == ["ceremony-draft.json"]
+    with Person.running("ceremony", cwd=place) as person:
+        person.sees("is this what you want?")
+        person.presses(ENTER)
+        choose_passphrases(person, "ana", "root-2")
+        assert person.ends() == 0
+    assert cli("--repo", place, "status", "--check").code == 0
+
+
+def test_a_dry_run_makes_nothing(place: Path) -> None:
+    """The interview is held, the review printed, and nothing but the answers kept."""
+    with Person.running("ceremony", "--dry-run", cwd=place) as person:
+        walk(person, until="review")
+        person.presses(ENTER)
+        assert person.ends() == 0
+        assert "nothing was made" in person.screen
+    assert list(tree(place)) == ["ceremony-draft.json"]
+
+
+def test_without_a_terminal_there_are_no_questions(cli: Cli, place: Path) -> None:
+    """A script is told of --plan, at once, and nothing is made."""
+    done = cli("--repo", place, "ceremony")
+    assert done.code == 2
+    assert "--plan" in done.err
+    assert tree(place) == {}
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_terminals(environment: dict[str, str], place: Path) -> None:
+    """Without colours, and without a screen that can be cleared, the questions are the same."""
+    with Person.running("ceremony", cwd=place, **environment) as person:
+        walk(person, until="contents")
