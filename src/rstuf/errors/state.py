@@ -107,7 +107,7 @@ class StateBehind(StateError):
         self.role, self.visible, self.known = role, visible, known
         super().__init__(
             f"clients see {role} version {visible} and this state knows only {known}",
-            hint="this state is an old copy; nothing was published. Use the newest one",
+            hint="this state is an old copy; nothing was changed. Use the newest one",
         )
 
 

@@ -19,6 +19,7 @@ from rstuf.progress import step
 from rstuf.repository.interfaces import ArtifactBatch, Kept, ReceivedContent, RowSpool
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
+from rstuf.repository.visible import refuse_to_accept
 from rstuf.repository.warnings import Warnings
 
 _GROUP: Final = 256
@@ -149,16 +150,18 @@ def add_files(
     Raises:
         InvalidPath, InvalidArtifact, ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
         SourceChanged: one was changed while it was read; nothing was taken.
+        StateBehind, ForeignMetadata: it could not be published from here; nothing was taken.
         StorageError: contents could not be stored.
     """
+    with ports.state.read() as reader:
+        reader.settings()
+    refuse_to_accept(ports)
     if ports.artifacts is not None:
         # What an interrupted command left half-copied goes first.
         ports.artifacts.prepare()
     keeping: AbstractContextManager[ArtifactBatch] = nullcontext(_HashOnly())
     if ports.artifacts is not None:
         keeping = ports.artifacts.batch()
-    with ports.state.read() as reader:
-        reader.settings()
     with ports.state.spool() as spool, keeping as batch:
         intake = _Intake(ports, spool, conflict)
         total = sum(source.size for source in sources)
@@ -179,9 +182,11 @@ def add_artifacts(
     Raises:
         InvalidInput: one of `rows` cannot be read; nothing was taken.
         ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
+        StateBehind, ForeignMetadata: it could not be published from here; nothing was taken.
     """
     with ports.state.read() as reader:
         reader.settings()
+    refuse_to_accept(ports)
     with ports.state.spool() as spool:
         intake = _Intake(ports, spool, conflict)
         with step(ports.progress, "reading", unit="artifacts"):
@@ -198,8 +203,10 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
 
     Raises:
         ArtifactNotFound: one is not here; nothing was removed.
+        StateBehind, ForeignMetadata: it could not be published from here; nothing was removed.
     """
     distinct = sorted(set(paths))
+    refuse_to_accept(ports)
     with ports.state.transaction(actor=ports.actor) as state:
         wanted = []
         for path in distinct:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -12,6 +13,7 @@ from rstuf.errors import (
     InvalidMetadata,
     NotAFile,
     StateBehind,
+    StateDamaged,
     StateError,
     StorageError,
 )
@@ -28,6 +30,11 @@ from rstuf.repository.ports import Ports
 TIMESTAMP_FILE: Final = "timestamp.json"
 # How many versions ahead a file is looked for that this state does not know of: versions may have gaps.
 _FAR: Final = 16
+_LIMITS: Final = {
+    ROOT: limits.ROOT_BYTES,
+    SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
+    TIMESTAMP: limits.TIMESTAMP_BYTES,
+}
 
 
 def found(metadata: MetadataStorage, name: str, *, limit: int) -> bytes | None:
@@ -58,40 +65,55 @@ def visible_version(ports: Ports, reader: StateReader) -> int:
 
 
 def refuse_older_state(ports: Ports) -> None:
-    """Refuse to act where clients see more than this state knows of.
+    """Refuse to act where clients see more than this state knows of. Needs no lock.
+
+    A publication may end between the look at the state and that at the storage. It took its versions before any file
+    of it had a name: so a version that was found is asked for once more, in a state that is looked at after it.
 
     Raises:
         StateBehind: this state is an old copy.
     """
+    newer = _find_newer(ports)
+    if newer is None:
+        return
     with ports.state.read() as reader:
-        visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
-        snapshot, root = reader.role(SNAPSHOT), current_root(reader)
-    if visible > known.version:
-        raise StateBehind(TIMESTAMP, visible=visible, known=known.version)
-    keys = root_roles(root)
-    _refuse_newer(ports, ROOT, known=root.version, keys=keys[ROOT], limit=limits.ROOT_BYTES)
-    # Timestamp may have been put back together with the state; what was written once beside it was not.
-    limit = limits.SNAPSHOT_WITH_LENGTH_BYTES
-    _refuse_newer(ports, SNAPSHOT, known=snapshot.version, keys=keys[SNAPSHOT], limit=limit)
+        known = current_root(reader).version if newer.role == ROOT else reader.role(RoleName(newer.role)).version
+    if newer.visible > known:
+        raise newer
+
+
+def refuse_to_accept(ports: Ports) -> None:
+    """Refuse changes that could not be published from this state, before any of them is taken. Waits for nobody.
+
+    What is missing or damaged on the storage, or cannot be read, says nothing against a change: publishing mends it, or
+    says what is wrong with it.
+
+    Raises:
+        StateBehind: this state is an old copy.
+        ForeignMetadata: another repository is published where this one would be.
+        StateDamaged: nothing could be published from it.
+    """
+    try:
+        refuse_foreign_storage(ports)
+        refuse_older_state(ports)
+    except ForeignMetadata:
+        raise
+    except StorageError:
+        return
+    except KeyError as error:
+        raise StateDamaged("of this repository", f"it has no role {error.args[0]}") from None
 
 
 def newer_than_known(ports: Ports) -> str | None:
-    """What is published that this state does not know of, in words. Without the publication lock.
-
-    A publication may end between the look at the state and that at the storage: so what is found is looked at again.
-    """
-    found = None
-    for _ in range(2):
-        try:
-            refuse_older_state(ports)
-        except StateBehind as error:
-            found = error.message
-        except (StateError, StorageError, InvalidMetadata, KeyError):
-            # Whoever reads them for themselves says so.
-            return None
-        else:
-            return None
-    return found
+    """What is published that this state does not know of, in words. Without the publication lock."""
+    try:
+        refuse_older_state(ports)
+    except StateBehind as error:
+        return error.message
+    except (StateError, StorageError, InvalidMetadata, KeyError):
+        # Whoever reads them for themselves says so.
+        return None
+    return None
 
 
 def is_as_published(ports: Ports) -> bool:
@@ -157,14 +179,29 @@ def refuse_foreign_storage(ports: Ports) -> None:
                 raise ForeignMetadata(name)
 
 
-def _refuse_newer(ports: Ports, role: RoleName, *, known: int, keys: RoleKeys, limit: int) -> None:
-    for version in range(known + 1, known + 1 + _FAR):
-        if _accepted(ports, versioned(role, version), kind=role, keys=keys, limit=limit):
-            raise StateBehind(role, visible=version, known=known)
+def _find_newer(ports: Ports) -> StateBehind | None:
+    """The first file that is rightly signed, and newer than what a view of the state knows."""
+    with ports.state.read() as reader:
+        timestamp, snapshot, root = reader.role(TIMESTAMP), reader.role(SNAPSHOT), current_root(reader)
+    keys = root_roles(root)
+    known = {TIMESTAMP: timestamp.version, ROOT: root.version, SNAPSHOT: snapshot.version}
+    for role, name in _newer_names(known):
+        version = _accepted(ports, name, kind=role, keys=keys[role], limit=_LIMITS[role], above=known[role])
+        if version:
+            return StateBehind(role, visible=version, known=known[role])
+    return None
 
 
-def _accepted(ports: Ports, name: str, *, kind: str, keys: RoleKeys, limit: int) -> int:
-    """The version of a file that is signed as it must be; 0 where there is none."""
+def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]]:
+    yield TIMESTAMP, TIMESTAMP_FILE
+    # Timestamp may have been put back together with the state; what was written once beside it was not.
+    for role in (ROOT, SNAPSHOT):
+        for version in range(known[role] + 1, known[role] + 1 + _FAR):
+            yield role, versioned(role, version)
+
+
+def _accepted(ports: Ports, name: str, *, kind: str, keys: RoleKeys, limit: int, above: int = 0) -> int:
+    """The version of a file that is signed as it must be; 0 where there is none above `above`."""
     data = found(ports.metadata, name, limit=limit)
     if data is None:
         return 0
@@ -172,4 +209,5 @@ def _accepted(ports: Ports, name: str, *, kind: str, keys: RoleKeys, limit: int)
         envelope = open_envelope(data, name=name, kind=kind)
     except InvalidMetadata:
         return 0
-    return envelope.version if signed_enough(envelope, keys) else 0
+    # Who signed what is known matters to nobody, and finding out is what costs.
+    return envelope.version if envelope.version > above and signed_enough(envelope, keys) else 0
