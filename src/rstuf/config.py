@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
 from dataclasses import dataclass
@@ -92,6 +93,23 @@ def read_config(directory: Path) -> Config:
         if "://" in value:
             raise InvalidConfig(str(path), f"{name}: this rstuf keeps it in a directory, not at a URL")
     return Config(directory=directory, **places)
+
+
+def meets_private(served: str, directory: Path, *, state: str) -> bool:
+    """Whether a place that is served, links followed, holds what is private to a workspace, or lies in it.
+
+    Args:
+        served, state: paths from the workspace, which is `directory`.
+    """
+    root = _real(directory)
+    private = {root / "keys", _real(directory / "keys"), root / FILE_NAME, _real(directory / state)}
+    place = _real(directory / served)
+    return any(place == each or place in each.parents or each in place.parents for each in private)
+
+
+def _real(path: Path) -> Path:
+    """A path without links, as far as it leads anywhere."""
+    return Path(os.path.realpath(path))
 
 
 _PLACES: Final = {"state": "state.db", "metadata": "metadata", "artifacts": "targets"}

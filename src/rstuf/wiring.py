@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rstuf.clock import Clock, SystemClock
-from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_document, render_config
+from rstuf.config import FILE_NAME, Config, find_workspace, meets_private, read_config, read_document, render_config
 from rstuf.durable import How, make_directory, storage_error, there, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Files fetched at once from a web server.
 _CONNECTIONS: Final = 8
+_PRIVATE: Final = "what is served may not hold the workspace's keys or state"
 DEFAULT_WAIT: Final = timedelta(seconds=60)
 
 
@@ -87,6 +88,9 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     refuse_unsafe(place_of(directory if search is Search.UPWARDS else start))
     config = read_config(directory)
     refuse_unsafe(_parts_of(config))
+    for name, place in (("metadata", config.metadata), ("artifacts", config.artifacts)):
+        if place and meets_private(place, directory, state=config.state):
+            raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {_PRIVATE}")
     ports = _ports(config, _open_state(config, session), session)
     try:
         return Repository(ports)
@@ -162,14 +166,8 @@ def _refuse_unusable_places(plan: Plan, directory: Path) -> None:
             raise InvalidPlan(f"[repository] {where}", "this rstuf keeps it in a directory, not at a URL")
         if "\0" in place or not place.isprintable():
             raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
-        root, place_there = directory.resolve(), (directory / place).resolve()
-        private = [root / name for name in ("keys", "state.db", FILE_NAME)]
-        if place and (
-            place_there == root
-            or place_there in root.parents
-            or any(place_there == each or each in place_there.parents for each in private)
-        ):
-            raise InvalidPlan(f"[repository] {where}", "what is served may not hold the workspace's keys or state")
+        if place and meets_private(place, directory, state="state.db"):
+            raise InvalidPlan(f"[repository] {where}", _PRIVATE)
 
 
 def _refuse_unsafe_places(plan: Plan, directory: Path) -> Sequence[Path]:

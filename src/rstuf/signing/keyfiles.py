@@ -23,7 +23,9 @@ from rstuf.durable import (
     write_file,
 )
 from rstuf.errors import InvalidKey, NameTaken, UnsafeDirectory
+from rstuf.permissions import refuse_unsafe_way, user_name
 from rstuf.signing.containers import Container, parse_container
+from rstuf.ways import is_ours
 
 MAX_KEY_FILE_BYTES: Final = 65536
 
@@ -33,8 +35,8 @@ def public_path(private: Path) -> Path:
     return private.with_name(private.name.removesuffix(".key") + ".pub")
 
 
-def read_key_file(path: Path) -> tuple[bytes, int]:
-    """The bytes of a file that should hold a key, and its permission bits. Symbolic links are followed.
+def read_key_file(path: Path) -> tuple[bytes, os.stat_result]:
+    """The bytes of a file that should hold a key, and what the file is like. Symbolic links are followed.
 
     Raises:
         InvalidKey: there is none, it is no regular file, or it is longer than 64 KiB.
@@ -65,7 +67,7 @@ def read_key_file(path: Path) -> tuple[bytes, int]:
         os.close(descriptor)
     if len(data) > MAX_KEY_FILE_BYTES:
         raise InvalidKey(str(path), f"it is longer than {MAX_KEY_FILE_BYTES} bytes: no key")
-    return bytes(data), stat.S_IMODE(status.st_mode)
+    return bytes(data), status
 
 
 def read_private(path: Path) -> Container:
@@ -73,11 +75,20 @@ def read_private(path: Path) -> Container:
 
     Raises:
         InvalidKey: there is none, or it cannot be used.
-        UnsafeDirectory: it is not encrypted, and others can read it.
+        UnsafeDirectory: it is not encrypted, and others can read it; or it is somebody else's, or others can put
+            another in its place.
     """
-    data, mode = read_key_file(path)
+    data, status = read_key_file(path)
     container = parse_container(data, where=str(path))
-    if not container.encrypted and os.name == "posix" and mode & 0o077:
+    if not is_ours(status):
+        owner = user_name(status.st_uid)
+        raise UnsafeDirectory(
+            str(path),
+            f"it is a private key that belongs to another user ({owner})",
+            hint=f"run it as {owner}, or take it over: chown {user_name(os.geteuid())} {shlex.quote(str(path))}",
+        )
+    refuse_unsafe_way(path)
+    if not container.encrypted and os.name == "posix" and status.st_mode & 0o077:
         raise UnsafeDirectory(
             str(path),
             "it is an unencrypted private key that others can read",
@@ -87,7 +98,7 @@ def read_private(path: Path) -> Container:
 
 
 def check_place(path: Path) -> None:
-    """Whether a private key can be kept at `path`: its directory, where it exists, is changed by its owner alone.
+    """Whether a private key can be kept at `path`: its directory, and the way there, is changed by its owner alone.
 
     Raises:
         InvalidKey: the name is not one for a private key, or what should be a directory is something else.
@@ -98,6 +109,7 @@ def check_place(path: Path) -> None:
     try:
         status = path.parent.stat()
     except FileNotFoundError:
+        refuse_unsafe_way(path)
         return
     except OSError as error:
         raise InvalidKey(str(path), f"its directory cannot be used: {error.strerror}") from None
@@ -113,6 +125,7 @@ def check_place(path: Path) -> None:
             f"chmod go-w {shlex.quote(str(path.parent))}",
         )
     else:
+        refuse_unsafe_way(path)
         return
     raise UnsafeDirectory(str(path.parent), reason, hint=hint)
 
