@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli, tree
+from tests.cli.conftest import PLAN, Cli, tree
 
 
 def _state(workspace: Path) -> sqlite3.Connection:
@@ -77,6 +77,19 @@ def test_a_state_without_roots_is_no_unfinished_ceremony(cli: Cli, filled: Path)
     done = cli("verify")
     assert (done.code, done.out) == (6, "")
     assert "put a backup of the state in its place" in done.err
+
+
+def test_a_state_without_settings_is_no_unfinished_ceremony(cli: Cli, filled: Path, tmp_path: Path) -> None:
+    """Neither a look nor the same ceremony again takes it for one that was interrupted."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    with closing(_state(filled)) as database:
+        database.execute("DELETE FROM repository")
+    for argv in (["status"], ["verify"], ["renew"], ["ceremony", "--plan", plan]):
+        done = cli("--repo", filled, *argv)
+        assert (done.code, done.out) == (6, ""), argv
+        assert "its settings are gone" in done.err
+        assert "put a backup of the state in its place" in done.err
 
 
 def test_nothing_is_left_behind(cli: Cli, filled: Path) -> None:

@@ -13,6 +13,7 @@ from rstuf.clock import Clock, iso
 from rstuf.errors import ClockSuspicious
 from rstuf.metadata.render import SignedFile
 from rstuf.metadata.views import RoleKeys
+from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import (
     ArtifactStorage,
@@ -26,6 +27,8 @@ from rstuf.repository.interfaces import (
 
 # A clock further ahead of all evidence than this is taken for wrong, not for a long sleep.
 LONGEST_SLEEP: Final = timedelta(days=3 * 365)
+# One of them is signed whenever anything is.
+_TOP: Final = (RoleKind.ROOT, RoleKind.TARGETS, RoleKind.SNAPSHOT, RoleKind.TIMESTAMP)
 
 
 class ClockTrust(Enum):
@@ -80,7 +83,23 @@ class Ports:
         Raises:
             ClockSuspicious: the clock is absurdly far ahead of all evidence.
         """
-        now, newest = self.clock.now(), reader.settings().newest_evidence
+        now, newest = self.clock.now(), _newest_evidence(reader)
         if now - newest > LONGEST_SLEEP and self.clock_trust is ClockTrust.USUAL:
             raise ClockSuspicious(now=iso(now), newest=iso(newest))
         return max(now, newest)
+
+
+def _newest_evidence(reader: StateReader) -> datetime:
+    """The newest instant at which something was signed here that clients may hold.
+
+    What the state notes of it beside is believed before there is any: later it follows from this, and whoever moved it
+    into the future would have everything dated from there.
+    """
+    noted = reader.settings().newest_evidence
+    roles = [role for kind in _TOP for role in reader.roles(kind=kind)]
+    signed = [role.signed_at for role in roles if role.signed_at is not None and _can_be(role)]
+    return max(signed, default=noted)
+
+
+def _can_be(role: RoleState) -> bool:
+    return role.signed_at is not None and (role.expires is None or role.signed_at < role.expires)

@@ -9,9 +9,10 @@ from typing import Final
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.names import TIMESTAMP, RoleName
+from rstuf.model.names import TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.dates import due_roles, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import RENDERED, lost_roles, put_back
 from rstuf.repository.ports import Ports
@@ -102,7 +103,9 @@ def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport |
 
 def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Collection[RoleState]) -> _Due:
     """The roles to sign, without those whose keys are with people who are not here."""
-    roles = {role.id: (role, Reason.DUE) for role in reader.due_roles(ports.signing_time(reader))}
+    files = {name: visible_file(ports, reader.role(name)) for name in TOP_LEVEL}
+    due_now = due_roles(reader, now=ports.signing_time(reader), files=files)
+    roles = {role.id: (role, Reason.DUE) for role in due_now}
     # What a damaged publication left behind must be seen again, whether or not it is due.
     left = [role for role in reader.dirty_roles() if role.forced]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}

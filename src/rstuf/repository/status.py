@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
 from rstuf.errors import CeremonyUnfinished, StorageError
-from rstuf.metadata import limits, render
 from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import load_authority
+from rstuf.repository.dates import due_roles, is_intact, true_expiry, visible_file
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
-from rstuf.repository.visible import TIMESTAMP_FILE, newer_than_known
-
-_LIMITS = {
-    ROOT: limits.ROOT_BYTES,
-    TARGETS: limits.TARGETS_BYTES,
-    SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
-    TIMESTAMP: limits.TIMESTAMP_BYTES,
-}
+from rstuf.repository.visible import newer_than_known
 
 
 def look(ports: Ports) -> Status:
@@ -39,16 +32,15 @@ def look(ports: Ports) -> Status:
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
         authority = load_authority(reader)
-        roles = [
-            _one(ports, reader.role(name), authority.top_level[name], now=now)
-            for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
-        ]
+        files = {name: _file(ports, reader.role(name)) for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)}
+        due = {role.id for role in due_roles(reader, now=now, files=files)}
+        roles = [_one(reader.role(name), data, authority.top_level[name], due, now=now) for name, data in files.items()]
         if any(not file.is_on(ports.metadata) for file in recorded_files(reader) if file.kind == ROOT):
             # Clients walk over the older ones too.
             roles[0] = replace(roles[0], health=Health.DAMAGED)
         bins = list(reader.roles(kind=RoleKind.BIN))
         if bins and authority.bins is not None:
-            roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, now=now))
+            roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now))
         totals, last = reader.totals(), reader.last_publication()
         known: dict[str, str] = {entry.keyid: entry.name for entry in reader.keys()}
         interrupted = reader.unfinished_publication() is not None
@@ -69,29 +61,32 @@ def look(ports: Ports) -> Status:
     )
 
 
-def _one(ports: Ports, role: RoleState, keys: RoleKeys, *, now: datetime) -> RoleStatus:
-    name = TIMESTAMP_FILE if role.name == TIMESTAMP else render.versioned(role.name, role.visible)
+def _file(ports: Ports, role: RoleState) -> bytes | None:
     try:
-        data = ports.metadata.read(name, limit=_LIMITS[role.name])
-        signed_by = tuple(each.keyid for each in read_signatures(data))
-        intact = role.file is not None and hashlib.sha256(data).hexdigest() == role.file.sha256
-    except (StorageError, ValueError, KeyError, TypeError):
+        return visible_file(ports, role)
+    except StorageError:
         # A look at the rest must still be possible.
-        signed_by, intact = (), False
-    seen = _status(role.name, [role], keys, signed_by, now=now)
-    return seen if intact else replace(seen, health=Health.DAMAGED)
+        return None
 
 
-def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, *, now: datetime) -> RoleStatus:
-    return _status(prefix, bins, keys, keys.keyids, now=now)
+def _one(role: RoleState, data: bytes | None, keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
+    seen = _status(role.name, [replace(role, expires=true_expiry(role, data) or role.expires)], keys, due, now=now)
+    if data is None or not is_intact(role, data):
+        seen = replace(seen, health=Health.DAMAGED)
+    try:
+        return replace(seen, signed_by=() if data is None else tuple(each.keyid for each in read_signatures(data)))
+    except (ValueError, KeyError, TypeError):
+        return replace(seen, health=Health.DAMAGED)
 
 
-def _status(
-    name: str, roles: list[RoleState], keys: RoleKeys, signed_by: tuple[str, ...], *, now: datetime
-) -> RoleStatus:
+def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
+    return replace(_status(prefix, bins, keys, due, now=now), signed_by=keys.keyids)
+
+
+def _status(name: str, roles: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
     expires = min(role.expires or now for role in roles)
-    sign_by = min(role.sign_by or now for role in roles)
-    due = Health.DUE if sign_by <= now else Health.HEALTHY
+    sign_by = min(min(role.sign_by or now, now) if role.id in due else role.sign_by or now for role in roles)
+    alive = Health.DUE if sign_by <= now else Health.HEALTHY
     return RoleStatus(
         name=name,
         version=max(role.visible for role in roles),
@@ -101,6 +96,6 @@ def _status(
         sign_by=sign_by,
         threshold=keys.threshold,
         keyids=keys.keyids,
-        signed_by=signed_by,
-        health=Health.OVERDUE if expires <= now else due,
+        signed_by=(),
+        health=Health.OVERDUE if expires <= now else alive,
     )

@@ -62,10 +62,15 @@ class StateReader(Protocol):
 
         Raises:
             StateError: no ceremony has begun here.
+            StateDamaged: one has, and they are gone.
         """
 
     def begun(self) -> bool:
-        """Whether a ceremony has begun here."""
+        """Whether a ceremony has begun here.
+
+        Raises:
+            StateDamaged: one has, and the settings are gone.
+        """
 
     def role(self, name: RoleName) -> RoleState:
         """One role by name.
@@ -85,6 +90,13 @@ class StateReader(Protocol):
 
     def due_roles(self, now: datetime) -> list[RoleState]:
         """Roles whose sign-by date is at or before `now`, root included; by holder and index."""
+
+    def overlooked_roles(self, now: datetime) -> list[RoleState]:
+        """Visible roles whose sign-by date cannot be believed: they are due, whatever it says.
+
+        It is missing, later than their periods allow, or later than `now` though they have expired. By holder and
+        index. Costs a look at the dates of every role, and at nothing else.
+        """
 
     def next_due(self) -> datetime | None:
         """The earliest sign-by date of all roles."""
