@@ -24,6 +24,8 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
         document["recovery"] = str(report.recovery)
     if report.restored:
         document["restored"] = list(report.restored)
+    if report.recorded:
+        document["recorded"] = list(report.recorded)
     return document
 
 
@@ -92,6 +94,9 @@ def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
     if report.restored:
         names = listed([escape(name) for name in report.restored])
         console.note(f"note:  {names} had been lost or damaged, put back as signed")
+    if report.recorded:
+        names = listed([escape(name) for name in report.recorded])
+        console.note(f"note:  the state's own copy of {names} was damaged, taken again from what is published")
 
 
 def tell_change(

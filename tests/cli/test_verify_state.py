@@ -92,6 +92,20 @@ def test_a_state_without_settings_is_no_unfinished_ceremony(cli: Cli, filled: Pa
         assert "put a backup of the state in its place" in done.err
 
 
+def test_a_record_that_is_taken_again_is_told(cli: Cli, filled: Path) -> None:
+    """The state's own copy of targets was damaged: renewal takes what is published, says so, and verify is content."""
+    with closing(_state(filled)) as database:
+        database.execute("UPDATE delegator SET data = x'00'")
+    assert cli("verify").code == 3
+    done = cli("renew")
+    assert done.code == 0
+    assert "note:  the state's own copy of 1.targets.json was damaged, taken again from what is published" in done.err
+    assert cli("verify").code == 0
+    with closing(_state(filled)) as database:
+        database.execute("DELETE FROM delegator")
+    assert cli("publish", "--json").document["recorded"] == ["1.targets.json"]
+
+
 def test_nothing_is_left_behind(cli: Cli, filled: Path) -> None:
     """An audit of a state that is wrong changes as little as one of a sound state."""
     with closing(_state(filled)) as database:

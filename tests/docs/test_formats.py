@@ -209,6 +209,7 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
     elsewhere = {
         "recovery",
         "restored",
+        "recorded",
         "old_copy",
         "missing",
         "problems",

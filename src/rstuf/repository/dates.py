@@ -6,7 +6,6 @@ client reads, against the metadata itself. A role whose dates contradict is due:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -18,6 +17,7 @@ from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleState
+from rstuf.repository.authority import is_recorded_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.visible import TIMESTAMP_FILE, found
@@ -51,14 +51,9 @@ def visible_file(ports: Ports, role: RoleState) -> bytes | None:
     return found(ports.metadata, name, limit=_LIMITS[role.name])
 
 
-def is_intact(role: RoleState, data: bytes | None) -> bool:
-    """Whether the bytes of a role's file are those that were published."""
-    return data is not None and role.file is not None and hashlib.sha256(data).hexdigest() == role.file.sha256
-
-
 def true_expiry(role: RoleState, data: bytes | None) -> datetime | None:
     """When a role expires by its own file; None where that is not what was published, or does not say so."""
-    if data is None or not is_intact(role, data):
+    if data is None or not is_recorded_file(role, data):
         return None
     try:
         return parse_iso(orjson.loads(data)["signed"]["expires"])

@@ -17,7 +17,7 @@ from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import step
-from rstuf.repository.authority import load_authority, signed_enough
+from rstuf.repository.authority import delegator_bytes, is_recorded_file, load_authority, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.visible import found, holds
@@ -69,7 +69,7 @@ class Recorded:
         return open_envelope(self.data, name=self.name, kind=self.kind)
 
 
-def recorded_files(reader: StateReader) -> Iterator[Recorded]:
+def recorded_files(reader: StateReader, metadata: MetadataStorage) -> Iterator[Recorded]:
     """Every file that clients may need and nothing could render again: all roots, and the visible delegators."""
     newest = reader.newest_root()
     if newest is None:
@@ -83,14 +83,14 @@ def recorded_files(reader: StateReader) -> Iterator[Recorded]:
         own = root_roles(open_envelope(root.data, name=name, kind="root"))[ROOT]
         yield Recorded(name, "root", root.data, (own,) if before is None else (before, own))
         before = own
-    delegators = [role for kind in _DELEGATORS for role in reader.roles(kind=kind) if role.visible]
+    delegators = _delegators(reader)
     if delegators:
-        authority = load_authority(reader)
+        authority = load_authority(reader, metadata)
         for role in delegators:
-            data = reader.delegator(role.name, role.visible)
+            signers = authority.role_keys(role.name, role.kind)
+            data = delegator_bytes(role, reader, metadata, keys=signers)
             if data is not None:
-                signers = authority.role_keys(role.name, role.kind)
-                yield Recorded(versioned(role.name, role.visible), "targets", data, (signers,))
+                yield Recorded(_name(role), "targets", data, (signers,))
 
 
 def check_recorded(ports: Ports, reader: StateReader) -> None:
@@ -99,9 +99,40 @@ def check_recorded(ports: Ports, reader: StateReader) -> None:
     Raises:
         InvalidMetadata: one is missing or differs.
     """
-    for file in recorded_files(reader):
+    for file in recorded_files(reader, ports.metadata):
         if not file.is_on(ports.metadata):
             raise InvalidMetadata(file.name, "it is missing or not what was published", hint="rstuf renew puts it back")
+
+
+def record_again(ports: Ports) -> tuple[str, ...]:
+    """Record again what was published of roles that delegate, where the record is damaged and the storage has it.
+
+    Under the publication lock. Their files' names.
+
+    Raises:
+        StateDamaged: the storage has it no more.
+    """
+    with ports.state.read() as reader:
+        lost = {
+            role.name: role
+            for role in _delegators(reader)
+            if not is_recorded_file(role, reader.delegator(role.name, role.visible))
+        }
+        found_again = []
+        if lost:
+            authority = load_authority(reader, ports.metadata)
+            for role in lost.values():
+                keys = authority.role_keys(role.name, role.kind)
+                data = delegator_bytes(role, reader, ports.metadata, keys=keys)
+                if data is not None:
+                    found_again.append((role, data))
+    names = [_name(role) for role, _ in found_again]
+    if names:
+        with ports.state.transaction(actor=ports.actor) as state:
+            for role, data in found_again:
+                state.record_delegator(role.name, role.visible, data)
+            state.record("state.restore", {"files": names}, at=ports.clock.now())
+    return tuple(names)
 
 
 def put_back(ports: Ports) -> tuple[str, ...]:
@@ -113,7 +144,7 @@ def put_back(ports: Ports) -> tuple[str, ...]:
         StateDamaged: what is recorded is not rightly signed itself.
     """
     with ports.state.read() as reader:
-        lost = [file for file in recorded_files(reader) if not file.is_on(ports.metadata)]
+        lost = [file for file in recorded_files(reader, ports.metadata) if not file.is_on(ports.metadata)]
     for file in lost:
         restore(ports, file)
     if lost:
@@ -139,6 +170,10 @@ def lost_roles(ports: Ports, reader: StateReader, *, kinds: Collection[RoleKind]
                     lost.append(role)
                 ports.progress.advance()
     return lost
+
+
+def _delegators(reader: StateReader) -> list[RoleState]:
+    return [role for kind in _DELEGATORS for role in reader.roles(kind=kind) if role.visible]
 
 
 def _name(role: RoleState) -> str:

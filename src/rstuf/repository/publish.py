@@ -13,7 +13,7 @@ from rstuf.errors import ReleaseRefused
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.mending import put_back
+from rstuf.repository.mending import put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
@@ -43,6 +43,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
     with ports.state.publication_lock(purpose="publish"):
         recovery = recover(ports)
         check_visible(ports)
+        recorded = record_again(ports)
         restored = put_back(ports)
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
@@ -56,7 +57,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
             report = PublicationReport(published=completed, timestamp_version=visible)
         else:
             report = bring_out(ports, parts)
-        return replace(report, recovery=recovery, restored=restored)
+        return replace(report, recovery=recovery, restored=restored, recorded=recorded)
 
 
 def changed_parts(reader: StateReader) -> list[Part]:

@@ -63,7 +63,7 @@ def complete_root(ports: Ports, root: RootVersion) -> None:
             batch.commit()
     except (NameTaken, NotAFile):
         with ports.state.read() as reader:
-            restore(ports, next(file for file in recorded_files(reader) if file.name == name))
+            restore(ports, next(file for file in recorded_files(reader, ports.metadata) if file.name == name))
     with ports.state.transaction(actor=ports.actor) as state:
         state.settle_root(root.version)
         state.record("root.publish", {"version": root.version}, at=ports.clock.now())

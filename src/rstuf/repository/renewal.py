@@ -14,7 +14,7 @@ from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.dates import due_roles, visible_file
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.mending import RENDERED, lost_roles, put_back
+from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -66,6 +66,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
             _jump_over_unknown(ports)
         else:
             check_visible(ports)
+        recorded = record_again(ports)
         restored = put_back(ports)
         # A timestamp that was lost says nothing of what else was.
         kinds = RENDERED if TIMESTAMP in force and not is_as_published(ports) else (RoleKind.SNAPSHOT,)
@@ -76,7 +77,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         root_version, publication = _bring_out(ports, due)
         if publication is None:
             publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
-        publication = replace(publication, recovery=recovery, restored=restored)
+        publication = replace(publication, recovery=recovery, restored=restored, recorded=recorded)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
 
@@ -110,7 +111,7 @@ def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: C
     left = [role for role in reader.dirty_roles() if role.forced]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
-    authority = load_authority(reader)
+    authority = load_authority(reader, ports.metadata)
     online = authority.top_level[TIMESTAMP].keyids
     desk = SigningDesk(reader, ports.signers)
     newest = reader.newest_number()

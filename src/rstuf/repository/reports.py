@@ -92,6 +92,7 @@ class PublicationReport:
         length: bytes written.
         recovery: what became of a publication that was interrupted before.
         restored: names of files that were missing or damaged, and were put back byte for byte.
+        recorded: names of files of which the state's own copy was damaged, and was taken again from what is published.
     """
 
     published: bool
@@ -100,6 +101,7 @@ class PublicationReport:
     length: int = 0
     recovery: Recovery = Recovery.NOTHING
     restored: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.settings import Phase
-from rstuf.repository.authority import load_authority
-from rstuf.repository.dates import due_roles, is_intact, true_expiry, visible_file
+from rstuf.repository.authority import is_recorded_file, load_authority
+from rstuf.repository.dates import due_roles, true_expiry, visible_file
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
@@ -31,11 +31,11 @@ def look(ports: Ports) -> Status:
         settings = reader.settings()
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
-        authority = load_authority(reader)
+        authority = load_authority(reader, ports.metadata)
         files = {name: _file(ports, reader.role(name)) for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)}
         due = {role.id for role in due_roles(reader, now=now, files=files)}
         roles = [_one(reader.role(name), data, authority.top_level[name], due, now=now) for name, data in files.items()]
-        if any(not file.is_on(ports.metadata) for file in recorded_files(reader) if file.kind == ROOT):
+        if any(not file.is_on(ports.metadata) for file in recorded_files(reader, ports.metadata) if file.kind == ROOT):
             # Clients walk over the older ones too.
             roles[0] = replace(roles[0], health=Health.DAMAGED)
         bins = list(reader.roles(kind=RoleKind.BIN))
@@ -71,7 +71,7 @@ def _file(ports: Ports, role: RoleState) -> bytes | None:
 
 def _one(role: RoleState, data: bytes | None, keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
     seen = _status(role.name, [replace(role, expires=true_expiry(role, data) or role.expires)], keys, due, now=now)
-    if data is None or not is_intact(role, data):
+    if data is None or not is_recorded_file(role, data):
         seen = replace(seen, health=Health.DAMAGED)
     try:
         return replace(seen, signed_by=() if data is None else tuple(each.keyid for each in read_signatures(data)))

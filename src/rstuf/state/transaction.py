@@ -158,6 +158,12 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             publications.record_files(self._connection, publication, list(roles))
 
+    def record_delegator(self, name: RoleName, version: int, data: bytes) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO delegator (role, version, data) VALUES (?, ?, ?)",
+            (self.role(name).id, version, data),
+        )
+
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         publications.commit(self._connection, publication, timestamp=timestamp)
 

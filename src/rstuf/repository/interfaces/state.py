@@ -246,6 +246,13 @@ class StateTransaction(StateReader, Protocol):
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         """Record the facts of files that a staged publication has written, and the bytes of those that delegate."""
 
+    def record_delegator(self, name: RoleName, version: int, data: bytes) -> None:
+        """Record the bytes of a role that delegates anew, in the place of what is recorded of that version.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         """Turn `STAGED` into `COMMITTING`: from here on it is completed byte for byte."""
 
