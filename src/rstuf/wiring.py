@@ -25,7 +25,7 @@ from rstuf.errors import (
 from rstuf.model.settings import Phase
 from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
 from rstuf.progress import Progress, Silent
-from rstuf.repository.interfaces import ArtifactStorage, RoleSigner, Secrets, StateStore
+from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
 
 if TYPE_CHECKING:
@@ -274,14 +274,16 @@ class _Signers:
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:
     from rstuf.signing.witness import SecondProcess
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
+    from rstuf.storage.served import ServedDirectories
 
-    artifacts: ArtifactStorage | None = None
-    if config.artifacts:
-        artifacts = FilesystemArtifactStorage(config.path_of(config.artifacts))
+    metadata = config.path_of(config.metadata)
+    artifacts = config.path_of(config.artifacts) if config.artifacts else None
+    private = [config.path_of(own) for own in ("keys", FILE_NAME, config.state)]
     return Ports(
         state=state,
-        metadata=FilesystemMetadataStorage(config.path_of(config.metadata)),
-        artifacts=artifacts,
+        metadata=FilesystemMetadataStorage(metadata),
+        artifacts=None if artifacts is None else FilesystemArtifactStorage(artifacts),
+        served=ServedDirectories(metadata, artifacts, private=private),
         signers=_Signers(config.directory, session.secrets),
         clock=session.clock,
         actor=session.actor,

@@ -18,6 +18,7 @@ from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import (
     ArtifactStorage,
     MetadataStorage,
+    ServedPlaces,
     SignerSource,
     StateReader,
     StateStore,
@@ -63,6 +64,7 @@ class Ports:
         actor: who acts, for the audit log ("maria@laptop").
         clock_trust: a person may vouch for a clock that looks wrong.
         witness: takes the check of many signatures off a publication, where there is one.
+        served: what a server would serve, where that can be listed.
     """
 
     state: StateStore
@@ -74,6 +76,7 @@ class Ports:
     clock_trust: ClockTrust = ClockTrust.USUAL
     progress: Progress = field(default_factory=Silent)
     witness: Witness = UNWATCHED
+    served: ServedPlaces | None = None
 
     def signing_time(self, reader: StateReader) -> datetime:
         """The instant that new metadata is dated from: never before anything that was signed here.

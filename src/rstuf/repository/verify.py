@@ -180,7 +180,7 @@ class _Run:
         """What came of it."""
         return VerifyReport(
             checked=self._checked,
-            problems=tuple(_problem(finding) for finding in self._findings.problems),
+            problems=tuple(as_problem(finding) for finding in self._findings.problems),
             more_problems=self._findings.more_problems,
             facts=self._facts(),
         )
@@ -218,7 +218,7 @@ class _Run:
             "not_compact": audit.not_compact,
             "moved_on": self._moved_on,
             "clients": clients,
-            "notes": [_as_data(finding) for finding in self._findings.notes],
+            "notes": [as_data(finding) for finding in self._findings.notes],
             "more_notes": self._findings.more_notes,
         }
 
@@ -234,11 +234,13 @@ def _sizes(survey: Survey) -> dict[str, Any]:
     }
 
 
-def _problem(finding: Finding) -> Problem:
+def as_problem(finding: Finding) -> Problem:
+    """A problem as a report has it."""
     return Problem(code=str(finding.code), message=finding.message, role=finding.role, path=finding.path)
 
 
-def _as_data(finding: Finding) -> dict[str, str]:
+def as_data(finding: Finding) -> dict[str, str]:
+    """A note as a report has it."""
     data = {"code": str(finding.code), "message": finding.message, "role": finding.role, "path": finding.path}
     return {name: value for name, value in data.items() if value is not None}
 

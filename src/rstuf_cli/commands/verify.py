@@ -37,6 +37,7 @@ _AREAS: Final[Mapping[str, frozenset[str]]] = {
     "artifacts": _ARTIFACTS,
     "contents": frozenset({"content-missing", "content-mismatch"}),
     "state": frozenset({"state-disagrees", "state-damaged", "state-behind", "log-broken"}),
+    "served": frozenset({"served-private", "served-shared"}),
     "client": frozenset({"client-refuses", "client-disagrees"}),
 }
 
@@ -131,6 +132,8 @@ def _show(console: Console, report: rstuf.VerifyReport, *, took: str) -> None:
         compared = f"{count(checked['state_roles'], 'role')}, {count(checked['state_artifacts'], 'artifact')}"
         log = count(checked["log_entries"], "log entry", "log entries")
         _area(console, "state", f"agrees: {compared}, {log}", by_area)
+    if "served" in checked:
+        _area(console, "served", f"{count(checked['served'], 'name')}, nothing private, all ours alone", by_area)
     looked, downloaded = checked.get("client_artifacts", 0), checked.get("client_downloads", 0)
     downloads = f" and downloaded {number(downloaded)}" if downloaded else ""
     _area(console, "client", f"python-tuf, from that root, looked up {count(looked, 'path')}{downloads}", by_area)
