@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import RoleStatus as RoleStatus
     from rstuf.repository.reports import Status as Status
     from rstuf.repository.reports import VerifyReport as VerifyReport
+    from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.repository import Repository as Repository
     from rstuf.repository.verify import Depth as Depth
     from rstuf.signing.secrets import load_secrets as load_secrets
@@ -79,6 +80,7 @@ _HOMES = {
     "Session": "rstuf.wiring",
     "Status": "rstuf.repository.reports",
     "VerifyReport": "rstuf.repository.reports",
+    "VisibleVersions": "rstuf.repository.reports",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
     "format_duration": "rstuf.model.durations",

@@ -17,12 +17,12 @@ from rstuf.errors import (
     CeremonyUnfinished,
     FileMissing,
     InvalidConfig,
-    InvalidInput,
     InvalidPlan,
     WorkspaceExists,
     WorkspaceNotFound,
 )
 from rstuf.model.settings import Phase
+from rstuf.own_files import OwnFiles
 from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rstuf.repository.artifacts import Source
     from rstuf.repository.ceremony import CeremonyReport
     from rstuf.repository.plan import Plan
-    from rstuf.repository.reports import VerifyReport
+    from rstuf.repository.reports import VerifyReport, VisibleVersions
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
     from rstuf.storage.stock_client import ClientVerdict
@@ -303,44 +303,11 @@ def _parts_of(config: Config) -> list[Place]:
     )
 
 
-class _OwnFiles:
-    """Keeps a workspace's own files (keys, state, what it serves) from becoming artifacts, however they are named."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, Config | None] = {}
-
-    def refuse(self, place: Path) -> None:
-        """
-        Raises:
-            InvalidInput: `place` belongs to the workspace that it lies in.
-        """
-        real = place.resolve()
-        config = self._workspace_of(real.parent)
-        if config is None:
-            return
-        for own in (FILE_NAME, "keys", config.state, config.metadata, config.artifacts, "write.lock", "publish.lock"):
-            root = config.path_of(own).resolve()
-            beside = own == config.state and real.parent == root.parent and real.name.startswith(root.name)
-            if own and (real == root or root in real.parents or beside):
-                raise InvalidInput(
-                    f"{place} belongs to the workspace {config.directory}",
-                    hint="name the files that you publish; the workspace's own are none of them",
-                )
-
-    def _workspace_of(self, directory: Path) -> Config | None:
-        if directory not in self._known:
-            try:
-                self._known[directory] = read_config(find_workspace(directory))
-            except (WorkspaceNotFound, InvalidConfig):
-                self._known[directory] = None
-        return self._known[directory]
-
-
 def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
     """Files of this machine on their way in; see `storage.sources.find_files`."""
     from rstuf.storage import sources
 
-    return sources.find_files(locations, prefix=prefix, guard=_OwnFiles().refuse)
+    return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse)
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:
@@ -358,7 +325,7 @@ def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str
     from rstuf.storage import sources
 
     lines = [(line.path, line.sha256) for line in read_checksums(listing, source=source)]
-    return sources.listed_files(lines, base=base, prefix=prefix, guard=_OwnFiles().refuse)
+    return sources.listed_files(lines, base=base, prefix=prefix, guard=OwnFiles().refuse)
 
 
 def try_stock_client(
@@ -371,12 +338,19 @@ def try_stock_client(
 
 
 def verify_published(
-    url: str, *, trusted_root: bytes, depth: Depth, session: Session, artifacts: str | None = None
+    url: str,
+    *,
+    trusted_root: bytes,
+    depth: Depth,
+    session: Session,
+    artifacts: str | None = None,
+    published: VisibleVersions | None = None,
 ) -> VerifyReport:
     """Audit what a web server publishes, starting from a root that is trusted already.
 
     Args:
         url: where metadata is; artifacts are at `artifacts`, by default below it at `targets/`.
+        published: what was visible before, where the repository is made: nothing older may be served.
 
     Raises:
         StorageError: nothing can be fetched.
@@ -395,4 +369,5 @@ def verify_published(
             depth=depth,
             progress=session.progress,
             readers=_CONNECTIONS,
+            published=published,
         )

@@ -40,6 +40,7 @@ PUBLIC = {
     "Session",
     "Status",
     "VerifyReport",
+    "VisibleVersions",
     "find_files",
     "find_listed_files",
     "format_duration",

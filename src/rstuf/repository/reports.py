@@ -184,6 +184,15 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class VisibleVersions:
+    """What clients of a repository see, by the state that made it: versions of root, snapshot and timestamp."""
+
+    root: int
+    snapshot: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with what is published.
 

@@ -14,7 +14,7 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry
-from rstuf.model.names import target_path
+from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
 from rstuf.model.settings import Phase
 from rstuf.repository import artifacts
 from rstuf.repository.artifacts import Conflict, Source
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RenewalReport,
         Status,
         VerifyReport,
+        VisibleVersions,
     )
     from rstuf.repository.verify import Depth
 
@@ -141,6 +142,14 @@ class Repository:
         from rstuf.repository.verify_own import verify_own
 
         return verify_own(self._ports, depth=depth or Depth.ROLES)
+
+    def visible_versions(self) -> VisibleVersions:
+        """What clients see at this instant, by the state."""
+        from rstuf.repository.reports import VisibleVersions
+
+        with self._ports.state.read() as reader:
+            root, snapshot, timestamp = (reader.role(name).visible for name in (ROOT, SNAPSHOT, TIMESTAMP))
+        return VisibleVersions(root=root, snapshot=snapshot, timestamp=timestamp)
 
     def keys(self) -> list[KeyEntry]:
         """Its keys, by name."""

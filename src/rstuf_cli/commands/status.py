@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,7 +12,8 @@ from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.run import run_of
-from rstuf_cli.wording import ago, ahead, bar, both, count, day, number
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
 _COLUMNS, _MARK, _GAP = 79, 2, 2
@@ -26,15 +26,6 @@ rstuf status --check               for monitoring: exit 7 when something is due,
 rstuf status --json
 """
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something to do: the command, why, and by when (UTC, if there is a date)."""
-
-    command: str
-    why: str
-    by: datetime | None = None
 
 
 def status(
@@ -106,10 +97,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "timestamp_version": seen.timestamp_version,
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [],
-        "next_steps": [
-            {"command": step.command, "why": step.why, **({"by": iso(step.by)} if step.by is not None else {})}
-            for step in steps
-        ],
+        "next_steps": steps_document(steps),
     }
 
 
@@ -151,15 +139,7 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     soonest = min(role.sign_by for role in seen.roles)
     if soonest > seen.now and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
         console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
-    if steps:
-        console.line()
-        console.line("next")
-        width = max(len(step.command) for step in steps)
-        for step in steps:
-            by = f" ({both(step.by, seen.now)})" if step.by is not None else ""
-            text = f"  {pad(step.command, width)}  {escape(step.why)}{by}"
-            for part in console.folded(text, indent=width + 4):
-                console.line(part)
+    show_steps(console, steps, now=seen.now)
 
 
 def _show_roles(console: Console, seen: rstuf.Status) -> None:

@@ -64,6 +64,7 @@ class Code(StrEnum):
     STATE_DISAGREES = "state-disagrees"
     STATE_DAMAGED = "state-damaged"
     STATE_BEHIND = "state-behind"
+    STATE_AHEAD = "state-ahead"
     LOG_BROKEN = "log-broken"
     SERVED_PRIVATE = "served-private"
     SERVED_SHARED = "served-shared"
