@@ -107,6 +107,15 @@ def meets_private(served: str, directory: Path, *, state: str) -> bool:
     return any(place == each or place in each.parents or each in place.parents for each in private)
 
 
+def meets_artifacts(metadata: str, artifacts: str, directory: Path) -> bool:
+    """Whether names of artifacts, which others may choose, could become names of metadata: it lies among them.
+
+    Artifacts may lie in the directory of metadata.
+    """
+    place, among = _real(directory / metadata), _real(directory / artifacts)
+    return artifacts != "" and (place == among or among in place.parents)
+
+
 def _real(path: Path) -> Path:
     """A path without links, as far as it leads anywhere."""
     return Path(os.path.realpath(path))

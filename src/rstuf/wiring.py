@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rstuf.clock import Clock, SystemClock
-from rstuf.config import FILE_NAME, Config, find_workspace, meets_private, read_config, read_document, render_config
+from rstuf.config import (
+    FILE_NAME,
+    Config,
+    find_workspace,
+    meets_artifacts,
+    meets_private,
+    read_config,
+    read_document,
+    render_config,
+)
 from rstuf.durable import How, make_directory, storage_error, there, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
 # Files fetched at once from a web server.
 _CONNECTIONS: Final = 8
 _PRIVATE: Final = "what is served may not hold the workspace's keys or state"
+_AMONG: Final = "metadata may not lie among artifacts: an artifact's name could become that of the next root"
 DEFAULT_WAIT: Final = timedelta(seconds=60)
 
 
@@ -91,6 +101,8 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     for name, place in (("metadata", config.metadata), ("artifacts", config.artifacts)):
         if place and meets_private(place, directory, state=config.state):
             raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {_PRIVATE}")
+    if meets_artifacts(config.metadata, config.artifacts, directory):
+        raise InvalidConfig(str(directory / FILE_NAME), f"artifacts: {_AMONG}")
     ports = _ports(config, _open_state(config, session), session)
     try:
         return Repository(ports)
@@ -168,6 +180,8 @@ def _refuse_unusable_places(plan: Plan, directory: Path) -> None:
             raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
         if place and meets_private(place, directory, state="state.db"):
             raise InvalidPlan(f"[repository] {where}", _PRIVATE)
+    if meets_artifacts(plan.metadata, plan.artifacts, directory):
+        raise InvalidPlan("[repository] artifacts", _AMONG)
 
 
 def _refuse_unsafe_places(plan: Plan, directory: Path) -> Sequence[Path]:

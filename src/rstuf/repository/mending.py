@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from rstuf.errors import InvalidMetadata, StateDamaged
+from rstuf.errors import ForeignMetadata, InvalidMetadata, StateDamaged
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
-from rstuf.model.names import ROOT
+from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import step
 from rstuf.repository.authority import delegator_bytes, is_recorded_file, load_authority, signed_enough
@@ -24,17 +24,23 @@ from rstuf.repository.visible import found, holds
 
 # What can be rendered again from the state.
 RENDERED: Final = (RoleKind.BIN, RoleKind.SNAPSHOT)
-_DELEGATORS: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
+DELEGATORS: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A file whose bytes the state has, and who must have signed it: of a root, the keys before it and its own."""
+    """A file whose bytes the state has, and who must have signed it.
+
+    Attributes:
+        signers: of a root, the keys before it and its own; else its delegator's.
+        by_people: whether other keys than the online key sign it.
+    """
 
     name: str
     kind: str
     data: bytes
     signers: tuple[RoleKeys, ...]
+    by_people: bool
 
     def on(self, metadata: MetadataStorage) -> bytes | None:
         """What the storage has under its name."""
@@ -56,6 +62,24 @@ class Recorded:
         known = self._known
         more = set(opened.signatures) - set(known.signatures)
         return bool(more) and opened.payload == known.payload and self._convinces(opened)
+
+    def refuse_other_on(self, metadata: MetadataStorage) -> None:
+        """Refuse to put back what would take something else away that people have signed.
+
+        What the online key alone has signed anybody who has it could have signed: that is damage.
+
+        Raises:
+            ForeignMetadata: something else is under its name, rightly signed.
+        """
+        there = self.on(metadata)
+        if there is None or there == self.data or not self.by_people:
+            return
+        try:
+            opened = open_envelope(there, name=self.name, kind=self.kind)
+        except InvalidMetadata:
+            return
+        if opened.payload != self._known.payload and self._convinces(opened):
+            raise ForeignMetadata(self.name)
 
     def is_rightly_signed(self) -> bool:
         """Whether what is recorded would convince clients."""
@@ -81,16 +105,18 @@ def recorded_files(reader: StateReader, metadata: MetadataStorage) -> Iterator[R
             continue
         name = versioned(ROOT, version)
         own = root_roles(open_envelope(root.data, name=name, kind="root"))[ROOT]
-        yield Recorded(name, "root", root.data, (own,) if before is None else (before, own))
+        signers = (own,) if before is None else (before, own)
+        yield Recorded(name, "root", root.data, signers, by_people=True)
         before = own
     delegators = _delegators(reader)
     if delegators:
         authority = load_authority(reader, metadata)
+        online = authority.top_level[TIMESTAMP].keyids
         for role in delegators:
-            signers = authority.role_keys(role.name, role.kind)
-            data = delegator_bytes(role, reader, metadata, keys=signers)
+            keys = authority.role_keys(role.name, role.kind)
+            data = delegator_bytes(role, reader, metadata, keys=keys)
             if data is not None:
-                yield Recorded(_name(role), "targets", data, (signers,))
+                yield Recorded(_name(role), "targets", data, (keys,), by_people=keys.keyids != online)
 
 
 def check_recorded(ports: Ports, reader: StateReader) -> None:
@@ -157,6 +183,7 @@ def restore(ports: Ports, file: Recorded) -> None:
     """Put one file back; see `put_back`."""
     if not file.is_rightly_signed():
         raise StateDamaged(f"record of {file.name}", "it is not rightly signed, and was not put back")
+    file.refuse_other_on(ports.metadata)
     ports.metadata.restore(file.name, file.data)
 
 
@@ -173,7 +200,7 @@ def lost_roles(ports: Ports, reader: StateReader, *, kinds: Collection[RoleKind]
 
 
 def _delegators(reader: StateReader) -> list[RoleState]:
-    return [role for kind in _DELEGATORS for role in reader.roles(kind=kind) if role.visible]
+    return [role for kind in DELEGATORS for role in reader.roles(kind=kind) if role.visible]
 
 
 def _name(role: RoleState) -> str:

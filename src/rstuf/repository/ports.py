@@ -101,7 +101,9 @@ def _newest_evidence(reader: StateReader) -> datetime:
     noted = reader.settings().newest_evidence
     roles = [role for kind in _TOP for role in reader.roles(kind=kind)]
     signed = [role.signed_at for role in roles if role.signed_at is not None and _can_be(role)]
-    return max(signed, default=noted)
+    # Of a publication that was given up after clients could see it too.
+    shown = [publication.begun for publication in reader.publications() if publication.timestamp is not None]
+    return max([*signed, *shown], default=noted)
 
 
 def _can_be(role: RoleState) -> bool:

@@ -19,7 +19,7 @@ from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
-from rstuf.repository.visible import check_visible
+from rstuf.repository.visible import check_visible, refuse_junk_root
 
 # A snapshot over this many bins is large: publications of such a repository are at least this far apart.
 _MANY_BINS: Final = 4096
@@ -43,6 +43,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
     with ports.state.publication_lock(purpose="publish"):
         recovery = recover(ports)
         check_visible(ports)
+        refuse_junk_root(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
         if spacing is Spacing.GROUPED:
@@ -50,7 +51,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         with ports.state.read() as reader:
             parts = changed_parts(reader)
             visible = reader.role(TIMESTAMP).visible
-            if parts:
+            if parts or recovery is Recovery.COMPLETED:
                 parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
         if not parts:
             completed = recovery is Recovery.COMPLETED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -22,7 +23,7 @@ from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
-from rstuf.model.roles import FileFacts
+from rstuf.model.roles import FileFacts, RoleKind
 from rstuf.repository.authority import current_root, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
@@ -30,6 +31,7 @@ from rstuf.repository.ports import Ports
 TIMESTAMP_FILE: Final = "timestamp.json"
 # How many versions ahead a file is looked for that this state does not know of: versions may have gaps.
 _FAR: Final = 16
+_CARRIED: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
 _LIMITS: Final = {
     ROOT: limits.ROOT_BYTES,
     SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
@@ -61,14 +63,15 @@ def visible_version(ports: Ports, reader: StateReader) -> int:
     What is not signed by the root's timestamp keys is damage, not a version: anybody can write a number.
     """
     keys = root_roles(current_root(reader))[TIMESTAMP]
-    return _accepted(ports, TIMESTAMP_FILE, kind=TIMESTAMP, keys=keys, limit=limits.TIMESTAMP_BYTES)
+    data = found(ports.metadata, TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES)
+    return _accepted(data, TIMESTAMP_FILE, kind=TIMESTAMP, keys=keys)
 
 
 def refuse_older_state(ports: Ports) -> None:
     """Refuse to act where clients see more than this state knows of. Needs no lock.
 
     A publication may end between the look at the state and that at the storage. It took its versions before any file
-    of it had a name: so a version that was found is asked for once more, in a state that is looked at after it.
+    of it had a name: so what was found is asked for once more, in a state that is looked at after it.
 
     Raises:
         StateBehind: this state is an old copy.
@@ -77,9 +80,9 @@ def refuse_older_state(ports: Ports) -> None:
     if newer is None:
         return
     with ports.state.read() as reader:
-        known = current_root(reader).version if newer.role == ROOT else reader.role(RoleName(newer.role)).version
-    if newer.visible > known:
-        raise newer
+        known = _known_of(reader, newer)
+    if known is not None:
+        raise StateBehind(newer.role, visible=newer.version, known=known)
 
 
 def refuse_to_accept(ports: Ports) -> None:
@@ -141,10 +144,42 @@ def check_visible(ports: Ports) -> None:
         )
 
 
+def refuse_junk_root(ports: Ports) -> None:
+    """Refuse to call anything published while no client can get past what is under the next root's name.
+
+    Raises:
+        InvalidMetadata: something is there that is no root of this repository.
+    """
+    with ports.state.read() as reader:
+        name = versioned(ROOT, current_root(reader).version + 1)
+    if is_taken(ports.metadata, name):
+        raise InvalidMetadata(
+            name,
+            "every client takes it for the next root, and stops there: it is none",
+            hint=f"move {name} away from the served metadata, then run this again",
+        )
+
+
+def is_taken(metadata: MetadataStorage, name: str) -> bool:
+    """Whether anything at all is under a name, readable or not.
+
+    Raises:
+        StorageError: the storage fails.
+    """
+    try:
+        metadata.read(name, limit=0)
+    except FileMissing:
+        return False
+    except (FileTooLarge, NotAFile):
+        return True
+    return True
+
+
 def visible_listing(ports: Ports, reader: StateReader) -> Listing:
     """What the visible snapshot lists: the file's own bytes where it is what was published, else what the state says.
 
-    Both say the same, and reading a file is sooner done than reading every role.
+    Both say the same, and reading a file is sooner done than reading every role; but for roles that were carried over
+    from a publication that was given up: clients may have seen these, so nothing is listed below them.
     """
     snapshot = reader.role(SNAPSHOT)
     if snapshot.visible and snapshot.file is not None:
@@ -152,7 +187,8 @@ def visible_listing(ports: Ports, reader: StateReader) -> Listing:
         if data is not None and sha256(data).hexdigest() == snapshot.file.sha256:
             listing = Listing.in_file(data)
             if listing is not None:
-                return listing
+                carried = (role for kind in _CARRIED for role in reader.roles(kind=kind))
+                return listing.with_versions({role.name: role.visible for role in carried if role.visible})
     return Listing.of(reader.snapshot_entries())
 
 
@@ -179,17 +215,43 @@ def refuse_foreign_storage(ports: Ports) -> None:
                 raise ForeignMetadata(name)
 
 
-def _find_newer(ports: Ports) -> StateBehind | None:
-    """The first file that is rightly signed, and newer than what a view of the state knows."""
+@dataclass(frozen=True, slots=True)
+class _Newer:
+    """A file that is rightly signed and newer than what a view of the state knew."""
+
+    role: RoleName
+    version: int
+    data: bytes
+
+
+def _find_newer(ports: Ports) -> _Newer | None:
     with ports.state.read() as reader:
-        timestamp, snapshot, root = reader.role(TIMESTAMP), reader.role(SNAPSHOT), current_root(reader)
-    keys = root_roles(root)
-    known = {TIMESTAMP: timestamp.version, ROOT: root.version, SNAPSHOT: snapshot.version}
-    for role, name in _newer_names(known):
-        version = _accepted(ports, name, kind=role, keys=keys[role], limit=_LIMITS[role], above=known[role])
-        if version:
-            return StateBehind(role, visible=version, known=known[role])
+        root, snapshot, timestamp = current_root(reader), reader.role(SNAPSHOT), reader.role(TIMESTAMP)
+        keys = root_roles(root)
+        # What was taken for a timestamp and never became visible, another may have published.
+        known = {TIMESTAMP: timestamp.visible, ROOT: root.version, SNAPSHOT: snapshot.version}
+        for role, name in _newer_names(known):
+            data = found(ports.metadata, name, limit=_LIMITS[role])
+            version = _accepted(data, name, kind=role, keys=keys[role], above=known[role])
+            if data is not None and version:
+                newer = _Newer(role, version, data)
+                if _known_of(reader, newer) is not None:
+                    return newer
     return None
+
+
+def _known_of(reader: StateReader, newer: _Newer) -> int | None:
+    """The version that the state knows of a role, where `newer` is above it; None where it is one of ours."""
+    if newer.role == ROOT:
+        known = current_root(reader).version
+        return known if newer.version > known else None
+    role = reader.role(newer.role)
+    if newer.role != TIMESTAMP:
+        return role.version if newer.version > role.version else None
+    ours = reader.publication_of_timestamp(newer.version)
+    if newer.version <= role.visible or (ours is not None and ours.timestamp == newer.data):
+        return None
+    return role.visible
 
 
 def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]]:
@@ -200,9 +262,8 @@ def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]
             yield role, versioned(role, version)
 
 
-def _accepted(ports: Ports, name: str, *, kind: str, keys: RoleKeys, limit: int, above: int = 0) -> int:
+def _accepted(data: bytes | None, name: str, *, kind: str, keys: RoleKeys, above: int = 0) -> int:
     """The version of a file that is signed as it must be; 0 where there is none above `above`."""
-    data = found(ports.metadata, name, limit=limit)
     if data is None:
         return 0
     try:

@@ -180,6 +180,11 @@ class SqliteReader:
         sql = f"{rows.PUBLICATION_ROLE} WHERE part.publication = ? ORDER BY part.role"
         return self._stream(rows.publication_role, sql, (publication,))
 
+    def first_expiry(self, publication: int) -> datetime | None:
+        sql = "SELECT min(expires) FROM publication_role WHERE publication = ?"
+        found = self._connection.execute(sql, (publication,)).fetchone()[0]
+        return None if found is None else from_seconds(found)
+
     def totals(self) -> Totals:
         execute = self._connection.execute
         artifacts = execute("SELECT coalesce(sum(artifacts), 0) FROM role").fetchone()[0]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, storage_error
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
+from rstuf.state.beside import refuse_mixture
 from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, has_side_files, translated
 from rstuf.state.locks import FileLock, OnWait
 from rstuf.state.readers import Readers
@@ -150,6 +151,7 @@ class SqliteStateStore:
         if not has_side_files(self._path):
             return
         with suppress(RstufError, sqlite3.Error), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
+            refuse_mixture(self._path)
             connect_writer(self._path).close()
 
     def _begin(self) -> sqlite3.Connection:
@@ -180,6 +182,7 @@ class SqliteStateStore:
             # Another file has this name now: a backup was put in its place.
             self._drop_writer()
         if self._writer is None:
+            refuse_mixture(self._path)
             self._writer = connect_writer(self._path)
             self._writer_file = there
         return self._writer

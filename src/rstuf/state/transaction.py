@@ -170,8 +170,9 @@ class SqliteTransaction(SqliteReader):
     def settle_publication(self, publication: int, *, committed: datetime) -> None:
         publications.settle(self._connection, publication, committed=committed)
 
-    def abandon_publication(self, publication: int) -> None:
-        publications.abandon(self._connection, publication)
+    def abandon_publication(self, publication: int, *, carried: Iterable[int] = ()) -> None:
+        with all_or_nothing(self._connection):
+            publications.abandon(self._connection, publication, carried=carried)
 
     def force_roles(self, roles: Iterable[int]) -> None:
         ids = [(role,) for role in roles]

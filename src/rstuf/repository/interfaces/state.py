@@ -162,6 +162,9 @@ class StateReader(Protocol):
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
 
+    def first_expiry(self, publication: int) -> datetime | None:
+        """When the first of the files that a publication brings expires; None before they were signed."""
+
     def newest_number(self) -> int:
         """The number of the newest change; 0 before the first."""
 
@@ -264,8 +267,12 @@ class StateTransaction(StateReader, Protocol):
         Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number.
         """
 
-    def abandon_publication(self, publication: int) -> None:
-        """Turn `STAGED` into `ABANDONED`: its versions are burnt. From `COMMITTING`, its roles are forced too."""
+    def abandon_publication(self, publication: int, *, carried: Iterable[int] = ()) -> None:
+        """Turn `STAGED` into `ABANDONED`: its versions are burnt.
+
+        From `COMMITTING` clients may have seen it: roles in `carried` (by id) are settled as it brought them, since
+        their files are good; all others are forced, and remember up to which change they were shown.
+        """
 
     def force_roles(self, roles: Iterable[int]) -> None:
         """Mark roles (by id) so that the next publication brings new versions of them."""
