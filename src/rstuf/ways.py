@@ -2,7 +2,8 @@
 
 Whoever can rename what is in one of these directories decides what is found at the end. So each of them must belong to
 whoever runs rstuf, or to root, and nobody else may write there; but for directories like `/tmp`, where the sticky bit
-leaves each entry to its owner, if the entry on the way is theirs.
+leaves each entry to its owner, if the entry on the way is theirs. Root may work in another user's directory: a build
+job does so that runs in a container, on a checkout of whoever started it.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def is_ours(found: os.stat_result) -> bool:
 
 def stranger_on(step: Step) -> tuple[Path, int] | None:
     """What somebody else owns who could so change what has the step's name, and the uid; None where nobody does."""
-    if not is_ours(step.about):
+    if not is_ours(step.about) and not _is_root():
         return step.directory, step.about.st_uid
     if step.found is not None and step.about.st_mode & stat.S_ISVTX and not is_ours(step.found):
         return step.directory / step.name, step.found.st_uid
@@ -107,7 +108,16 @@ def is_open_to_others(step: Step) -> bool:
     mode = step.about.st_mode
     if os.name != "posix" or not mode & _WRITABLE or mode & stat.S_ISVTX:
         return False
-    return bool(mode & stat.S_IWOTH) or not _is_own_group(step.about)
+    return bool(mode & stat.S_IWOTH) or not (_is_own_group(step.about) or _is_lent_to_root(step.about))
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _is_lent_to_root(found: os.stat_result) -> bool:
+    """Whether root is in a directory of another user, whose group is no more a stranger there than its owner is."""
+    return _is_root() and found.st_uid != 0
 
 
 def _is_own_group(found: os.stat_result) -> bool:

@@ -67,13 +67,31 @@ def test_in_a_shared_directory_what_is_above_must_be_ours(cli: Cli, filled: Path
 
 @root_only
 @pytest.mark.parametrize("mode", [0o755, 0o1777], ids="{:o}".format)
-def test_a_workspace_below_another_users_directory_is_refused(mode: int, cli: Cli, filled: Path, shelf: Path) -> None:
+def test_a_workspace_below_another_users_directory_is_refused(
+    mode: int, cli: Cli, filled: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The owner of a directory can always rename what is in it, whatever its permissions are now."""
+    filled.rename(shelf / "acme")
+    for directory, _, files in os.walk(shelf / "acme"):
+        for name in (".", *files):
+            os.chown(Path(directory) / name, 999, 999)
+    os.chown(shelf, 12345, 12345)
+    shelf.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 999)
+    done = refused(cli, shelf / "acme", shelf, "it belongs to another user (uid 12345)")
+    assert "hint:  keep it where every directory above it is yours or root's" in done.err
+
+
+@root_only
+@pytest.mark.parametrize("mode", [0o755, 0o775], ids="{:o}".format)
+def test_root_may_work_in_the_directory_of_whom_it_works_for(mode: int, cli: Cli, filled: Path, shelf: Path) -> None:
+    """A container's root on a checkout that is mounted there; what everybody can write to is refused all the same."""
     filled.rename(shelf / "acme")
     os.chown(shelf, 12345, 12345)
     shelf.chmod(mode)
-    done = refused(cli, shelf / "acme", shelf, "it belongs to another user (uid 12345)")
-    assert "hint:  keep it where every directory above it is yours or root's" in done.err
+    assert cli("--repo", shelf / "acme", "status").code == 0
+    shelf.chmod(0o777)
+    refused(cli, shelf / "acme", shelf, "everybody can write to it")
 
 
 @root_only
