@@ -100,7 +100,7 @@ def _exits() -> str:
         ExitCode.WAITING: "a role is due, and the keys that may sign it are not at hand",
         ExitCode.LOCKED: "another process holds a lock and kept it for longer than `--wait`",
         ExitCode.STORAGE: "the state, a disk or the network failed",
-        ExitCode.DUE: "`status --check` alone: a role is within its renewal period",
+        ExitCode.DUE: "`status --check` alone: a role is within its renewal period, or the online key cannot sign",
         ExitCode.OVERDUE: "`status --check` alone: a role has expired",
         ExitCode.INTERRUPTED: "Ctrl-C",
     }

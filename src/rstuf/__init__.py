@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from rstuf.repository.ports import ClockTrust as ClockTrust
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
+    from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import Health as Health
+    from rstuf.repository.reports import KeyStatus as KeyStatus
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
     from rstuf.repository.reports import PublicationReport as PublicationReport
@@ -57,11 +59,13 @@ _HOMES = {
     "AuditEntry": "rstuf.model.audit",
     "CeremonyReport": "rstuf.repository.ceremony",
     "ClientVerdict": "rstuf.storage.stock_client",
+    "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
     "Health": "rstuf.repository.reports",
     "KeyEntry": "rstuf.model.keys",
+    "KeyStatus": "rstuf.repository.reports",
     "ListedArtifact": "rstuf.model.artifacts",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",

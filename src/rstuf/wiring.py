@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
+    from rstuf.signing.source import KeyFileSource
     from rstuf.storage.stock_client import ClientVerdict
 
 # Files fetched at once from a web server.
@@ -268,9 +269,15 @@ class _Signers:
     secrets: Secrets
 
     def open(self, entry: KeyEntry) -> RoleSigner:
+        return self._source().open(entry)
+
+    def look(self, entry: KeyEntry) -> None:
+        self._source().look(entry)
+
+    def _source(self) -> KeyFileSource:
         from rstuf.signing.source import KeyFileSource
 
-        return KeyFileSource(self.directory, self.secrets, inputs=self.directory).open(entry)
+        return KeyFileSource(self.directory, self.secrets, inputs=self.directory)
 
 
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:

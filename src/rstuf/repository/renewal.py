@@ -71,11 +71,12 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         with ports.state.read() as reader:
             lost = lost_roles(ports, reader, kinds=kinds)
             due = _find_due(ports, reader, force, lost)
+            behind = ports.clock_behind(reader)
             visible = reader.role(TIMESTAMP).visible
         root_version, publication = _bring_out(ports, due)
         if publication is None:
             publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
-        publication = replace(publication, recovery=recovery, restored=restored)
+        publication = replace(publication, recovery=recovery, restored=restored, clock_behind=behind)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from rstuf.errors import CeremonyUnfinished, StorageError
+from rstuf.errors import CeremonyUnfinished, SignerUnavailable, StorageError, UnsafeDirectory
 from rstuf.metadata import limits, render
 from rstuf.metadata.views import RoleKeys, read_signatures
+from rstuf.model.keys import KeyEntry
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import load_authority
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Health, RoleStatus, Status
+from rstuf.repository.reports import Health, KeyStatus, RoleStatus, Status
 from rstuf.repository.visible import TIMESTAMP_FILE, newer_than_known
 
 _LIMITS = {
@@ -26,21 +30,55 @@ _LIMITS = {
 }
 
 
+# Publications come and go; what looks wrong while they do is looked at again.
+_LOOKS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What changes in the state with every step that clients can see."""
+
+    visible: int
+    unfinished: tuple[int, PublicationPhase] | None
+
+
 def look(ports: Ports) -> Status:
-    """The repository's status. Reads the state and the four top-level files; waits for nobody, changes nothing.
+    """The repository's status. Reads the state, the four top-level files and the files of keys.
+
+    Waits for nobody, changes nothing.
 
     Raises:
         CeremonyUnfinished: its ceremony was interrupted.
         StateDamaged: the recorded root or targets metadata is not what was published.
     """
-    now = ports.clock.now()
+    looks = _LOOKS
+    while True:
+        looks -= 1
+        seen, mark = _look(ports)
+        if looks == 0 or (seen.health is not Health.DAMAGED and not seen.interrupted):
+            return seen
+        with ports.state.read() as reader:
+            if mark == _mark(reader):
+                return seen
+
+
+def _mark(reader: StateReader) -> _Mark:
+    publication = reader.unfinished_publication()
+    return _Mark(reader.role(TIMESTAMP).visible, None if publication is None else (publication.id, publication.phase))
+
+
+def _look(ports: Ports) -> tuple[Status, _Mark]:
     with ports.state.read() as reader:
         settings = reader.settings()
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
+        behind = ports.clock_behind(reader)
+        # A clock that went back makes nothing young again.
+        now = ports.clock.now() if behind is None else behind.newest
         authority = load_authority(reader)
+        unfinished = reader.unfinished_publication()
         roles = [
-            _one(ports, reader.role(name), authority.top_level[name], now=now)
+            _one(ports, reader.role(name), authority.top_level[name], unfinished, now=now)
             for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
         ]
         if any(not file.is_on(ports.metadata) for file in recorded_files(reader) if file.kind == ROOT):
@@ -50,31 +88,50 @@ def look(ports: Ports) -> Status:
         if bins and authority.bins is not None:
             roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, now=now))
         totals, last = reader.totals(), reader.last_publication()
-        known: dict[str, str] = {entry.keyid: entry.name for entry in reader.keys()}
-        interrupted = reader.unfinished_publication() is not None
-        timestamp = reader.role(TIMESTAMP).visible
-    return Status(
+        online = authority.top_level[TIMESTAMP].keyids
+        keys = tuple(_key(ports, entry, online=entry.keyid in online) for entry in reader.keys())
+        mark = _mark(reader)
+    publishing = ports.state.publisher() if unfinished is not None else None
+    seen = Status(
         repository=settings.name,
         health=max((role.health for role in roles), key=list(Health).index),
         now=now,
         artifacts=totals.artifacts,
         bins=len(bins),
         roles=tuple(roles),
-        key_names=known,
+        keys=keys,
         pending_roles=totals.pending_roles,
-        interrupted=interrupted,
+        interrupted=unfinished is not None and publishing is None,
         last_published=last.committed if last is not None else None,
-        timestamp_version=timestamp,
+        timestamp_version=mark.visible,
+        publishing=publishing,
+        clock_behind=behind,
         old_copy=newer_than_known(ports),
     )
+    return seen, mark
 
 
-def _one(ports: Ports, role: RoleState, keys: RoleKeys, *, now: datetime) -> RoleStatus:
+def _key(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
+    known = KeyStatus(entry.name, entry.keyid, entry.signer, online)
+    if entry.signer is None:
+        return known
+    try:
+        ports.signers.look(entry)
+    except UnsafeDirectory as error:
+        return replace(known, fault=error.message, mend=error.hint)
+    except (SignerUnavailable, StorageError) as error:
+        return replace(known, fault=getattr(error, "reason", error.message))
+    return known
+
+
+def _one(ports: Ports, role: RoleState, keys: RoleKeys, unfinished: Publication | None, *, now: datetime) -> RoleStatus:
     name = TIMESTAMP_FILE if role.name == TIMESTAMP else render.versioned(role.name, role.visible)
     try:
         data = ports.metadata.read(name, limit=_LIMITS[role.name])
         signed_by = tuple(each.keyid for each in read_signatures(data))
         intact = role.file is not None and hashlib.sha256(data).hexdigest() == role.file.sha256
+        # It becomes visible before the state says so.
+        intact = intact or (role.name == TIMESTAMP and unfinished is not None and data == unfinished.timestamp)
     except (StorageError, ValueError, KeyError, TypeError):
         # A look at the rest must still be possible.
         signed_by, intact = (), False

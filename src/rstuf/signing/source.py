@@ -60,10 +60,20 @@ class KeyFileSource:
             PassphraseNeeded, WrongPassphrase: the key is encrypted and stays closed.
             UnsafeDirectory: the key is not encrypted, and others can read it.
         """
-        if entry.signer is None:
-            raise SignerUnavailable(entry.name, "its private half is not here")
-        uri = parse_uri(entry.signer, key=entry.name)
+        uri = _uri_of(entry)
         return find_opener(uri, self._openers, key=entry.name)(uri, entry, self._secrets)
+
+    def look(self, entry: KeyEntry) -> None:
+        """Whether the key's file is there, readable, private and not another key's, where it says whose it is.
+
+        Raises:
+            SignerUnavailable, UnsafeDirectory: `open` would say so too.
+            StorageError: the disk fails.
+        """
+        uri = _uri_of(entry)
+        find_opener(uri, self._openers, key=entry.name)
+        if uri.scheme == FILE_SCHEME:
+            self._find(uri, entry)
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
         """A new key pair for the file that `uri` names. Nothing is written before `NewKey.save`.
@@ -127,14 +137,25 @@ class KeyFileSource:
         private = self._opened.pop(path, None)
         try:
             if private is None:
-                container = read_private(path)
-                # The public half is compared before anybody is asked for a passphrase, where the file tells it.
-                _compare(entry, container.public, path)
-                private = _open_container(container, entry.name, secrets)
+                private = _open_container(self._find(uri, entry), entry.name, secrets)
             _compare(entry, public_key(private.public_key(), where=str(path)), path)
         except InvalidKey as error:
             raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
         return _signer(entry, private)
+
+    def _find(self, uri: SignerUri, entry: KeyEntry) -> Container:
+        """The key, still closed. Its public half is compared before anybody is asked for a passphrase, where it can be.
+
+        Raises:
+            SignerUnavailable, UnsafeDirectory: it is not there, cannot be used, or is another key.
+        """
+        path = file_path(uri, base=self._workspace, key=entry.name)
+        try:
+            container = read_private(path)
+            _compare(entry, container.public, path)
+        except InvalidKey as error:
+            raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
+        return container
 
     def _place(self, name: str, uri: str) -> Path:
         try:
@@ -226,6 +247,12 @@ def _open_container(container: Container, name: str, secrets: Secrets) -> Privat
             if not secrets.may_try_again(name):
                 raise
     return container.open(None, key=name)
+
+
+def _uri_of(entry: KeyEntry) -> SignerUri:
+    if entry.signer is None:
+        raise SignerUnavailable(entry.name, "its private half is not here")
+    return parse_uri(entry.signer, key=entry.name)
 
 
 def _compare(entry: KeyEntry, found: PublicKey | None, path: Path) -> None:

@@ -114,6 +114,10 @@ class SqliteStateStore:
         with self._publish_lock.hold(wait=self._wait, purpose=purpose), self._marked("publication"):
             yield
 
+    def publisher(self) -> str | None:
+        """See `StateStore.publisher`."""
+        return self._publish_lock.held_by()
+
     @contextmanager
     def spool(self) -> Iterator[RowSpool]:
         """See `StateStore.spool`."""
