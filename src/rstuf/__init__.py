@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport as VerifyReport
     from rstuf.repository.repository import Repository as Repository
     from rstuf.repository.verify import Depth as Depth
+    from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
     from rstuf.wiring import Search as Search
@@ -86,6 +87,7 @@ _HOMES = {
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
     "format_duration": "rstuf.model.durations",
+    "keys_named_in": "rstuf.signing.secrets",
     "load_secrets": "rstuf.signing.secrets",
     "make_repository": "rstuf.wiring",
     "open_repository": "rstuf.wiring",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -127,7 +127,35 @@ class Run:
         """
         named = bool(self.options.repo or os.environ.get("RSTUF_REPO"))
         search = rstuf.Search.HERE if named else rstuf.Search.UPWARDS
-        return rstuf.open_repository(self.directory, self.session(), search=search)
+        repository = rstuf.open_repository(self.directory, self.session(), search=search)
+        try:
+            self.refuse_unknown_keys(lambda: [key.name for key in repository.keys()])
+        except BaseException:
+            repository.close()
+            raise
+        return repository
+
+    def refuse_unknown_keys(self, known: Callable[[], Iterable[str]]) -> None:
+        """That every passphrase which was given for a key by name is for one of those that are known.
+
+        Raises:
+            UsageFault: one is not: it would be passed over in silence.
+        """
+        named = rstuf.keys_named_in([*self.options.passphrase_file, *self.options.passphrase_fd])
+        if not named:
+            return
+        keys = list(known())
+        for name in named:
+            if name.casefold() not in {key.casefold() for key in keys}:
+                from rstuf.errors import nearest, shorten
+                from rstuf_cli.failures import UsageFault
+
+                meant = nearest(name, keys)
+                hint = f"did you mean {meant}? " if meant is not None else ""
+                hint += f"the keys: {', '.join(keys)}"
+                if name in rstuf.keys_named_in(self.options.passphrase_file):
+                    hint += f"; a file with = in its name is written ./{shorten(name)}=..."
+                raise UsageFault(f"a passphrase is given for {shorten(name)!r}, and no key has that name", hint=hint)
 
     def keeps(self, what: str, **data: Any) -> None:
         """From here on, a failure tells that `what` stays done; `data` joins the error document."""

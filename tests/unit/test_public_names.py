@@ -45,6 +45,7 @@ PUBLIC = {
     "find_files",
     "find_listed_files",
     "format_duration",
+    "keys_named_in",
     "load_secrets",
     "make_repository",
     "open_repository",

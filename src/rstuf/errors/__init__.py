@@ -6,7 +6,7 @@ Text that came from outside stands in the data as it came: whoever shows a messa
 """
 
 from rstuf.errors.artifacts import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin
-from rstuf.errors.base import Interrupted, RstufError, every_error, shorten
+from rstuf.errors.base import Interrupted, RstufError, every_error, nearest, shorten
 from rstuf.errors.input import (
     InvalidArtifact,
     InvalidConfig,
@@ -93,5 +93,6 @@ __all__ = [
     "WorkspaceNotFound",
     "WrongPassphrase",
     "every_error",
+    "nearest",
     "shorten",
 ]

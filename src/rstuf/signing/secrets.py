@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rstuf.errors import InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
@@ -123,6 +123,11 @@ def load_secrets(files: Sequence[str], fds: Sequence[str], person: Secrets | Non
             given[name.casefold()] = passphrase
     fixed = FixedSecrets(default, given)
     return fixed if person is None else AskingSecrets(fixed, person)
+
+
+def keys_named_in(options: Iterable[str]) -> list[str]:
+    """The names of keys in values of `--passphrase-file` and `--passphrase-fd`, as they are written there."""
+    return [name for name, _ in map(_split, options) if name is not None]
 
 
 def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:

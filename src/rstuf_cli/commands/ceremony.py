@@ -43,6 +43,7 @@ def ceremony(
     """
     run = run_of(ctx)
     read = rstuf.read_plan_file(plan)
+    run.refuse_unknown_keys(lambda: read.keys)
     if dry_run:
         run.console.document({"dry_run": True, **_plan_document(read, run.directory)})
         _show_plan(run.console, read, run.directory)
