@@ -205,7 +205,7 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
     for document in documents[heading]:
         assert required <= document.keys() <= documented.keys(), document
         seen |= document.keys()
-    # Interruptions, lost files, wrong clocks, and what only other errors know do not happen here; a renewal has no dry run.
+    # Interruptions, lost files, a wrong clock, and what other errors know do not happen here; a renewal has no dry run.
     elsewhere = {
         "recovery",
         "restored",

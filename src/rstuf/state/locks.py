@@ -29,10 +29,37 @@ _PATIENCE: Final = 1.0
 _HOLDER_BYTES: Final = 1024
 # `held_by` shares a lock for a moment: who would not wait at all waits that long.
 _GLANCE: Final = 0.005
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _BUSY: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
 OnWait = Callable[[str, str | None], None]
+
+
+WRITE_LOCK: Final = "write.lock"
+PUBLISH_LOCK: Final = "publish.lock"
+
+
+def keep_out(path: Path) -> int | None:
+    """A descriptor that keeps everybody from taking the lock at `path` until it is closed; None where nobody can here.
+
+    Whoever else calls this is let in, too. Never waits.
+
+    Raises:
+        OSError: somebody holds the lock, or it cannot be told.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno in _NOT_OURS:
+            return None
+        raise
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class FileLock:
