@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
+    from rstuf.wiring import Rehearsal as Rehearsal
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from rstuf.wiring import make_repository as make_repository
     from rstuf.wiring import open_repository as open_repository
     from rstuf.wiring import read_plan_file as read_plan_file
+    from rstuf.wiring import rehearse_ceremony as rehearse_ceremony
     from rstuf.wiring import try_stock_client as try_stock_client
     from rstuf.wiring import verify_published as verify_published
 
@@ -75,6 +77,7 @@ _HOMES = {
     "Reason": "rstuf.repository.reports",
     "RecordFormat": "rstuf.repository.records",
     "Recovery": "rstuf.repository.reports",
+    "Rehearsal": "rstuf.wiring",
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
     "RoleChange": "rstuf.repository.reports",
@@ -93,6 +96,7 @@ _HOMES = {
     "open_repository": "rstuf.wiring",
     "parse_duration": "rstuf.model.durations",
     "read_plan_file": "rstuf.wiring",
+    "rehearse_ceremony": "rstuf.wiring",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",

@@ -98,13 +98,26 @@ class Run:
         Raises:
             InvalidInput, UnsafeDirectory: a passphrase cannot be read from where it should be.
         """
-        from rstuf_cli.prompts import Passphrases, WarnsOfWeak, person_is_there
+        from rstuf_cli.prompts import Passphrases, person_is_there
+
+        if person_is_there():
+            self._asked = self._asked or Passphrases(self.console)
+        return self._session_with(self._asked)
+
+    def session_that_asks_nobody(self) -> rstuf.Session:
+        """The same, with no other passphrases than those that were given.
+
+        Raises:
+            InvalidInput, UnsafeDirectory: as `session` says.
+        """
+        return self._session_with(None)
+
+    def _session_with(self, person: Passphrases | None) -> rstuf.Session:
+        from rstuf_cli.prompts import WarnsOfWeak
 
         options = self.options
         _keep_no_core()
-        if person_is_there():
-            self._asked = self._asked or Passphrases(self.console)
-        secrets = rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, self._asked)
+        secrets = rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, person)
         return rstuf.Session(
             purpose=self.purpose,
             actor=actor(),

@@ -123,6 +123,17 @@ class KeyFileSource:
         self._opened[path] = private
         return key
 
+    def public_of_made(self, name: str, uri: str) -> PublicKey | None:
+        """The public half of a key that `generate` made before, without opening it; None where there is none.
+
+        Raises:
+            InvalidKey, UnsafeDirectory: what is there cannot be used, or does not tell it.
+        """
+        path = self._place(name, uri)
+        if not is_taken(path):
+            return None
+        return read_private(path).public or self.read_public(str(public_path(path)))
+
     def read_public(self, location: str) -> PublicKey:
         """The public key in a file, absolute or under the `inputs` directory.
 
