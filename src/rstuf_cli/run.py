@@ -53,13 +53,19 @@ class Options:
 
 
 class Run:
-    """What a command is handed."""
+    """What a command is handed.
+
+    Attributes:
+        interrupted: what Ctrl-C leaves of the work, in words, from now on.
+        unsigned: the same, where it is pressed instead of answering a question: keys are opened before they sign.
+        kept, kept_data: see `keeps`.
+    """
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
         self.options = Options()
         self.purpose = "rstuf"
-        self.interrupted = "nothing was changed"
+        self.interrupted, self.unsigned = "nothing was changed", "nothing was signed"
         self.kept: str | None = None
         self.kept_data: dict[str, Any] = {}
         self._clock = clock
@@ -173,6 +179,11 @@ class Run:
     def keeps(self, what: str, **data: Any) -> None:
         """From here on, a failure tells that `what` stays done; `data` joins the error document."""
         self.kept, self.kept_data = what, data
+
+    @property
+    def interruption(self) -> str:
+        """What Ctrl-C left of the work, in words."""
+        return self.unsigned if self._asked is not None and self._asked.interrupted else self.interrupted
 
     def lasted(self) -> Callable[[], float]:
         """A stopwatch, started: seconds of work since this call, without those that a person took to answer."""

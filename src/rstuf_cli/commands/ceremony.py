@@ -56,12 +56,20 @@ def ceremony(
         run.console.note(f"{goes_on}nothing was made; without --dry-run it is")
         return
     lasted = run.lasted()
-    run.interrupted = "run the same ceremony again; it goes on where it stopped"
-    session = run.session()
-    report = rstuf.make_repository(plan, run.directory, session)
+    run.interrupted = run.unsigned = "nothing was made"
+    report = _hold(run, plan)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))
+
+
+def _hold(run: Run, plan: Path) -> rstuf.CeremonyReport:
+    try:
+        return rstuf.make_repository(plan, run.directory, run.session())
+    except KeyboardInterrupt:
+        if (run.directory / "rstuf.toml").exists():
+            run.interrupted = "run the same ceremony again; it goes on where it stopped"
+        raise
 
 
 def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -> dict[str, Any]:

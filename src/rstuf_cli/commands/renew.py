@@ -40,7 +40,7 @@ def renew(
     """
     run = run_of(ctx)
     lasted = run.lasted()
-    run.interrupted = "what was signed before is kept; run it again"
+    run.interrupted = "what clients see is whole; rstuf renew does what is left"
     with run.open() as repository:
         report = repository.renew(force=force or ())
     run.progress.close()
