@@ -6,6 +6,7 @@ nothing in it can move a cursor, change a colour, hide itself or begin a line of
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import unicodedata
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ASCII_SIGNS: Final[Mapping[str, str]] = {"✓": "*", "✗": "x", "█": "#", "░": ".", "·": "-", "…": "...", "→": "->"}
+_CLOSED: Final = os.strerror(errno.EBADF).lower()
 MAX_MESSAGE: Final = 2000
 """Characters of a message that are shown; whoever chose more of them wanted no reader."""
 
@@ -60,11 +62,12 @@ class Unwritable(Exception):
 
     Attributes:
         reason: why, in the system's words.
+        closed: whether the command was started without it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, closed: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.closed = reason, closed
 
 
 class _Stream:
@@ -82,6 +85,8 @@ class _Stream:
 
         No work is broken off because its answer cannot be written: that is said at its end, by `check`.
         """
+        if self.file is None:
+            self._fault = _CLOSED
         if self.file is None or self.closed:
             return
         if not self._signs:
@@ -100,7 +105,7 @@ class _Stream:
         """
         fault, self._fault = self._fault, None
         if fault is not None:
-            raise Unwritable(fault)
+            raise Unwritable(fault, closed=self.file is None)
 
     def _guarded(self, act: Callable[[TextIO], object]) -> None:
         if self.file is None or self.closed:
