@@ -14,7 +14,7 @@ from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_do
 from rstuf.durable import How, make_directory, there, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
-    FileMissing,
+    InputMissing,
     InvalidConfig,
     InvalidInput,
     WorkspaceExists,
@@ -99,13 +99,13 @@ def read_plan_file(path: Path) -> Plan:
     """The plan in a TOML file.
 
     Raises:
-        FileMissing: there is none.
+        InputMissing: there is none.
         InvalidConfig, InvalidPlan: it cannot be read, or does not hold together.
     """
     from rstuf.repository.plan import read_plan
 
     if there(path) is None:
-        raise FileMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
+        raise InputMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
     return read_plan(read_document(path))
 
 

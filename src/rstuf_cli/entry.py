@@ -12,13 +12,14 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 _INTERRUPTED = 130
 
 
 def main() -> int:
     """Load the program and run the process's own command line; the exit code."""
-    loaded = False
+    begun = False
     try:
         import signal
 
@@ -28,18 +29,25 @@ def main() -> int:
             if listens:
                 signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
 
+        def ready() -> None:
+            nonlocal begun
+            begun = True
+            hear(signal.default_int_handler)
+
         hear(_end)
         from rstuf_cli.app import main as run
 
-        loaded = True
-        code = run(ready=lambda: hear(signal.default_int_handler))
+        code = run(ready=ready)
         # All is done and told.
         hear(signal.SIG_IGN)
     except KeyboardInterrupt:
-        if not loaded:
-            _end()
         # The program tells of its interruptions itself, but in the moment in which it ends: its document is written.
-        _write(2, "error: interrupted; what was done is kept\n")
+        stream, text = (sys.stderr, "error: interrupted; what was done is kept\n") if begun else _answer()
+        try:
+            stream.write(text)
+        except (OSError, AttributeError):
+            # Nobody hears it; the exit code tells.
+            return _INTERRUPTED
         return _INTERRUPTED
     return code
 
@@ -50,19 +58,18 @@ def wants_json(arguments: Sequence[str]) -> bool:
     return "--json" in options
 
 
-def _end(*_: object) -> None:
-    """Nothing has begun: say so, and end."""
+def _answer() -> tuple[TextIO, str]:
+    """What to say where nothing has begun, and on which stream."""
     message = "interrupted; nothing was changed"
     if wants_json(sys.argv[1:]):
-        _write(1, f'{{"error": {{"code": "interrupted", "message": "{message}"}}}}\n')
-    else:
-        _write(2, f"error: {message}\n")
-    os._exit(_INTERRUPTED)
+        return sys.stdout, f'{{"error": {{"code": "interrupted", "message": "{message}"}}}}\n'
+    return sys.stderr, f"error: {message}\n"
 
 
-def _write(descriptor: int, text: str) -> None:
+def _end(*_: object) -> None:
+    """Say that nothing has begun, and end."""
+    stream, text = _answer()
     try:
-        os.write(descriptor, text.encode())
-    except OSError:
-        # Nobody hears it; the exit code tells.
-        return
+        os.write(stream.fileno(), text.encode())
+    finally:
+        os._exit(_INTERRUPTED)

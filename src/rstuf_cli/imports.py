@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import rstuf
-from rstuf.errors import FileMissing, InvalidInput, StorageError
+from rstuf.errors import InputMissing, InvalidInput, StorageError
 from rstuf_cli.failures import UsageFault
 
 _HEAD_BYTES: Final = 4096
@@ -48,7 +48,7 @@ def take_in(
 
     Raises:
         InvalidInput: its form is not clear, or a line cannot be read; nothing was taken.
-        StorageError: it cannot be read.
+        InputMissing, StorageError: it is not there, or cannot be read.
     """
     source = "stdin" if _is_stdin(file) else str(file)
     try:
@@ -63,8 +63,8 @@ def take_in(
             # Where a listing says nothing of it, its names mean what they mean to sha256sum.
             beside = Path.cwd() if _is_stdin(file) else file.absolute().parent
             listed = rstuf.find_listed_files(stream, source=source, base=base or beside)
-    except FileNotFoundError:
-        raise FileMissing(source) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputMissing(source) from None
     except IsADirectoryError:
         raise InvalidInput(f"{source} is a directory", hint="rstuf artifact add takes directories") from None
     except OSError as error:

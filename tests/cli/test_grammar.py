@@ -210,7 +210,7 @@ def test_names_of_files_need_not_be_text(cli: Cli, made_once: Path, tmp_path: Pa
         assert cli("--repo", odd, *argv, "--json").code == 0, argv
     (tmp_path / "plan\udcff.toml").write_text(DEMO)
     assert cli("ceremony", "--plan", tmp_path / "plan\udcff.toml", "--dry-run").code == 0
-    assert cli("ceremony", "--plan", tmp_path / "none\udcff.toml").code == ExitCode.STORAGE
+    assert cli("ceremony", "--plan", tmp_path / "none\udcff.toml").code == ExitCode.REFUSED
     assert cli("status", "--repo", tmp_path / "none\udcff").code == ExitCode.REFUSED
 
 

@@ -13,6 +13,18 @@ class InvalidInput(RstufError):
     code = "invalid-input"
 
 
+class InputMissing(InvalidInput):
+    """A file that a command line, a plan or a listing names is not there. Nothing was changed."""
+
+    code = "input-missing"
+
+    def __init__(self, name: str, *, hint: str | None = None) -> None:
+        self.name = name
+        super().__init__(
+            f"cannot read {name}: it does not exist", hint=hint or "check its name; then run the same command again"
+        )
+
+
 class InvalidPath(InvalidInput):
     """A target path outside the grammar."""
 

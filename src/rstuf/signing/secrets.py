@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from rstuf.errors import InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
+from rstuf.errors import InputMissing, InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
 from rstuf.repository.interfaces import Secrets
 
 MAX_PASSPHRASE_BYTES: Final = 4096
@@ -137,6 +137,7 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
     that only its owner can read, of at most 4 KiB.
 
     Raises:
+        InputMissing: it is not there.
         InvalidInput: it cannot be read, is empty, too long, or has more than one line.
         UnsafeDirectory: group or others can read or write it.
     """
@@ -144,6 +145,8 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
     try:
         # Not to wait for the writer of a FIFO.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputMissing(where, hint="name a file that you alone can read, with one line in it") from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it has no usable name"
         hint = "name a file that you alone can read, with one line in it"

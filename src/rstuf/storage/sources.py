@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rstuf.errors import InvalidInput, InvalidPath, SourceChanged, StorageError
+from rstuf.errors import InputMissing, InvalidInput, InvalidPath, SourceChanged, StorageError
 from rstuf.model.names import TargetPath, target_path
 
 _HEAD: Final = 128
@@ -37,7 +37,7 @@ class LocalFile:
         """Its bytes; anything but a regular file is refused, and so is one that changes while it is read.
 
         Raises:
-            StorageError: it cannot be opened or read.
+            InputMissing, StorageError: it is not there any more, or cannot be read.
             SourceChanged: it is not what it was when it was opened.
         """
         # Opening a FIFO would wait for a writer; the check on the descriptor then refuses it.
@@ -87,7 +87,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
         guard: asked of every file.
 
     Raises:
-        StorageError: something cannot be read.
+        InputMissing, StorageError: something is not there, or cannot be read.
         InvalidPath: a name cannot be an artifact path.
         InvalidInput: two files would have the same artifact path, something is neither a file nor a directory, or a
             directory holds no file.
@@ -120,7 +120,7 @@ def listed_files(
     """The files below `base` that a listing names, each with the SHA-256 that the listing gives.
 
     Raises:
-        StorageError: one is not there.
+        InputMissing, StorageError: one is not there, or cannot be looked at.
     """
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
     files = []
@@ -188,5 +188,7 @@ def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
 
 def _unreadable(
     location: Path, error: OSError, *, hint: str = "name files and directories that can be read"
-) -> StorageError:
+) -> InputMissing | StorageError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return InputMissing(str(location), hint=hint)
     return StorageError("read", str(location), (error.strerror or "it cannot be read").lower(), hint=hint)
