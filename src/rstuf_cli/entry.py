@@ -35,6 +35,9 @@ def main() -> int:
             hear(signal.default_int_handler)
 
         hear(_end)
+        # An exception in the midst of its loading ends the process by a segmentation fault.
+        import orjson  # noqa: F401
+
         from rstuf_cli.app import main as run
 
         code = run(ready=ready)
