@@ -141,7 +141,13 @@ def _tell(console: Console, error: BaseException, run: Run) -> int:
     debug = console.verbosity is Verbosity.DEBUG
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
-        failure = usage_failure(error.format_message(), command=context.command_path if context is not None else None)
+        command = context.command_path if context is not None else None
+        if hasattr(error, "possibilities"):
+            from rstuf_cli.suggestions import unknown_option
+
+            failure = failure_of(unknown_option(error, command=command))
+        else:
+            failure = usage_failure(error.format_message(), command=command)
     elif isinstance(error, KeyboardInterrupt):
         failure = failure_of(Interrupted(run.interruption))
     else:

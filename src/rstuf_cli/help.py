@@ -36,7 +36,7 @@ def command_help(ctx: typer.Context, params: Sequence[Any]) -> str:
 def group_help(ctx: typer.Context, params: Sequence[Any]) -> str:
     """The help of a noun, or of the whole program: its verbs by what they are for."""
     lines = _introduction(ctx)
-    verbs = list(_verbs(ctx.command))
+    verbs = list(verbs_of(ctx.command))
     for panel in PANELS:
         rows = [(name, _first_line(verb.help)) for name, verb in verbs if verb.rich_help_panel == panel]
         lines += _section(panel, rows)
@@ -48,10 +48,11 @@ def group_help(ctx: typer.Context, params: Sequence[Any]) -> str:
     return "\n".join(lines)
 
 
-def _verbs(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
+def verbs_of(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
+    """Every verb below a noun, or below the whole program, by its words from there."""
     nouns = {name: command for name, command in group.commands.items() if hasattr(command, "commands")}
     for name, noun in nouns.items():
-        yield from _verbs(noun, f"{before}{name} ")
+        yield from verbs_of(noun, f"{before}{name} ")
     for name, command in group.commands.items():
         if name not in nouns and not command.hidden:
             yield before + name, command

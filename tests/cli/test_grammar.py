@@ -230,7 +230,7 @@ def test_answering_beforehand(cli: Cli, filled: Path) -> None:
 
 def test_a_mistyped_command_is_recognised(cli: Cli) -> None:
     """A near miss names what was meant."""
-    assert "Did you mean 'status'?" in cli("staus").err
+    assert "did you mean rstuf status?" in cli("staus").err
 
 
 def test_no_option_takes_a_secret() -> None:
