@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,19 @@ from rstuf.permissions import find_loose, parts_of, place_of
 
 if TYPE_CHECKING:
     from rstuf.repository.plan import Plan
+
+
+@contextmanager
+def faults_of(plan_file: Path) -> Iterator[None]:
+    """Let whatever is wrong with the plan name the file that it is in.
+
+    Raises:
+        InvalidPlan: the block did, without one.
+    """
+    try:
+        yield
+    except InvalidPlan as error:
+        raise error.in_file(str(plan_file)) from None
 
 
 def anchored(plan: Plan, inputs: Path) -> Plan:

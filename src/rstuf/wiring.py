@@ -22,7 +22,7 @@ from rstuf.errors import (
 )
 from rstuf.model.settings import Phase
 from rstuf.permissions import Place, parts_of, place_of, refuse_unsafe, tighten
-from rstuf.places import anchored, holds_something, refuse_unsafe_places, refuse_unusable_places
+from rstuf.places import anchored, faults_of, holds_something, refuse_unsafe_places, refuse_unusable_places
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import ArtifactStorage, RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
@@ -106,7 +106,8 @@ def read_plan_file(path: Path) -> Plan:
 
     if there(path) is None:
         raise InputMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
-    return read_plan(read_document(path))
+    with faults_of(path):
+        return read_plan(read_document(path))
 
 
 def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
@@ -125,7 +126,8 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
     inputs, directory = plan_file.absolute().parent, directory.absolute()
     plan, loose, going_on = _ready(plan_file, directory, session)
     keys = KeyFileSource(directory, session.secrets, inputs=inputs)
-    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    with faults_of(plan_file):
+        prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     tighten(loose)
     config = _make_workspace(directory, plan)
     state = _open_or_create_state(config, session)
@@ -171,7 +173,8 @@ def rehearse_ceremony(plan_file: Path, directory: Path, session: Session) -> Reh
     inputs, directory = plan_file.absolute().parent, directory.absolute()
     plan, loose, going_on = _ready(plan_file, directory, session)
     keys = RehearsedKeys(KeyFileSource(directory, session.secrets, inputs=inputs))
-    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    with faults_of(plan_file):
+        prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     notes = tuple(f"your group can write to {path}; the ceremony ends that" for path in loose)
     return Rehearsal(plan, going_on, (*notes, *prepared.notes))
 
@@ -179,7 +182,8 @@ def rehearse_ceremony(plan_file: Path, directory: Path, session: Session) -> Reh
 def _ready(plan_file: Path, directory: Path, session: Session) -> tuple[Plan, Sequence[Path], bool]:
     """The plan, what of its place is to be tightened, and whether its ceremony began before; all places are fit."""
     plan = anchored(read_plan_file(plan_file), plan_file.absolute().parent)
-    refuse_unusable_places(plan, directory)
+    with faults_of(plan_file):
+        refuse_unusable_places(plan, directory)
     loose = refuse_unsafe_places(plan, directory)
     return plan, loose, _is_begun(directory, plan, session)
 

@@ -114,13 +114,21 @@ class InvalidPolicy(InvalidInput):
 
 
 class InvalidPlan(InvalidInput):
-    """A ceremony plan that does not hold together; `where` is the table and key."""
+    """A ceremony plan that does not hold together; `where` is the table and key, `file` the plan's if it is known."""
 
     code = "invalid-plan"
 
-    def __init__(self, where: str, reason: str, *, hint: str | None = None) -> None:
-        self.where, self.reason = where, reason
-        super().__init__(f"the plan's {where}: {reason}", hint=hint)
+    def __init__(self, where: str, reason: str, *, meant: str | None = None, file: str | None = None) -> None:
+        self.where, self.reason, self.meant, self.file = where, reason, meant, file
+        guess = f"did you mean {meant}? " if meant is not None else ""
+        super().__init__(
+            f"{f'{file}, ' if file is not None else 'the plan, '}{where}: {reason}",
+            hint=f"{guess}rstuf ceremony --help shows a plan that holds together",
+        )
+
+    def in_file(self, file: str) -> InvalidPlan:
+        """The same of a plan that was read from `file`."""
+        return InvalidPlan(self.where, self.reason, meant=self.meant, file=file)
 
 
 class InvalidConfig(InvalidInput):
