@@ -16,9 +16,10 @@ from rstuf_cli.help import BEGIN, CARE, DAILY
 from rstuf_cli.run import Run, run_of
 
 _EPILOG = """
-exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed, 4 waiting
-            for signatures, 5 locked by another process, 6 storage or network,
-            130 interrupted; status --check: 7 something is due, 8 overdue
+exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed,
+            4 waiting for signatures, 5 locked by another process,
+            6 storage or network, 130 interrupted;
+            status --check: 7 something is due, 8 overdue
 """
 
 _HOME = "rstuf_cli.commands"

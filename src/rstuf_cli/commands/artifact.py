@@ -28,11 +28,11 @@ from rstuf_cli.wording import count, seconds
 
 EXAMPLES = {
     "artifact add": """
-rstuf artifact add dist/app-1.2.whl              its path is app-1.2.whl
-rstuf artifact add dist/                         a directory: paths from inside it
-rstuf artifact add 'dist/*.whl'                  a pattern that no shell expanded
+rstuf artifact add dist/app-1.2.whl    its path is app-1.2.whl
+rstuf artifact add dist/               a directory: paths from inside it
+rstuf artifact add 'dist/*.whl'        a pattern that no shell expanded
 rstuf artifact add --prefix releases/1.2 dist/
-rstuf artifact add --replace app.whl             on purpose, another content
+rstuf artifact add --replace app.whl   on purpose, another content
 rstuf artifact add --custom '{"channel": "beta"}' app.whl
 rstuf artifact add --path app.whl --length 4211774 --hash sha256:1b0c...
 """,
@@ -51,8 +51,8 @@ rstuf artifact show app-1.2.whl
     "artifact import": """
 rstuf artifact import records.ndjson
     {"path": "app.whl", "length": 4211774, "hashes": {"sha256": "1b0c..."}}
-rstuf artifact import legacy.csv                 path;size;algorithm;hash
-rstuf artifact import dist/SHA256SUMS            takes the files it names, and checks them
+rstuf artifact import legacy.csv        path;size;algorithm;hash
+rstuf artifact import dist/SHA256SUMS   takes and checks the files it names
 generate | rstuf artifact import - --format ndjson
 """,
 }

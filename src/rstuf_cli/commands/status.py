@@ -19,11 +19,12 @@ from rstuf_cli.wording import ago, ahead, bar, both, count, day, number
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
 _COLUMNS, _MARK, _GAP = 79, 2, 2
 _BAR, _SHORTEST = 20, 6
+_LONGEST_COMMAND = 30
 
 EXAMPLES = {
     "status": """
 rstuf status
-rstuf status --check               for monitoring: exit 7 when something is due, 8 when overdue
+rstuf status --check    for monitoring: exit 7 when due, 8 when overdue
 rstuf status --json
 """
 }
@@ -187,12 +188,21 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     if steps:
         console.line()
         console.line("next")
-        width = max(width_of(escape(step.command)) for step in steps)
-        for step in steps:
-            by = f" ({both(step.by, seen.now)})" if step.by is not None else ""
-            text = f"  {pad(escape(step.command), width)}  {escape(step.why)}{by}"
-            for part in console.folded(text, indent=width + 4):
-                console.line(part)
+        _show_steps(console, steps, seen.now)
+
+
+def _show_steps(console: Console, steps: list[Step], now: datetime) -> None:
+    """Each command with its reason beside it; below it, where the command is long."""
+    widths = [width_of(escape(step.command)) for step in steps]
+    width = max((each for each in widths if each <= _LONGEST_COMMAND), default=0)
+    for step, taken in zip(steps, widths, strict=True):
+        by = f" ({both(step.by, now)})" if step.by is not None else ""
+        command, why = escape(step.command), f"{escape(step.why)}{by}"
+        if taken > _LONGEST_COMMAND:
+            console.line(f"  {command}")
+            console.prose(f"      {why}", indent=6)
+        else:
+            console.prose(f"  {pad(command, width)}  {why}", indent=width + 4)
 
 
 def _show_keys_away(console: Console, seen: rstuf.Status) -> None:
