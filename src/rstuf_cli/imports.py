@@ -56,7 +56,8 @@ def take_in(
             form = form or _form_of(file, stream, source)
             if form is not ImportFormat.SHA256SUMS:
                 if base is not None:
-                    raise UsageFault(f"--base is for sha256sums, and this is {form}")
+                    hint = "leave --base out; what records name is served from elsewhere"
+                    raise UsageFault(f"--base is for sha256sums, and this is {form}", hint=hint)
                 records = rstuf.RecordFormat(str(form))
                 change = repository.import_records(stream, form=records, source=source, conflict=conflict)
                 return change, Contents.ELSEWHERE

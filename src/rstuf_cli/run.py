@@ -77,7 +77,7 @@ class Run:
         if options.quiet and options.verbose:
             from rstuf_cli.failures import UsageFault
 
-            raise UsageFault("--quiet and --verbose do not go together")
+            raise UsageFault("--quiet and --verbose do not go together", hint="leave one of them out")
         levels = [Verbosity.USUAL, Verbosity.MORE, Verbosity.DEBUG]
         self.console.verbosity = Verbosity.QUIET if options.quiet else levels[min(options.verbose, 2)]
 

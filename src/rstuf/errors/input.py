@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from rstuf.errors.base import RstufError, shorten
 
@@ -65,10 +66,15 @@ class InvalidArtifact(InvalidInput):
     """An artifact's length, hashes or custom data are not acceptable."""
 
     code = "invalid-artifact"
+    _HINTS: ClassVar[Mapping[str, str]] = {
+        "length": "wc -c FILE prints a file's length",
+        "hashes": "sha256sum FILE prints a file's sha256; b2sum -l 256 FILE its blake2b-256",
+        "custom": "custom data is a JSON object of text, whole numbers, true, false, null, lists and objects",
+    }
 
     def __init__(self, path: str, field: str, reason: str) -> None:
         self.path, self.field, self.reason = path, field, reason
-        super().__init__(f"{shorten(path)!r}: {field} {reason}")
+        super().__init__(f"{shorten(path)!r}: {field} {reason}", hint=self._HINTS.get(field))
 
 
 class InvalidRecord(InvalidInput):
@@ -89,9 +95,9 @@ class InvalidJson(InvalidInput):
 
     code = "invalid-json"
 
-    def __init__(self, what: str, reason: str) -> None:
+    def __init__(self, what: str, reason: str, *, hint: str | None = None) -> None:
         self.what, self.reason = what, reason
-        super().__init__(f"{what} is not acceptable JSON: {reason}")
+        super().__init__(f"{what} is not acceptable JSON: {reason}", hint=hint)
 
 
 class InvalidDuration(InvalidInput):

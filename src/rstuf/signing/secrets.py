@@ -16,6 +16,8 @@ from rstuf.errors import InputMissing, InvalidInput, PassphraseNeeded, UnsafeDir
 from rstuf.repository.interfaces import Secrets
 
 MAX_PASSPHRASE_BYTES: Final = 4096
+_FILE_HINT: Final = "name a file that you alone can read, with one line in it"
+_FD_HINT: Final = "open it for the command: --passphrase-fd 3 3< FILE"
 
 
 class NoSecrets:
@@ -146,15 +148,14 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
         # Not to wait for the writer of a FIFO.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputMissing(where, hint="name a file that you alone can read, with one line in it") from None
+        raise InputMissing(where, hint=_FILE_HINT) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it has no usable name"
-        hint = "name a file that you alone can read, with one line in it"
-        raise InvalidInput(f"{where} cannot be opened: {reason.lower()}", hint=hint) from None
+        raise InvalidInput(f"{where} cannot be opened: {reason.lower()}", hint=_FILE_HINT) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidInput(f"{where} is not a regular file")
+            raise InvalidInput(f"{where} is not a regular file", hint=_FILE_HINT)
         if os.name == "posix" and status.st_mode & 0o077:
             raise UnsafeDirectory(
                 os.fspath(path), "others can read this passphrase", hint=f"chmod 600 {shlex.quote(os.fspath(path))}"
@@ -176,7 +177,7 @@ def read_passphrase_fd(fd: int) -> bytes:
     """
     where = f"the passphrase descriptor {fd}"
     if fd < 0:
-        raise InvalidInput(f"{where} is not a descriptor")
+        raise InvalidInput(f"{where} is not a descriptor", hint=_FD_HINT)
     line = bytearray()
     try:
         if os.isatty(fd):
@@ -188,7 +189,7 @@ def read_passphrase_fd(fd: int) -> bytes:
                 break
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such descriptor"
-        raise InvalidInput(f"{where} cannot be read: {reason}") from None
+        raise InvalidInput(f"{where} cannot be read: {reason}", hint=_FD_HINT) from None
     return _passphrase(bytes(line), where)
 
 
@@ -198,16 +199,16 @@ def _read(descriptor: int, where: str) -> bytes:
         while len(data) <= MAX_PASSPHRASE_BYTES + 2 and (chunk := os.read(descriptor, MAX_PASSPHRASE_BYTES)):
             data += chunk
     except OSError as error:
-        raise InvalidInput(f"{where} cannot be read: {error.strerror}") from None
+        raise InvalidInput(f"{where} cannot be read: {error.strerror}", hint=_FILE_HINT) from None
     return bytes(data)
 
 
 def _passphrase(line: bytes, where: str) -> bytes:
     passphrase = line.removesuffix(b"\r")
     if not passphrase:
-        raise InvalidInput(f"{where} is empty")
+        raise InvalidInput(f"{where} is empty", hint="a passphrase is one line; write it there")
     if len(passphrase) > MAX_PASSPHRASE_BYTES:
-        raise InvalidInput(f"{where} has more than {MAX_PASSPHRASE_BYTES} bytes")
+        raise InvalidInput(f"{where} has more than {MAX_PASSPHRASE_BYTES} bytes", hint=_FILE_HINT)
     return passphrase
 
 
@@ -229,5 +230,5 @@ def _split(option: str) -> tuple[str | None, str]:
     if not equals or "/" in name or "\\" in name:
         return None, option
     if not name or not value:
-        raise InvalidInput(f"{shorten(option)!r} is not of the form KEY=FILE")
+        raise InvalidInput(f"{shorten(option)!r} is not of the form KEY=FILE", hint="write FILE, or KEY=FILE")
     return name, value

@@ -22,7 +22,7 @@ from rstuf.signing.keyfiles import (
     read_private,
     taken,
 )
-from rstuf.signing.public_keys import parse_public, public_pem
+from rstuf.signing.public_keys import PUBLIC_AGAIN, parse_public, public_pem
 from rstuf.signing.uris import FILE_SCHEME, Opener, SignerUri, file_path, find_opener, parse_uri
 
 if TYPE_CHECKING:
@@ -141,7 +141,10 @@ class KeyFileSource:
             InvalidKey: it cannot be read, or is not a kind that rstuf lets in.
         """
         data, _ = read_key_file(self._inputs / location)
-        return parse_public(data, where=location)
+        try:
+            return parse_public(data, where=location)
+        except InvalidKey as error:
+            raise InvalidKey(error.where, error.reason, hint=error.hint or PUBLIC_AGAIN) from None
 
     def _open_file(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
         path = file_path(uri, base=self._workspace, key=entry.name)
@@ -180,11 +183,13 @@ class KeyFileSource:
     def _reuse(self, name: str, scheme: str, uri: str, path: Path, *, encrypt: bool, added: datetime) -> NewKey:
         container = read_private(path)
         if encrypt and not container.encrypted:
-            raise InvalidKey(str(path), "an unencrypted key is there, and an encrypted one is asked for")
+            reason = "an unencrypted key is there, and an encrypted one is asked for"
+            raise InvalidKey(str(path), reason, hint="move it away, or write encrypt = false in the plan")
         private = _open_container(container, name, self._secrets)
         entry = KeyEntry(name, public_key(private.public_key(), where=str(path)), signer=uri, added=added)
         if entry.key.scheme != SCHEMES[scheme]:
-            raise InvalidKey(str(path), f"a key for {entry.key.scheme} is there, and one of kind {scheme} is asked for")
+            reason = f"a key for {entry.key.scheme} is there, and one of kind {scheme} is asked for"
+            raise InvalidKey(str(path), reason, hint="move it away, or ask for its kind in the plan: generate = ...")
         beside = public_path(path)
         if is_taken(beside) and _identity_in(beside) != key_identity(entry.key):
             raise InvalidKey(str(beside), f"it is not the public half of {path}", hint="move it away")

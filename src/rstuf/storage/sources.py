@@ -14,6 +14,7 @@ from rstuf.errors import InputMissing, InvalidInput, InvalidPath, SourceChanged,
 from rstuf.model.names import TargetPath, target_path
 
 _HEAD: Final = 128
+_FILES_ONLY: Final = "only files can be added, and directories of files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _refuse_unfit(location: Path, file: BinaryIO, status: os.stat_result) -> Non
         InvalidInput: it is a private key.
     """
     if not stat.S_ISREG(status.st_mode):
-        raise StorageError("take", str(location), "it is not a regular file", hint="only files can be added")
+        raise StorageError("take", str(location), "it is not a regular file", hint=_FILES_ONLY)
     if _is_private_key(file.read(_HEAD)):
         raise InvalidInput(
             f"{location} is a private key", hint="if others are meant to have it, publish it in an archive"
@@ -146,7 +147,7 @@ def _below(location: Path) -> Iterator[tuple[str, Path, int]]:
     elif stat.S_ISDIR(status.st_mode):
         yield from _walk(location, "")
     else:
-        raise InvalidInput(f"{location} is neither a file nor a directory")
+        raise InvalidInput(f"{location} is neither a file nor a directory", hint=_FILES_ONLY)
 
 
 def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
@@ -166,7 +167,7 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
         elif entry.is_file(follow_symlinks=False):
             yield name, place, entry.stat(follow_symlinks=False).st_size
         else:
-            raise InvalidInput(f"{place} is neither a file nor a directory")
+            raise InvalidInput(f"{place} is neither a file nor a directory", hint=_FILES_ONLY)
 
 
 def _is_private_key(head: bytes) -> bool:
