@@ -118,7 +118,7 @@ def _key(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
     try:
         ports.signers.look(entry)
     except UnsafeDirectory as error:
-        return replace(known, fault=error.message, mend=error.hint)
+        return replace(known, fault=error.reason, mend=error.hint)
     except (SignerUnavailable, StorageError) as error:
         return replace(known, fault=getattr(error, "reason", error.message))
     return known
