@@ -28,7 +28,7 @@ _LONGEST_PAUSE: Final = 0.05
 _PATIENCE: Final = 1.0
 _HOLDER_BYTES: Final = 1024
 # `held_by` shares a lock for a moment: who would not wait at all waits that long.
-_GLANCE: Final = 0.005
+_GLANCE: Final = 0.05
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _BUSY: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
