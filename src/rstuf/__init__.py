@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from rstuf.repository.ports import ClockTrust as ClockTrust
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
+    from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import Health as Health
+    from rstuf.repository.reports import KeyStatus as KeyStatus
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
     from rstuf.repository.reports import PublicationReport as PublicationReport
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.repository import Repository as Repository
     from rstuf.repository.verify import Depth as Depth
+    from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
+    from rstuf.wiring import Rehearsal as Rehearsal
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from rstuf.wiring import make_repository as make_repository
     from rstuf.wiring import open_repository as open_repository
     from rstuf.wiring import read_plan_file as read_plan_file
+    from rstuf.wiring import rehearse_ceremony as rehearse_ceremony
     from rstuf.wiring import try_stock_client as try_stock_client
     from rstuf.wiring import verify_published as verify_published
 
@@ -58,11 +63,13 @@ _HOMES = {
     "AuditEntry": "rstuf.model.audit",
     "CeremonyReport": "rstuf.repository.ceremony",
     "ClientVerdict": "rstuf.storage.stock_client",
+    "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
     "Health": "rstuf.repository.reports",
     "KeyEntry": "rstuf.model.keys",
+    "KeyStatus": "rstuf.repository.reports",
     "ListedArtifact": "rstuf.model.artifacts",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
@@ -71,6 +78,7 @@ _HOMES = {
     "Reason": "rstuf.repository.reports",
     "RecordFormat": "rstuf.repository.records",
     "Recovery": "rstuf.repository.reports",
+    "Rehearsal": "rstuf.wiring",
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
     "RoleChange": "rstuf.repository.reports",
@@ -84,11 +92,13 @@ _HOMES = {
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
     "format_duration": "rstuf.model.durations",
+    "keys_named_in": "rstuf.signing.secrets",
     "load_secrets": "rstuf.signing.secrets",
     "make_repository": "rstuf.wiring",
     "open_repository": "rstuf.wiring",
     "parse_duration": "rstuf.model.durations",
     "read_plan_file": "rstuf.wiring",
+    "rehearse_ceremony": "rstuf.wiring",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",

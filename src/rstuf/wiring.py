@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,18 +20,26 @@ from rstuf.config import (
     read_document,
     render_config,
 )
-from rstuf.durable import How, make_directory, storage_error, there, write_file
+from rstuf.durable import How, make_directory, there, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
-    FileMissing,
+    InputMissing,
     InvalidConfig,
-    InvalidPlan,
     WorkspaceExists,
     WorkspaceNotFound,
 )
 from rstuf.model.settings import Phase
 from rstuf.own_files import OwnFiles
-from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
+from rstuf.permissions import Place, parts_of, place_of, refuse_unsafe, tighten
+from rstuf.places import (
+    AMONG,
+    PRIVATE,
+    anchored,
+    faults_of,
+    holds_something,
+    refuse_unsafe_places,
+    refuse_unusable_places,
+)
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
@@ -45,12 +52,11 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport, VisibleVersions
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
+    from rstuf.signing.source import KeyFileSource
     from rstuf.storage.stock_client import ClientVerdict
 
 # Files fetched at once from a web server.
 _CONNECTIONS: Final = 8
-_PRIVATE: Final = "what is served may not hold the workspace's keys or state"
-_AMONG: Final = "metadata may not lie among artifacts: an artifact's name could become that of the next root"
 DEFAULT_WAIT: Final = timedelta(seconds=60)
 
 
@@ -100,9 +106,9 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     refuse_unsafe(_parts_of(config))
     for name, place in (("metadata", config.metadata), ("artifacts", config.artifacts)):
         if place and meets_private(place, directory, state=config.state):
-            raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {_PRIVATE}")
+            raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {PRIVATE}")
     if meets_artifacts(config.metadata, config.artifacts, directory):
-        raise InvalidConfig(str(directory / FILE_NAME), f"artifacts: {_AMONG}")
+        raise InvalidConfig(str(directory / FILE_NAME), f"artifacts: {AMONG}")
     ports = _ports(config, _open_state(config, session), session)
     try:
         return Repository(ports)
@@ -115,14 +121,15 @@ def read_plan_file(path: Path) -> Plan:
     """The plan in a TOML file.
 
     Raises:
-        FileMissing: there is none.
+        InputMissing: there is none.
         InvalidConfig, InvalidPlan: it cannot be read, or does not hold together.
     """
     from rstuf.repository.plan import read_plan
 
     if there(path) is None:
-        raise FileMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
-    return read_plan(read_document(path))
+        raise InputMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
+    with faults_of(path):
+        return read_plan(read_document(path))
 
 
 def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
@@ -139,12 +146,10 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
     from rstuf.signing.source import KeyFileSource
 
     inputs, directory = plan_file.absolute().parent, directory.absolute()
-    plan = _anchored(read_plan_file(plan_file), inputs)
-    _refuse_unusable_places(plan, directory)
-    loose = _refuse_unsafe_places(plan, directory)
-    going_on = _is_begun(directory, plan, session)
+    plan, loose, going_on = _ready(plan_file, directory, session)
     keys = KeyFileSource(directory, session.secrets, inputs=inputs)
-    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    with faults_of(plan_file):
+        prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     tighten(loose)
     config = _make_workspace(directory, plan)
     state = _open_or_create_state(config, session)
@@ -161,41 +166,48 @@ def make_repository(plan_file: Path, directory: Path, session: Session) -> Cerem
     return replace(report, notes=(*notes, *report.notes))
 
 
-def _anchored(plan: Plan, inputs: Path) -> Plan:
-    """The plan with the signers of known keys, which are relative to the plan's directory, made absolute."""
-    keys = {
-        name: replace(key, signer="file:" + str(inputs / key.signer.removeprefix("file:")))
-        if key.generate is None and key.signer is not None and key.signer.startswith("file:")
-        else key
-        for name, key in plan.keys.items()
-    }
-    return replace(plan, keys=keys)
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A ceremony that could begin.
+
+    Attributes:
+        goes_on: it began before, and would go on where it was interrupted.
+        notes: what a person should know about the policy and the place.
+    """
+
+    plan: Plan
+    goes_on: bool
+    notes: tuple[str, ...]
 
 
-def _refuse_unusable_places(plan: Plan, directory: Path) -> None:
-    for where, place in (("metadata", plan.metadata), ("artifacts", plan.artifacts)):
-        if "://" in place:
-            raise InvalidPlan(f"[repository] {where}", "this rstuf keeps it in a directory, not at a URL")
-        if "\0" in place or not place.isprintable():
-            raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
-        if place and meets_private(place, directory, state="state.db"):
-            raise InvalidPlan(f"[repository] {where}", _PRIVATE)
-    if meets_artifacts(plan.metadata, plan.artifacts, directory):
-        raise InvalidPlan("[repository] artifacts", _AMONG)
+def rehearse_ceremony(plan_file: Path, directory: Path, session: Session) -> Rehearsal:
+    """Whether `make_repository` would get as far as its first write. Makes nothing.
 
-
-def _refuse_unsafe_places(plan: Plan, directory: Path) -> Sequence[Path]:
-    """What is there already must be safe, but for what a loose umask left: that is returned, to be tightened.
+    A passphrase that the session does not know leaves its key closed: then the key is only looked at.
 
     Raises:
-        UnsafeDirectory: others can write there on purpose, or something belongs to somebody else.
+        RstufError: what `make_repository` would be refused for, too.
     """
-    found = there(directory)
-    if found is not None and not stat.S_ISDIR(found.st_mode):
-        raise WorkspaceExists(str(directory), "a file, not a directory")
-    artifacts = directory / plan.artifacts if plan.artifacts else None
-    parts = parts_of(directory, state=directory / "state.db", metadata=directory / plan.metadata, artifacts=artifacts)
-    return find_loose([*place_of(directory), *parts])
+    from rstuf.repository.ceremony import prepare
+    from rstuf.signing.rehearsal import RehearsedKeys
+    from rstuf.signing.source import KeyFileSource
+
+    inputs, directory = plan_file.absolute().parent, directory.absolute()
+    plan, loose, going_on = _ready(plan_file, directory, session)
+    keys = RehearsedKeys(KeyFileSource(directory, session.secrets, inputs=inputs))
+    with faults_of(plan_file):
+        prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    notes = tuple(f"your group can write to {path}; the ceremony ends that" for path in loose)
+    return Rehearsal(plan, going_on, (*notes, *prepared.notes))
+
+
+def _ready(plan_file: Path, directory: Path, session: Session) -> tuple[Plan, Sequence[Path], bool]:
+    """The plan, what of its place is to be tightened, and whether its ceremony began before; all places are fit."""
+    plan = anchored(read_plan_file(plan_file), plan_file.absolute().parent)
+    with faults_of(plan_file):
+        refuse_unusable_places(plan, directory)
+    loose = refuse_unsafe_places(plan, directory)
+    return plan, loose, _is_begun(directory, plan, session)
 
 
 def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
@@ -207,7 +219,7 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     """
     if there(directory / FILE_NAME) is None:
         for name in ("state.db", plan.metadata):
-            if _holds_something(directory / name):
+            if holds_something(directory / name):
                 raise WorkspaceExists(str(directory), f"{name}, which is not of an interrupted ceremony")
         return False
     config = read_config(directory)
@@ -229,16 +241,6 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     if settings.plan_digest != plan.digest:
         raise CeremonyUnfinished(str(directory))
     return True
-
-
-def _holds_something(place: Path) -> bool:
-    found = there(place)
-    if found is None or not stat.S_ISDIR(found.st_mode):
-        return found is not None
-    try:
-        return any(place.iterdir())
-    except OSError as error:
-        raise storage_error("read", str(place), error) from error
 
 
 def _make_workspace(directory: Path, plan: Plan) -> Config:
@@ -280,9 +282,15 @@ class _Signers:
     secrets: Secrets
 
     def open(self, entry: KeyEntry) -> RoleSigner:
+        return self._source().open(entry)
+
+    def look(self, entry: KeyEntry) -> None:
+        self._source().look(entry)
+
+    def _source(self) -> KeyFileSource:
         from rstuf.signing.source import KeyFileSource
 
-        return KeyFileSource(self.directory, self.secrets, inputs=self.directory).open(entry)
+        return KeyFileSource(self.directory, self.secrets, inputs=self.directory)
 
 
 def _ports(config: Config, state: StateStore, session: Session) -> Ports:

@@ -53,6 +53,9 @@ def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
         return Failure("usage", error.message, ExitCode.USAGE, hint=error.hint)
     if isinstance(error, Unwritable):
         hint = "let it go to a file or a terminal that takes it"
+        if error.closed:
+            hint = "open it; what nobody should read can go to /dev/null"
+            return Failure("error", f"cannot write to stdout: {error.reason}", ExitCode.REFUSED, hint=hint)
         return Failure("storage-error", f"cannot write to stdout: {error.reason}", ExitCode.STORAGE, hint=hint)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename is not None else ""

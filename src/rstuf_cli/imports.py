@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import rstuf
-from rstuf.errors import FileMissing, InvalidInput, StorageError
+from rstuf.errors import InputMissing, InvalidInput, StorageError
 from rstuf_cli.failures import UsageFault
 
 _HEAD_BYTES: Final = 4096
@@ -48,7 +48,7 @@ def take_in(
 
     Raises:
         InvalidInput: its form is not clear, or a line cannot be read; nothing was taken.
-        StorageError: it cannot be read.
+        InputMissing, StorageError: it is not there, or cannot be read.
     """
     source = "stdin" if _is_stdin(file) else str(file)
     try:
@@ -56,15 +56,16 @@ def take_in(
             form = form or _form_of(file, stream, source)
             if form is not ImportFormat.SHA256SUMS:
                 if base is not None:
-                    raise UsageFault(f"--base is for sha256sums, and this is {form}")
+                    hint = "leave --base out; what records name is served from elsewhere"
+                    raise UsageFault(f"--base is for sha256sums, and this is {form}", hint=hint)
                 records = rstuf.RecordFormat(str(form))
                 change = repository.import_records(stream, form=records, source=source, conflict=conflict)
                 return change, Contents.ELSEWHERE
             # Where a listing says nothing of it, its names mean what they mean to sha256sum.
             beside = Path.cwd() if _is_stdin(file) else file.absolute().parent
             listed = rstuf.find_listed_files(stream, source=source, base=base or beside)
-    except FileNotFoundError:
-        raise FileMissing(source) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputMissing(source) from None
     except IsADirectoryError:
         raise InvalidInput(f"{source} is a directory", hint="rstuf artifact add takes directories") from None
     except OSError as error:

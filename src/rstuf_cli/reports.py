@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rstuf
+from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
-from rstuf_cli.wording import count, listed, number, size
+from rstuf_cli.wording import count, day, listed, number, period, size
 
 _TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
 
@@ -26,7 +27,20 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
         document["restored"] = list(report.restored)
     if report.recorded:
         document["recorded"] = list(report.recorded)
+    if report.clock_behind is not None:
+        document["clock_behind"] = clock_document(report.clock_behind)
     return document
+
+
+def clock_document(behind: rstuf.ClockBehind) -> dict[str, str]:
+    """A clock that is behind what was signed, as data."""
+    return {"now": iso(behind.now), "newest": iso(behind.newest)}
+
+
+def clock_in_words(behind: rstuf.ClockBehind) -> str:
+    """`says 2026-11-20, 8 days before the newest signature here (2026-11-28)`: what the clock does."""
+    says, newest = day(behind.now, behind.newest), day(behind.newest, behind.now)
+    return f"says {says}, {period(behind.newest - behind.now)} before the newest signature here ({newest})"
 
 
 def role_document(role: rstuf.RoleChange) -> dict[str, Any]:
@@ -80,6 +94,13 @@ def roles_in_words(names: Iterable[str]) -> str:
 def sign(console: Console, *, ok: bool) -> str:
     """`✓` or `✗`."""
     return console.paint("✓", Style.GOOD) if ok else console.paint("✗", Style.BAD)
+
+
+def tell_clock(console: Console, behind: rstuf.ClockBehind | None) -> None:
+    """That the clock is behind what was signed here, if it is."""
+    if behind is not None and not console.is_json:
+        dated = "what is signed now is dated from that signature"
+        console.warning(f"the clock {clock_in_words(behind)}; set it: {dated}")
 
 
 def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:

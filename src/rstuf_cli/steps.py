@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rstuf.clock import iso
-from rstuf_cli.console import Console, escape, pad
+from rstuf_cli.console import Console, escape, pad, width_of
 from rstuf_cli.wording import both
+
+_LONGEST_COMMAND: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,14 @@ def show_steps(console: Console, steps: Sequence[Step], *, now: datetime) -> Non
         return
     console.line()
     console.line("next")
-    width = max(len(step.command) for step in steps)
-    for step in steps:
+    widths = [width_of(escape(step.command)) for step in steps]
+    width = max((each for each in widths if each <= _LONGEST_COMMAND), default=0)
+    for step, taken in zip(steps, widths, strict=True):
         by = f" ({both(step.by, now)})" if step.by is not None else ""
-        text = f"  {pad(step.command, width)}  {escape(step.why)}{by}"
-        for part in console.folded(text, indent=width + 4):
-            console.line(part)
+        command, why = escape(step.command), f"{escape(step.why)}{by}"
+        if taken > _LONGEST_COMMAND:
+            # The reason stands below a long command.
+            console.line(f"  {command}")
+            console.prose(f"      {why}", indent=6)
+        else:
+            console.prose(f"  {pad(command, width)}  {why}", indent=width + 4)

@@ -259,8 +259,8 @@ def test_import_is_all_or_nothing(text: str, word: str, cli: Cli, workspace: Pat
 def test_import_of_what_is_no_file(cli: Cli, workspace: Path, tmp_path: Path) -> None:
     """A directory or nothing at all cannot be imported."""
     assert cli("artifact", "import", tmp_path).code == 1
-    assert cli("artifact", "import", tmp_path / "nowhere").code == 6
-    assert cli("artifact", "add", tmp_path / "nowhere").code == 6
+    assert cli("artifact", "import", tmp_path / "nowhere").code == 1
+    assert cli("artifact", "add", tmp_path / "nowhere").code == 1
 
 
 def test_import_from_stdin(workspace: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_listing_whose_files_are_elsewhere(workspace: Path, cli: Cli, tmp_path
     """A file that a listing names and that is not there is named, with where it was looked for."""
     (tmp_path / "SHA256SUMS").write_text(f"{DIGEST}  gone.bin\n")
     done = cli("artifact", "import", tmp_path / "SHA256SUMS")
-    assert (done.code, done.out) == (6, "")
+    assert (done.code, done.out) == (1, "")
     assert f"hint:  the listing names files below {tmp_path}; --base DIR says where they are\n" in done.err
 
 

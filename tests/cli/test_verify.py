@@ -101,7 +101,7 @@ def test_a_root_that_is_none(cli: Cli, served: str, tmp_path: Path) -> None:
     """Trust cannot begin with something that is no root."""
     (tmp_path / "root.json").write_text("{}")
     assert cli("verify", "--url", served, "--trusted-root", tmp_path / "root.json").code == 3
-    assert cli("verify", "--url", served, "--trusted-root", tmp_path / "nowhere").code == 6
+    assert cli("verify", "--url", served, "--trusted-root", tmp_path / "nowhere").code == 1
     (tmp_path / "root.json").write_bytes(b" " * 600_000)
     assert cli("verify", "--url", served, "--trusted-root", tmp_path / "root.json").code == 6
 

@@ -72,6 +72,9 @@ class Keys:
             raise SignerUnavailable(entry.name, "its holder is away")
         return self.made[entry.name].signer
 
+    def look(self, entry: KeyEntry) -> None:
+        self.open(entry)
+
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> _NewKey:
         if name not in self.made:
             crypto = {"ed25519": CryptoSigner.generate_ed25519, "ecdsa": CryptoSigner.generate_ecdsa}[scheme]()

@@ -6,8 +6,9 @@ Text that came from outside stands in the data as it came: whoever shows a messa
 """
 
 from rstuf.errors.artifacts import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin
-from rstuf.errors.base import Interrupted, RstufError, every_error, shorten
+from rstuf.errors.base import Interrupted, RstufError, every_error, nearest, shorten
 from rstuf.errors.input import (
+    InputMissing,
     InvalidArtifact,
     InvalidConfig,
     InvalidDuration,
@@ -55,6 +56,7 @@ __all__ = [
     "FileMissing",
     "FileTooLarge",
     "ForeignMetadata",
+    "InputMissing",
     "Interrupted",
     "InvalidArtifact",
     "InvalidConfig",
@@ -93,5 +95,6 @@ __all__ = [
     "WorkspaceNotFound",
     "WrongPassphrase",
     "every_error",
+    "nearest",
     "shorten",
 ]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+_LONGEST_WORD: Final = 100
+# Two letters swapped in a word of five are as alike as this; "list" and "add" are not.
+_ALIKE: Final = 0.6
 
 
 class RstufError(Exception):
@@ -37,6 +42,15 @@ def shorten(text: str, *, limit: int = 200) -> str:
         return text
     half = (limit - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """What somebody who wrote `name` most likely meant; None where nothing known is like it."""
+    from difflib import get_close_matches
+
+    by_fold = {each.casefold(): each for each in known}
+    found = get_close_matches(name[:_LONGEST_WORD].casefold(), by_fold, n=1, cutoff=_ALIKE)
+    return by_fold[found[0]] if found else None
 
 
 def every_error() -> tuple[type[RstufError], ...]:

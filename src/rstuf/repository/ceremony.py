@@ -73,6 +73,10 @@ class _AlreadyOpen:
     def open(self, entry: KeyEntry) -> RoleSigner:
         return self.opened.get(entry.keyid) or self.others.open(entry)
 
+    def look(self, entry: KeyEntry) -> None:
+        if entry.keyid not in self.opened:
+            self.others.look(entry)
+
 
 @dataclass(frozen=True, slots=True)
 class CeremonyReport:

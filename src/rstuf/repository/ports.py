@@ -25,11 +25,14 @@ from rstuf.repository.interfaces import (
     Watch,
     Witness,
 )
+from rstuf.repository.reports import ClockBehind
 
 # A clock further ahead of all evidence than this is taken for wrong, not for a long sleep.
 LONGEST_SLEEP: Final = timedelta(days=3 * 365)
 # One of them is signed whenever anything is.
 _TOP: Final = (RoleKind.ROOT, RoleKind.TARGETS, RoleKind.SNAPSHOT, RoleKind.TIMESTAMP)
+# Clocks that are kept right by the network go back by less than this.
+_SLACK: Final = timedelta(minutes=1)
 
 
 class ClockTrust(Enum):
@@ -90,6 +93,11 @@ class Ports:
         if now - newest > LONGEST_SLEEP and self.clock_trust is ClockTrust.USUAL:
             raise ClockSuspicious(now=iso(now), newest=iso(newest))
         return max(now, newest)
+
+    def clock_behind(self, reader: StateReader) -> ClockBehind | None:
+        """By what the clock is behind what was signed here; None where it isn't, or by less than a minute."""
+        now, newest = self.clock.now(), _newest_evidence(reader)
+        return ClockBehind(now, newest) if newest - now > _SLACK else None
 
 
 def _newest_evidence(reader: StateReader) -> datetime:

@@ -51,6 +51,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         with ports.state.read() as reader:
             parts = changed_parts(reader)
             visible = reader.role(TIMESTAMP).visible
+            behind = ports.clock_behind(reader)
             if parts or recovery is Recovery.COMPLETED:
                 parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
         if not parts:
@@ -58,7 +59,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
             report = PublicationReport(published=completed, timestamp_version=visible)
         else:
             report = bring_out(ports, parts)
-        return replace(report, recovery=recovery, restored=restored, recorded=recorded)
+        return replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
 
 
 def changed_parts(reader: StateReader) -> list[Part]:

@@ -67,6 +67,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         with ports.state.read() as reader:
             lost = lost_roles(ports, reader, kinds=kinds)
             due = _find_due(ports, reader, force, lost)
+            behind = ports.clock_behind(reader)
             visible = reader.role(TIMESTAMP).visible
         if due.root is None:
             refuse_junk_root(ports)
@@ -74,6 +75,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         if publication is None:
             publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
         publication = replace(publication, recovery=recovery, restored=restored, recorded=recorded)
+        publication = replace(publication, clock_behind=behind)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
 

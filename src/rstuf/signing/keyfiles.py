@@ -28,6 +28,8 @@ from rstuf.signing.containers import Container, parse_container
 from rstuf.ways import is_ours
 
 MAX_KEY_FILE_BYTES: Final = 65536
+_THERE: Final = "put the key there, or name the file that it is in"
+_NAMED: Final = "name the file that the key is in"
 
 
 def public_path(private: Path) -> Path:
@@ -47,17 +49,18 @@ def read_key_file(path: Path) -> tuple[bytes, os.stat_result]:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
     except FileNotFoundError:
-        raise InvalidKey(str(path), "there is no such file") from None
+        raise InvalidKey(str(path), "there is no such file", hint=_THERE) from None
     except OSError as error:
         if is_failing(error):
             raise storage_error("read", str(path), error) from error
-        raise InvalidKey(str(path), f"it cannot be opened: {error.strerror}") from None
+        look = f"ls -ld {shlex.quote(str(path))} shows who may"
+        raise InvalidKey(str(path), f"it cannot be opened: {error.strerror}", hint=look) from None
     except ValueError:
-        raise InvalidKey(repr(str(path)), "no file can have this name") from None
+        raise InvalidKey(repr(str(path)), "no file can have this name", hint=_NAMED) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidKey(str(path), "it is not a regular file")
+            raise InvalidKey(str(path), "it is not a regular file", hint=_NAMED)
         data = bytearray()
         while len(data) <= MAX_KEY_FILE_BYTES and (chunk := os.read(descriptor, MAX_KEY_FILE_BYTES)):
             data += chunk
@@ -66,7 +69,8 @@ def read_key_file(path: Path) -> tuple[bytes, os.stat_result]:
     finally:
         os.close(descriptor)
     if len(data) > MAX_KEY_FILE_BYTES:
-        raise InvalidKey(str(path), f"it is longer than {MAX_KEY_FILE_BYTES} bytes: no key")
+        reason = f"it is longer than {MAX_KEY_FILE_BYTES} bytes: no key"
+        raise InvalidKey(str(path), reason, hint=_NAMED)
     return bytes(data), status
 
 
@@ -112,9 +116,10 @@ def check_place(path: Path) -> None:
         refuse_unsafe_way(path)
         return
     except OSError as error:
-        raise InvalidKey(str(path), f"its directory cannot be used: {error.strerror}") from None
+        look = f"ls -ld {shlex.quote(str(path.parent))} shows who may"
+        raise InvalidKey(str(path), f"its directory cannot be used: {error.strerror}", hint=look) from None
     if not stat.S_ISDIR(status.st_mode):
-        raise InvalidKey(str(path), f"{path.parent} is not a directory")
+        raise InvalidKey(str(path), f"{path.parent} is not a directory", hint="choose a name like keys/NAME.key")
     if os.name != "posix":
         return
     if status.st_uid not in {0, os.geteuid()}:

@@ -9,22 +9,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, storage_error
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
 from rstuf.state.beside import refuse_mixture
 from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, has_side_files, translated
-from rstuf.state.locks import FileLock, OnWait
+from rstuf.state.locks import PUBLISH_LOCK, WRITE_LOCK, FileLock, OnWait
 from rstuf.state.readers import Readers
 from rstuf.state.schema import FORMAT, format_of, migrate
 
 if TYPE_CHECKING:
     from rstuf.repository.interfaces import StateStore
-
-WRITE_LOCK: Final = "write.lock"
-PUBLISH_LOCK: Final = "publish.lock"
 
 
 class SqliteStateStore:
@@ -91,6 +88,8 @@ class SqliteStateStore:
 
         if self._held("write"):
             raise RuntimeError("a transaction inside a transaction")
+        with translated(self._path, action="write"):
+            self._readers.refuse_writing()
         with (
             self._write_lock.hold(wait=self._wait, purpose=self._purpose),
             self._marked("write"),
@@ -114,6 +113,10 @@ class SqliteStateStore:
             raise RuntimeError("the publication lock comes first, and once")
         with self._publish_lock.hold(wait=self._wait, purpose=purpose), self._marked("publication"):
             yield
+
+    def publisher(self) -> str | None:
+        """See `StateStore.publisher`."""
+        return self._publish_lock.held_by()
 
     @contextmanager
     def spool(self) -> Iterator[RowSpool]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rstuf.errors import InvalidInput, InvalidPath, SourceChanged, StorageError
+from rstuf.errors import InputMissing, InvalidInput, InvalidPath, SourceChanged, StorageError
 from rstuf.model.names import TargetPath, target_path
 
 _HEAD: Final = 128
+_FILES_ONLY: Final = "only files can be added, and directories of files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LocalFile:
         """Its bytes; anything but a regular file is refused, and so is one that changes while it is read.
 
         Raises:
-            StorageError: it cannot be opened or read.
+            InputMissing, StorageError: it is not there any more, or cannot be read.
             SourceChanged: it is not what it was when it was opened.
         """
         # Opening a FIFO would wait for a writer; the check on the descriptor then refuses it.
@@ -65,7 +66,7 @@ def _refuse_unfit(location: Path, file: BinaryIO, status: os.stat_result) -> Non
         InvalidInput: it is a private key.
     """
     if not stat.S_ISREG(status.st_mode):
-        raise StorageError("take", str(location), "it is not a regular file", hint="only files can be added")
+        raise StorageError("take", str(location), "it is not a regular file", hint=_FILES_ONLY)
     if _is_private_key(file.read(_HEAD)):
         raise InvalidInput(
             f"{location} is a private key", hint="if others are meant to have it, publish it in an archive"
@@ -87,7 +88,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
         guard: asked of every file.
 
     Raises:
-        StorageError: something cannot be read.
+        InputMissing, StorageError: something is not there, or cannot be read.
         InvalidPath: a name cannot be an artifact path.
         InvalidInput: two files would have the same artifact path, something is neither a file nor a directory, or a
             directory holds no file.
@@ -120,7 +121,7 @@ def listed_files(
     """The files below `base` that a listing names, each with the SHA-256 that the listing gives.
 
     Raises:
-        StorageError: one is not there.
+        InputMissing, StorageError: one is not there, or cannot be looked at.
     """
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
     files = []
@@ -146,7 +147,7 @@ def _below(location: Path) -> Iterator[tuple[str, Path, int]]:
     elif stat.S_ISDIR(status.st_mode):
         yield from _walk(location, "")
     else:
-        raise InvalidInput(f"{location} is neither a file nor a directory")
+        raise InvalidInput(f"{location} is neither a file nor a directory", hint=_FILES_ONLY)
 
 
 def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
@@ -166,7 +167,7 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
         elif entry.is_file(follow_symlinks=False):
             yield name, place, entry.stat(follow_symlinks=False).st_size
         else:
-            raise InvalidInput(f"{place} is neither a file nor a directory")
+            raise InvalidInput(f"{place} is neither a file nor a directory", hint=_FILES_ONLY)
 
 
 def _is_private_key(head: bytes) -> bool:
@@ -188,5 +189,7 @@ def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
 
 def _unreadable(
     location: Path, error: OSError, *, hint: str = "name files and directories that can be read"
-) -> StorageError:
+) -> InputMissing | StorageError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return InputMissing(str(location), hint=hint)
     return StorageError("read", str(location), (error.strerror or "it cannot be read").lower(), hint=hint)

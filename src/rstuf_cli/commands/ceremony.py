@@ -40,20 +40,36 @@ def ceremony(
     Every root signer that the threshold needs must be present, as a key to open or to make. Keys that are made now are
     encrypted with a passphrase that you choose, unless the plan says otherwise. A ceremony that was interrupted goes
     on when the same plan is run again.
+
+    With --dry-run everything is checked that the ceremony checks before it writes, but passphrases that were not given:
+    nobody is asked for one.
     """
     run = run_of(ctx)
     read = rstuf.read_plan_file(plan)
+    run.refuse_unknown_keys(lambda: read.keys)
     if dry_run:
-        run.console.document({"dry_run": True, **_plan_document(read, run.directory)})
+        rehearsed = rstuf.rehearse_ceremony(plan, run.directory, run.session_that_asks_nobody())
+        run.console.document({"dry_run": True, **_plan_document(read, run.directory), "notes": list(rehearsed.notes)})
         _show_plan(run.console, read, run.directory)
+        _tell_notes(run.console, rehearsed.notes)
+        goes_on = "a ceremony of this plan was interrupted here, and goes on; " if rehearsed.goes_on else ""
+        run.console.note(f"{goes_on}nothing was made; without --dry-run it is")
         return
     lasted = run.lasted()
-    run.interrupted = "run the same ceremony again; it goes on where it stopped"
-    session = run.session()
-    report = rstuf.make_repository(plan, run.directory, session)
+    run.interrupted = run.unsigned = "nothing was made"
+    report = _hold(run, plan)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))
+
+
+def _hold(run: Run, plan: Path) -> rstuf.CeremonyReport:
+    try:
+        return rstuf.make_repository(plan, run.directory, run.session())
+    except KeyboardInterrupt:
+        if (run.directory / "rstuf.toml").exists():
+            run.interrupted = "run the same ceremony again; it goes on where it stopped"
+        raise
 
 
 def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
@@ -119,7 +135,6 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
     console.line()
     contents = f"contents in {escape(plan.artifacts)}/" if plan.artifacts else "contents are served from elsewhere"
     console.line(f"  metadata in {escape(plan.metadata)}/, {contents}")
-    console.note("nothing was made; without --dry-run it is")
 
 
 def _table(console: Console, rows: Sequence[Sequence[str]]) -> None:
@@ -150,14 +165,18 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     console.result(f"  root v1 is what clients begin with: {escape(_root_file(plan))}")
     console.result(f"  its sha256  {half[:39]}")
     console.result(f"              {half[40:]}")
-    for note in report.notes:
-        if console.verbosity is not Verbosity.QUIET:
-            console.warning(escape_message(note))
+    _tell_notes(console, report.notes)
     where = "" if run.options.repo is None else f"--repo {escape(run.options.repo)} "
     console.result("")
     console.result("next")
     console.result(f"  rstuf {where}artifact add FILE...")
     console.result(f"  rstuf {where}status")
+
+
+def _tell_notes(console: Console, notes: Sequence[str]) -> None:
+    if console.verbosity is not Verbosity.QUIET and not console.is_json:
+        for note in notes:
+            console.warning(escape_message(note))
 
 
 def _root_file(plan: rstuf.Plan) -> str:

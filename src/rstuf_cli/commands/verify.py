@@ -23,9 +23,9 @@ from rstuf_cli.wording import both, count, number, seconds
 
 EXAMPLES = {
     "verify": """
-rstuf verify                       what this workspace publishes, and its state
-rstuf verify --artifacts           and the bytes of every artifact
-rstuf verify --full                and a stock client that visits every role
+rstuf verify                what this workspace publishes, and its state
+rstuf verify --artifacts    and the bytes of every artifact
+rstuf verify --full         and a stock client that visits every role
 rstuf verify --url https://updates.example.org/ --trusted-root 1.root.json
 """
 }

@@ -320,6 +320,9 @@ class StateStore(Protocol):
             Locked: another holder kept it for longer than the store waits; it is named.
         """
 
+    def publisher(self) -> str | None:
+        """Who has the right to publish now, in words; None where nobody has. Waits for nobody."""
+
     def spool(self) -> AbstractContextManager[RowSpool]:
         """A spool for rows on their way in; its scratch space goes with the block."""
 
