@@ -5,8 +5,15 @@ are built from that data. Exit codes and HTTP statuses belong to the faces.
 Text that came from outside stands in the data as it came: whoever shows a message escapes it.
 """
 
-from rstuf.errors.artifacts import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin
-from rstuf.errors.base import Interrupted, RstufError, every_error, shorten
+from rstuf.errors.artifacts import (
+    ArtifactConflict,
+    ArtifactNotFound,
+    HashMismatch,
+    LimitExceeded,
+    PathRepeated,
+    PathTwin,
+)
+from rstuf.errors.base import Interrupted, Lines, RstufError, every_error, shorten
 from rstuf.errors.input import (
     InvalidArtifact,
     InvalidConfig,
@@ -55,6 +62,7 @@ __all__ = [
     "FileMissing",
     "FileTooLarge",
     "ForeignMetadata",
+    "HashMismatch",
     "Interrupted",
     "InvalidArtifact",
     "InvalidConfig",
@@ -69,11 +77,13 @@ __all__ = [
     "InvalidRecord",
     "InvalidRoleName",
     "LimitExceeded",
+    "Lines",
     "Locked",
     "NameTaken",
     "NotAFile",
     "NotEnoughSigners",
     "PassphraseNeeded",
+    "PathRepeated",
     "PathTwin",
     "ReleaseRefused",
     "RoleNotFound",

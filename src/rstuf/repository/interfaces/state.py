@@ -20,11 +20,16 @@ from rstuf.model.settings import Phase, RepositorySettings
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """What became of a batch of artifacts: how many are new, replaced another content, or were there already."""
+    """What became of a batch of artifacts: how many are new, replaced another content, or were there already.
+
+    Attributes:
+        repeated: rows that said once more what another one of the batch did; they count for nothing else.
+    """
 
     added: int
     replaced: int
     unchanged: int
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +220,8 @@ class StateTransaction(StateReader, Protocol):
             role_limit: the most payload bytes a role may hold.
 
         Raises:
-            ArtifactConflict: another content for a known path, here or in `rows`, and not `replace`.
+            ArtifactConflict: another content for a known path, and not `replace`.
+            PathRepeated: two contents for one path in `rows`.
             PathTwin: another path with the same `path_key`.
             LimitExceeded: a role would hold more than `role_limit` bytes.
         """
