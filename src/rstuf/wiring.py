@@ -344,7 +344,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Sourc
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:
-    """The files that a SHA256SUMS listing names, each with the hash that it must have.
+    """The files that a listing (SHA256SUMS, SHA512SUMS) names, each with the hash that it must have.
 
     Args:
         source: what to call the listing in messages.
@@ -354,10 +354,10 @@ def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str
         InvalidInput: a line is not of that form.
         StorageError: a file is not there.
     """
-    from rstuf.repository.records import read_checksums
+    from rstuf.repository.checksums import read_checksums
     from rstuf.storage import sources
 
-    lines = [(line.path, line.sha256) for line in read_checksums(listing, source=source)]
+    lines = ((line.path, line.listed) for line in read_checksums(listing, source=source))
     return sources.listed_files(lines, base=base, prefix=prefix, guard=_OwnFiles().refuse)
 
 

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, cast
 
-from rstuf.errors import ArtifactConflict, ArtifactNotFound, InvalidInput
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, HashMismatch, Lines
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact
+from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact, ListedHash
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import step
 from rstuf.repository.interfaces import ArtifactBatch, Kept, ReceivedContent, RowSpool
@@ -40,7 +40,7 @@ class Source(Protocol):
         """Bytes it had when it was found, for progress."""
 
     @property
-    def expected_sha256(self) -> str | None:
+    def listed(self) -> ListedHash | None:
         """What it must hash to, where a listing says so."""
 
     def open(self) -> AbstractContextManager[BinaryIO]:
@@ -62,6 +62,7 @@ class _Intake:
     spool: RowSpool
     conflict: Conflict
     length: int = 0
+    counted: set[TargetPath] = field(default_factory=set)
     restored: set[TargetPath] = field(default_factory=set)
     warnings: Warnings = field(default_factory=Warnings)
 
@@ -81,7 +82,8 @@ class _Intake:
                 kept = batch.reconcile(artifact.path)
                 if kept is Kept.DAMAGED or (same and kept is Kept.MISSING):
                     self.restored.add(artifact.path)
-                if not same:
+                if not same and artifact.path not in self.counted:
+                    self.counted.add(artifact.path)
                     self.length += artifact.length
                 self.queue(row)
 
@@ -125,6 +127,7 @@ class _Intake:
             added=result.added,
             replaced=result.replaced,
             unchanged=result.unchanged,
+            repeated=result.repeated,
             restored=len(self.restored),
             length=self.length,
             warnings=tuple(self.warnings.told),
@@ -148,6 +151,7 @@ def add_files(
 
     Raises:
         InvalidPath, InvalidArtifact, ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
+        HashMismatch: one is not what its listing says; nothing was taken.
         SourceChanged: one was changed while it was read; nothing was taken.
         StorageError: contents could not be stored.
     """
@@ -218,14 +222,18 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
 
 
 def _receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping[str, Any] | None) -> Artifact:
+    listed = source.listed
     with source.open() as stream:
-        content = batch.receive(source.path, stream, ports.progress.advance)
-    expected = source.expected_sha256
-    if expected is not None and content.hashes["sha256"] != expected:
-        raise InvalidInput(
-            f"{source.path} does not hash to what its listing says",
-            hint="the file or the listing is damaged; nothing was taken",
-        )
+        if listed is None or listed.algorithm == "sha256":
+            content = batch.receive(source.path, stream, ports.progress.advance)
+            found = content.hashes["sha256"]
+        else:
+            passed = _Hashed(stream, hashlib.new(listed.algorithm))
+            content = batch.receive(source.path, cast("BinaryIO", passed), ports.progress.advance)
+            found = passed.digest.hexdigest()
+    if listed is not None and found != listed.digest:
+        place = Lines(listed.source, (listed.line,))
+        raise HashMismatch(source.path, algorithm=listed.algorithm, listed=listed.digest, found=found, lines=place)
     return Artifact(path=source.path, length=content.length, hashes=content.hashes, custom=custom)
 
 
@@ -245,6 +253,19 @@ def describe(artifact: Artifact) -> str:
     """A content in a few words: its first hash, shortened, and its length."""
     algorithm, digest = next(iter(artifact.hashes.items()))
     return f"{algorithm} {digest[:8]}…{digest[-4:]}, {artifact.length} B"
+
+
+@dataclass(slots=True)
+class _Hashed:
+    """Bytes on their way to a batch, which does nothing but read them, hashed in a way that the batch does not know."""
+
+    stream: BinaryIO
+    digest: hashlib._Hash
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self.stream.read(size)
+        self.digest.update(chunk)
+        return chunk
 
 
 @dataclass(slots=True)

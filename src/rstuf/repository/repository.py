@@ -81,10 +81,9 @@ class Repository:
         self, stream: BinaryIO, *, form: RecordFormat, source: str, conflict: Conflict = Conflict.REFUSE
     ) -> AcceptedChange:
         """Accept the records of a stream, however long; all or nothing. `source` is its name in messages."""
-        from rstuf.repository import records
+        from rstuf.repository.imports import import_records
 
-        rows = records.read_records(stream, form=form, source=source)
-        return artifacts.add_artifacts(self._ports, rows, conflict=conflict, action="artifacts.import")
+        return import_records(self._ports, stream, form=form, source=source, conflict=conflict)
 
     def remove_artifacts(self, paths: Iterable[str]) -> AcceptedChange:
         """Accept removals; all or nothing."""

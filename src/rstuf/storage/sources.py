@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rstuf.errors import InvalidInput, InvalidPath, SourceChanged, StorageError
+from rstuf.errors import InvalidInput, InvalidPath, Lines, SourceChanged, StorageError
+from rstuf.model.artifacts import ListedHash
 from rstuf.model.names import TargetPath, target_path
 
 _HEAD: Final = 128
@@ -24,13 +25,13 @@ class LocalFile:
         path: the artifact path it will have.
         location: where it is.
         size: bytes when it was found.
-        expected_sha256: what it must hash to, where a listing says so.
+        listed: what it must hash to, where a listing says so.
     """
 
     path: TargetPath
     location: Path
     size: int
-    expected_sha256: str | None = None
+    listed: ListedHash | None = None
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -115,24 +116,25 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
 
 
 def listed_files(
-    lines: Sequence[tuple[TargetPath, str]], *, base: Path, prefix: str = "", guard: Guard
+    lines: Iterable[tuple[TargetPath, ListedHash]], *, base: Path, prefix: str = "", guard: Guard
 ) -> list[LocalFile]:
-    """The files below `base` that a listing names, each with the SHA-256 that the listing gives.
+    """The files below `base` that a listing names, each with the hash that the listing gives.
 
     Raises:
         StorageError: one is not there.
     """
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
     files = []
-    for path, sha256 in lines:
+    for path, listed in lines:
         place = base / path
         guard(place)
         try:
             size = place.stat().st_size
         except OSError as error:
             where = f"the listing names files below {base}; --base DIR says where they are"
-            raise _unreadable(place, error, hint=where) from None
-        files.append(LocalFile(target_path(prefix + path), place, size, sha256))
+            line = Lines(listed.source, (listed.line,))
+            raise _unreadable(place, error, aside=f", which {line} names", hint=where) from None
+        files.append(LocalFile(target_path(prefix + path), place, size, listed))
     return files
 
 
@@ -187,6 +189,6 @@ def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _unreadable(
-    location: Path, error: OSError, *, hint: str = "name files and directories that can be read"
+    location: Path, error: OSError, *, aside: str = "", hint: str = "name files and directories that can be read"
 ) -> StorageError:
-    return StorageError("read", str(location), (error.strerror or "it cannot be read").lower(), hint=hint)
+    return StorageError("read", f"{location}{aside}", (error.strerror or "it cannot be read").lower(), hint=hint)

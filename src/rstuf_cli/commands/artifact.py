@@ -51,7 +51,7 @@ rstuf artifact show app-1.2.whl
     "artifact import": """
 rstuf artifact import records.ndjson
     {"path": "app.whl", "length": 4211774, "hashes": {"sha256": "1b0c..."}}
-rstuf artifact import legacy.csv                 path;size;algorithm;hash
+rstuf artifact import legacy.csv                 path;size;algorithm;hash, or with a header
 rstuf artifact import dist/SHA256SUMS            takes the files it names, and checks them
 generate | rstuf artifact import - --format ndjson
 """,
@@ -175,9 +175,9 @@ def import_(
 ) -> None:
     """Take in artifacts by their records, however many.
 
-    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS listing is different:
-    the files that it names are added, from beside it (from stdin: from the current directory), and must hash to what it
-    says. All are taken, or none.
+    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS or SHA512SUMS listing
+    is different: the files that it names are added, from beside it (from stdin: from the current directory), and must
+    hash to what it says. All are taken, or none.
     """
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
     _change(

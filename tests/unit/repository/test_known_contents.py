@@ -17,8 +17,9 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact
 from rstuf.model.names import target_path
 from rstuf.repository.artifacts import Conflict, add_artifacts, add_files, remove_artifacts
+from rstuf.repository.checksums import read_checksums
 from rstuf.repository.publish import publish
-from rstuf.repository.records import RecordFormat, read_checksums, read_records
+from rstuf.repository.records import RecordFormat, read_records
 from rstuf.repository.reports import AcceptedChange
 
 BETA = {"channel": "beta"}
