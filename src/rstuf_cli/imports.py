@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 import rstuf
 from rstuf.errors import FileMissing, InvalidInput, StorageError
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import open_steady
 
 _HEAD_BYTES: Final = 4096
 _CHECKSUM: Final = re.compile(
@@ -102,10 +103,7 @@ def _is_stdin(file: Path) -> bool:
 
 
 def _opened(file: Path) -> BinaryIO:
-    if not _is_stdin(file):
-        return file.open("rb", buffering=1 << 20)
-    # A descriptor of its own: closing it leaves stdin as it was.
-    return open(sys.stdin.fileno(), "rb", buffering=1 << 20, closefd=False)
+    return open_steady(sys.stdin.fileno() if _is_stdin(file) else file)
 
 
 def _form_of(file: Path, stream: BinaryIO, source: str) -> ImportFormat:

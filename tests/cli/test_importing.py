@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from tests.cli.conftest import Cli
+
+from rstuf.errors import SourceChanged
+from rstuf_cli import imports
+from rstuf_cli.files import open_steady
 
 ALPHA = hashlib.sha256(b"alpha\n").hexdigest()
 OTHER = hashlib.sha256(b"other").hexdigest()
@@ -119,3 +126,98 @@ def test_what_the_tools_of_this_machine_write(cli: Cli, workspace: Path) -> None
         Path("listing").write_bytes(listing)
         document = cli("artifact", "import", "listing", "--base", "dist", "--json").document
         assert (document["added"], document["unchanged"]) == ((2, 0) if number == 0 else (0, 2))
+
+
+@pytest.mark.parametrize("what", ["directory", "fifo", "key", "missing", "itself"])
+def test_what_a_listing_cannot_name(cli: Cli, workspace: Path, what: str) -> None:
+    """A name that leads to no file, to a file of the workspace or to the listing itself is refused with its line."""
+    Path("directory").mkdir()
+    os.mkfifo("fifo")
+    name = {"key": "keys/online.key", "itself": "SHA256SUMS"}.get(what, what)
+    Path("a.txt").write_bytes(b"alpha\n")
+    Path("SHA256SUMS").write_text(f"{ALPHA}  a.txt\n{ALPHA}  {name}\n")
+    done = cli("artifact", "import", "SHA256SUMS")
+    assert (done.code, done.out) == (6 if what in {"directory", "fifo", "missing"} else 1, "")
+    error, *others = done.err.splitlines()
+    assert "SHA256SUMS, line 2" in error
+    words = {
+        "directory": "it is not a regular file",
+        "fifo": "it is not a regular file",
+        "key": "belongs to the workspace",
+        "missing": "no such file or directory",
+        "itself": "does not hash to what is listed",
+    }
+    assert words[what] in error
+    assert (
+        what != "itself" or others[-1] == "hint:  nothing was taken; a listing cannot list itself: leave that line out"
+    )
+    assert cli("artifact", "list", "--json").document == {"artifacts": []}
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 119_999])
+def test_a_bad_line_among_very_many(cli: Cli, workspace: Path, at: int) -> None:
+    """It is named, and nothing of all the others is taken, nor left beside the state: more than memory should hold."""
+    lines = [record(f"p/{number}") for number in range(120_000)]
+    lines[at] = record("../up")
+    Path("it.ndjson").write_text("".join(lines))
+    before = sorted(place.name for place in workspace.iterdir())
+    done = cli("artifact", "import", "it.ndjson")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: it.ndjson, line {at + 1}: '../up' cannot be an artifact path: ")
+    assert cli("artifact", "list", "--json").document == {"artifacts": []}
+    assert sorted(place.name for place in workspace.iterdir()) == before
+
+
+def meddle(place: Path, change: str) -> None:
+    with place.open("r+b") as file:
+        if change == "grows":
+            file.seek(0, 2)
+            file.write(record("more").encode())
+        elif change == "is cut":
+            file.truncate(len(record("p/0")))
+        else:
+            file.write(record("q/0").encode())
+
+
+@pytest.mark.parametrize("change", ["grows", "is cut", "is written over"])
+def test_a_file_that_changes_while_it_is_read(
+    cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Records that somebody is still writing are refused, and nothing of them is taken."""
+    Path("it.ndjson").write_text("".join(record(f"p/{number}") for number in range(10)))
+
+    def opened(file: int | Path) -> BinaryIO:
+        stream = open_steady(file)
+        meddle(Path("it.ndjson"), change)
+        return stream
+
+    monkeypatch.setattr(imports, "open_steady", opened)
+    done = cli("artifact", "import", "it.ndjson")
+    assert (done.code, done.out) == (6, "")
+    assert done.err.startswith("error: cannot take it.ndjson: it changed while it was read\n")
+    assert cli("artifact", "list", "--json").document == {"artifacts": []}
+
+
+def test_a_file_that_grows_is_not_read_without_end(tmp_path: Path) -> None:
+    """Whoever writes as fast as it is read does not keep the reader: the first look at the longer file ends it."""
+    place = tmp_path / "it.ndjson"
+    place.write_bytes(b"x\n" * 1_000_000)
+    with open_steady(place) as stream:
+        assert stream.readline() == b"x\n"
+        meddle(place, "grows")
+        lines = iter(stream)
+        with pytest.raises(SourceChanged):
+            deque(lines, maxlen=0)
+
+
+def test_a_file_that_stays_as_it_is(tmp_path: Path) -> None:
+    """It is read to its end, more than once, and looked at little."""
+    place = tmp_path / "it.ndjson"
+    place.write_bytes(b"x\n" * 2_000_000)
+    with open_steady(place) as stream:
+        for _ in range(2):
+            stream.seek(0)
+            assert sum(1 for _ in stream) == 2_000_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from rstuf.errors.base import Lines, RstufError, shorten
 
 
@@ -66,7 +68,9 @@ class HashMismatch(RstufError):
         self.path, self.algorithm, self.listed, self.found, self.lines = path, algorithm, listed, found, lines
         super().__init__(
             f"{lines}: {shorten(path)} does not hash to what is listed: {algorithm} {listed}, and it is {found}",
-            hint="nothing was taken; the file or the listing is damaged or old: make whichever it is anew",
+            hint="nothing was taken; a listing cannot list itself: leave that line out"
+            if path == PurePath(lines.source).name
+            else "nothing was taken; the file or the listing is damaged or old: make whichever it is anew",
         )
 
 

@@ -81,7 +81,9 @@ def _fields(text: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise InvalidInput(f"not acceptable CSV: {error}") from None
+        # Quotes do not reach over lines here: no path has a line end in it.
+        reason = "a quote is not closed on its line" if "end of data" in str(error) else str(error)
+        raise InvalidInput(f"not acceptable CSV: {reason}") from None
 
 
 def _delimiter_of(text: str) -> str:

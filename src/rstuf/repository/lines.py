@@ -56,9 +56,10 @@ def numbered_lines(stream: LineStream, *, source: str, strip: bytes) -> Iterator
 
 def refused_line(source: str, number: int, line: bytes, reason: str, *, hint: str | None = None) -> InvalidRecord:
     """Why a line is refused. Where line ends of old Macs made many lines one, that is the reason."""
-    if b"\r" in line.rstrip(b"\r\n"):
+    # What has NUL bytes is no text, and has every other byte too.
+    if b"\r" in line.rstrip(b"\r\n") and b"\0" not in line:
         reason = "a CR stands within the line; lines end with LF or CR LF"
-        hint = f"nothing of this import was taken; if CR ends its lines: tr '\\r' '\\n' < {source}"
+        hint = "nothing of this import was taken; if CR ends its lines, tr '\\r' '\\n' makes them LF"
     return InvalidRecord(source, number, reason, hint=hint)
 
 
@@ -73,6 +74,6 @@ def _unmarked(start: bytes, source: str) -> bytes:
         if start.startswith(magic):
             raise InvalidInput(
                 f"{source} cannot be read: it is packed with {name}",
-                hint=f"nothing was taken; unpack it first: {unpack} {source} | rstuf artifact import - --format …",
+                hint=f"nothing was taken; unpack it first ({unpack}), into a file or through a pipe to import -",
             )
     return start.removeprefix(_MARK)

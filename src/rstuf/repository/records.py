@@ -11,7 +11,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from rstuf.errors import InvalidInput, InvalidJson
+from rstuf.errors import InvalidInput, InvalidJson, StorageError
 from rstuf.metadata.canonical import strict_loads
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow
@@ -55,7 +55,7 @@ def read_records(stream: LineStream, *, form: RecordFormat, source: str) -> Iter
             row = read(line)
         except InvalidInput as error:
             reason = f"not acceptable JSON: {error.reason}" if isinstance(error, InvalidJson) else error.message
-            hint = _hint_for(line, source) if form is RecordFormat.NDJSON else None
+            hint = _hint_for(line) if form is RecordFormat.NDJSON else None
             raise refused_line(source, number, line, reason, hint=hint) from None
         if row is not None:
             yield row
@@ -66,7 +66,7 @@ def find_lines(
 ) -> tuple[int, ...]:
     """Where a stream of records speaks of `paths`: for each the first line, and the first that says something else.
 
-    What cannot be read (any more) ends the search.
+    What cannot be read any more ends the search.
 
     Args:
         most: so many lines are enough.
@@ -77,7 +77,7 @@ def find_lines(
         for row in read_records(counted, form=form, source=source):
             if row[1] in paths and found.setdefault((row[1], row[2]), counted.number) and len(found) == most:
                 break
-    except InvalidInput:
+    except (InvalidInput, StorageError):
         pass
     return tuple(found.values())
 
@@ -94,12 +94,12 @@ class _Counted:
         return self._stream.readline(size)
 
 
-def _hint_for(line: bytes, source: str) -> str | None:
+def _hint_for(line: bytes) -> str | None:
     """How JSON becomes one object a line, where it seems to be of another form."""
-    if line in (b"{", b"[") or line.startswith(b"["):
-        query = "." if line == b"{" else ".[]"
-        return f"nothing of this import was taken; one object a line is needed: jq -c '{query}' {source}"
-    return None
+    query = ".[]" if line.startswith(b"[") else "." if line == b"{" else None
+    if line.startswith(b'{"artifacts"'):
+        query = ".artifacts[]"
+    return query and f"nothing of this import was taken; one object a line is needed: jq -c '{query}' makes them"
 
 
 def _read_json(line: bytes) -> ArtifactRow:
@@ -125,11 +125,10 @@ def _artifact(record: object) -> Artifact:
     path = record.get("path")
     if not isinstance(path, str):
         raise InvalidInput("the record has no path")
-    missing: Mapping[str, Any] = {"length": None, "hashes": {}}
-    fields = {**missing, **info}
-    return Artifact(
-        path=target_path(path), length=fields["length"], hashes=fields["hashes"], custom=fields.get("custom")
-    )
+    for field in ("length", "hashes"):
+        if field not in info:
+            raise InvalidInput(f"the record has no {field}")
+    return Artifact(path=target_path(path), length=info["length"], hashes=info["hashes"], custom=info.get("custom"))
 
 
 def _refuse_unknown(said: Mapping[str, Any], known: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rstuf.errors import InvalidInput, InvalidPath, Lines, SourceChanged, StorageError
+from rstuf.errors import InvalidInput, InvalidPath, InvalidRecord, Lines, SourceChanged, StorageError
 from rstuf.model.artifacts import ListedHash
 from rstuf.model.names import TargetPath, target_path
 
@@ -46,10 +46,10 @@ class LocalFile:
             descriptor = os.open(self.location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise _unreadable(self.location, error) from None
+        before = _status_of_file(self.location, descriptor)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             try:
-                before = os.fstat(file.fileno())
-                _refuse_unfit(self.location, file, before)
+                _refuse_private_key(self.location, file)
                 yield file
                 after = os.fstat(file.fileno())
             except OSError as error:
@@ -58,15 +58,29 @@ class LocalFile:
                 raise SourceChanged(str(self.location))
 
 
-def _refuse_unfit(location: Path, file: BinaryIO, status: os.stat_result) -> None:
-    """Refuse what is no artifact; `file` stands at its start afterwards.
+def _status_of_file(location: Path, descriptor: int) -> os.stat_result:
+    """The status of an open file; what is none is closed. Python's own file objects refuse directories namelessly.
 
     Raises:
         StorageError: it is not a regular file.
+    """
+    try:
+        status = os.fstat(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise _unreadable(location, error) from None
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise _no_file(location)
+    return status
+
+
+def _refuse_private_key(location: Path, file: BinaryIO) -> None:
+    """`file` stands at its start afterwards.
+
+    Raises:
         InvalidInput: it is a private key.
     """
-    if not stat.S_ISREG(status.st_mode):
-        raise StorageError("take", str(location), "it is not a regular file", hint="only files can be added")
     if _is_private_key(file.read(_HEAD)):
         raise InvalidInput(
             f"{location} is a private key", hint="if others are meant to have it, publish it in an archive"
@@ -121,20 +135,26 @@ def listed_files(
     """The files below `base` that a listing names, each with the hash that the listing gives.
 
     Raises:
-        StorageError: one is not there.
+        StorageError: one is not there, or is no file.
+        InvalidRecord: one must not become an artifact.
     """
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
     files = []
     for path, listed in lines:
         place = base / path
-        guard(place)
         try:
-            size = place.stat().st_size
+            guard(place)
+        except InvalidInput as error:
+            raise InvalidRecord(listed.source, listed.line, error.message, hint=error.hint) from None
+        aside = f", which {Lines(listed.source, (listed.line,))} names"
+        try:
+            status = place.stat()
         except OSError as error:
             where = f"the listing names files below {base}; --base DIR says where they are"
-            line = Lines(listed.source, (listed.line,))
-            raise _unreadable(place, error, aside=f", which {line} names", hint=where) from None
-        files.append(LocalFile(target_path(prefix + path), place, size, listed))
+            raise _unreadable(place, error, aside=aside, hint=where) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise _no_file(place, aside=aside)
+        files.append(LocalFile(target_path(prefix + path), place, status.st_size, listed))
     return files
 
 
@@ -186,6 +206,10 @@ def _text(name: str) -> str:
 
 def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _no_file(location: Path, *, aside: str = "") -> StorageError:
+    return StorageError("take", f"{location}{aside}", "it is not a regular file", hint="only files can be added")
 
 
 def _unreadable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -116,7 +117,7 @@ def test_what_a_first_line_leaves_open_is_refused(text: str, reason: str) -> Non
     [
         (f"b,1,sha256,{H256}", "1 fields where path;length;algorithm;hash are 4"),
         ("path;size;algorithm;hash", "'size' is not a whole number of bytes"),
-        (f'"b\n";1;sha256;{H256}', "not acceptable CSV: unexpected end of data"),
+        (f'"b\n";1;sha256;{H256}', "not acceptable CSV: a quote is not closed"),
         (f'"b"c;1;sha256;{H256}', "not acceptable CSV"),
         (f"b;9007199254740992;sha256;{H256}", "larger than 2^53 - 1"),
     ],
@@ -175,8 +176,8 @@ def test_rstufs_own_form_says_the_same() -> None:
         ({"info": {"length": 3, "hashes": {"sha256": H256}, "path": "b"}}, "unknown field 'path'"),
         ({"info": {"length": 3, "hashes": {"sha256": H256}, "Custom": {}}}, "unknown field 'Custom'"),
         ({"info": None}, "info is not a JSON object"),
-        ({"info": {}}, "length is not a whole number"),
-        ({"info": {"length": 3}}, "hashes is empty"),
+        ({"info": {}}, "has no length"),
+        ({"info": {"length": 3}}, "has no hashes"),
     ],
 )
 def test_nothing_that_a_record_says_is_passed_over(change: dict[str, object], reason: str) -> None:
@@ -186,11 +187,17 @@ def test_nothing_that_a_record_says_is_passed_over(change: dict[str, object], re
 
 
 @pytest.mark.parametrize(
-    ("text", "query"), [('[{"path": "a"}]', ".[]"), ("[\n  {}\n]", ".[]"), ('{\n  "path": "a"\n}', ".")]
+    ("text", "query"),
+    [
+        ('[{"path": "a"}]', ".[]"),
+        ("[\n  {}\n]", ".[]"),
+        ('{\n  "path": "a"\n}', "."),
+        ('{"artifacts": [{"path": "a", "info": {}}]}', ".artifacts[]"),
+    ],
 )
 def test_json_of_another_shape_is_told_the_way(text: str, query: str) -> None:
     """An array, or an object over several lines, is refused with the command that makes it one object a line."""
-    assert f"jq -c '{query}' it" in (refusal(text, RecordFormat.NDJSON).hint or "")
+    assert f"jq -c '{query}' makes" in (refusal(text, RecordFormat.NDJSON).hint or "")
 
 
 # --- listings --------------------------------------------------------------------------------------------
@@ -275,17 +282,33 @@ def test_what_powershell_shows_is_told_the_way(text: str) -> None:
     assert "Get-FileHash | ForEach-Object" in (refused.value.hint or "")
 
 
+def test_a_position_in_a_line_is_no_other_line() -> None:
+    """What is wrong with JSON is said with its column: the line is that of the file."""
+    refused = refusal("\n" + '{"path": nothing}' + "\n", RecordFormat.NDJSON)
+    assert str(refused).startswith("it, line 2: not acceptable JSON: ")
+    assert refused.reason.endswith("(column 10)")
+
+
+def test_very_many_keys_take_no_longer_than_they_should() -> None:
+    """A megabyte of keys, of which the last one stands twice, is refused at once."""
+    keys = "".join(f'"k{number}":0,' for number in range(90_000))
+    began = time.process_time()
+    refused = refusal(f'{{{keys}"k89999":1}}', RecordFormat.NDJSON)
+    assert "'k89999' stands twice" in refused.reason
+    assert time.process_time() - began < 5
+
+
 # --- texts that are none ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        (b"\x1f\x8b\x08\x00", "gunzip -c it"),
-        (b"BZh91AY", "bunzip2 -c it"),
-        (b"\xfd7zXZ\x00\x00", "xz -dc it"),
-        (b"\x28\xb5\x2f\xfd\x04", "zstd -dc it"),
-        (b"PK\x03\x04\x14", "unzip -p it"),
+        (b"\x1f\x8b\x08\x00", "(gunzip -c)"),
+        (b"BZh91AY", "(bunzip2 -c)"),
+        (b"\xfd7zXZ\x00\x00", "(xz -dc)"),
+        (b"\x28\xb5\x2f\xfd\x04", "(zstd -dc)"),
+        (b"PK\x03\x04\x14", "(unzip -p)"),
     ],
 )
 def test_packed_text_is_told_the_way(data: bytes, word: str) -> None:
@@ -296,6 +319,15 @@ def test_packed_text_is_told_the_way(data: bytes, word: str) -> None:
         assert word in (refused.value.hint or "")
     with pytest.raises(InvalidInput, match="packed with"):
         list(read_checksums(io.BytesIO(data), source="it"))
+
+
+@pytest.mark.parametrize("form", RecordFormat)
+def test_binary_data_are_no_text_with_odd_line_ends(form: RecordFormat) -> None:
+    """A program handed in by mistake is not said to be a text of an old Mac."""
+    with pytest.raises(InvalidRecord) as refused:
+        list(read_records(io.BytesIO(b"\x7fELF\x02\x01\x01\0\r\xff\n" * 5), form=form, source="it"))
+    assert "CR" not in str(refused.value)
+    assert "not UTF-8" in str(refused.value)
 
 
 @pytest.mark.parametrize("form", [*RecordFormat, "listing"])

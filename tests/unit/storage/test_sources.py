@@ -41,3 +41,18 @@ def test_a_source_begins_at_its_first_byte(tmp_path: Path) -> None:
     file: BinaryIO
     with LocalFile(target_path("a.bin"), tmp_path / "a.bin", 3000).open() as file:
         assert file.read(5000) == b"abc" * 1000
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_no_file_is_named_and_let_go(tmp_path: Path, kind: str) -> None:
+    """What became of a file since it was found is refused by name, and nothing stays open."""
+    place = tmp_path / "odd"
+    if kind == "directory":
+        place.mkdir()
+    else:
+        os.mkfifo(place)
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    with pytest.raises(StorageError) as refused, LocalFile(target_path("odd"), place, 1).open():
+        pytest.fail("opened")
+    assert str(refused.value) == f"cannot take {place}: it is not a regular file"
+    assert not before or len(os.listdir("/proc/self/fd")) == before
