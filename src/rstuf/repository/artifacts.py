@@ -74,7 +74,7 @@ class _Intake:
         with self.ports.state.read() as reader:
             for offered in artifacts:
                 known = _staying(reader.artifact(offered.path))
-                artifact = _with_custom_of(known, offered)
+                artifact = _with_what_is_recorded(known, offered, self.conflict)
                 row = row_of(artifact)
                 same = known is not None and row_of(known).fragment == row.fragment
                 if known is not None and not same:
@@ -195,6 +195,18 @@ def add_artifacts(
         return intake.accept(action)
 
 
+def add_described(ports: Ports, artifact: Artifact, *, conflict: Conflict = Conflict.REFUSE) -> AcceptedChange:
+    """Accept one artifact by what is known of it; what it does not say stays as it is recorded beside the same content.
+
+    Raises:
+        ArtifactConflict, PathTwin, LimitExceeded: it is refused; nothing was taken.
+    """
+    with ports.state.read() as reader:
+        known = _staying(reader.artifact(artifact.path))
+    row = row_of(_with_what_is_recorded(known, artifact, conflict))
+    return add_artifacts(ports, [row], conflict=conflict)
+
+
 def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChange:
     """Accept removals; all or nothing. Contents stay where clients of older metadata look for them.
 
@@ -241,12 +253,19 @@ def _staying(known: ListedArtifact | None) -> Artifact | None:
     return known.artifact if known is not None and known.state is not ArtifactState.REMOVING else None
 
 
-def _with_custom_of(known: Artifact | None, offered: Artifact) -> Artifact:
-    """What is offered; of the content that is known, with what its publisher said of it before and does not now."""
-    silent = known is not None and offered.custom is None and known.custom is not None
-    if known is not None and silent and (known.length, known.hashes) == (offered.length, offered.hashes):
-        return known
-    return offered
+def _with_what_is_recorded(known: Artifact | None, offered: Artifact, conflict: Conflict) -> Artifact:
+    """What is offered; of the content that is known, with what was said of it before and is not now.
+
+    That is its custom data; and further hashes, unless replacing is meant: they may be what has to be replaced.
+    """
+    if known is None or known.length != offered.length or not known.hashes.items() >= offered.hashes.items():
+        return offered
+    return Artifact(
+        path=offered.path,
+        length=offered.length,
+        hashes=known.hashes if conflict is Conflict.REFUSE else offered.hashes,
+        custom=known.custom if offered.custom is None else offered.custom,
+    )
 
 
 def describe(artifact: Artifact) -> str:

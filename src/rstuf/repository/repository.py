@@ -77,6 +77,10 @@ class Repository:
         """Accept artifacts by what is known of them (path, length, hashes); their contents are served elsewhere."""
         return artifacts.add_artifacts(self._ports, map(row_of, new), conflict=conflict)
 
+    def add_described(self, artifact: Artifact, *, conflict: Conflict = Conflict.REFUSE) -> AcceptedChange:
+        """Accept one artifact by what is known of it; without custom data, those of the same content stay."""
+        return artifacts.add_described(self._ports, artifact, conflict=conflict)
+
     def import_records(
         self, stream: BinaryIO, *, form: RecordFormat, source: str, conflict: Conflict = Conflict.REFUSE
     ) -> AcceptedChange:

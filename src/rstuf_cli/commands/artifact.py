@@ -89,8 +89,8 @@ def add(
     """Take files in, sign them and publish.
 
     A file's artifact path is its name; a directory's files keep their paths from inside it. The same content for a
-    known path is no change, but restores the copy of it that is kept for clients where that is missing or damaged. All
-    files are taken, or none.
+    known path is no change, and without --custom its custom data stay; but it restores the copy that is kept for
+    clients where that is missing or damaged. All files are taken, or none.
     """
     run = run_of(ctx)
     described = [name for name, value in (("--path", path), ("--length", length), ("--hash", hashes)) if value]
@@ -109,7 +109,7 @@ def add(
         described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            return repository.add_artifacts([described_one], conflict=conflict), Contents.ELSEWHERE
+            return repository.add_described(described_one, conflict=conflict), Contents.ELSEWHERE
 
     _change(run, accept, publish=not no_publish)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rstuf.errors import ArtifactConflict, InvalidInput, InvalidPath, InvalidRec
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact
 from rstuf.model.names import target_path
-from rstuf.repository.artifacts import Conflict, add_artifacts, add_files, remove_artifacts
+from rstuf.repository.artifacts import Conflict, add_artifacts, add_described, add_files, remove_artifacts
 from rstuf.repository.checksums import read_checksums
 from rstuf.repository.publish import publish
 from rstuf.repository.records import RecordFormat, read_records
@@ -134,6 +135,35 @@ def test_custom_data_stay_beside_the_same_content(engine: Engine, conflict: Conf
         publish(engine.ports)
     assert add(engine, {"c": b"c"}, conflict=conflict) == AcceptedChange(number=0, unchanged=1)
     assert custom_of(engine, "c") == BETA
+
+
+@pytest.mark.parametrize("conflict", Conflict)
+def test_custom_data_stay_beside_what_is_described(engine: Engine, conflict: Conflict) -> None:
+    """Without its file too; a record of an import says all, and one without them is another one."""
+    add(engine, {"c": b"c"}, custom=BETA)
+    described = Artifact(target_path("c"), 1, {"sha256": hashlib.sha256(b"c").hexdigest()})
+    assert add_described(engine.ports, described, conflict=conflict) == AcceptedChange(number=0, unchanged=1)
+    assert custom_of(engine, "c") == BETA
+    with pytest.raises(ArtifactConflict):
+        add_artifacts(engine.ports, [row_of(described)])
+    assert add_artifacts(engine.ports, [row_of(described)], conflict=Conflict.REPLACE).replaced == 1
+    assert add_described(engine.ports, replace(described, custom=BETA), conflict=Conflict.REPLACE).replaced == 1
+
+
+def test_further_hashes_stay_beside_the_same_content(engine: Engine) -> None:
+    """A file whose record has another hash beside ours is no other content; replacing brings what was computed."""
+    both = {"sha256": hashlib.sha256(b"far").hexdigest(), "sha512": "0" * 128}
+    add_artifacts(engine.ports, [row_of(Artifact(target_path("far"), 3, both, BETA))])
+    assert add(engine, {"far": b"far"}) == AcceptedChange(number=0, unchanged=1, restored=1)
+    with pytest.raises(ArtifactConflict):
+        add(engine, {"far": b"fax"})
+    with pytest.raises(ArtifactConflict):
+        add(engine, {"far": b"far"}, custom={})
+    assert add(engine, {"far": b"far"}, conflict=Conflict.REPLACE).replaced == 1
+    with engine.ports.state.read() as reader:
+        listed = reader.artifact(target_path("far"))
+    assert listed is not None
+    assert (listed.artifact.hashes, listed.artifact.custom) == ({"sha256": both["sha256"]}, BETA)
 
 
 def test_other_custom_data_are_a_replacement(engine: Engine) -> None:
