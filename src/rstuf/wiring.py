@@ -16,13 +16,12 @@ from rstuf.durable import How, make_directory, storage_error, there, write_file
 from rstuf.errors import (
     CeremonyUnfinished,
     FileMissing,
-    InvalidConfig,
-    InvalidInput,
     InvalidPlan,
     WorkspaceExists,
     WorkspaceNotFound,
 )
 from rstuf.model.settings import Phase
+from rstuf.own_files import OwnFiles
 from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import ArtifactStorage, RoleSigner, Secrets, StateStore
@@ -303,44 +302,11 @@ def _parts_of(config: Config) -> list[Place]:
     )
 
 
-class _OwnFiles:
-    """Keeps a workspace's own files (keys, state, what it serves) from becoming artifacts, however they are named."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, Config | None] = {}
-
-    def refuse(self, place: Path) -> None:
-        """
-        Raises:
-            InvalidInput: `place` belongs to the workspace that it lies in.
-        """
-        real = place.resolve()
-        config = self._workspace_of(real.parent)
-        if config is None:
-            return
-        for own in (FILE_NAME, "keys", config.state, config.metadata, config.artifacts, "write.lock", "publish.lock"):
-            root = config.path_of(own).resolve()
-            beside = own == config.state and real.parent == root.parent and real.name.startswith(root.name)
-            if own and (real == root or root in real.parents or beside):
-                raise InvalidInput(
-                    f"{place} belongs to the workspace {config.directory}",
-                    hint="name the files that you publish; the workspace's own are none of them",
-                )
-
-    def _workspace_of(self, directory: Path) -> Config | None:
-        if directory not in self._known:
-            try:
-                self._known[directory] = read_config(find_workspace(directory))
-            except (WorkspaceNotFound, InvalidConfig):
-                self._known[directory] = None
-        return self._known[directory]
-
-
 def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
     """Files of this machine on their way in; see `storage.sources.find_files`."""
     from rstuf.storage import sources
 
-    return sources.find_files(locations, prefix=prefix, guard=_OwnFiles().refuse)
+    return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse)
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:
@@ -358,7 +324,7 @@ def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str
     from rstuf.storage import sources
 
     lines = ((line.path, line.listed) for line in read_checksums(listing, source=source))
-    return sources.listed_files(lines, base=base, prefix=prefix, guard=_OwnFiles().refuse)
+    return sources.listed_files(lines, base=base, prefix=prefix, guard=OwnFiles().refuse)
 
 
 def try_stock_client(

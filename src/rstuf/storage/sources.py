@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from rstuf.errors import InvalidInput, InvalidPath, InvalidRecord, Lines, SourceChanged, StorageError
 from rstuf.model.artifacts import ListedHash
-from rstuf.model.names import TargetPath, target_path
+from rstuf.model.names import MAX_PATH_BYTES, TargetPath, target_path
 
 _HEAD: Final = 128
 
@@ -116,7 +116,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
             guard(place)
             path = target_path(prefix + name)
             other = found.setdefault(path, LocalFile(path, place, size))
-            if other.location != place:
+            if other.location != place and not _is_one_file(other.location, place):
                 raise InvalidInput(
                     f"{path} would be both {other.location} and {place}",
                     hint="add them one after the other with different --prefix",
@@ -168,10 +168,12 @@ def _below(location: Path) -> Iterator[tuple[str, Path, int]]:
     elif stat.S_ISDIR(status.st_mode):
         yield from _walk(location, "")
     else:
-        raise InvalidInput(f"{location} is neither a file nor a directory")
+        raise _unfit(location)
 
 
 def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
+    if len(prefix) > MAX_PATH_BYTES:
+        raise InvalidPath(prefix, f"no path below it has at most {MAX_PATH_BYTES} bytes")
     try:
         with os.scandir(directory) as entries:
             ordered = sorted(entries, key=lambda entry: entry.name)
@@ -179,16 +181,34 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
         raise _unreadable(directory, error) from None
     for entry in ordered:
         name, place = prefix + _text(entry.name), directory / entry.name
-        if entry.is_symlink():
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            raise _unreadable(place, error) from None
+        if stat.S_ISLNK(status.st_mode):
             raise InvalidInput(
                 f"{place} is a symbolic link", hint="links in a directory are not followed; add the file itself"
             )
-        if entry.is_dir(follow_symlinks=False):
+        if stat.S_ISDIR(status.st_mode):
             yield from _walk(place, name + "/")
-        elif entry.is_file(follow_symlinks=False):
-            yield name, place, entry.stat(follow_symlinks=False).st_size
+        elif stat.S_ISREG(status.st_mode):
+            yield name, place, status.st_size
         else:
-            raise InvalidInput(f"{place} is neither a file nor a directory")
+            raise _unfit(place)
+
+
+def _unfit(place: Path) -> InvalidInput:
+    return InvalidInput(
+        f"{place} is neither a file nor a directory",
+        hint="nothing was taken; name what is beside it, or move it away: only files can be added",
+    )
+
+
+def _is_one_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_private_key(head: bytes) -> bool:
