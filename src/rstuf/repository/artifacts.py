@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
@@ -16,7 +16,7 @@ from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact, ListedHash
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import step
-from rstuf.repository.interfaces import ArtifactBatch, Kept, ReceivedContent, RowSpool
+from rstuf.repository.interfaces import ArtifactBatch, Kept, PutResult, ReceivedContent, RowSpool, StateTransaction
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
 from rstuf.repository.warnings import Warnings
@@ -52,6 +52,10 @@ class Conflict(Enum):
 
     REFUSE = auto()
     REPLACE = auto()
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction that was never meant to stay."""
 
 
 @dataclass(slots=True)
@@ -99,6 +103,26 @@ class _Intake:
                 other += " with other custom data or hashes"
             raise ArtifactConflict(known.path, signed=signed, offered=other)
 
+    def rehearse(self) -> None:
+        """Have the state refuse what it must (twins, limits) before any content is kept, and record nothing."""
+        ports = self.ports
+        with (
+            step(ports.progress, "comparing", total=len(self.spool), unit="artifacts"),
+            suppress(_Rehearsed),
+            ports.state.transaction(actor=ports.actor) as state,
+        ):
+            self._put(state, self.spool.look_through(), number=state.next_number())
+            raise _Rehearsed
+
+    def _put(self, state: StateTransaction, rows: Iterable[_Row], *, number: int) -> PutResult:
+        return state.put_artifacts(
+            TARGETS,
+            _counted(rows, self.ports),
+            number=number,
+            replace=self.conflict is Conflict.REPLACE,
+            role_limit=TARGETS_PAYLOAD_BYTES,
+        )
+
     def accept(self, action: str) -> AcceptedChange:
         """Record everything that was taken, in one transaction."""
         ports = self.ports
@@ -109,13 +133,7 @@ class _Intake:
             ports.state.transaction(actor=ports.actor) as state,
         ):
             number = state.next_number()
-            result = state.put_artifacts(
-                TARGETS,
-                _counted(self.spool, ports),
-                number=number,
-                replace=self.conflict is Conflict.REPLACE,
-                role_limit=TARGETS_PAYLOAD_BYTES,
-            )
+            result = self._put(state, self.spool, number=number)
             changed = result.added + result.replaced > 0
             if changed:
                 details = {"added": result.added, "number": number, "replaced": result.replaced}
@@ -170,6 +188,8 @@ def add_files(
             for start in range(0, len(sources), _GROUP):
                 group = [_receive(ports, batch, each, custom) for each in sources[start : start + _GROUP]]
                 intake.take(group, batch)
+        if ports.artifacts is not None:
+            intake.rehearse()
         # Contents are durable before the state says that they are here.
         batch.commit()
         return intake.accept("artifacts.add")

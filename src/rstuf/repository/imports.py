@@ -33,11 +33,16 @@ def import_records(
         return add_artifacts(ports, rows, conflict=conflict, action="artifacts.import")
     except (ArtifactConflict, PathRepeated, PathTwin) as error:
         refused = error
-    paths = {refused.path, refused.existing} if isinstance(refused, PathTwin) else {refused.path}
     numbers: tuple[int, ...] = ()
     if start is not None:
-        with step(ports.progress, "looking for the line"):
+        with step(ports.progress, "looking for the line", unit="lines"):
             stream.seek(start)
-            most = 1 if isinstance(refused, ArtifactConflict) else 2
-            numbers = find_lines(stream, form=form, source=source, paths=paths, most=most)
+            numbers = find_lines(
+                stream,
+                form=form,
+                source=source,
+                paths={refused.path, refused.existing} if isinstance(refused, PathTwin) else {refused.path},
+                most=1 if isinstance(refused, ArtifactConflict) else 2,
+                on_lines=ports.progress.advance,
+            )
     raise refused.at(Lines(source, numbers))

@@ -24,6 +24,7 @@ _PLAIN_RECORD: Final = re.compile(
     rb'\{"path": ?"(%b)", ?"length": ?(0|[1-9][0-9]{0,14}), ?"hashes": ?\{"sha256": ?"([0-9a-f]{64})"\}\}'
     % PLAIN_PATH.encode()
 )
+_TOLD_EVERY: Final = 1000
 _DESCRIPTION: Final = frozenset({"length", "hashes", "custom"})
 
 
@@ -62,7 +63,13 @@ def read_records(stream: LineStream, *, form: RecordFormat, source: str) -> Iter
 
 
 def find_lines(
-    stream: LineStream, *, form: RecordFormat, source: str, paths: Collection[str], most: int
+    stream: LineStream,
+    *,
+    form: RecordFormat,
+    source: str,
+    paths: Collection[str],
+    most: int,
+    on_lines: Callable[[int], None],
 ) -> tuple[int, ...]:
     """Where a stream of records speaks of `paths`: for each the first line, and the first that says something else.
 
@@ -70,8 +77,9 @@ def find_lines(
 
     Args:
         most: so many lines are enough.
+        on_lines: told now and then how many more were read.
     """
-    counted = _Counted(stream)
+    counted = _Counted(stream, on_lines)
     found: dict[tuple[str, bytes], int] = {}
     try:
         for row in read_records(counted, form=form, source=source):
@@ -85,12 +93,14 @@ def find_lines(
 class _Counted:
     """Counts the lines that were read of a stream: the reader takes no more of them than it needs."""
 
-    def __init__(self, stream: LineStream) -> None:
-        self._stream = stream
+    def __init__(self, stream: LineStream, on_lines: Callable[[int], None]) -> None:
+        self._stream, self._on_lines = stream, on_lines
         self.number = 0
 
     def readline(self, size: int, /) -> bytes:
         self.number += 1
+        if self.number % _TOLD_EVERY == 0:
+            self._on_lines(_TOLD_EVERY)
         return self._stream.readline(size)
 
 

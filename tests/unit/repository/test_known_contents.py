@@ -13,10 +13,19 @@ import pytest
 from tests.support.engine import Engine, MemorySource
 from tests.support.storages import stored
 
-from rstuf.errors import ArtifactConflict, InvalidInput, InvalidPath, InvalidRecord
+from rstuf.errors import (
+    ArtifactConflict,
+    InvalidInput,
+    InvalidPath,
+    InvalidRecord,
+    LimitExceeded,
+    PathRepeated,
+    PathTwin,
+)
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact
 from rstuf.model.names import target_path
+from rstuf.repository import artifacts
 from rstuf.repository.artifacts import Conflict, add_artifacts, add_described, add_files, remove_artifacts
 from rstuf.repository.checksums import read_checksums
 from rstuf.repository.publish import publish
@@ -98,6 +107,35 @@ def test_a_refused_batch_mends_nothing(engine: Engine) -> None:
     with pytest.raises(ArtifactConflict):
         add(engine, {"a.txt": b"alpha", "d/b.bin": b"another"})
     assert engine.artifacts.files[stored("a.txt", b"alpha")] == b"damage"
+
+
+@pytest.mark.parametrize("paths", [("README", "readme"), ("readme", "README"), ("D/b.bin",), ("d/B.bin", "new")])
+def test_twins_leave_no_contents(engine: Engine, paths: tuple[str, ...]) -> None:
+    """Names that many file systems hold to be one are refused before any content is kept, in a batch and beside it."""
+    files = dict(engine.artifacts.files)
+    with pytest.raises(PathTwin):
+        add(engine, {path: path.encode() for path in paths})
+    assert engine.artifacts.files == files
+
+
+def test_what_is_too_much_leaves_no_contents(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files whose metadata no client would read are refused before any content is kept, and nothing is recorded."""
+    files, entries = dict(engine.artifacts.files), actions(engine)
+    monkeypatch.setattr(artifacts, "TARGETS_PAYLOAD_BYTES", 2000)
+    with pytest.raises(LimitExceeded):
+        add(engine, {f"new/{index}": b"x" for index in range(100)})
+    assert (dict(engine.artifacts.files), actions(engine)) == (files, entries)
+    assert add(engine, {"new/1": b"x"}).number == 3
+
+
+@pytest.mark.parametrize("conflict", Conflict)
+def test_two_files_for_one_path_leave_no_contents(engine: Engine, conflict: Conflict) -> None:
+    """Of two contents for one path none is chosen, and none is kept."""
+    files = dict(engine.artifacts.files)
+    sources = [MemorySource(target_path("new"), data) for data in (b"one", b"two")]
+    with pytest.raises(PathRepeated, match="two different contents for new"):
+        add_files(engine.ports, sources, conflict=conflict)
+    assert engine.artifacts.files == files
 
 
 def test_a_record_gets_its_content(engine: Engine) -> None:

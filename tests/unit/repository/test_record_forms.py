@@ -46,6 +46,8 @@ def listing(text: str) -> list[tuple[str, ListedHash]]:
         f"a b;7;sha256;{H256}\n",
         f"a b,7,sha256,{H256}\n",
         f'"a b",7,"sha256","{H256}"\r\n',
+        f'\ufeff"a b",7,"sha256","{H256}"\r\n',
+        f"\ufeffSHA256,Path,Size\r\n{H256},a b,7\r\n",
         f"\npath;size;algorithm;hash\na b;7;sha256;{H256}",
         f"path,length,hash_type,digest\r\na b,7,sha256,{H256}\r\n",
         f"Size,Path,SHA256\n7,a b,{H256}\n",

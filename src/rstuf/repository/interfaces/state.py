@@ -43,7 +43,8 @@ class Totals:
 class RowSpool(Protocol):
     """Takes artifact rows in any order and any number, gives them back sorted; memory stays flat.
 
-    Used once: append, then iterate. Rows with the same path stay in the order in which they came.
+    Used once: append, look through where that is needed, then iterate. Rows with the same path stay in the order in
+    which they came.
     """
 
     def append(self, row: ArtifactRow) -> None:
@@ -55,8 +56,11 @@ class RowSpool(Protocol):
     def __len__(self) -> int:
         """How many rows were taken."""
 
+    def look_through(self) -> Iterator[tuple[int, TargetPath, bytes]]:
+        """All rows, sorted by slot, then path; they stay."""
+
     def __iter__(self) -> Iterator[tuple[int, TargetPath, bytes]]:
-        """All rows, sorted by slot, then path."""
+        """The same, each let go of once it was given."""
 
 
 class StateReader(Protocol):
