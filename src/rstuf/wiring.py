@@ -23,7 +23,7 @@ from rstuf.errors import (
 from rstuf.model.settings import Phase
 from rstuf.own_files import OwnFiles
 from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
-from rstuf.progress import Progress, Silent
+from rstuf.progress import Progress, Silent, step
 from rstuf.repository.interfaces import ArtifactStorage, RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
 
@@ -302,11 +302,13 @@ def _parts_of(config: Config) -> list[Place]:
     )
 
 
-def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
+def find_files(locations: Iterable[Path], *, prefix: str = "", progress: Progress | None = None) -> Sequence[Source]:
     """Files of this machine on their way in; see `storage.sources.find_files`."""
     from rstuf.storage import sources
 
-    return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse)
+    progress = progress or Silent()
+    with step(progress, "finding", unit="files"):
+        return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse, on_found=progress.advance)
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:

@@ -36,8 +36,7 @@ def read_small(path: Path, *, limit: int) -> bytes:
 def open_steady(file: int | Path) -> BinaryIO:
     """A file, or an open descriptor (which stays open), to read in one go: a regular one must stay as it is meanwhile.
 
-    Reading on raises `SourceChanged` once it is longer than it was, or at its end if it was written to. What is no
-    regular file, as a pipe, ends where it ends.
+    Reading on raises `SourceChanged` once it was written to. What is no regular file, as a pipe, ends where it ends.
 
     Raises:
         OSError: it cannot be opened.

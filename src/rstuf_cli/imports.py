@@ -108,9 +108,10 @@ def _opened(file: Path) -> BinaryIO:
 
 def _form_of(file: Path, stream: BinaryIO, source: str) -> ImportFormat:
     head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]  # type: ignore[attr-defined]
+    name = "" if _is_stdin(file) else file.name
     if head.startswith(_NO_TEXT):
-        return ImportFormat.NDJSON
-    found = guess("" if _is_stdin(file) else file.name, head)
+        return guess(name, b"") or ImportFormat.NDJSON
+    found = guess(name, head)
     if found is None and not head:
         raise InvalidInput(
             f"{source} is empty", hint="nothing was taken; where no records at all are meant, say --format"

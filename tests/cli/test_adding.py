@@ -159,6 +159,13 @@ def test_a_directory_without_files(cli: Cli, dist: Path, deep: bool) -> None:
     assert paths_of(cli) == []
 
 
+def test_each_step_is_told(cli: Cli, dist: Path) -> None:
+    """Files are looked for, hashed, compared and recorded, and each of these tells how far it is."""
+    done = cli("artifact", "add", "dist", "-v")
+    steps = re.findall(r"^(finding|hashing|comparing|recording): (\S+) ", done.err, re.MULTILINE)
+    assert steps == [("finding", "6"), ("hashing", "45"), ("comparing", "6"), ("recording", "6")]
+
+
 def test_a_file_by_several_names(cli: Cli, dist: Path) -> None:
     """However it is named, it is one file; two files for one artifact path are refused."""
     (dist.parent / "link.whl").symlink_to(dist / "a.whl")

@@ -106,6 +106,8 @@ class _Intake:
     def rehearse(self) -> None:
         """Have the state refuse what it must (twins, limits) before any content is kept, and record nothing."""
         ports = self.ports
+        if len(self.spool) == 0:
+            return
         with (
             step(ports.progress, "comparing", total=len(self.spool), unit="artifacts"),
             suppress(_Rehearsed),

@@ -83,8 +83,10 @@ def find_lines(
     found: dict[tuple[str, bytes], int] = {}
     try:
         for row in read_records(counted, form=form, source=source):
-            if row[1] in paths and found.setdefault((row[1], row[2]), counted.number) and len(found) == most:
-                break
+            if row[1] in paths:
+                found.setdefault((row[1], row[2]), counted.number)
+                if len(found) == most:
+                    break
     except (InvalidInput, StorageError):
         pass
     return tuple(found.values())

@@ -92,7 +92,9 @@ Guard = Callable[[Path], None]
 """Raises where a file must not become an artifact, wherever its name leads."""
 
 
-def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> list[LocalFile]:
+def find_files(
+    locations: Iterable[Path], *, prefix: str = "", guard: Guard, on_found: Callable[[int], None]
+) -> list[LocalFile]:
     """The files that `locations` name: a file by its base name, a directory by the paths of all files below it.
 
     Files named by hand may be symbolic links; inside a directory links are refused, never followed or passed over.
@@ -100,6 +102,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
     Args:
         prefix: stands before every path ("dist/" or "dist").
         guard: asked of every file.
+        on_found: told of every file.
 
     Raises:
         StorageError: something cannot be read.
@@ -114,6 +117,7 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
         for name, place, size in _below(location):
             empty = False
             guard(place)
+            on_found(1)
             path = target_path(prefix + name)
             other = found.setdefault(path, LocalFile(path, place, size))
             if other.location != place and not _is_one_file(other.location, place):

@@ -103,7 +103,7 @@ def add(
     if paths:
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            sources = rstuf.find_files(expanded(paths), prefix=prefix)
+            sources = rstuf.find_files(expanded(paths), prefix=prefix, progress=run.progress)
             return repository.add_files(sources, conflict=conflict, custom=data), Contents.TAKEN
     else:
         described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)

@@ -83,7 +83,7 @@ def test_what_is_gone_or_closed_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(sources.os, "scandir", scandir)
     with pytest.raises(StorageError) as refused:
-        sources.find_files([tmp_path], guard=lambda _: None)
+        sources.find_files([tmp_path], guard=lambda _: None, on_found=lambda _: None)
     expected = f"{place.parent}: permission denied" if what == "directory" else f"{place}: no such file or directory"
     assert str(refused.value) == f"cannot read {expected}"
 
