@@ -40,7 +40,7 @@ from rstuf.places import (
     refuse_unsafe_places,
     refuse_unusable_places,
 )
-from rstuf.progress import Progress, Silent
+from rstuf.progress import Progress, Silent, step
 from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
 
@@ -325,15 +325,17 @@ def _parts_of(config: Config) -> list[Place]:
     )
 
 
-def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
+def find_files(locations: Iterable[Path], *, prefix: str = "", progress: Progress | None = None) -> Sequence[Source]:
     """Files of this machine on their way in; see `storage.sources.find_files`."""
     from rstuf.storage import sources
 
-    return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse)
+    progress = progress or Silent()
+    with step(progress, "finding", unit="files"):
+        return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse, on_found=progress.advance)
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:
-    """The files that a SHA256SUMS listing names, each with the hash that it must have.
+    """The files that a listing (SHA256SUMS, SHA512SUMS) names, each with the hash that it must have.
 
     Args:
         source: what to call the listing in messages.
@@ -343,10 +345,10 @@ def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str
         InvalidInput: a line is not of that form.
         StorageError: a file is not there.
     """
-    from rstuf.repository.records import read_checksums
+    from rstuf.repository.checksums import read_checksums
     from rstuf.storage import sources
 
-    lines = [(line.path, line.sha256) for line in read_checksums(listing, source=source)]
+    lines = ((line.path, line.listed) for line in read_checksums(listing, source=source))
     return sources.listed_files(lines, base=base, prefix=prefix, guard=OwnFiles().refuse)
 
 

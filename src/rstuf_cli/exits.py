@@ -41,6 +41,8 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InvalidKey: ExitCode.REFUSED,
     errors.InvalidMetadata: ExitCode.UNVERIFIED,
     errors.ArtifactConflict: ExitCode.REFUSED,
+    errors.PathRepeated: ExitCode.REFUSED,
+    errors.HashMismatch: ExitCode.REFUSED,
     errors.PathTwin: ExitCode.REFUSED,
     errors.ArtifactNotFound: ExitCode.REFUSED,
     errors.LimitExceeded: ExitCode.REFUSED,

@@ -11,14 +11,25 @@ from typing import BinaryIO, Final
 import rstuf
 from rstuf.errors import InputMissing, InvalidInput, StorageError
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import open_steady
 
 _HEAD_BYTES: Final = 4096
-_CHECKSUM: Final = re.compile(rb"[0-9A-Fa-f]{64} [ *]")
-_CSV: Final = re.compile(rb"[^;\r\n]+;[0-9]+;[A-Za-z0-9-]+;[0-9A-Fa-f]+\s")
+_CHECKSUM: Final = re.compile(
+    rb"\\?([0-9A-Fa-f]{64}|[0-9A-Fa-f]{128}) [ *]|\\?SHA(2-)?(256|512) ?\(|Algorithm +(:|Hash)"
+)
+_CSV: Final = re.compile(rb"[^\r\n]+[;,][0-9]+[;,][A-Za-z0-9-]+[;,]\"?[0-9A-Fa-f]+\"?\s")
+_CSV_HEADER: Final = re.compile(rb"(?i)\"?(path|length|size|sha256|sha512|algorithm|hash([-_ ]type)?|digest)\"?[;,]")
 # Byte-order marks, as Windows tools write them.
 _MARK: Final = b"\xef\xbb\xbf"
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".sha256": "sha256sums"}
+# How other things begin than text in UTF-8: none of the forms, and the reader of any says why.
+_NO_TEXT: Final = (b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+_SUFFIXES: Final = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".sha256": "sha256sums",
+    ".sha512": "sha256sums",
+}
 
 
 class ImportFormat(StrEnum):
@@ -76,16 +87,16 @@ def take_in(
 def guess(name: str, head: bytes) -> ImportFormat | None:
     """The form that a file's name, else its first bytes, speak for; None where neither does."""
     path = Path(name.lower())
-    if path.name.startswith("sha256sum"):
+    if path.name.startswith(("sha256sum", "sha512sum")):
         return ImportFormat.SHA256SUMS
     if path.suffix in _SUFFIXES:
         return ImportFormat(_SUFFIXES[path.suffix])
     head = head.removeprefix(_MARK).lstrip()
-    if head.startswith(b"{"):
+    if head.startswith((b"{", b"[")):
         return ImportFormat.NDJSON
     if _CHECKSUM.match(head):
         return ImportFormat.SHA256SUMS
-    return ImportFormat.CSV if _CSV.match(head) else None
+    return ImportFormat.CSV if _CSV.match(head) or _CSV_HEADER.match(head) else None
 
 
 def _is_stdin(file: Path) -> bool:
@@ -93,18 +104,15 @@ def _is_stdin(file: Path) -> bool:
 
 
 def _opened(file: Path) -> BinaryIO:
-    if not _is_stdin(file):
-        return file.open("rb", buffering=1 << 20)
-    # A descriptor of its own: closing it leaves stdin as it was.
-    return open(sys.stdin.fileno(), "rb", buffering=1 << 20, closefd=False)
+    return open_steady(sys.stdin.fileno() if _is_stdin(file) else file)
 
 
 def _form_of(file: Path, stream: BinaryIO, source: str) -> ImportFormat:
     head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]  # type: ignore[attr-defined]
-    if head.startswith(_UTF_16):
-        # It is none of them, and the reader of any says why.
-        return ImportFormat.NDJSON
-    found = guess("" if _is_stdin(file) else file.name, head)
+    name = "" if _is_stdin(file) else file.name
+    if head.startswith(_NO_TEXT):
+        return guess(name, b"") or ImportFormat.NDJSON
+    found = guess(name, head)
     if found is None and not head:
         raise InvalidInput(
             f"{source} is empty", hint="nothing was taken; where no records at all are meant, say --format"

@@ -63,6 +63,7 @@ def change_document(change: rstuf.AcceptedChange) -> dict[str, Any]:
         "added": change.added,
         "replaced": change.replaced,
         "unchanged": change.unchanged,
+        "repeated": change.repeated,
         "removed": change.removed,
         "restored": change.restored,
         "bytes": change.length,
@@ -159,6 +160,8 @@ def tell_change(
         console.result(_unchanged_in_words(change.unchanged, known, alone=not what))
     elif not what:
         console.result("nothing new: no artifact was named")
+    if change.repeated:
+        console.result(f"  {count(change.repeated, 'repeat')} in the same input counted for nothing")
 
 
 def _unchanged_in_words(unchanged: int, known: str, *, alone: bool) -> str:

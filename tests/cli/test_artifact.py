@@ -215,6 +215,17 @@ def test_import_by_name_and_by_content(cli: Cli, workspace: Path, tmp_path: Path
         ("x", b' {"path"', ImportFormat.NDJSON),
         ("x", DIGEST.encode() + b"  a", ImportFormat.SHA256SUMS),
         ("x", b"a b;12;blake2b-256;00ff\n", ImportFormat.CSV),
+        ("x", b"a b,12,sha256,00ff\n", ImportFormat.CSV),
+        ("x", b"a,b;12;sha256;00ff\n", ImportFormat.CSV),
+        ("x", b'"Path","Size","SHA256"\r\n', ImportFormat.CSV),
+        ("x", b"SHA512SUMS", None),
+        ("SHA512SUMS", b"", ImportFormat.SHA256SUMS),
+        ("x", b"SHA256 (a) = 00", ImportFormat.SHA256SUMS),
+        ("x", b"SHA2-512(a)= 00", ImportFormat.SHA256SUMS),
+        ("x", (DIGEST * 2).encode() + b" *a", ImportFormat.SHA256SUMS),
+        ("x", b"\\" + DIGEST.encode() + b"  a", ImportFormat.SHA256SUMS),
+        ("x", b"\r\nAlgorithm       Hash       Path", ImportFormat.SHA256SUMS),
+        ("x", b"hello, world", None),
         ("x", b"hello", None),
         ("x.zip", b"PK", None),
         ("", b"", None),
@@ -294,6 +305,7 @@ def test_a_listing_whose_files_are_elsewhere(workspace: Path, cli: Cli, tmp_path
     (tmp_path / "SHA256SUMS").write_text(f"{DIGEST}  gone.bin\n")
     done = cli("artifact", "import", tmp_path / "SHA256SUMS")
     assert (done.code, done.out) == (1, "")
+    assert f"gone.bin, which {tmp_path}/SHA256SUMS, line 1 names: it does not exist" in done.err
     assert f"hint:  the listing names files below {tmp_path}; --base DIR says where they are\n" in done.err
 
 

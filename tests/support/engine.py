@@ -22,6 +22,7 @@ from tests.support.clients import Client, View
 
 from rstuf.clock import ManualClock
 from rstuf.errors import SignerUnavailable
+from rstuf.model.artifacts import ListedHash
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TargetPath, target_path
 from rstuf.repository import artifacts
@@ -95,7 +96,7 @@ class MemorySource:
 
     path: TargetPath
     data: bytes
-    expected_sha256: str | None = None
+    listed: ListedHash | None = None
 
     @property
     def size(self) -> int:

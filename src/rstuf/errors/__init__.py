@@ -5,8 +5,15 @@ are built from that data. Exit codes and HTTP statuses belong to the faces.
 Text that came from outside stands in the data as it came: whoever shows a message escapes it.
 """
 
-from rstuf.errors.artifacts import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin
-from rstuf.errors.base import Interrupted, RstufError, every_error, nearest, shorten
+from rstuf.errors.artifacts import (
+    ArtifactConflict,
+    ArtifactNotFound,
+    HashMismatch,
+    LimitExceeded,
+    PathRepeated,
+    PathTwin,
+)
+from rstuf.errors.base import Interrupted, Lines, RstufError, every_error, nearest, shorten
 from rstuf.errors.input import (
     InputMissing,
     InvalidArtifact,
@@ -56,6 +63,7 @@ __all__ = [
     "FileMissing",
     "FileTooLarge",
     "ForeignMetadata",
+    "HashMismatch",
     "InputMissing",
     "Interrupted",
     "InvalidArtifact",
@@ -71,11 +79,13 @@ __all__ = [
     "InvalidRecord",
     "InvalidRoleName",
     "LimitExceeded",
+    "Lines",
     "Locked",
     "NameTaken",
     "NotAFile",
     "NotEnoughSigners",
     "PassphraseNeeded",
+    "PathRepeated",
     "PathTwin",
     "ReleaseRefused",
     "RoleNotFound",

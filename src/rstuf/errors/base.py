@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 _LONGEST_WORD: Final = 100
@@ -25,6 +26,20 @@ class RstufError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where in an import something stands: its name, and the numbers of lines, none where they cannot be told."""
+
+    source: str
+    numbers: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.numbers:
+            return self.source
+        word = "line" if len(self.numbers) == 1 else "lines"
+        return f"{self.source}, {word} {' and '.join(map(str, self.numbers))}"
 
 
 class Interrupted(RstufError):

@@ -82,11 +82,11 @@ class InvalidRecord(InvalidInput):
 
     code = "invalid-record"
 
-    def __init__(self, source: str, line: int, reason: str) -> None:
+    def __init__(self, source: str, line: int, reason: str, *, hint: str | None = None) -> None:
         self.source, self.line, self.reason = source, line, reason
         super().__init__(
             f"{source}, line {line}: {reason}",
-            hint="nothing of this import was taken; correct the line and run it again",
+            hint=hint or "nothing of this import was taken; correct the line and run it again",
         )
 
 

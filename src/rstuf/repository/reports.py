@@ -18,6 +18,7 @@ class AcceptedChange:
     Attributes:
         number: the change's number; 0 when nothing changed.
         added, replaced, unchanged, removed: how many artifacts. Of a removal, unchanged are those accepted before.
+        repeated: records or files that said once more what another one of the same input did.
         restored: how many kept contents were missing or damaged, and are whole again. They may be of unchanged ones.
         length: bytes of content that the added and replaced ones have.
         warnings: what some clients cannot do with them; the first, and how many `more_warnings` there are.
@@ -27,6 +28,7 @@ class AcceptedChange:
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
+    repeated: int = 0
     removed: int = 0
     restored: int = 0
     length: int = 0

@@ -78,14 +78,17 @@ class Repository:
         """Accept artifacts by what is known of them (path, length, hashes); their contents are served elsewhere."""
         return artifacts.add_artifacts(self._ports, map(row_of, new), conflict=conflict)
 
+    def add_described(self, artifact: Artifact, *, conflict: Conflict = Conflict.REFUSE) -> AcceptedChange:
+        """Accept one artifact by what is known of it; without custom data, those of the same content stay."""
+        return artifacts.add_described(self._ports, artifact, conflict=conflict)
+
     def import_records(
         self, stream: BinaryIO, *, form: RecordFormat, source: str, conflict: Conflict = Conflict.REFUSE
     ) -> AcceptedChange:
         """Accept the records of a stream, however long; all or nothing. `source` is its name in messages."""
-        from rstuf.repository import records
+        from rstuf.repository.imports import import_records
 
-        rows = records.read_records(stream, form=form, source=source)
-        return artifacts.add_artifacts(self._ports, rows, conflict=conflict, action="artifacts.import")
+        return import_records(self._ports, stream, form=form, source=source, conflict=conflict)
 
     def remove_artifacts(self, paths: Iterable[str]) -> AcceptedChange:
         """Accept removals; all or nothing."""

@@ -52,7 +52,7 @@ rstuf artifact show app-1.2.whl
     "artifact import": """
 rstuf artifact import records.ndjson
     {"path": "app.whl", "length": 4211774, "hashes": {"sha256": "1b0c..."}}
-rstuf artifact import legacy.csv        path;size;algorithm;hash
+rstuf artifact import legacy.csv        path;size;algorithm;hash, or a header
 rstuf artifact import dist/SHA256SUMS   takes and checks the files it names
 generate | rstuf artifact import - --format ndjson
 """,
@@ -92,8 +92,8 @@ def add(
     """Take files in, sign them and publish.
 
     A file's artifact path is its name; a directory's files keep their paths from inside it. The same content for a
-    known path is no change, but restores the copy of it that is kept for clients where that is missing or damaged. All
-    files are taken, or none.
+    known path is no change, and without --custom its custom data stay; but it restores the copy that is kept for
+    clients where that is missing or damaged. All files are taken, or none.
     """
     run = run_of(ctx)
     described = [name for name, value in (("--path", path), ("--length", length), ("--hash", hashes)) if value]
@@ -106,13 +106,13 @@ def add(
     if paths:
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            sources = rstuf.find_files(expanded(paths), prefix=prefix)
+            sources = rstuf.find_files(expanded(paths), prefix=prefix, progress=run.progress)
             return repository.add_files(sources, conflict=conflict, custom=data), Contents.TAKEN
     else:
         described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            return repository.add_artifacts([described_one], conflict=conflict), Contents.ELSEWHERE
+            return repository.add_described(described_one, conflict=conflict), Contents.ELSEWHERE
 
     _change(run, accept, publish=not no_publish)
 
@@ -178,9 +178,9 @@ def import_(
 ) -> None:
     """Take in artifacts by their records, however many.
 
-    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS listing is different:
-    the files that it names are added, from beside it (from stdin: from the current directory), and must hash to what it
-    says. All are taken, or none.
+    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS or SHA512SUMS listing
+    is different: the files that it names are added, from beside it (from stdin: from the current directory), and must
+    hash to what it says. All are taken, or none.
     """
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
     _change(

@@ -20,11 +20,16 @@ from rstuf.model.settings import Phase, RepositorySettings
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """What became of a batch of artifacts: how many are new, replaced another content, or were there already."""
+    """What became of a batch of artifacts: how many are new, replaced another content, or were there already.
+
+    Attributes:
+        repeated: rows that said once more what another one of the batch did; they count for nothing else.
+    """
 
     added: int
     replaced: int
     unchanged: int
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Totals:
 class RowSpool(Protocol):
     """Takes artifact rows in any order and any number, gives them back sorted; memory stays flat.
 
-    Used once: append, then iterate. Rows with the same path stay in the order in which they came.
+    Used once: append, look through where that is needed, then iterate. Rows with the same path stay in the order in
+    which they came.
     """
 
     def append(self, row: ArtifactRow) -> None:
@@ -50,8 +56,11 @@ class RowSpool(Protocol):
     def __len__(self) -> int:
         """How many rows were taken."""
 
+    def look_through(self) -> Iterator[tuple[int, TargetPath, bytes]]:
+        """All rows, sorted by slot, then path; they stay."""
+
     def __iter__(self) -> Iterator[tuple[int, TargetPath, bytes]]:
-        """All rows, sorted by slot, then path."""
+        """The same, each let go of once it was given."""
 
 
 class StateReader(Protocol):
@@ -230,7 +239,8 @@ class StateTransaction(StateReader, Protocol):
             role_limit: the most payload bytes a role may hold.
 
         Raises:
-            ArtifactConflict: another content for a known path, here or in `rows`, and not `replace`.
+            ArtifactConflict: another content for a known path, and not `replace`.
+            PathRepeated: two contents for one path in `rows`.
             PathTwin: another path with the same `path_key`.
             LimitExceeded: a role would hold more than `role_limit` bytes.
         """
