@@ -94,13 +94,14 @@ def _exits() -> str:
 
     meanings = {
         ExitCode.DONE: "done",
-        ExitCode.REFUSED: "refused or failed; what was asked for did not happen",
+        ExitCode.REFUSED: "refused or failed, as where a file that you name is not there; "
+        "what was asked for did not happen",
         ExitCode.USAGE: "the command line cannot be understood",
         ExitCode.UNVERIFIED: "something is not what a client would accept",
         ExitCode.WAITING: "a role is due, and the keys that may sign it are not at hand",
         ExitCode.LOCKED: "another process holds a lock and kept it for longer than `--wait`",
-        ExitCode.STORAGE: "the state, a disk or the network failed",
-        ExitCode.DUE: "`status --check` alone: a role is within its renewal period",
+        ExitCode.STORAGE: "the state, a disk or the network failed, as where a file of the workspace is gone",
+        ExitCode.DUE: "`status --check` alone: a role is within its renewal period, or the online key cannot sign",
         ExitCode.OVERDUE: "`status --check` alone: a role has expired",
         ExitCode.INTERRUPTED: "Ctrl-C",
     }

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from rstuf.drafts import forget_draft as forget_draft
     from rstuf.drafts import keep_draft as keep_draft
     from rstuf.drafts import read_draft as read_draft
+    from rstuf.founding import Rehearsal as Rehearsal
+    from rstuf.founding import hold_ceremony as hold_ceremony
+    from rstuf.founding import make_repository as make_repository
+    from rstuf.founding import read_plan_file as read_plan_file
+    from rstuf.founding import rehearse_ceremony as rehearse_ceremony
+    from rstuf.founding import rehearse_plan as rehearse_plan
+    from rstuf.founding import save_plan as save_plan
     from rstuf.metadata.canonical import strict_loads as strict_loads
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
@@ -38,7 +45,9 @@ if TYPE_CHECKING:
     from rstuf.repository.ports import ClockTrust as ClockTrust
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
+    from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import Health as Health
+    from rstuf.repository.reports import KeyStatus as KeyStatus
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
     from rstuf.repository.reports import PublicationReport as PublicationReport
@@ -49,21 +58,19 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import RoleStatus as RoleStatus
     from rstuf.repository.reports import Status as Status
     from rstuf.repository.reports import VerifyReport as VerifyReport
+    from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.repository import Repository as Repository
     from rstuf.repository.verify import Depth as Depth
     from rstuf.signing.looking import KeyLook as KeyLook
     from rstuf.signing.looking import look_at_key as look_at_key
+    from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
     from rstuf.wiring import find_listed_files as find_listed_files
-    from rstuf.wiring import hold_ceremony as hold_ceremony
-    from rstuf.wiring import make_repository as make_repository
     from rstuf.wiring import open_repository as open_repository
-    from rstuf.wiring import read_plan_file as read_plan_file
-    from rstuf.wiring import save_plan as save_plan
     from rstuf.wiring import try_stock_client as try_stock_client
     from rstuf.wiring import verify_published as verify_published
 
@@ -75,12 +82,14 @@ _HOMES = {
     "CeremonyReport": "rstuf.repository.ceremony",
     "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
+    "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
     "Health": "rstuf.repository.reports",
     "KeyEntry": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
+    "KeyStatus": "rstuf.repository.reports",
     "ListedArtifact": "rstuf.model.artifacts",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
@@ -89,6 +98,7 @@ _HOMES = {
     "Reason": "rstuf.repository.reports",
     "RecordFormat": "rstuf.repository.records",
     "Recovery": "rstuf.repository.reports",
+    "Rehearsal": "rstuf.founding",
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
     "RoleChange": "rstuf.repository.reports",
@@ -99,17 +109,19 @@ _HOMES = {
     "Status": "rstuf.repository.reports",
     "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
+    "VisibleVersions": "rstuf.repository.reports",
     "compare_bins": "rstuf.repository.advice",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
     "fingerprint_words": "rstuf.model.fingerprints",
     "forget_draft": "rstuf.drafts",
     "format_duration": "rstuf.model.durations",
-    "hold_ceremony": "rstuf.wiring",
+    "hold_ceremony": "rstuf.founding",
     "keep_draft": "rstuf.drafts",
+    "keys_named_in": "rstuf.signing.secrets",
     "load_secrets": "rstuf.signing.secrets",
     "look_at_key": "rstuf.signing.looking",
-    "make_repository": "rstuf.wiring",
+    "make_repository": "rstuf.founding",
     "notes_on": "rstuf.repository.ceremony",
     "open_repository": "rstuf.wiring",
     "parse_duration": "rstuf.model.durations",
@@ -117,10 +129,12 @@ _HOMES = {
     "proposed_periods": "rstuf.repository.advice",
     "read_draft": "rstuf.drafts",
     "read_plan": "rstuf.repository.plan",
-    "read_plan_file": "rstuf.wiring",
+    "read_plan_file": "rstuf.founding",
     "recommended_bins": "rstuf.repository.advice",
+    "rehearse_ceremony": "rstuf.founding",
+    "rehearse_plan": "rstuf.founding",
     "render_plan": "rstuf.repository.plan_text",
-    "save_plan": "rstuf.wiring",
+    "save_plan": "rstuf.founding",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",

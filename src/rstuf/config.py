@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rstuf.durable import storage_error, there
-from rstuf.errors import InvalidConfig, WorkspaceNotFound
+from rstuf.errors import InvalidConfig, WorkspaceNotFound, nearest
 
 FILE_NAME: Final = "rstuf.toml"
 FORMAT: Final = 1
 _MAX_BYTES: Final = 65536
+_MAX_REASON: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +57,30 @@ def read_document(path: Path) -> dict[str, Any]:
 
     Raises:
         StorageError: it cannot be read.
-        InvalidConfig: it is not TOML.
+        InvalidConfig: it is not TOML; with the place where it stops to be.
     """
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise InvalidConfig(str(path), "it is a directory") from None
     except OSError as error:
         raise storage_error("read", str(path), error) from error
     if len(data) > _MAX_BYTES:
         raise InvalidConfig(str(path), f"it is longer than {_MAX_BYTES} bytes")
     try:
         return tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidConfig(str(path), f"it is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        place = f"line {before.count(10) + 1}, column {error.start - before.rfind(10)}"
+        raise InvalidConfig(str(path), f"{place}: this is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        reason, at, place = str(error).rpartition(" (at ")
+        where = f"{place.removesuffix(')')}: " if at else ""
+        reason = (reason if at else place)[:_MAX_REASON]
+        raise InvalidConfig(str(path), f"{where}this is not TOML: {reason[:1].lower()}{reason[1:]}") from None
+    except RecursionError:
+        raise InvalidConfig(str(path), "this is not TOML that anybody wrote: it is nested too deeply") from None
 
 
 def read_config(directory: Path) -> Config:
@@ -85,13 +98,42 @@ def read_config(directory: Path) -> Config:
         raise InvalidConfig(str(path), f"it has format {version}; this rstuf knows formats up to {FORMAT}")
     places = {name: document.pop(name, default) for name, default in _PLACES.items()}
     if document:
-        raise InvalidConfig(str(path), f"rstuf does not know the key {sorted(document)[0][:60]!r}")
+        unknown = sorted(document)[0]
+        meant = nearest(unknown, ("format", *_PLACES))
+        guess = f"; did you mean {meant}?" if meant is not None else ""
+        raise InvalidConfig(str(path), f"rstuf does not know the key {unknown[:60]!r}{guess}")
     for name, value in places.items():
         if not isinstance(value, str) or "\0" in value or (not value and name != "artifacts"):
             raise InvalidConfig(str(path), f"{name} must be a path or a URL")
         if "://" in value:
             raise InvalidConfig(str(path), f"{name}: this rstuf keeps it in a directory, not at a URL")
     return Config(directory=directory, **places)
+
+
+def meets_private(served: str, directory: Path, *, state: str) -> bool:
+    """Whether a place that is served, links followed, holds what is private to a workspace, or lies in it.
+
+    Args:
+        served, state: paths from the workspace, which is `directory`.
+    """
+    root = _real(directory)
+    private = {root / "keys", _real(directory / "keys"), root / FILE_NAME, _real(directory / state)}
+    place = _real(directory / served)
+    return any(place == each or place in each.parents or each in place.parents for each in private)
+
+
+def meets_artifacts(metadata: str, artifacts: str, directory: Path) -> bool:
+    """Whether names of artifacts, which others may choose, could become names of metadata: it lies among them.
+
+    Artifacts may lie in the directory of metadata.
+    """
+    place, among = _real(directory / metadata), _real(directory / artifacts)
+    return artifacts != "" and (place == among or among in place.parents)
+
+
+def _real(path: Path) -> Path:
+    """A path without links, as far as it leads anywhere."""
+    return Path(os.path.realpath(path))
 
 
 _PLACES: Final = {"state": "state.db", "metadata": "metadata", "artifacts": "targets"}

@@ -1,8 +1,9 @@
 """Who else could change what a workspace stands on; looked at before anything of it is read or written.
 
 The rule: the workspace, its configuration, its state, its keys and what it serves belong to whoever runs rstuf, or to
-root, and nobody else can write there. Reading is no matter of this rule: what is served is there to be read, and
-private keys are judged where they are opened.
+root, and nobody else can write there, nor change the way to them (`ways`). Reading is no matter of this rule: what is
+served is there to be read, and private keys are judged where they are opened, directories below what is served where
+something is put there.
 
 It holds for commands that only look, too: whoever can write `rstuf.toml` chooses which files are opened by them.
 """
@@ -20,6 +21,7 @@ from typing import Final
 
 from rstuf.durable import storage_error
 from rstuf.errors import UnsafeDirectory
+from rstuf.ways import Ways, is_open_to_others, is_ours, stranger_on
 
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _STAGING: Final = ".staging"
@@ -30,8 +32,8 @@ _LOCKS: Final = ("write.lock", "publish.lock")
 class Kind(Enum):
     """What should be at a place.
 
-    `SERVED` and `KEYS` may be reached through a link, which its owner made to have them elsewhere; the others may not:
-    a state that is known by two names would have two sets of locks.
+    `WAY` is a directory on the way to the others. `SERVED` and `KEYS` may be reached through a link, which its owner
+    made to have them elsewhere; the others may not: a state that is known by two names would have two sets of locks.
     """
 
     WORKSPACE = "the keys, the state and what is published"
@@ -39,6 +41,7 @@ class Kind(Enum):
     SERVED = "what is published"
     CONFIG = "the places that it names"
     STATE = "the state"
+    WAY = "what lies below it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +70,48 @@ def parts_of(directory: Path, *, state: Path, metadata: Path, artifacts: Path | 
     return found
 
 
-def refuse_unsafe(places: Iterable[Place]) -> None:
+def refuse_unsafe(places: Sequence[Place]) -> None:
     """
     Raises:
-        UnsafeDirectory: one of them is not safe. Where a chmod mends it, the hint has all that is needed, at once.
+        UnsafeDirectory: one of them, or the way to it, is not safe. Where a chmod mends it, the hint is all of it.
         StorageError: one cannot be looked at.
     """
-    wide = [(place, found.st_mode) for place in places if (found := _look(place)) is not None and _is_wide(found)]
+    looked = [(place, found) for place in places if (found := _look(place)) is not None]
+    wide = [(place, found) for place, found in looked if _is_wide(found)]
+    wide += _open_ways(places, themselves=[found for _, found in looked])
     if wide:
-        raise _too_wide([place for place, _ in wide], wide[0][1])
+        raise _too_wide(wide, _mending([place for place, _ in wide]))
 
 
-def find_loose(places: Iterable[Place]) -> Sequence[Path]:
+def refuse_unsafe_way(path: Path) -> None:
+    """That nobody else can put something else in the place of what is at `path`, which itself is not looked at.
+
+    Raises:
+        UnsafeDirectory, StorageError: as `refuse_unsafe` says.
+    """
+    wide = _open_ways([Place(path, Kind.WAY)])
+    if wide:
+        raise _too_wide(wide, _mending([place for place, _ in wide]))
+
+
+def refuse_shared(directory: int, served: Path, below: Iterable[bytes]) -> None:
+    """That nobody else can write to a directory that lies in one that is served.
+
+    Args:
+        directory: its descriptor.
+        served: the one that is served.
+        below: the names that lead from there to it.
+
+    Raises:
+        UnsafeDirectory: others can. The hint mends whatever else was left open there, too.
+    """
+    found, place = os.fstat(directory), Place(served.joinpath(*map(os.fsdecode, below)), Kind.SERVED)
+    _refuse_foreign(place, found)
+    if _is_wide(found):
+        raise _too_wide([(place, found)], _mending([Place(served, Kind.SERVED)]))
+
+
+def find_loose(places: Sequence[Place]) -> Sequence[Path]:
     """Those that only a umask of 002 left open: the ceremony may close them.
 
     They belong to whoever runs this, and their own main group can write; a directory that was shared on purpose has
@@ -87,17 +120,19 @@ def find_loose(places: Iterable[Place]) -> Sequence[Path]:
     Raises:
         UnsafeDirectory, StorageError: as `refuse_unsafe` says, of all others.
     """
-    loose, others = list[Path](), list[Place]()
-    for place in places:
-        found = _look(place)
-        if found is None or not _is_wide(found):
+    loose, others = list[Path](), list[tuple[Place, os.stat_result]]()
+    looked = [(place, found) for place in places if (found := _look(place)) is not None]
+    for place, found in looked:
+        if not _is_wide(found):
             continue
         ours = found.st_uid == os.geteuid() and found.st_gid == os.getegid()
         if ours and stat.S_ISDIR(found.st_mode) and not found.st_mode & (stat.S_IWOTH | stat.S_ISGID):
             loose.append(place.path)
         else:
-            others.append(place)
-    refuse_unsafe(others)
+            others.append((place, found))
+    others += _open_ways(places, themselves=[found for _, found in looked])
+    if others:
+        raise _too_wide(others, f"chmod go-w {_quoted(place.path for place, _ in others)}")
     return loose
 
 
@@ -136,13 +171,13 @@ def _look(place: Place) -> os.stat_result | None:
 
 
 def _refuse_foreign(place: Place, found: os.stat_result) -> None:
-    if not hasattr(os, "geteuid") or found.st_uid in {os.geteuid(), 0}:
+    if is_ours(found):
         return
-    owner, path = _user(found.st_uid), str(place.path)
+    owner, path = user_name(found.st_uid), str(place.path)
     raise UnsafeDirectory(
         path,
         f"it belongs to another user ({owner}), who can change {place.kind.value}",
-        hint=f"run it as {owner}, or take it over: chown -R {_user(os.geteuid())} {shlex.quote(path)}",
+        hint=f"run it as {owner}, or take it over: chown -R {user_name(os.geteuid())} {shlex.quote(path)}",
     )
 
 
@@ -150,18 +185,57 @@ def _is_wide(found: os.stat_result) -> bool:
     return os.name == "posix" and bool(found.st_mode & _WRITABLE)
 
 
-def _too_wide(places: Sequence[Place], mode: int) -> UnsafeDirectory:
-    first = places[0]
-    who = "everybody" if mode & stat.S_IWOTH else "its group"
-    others = len(places) - 1
+def _open_ways(
+    places: Sequence[Place], *, themselves: Iterable[os.stat_result] = ()
+) -> list[tuple[Place, os.stat_result]]:
+    """Directories on the way to the places that others can write to, but for those that are places `themselves`."""
+    ways, judged = Ways(), {(found.st_dev, found.st_ino) for found in themselves}
+    wide = dict[Path, os.stat_result]()
+    for place in places:
+        for step in ways.to(place.path):
+            if (step.about.st_dev, step.about.st_ino) in judged:
+                continue
+            stranger = stranger_on(step)
+            if stranger is not None:
+                path, uid = stranger
+                raise UnsafeDirectory(
+                    str(path),
+                    f"it belongs to another user ({user_name(uid)}), who can change {Kind.WAY.value}",
+                    hint="keep it where every directory above it is yours or root's",
+                )
+            if is_open_to_others(step):
+                wide.setdefault(step.directory, step.about)
+    return [(Place(path, Kind.WAY), about) for path, about in wide.items()]
+
+
+def _too_wide(wide: Sequence[tuple[Place, os.stat_result]], hint: str) -> UnsafeDirectory:
+    first, about = wide[0]
+    who = "everybody" if about.st_mode & stat.S_IWOTH else "its group"
+    others = len(wide) - 1
     more = f" (and {others} more {'place' if others == 1 else 'places'})" if others else ""
-    names = " ".join(shlex.quote(str(place.path)) for place in places)
-    return UnsafeDirectory(
-        str(first.path), f"{who} can write to it, and so change {first.kind.value}{more}", hint=f"chmod go-w {names}"
-    )
+    return UnsafeDirectory(str(first.path), f"{who} can write to it, and so change {first.kind.value}{more}", hint=hint)
 
 
-def _user(uid: int) -> str:
+def _mending(places: Sequence[Place]) -> str:
+    """One command that closes them, with all that is in those which are rstuf's: what left them open left that, too.
+
+    Of a workspace that others could write to it is the whole of it, since its configuration cannot be believed yet.
+    """
+    ways = [place.path for place in places if place.kind is Kind.WAY]
+    tops = [
+        place.path.parent if place.kind is Kind.CONFIG else place.path for place in places if place.kind is not Kind.WAY
+    ]
+    parts = [path for path in dict.fromkeys(tops) if not any(above in tops for above in path.parents)]
+    commands = [f"chmod go-w {_quoted(ways)}"] * bool(ways) + [f"chmod -R go-w {_quoted(parts)}"] * bool(parts)
+    return " && ".join(commands)
+
+
+def _quoted(paths: Iterable[Path]) -> str:
+    return " ".join(shlex.quote(str(path)) for path in paths)
+
+
+def user_name(uid: int) -> str:
+    """What a user is called here."""
     try:
         import pwd
 

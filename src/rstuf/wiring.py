@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rstuf.clock import Clock, SystemClock
-from rstuf.config import FILE_NAME, Config, find_workspace, read_config, read_document, render_config
-from rstuf.durable import How, make_directory, storage_error, there, write_file
+from rstuf.config import (
+    FILE_NAME,
+    Config,
+    find_workspace,
+    meets_artifacts,
+    meets_private,
+    read_config,
+)
+from rstuf.durable import there
 from rstuf.errors import (
-    CeremonyUnfinished,
-    FileMissing,
     InvalidConfig,
-    InvalidInput,
-    InvalidPlan,
-    WorkspaceExists,
     WorkspaceNotFound,
 )
-from rstuf.model.settings import Phase
-from rstuf.permissions import Place, find_loose, parts_of, place_of, refuse_unsafe, tighten
-from rstuf.progress import Progress, Silent
-from rstuf.repository.interfaces import ArtifactStorage, RoleSigner, Secrets, StateStore
+from rstuf.own_files import OwnFiles
+from rstuf.permissions import Place, parts_of, place_of, refuse_unsafe
+from rstuf.places import (
+    AMONG,
+    PRIVATE,
+)
+from rstuf.progress import Progress, Silent, step
+from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
 
 if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry
     from rstuf.repository.artifacts import Source
-    from rstuf.repository.ceremony import CeremonyReport
-    from rstuf.repository.plan import Plan
-    from rstuf.repository.reports import VerifyReport
+    from rstuf.repository.reports import VerifyReport, VisibleVersions
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
+    from rstuf.signing.source import KeyFileSource
     from rstuf.storage.stock_client import ClientVerdict
 
 # Files fetched at once from a web server.
@@ -87,7 +91,12 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     refuse_unsafe(place_of(directory if search is Search.UPWARDS else start))
     config = read_config(directory)
     refuse_unsafe(_parts_of(config))
-    ports = _ports(config, _open_state(config, session), session)
+    for name, place in (("metadata", config.metadata), ("artifacts", config.artifacts)):
+        if place and meets_private(place, directory, state=config.state):
+            raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {PRIVATE}")
+    if meets_artifacts(config.metadata, config.artifacts, directory):
+        raise InvalidConfig(str(directory / FILE_NAME), f"artifacts: {AMONG}")
+    ports = ports_of(config, open_state(config, session), session)
     try:
         return Repository(ports)
     except BaseException:
@@ -95,185 +104,28 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
         raise
 
 
-def read_plan_file(path: Path) -> Plan:
-    """The plan in a TOML file.
-
-    Raises:
-        FileMissing: there is none.
-        InvalidConfig, InvalidPlan: it cannot be read, or does not hold together.
-    """
-    from rstuf.repository.plan import read_plan
-
-    if there(path) is None:
-        raise FileMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
-    return read_plan(read_document(path))
-
-
-def save_plan(plan: Plan, path: Path) -> None:
-    """Write a plan to a new file, as `read_plan_file` reads it.
-
-    Raises:
-        NameTaken: something else is there.
-        StorageError: it cannot be written.
-    """
-    from rstuf.repository.plan_text import render_plan
-
-    write_file(path, render_plan(plan).encode(), mode=0o644, how=How.CREATE)
-
-
-def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
-    """Hold the ceremony of the plan in a file; see `hold_ceremony`. Input files are relative to the plan's directory.
-
-    Raises:
-        FileMissing, InvalidConfig: the plan cannot be read.
-        RstufError: as `hold_ceremony` says.
-    """
-    return hold_ceremony(read_plan_file(plan_file), directory, session, inputs=plan_file.parent)
-
-
-def hold_ceremony(plan: Plan, directory: Path, session: Session, *, inputs: Path) -> CeremonyReport:
-    """Hold the ceremony of a plan: make the workspace in `directory` and publish root version 1 and all it needs.
-
-    An interrupted ceremony of the same plan goes on where it stopped. `public` files and the signers of known keys are
-    relative to `inputs`, everything made now to the workspace.
-
-    Raises:
-        WorkspaceExists: `directory` holds a repository or files in its place.
-        InvalidPlan, InvalidKey, SigningError: nothing was written.
-    """
-    from rstuf.repository.ceremony import carry_out, prepare
+def key_source(directory: Path, session: Session, *, inputs: Path) -> KeyFileSource:
+    """The keys of the workspace in `directory`; public halves that are named lie below `inputs`."""
     from rstuf.signing.source import KeyFileSource
 
-    inputs, directory = inputs.absolute(), directory.absolute()
-    plan = _anchored(plan, inputs)
-    _refuse_unusable_places(plan, directory)
-    loose = _refuse_unsafe_places(plan, directory)
-    going_on = _is_begun(directory, plan, session)
-    keys = KeyFileSource(directory, session.secrets, inputs=inputs)
-    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
-    tighten(loose)
-    config = _make_workspace(directory, plan)
-    state = _open_or_create_state(config, session)
-    try:
-        ports = _ports(config, state, session)
-        with state.publication_lock(purpose=session.purpose):
-            ports.metadata.prepare()
-        if ports.artifacts is not None:
-            ports.artifacts.prepare()
-        report = carry_out(ports, prepared)
-    finally:
-        state.close()
-    notes = tuple(f"your group could write to {path}; now you alone can" for path in loose)
-    return replace(report, notes=(*notes, *report.notes))
+    return KeyFileSource(directory, session.secrets, inputs=inputs)
 
 
-def _anchored(plan: Plan, inputs: Path) -> Plan:
-    """The plan with the signers of known keys, which are relative to the plan's directory, made absolute."""
-    keys = {
-        name: replace(key, signer="file:" + str(inputs / key.signer.removeprefix("file:")))
-        if key.generate is None and key.signer is not None and key.signer.startswith("file:")
-        else key
-        for name, key in plan.keys.items()
-    }
-    return replace(plan, keys=keys)
-
-
-def _refuse_unusable_places(plan: Plan, directory: Path) -> None:
-    for where, place in (("metadata", plan.metadata), ("artifacts", plan.artifacts)):
-        if "://" in place:
-            raise InvalidPlan(f"[repository] {where}", "this rstuf keeps it in a directory, not at a URL")
-        if "\0" in place or not place.isprintable():
-            raise InvalidPlan(f"[repository] {where}", "it is not a usable path")
-        root, place_there = directory.resolve(), (directory / place).resolve()
-        private = [root / name for name in ("keys", "state.db", FILE_NAME)]
-        if place and (
-            place_there == root
-            or place_there in root.parents
-            or any(place_there == each or each in place_there.parents for each in private)
-        ):
-            raise InvalidPlan(f"[repository] {where}", "what is served may not hold the workspace's keys or state")
-
-
-def _refuse_unsafe_places(plan: Plan, directory: Path) -> Sequence[Path]:
-    """What is there already must be safe, but for what a loose umask left: that is returned, to be tightened.
-
-    Raises:
-        UnsafeDirectory: others can write there on purpose, or something belongs to somebody else.
-    """
-    found = there(directory)
-    if found is not None and not stat.S_ISDIR(found.st_mode):
-        raise WorkspaceExists(str(directory), "a file, not a directory")
-    artifacts = directory / plan.artifacts if plan.artifacts else None
-    parts = parts_of(directory, state=directory / "state.db", metadata=directory / plan.metadata, artifacts=artifacts)
-    return find_loose([*place_of(directory), *parts])
-
-
-def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
-    """Whether a ceremony of this plan was interrupted in `directory`; anything else there that is ours is refused.
-
-    Raises:
-        WorkspaceExists: a repository, or parts of one, are there.
-        CeremonyUnfinished: the ceremony of another plan was interrupted there.
-    """
-    if there(directory / FILE_NAME) is None:
-        for name in ("state.db", plan.metadata):
-            if _holds_something(directory / name):
-                raise WorkspaceExists(str(directory), f"{name}, which is not of an interrupted ceremony")
-        return False
-    config = read_config(directory)
-    if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
-        raise WorkspaceExists(str(directory), "a workspace with other places")
-    # A state is there whole or not at all.
-    if there(config.path_of(config.state)) is None:
-        return True
-    state = _open_state(config, session)
-    try:
-        with state.read() as reader:
-            if not reader.begun():
-                return True
-            settings = reader.settings()
-    finally:
-        state.close()
-    if settings.phase is Phase.LIVE:
-        raise WorkspaceExists(str(directory), f"the repository {settings.name}")
-    if settings.plan_digest != plan.digest:
-        raise CeremonyUnfinished(str(directory))
-    return True
-
-
-def _holds_something(place: Path) -> bool:
-    found = there(place)
-    if found is None or not stat.S_ISDIR(found.st_mode):
-        return found is not None
-    try:
-        return any(place.iterdir())
-    except OSError as error:
-        raise storage_error("read", str(place), error) from error
-
-
-def _make_workspace(directory: Path, plan: Plan) -> Config:
-    """The workspace's directory and configuration; both may be there from a ceremony that was interrupted."""
-    make_directory(directory, mode=0o700)
-    path = directory / FILE_NAME
-    if there(path) is None:
-        text = render_config(state="state.db", metadata=plan.metadata, artifacts=plan.artifacts)
-        write_file(path, text.encode(), mode=0o644, how=How.CREATE)
-    return read_config(directory)
-
-
-def _open_or_create_state(config: Config, session: Session) -> StateStore:
+def open_or_create_state(config: Config, session: Session) -> StateStore:
+    """The state that a configuration names, a new one where there is none."""
     from rstuf.state.sqlite import SqliteStateStore
 
     path = config.path_of(config.state)
     if there(path) is not None:
-        return _open_state(config, session)
+        return open_state(config, session)
     created: StateStore = SqliteStateStore.create(
         path, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
     )
     return created
 
 
-def _open_state(config: Config, session: Session) -> StateStore:
+def open_state(config: Config, session: Session) -> StateStore:
+    """The state that a configuration names."""
     from rstuf.state.sqlite import SqliteStateStore
 
     opened: StateStore = SqliteStateStore.open(
@@ -290,22 +142,31 @@ class _Signers:
     secrets: Secrets
 
     def open(self, entry: KeyEntry) -> RoleSigner:
+        return self._source().open(entry)
+
+    def look(self, entry: KeyEntry) -> None:
+        self._source().look(entry)
+
+    def _source(self) -> KeyFileSource:
         from rstuf.signing.source import KeyFileSource
 
-        return KeyFileSource(self.directory, self.secrets, inputs=self.directory).open(entry)
+        return KeyFileSource(self.directory, self.secrets, inputs=self.directory)
 
 
-def _ports(config: Config, state: StateStore, session: Session) -> Ports:
+def ports_of(config: Config, state: StateStore, session: Session) -> Ports:
+    """All adapters of a workspace."""
     from rstuf.signing.witness import SecondProcess
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
+    from rstuf.storage.served import ServedDirectories
 
-    artifacts: ArtifactStorage | None = None
-    if config.artifacts:
-        artifacts = FilesystemArtifactStorage(config.path_of(config.artifacts))
+    metadata = config.path_of(config.metadata)
+    artifacts = config.path_of(config.artifacts) if config.artifacts else None
+    private = [config.path_of(own) for own in ("keys", FILE_NAME, config.state)]
     return Ports(
         state=state,
-        metadata=FilesystemMetadataStorage(config.path_of(config.metadata)),
-        artifacts=artifacts,
+        metadata=FilesystemMetadataStorage(metadata),
+        artifacts=None if artifacts is None else FilesystemArtifactStorage(artifacts),
+        served=ServedDirectories(metadata, artifacts, private=private),
         signers=_Signers(config.directory, session.secrets),
         clock=session.clock,
         actor=session.actor,
@@ -325,48 +186,17 @@ def _parts_of(config: Config) -> list[Place]:
     )
 
 
-class _OwnFiles:
-    """Keeps a workspace's own files (keys, state, what it serves) from becoming artifacts, however they are named."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, Config | None] = {}
-
-    def refuse(self, place: Path) -> None:
-        """
-        Raises:
-            InvalidInput: `place` belongs to the workspace that it lies in.
-        """
-        real = place.resolve()
-        config = self._workspace_of(real.parent)
-        if config is None:
-            return
-        for own in (FILE_NAME, "keys", config.state, config.metadata, config.artifacts, "write.lock", "publish.lock"):
-            root = config.path_of(own).resolve()
-            beside = own == config.state and real.parent == root.parent and real.name.startswith(root.name)
-            if own and (real == root or root in real.parents or beside):
-                raise InvalidInput(
-                    f"{place} belongs to the workspace {config.directory}",
-                    hint="name the files that you publish; the workspace's own are none of them",
-                )
-
-    def _workspace_of(self, directory: Path) -> Config | None:
-        if directory not in self._known:
-            try:
-                self._known[directory] = read_config(find_workspace(directory))
-            except (WorkspaceNotFound, InvalidConfig):
-                self._known[directory] = None
-        return self._known[directory]
-
-
-def find_files(locations: Iterable[Path], *, prefix: str = "") -> Sequence[Source]:
+def find_files(locations: Iterable[Path], *, prefix: str = "", progress: Progress | None = None) -> Sequence[Source]:
     """Files of this machine on their way in; see `storage.sources.find_files`."""
     from rstuf.storage import sources
 
-    return sources.find_files(locations, prefix=prefix, guard=_OwnFiles().refuse)
+    progress = progress or Silent()
+    with step(progress, "finding", unit="files"):
+        return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse, on_found=progress.advance)
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:
-    """The files that a SHA256SUMS listing names, each with the hash that it must have.
+    """The files that a listing (SHA256SUMS, SHA512SUMS) names, each with the hash that it must have.
 
     Args:
         source: what to call the listing in messages.
@@ -376,11 +206,11 @@ def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str
         InvalidInput: a line is not of that form.
         StorageError: a file is not there.
     """
-    from rstuf.repository.records import read_checksums
+    from rstuf.repository.checksums import read_checksums
     from rstuf.storage import sources
 
-    lines = [(line.path, line.sha256) for line in read_checksums(listing, source=source)]
-    return sources.listed_files(lines, base=base, prefix=prefix, guard=_OwnFiles().refuse)
+    lines = ((line.path, line.listed) for line in read_checksums(listing, source=source))
+    return sources.listed_files(lines, base=base, prefix=prefix, guard=OwnFiles().refuse)
 
 
 def try_stock_client(
@@ -393,12 +223,19 @@ def try_stock_client(
 
 
 def verify_published(
-    url: str, *, trusted_root: bytes, depth: Depth, session: Session, artifacts: str | None = None
+    url: str,
+    *,
+    trusted_root: bytes,
+    depth: Depth,
+    session: Session,
+    artifacts: str | None = None,
+    published: VisibleVersions | None = None,
 ) -> VerifyReport:
     """Audit what a web server publishes, starting from a root that is trusted already.
 
     Args:
         url: where metadata is; artifacts are at `artifacts`, by default below it at `targets/`.
+        published: what was visible before, where the repository is made: nothing older may be served.
 
     Raises:
         StorageError: nothing can be fetched.
@@ -417,4 +254,5 @@ def verify_published(
             depth=depth,
             progress=session.progress,
             readers=_CONNECTIONS,
+            published=published,
         )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import typer
 
 from rstuf_cli.console import Console, Form, ReaderGone, Unwritable, Verbosity, escape
+from rstuf_cli.entry import wants_json
 from rstuf_cli.grammar import Verb, program
 from rstuf_cli.help import BEGIN, CARE, DAILY
 from rstuf_cli.run import Run, run_of
 
 _EPILOG = """
-exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed, 4 waiting
-            for signatures, 5 locked by another process, 6 storage or network,
-            130 interrupted; status --check: 7 something is due, 8 overdue
+exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed,
+            4 waiting for signatures, 5 locked by another process,
+            6 storage or network, 130 interrupted;
+            status --check: 7 something is due, 8 overdue
 """
 
 _HOME = "rstuf_cli.commands"
@@ -37,18 +39,21 @@ VERBS: Final = (
 _NOUNS: Final = {"artifact": "The files that clients download and verify."}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, ready: Callable[[], object] = lambda: None) -> int:
     """Run one command line; the process's own by default.
+
+    Args:
+        ready: called once Ctrl-C is told of here, whenever it comes.
 
     Returns:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _fill_standard_descriptors()
-    form = Form.JSON if _wants_json(arguments) else Form.TEXT
+    form = Form.JSON if wants_json(arguments) else Form.TEXT
     console = Console(out=sys.stdout, err=sys.stderr, form=form)
     run = Run(console)
-    code = _carry_out(run, arguments)
+    code = _carry_out(run, arguments, ready)
     try:
         console.flush()
     except Unwritable as error:
@@ -111,10 +116,11 @@ def _rstuf(
         run.console.page(ctx.get_help())
 
 
-def _carry_out(run: Run, arguments: Sequence[str]) -> int:
+def _carry_out(run: Run, arguments: Sequence[str], ready: Callable[[], object]) -> int:
     """Parse and run; every way to fail ends here."""
     try:
         try:
+            ready()
             command = program(_rstuf, VERBS, nouns=_NOUNS, epilog=_EPILOG)
             with command.make_context("rstuf", list(arguments), obj=run) as context:
                 return int(context.command.invoke(context) or 0)
@@ -136,9 +142,15 @@ def _tell(console: Console, error: BaseException, run: Run) -> int:
     debug = console.verbosity is Verbosity.DEBUG
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
-        failure = usage_failure(error.format_message(), command=context.command_path if context is not None else None)
+        command = context.command_path if context is not None else None
+        if hasattr(error, "possibilities"):
+            from rstuf_cli.suggestions import unknown_option
+
+            failure = failure_of(unknown_option(error, command=command))
+        else:
+            failure = usage_failure(error.format_message(), command=command)
     elif isinstance(error, KeyboardInterrupt):
-        failure = failure_of(Interrupted(run.interrupted))
+        failure = failure_of(Interrupted(run.interruption))
     else:
         if debug:
             console.error([_escaped_traceback(error)])
@@ -151,12 +163,6 @@ def _escaped_traceback(error: BaseException) -> str:
     import traceback
 
     return "\n".join(escape(line) for line in "".join(traceback.format_exception(error)).splitlines())
-
-
-def _wants_json(arguments: Sequence[str]) -> bool:
-    """Whether even a command line that cannot be parsed asks for a document."""
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options
 
 
 def _fill_standard_descriptors() -> None:

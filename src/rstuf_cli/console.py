@@ -6,7 +6,9 @@ nothing in it can move a cursor, change a colour, hide itself or begin a line of
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ASCII_SIGNS: Final[Mapping[str, str]] = {"✓": "*", "✗": "x", "█": "#", "░": ".", "·": "-", "…": "...", "→": "->"}
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_WORD: Final = re.compile(r" *[^ ]+| +")
+# What a line begins with, under which nothing else of it should stand: room, then a label or a sign.
+_HEAD: Final = re.compile(r" *(?:[a-z]+: +|[✓✗!] )?")
+_NARROWEST: Final = 40
+_CLOSED: Final = os.strerror(errno.EBADF).lower()
 MAX_MESSAGE: Final = 2000
 """Characters of a message that are shown; whoever chose more of them wanted no reader."""
 
@@ -60,11 +68,12 @@ class Unwritable(Exception):
 
     Attributes:
         reason: why, in the system's words.
+        closed: whether the command was started without it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, closed: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.closed = reason, closed
 
 
 class _Stream:
@@ -82,6 +91,8 @@ class _Stream:
 
         No work is broken off because its answer cannot be written: that is said at its end, by `check`.
         """
+        if self.file is None:
+            self._fault = _CLOSED
         if self.file is None or self.closed:
             return
         if not self._signs:
@@ -100,7 +111,7 @@ class _Stream:
         """
         fault, self._fault = self._fault, None
         if fault is not None:
-            raise Unwritable(fault)
+            raise Unwritable(fault, closed=self.file is None)
 
     def _guarded(self, act: Callable[[TextIO], object]) -> None:
         if self.file is None or self.closed:
@@ -167,7 +178,7 @@ class Console:
     def line(self, text: str = "") -> None:
         """One line of a command's answer for people, safe as it stands. Silent where a document is written instead."""
         if not self.is_json:
-            self._out.write(text + "\n")
+            self._out.write(_fit(text, self._out.file) + "\n")
 
     def page(self, text: str) -> None:
         """Help, for people, whatever else is asked for."""
@@ -225,17 +236,17 @@ class Console:
     def note(self, text: str) -> None:
         """Something worth knowing beside the answer."""
         if self.verbosity is not Verbosity.QUIET:
-            self._err.write(text + "\n")
+            self._err.write(_fit(text, self._err.file) + "\n")
 
     def detail(self, text: str) -> None:
         """Something for those who asked for more (`-v`)."""
         if self.verbosity in {Verbosity.MORE, Verbosity.DEBUG}:
-            self._err.write(text + "\n")
+            self._err.write(_fit(text, self._err.file) + "\n")
 
     def error(self, lines: Iterable[str]) -> None:
         """Why a command failed; said however quiet it is."""
         for each in lines:
-            self._err.write(each + "\n")
+            self._err.write(_fit(each, self._err.file) + "\n")
 
     def warning(self, text: str) -> None:
         """Something that needs a person, safe as it stands; said however quiet it is, as errors are."""
@@ -322,22 +333,44 @@ def _json_encoder() -> json.JSONEncoder:
 
 def _wrapped(text: str, file: TextIO | None, indent: int) -> list[str]:
     """`text` in lines as wide as the terminal, if `file` is one."""
-    if not is_terminal(file):
-        return [text]
-    import shutil
-    import textwrap
+    return folded(text, width=terminal_width(), indent=indent) if is_terminal(file) else [text]
 
-    columns = max(40, shutil.get_terminal_size().columns - 1)
-    room = " " * indent
-    return textwrap.wrap(
-        text,
-        columns,
-        subsequent_indent=room,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-        replace_whitespace=False,
-    ) or [text]
+
+def _fit(text: str, file: TextIO | None) -> str:
+    """`text`, each line of it no wider than the terminal, if `file` is one; what goes on stands under what began."""
+    if not is_terminal(file):
+        return text
+    width = terminal_width()
+    lines = []
+    for line in text.split("\n"):
+        head = _HEAD.match(_COLOUR.sub("", line))
+        indent = len(head[0]) if head is not None else 0
+        lines += folded(line, width=width, indent=indent if indent and not line[:indent].isspace() else indent + 2)
+    return "\n".join(lines)
+
+
+def terminal_width() -> int:
+    """Columns to write in: one is left free, where some terminals break the line by themselves."""
+    import shutil
+
+    return max(_NARROWEST, shutil.get_terminal_size().columns - 1)
+
+
+def folded(text: str, *, width: int, indent: int) -> list[str]:
+    """One line as several of at most `width` columns, those after the first `indent` columns in.
+
+    Spaces inside stay, colours take no room, and a word that is wider than all there is stands alone and whole.
+    """
+    if len(text) <= width and text.isascii():
+        return [text]
+    lines, line = [], ""
+    for word in _WORD.findall(text):
+        if line.strip(" ") and width_of(_COLOUR.sub("", line + word)) > width:
+            lines.append(line)
+            line = " " * indent + word.lstrip(" ")
+        else:
+            line += word
+    return [*lines, line]
 
 
 def _escaped(character: str) -> str:

@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
 EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.RstufError: ExitCode.REFUSED,
     errors.InvalidInput: ExitCode.REFUSED,
+    errors.InputMissing: ExitCode.REFUSED,
     errors.InvalidPath: ExitCode.REFUSED,
     errors.InvalidRoleName: ExitCode.REFUSED,
     errors.RoleNotFound: ExitCode.REFUSED,
@@ -41,6 +42,8 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InvalidKey: ExitCode.REFUSED,
     errors.InvalidMetadata: ExitCode.UNVERIFIED,
     errors.ArtifactConflict: ExitCode.REFUSED,
+    errors.PathRepeated: ExitCode.REFUSED,
+    errors.HashMismatch: ExitCode.REFUSED,
     errors.PathTwin: ExitCode.REFUSED,
     errors.ArtifactNotFound: ExitCode.REFUSED,
     errors.LimitExceeded: ExitCode.REFUSED,

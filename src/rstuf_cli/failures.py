@@ -53,6 +53,9 @@ def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
         return Failure("usage", error.message, ExitCode.USAGE, hint=error.hint)
     if isinstance(error, Unwritable):
         hint = "let it go to a file or a terminal that takes it"
+        if error.closed:
+            hint = "open it; what nobody should read can go to /dev/null"
+            return Failure("error", f"cannot write to stdout: {error.reason}", ExitCode.REFUSED, hint=hint)
         return Failure("storage-error", f"cannot write to stdout: {error.reason}", ExitCode.STORAGE, hint=hint)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename is not None else ""
@@ -102,8 +105,18 @@ def _known(error: errors.RstufError) -> Failure:
     if isinstance(error, errors.ArtifactConflict):
         aside = error.offered.startswith(f"{error.signed} with ")
         other = "other custom data or hashes" if aside else "another content"
-        message = f"{errors.shorten(error.path)} is already here with {other}"
+        place = f"{error.lines}: " if error.lines is not None else ""
+        message = f"{place}{errors.shorten(error.path)} is already here with {other}"
         details = (f"here     {_grouped(error.signed)}", f"offered  {_grouped(error.offered)}")
+        data = {"path": error.path}
+    elif isinstance(error, errors.PathRepeated):
+        place = f"{error.lines}: " if error.lines is not None else ""
+        message = f"{place}two different contents for {errors.shorten(error.path)}"
+        details = (_grouped(error.first), _grouped(error.second))
+        data = {"path": error.path}
+    elif isinstance(error, errors.HashMismatch):
+        message = f"{error.lines}: {errors.shorten(error.path)} does not hash to what is listed"
+        details = (f"listed  {error.algorithm} {error.listed}", f"found   {error.algorithm} {error.found}")
         data = {"path": error.path}
     elif isinstance(error, errors.NotEnoughSigners):
         message = f"{error.role} needs {error.threshold} signatures and {error.available} can be made here"

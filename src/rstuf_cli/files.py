@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from rstuf.errors import FileMissing, FileTooLarge, InvalidInput, StorageError
+from rstuf.errors import FileTooLarge, InputMissing, InvalidInput, SourceChanged, StorageError
 
 
 def read_small(path: Path, *, limit: int) -> bytes:
     """A file's bytes.
 
     Raises:
-        FileMissing: it is not there.
+        InputMissing: it is not there.
         FileTooLarge: it has more than `limit` bytes.
         StorageError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
-    except FileNotFoundError:
-        raise FileMissing(str(path)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputMissing(str(path)) from None
     except OSError as error:
         raise StorageError("read", str(path), (error.strerror or "it cannot be read").lower()) from None
     if len(data) > limit:
         raise FileTooLarge(str(path), limit=limit)
     return data
+
+
+def open_steady(file: int | Path) -> BinaryIO:
+    """A file, or an open descriptor (which stays open), to read in one go: a regular one must stay as it is meanwhile.
+
+    Reading on raises `SourceChanged` once it was written to. What is no regular file, as a pipe, ends where it ends.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    name = "stdin" if isinstance(file, int) else str(file)
+    return io.BufferedReader(_Steady(file, name), buffer_size=1 << 20)
+
+
+class _Steady(io.FileIO):
+    """Looked at once a read, which a buffer makes rare."""
+
+    def __init__(self, file: int | Path, name: str) -> None:
+        super().__init__(file, "rb", closefd=not isinstance(file, int))
+        self._said, self._found = name, os.fstat(self.fileno())
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        count = super().readinto(buffer)
+        before, after = self._found, os.fstat(self.fileno())
+        if stat.S_ISREG(before.st_mode) and _mark(before) != _mark(after):
+            raise SourceChanged(self._said)
+        return count
+
+
+def _mark(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def expanded(paths: Iterable[Path]) -> list[Path]:

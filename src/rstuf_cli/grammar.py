@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +49,10 @@ class Command(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         return command_help(ctx, super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        with _in_context(ctx):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         _take_common(ctx)
         run_of(ctx).settle()
@@ -69,6 +74,17 @@ class Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         _take_common(ctx)
         return super().invoke(ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        with _in_context(ctx):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and super().get_command(ctx, args[0]) is None:
+            from rstuf_cli.suggestions import unknown_command
+
+            raise unknown_command(ctx, args[0])
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = super().get_command(ctx, cmd_name)
@@ -121,6 +137,17 @@ def program(callback: Callable[..., None], verbs: Iterable[Verb], *, nouns: Mapp
             root.add_command(groups[noun])
         groups[noun].add_command(_Unloaded(verb, name))
     return root
+
+
+@contextmanager
+def _in_context(ctx: Any) -> Iterator[None]:
+    """Let every error of the parser know how far it came: whoever tells it names the command whose help helps."""
+    try:
+        yield
+    except typer.TyperException as error:
+        if getattr(error, "ctx", None) is None:
+            error.ctx = ctx  # type: ignore[attr-defined]
+        raise
 
 
 def _on_our_console(option: Any) -> Any:

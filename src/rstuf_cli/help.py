@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Final
+
+from rstuf_cli.console import folded
 
 if TYPE_CHECKING:
     import typer
@@ -15,6 +18,8 @@ BEGIN, DAILY, CARE = "begin", "every day", "look after it"
 PANELS: Final = (BEGIN, DAILY, CARE)
 """What verbs are for, in the order in which the program's help shows them."""
 
+# A line to copy, and what is said of it.
+_REMARK: Final = re.compile(r"( *\S(?:.*?\S)?)(?: {2,}| +(?=# ))(\S.*)")
 _GAP = 2
 _LONGEST_TERM = 26
 
@@ -24,19 +29,22 @@ def command_help(ctx: typer.Context, params: Sequence[Any]) -> str:
     command = ctx.command
     lines = _introduction(ctx)
     if command.epilog:
-        lines += ["", "examples", *("  " + line if line else "" for line in cleandoc(command.epilog).splitlines())]
+        lines += ["", "examples"]
+        for line in cleandoc(command.epilog).splitlines():
+            lines += _example("  " + line if line else "")
     arguments = [_record(param) for param in params if param.param_type_name == "argument" and param.help]
     options = [_record(param) for param in params if param.param_type_name == "option" and not param.hidden]
     lines += _section("arguments", arguments)
     lines += _section("options", options)
-    lines += ["", "--repo, --json, --quiet and the other options of every command: rstuf --help"]
+    common = "--repo, --json, --quiet and the other options of every command: rstuf --help"
+    lines += ["", *folded(common, width=_width(), indent=2)]
     return "\n".join(lines)
 
 
 def group_help(ctx: typer.Context, params: Sequence[Any]) -> str:
     """The help of a noun, or of the whole program: its verbs by what they are for."""
     lines = _introduction(ctx)
-    verbs = list(_verbs(ctx.command))
+    verbs = list(verbs_of(ctx.command))
     for panel in PANELS:
         rows = [(name, _first_line(verb.help)) for name, verb in verbs if verb.rich_help_panel == panel]
         lines += _section(panel, rows)
@@ -44,14 +52,17 @@ def group_help(ctx: typer.Context, params: Sequence[Any]) -> str:
         common = [_record(param) for param in params if param.param_type_name == "option" and not param.hidden]
         lines += _section("options of every command, before or after its name", common)
     if ctx.command.epilog:
-        lines += ["", *cleandoc(ctx.command.epilog).splitlines()]
+        head, gap, text = re.split(r"( {2,})", " ".join(ctx.command.epilog.strip().split("\n")), maxsplit=1)
+        room = len(head + gap)
+        lines += ["", *folded(head + gap + " ".join(text.split()), width=_width(), indent=room)]
     return "\n".join(lines)
 
 
-def _verbs(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
+def verbs_of(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
+    """Every verb below a noun, or below the whole program, by its words from there."""
     nouns = {name: command for name, command in group.commands.items() if hasattr(command, "commands")}
     for name, noun in nouns.items():
-        yield from _verbs(noun, f"{before}{name} ")
+        yield from verbs_of(noun, f"{before}{name} ")
     for name, command in group.commands.items():
         if name not in nouns and not command.hidden:
             yield before + name, command
@@ -60,10 +71,21 @@ def _verbs(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
 def _introduction(ctx: typer.Context) -> list[str]:
     usage = [f"usage: {ctx.command_path}", *ctx.command.collect_usage_pieces(ctx)]
     purpose, *rest = cleandoc(ctx.command.help or "").split("\n\n")
-    lines = [f"{ctx.command_path}: {_lower(purpose)}"]
+    lines = folded(f"{ctx.command_path}: {_lower(purpose)}", width=_width(), indent=2)
     for paragraph in rest:
         lines += ["", *textwrap.wrap(" ".join(paragraph.split()), _width())]
     return [*lines, "", *textwrap.wrap(" ".join(usage), _width(), subsequent_indent="         ")]
+
+
+def _example(line: str) -> list[str]:
+    """A line to copy. A remark that has no room behind it stands below, or in a file above, where it still is one."""
+    found = _REMARK.fullmatch(line)
+    if len(line) <= _width() or found is None:
+        return [line]
+    room = " " * (len(line) - len(line.lstrip()))
+    if found[2].startswith("#"):
+        return [room + found[2], found[1]]
+    return [found[1], *textwrap.wrap(found[2], _width(), initial_indent=room + "  ", subsequent_indent=room + "  ")]
 
 
 def _section(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:

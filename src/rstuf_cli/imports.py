@@ -9,16 +9,27 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import rstuf
-from rstuf.errors import FileMissing, InvalidInput, StorageError
+from rstuf.errors import InputMissing, InvalidInput, StorageError
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import open_steady
 
 _HEAD_BYTES: Final = 4096
-_CHECKSUM: Final = re.compile(rb"[0-9A-Fa-f]{64} [ *]")
-_CSV: Final = re.compile(rb"[^;\r\n]+;[0-9]+;[A-Za-z0-9-]+;[0-9A-Fa-f]+\s")
+_CHECKSUM: Final = re.compile(
+    rb"\\?([0-9A-Fa-f]{64}|[0-9A-Fa-f]{128}) [ *]|\\?SHA(2-)?(256|512) ?\(|Algorithm +(:|Hash)"
+)
+_CSV: Final = re.compile(rb"[^\r\n]+[;,][0-9]+[;,][A-Za-z0-9-]+[;,]\"?[0-9A-Fa-f]+\"?\s")
+_CSV_HEADER: Final = re.compile(rb"(?i)\"?(path|length|size|sha256|sha512|algorithm|hash([-_ ]type)?|digest)\"?[;,]")
 # Byte-order marks, as Windows tools write them.
 _MARK: Final = b"\xef\xbb\xbf"
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".sha256": "sha256sums"}
+# How other things begin than text in UTF-8: none of the forms, and the reader of any says why.
+_NO_TEXT: Final = (b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+_SUFFIXES: Final = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".sha256": "sha256sums",
+    ".sha512": "sha256sums",
+}
 
 
 class ImportFormat(StrEnum):
@@ -48,7 +59,7 @@ def take_in(
 
     Raises:
         InvalidInput: its form is not clear, or a line cannot be read; nothing was taken.
-        StorageError: it cannot be read.
+        InputMissing, StorageError: it is not there, or cannot be read.
     """
     source = "stdin" if _is_stdin(file) else str(file)
     try:
@@ -56,15 +67,16 @@ def take_in(
             form = form or _form_of(file, stream, source)
             if form is not ImportFormat.SHA256SUMS:
                 if base is not None:
-                    raise UsageFault(f"--base is for sha256sums, and this is {form}")
+                    hint = "leave --base out; what records name is served from elsewhere"
+                    raise UsageFault(f"--base is for sha256sums, and this is {form}", hint=hint)
                 records = rstuf.RecordFormat(str(form))
                 change = repository.import_records(stream, form=records, source=source, conflict=conflict)
                 return change, Contents.ELSEWHERE
             # Where a listing says nothing of it, its names mean what they mean to sha256sum.
             beside = Path.cwd() if _is_stdin(file) else file.absolute().parent
             listed = rstuf.find_listed_files(stream, source=source, base=base or beside)
-    except FileNotFoundError:
-        raise FileMissing(source) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputMissing(source) from None
     except IsADirectoryError:
         raise InvalidInput(f"{source} is a directory", hint="rstuf artifact add takes directories") from None
     except OSError as error:
@@ -75,16 +87,16 @@ def take_in(
 def guess(name: str, head: bytes) -> ImportFormat | None:
     """The form that a file's name, else its first bytes, speak for; None where neither does."""
     path = Path(name.lower())
-    if path.name.startswith("sha256sum"):
+    if path.name.startswith(("sha256sum", "sha512sum")):
         return ImportFormat.SHA256SUMS
     if path.suffix in _SUFFIXES:
         return ImportFormat(_SUFFIXES[path.suffix])
     head = head.removeprefix(_MARK).lstrip()
-    if head.startswith(b"{"):
+    if head.startswith((b"{", b"[")):
         return ImportFormat.NDJSON
     if _CHECKSUM.match(head):
         return ImportFormat.SHA256SUMS
-    return ImportFormat.CSV if _CSV.match(head) else None
+    return ImportFormat.CSV if _CSV.match(head) or _CSV_HEADER.match(head) else None
 
 
 def _is_stdin(file: Path) -> bool:
@@ -92,18 +104,15 @@ def _is_stdin(file: Path) -> bool:
 
 
 def _opened(file: Path) -> BinaryIO:
-    if not _is_stdin(file):
-        return file.open("rb", buffering=1 << 20)
-    # A descriptor of its own: closing it leaves stdin as it was.
-    return open(sys.stdin.fileno(), "rb", buffering=1 << 20, closefd=False)
+    return open_steady(sys.stdin.fileno() if _is_stdin(file) else file)
 
 
 def _form_of(file: Path, stream: BinaryIO, source: str) -> ImportFormat:
     head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]  # type: ignore[attr-defined]
-    if head.startswith(_UTF_16):
-        # It is none of them, and the reader of any says why.
-        return ImportFormat.NDJSON
-    found = guess("" if _is_stdin(file) else file.name, head)
+    name = "" if _is_stdin(file) else file.name
+    if head.startswith(_NO_TEXT):
+        return guess(name, b"") or ImportFormat.NDJSON
+    found = guess(name, head)
     if found is None and not head:
         raise InvalidInput(
             f"{source} is empty", hint="nothing was taken; where no records at all are meant, say --format"

@@ -8,16 +8,16 @@ SAMPLE: Final = """\
 [repository]
 name = "acme"
 
-[root]                            # the people: this many of them must agree
+[root]                    # the people: this many of them must agree
 threshold = 2
 expires = "365d"
 signers = ["laptop", "office", "vault"]
 
-[keys.laptop]                     # a key that exists: its public half, and
-public = "laptop.pub"             # where the private half signs
+[keys.laptop]             # a key that exists: its public half, and
+public = "laptop.pub"     # where the private half signs
 signer = "file:laptop.key"
 
-[keys.office]                     # made now, encrypted; you choose a passphrase
+[keys.office]             # made now, encrypted; you choose a passphrase
 generate = "ed25519"
 signer = "file:keys/office.key"
 
@@ -25,7 +25,7 @@ signer = "file:keys/office.key"
 generate = "ed25519"
 signer = "file:keys/vault.key"
 
-[keys.online]                     # on this machine, for what is signed each time
+[keys.online]             # on this machine, for what is signed each time
 generate = "ed25519"
 encrypt = false
 signer = "file:keys/online.key"
@@ -34,13 +34,13 @@ signer = "file:keys/online.key"
 key = "online"
 
 [timestamp]
-expires = "14d"                   # "1d" where a timer renews
+expires = "14d"           # "1d" where a timer renews
 [snapshot]
 expires = "30d"
 [targets]
 expires = "365d"
 [bins]
-count = 256                       # 2048 above 100 000 artifacts
+count = 256               # 2048 above 100 000 artifacts
 expires = "90d"
 """
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rstuf.progress import Progress, Silent
-from rstuf_cli.console import Console, Verbosity
+from rstuf_cli.console import Console, Verbosity, terminal_width
 from rstuf_cli.wording import number, seconds, size
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Work that is over sooner needs no bar, and loading one would take longer than the work.
 _PATIENCE: Final = 0.4
 _LOOK_EVERY: Final = 64
+_WIDEST: Final = 90
 
 
 class CommandProgress(Progress):
@@ -112,6 +113,7 @@ def _rich_display(console: Console) -> RichProgress:
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
     from rich.text import Text
 
     class Amounts(ProgressColumn):
@@ -120,10 +122,17 @@ def _rich_display(console: Console) -> RichProgress:
         def render(self, task: Task) -> Text:
             return Text(amounts(task.completed, task.total, task.speed, unit=task.fields["unit"]))
 
-    columns: list[Any] = [TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), Amounts()]
+    # The bar takes the room that words and numbers leave, so that all of it stays on one line.
+    columns: list[Any] = [
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        Amounts(table_column=Column(no_wrap=True)),
+    ]
     # Its colours are those of the terminal's own palette; NO_COLOR is honoured by rich itself.
-    drawn_on = RichConsole(file=console.error_stream, markup=False, highlight=False)
-    return RichProgress(*columns, console=drawn_on, transient=True, refresh_per_second=8)
+    drawn_on = RichConsole(
+        file=console.error_stream, markup=False, highlight=False, width=min(terminal_width(), _WIDEST)
+    )
+    return RichProgress(*columns, console=drawn_on, transient=True, refresh_per_second=8, expand=True)
 
 
 def amounts(done: float, total: float | None, speed: float | None, *, unit: str) -> str:

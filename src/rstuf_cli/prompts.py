@@ -32,8 +32,9 @@ class Passphrases:
         """
         Attributes:
             waited: seconds that the person took.
+            interrupted: whether they pressed Ctrl-C instead of answering.
         """
-        self.waited = 0.0
+        self.waited, self.interrupted = 0.0, False
         self._console, self._clock = console, clock
         self._answers: dict[str, bytes] = {}
         self._failures: dict[str, int] = {}
@@ -57,7 +58,11 @@ class Passphrases:
             if not (self._answers or self._failures or self._without):
                 # Until the command ends: whoever types on before the next question shows nothing of it either.
                 self._silence.enter_context(no_echo())
-            answer = self._choose(key) if new else self._recall(key)
+            try:
+                answer = self._choose(key) if new else self._recall(key)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                raise
             self.waited += self._clock() - started
             if not answer:
                 self._without.add(key)

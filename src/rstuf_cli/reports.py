@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rstuf
+from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
-from rstuf_cli.wording import count, listed, number, size
+from rstuf_cli.wording import count, day, listed, number, period, size
 
 _TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
 
@@ -24,7 +25,22 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
         document["recovery"] = str(report.recovery)
     if report.restored:
         document["restored"] = list(report.restored)
+    if report.recorded:
+        document["recorded"] = list(report.recorded)
+    if report.clock_behind is not None:
+        document["clock_behind"] = clock_document(report.clock_behind)
     return document
+
+
+def clock_document(behind: rstuf.ClockBehind) -> dict[str, str]:
+    """A clock that is behind what was signed, as data."""
+    return {"now": iso(behind.now), "newest": iso(behind.newest)}
+
+
+def clock_in_words(behind: rstuf.ClockBehind) -> str:
+    """`says 2026-11-20, 8 days before the newest signature here (2026-11-28)`: what the clock does."""
+    says, newest = day(behind.now, behind.newest), day(behind.newest, behind.now)
+    return f"says {says}, {period(behind.newest - behind.now)} before the newest signature here ({newest})"
 
 
 def role_document(role: rstuf.RoleChange) -> dict[str, Any]:
@@ -47,6 +63,7 @@ def change_document(change: rstuf.AcceptedChange) -> dict[str, Any]:
         "added": change.added,
         "replaced": change.replaced,
         "unchanged": change.unchanged,
+        "repeated": change.repeated,
         "removed": change.removed,
         "restored": change.restored,
         "bytes": change.length,
@@ -80,6 +97,13 @@ def sign(console: Console, *, ok: bool) -> str:
     return console.paint("✓", Style.GOOD) if ok else console.paint("✗", Style.BAD)
 
 
+def tell_clock(console: Console, behind: rstuf.ClockBehind | None) -> None:
+    """That the clock is behind what was signed here, if it is."""
+    if behind is not None and not console.is_json:
+        dated = "what is signed now is dated from that signature"
+        console.warning(f"the clock {clock_in_words(behind)}; set it: {dated}")
+
+
 def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
     """What became of a publication that had been interrupted before this command, and what was put back."""
     words: Mapping[rstuf.Recovery, str] = {
@@ -92,6 +116,9 @@ def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
     if report.restored:
         names = listed([escape(name) for name in report.restored])
         console.note(f"note:  {names} had been lost or damaged, put back as signed")
+    if report.recorded:
+        names = listed([escape(name) for name in report.recorded])
+        console.note(f"note:  the state's own copy of {names} was damaged, taken again from what is published")
 
 
 def tell_change(
@@ -133,6 +160,8 @@ def tell_change(
         console.result(_unchanged_in_words(change.unchanged, known, alone=not what))
     elif not what:
         console.result("nothing new: no artifact was named")
+    if change.repeated:
+        console.result(f"  {count(change.repeated, 'repeat')} in the same input counted for nothing")
 
 
 def _unchanged_in_words(unchanged: int, known: str, *, alone: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -53,13 +53,19 @@ class Options:
 
 
 class Run:
-    """What a command is handed."""
+    """What a command is handed.
+
+    Attributes:
+        interrupted: what Ctrl-C leaves of the work, in words, from now on.
+        unsigned: the same, where it is pressed instead of answering a question: keys are opened before they sign.
+        kept, kept_data: see `keeps`.
+    """
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
         self.options = Options()
         self.purpose = "rstuf"
-        self.interrupted = "nothing was changed"
+        self.interrupted, self.unsigned = "nothing was changed", "nothing was signed"
         self.kept: str | None = None
         self.kept_data: dict[str, Any] = {}
         self._clock = clock
@@ -71,7 +77,7 @@ class Run:
         if options.quiet and options.verbose:
             from rstuf_cli.failures import UsageFault
 
-            raise UsageFault("--quiet and --verbose do not go together")
+            raise UsageFault("--quiet and --verbose do not go together", hint="leave one of them out")
         levels = [Verbosity.USUAL, Verbosity.MORE, Verbosity.DEBUG]
         self.console.verbosity = Verbosity.QUIET if options.quiet else levels[min(options.verbose, 2)]
 
@@ -98,13 +104,26 @@ class Run:
         Raises:
             InvalidInput, UnsafeDirectory: a passphrase cannot be read from where it should be.
         """
-        from rstuf_cli.prompts import Passphrases, WarnsOfWeak, person_is_there
+        from rstuf_cli.prompts import Passphrases, person_is_there
+
+        if person_is_there():
+            self._asked = self._asked or Passphrases(self.console)
+        return self._session_with(self._asked)
+
+    def session_that_asks_nobody(self) -> rstuf.Session:
+        """The same, with no other passphrases than those that were given.
+
+        Raises:
+            InvalidInput, UnsafeDirectory: as `session` says.
+        """
+        return self._session_with(None)
+
+    def _session_with(self, person: Passphrases | None) -> rstuf.Session:
+        from rstuf_cli.prompts import WarnsOfWeak
 
         options = self.options
         _keep_no_core()
-        if person_is_there():
-            self._asked = self._asked or Passphrases(self.console)
-        secrets = rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, self._asked)
+        secrets = rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, person)
         return rstuf.Session(
             purpose=self.purpose,
             actor=actor(),
@@ -127,11 +146,44 @@ class Run:
         """
         named = bool(self.options.repo or os.environ.get("RSTUF_REPO"))
         search = rstuf.Search.HERE if named else rstuf.Search.UPWARDS
-        return rstuf.open_repository(self.directory, self.session(), search=search)
+        repository = rstuf.open_repository(self.directory, self.session(), search=search)
+        try:
+            self.refuse_unknown_keys(lambda: [key.name for key in repository.keys()])
+        except BaseException:
+            repository.close()
+            raise
+        return repository
+
+    def refuse_unknown_keys(self, known: Callable[[], Iterable[str]]) -> None:
+        """That every passphrase which was given for a key by name is for one of those that are known.
+
+        Raises:
+            UsageFault: one is not: it would be passed over in silence.
+        """
+        named = rstuf.keys_named_in([*self.options.passphrase_file, *self.options.passphrase_fd])
+        if not named:
+            return
+        keys = list(known())
+        for name in named:
+            if name.casefold() not in {key.casefold() for key in keys}:
+                from rstuf.errors import nearest, shorten
+                from rstuf_cli.failures import UsageFault
+
+                meant = nearest(name, keys)
+                hint = f"did you mean {meant}? " if meant is not None else ""
+                hint += f"the keys: {', '.join(keys)}"
+                if name in rstuf.keys_named_in(self.options.passphrase_file):
+                    hint += f"; a file with = in its name is written ./{shorten(name)}=..."
+                raise UsageFault(f"a passphrase is given for {shorten(name)!r}, and no key has that name", hint=hint)
 
     def keeps(self, what: str, **data: Any) -> None:
         """From here on, a failure tells that `what` stays done; `data` joins the error document."""
         self.kept, self.kept_data = what, data
+
+    @property
+    def interruption(self) -> str:
+        """What Ctrl-C left of the work, in words."""
+        return self.unsigned if self._asked is not None and self._asked.interrupted else self.interrupted
 
     def lasted(self) -> Callable[[], float]:
         """A stopwatch, started: seconds of work since this call, without those that a person took to answer."""

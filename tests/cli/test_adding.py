@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,58 @@ def test_a_directory_without_files(cli: Cli, dist: Path, deep: bool) -> None:
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("error: the directory empty holds no files\nhint:  nothing was taken; ")
     assert paths_of(cli) == []
+
+
+def test_each_step_is_told(cli: Cli, dist: Path) -> None:
+    """Files are looked for, hashed, compared and recorded, and each of these tells how far it is."""
+    done = cli("artifact", "add", "dist", "-v")
+    steps = re.findall(r"^(finding|hashing|comparing|recording): (\S+) ", done.err, re.MULTILINE)
+    assert steps == [("finding", "6"), ("hashing", "45"), ("comparing", "6"), ("recording", "6")]
+
+
+def test_a_file_by_several_names(cli: Cli, dist: Path) -> None:
+    """However it is named, it is one file; two files for one artifact path are refused."""
+    (dist.parent / "link.whl").symlink_to(dist / "a.whl")
+    done = cli("artifact", "add", "dist/a.whl", "./dist/../dist/a.whl", dist / "a.whl", "dist/a*.whl", "--json")
+    assert done.document["added"] == 1
+    other = dist.parent / "other"
+    other.mkdir()
+    (other / "b.whl").write_bytes(b"b.whl")
+    refused = cli("artifact", "add", "dist/b.whl", "other/b.whl")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("error: b.whl would be both dist/b.whl and other/b.whl\n")
+
+
+@pytest.mark.parametrize("kind", ["socket", "fifo"])
+@pytest.mark.parametrize("where", ["dist", "dist/sub/odd"])
+def test_what_is_neither_a_file_nor_a_directory(cli: Cli, dist: Path, kind: str, where: str) -> None:
+    """It is named, alone or in a directory, with what to do, and nothing is taken of the others."""
+    if kind == "fifo":
+        os.mkfifo("dist/sub/odd")
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind("dist/sub/odd")
+    done = cli("artifact", "add", where)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: dist/sub/odd is neither a file nor a directory\nhint:  nothing was taken; ")
+    assert paths_of(cli) == []
+
+
+def test_a_directory_that_is_deeper_than_any_path(cli: Cli, workspace: Path) -> None:
+    """Directories within directories without end are refused by name: no path of an artifact could lead there."""
+    Path("deep").mkdir()
+    below = os.open("deep", os.O_RDONLY)
+    for _ in range(500):
+        os.mkdir("dd", dir_fd=below)
+        inner = os.open("dd", os.O_RDONLY, dir_fd=below)
+        os.close(below)
+        below = inner
+    os.close(below)
+    done = cli("artifact", "add", "deep")
+    assert (done.code, done.out) == (1, "")
+    assert re.match(
+        r"error: 'dd/dd/.*' cannot be an artifact path: no path below it has at most 1024 bytes\n", done.err
+    )
 
 
 def test_an_import_of_nothing_says_so(cli: Cli, workspace: Path) -> None:

@@ -215,6 +215,17 @@ def test_import_by_name_and_by_content(cli: Cli, workspace: Path, tmp_path: Path
         ("x", b' {"path"', ImportFormat.NDJSON),
         ("x", DIGEST.encode() + b"  a", ImportFormat.SHA256SUMS),
         ("x", b"a b;12;blake2b-256;00ff\n", ImportFormat.CSV),
+        ("x", b"a b,12,sha256,00ff\n", ImportFormat.CSV),
+        ("x", b"a,b;12;sha256;00ff\n", ImportFormat.CSV),
+        ("x", b'"Path","Size","SHA256"\r\n', ImportFormat.CSV),
+        ("x", b"SHA512SUMS", None),
+        ("SHA512SUMS", b"", ImportFormat.SHA256SUMS),
+        ("x", b"SHA256 (a) = 00", ImportFormat.SHA256SUMS),
+        ("x", b"SHA2-512(a)= 00", ImportFormat.SHA256SUMS),
+        ("x", (DIGEST * 2).encode() + b" *a", ImportFormat.SHA256SUMS),
+        ("x", b"\\" + DIGEST.encode() + b"  a", ImportFormat.SHA256SUMS),
+        ("x", b"\r\nAlgorithm       Hash       Path", ImportFormat.SHA256SUMS),
+        ("x", b"hello, world", None),
         ("x", b"hello", None),
         ("x.zip", b"PK", None),
         ("", b"", None),
@@ -259,8 +270,8 @@ def test_import_is_all_or_nothing(text: str, word: str, cli: Cli, workspace: Pat
 def test_import_of_what_is_no_file(cli: Cli, workspace: Path, tmp_path: Path) -> None:
     """A directory or nothing at all cannot be imported."""
     assert cli("artifact", "import", tmp_path).code == 1
-    assert cli("artifact", "import", tmp_path / "nowhere").code == 6
-    assert cli("artifact", "add", tmp_path / "nowhere").code == 6
+    assert cli("artifact", "import", tmp_path / "nowhere").code == 1
+    assert cli("artifact", "add", tmp_path / "nowhere").code == 1
 
 
 def test_import_from_stdin(workspace: Path) -> None:
@@ -293,7 +304,8 @@ def test_a_listing_whose_files_are_elsewhere(workspace: Path, cli: Cli, tmp_path
     """A file that a listing names and that is not there is named, with where it was looked for."""
     (tmp_path / "SHA256SUMS").write_text(f"{DIGEST}  gone.bin\n")
     done = cli("artifact", "import", tmp_path / "SHA256SUMS")
-    assert (done.code, done.out) == (6, "")
+    assert (done.code, done.out) == (1, "")
+    assert f"gone.bin, which {tmp_path}/SHA256SUMS, line 1 names: it does not exist" in done.err
     assert f"hint:  the listing names files below {tmp_path}; --base DIR says where they are\n" in done.err
 
 

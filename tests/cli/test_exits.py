@@ -39,6 +39,7 @@ def test_codes_are_those_of_the_documentation() -> None:
         (errors.VerificationFailed(["x"]), 3),
         (errors.Locked("publish", holder=None, waited=1), 5),
         (errors.FileMissing("x"), 6),
+        (errors.InputMissing("x"), 1),
         (errors.Interrupted("x"), 130),
     ],
     ids=lambda value: type(value).__name__,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -201,7 +202,6 @@ def test_words_that_are_no_text_are_usage_errors(argv: list[str], cli: Cli, work
 
 def test_names_of_files_need_not_be_text(cli: Cli, made_once: Path, tmp_path: Path) -> None:
     """A workspace and a plan may lie anywhere that the file system has a name for."""
-    import shutil
 
     odd = tmp_path / "odd\udcff"
     shutil.copytree(made_once, odd)
@@ -210,7 +210,7 @@ def test_names_of_files_need_not_be_text(cli: Cli, made_once: Path, tmp_path: Pa
         assert cli("--repo", odd, *argv, "--json").code == 0, argv
     (tmp_path / "plan\udcff.toml").write_text(DEMO)
     assert cli("ceremony", "--plan", tmp_path / "plan\udcff.toml", "--dry-run").code == 0
-    assert cli("ceremony", "--plan", tmp_path / "none\udcff.toml").code == ExitCode.STORAGE
+    assert cli("ceremony", "--plan", tmp_path / "none\udcff.toml").code == ExitCode.REFUSED
     assert cli("status", "--repo", tmp_path / "none\udcff").code == ExitCode.REFUSED
 
 
@@ -230,7 +230,7 @@ def test_answering_beforehand(cli: Cli, filled: Path) -> None:
 
 def test_a_mistyped_command_is_recognised(cli: Cli) -> None:
     """A near miss names what was meant."""
-    assert "Did you mean 'status'?" in cli("staus").err
+    assert "did you mean rstuf status?" in cli("staus").err
 
 
 def test_no_option_takes_a_secret() -> None:
@@ -278,8 +278,11 @@ def test_status_loads_no_client_and_no_prompts(made_once: Path) -> None:
     assert not loaded & {"pydantic", "rich", "questionary", "prompt_toolkit", "httpx", "sqlite_utils"}
 
 
-def test_plans_that_we_show_are_plans(tmp_path: Path, cli: Cli) -> None:
+def test_plans_that_we_show_are_plans(tmp_path: Path, cli: Cli, made_once: Path) -> None:
     """The plan in the ceremony's help, and the demo's, can be copied and reviewed as they stand."""
+    # The first one names a key that is there.
+    for half in ("key", "pub"):
+        shutil.copy(made_once / "keys" / f"alice.{half}", tmp_path / f"laptop.{half}")
     for text in (SAMPLE, DEMO):
         assert tomllib.loads(text)
         (tmp_path / "plan.toml").write_text(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -211,3 +212,31 @@ def test_a_weak_new_passphrase_draws_a_warning(given: str, typing: Typing, cli: 
     typing("abcd") if given == "typed" else None
     later = cli("--repo", tmp_path / "weak", "renew", "--force", "timestamp", *options)
     assert (later.code, later.err) == (0, "")
+
+
+@pytest.mark.parametrize("option", ["--passphrase-file", "--passphrase-fd"])
+def test_a_passphrase_for_no_key_is_refused(option: str, cli: Cli, workspace: Path, tmp_path: Path) -> None:
+    """A name that no key of the repository, or of the plan, has is a usage error that names those that are there."""
+    secret, plan = tmp_path / "secret", tmp_path / "plan.toml"
+    secret.write_text(STRONG)
+    secret.chmod(0o600)
+    plan.write_text(PLAN)
+    reading, writing = os.pipe()
+    os.write(writing, f"{STRONG}\n".encode() * 8)
+    os.close(writing)
+    value = secret if option == "--passphrase-file" else reading
+    try:
+        assert cli("renew", option, f"ALICE={value}").code == 0
+        for argv in (
+            ["renew"],
+            ["status"],
+            ["--repo", tmp_path / "new", "ceremony", "--plan", plan],
+            ["--repo", tmp_path / "new", "ceremony", "--plan", plan, "--dry-run"],
+        ):
+            done = cli(*argv, option, f"alcie={value}")
+            assert done.code == 2, argv
+            assert done.err.startswith("error: a passphrase is given for 'alcie', and no key has that name\n")
+            assert "did you mean alice? the keys: alice, bob, online" in done.err
+    finally:
+        os.close(reading)
+    assert not (tmp_path / "new").exists()

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli, tree
+from tests.cli.conftest import PLAN, Cli, Result, tree
 
 RSTUF = [sys.executable, "-m", "rstuf_cli"]
 LOOKING = [["status"], ["verify"], ["artifact", "list"], ["publish", "--dry-run"]]
@@ -118,17 +118,35 @@ def test_what_others_can_write_is_refused(place: str, bits: int, cli: Cli, fille
     assert cli("--repo", filled, "status").code == 0
 
 
-def test_two_hints_mend_all(cli: Cli, filled: Path, tmp_path: Path) -> None:
-    """A workspace out of an archive under a loose umask: its configuration first, then all that it names, at once."""
+def mend(done: Result) -> None:
+    """Run the command that a hint is, as it stands there."""
+    command = done.err.splitlines()[-1].removeprefix("hint:  ")
+    subprocess.run(["sh", "-c", command], check=True)
+
+
+@pytest.mark.parametrize("bits", [0o022, 0o020], ids="{:03o}".format)
+def test_one_hint_mends_all(bits: int, cli: Cli, filled: Path, tmp_path: Path) -> None:
+    """A workspace out of an archive under a loose umask: one command closes all of it, in what is served too."""
     workspace = tmp_path / "it's a workspace"
     shutil.copytree(filled, workspace)
     for path in workspace.rglob("*"):
-        path.chmod(mode_of(path) | 0o022)
-    for more in ("", r" \(and \d+ more places\)"):
-        done = cli("--repo", workspace, "status")
-        assert re.search(rf"everybody can write to it, and so change [a-z ]+{more}\n", done.err)
-        subprocess.run(shlex.split(done.err.splitlines()[-1].removeprefix("hint:  ")), check=True)
+        path.chmod(mode_of(path) | bits)
+    done = cli("--repo", workspace, "status")
+    assert re.search(r"can write to it, and so change [a-z ]+\n", done.err)
+    mend(done)
     assert cli("--repo", workspace, "status").code == 0
+    assert not [path for path in workspace.rglob("*") if mode_of(path) & 0o022]
+
+
+def test_one_hint_mends_all_that_the_configuration_names(cli: Cli, filled: Path) -> None:
+    """Several places are left open: the hint is one command that closes them and what is in them."""
+    for path in (*(filled / "metadata").iterdir(), filled / "metadata", filled / "targets", filled / "state.db"):
+        path.chmod(mode_of(path) | 0o022)
+    done = cli("--repo", filled, "status")
+    assert re.search(r"everybody can write to it, and so change the state \(and 3 more places\)\n", done.err)
+    mend(done)
+    assert cli("--repo", filled, "status").code == 0
+    assert not [path for path in filled.rglob("*") if mode_of(path) & 0o022]
 
 
 def test_what_is_only_readable_by_others_is_used(cli: Cli, filled: Path) -> None:

@@ -111,13 +111,42 @@ def test_nothing_comes_in_from_a_closed_stdin(filled: Path) -> None:
 
 
 def test_closed_descriptors(filled: Path) -> None:
-    """Without stdin, stdout and stderr a command works, and no file of ours gets their numbers."""
+    """Without stdin, stdout and stderr a command does its work, and no file of ours gets their numbers."""
     Path("c.txt").write_bytes(b"c\n")
     script = f"exec {sys.executable} -m rstuf_cli artifact add c.txt <&- >&- 2>&-"
     done = subprocess.run(["bash", "-c", script], check=False, timeout=60)
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert json.loads(rstuf("artifact", "show", "c.txt", "--json").stdout)["state"] == "published"
     assert rstuf("verify", "--artifacts").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        ("status", 1),
+        ("status --json", 1),
+        ("artifact list", 1),
+        ("artifact list --json", 1),
+        ("publish", 1),
+        ("publish --quiet", 0),
+        ("--help", 1),
+        ("--version", 1),
+        ("status --nope", 2),
+        ("artifact show nothing", 1),
+    ],
+)
+def test_an_answer_to_a_closed_stdout_is_no_success(argv: str, code: int, filled: Path) -> None:
+    """What went nowhere was not said: exit 1 and why, as cat does; who has nothing to say is not concerned."""
+    script = f"exec {sys.executable} -m rstuf_cli {argv} >&-"
+    done = subprocess.run(["bash", "-c", script], stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == code
+    if argv in {"status --nope", "artifact show nothing"}:
+        assert b"stdout" not in done.stderr
+    elif code:
+        assert done.stderr.startswith(b"error: cannot write to stdout: bad file descriptor\n")
+        assert b"hint:  open it; what nobody should read can go to /dev/null\n" in done.stderr
+    else:
+        assert done.stderr == b""
 
 
 def test_no_terminal_never_waits(workspace: Path, tmp_path: Path) -> None:

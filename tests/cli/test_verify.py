@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -100,6 +101,20 @@ def test_a_root_that_is_none(cli: Cli, served: str, tmp_path: Path) -> None:
     """Trust cannot begin with something that is no root."""
     (tmp_path / "root.json").write_text("{}")
     assert cli("verify", "--url", served, "--trusted-root", tmp_path / "root.json").code == 3
-    assert cli("verify", "--url", served, "--trusted-root", tmp_path / "nowhere").code == 6
+    assert cli("verify", "--url", served, "--trusted-root", tmp_path / "nowhere").code == 1
     (tmp_path / "root.json").write_bytes(b" " * 600_000)
     assert cli("verify", "--url", served, "--trusted-root", tmp_path / "root.json").code == 6
+
+
+def test_what_should_not_be_served_is_a_problem(cli: Cli, filled: Path) -> None:
+    """A key beside the metadata and a file that others can change are told; a link is a note; all else is counted."""
+    assert "✓ served" in cli("verify").out
+    shutil.copy(filled / "keys" / "online.key", filled / "metadata" / "backup.txt")
+    (filled / "metadata" / "timestamp.json").chmod(0o664)
+    (filled / "targets" / "link").symlink_to("/nowhere")
+    done = cli("verify")
+    assert (done.code, "✗ served      2 problems" in done.out) == (3, True)
+    assert "metadata/backup.txt is private" in " ".join(done.out.split())
+    assert "note" in done.out
+    codes = [problem["code"] for problem in cli("verify", "--json").document["problems"]]
+    assert sorted(codes) == ["served-private", "served-shared"]

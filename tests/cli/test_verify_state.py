@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli, tree
+from tests.cli.conftest import PLAN, Cli, tree
 
 
 def _state(workspace: Path) -> sqlite3.Connection:
@@ -77,6 +77,33 @@ def test_a_state_without_roots_is_no_unfinished_ceremony(cli: Cli, filled: Path)
     done = cli("verify")
     assert (done.code, done.out) == (6, "")
     assert "put a backup of the state in its place" in done.err
+
+
+def test_a_state_without_settings_is_no_unfinished_ceremony(cli: Cli, filled: Path, tmp_path: Path) -> None:
+    """Neither a look nor the same ceremony again takes it for one that was interrupted."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    with closing(_state(filled)) as database:
+        database.execute("DELETE FROM repository")
+    for argv in (["status"], ["verify"], ["renew"], ["ceremony", "--plan", plan]):
+        done = cli("--repo", filled, *argv)
+        assert (done.code, done.out) == (6, ""), argv
+        assert "its settings are gone" in done.err
+        assert "put a backup of the state in its place" in done.err
+
+
+def test_a_record_that_is_taken_again_is_told(cli: Cli, filled: Path) -> None:
+    """The state's own copy of targets was damaged: renewal takes what is published, says so, and verify is content."""
+    with closing(_state(filled)) as database:
+        database.execute("UPDATE delegator SET data = x'00'")
+    assert cli("verify").code == 3
+    done = cli("renew")
+    assert done.code == 0
+    assert "note:  the state's own copy of 1.targets.json was damaged, taken again from what is published" in done.err
+    assert cli("verify").code == 0
+    with closing(_state(filled)) as database:
+        database.execute("DELETE FROM delegator")
+    assert cli("publish", "--json").document["recorded"] == ["1.targets.json"]
 
 
 def test_nothing_is_left_behind(cli: Cli, filled: Path) -> None:

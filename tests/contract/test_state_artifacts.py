@@ -21,7 +21,7 @@ from tests.support.state_backends import (
     states,
 )
 
-from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, StateError
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathRepeated, StateError
 from rstuf.model.artifacts import ArtifactRow, ArtifactState
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.roles import NewRole, RoleKind
@@ -102,7 +102,7 @@ def test_contents_that_differ_in_custom_data_alone_can_be_told_apart(state_repos
 
 @pytest.mark.parametrize("size", [1, 1999, 2000, 2001])
 def test_one_path_twice_in_a_batch(state_repository: StateStore, size: int) -> None:
-    """Equal contents collapse wherever in the batch they stand; different ones are a conflict, or the last one wins."""
+    """Equal contents collapse and are counted, wherever in the batch they stand; of different ones none is chosen."""
     filler = [row(f"filler/{index}") for index in range(size)]
     with state_repository.transaction(actor="a") as transaction:
         number = transaction.next_number()
@@ -113,19 +113,26 @@ def test_one_path_twice_in_a_batch(state_repository: StateStore, size: int) -> N
             )
 
         last = max(filler, key=lambda each: each[:2])
-        with pytest.raises(ArtifactConflict):
-            attempt(last._replace(fragment=fragment("other")), replace=False)
-        assert transaction.totals().artifacts == 0
-        assert attempt(last, last, last, replace=False) == PutResult(added=size, replaced=0, unchanged=0)
+        for replace in (False, True):
+            with pytest.raises(PathRepeated) as refused:
+                attempt(last._replace(fragment=fragment("other")), replace=replace)
+            assert refused.value.path == last.path
+            assert refused.value.first != refused.value.second
+            assert transaction.totals().artifacts == 0
+        again = attempt(last, last, last, replace=False)
+        assert again == PutResult(added=size, replaced=0, unchanged=0, repeated=3)
     with state_repository.transaction(actor="a") as transaction:
         number = transaction.next_number()
-        result = attempt(
-            last._replace(fragment=fragment("second")), last._replace(fragment=fragment("third")), replace=True
-        )
-        assert result == PutResult(added=0, replaced=1, unchanged=size - 1)
+        second = last._replace(fragment=fragment("second"))
+        for others in ((last, second), (second, last)):
+            with pytest.raises(PathRepeated):
+                attempt(*others, replace=True)
+        filler.remove(last)
+        once = attempt(second, second, replace=True)
+        assert once == PutResult(added=0, replaced=1, unchanged=size - 1, repeated=1)
         found = transaction.artifact(last.path)
         assert found is not None
-        assert found.artifact.hashes == {"sha256": f"{int.from_bytes(b'third', 'big'):064x}"}
+        assert found.artifact.hashes == {"sha256": f"{int.from_bytes(b'second', 'big'):064x}"}
         assert transaction.totals().artifacts == size
 
 
@@ -262,7 +269,7 @@ def test_a_refused_call_leaves_nothing_in_a_transaction_that_goes_on(state_repos
         transaction.put_artifacts(TARGETS, [known], number=number, replace=False, role_limit=LIMIT)
         before = list(transaction.roles())
         rows = sorted_rows(row(f"p/{index}") for index in range(5000))
-        with pytest.raises(ArtifactConflict):
+        with pytest.raises(PathRepeated):
             transaction.put_artifacts(
                 TARGETS, [*rows, late._replace(fragment=b"{}")], number=number, replace=False, role_limit=LIMIT
             )

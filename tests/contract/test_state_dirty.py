@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,6 +27,7 @@ from tests.support.state_backends import (
 from rstuf.errors import StateError
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import RoleName
+from rstuf.model.policy import Periods
 from rstuf.repository.interfaces import StateStore
 
 
@@ -73,6 +75,30 @@ def test_due_roles_are_those_whose_sign_by_has_come(state_repository: StateStore
     assert due(400) == ["root", "snapshot", "timestamp", "bins-0", "bins-2"]
     with state_repository.read() as reader:
         assert reader.next_due() == NOW + DAY
+
+
+def test_roles_whose_sign_by_date_cannot_be_are_overlooked(state_repository: StateStore) -> None:
+    """One that has expired, or is due later than its periods allow, is told apart from those that are due."""
+    staged = stage(state_repository, "bins-2", "bins-0")
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.set_periods("bins", Periods(9 * DAY, 3 * DAY))
+        transaction.set_periods("snapshot", Periods(9 * DAY, 3 * DAY))
+        parts = {part.name: part for part, _ in transaction.publication_roles(staged.id)}
+        days = {"bins-0": (9, 6), "bins-2": (9, 7), "snapshot": (9, 10), "timestamp": (9, 9)}
+        transaction.record_files(
+            staged.id,
+            [
+                replace(signed(part), expires=NOW + days[name][0] * DAY, sign_by=NOW + days[name][1] * DAY)
+                for name, part in parts.items()
+            ],
+        )
+        transaction.commit_publication(staged.id, timestamp=b"t")
+        assert transaction.overlooked_roles(NOW + 90 * DAY) == []
+        transaction.settle_publication(staged.id, committed=NOW)
+    with state_repository.read() as reader:
+        assert [role.name for role in reader.overlooked_roles(NOW + 8 * DAY)] == ["snapshot", "bins-2"]
+        expired = [role.name for role in reader.overlooked_roles(NOW + 9 * DAY)]
+        assert expired == ["snapshot", "timestamp", "bins-0", "bins-2"]
 
 
 def test_changes_that_arrive_meanwhile_go_into_the_next_publication(state_repository: StateStore) -> None:

@@ -178,8 +178,10 @@ def test_publishing_and_accepting_do_not_wait_for_each_other(
         pytest.fail("two publishers at once")
     assert refused.value.lock == "publication"
     assert f"pid {worker.pid} (rstuf publish), since 20" in str(refused.value)
+    assert (state_repository.publisher() or "").startswith(f"pid {worker.pid} (rstuf publish), since 20")
     worker.send_signal(signal.SIGKILL)
     worker.wait()
+    assert state_repository.publisher() is None
     with state_repository.publication_lock(purpose="third"):
         publish(state_repository)
     assert role(state_repository, bin_name("a")).visible == 1

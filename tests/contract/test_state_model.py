@@ -31,7 +31,7 @@ from tests.support.state_backends import (
     stage,
 )
 
-from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathRepeated, PathTwin
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import TargetPath, path_key
 from rstuf.repository.interfaces import PutResult
@@ -104,9 +104,9 @@ class StateMachine(RuleBasedStateMachine):
         live = self.live()
         wanted = dict(sorted(batch, key=lambda each: row(*each)[:2]))
         faults: set[type[Exception]] = set()
-        if not replace and any(
-            live.get(path, content) != content or wanted[path] != content for path, content in batch
-        ):
+        if any(wanted[path] != content for path, content in batch):
+            faults.add(PathRepeated)
+        if not replace and any(live.get(path, content) != content for path, content in batch):
             faults.add(ArtifactConflict)
         added = {path for path in wanted if path not in live}
         together = {*live, *wanted}
@@ -122,11 +122,11 @@ class StateMachine(RuleBasedStateMachine):
                 number = transaction.next_number()
                 try:
                     result = transaction.put_artifacts(TARGETS, rows, number=number, replace=replace, role_limit=LIMIT)
-                except (ArtifactConflict, PathTwin, LimitExceeded) as error:
+                except (ArtifactConflict, PathRepeated, PathTwin, LimitExceeded) as error:
                     failed = error
                     if not swallow:
                         raise
-        except (ArtifactConflict, PathTwin, LimitExceeded):
+        except (ArtifactConflict, PathRepeated, PathTwin, LimitExceeded):
             assert not swallow
         else:
             self.number = number
@@ -135,7 +135,8 @@ class StateMachine(RuleBasedStateMachine):
             return
         assert failed is None
         replaced = {path for path in wanted if path in live and live[path] != wanted[path]}
-        assert result == PutResult(len(added), len(replaced), len(wanted) - len(added) - len(replaced))
+        unchanged = len(wanted) - len(added) - len(replaced)
+        assert result == PutResult(len(added), len(replaced), unchanged, repeated=len(batch) - len(wanted))
         for path in added | replaced:
             self.change(path, wanted[path])
 

@@ -285,6 +285,11 @@ def test_bytes_of_delegators_are_there_with_their_publication(state_repository: 
     assert kept()[0] == b"one"
     bring_out(b"three")
     assert kept() == [None, None, b"three", None]
+    with state_repository.transaction(actor="maria@laptop") as state:
+        state.record_delegator(TARGETS, 3, b"again")
+        with pytest.raises(KeyError):
+            state.record_delegator(RoleName("other"), 3, b"again")
+    assert kept() == [None, None, b"again", None]
     with state_repository.read() as reader:
         assert reader.delegator(RoleName("Targets"), 3) is None
 

@@ -22,6 +22,19 @@ def test_rows_come_back_sorted(state_store: StateStore) -> None:
     assert found == sorted_rows(rows)
 
 
+def test_rows_stay_where_they_are_only_looked_through(state_store: StateStore) -> None:
+    """However often they are looked through, few or more than memory should hold, and wherever that ends."""
+    for size, padding in ((3, 0), (3000, 0), (40_000, 2000)):
+        rows = [row(f"p/{index}")._replace(fragment=b"%d" % index + bytes(padding)) for index in range(size)]
+        wanted = sorted_rows(rows)
+        with state_store.spool() as spool:
+            spool.extend(rows)
+            next(spool.look_through())
+            assert all(found == each for found, each in zip(spool.look_through(), wanted, strict=True))
+            assert len(spool) == size
+            assert all(found == each for found, each in zip(spool, wanted, strict=True))
+
+
 def test_an_empty_spool_gives_nothing(state_store: StateStore) -> None:
     """Nothing in, nothing out."""
     with state_store.spool() as spool:

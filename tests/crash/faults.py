@@ -259,8 +259,8 @@ def _version_reused() -> None:
 
     abandon = SqliteTransaction.abandon_publication
 
-    def abandoned(self: Any, publication: int) -> None:
-        abandon(self, publication)
+    def abandoned(self: Any, publication: int, **carried: Any) -> None:
+        abandon(self, publication, **carried)
         taken = "SELECT role FROM publication_role WHERE publication = ?"
         self._connection.execute(f"UPDATE role SET version = version - 1 WHERE id IN ({taken})", (publication,))
 

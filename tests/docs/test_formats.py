@@ -205,11 +205,14 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
     for document in documents[heading]:
         assert required <= document.keys() <= documented.keys(), document
         seen |= document.keys()
-    # Interruptions, lost files, and what only other errors know do not happen here; a renewal has no dry run.
+    # Interruptions, lost files, a wrong clock, and what other errors know do not happen here; a renewal has no dry run.
     elsewhere = {
         "recovery",
         "restored",
+        "recorded",
         "old_copy",
+        "publishing",
+        "clock_behind",
         "missing",
         "problems",
         *(["dry_run"] if heading == "renew" else []),
@@ -222,6 +225,7 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
     cells = {(heading, name): row for heading in HEADINGS for row in rows(heading) for name, _ in words(row[0])}
     parts = {
         ("status", "roles"): documents["status"][0]["roles"],
+        ("status", "signers"): documents["status"][0]["signers"],
         ("publish", "roles"): documents["publish"][1]["roles"],
         ("ceremony", "keys"): documents["ceremony"][0]["keys"],
         ("ceremony", "root"): [documents["ceremony"][0]["root"]],

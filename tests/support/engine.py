@@ -22,6 +22,7 @@ from tests.support.clients import Client, View
 
 from rstuf.clock import ManualClock
 from rstuf.errors import SignerUnavailable
+from rstuf.model.artifacts import ListedHash
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TargetPath, target_path
 from rstuf.repository import artifacts
@@ -72,6 +73,9 @@ class Keys:
             raise SignerUnavailable(entry.name, "its holder is away")
         return self.made[entry.name].signer
 
+    def look(self, entry: KeyEntry) -> None:
+        self.open(entry)
+
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> _NewKey:
         if name not in self.made:
             crypto = {"ed25519": CryptoSigner.generate_ed25519, "ecdsa": CryptoSigner.generate_ecdsa}[scheme]()
@@ -92,7 +96,7 @@ class MemorySource:
 
     path: TargetPath
     data: bytes
-    expected_sha256: str | None = None
+    listed: ListedHash | None = None
 
     @property
     def size(self) -> int:

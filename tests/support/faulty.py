@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.support.engine import Engine
 
+from rstuf.model.publication import Publication, PublicationPhase
+from rstuf.repository.ports import Ports
+from rstuf.repository.publish import publish
 from rstuf.storage.memory import MemoryMetadataStorage
 
 
@@ -42,3 +46,21 @@ def faulty_engine(directory: Path) -> tuple[Engine, Faulty]:
     for file, data in engine.metadata.files.items():
         faulty.show(file, data)
     return replace(engine.with_ports(metadata=faulty), metadata=faulty), faulty
+
+
+def leave_committing(engine: Engine, act: Callable[[Ports], object] = publish) -> Publication:
+    """Leave a publication of `act` that was committed in the state and whose timestamp was never replaced."""
+
+    class Stuck(MemoryMetadataStorage):
+        def replace(self, name: str, data: bytes) -> None:
+            raise Power
+
+    stuck = Stuck()
+    stuck._files = engine.metadata._files
+    with pytest.raises(Power):
+        act(engine.with_ports(metadata=stuck).ports)
+    with engine.ports.state.read() as reader:
+        found = reader.unfinished_publication()
+    assert found is not None
+    assert found.phase is PublicationPhase.COMMITTING
+    return found

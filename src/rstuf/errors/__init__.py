@@ -5,9 +5,17 @@ are built from that data. Exit codes and HTTP statuses belong to the faces.
 Text that came from outside stands in the data as it came: whoever shows a message escapes it.
 """
 
-from rstuf.errors.artifacts import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathTwin
-from rstuf.errors.base import Interrupted, RstufError, every_error, shorten
+from rstuf.errors.artifacts import (
+    ArtifactConflict,
+    ArtifactNotFound,
+    HashMismatch,
+    LimitExceeded,
+    PathRepeated,
+    PathTwin,
+)
+from rstuf.errors.base import Interrupted, Lines, RstufError, every_error, nearest, shorten
 from rstuf.errors.input import (
+    InputMissing,
     InvalidArtifact,
     InvalidConfig,
     InvalidDuration,
@@ -56,6 +64,8 @@ __all__ = [
     "FileMissing",
     "FileTooLarge",
     "ForeignMetadata",
+    "HashMismatch",
+    "InputMissing",
     "Interrupted",
     "InvalidArtifact",
     "InvalidConfig",
@@ -71,11 +81,13 @@ __all__ = [
     "InvalidRecord",
     "InvalidRoleName",
     "LimitExceeded",
+    "Lines",
     "Locked",
     "NameTaken",
     "NotAFile",
     "NotEnoughSigners",
     "PassphraseNeeded",
+    "PathRepeated",
     "PathTwin",
     "ReleaseRefused",
     "RoleNotFound",
@@ -95,5 +107,6 @@ __all__ = [
     "WorkspaceNotFound",
     "WrongPassphrase",
     "every_error",
+    "nearest",
     "shorten",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rstuf.errors.base import RstufError, shorten
+from pathlib import PurePath
+
+from rstuf.errors.base import Lines, RstufError, shorten
 
 
 class ArtifactConflict(RstufError):
@@ -10,12 +12,33 @@ class ArtifactConflict(RstufError):
 
     code = "artifact-conflict"
 
-    def __init__(self, path: str, *, signed: str, offered: str) -> None:
-        self.path, self.signed, self.offered = path, signed, offered
+    def __init__(self, path: str, *, signed: str, offered: str, lines: Lines | None = None) -> None:
+        self.path, self.signed, self.offered, self.lines = path, signed, offered, lines
         super().__init__(
-            f"{shorten(path)} is already here with another content: {signed}, offered {offered}",
+            f"{_before(lines)}{shorten(path)} is already here with another content: {signed}, offered {offered}",
             hint="publish it under another name, or replace it on purpose with --replace",
         )
+
+    def at(self, lines: Lines) -> ArtifactConflict:
+        """The same, and where it was offered."""
+        return ArtifactConflict(self.path, signed=self.signed, offered=self.offered, lines=lines)
+
+
+class PathRepeated(RstufError):
+    """One input gives two different contents for one path. Nothing was changed."""
+
+    code = "path-repeated"
+
+    def __init__(self, path: str, *, first: str, second: str, lines: Lines | None = None) -> None:
+        self.path, self.first, self.second, self.lines = path, first, second, lines
+        super().__init__(
+            f"{_before(lines)}two different contents for {shorten(path)}: {first}, and {second}",
+            hint="nothing was taken; keep the one that is right (--replace does not choose) and run it again",
+        )
+
+    def at(self, lines: Lines) -> PathRepeated:
+        """The same, and where both stand."""
+        return PathRepeated(self.path, first=self.first, second=self.second, lines=lines)
 
 
 class PathTwin(RstufError):
@@ -23,11 +46,31 @@ class PathTwin(RstufError):
 
     code = "path-twin"
 
-    def __init__(self, path: str, existing: str) -> None:
-        self.path, self.existing = path, existing
+    def __init__(self, path: str, existing: str, *, lines: Lines | None = None) -> None:
+        self.path, self.existing, self.lines = path, existing, lines
         super().__init__(
-            f"{shorten(path)!r} differs from {shorten(existing)!r} only in ways that many file systems ignore",
+            f"{_before(lines)}{shorten(path)!r} differs from {shorten(existing)!r} only in ways that many file systems "
+            "ignore",
             hint="choose another name, or remove the first one and publish before adding this one",
+        )
+
+    def at(self, lines: Lines) -> PathTwin:
+        """The same, and where those of both stand that were offered."""
+        return PathTwin(self.path, self.existing, lines=lines)
+
+
+class HashMismatch(RstufError):
+    """A file does not hash to what a listing says. Nothing was changed."""
+
+    code = "hash-mismatch"
+
+    def __init__(self, path: str, *, algorithm: str, listed: str, found: str, lines: Lines) -> None:
+        self.path, self.algorithm, self.listed, self.found, self.lines = path, algorithm, listed, found, lines
+        super().__init__(
+            f"{lines}: {shorten(path)} does not hash to what is listed: {algorithm} {listed}, and it is {found}",
+            hint="nothing was taken; a listing cannot list itself: leave that line out"
+            if path == PurePath(lines.source).name
+            else "nothing was taken; the file or the listing is damaged or old: make whichever it is anew",
         )
 
 
@@ -52,3 +95,7 @@ class LimitExceeded(RstufError):
             f"the metadata of {role} would be {size} bytes and clients read at most {limit}",
             hint="more bins make each of them smaller",
         )
+
+
+def _before(lines: Lines | None) -> str:
+    return "" if lines is None else f"{lines}: "

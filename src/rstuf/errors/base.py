@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+_LONGEST_WORD: Final = 100
+# Two letters swapped in a word of five are as alike as this; "list" and "add" are not.
+_ALIKE: Final = 0.6
 
 
 class RstufError(Exception):
@@ -22,6 +28,20 @@ class RstufError(Exception):
         self.hint = hint
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where in an import something stands: its name, and the numbers of lines, none where they cannot be told."""
+
+    source: str
+    numbers: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.numbers:
+            return self.source
+        word = "line" if len(self.numbers) == 1 else "lines"
+        return f"{self.source}, {word} {' and '.join(map(str, self.numbers))}"
+
+
 class Interrupted(RstufError):
     """The person pressed Ctrl-C."""
 
@@ -37,6 +57,15 @@ def shorten(text: str, *, limit: int = 200) -> str:
         return text
     half = (limit - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """What somebody who wrote `name` most likely meant; None where nothing known is like it."""
+    from difflib import get_close_matches
+
+    by_fold = {each.casefold(): each for each in known}
+    found = get_close_matches(name[:_LONGEST_WORD].casefold(), by_fold, n=1, cutoff=_ALIKE)
+    return by_fold[found[0]] if found else None
 
 
 def every_error() -> tuple[type[RstufError], ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from rstuf.errors.base import RstufError, shorten
 
@@ -11,6 +12,18 @@ class InvalidInput(RstufError):
     """Something handed in is not of the form it must have. Nothing was changed."""
 
     code = "invalid-input"
+
+
+class InputMissing(InvalidInput):
+    """A file that a command line, a plan or a listing names is not there. Nothing was changed."""
+
+    code = "input-missing"
+
+    def __init__(self, name: str, *, hint: str | None = None) -> None:
+        self.name = name
+        super().__init__(
+            f"cannot read {name}: it does not exist", hint=hint or "check its name; then run the same command again"
+        )
 
 
 class InvalidPath(InvalidInput):
@@ -53,10 +66,15 @@ class InvalidArtifact(InvalidInput):
     """An artifact's length, hashes or custom data are not acceptable."""
 
     code = "invalid-artifact"
+    _HINTS: ClassVar[Mapping[str, str]] = {
+        "length": "wc -c FILE prints a file's length",
+        "hashes": "sha256sum FILE prints a file's sha256; b2sum -l 256 FILE its blake2b-256",
+        "custom": "custom data is a JSON object of text, whole numbers, true, false, null, lists and objects",
+    }
 
     def __init__(self, path: str, field: str, reason: str) -> None:
         self.path, self.field, self.reason = path, field, reason
-        super().__init__(f"{shorten(path)!r}: {field} {reason}")
+        super().__init__(f"{shorten(path)!r}: {field} {reason}", hint=self._HINTS.get(field))
 
 
 class InvalidRecord(InvalidInput):
@@ -64,11 +82,11 @@ class InvalidRecord(InvalidInput):
 
     code = "invalid-record"
 
-    def __init__(self, source: str, line: int, reason: str) -> None:
+    def __init__(self, source: str, line: int, reason: str, *, hint: str | None = None) -> None:
         self.source, self.line, self.reason = source, line, reason
         super().__init__(
             f"{source}, line {line}: {reason}",
-            hint="nothing of this import was taken; correct the line and run it again",
+            hint=hint or "nothing of this import was taken; correct the line and run it again",
         )
 
 
@@ -77,9 +95,9 @@ class InvalidJson(InvalidInput):
 
     code = "invalid-json"
 
-    def __init__(self, what: str, reason: str) -> None:
+    def __init__(self, what: str, reason: str, *, hint: str | None = None) -> None:
         self.what, self.reason = what, reason
-        super().__init__(f"{what} is not acceptable JSON: {reason}")
+        super().__init__(f"{what} is not acceptable JSON: {reason}", hint=hint)
 
 
 class InvalidDuration(InvalidInput):
@@ -114,13 +132,23 @@ class InvalidPolicy(InvalidInput):
 
 
 class InvalidPlan(InvalidInput):
-    """A ceremony plan that does not hold together; `where` is the table and key."""
+    """A ceremony plan that does not hold together; `where` is the table and key, `file` the plan's if it is known."""
 
     code = "invalid-plan"
 
-    def __init__(self, where: str, reason: str, *, hint: str | None = None) -> None:
-        self.where, self.reason = where, reason
-        super().__init__(f"the plan's {where}: {reason}", hint=hint)
+    def __init__(
+        self, where: str, reason: str, *, meant: str | None = None, file: str | None = None, hint: str | None = None
+    ) -> None:
+        self.where, self.reason, self.meant, self.file = where, reason, meant, file
+        guess = f"did you mean {meant}? " if meant is not None else ""
+        super().__init__(
+            f"{f'{file}, ' if file is not None else 'the plan, '}{where}: {reason}",
+            hint=hint or f"{guess}rstuf ceremony --help shows a plan that holds together",
+        )
+
+    def in_file(self, file: str) -> InvalidPlan:
+        """The same of a plan that was read from `file`."""
+        return InvalidPlan(self.where, self.reason, meant=self.meant, file=file, hint=self.hint)
 
 
 class InvalidConfig(InvalidInput):

@@ -63,13 +63,11 @@ class StateDamaged(StateError):
 
     code = "state-damaged"
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, *, hint: str | None = None) -> None:
         self.path, self.reason = path, reason
-        super().__init__(
-            f"the state {path} cannot be read: {reason}",
-            # SQLite calls a page malformed that a failing disk did not give it.
-            hint="nothing was changed; run it again, and if it stays so put a backup of the state in its place",
-        )
+        # SQLite calls a page malformed that a failing disk did not give it.
+        usual = "nothing was changed; run it again, and if it stays so put a backup of the state in its place"
+        super().__init__(f"the state {path} cannot be read: {reason}", hint=hint or usual)
 
 
 class StateNewer(StateError):
@@ -106,8 +104,8 @@ class StateBehind(StateError):
     def __init__(self, role: str, *, visible: int, known: int) -> None:
         self.role, self.visible, self.known = role, visible, known
         super().__init__(
-            f"clients see {role} version {visible} and this state knows only {known}",
-            hint="this state is an old copy; nothing was published. Use the newest one",
+            f"{role} version {visible} is published and this state knows only {known}",
+            hint="this state is an old copy; nothing was changed. Use the newest one",
         )
 
 

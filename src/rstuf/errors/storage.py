@@ -55,7 +55,7 @@ class ForeignMetadata(StorageError):
         super().__init__(
             "publish beside",
             name,
-            "it is the root of another repository, or of another copy of this one, rightly signed",
+            "it belongs to another repository, or to another copy of this one, rightly signed",
             hint="see that metadata in rstuf.toml leads to this repository's directory; nothing was written",
         )
 

@@ -22,3 +22,6 @@ class ReleaseRefused(VerificationFailed):
     """A publication failed its own check before clients could see any of it."""
 
     code = "release-refused"
+
+    def __init__(self, problems: Iterable[str], *, hint: str | None = None) -> None:
+        super().__init__(problems, hint=hint or "clients see what they saw; rstuf verify says what is wrong")

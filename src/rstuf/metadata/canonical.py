@@ -8,6 +8,7 @@ such an escape occurs the bytes to sign are made by the library's encoder.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, Final
 
 import orjson
@@ -51,19 +52,28 @@ def strict_loads(data: bytes, *, what: str) -> Any:
         if compact(value) != data:
             _refuse_duplicates(data, what)
     except orjson.JSONDecodeError as error:
-        raise InvalidJson(what, f"{error.msg} (line {error.lineno}, column {error.colno})") from None
+        line = f"line {error.lineno}, " if b"\n" in data else ""
+        reason = f"{error.msg} ({line}column {error.colno})" if _is_utf_8(data) else "it is not UTF-8"
+        raise InvalidJson(what, reason) from None
     except (orjson.JSONEncodeError, RecursionError):
         raise InvalidJson(what, "it cannot be written again as JSON") from None
     _check_values(value, what)
     return value
 
 
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _refuse_duplicates(data: bytes, what: str) -> None:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) != len(items):
-            keys = [key for key, _ in items]
-            twice = next(key for key in keys if keys.count(key) > 1)
+            twice = next(key for key, times in Counter(key for key, _ in items).items() if times > 1)
             raise InvalidJson(what, f"the key {twice[:80]!r} stands twice in one object")
         return found
 

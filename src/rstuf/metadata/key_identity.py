@@ -194,7 +194,9 @@ def _load_pem(keytype: str, public: str, where: str) -> CryptoKey:
     if keytype == _RSA and isinstance(loaded, RSAPublicKey):
         if not MIN_RSA_BITS <= loaded.key_size <= MAX_RSA_BITS:
             raise InvalidKey(
-                where, f"an RSA key of {loaded.key_size} bits is not between {MIN_RSA_BITS} and {MAX_RSA_BITS}"
+                where,
+                f"an RSA key of {loaded.key_size} bits is not between {MIN_RSA_BITS} and {MAX_RSA_BITS}",
+                hint="use an Ed25519 or ECDSA P-256 key",
             )
         if loaded.public_numbers().n % 2 == 0:
             raise InvalidKey(where, "its modulus is even")

@@ -43,6 +43,23 @@ class Artifact:
             check_custom(self.path, self.custom)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedHash:
+    """What a listing says that a file hashes to, and where it says so.
+
+    Attributes:
+        algorithm: sha256 or sha512.
+        digest: lower-case hex.
+        source: what to call the listing in messages.
+        line: its line, from 1.
+    """
+
+    algorithm: str
+    digest: str
+    source: str
+    line: int
+
+
 class ArtifactState(StrEnum):
     """Where an artifact is on its way to clients."""
 

@@ -58,6 +58,7 @@ class RoleState:
         number: the change number up to which its artifacts are visible.
         newest: the number of the newest change to its artifacts.
         forced: its next publication must bring a new version of it, whatever else changes.
+        shown: the change number up to which clients may have seen its artifacts before that; 0 where it is `number`.
         expires, signed_at, sign_by: of the visible version, UTC; None before the first.
         file: length and hash of the visible version; None before the first.
         artifacts: how many artifacts it holds after the newest change.
@@ -75,6 +76,7 @@ class RoleState:
     number: int
     newest: int
     forced: bool
+    shown: int
     expires: datetime | None
     signed_at: datetime | None
     sign_by: datetime | None

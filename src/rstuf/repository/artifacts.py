@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, cast
 
-from rstuf.errors import ArtifactConflict, ArtifactNotFound, InvalidInput
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, HashMismatch, Lines
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact
+from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact, ListedHash
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import step
-from rstuf.repository.interfaces import ArtifactBatch, Kept, ReceivedContent, RowSpool
+from rstuf.repository.interfaces import ArtifactBatch, Kept, PutResult, ReceivedContent, RowSpool, StateTransaction
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
+from rstuf.repository.visible import refuse_to_accept
 from rstuf.repository.warnings import Warnings
 
 _GROUP: Final = 256
@@ -40,7 +41,7 @@ class Source(Protocol):
         """Bytes it had when it was found, for progress."""
 
     @property
-    def expected_sha256(self) -> str | None:
+    def listed(self) -> ListedHash | None:
         """What it must hash to, where a listing says so."""
 
     def open(self) -> AbstractContextManager[BinaryIO]:
@@ -54,6 +55,10 @@ class Conflict(Enum):
     REPLACE = auto()
 
 
+class _Rehearsed(Exception):
+    """Ends a transaction that was never meant to stay."""
+
+
 @dataclass(slots=True)
 class _Intake:
     """One batch of artifacts on its way in."""
@@ -62,6 +67,7 @@ class _Intake:
     spool: RowSpool
     conflict: Conflict
     length: int = 0
+    counted: set[TargetPath] = field(default_factory=set)
     restored: set[TargetPath] = field(default_factory=set)
     warnings: Warnings = field(default_factory=Warnings)
 
@@ -73,7 +79,7 @@ class _Intake:
         with self.ports.state.read() as reader:
             for offered in artifacts:
                 known = _staying(reader.artifact(offered.path))
-                artifact = _with_custom_of(known, offered)
+                artifact = _with_what_is_recorded(known, offered, self.conflict)
                 row = row_of(artifact)
                 same = known is not None and row_of(known).fragment == row.fragment
                 if known is not None and not same:
@@ -81,7 +87,8 @@ class _Intake:
                 kept = batch.reconcile(artifact.path)
                 if kept is Kept.DAMAGED or (same and kept is Kept.MISSING):
                     self.restored.add(artifact.path)
-                if not same:
+                if not same and artifact.path not in self.counted:
+                    self.counted.add(artifact.path)
                     self.length += artifact.length
                 self.queue(row)
 
@@ -97,6 +104,28 @@ class _Intake:
                 other += " with other custom data or hashes"
             raise ArtifactConflict(known.path, signed=signed, offered=other)
 
+    def rehearse(self) -> None:
+        """Have the state refuse what it must (twins, limits) before any content is kept, and record nothing."""
+        ports = self.ports
+        if len(self.spool) == 0:
+            return
+        with (
+            step(ports.progress, "comparing", total=len(self.spool), unit="artifacts"),
+            suppress(_Rehearsed),
+            ports.state.transaction(actor=ports.actor) as state,
+        ):
+            self._put(state, self.spool.look_through(), number=state.next_number())
+            raise _Rehearsed
+
+    def _put(self, state: StateTransaction, rows: Iterable[_Row], *, number: int) -> PutResult:
+        return state.put_artifacts(
+            TARGETS,
+            _counted(rows, self.ports),
+            number=number,
+            replace=self.conflict is Conflict.REPLACE,
+            role_limit=TARGETS_PAYLOAD_BYTES,
+        )
+
     def accept(self, action: str) -> AcceptedChange:
         """Record everything that was taken, in one transaction."""
         ports = self.ports
@@ -107,13 +136,7 @@ class _Intake:
             ports.state.transaction(actor=ports.actor) as state,
         ):
             number = state.next_number()
-            result = state.put_artifacts(
-                TARGETS,
-                _counted(self.spool, ports),
-                number=number,
-                replace=self.conflict is Conflict.REPLACE,
-                role_limit=TARGETS_PAYLOAD_BYTES,
-            )
+            result = self._put(state, self.spool, number=number)
             changed = result.added + result.replaced > 0
             if changed:
                 details = {"added": result.added, "number": number, "replaced": result.replaced}
@@ -125,6 +148,7 @@ class _Intake:
             added=result.added,
             replaced=result.replaced,
             unchanged=result.unchanged,
+            repeated=result.repeated,
             restored=len(self.restored),
             length=self.length,
             warnings=tuple(self.warnings.told),
@@ -148,17 +172,20 @@ def add_files(
 
     Raises:
         InvalidPath, InvalidArtifact, ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
+        HashMismatch: one is not what its listing says; nothing was taken.
         SourceChanged: one was changed while it was read; nothing was taken.
+        StateBehind, ForeignMetadata: it could not be published from here; nothing was taken.
         StorageError: contents could not be stored.
     """
+    with ports.state.read() as reader:
+        reader.settings()
+    refuse_to_accept(ports)
     if ports.artifacts is not None:
         # What an interrupted command left half-copied goes first.
         ports.artifacts.prepare()
     keeping: AbstractContextManager[ArtifactBatch] = nullcontext(_HashOnly())
     if ports.artifacts is not None:
         keeping = ports.artifacts.batch()
-    with ports.state.read() as reader:
-        reader.settings()
     with ports.state.spool() as spool, keeping as batch:
         intake = _Intake(ports, spool, conflict)
         total = sum(source.size for source in sources)
@@ -166,6 +193,8 @@ def add_files(
             for start in range(0, len(sources), _GROUP):
                 group = [_receive(ports, batch, each, custom) for each in sources[start : start + _GROUP]]
                 intake.take(group, batch)
+        if ports.artifacts is not None:
+            intake.rehearse()
         # Contents are durable before the state says that they are here.
         batch.commit()
         return intake.accept("artifacts.add")
@@ -179,9 +208,11 @@ def add_artifacts(
     Raises:
         InvalidInput: one of `rows` cannot be read; nothing was taken.
         ArtifactConflict, PathTwin, LimitExceeded: one is refused; nothing was taken.
+        StateBehind, ForeignMetadata: it could not be published from here; nothing was taken.
     """
     with ports.state.read() as reader:
         reader.settings()
+    refuse_to_accept(ports)
     with ports.state.spool() as spool:
         intake = _Intake(ports, spool, conflict)
         with step(ports.progress, "reading", unit="artifacts"):
@@ -191,6 +222,18 @@ def add_artifacts(
         return intake.accept(action)
 
 
+def add_described(ports: Ports, artifact: Artifact, *, conflict: Conflict = Conflict.REFUSE) -> AcceptedChange:
+    """Accept one artifact by what is known of it; what it does not say stays as it is recorded beside the same content.
+
+    Raises:
+        ArtifactConflict, PathTwin, LimitExceeded: it is refused; nothing was taken.
+    """
+    with ports.state.read() as reader:
+        known = _staying(reader.artifact(artifact.path))
+    row = row_of(_with_what_is_recorded(known, artifact, conflict))
+    return add_artifacts(ports, [row], conflict=conflict)
+
+
 def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChange:
     """Accept removals; all or nothing. Contents stay where clients of older metadata look for them.
 
@@ -198,8 +241,10 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
 
     Raises:
         ArtifactNotFound: one is not here; nothing was removed.
+        StateBehind, ForeignMetadata: it could not be published from here; nothing was removed.
     """
     distinct = sorted(set(paths))
+    refuse_to_accept(ports)
     with ports.state.transaction(actor=ports.actor) as state:
         wanted = []
         for path in distinct:
@@ -218,14 +263,18 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
 
 
 def _receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping[str, Any] | None) -> Artifact:
+    listed = source.listed
     with source.open() as stream:
-        content = batch.receive(source.path, stream, ports.progress.advance)
-    expected = source.expected_sha256
-    if expected is not None and content.hashes["sha256"] != expected:
-        raise InvalidInput(
-            f"{source.path} does not hash to what its listing says",
-            hint="the file or the listing is damaged; nothing was taken",
-        )
+        if listed is None or listed.algorithm == "sha256":
+            content = batch.receive(source.path, stream, ports.progress.advance)
+            found = content.hashes["sha256"]
+        else:
+            passed = _Hashed(stream, hashlib.new(listed.algorithm))
+            content = batch.receive(source.path, cast("BinaryIO", passed), ports.progress.advance)
+            found = passed.digest.hexdigest()
+    if listed is not None and found != listed.digest:
+        place = Lines(listed.source, (listed.line,))
+        raise HashMismatch(source.path, algorithm=listed.algorithm, listed=listed.digest, found=found, lines=place)
     return Artifact(path=source.path, length=content.length, hashes=content.hashes, custom=custom)
 
 
@@ -233,18 +282,38 @@ def _staying(known: ListedArtifact | None) -> Artifact | None:
     return known.artifact if known is not None and known.state is not ArtifactState.REMOVING else None
 
 
-def _with_custom_of(known: Artifact | None, offered: Artifact) -> Artifact:
-    """What is offered; of the content that is known, with what its publisher said of it before and does not now."""
-    silent = known is not None and offered.custom is None and known.custom is not None
-    if known is not None and silent and (known.length, known.hashes) == (offered.length, offered.hashes):
-        return known
-    return offered
+def _with_what_is_recorded(known: Artifact | None, offered: Artifact, conflict: Conflict) -> Artifact:
+    """What is offered; of the content that is known, with what was said of it before and is not now.
+
+    That is its custom data; and further hashes, unless replacing is meant: they may be what has to be replaced.
+    """
+    if known is None or known.length != offered.length or not known.hashes.items() >= offered.hashes.items():
+        return offered
+    return Artifact(
+        path=offered.path,
+        length=offered.length,
+        hashes=known.hashes if conflict is Conflict.REFUSE else offered.hashes,
+        custom=known.custom if offered.custom is None else offered.custom,
+    )
 
 
 def describe(artifact: Artifact) -> str:
     """A content in a few words: its first hash, shortened, and its length."""
     algorithm, digest = next(iter(artifact.hashes.items()))
     return f"{algorithm} {digest[:8]}…{digest[-4:]}, {artifact.length} B"
+
+
+@dataclass(slots=True)
+class _Hashed:
+    """Bytes on their way to a batch, which does nothing but read them, hashed in a way that the batch does not know."""
+
+    stream: BinaryIO
+    digest: hashlib._Hash
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self.stream.read(size)
+        self.digest.update(chunk)
+        return chunk
 
 
 @dataclass(slots=True)

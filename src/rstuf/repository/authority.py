@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rstuf.errors import (
+    FileMissing,
+    FileTooLarge,
     InvalidMetadata,
+    NotAFile,
     NotEnoughSigners,
     RstufError,
     SignerUnavailable,
@@ -17,6 +20,7 @@ from rstuf.errors import (
     StateError,
     UnsafeDirectory,
 )
+from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import (
@@ -71,27 +75,52 @@ def current_root(reader: StateReader) -> Envelope:
     return open_envelope(newest.data, name=versioned(RoleName("root"), newest.version), kind="root")
 
 
-def load_authority(reader: StateReader, *, proposed: Mapping[str, Any] | None = None) -> Authority:
+def load_authority(
+    reader: StateReader, metadata: MetadataStorage, *, proposed: Mapping[str, Any] | None = None
+) -> Authority:
     """Read who may sign what, as the state recorded it; `proposed` stands in for targets before there is any.
 
-    Not from the storage: what repairs a damaged file must not depend on it.
-
     Raises:
-        StateError: targets is not recorded.
-        StateDamaged: it is not what was published.
+        StateError: there is no targets metadata yet.
+        StateDamaged: what is recorded of it is not what was published, and the storage has it no more.
     """
     root = current_root(reader)
+    roles = root_roles(root)
     if proposed is not None:
         undated = Envelope(name="targets.json", signed=proposed, payload=b"", signatures=())
-        return Authority(root, root_roles(root), proposed, bin_delegation(undated))
+        return Authority(root, roles, proposed, bin_delegation(undated))
     role = reader.role(TARGETS)
-    data = reader.delegator(TARGETS, role.visible)
-    if data is None or role.file is None:
+    if role.visible == 0:
         raise StateError("this repository has no targets metadata yet", hint="run the same rstuf ceremony again")
-    if hashlib.sha256(data).hexdigest() != role.file.sha256:
+    data = delegator_bytes(role, reader, metadata, keys=roles[TARGETS])
+    if data is None:
         raise StateDamaged("of this repository", "its targets metadata is not what was published")
     targets = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
-    return Authority(root, root_roles(root), targets.signed, bin_delegation(targets))
+    return Authority(root, roles, targets.signed, bin_delegation(targets))
+
+
+def delegator_bytes(role: RoleState, reader: StateReader, metadata: MetadataStorage, *, keys: RoleKeys) -> bytes | None:
+    """The bytes of a role that delegates, as its visible version was published; None where they are lost.
+
+    As they are recorded: what repairs a damaged file must not depend on it. Where it is the record that is damaged, as
+    the storage has them, if they are the file that was published, and `keys` have signed it.
+    """
+    recorded = reader.delegator(role.name, role.visible)
+    if is_recorded_file(role, recorded):
+        return recorded
+    name = versioned(role.name, role.visible)
+    try:
+        there = metadata.read(name, limit=TARGETS_BYTES)
+        if is_recorded_file(role, there) and signed_enough(open_envelope(there, name=name, kind="targets"), keys):
+            return there
+    except (FileMissing, FileTooLarge, NotAFile, InvalidMetadata):
+        return None
+    return None
+
+
+def is_recorded_file(role: RoleState, data: bytes | None) -> bool:
+    """Whether these bytes are the file that a role's visible version was published as."""
+    return data is not None and role.file is not None and hashlib.sha256(data).hexdigest() == role.file.sha256
 
 
 def read_visible(role: RoleState, metadata: MetadataStorage, *, kind: str, limit: int) -> Envelope:
@@ -102,7 +131,7 @@ def read_visible(role: RoleState, metadata: MetadataStorage, *, kind: str, limit
     """
     name = versioned(role.name, role.visible)
     data = metadata.read(name, limit=limit)
-    if role.file is None or hashlib.sha256(data).hexdigest() != role.file.sha256:
+    if not is_recorded_file(role, data):
         raise InvalidMetadata(name, "it is not what was published")
     return open_envelope(data, name=name, kind=kind)
 

@@ -29,8 +29,8 @@ from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
-from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateTransaction
-from rstuf.repository.mending import put_back
+from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
+from rstuf.repository.mending import lost_roles, put_back
 from rstuf.repository.plan import KeyPlan, Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -38,6 +38,7 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root, renew_root
+from rstuf.repository.visible import is_as_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ class _AlreadyOpen:
 
     def open(self, entry: KeyEntry) -> RoleSigner:
         return self.opened.get(entry.keyid) or self.others.open(entry)
+
+    def look(self, entry: KeyEntry) -> None:
+        if entry.keyid not in self.opened:
+            self.others.look(entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,9 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
     """
     plan = prepared.plan
     ports = replace(ports, signers=_AlreadyOpen(prepared.opened, ports.signers))
+    with ports.state.read() as reader:
+        if reader.begun():
+            _refuse_other_keys(reader, prepared)
     for key in prepared.made:
         key.save()
     with ports.state.publication_lock(purpose="ceremony"):
@@ -149,6 +157,9 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
             raise WorkspaceExists("this workspace", "a repository whose ceremony has ended")
         if settings.plan_digest != plan.digest:
             raise CeremonyUnfinished("this workspace")
+        with ports.state.read() as reader:
+            # Refuses a clock that is absurdly far ahead of the ceremony's beginning.
+            ports.signing_time(reader)
         recover(ports)
         put_back(ports)
         if newest is None:
@@ -161,6 +172,18 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
             first = state.root(1)
     root = first.data if first is not None else prepared.root
     return CeremonyReport(plan.name, root, publication, prepared.entries, prepared.notes)
+
+
+def _refuse_other_keys(reader: StateReader, prepared: PreparedCeremony) -> None:
+    """An interrupted ceremony goes on with the keys that it began with: they are in the state, perhaps in root too."""
+    known = {entry.name: entry.keyid for entry in reader.keys()}
+    for name, entry in prepared.entries.items():
+        if known.get(name) != entry.keyid:
+            raise InvalidPlan(
+                f"[keys.{name}]",
+                "it is another key than the one that this ceremony began with",
+                hint="put that key back in its place; or begin anew in another directory",
+            )
 
 
 def _renew_expired_root(ports: Ports) -> None:
@@ -187,17 +210,25 @@ def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime)
 def _first_publication(ports: Ports, prepared: PreparedCeremony) -> PublicationReport:
     with ports.state.read() as reader:
         visible = reader.role(TIMESTAMP).visible
-        due = [role for role in reader.due_roles(ports.signing_time(reader)) if role.kind is not RoleKind.ROOT]
-        if visible and due:
-            return bring_out(ports, [Part(role, role.number, Reason.DUE) for role in due])
         if visible:
-            return PublicationReport(published=True, timestamp_version=visible)
+            parts = _to_sign_again(ports, reader)
+            return bring_out(ports, parts) if parts else PublicationReport(published=True, timestamp_version=visible)
         parts = [Part(reader.role(TARGETS), 0, Reason.CHANGED)]
         parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
     plan = prepared.plan
     online = Signatories([prepared.entries[plan.online].key], 1)
     proposed = targets_over_bins(Bins(plan.bin_bits), online)
     return bring_out(ports, parts, proposed_targets=proposed)
+
+
+def _to_sign_again(ports: Ports, reader: StateReader) -> list[Part]:
+    """What of the first publication is lost or due, where the ceremony was interrupted between that and its end."""
+    due = reader.due_roles(ports.signing_time(reader))
+    parts = {role.id: Part(role, role.number, Reason.DUE) for role in due if role.kind is not RoleKind.ROOT}
+    lost = lost_roles(ports, reader)
+    if not is_as_published(ports):
+        lost.append(reader.role(TIMESTAMP))
+    return list((parts | {role.id: Part(role, role.number, Reason.DAMAGED) for role in lost}).values())
 
 
 def _roles(plan: Plan) -> Iterable[NewRole]:

@@ -10,31 +10,37 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from rstuf.errors import InvalidMetadata, StateDamaged
+from rstuf.errors import ForeignMetadata, InvalidMetadata, StateDamaged
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
-from rstuf.model.names import ROOT
+from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import step
-from rstuf.repository.authority import load_authority, signed_enough
+from rstuf.repository.authority import delegator_bytes, is_recorded_file, load_authority, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.visible import found, holds
 
 # What can be rendered again from the state.
 RENDERED: Final = (RoleKind.BIN, RoleKind.SNAPSHOT)
-_DELEGATORS: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
+DELEGATORS: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A file whose bytes the state has, and who must have signed it: of a root, the keys before it and its own."""
+    """A file whose bytes the state has, and who must have signed it.
+
+    Attributes:
+        signers: of a root, the keys before it and its own; else its delegator's.
+        by_people: whether other keys than the online key sign it.
+    """
 
     name: str
     kind: str
     data: bytes
     signers: tuple[RoleKeys, ...]
+    by_people: bool
 
     def on(self, metadata: MetadataStorage) -> bytes | None:
         """What the storage has under its name."""
@@ -57,6 +63,24 @@ class Recorded:
         more = set(opened.signatures) - set(known.signatures)
         return bool(more) and opened.payload == known.payload and self._convinces(opened)
 
+    def refuse_other_on(self, metadata: MetadataStorage) -> None:
+        """Refuse to put back what would take something else away that people have signed.
+
+        What the online key alone has signed anybody who has it could have signed: that is damage.
+
+        Raises:
+            ForeignMetadata: something else is under its name, rightly signed.
+        """
+        there = self.on(metadata)
+        if there is None or there == self.data or not self.by_people:
+            return
+        try:
+            opened = open_envelope(there, name=self.name, kind=self.kind)
+        except InvalidMetadata:
+            return
+        if opened.payload != self._known.payload and self._convinces(opened):
+            raise ForeignMetadata(self.name)
+
     def is_rightly_signed(self) -> bool:
         """Whether what is recorded would convince clients."""
         return self._convinces(self._known)
@@ -69,7 +93,7 @@ class Recorded:
         return open_envelope(self.data, name=self.name, kind=self.kind)
 
 
-def recorded_files(reader: StateReader) -> Iterator[Recorded]:
+def recorded_files(reader: StateReader, metadata: MetadataStorage) -> Iterator[Recorded]:
     """Every file that clients may need and nothing could render again: all roots, and the visible delegators."""
     newest = reader.newest_root()
     if newest is None:
@@ -81,16 +105,18 @@ def recorded_files(reader: StateReader) -> Iterator[Recorded]:
             continue
         name = versioned(ROOT, version)
         own = root_roles(open_envelope(root.data, name=name, kind="root"))[ROOT]
-        yield Recorded(name, "root", root.data, (own,) if before is None else (before, own))
+        signers = (own,) if before is None else (before, own)
+        yield Recorded(name, "root", root.data, signers, by_people=True)
         before = own
-    delegators = [role for kind in _DELEGATORS for role in reader.roles(kind=kind) if role.visible]
+    delegators = _delegators(reader)
     if delegators:
-        authority = load_authority(reader)
+        authority = load_authority(reader, metadata)
+        online = authority.top_level[TIMESTAMP].keyids
         for role in delegators:
-            data = reader.delegator(role.name, role.visible)
+            keys = authority.role_keys(role.name, role.kind)
+            data = delegator_bytes(role, reader, metadata, keys=keys)
             if data is not None:
-                signers = authority.role_keys(role.name, role.kind)
-                yield Recorded(versioned(role.name, role.visible), "targets", data, (signers,))
+                yield Recorded(_name(role), "targets", data, (keys,), by_people=keys.keyids != online)
 
 
 def check_recorded(ports: Ports, reader: StateReader) -> None:
@@ -99,9 +125,40 @@ def check_recorded(ports: Ports, reader: StateReader) -> None:
     Raises:
         InvalidMetadata: one is missing or differs.
     """
-    for file in recorded_files(reader):
+    for file in recorded_files(reader, ports.metadata):
         if not file.is_on(ports.metadata):
             raise InvalidMetadata(file.name, "it is missing or not what was published", hint="rstuf renew puts it back")
+
+
+def record_again(ports: Ports) -> tuple[str, ...]:
+    """Record again what was published of roles that delegate, where the record is damaged and the storage has it.
+
+    Under the publication lock. Their files' names.
+
+    Raises:
+        StateDamaged: the storage has it no more.
+    """
+    with ports.state.read() as reader:
+        lost = {
+            role.name: role
+            for role in _delegators(reader)
+            if not is_recorded_file(role, reader.delegator(role.name, role.visible))
+        }
+        found_again = []
+        if lost:
+            authority = load_authority(reader, ports.metadata)
+            for role in lost.values():
+                keys = authority.role_keys(role.name, role.kind)
+                data = delegator_bytes(role, reader, ports.metadata, keys=keys)
+                if data is not None:
+                    found_again.append((role, data))
+    names = [_name(role) for role, _ in found_again]
+    if names:
+        with ports.state.transaction(actor=ports.actor) as state:
+            for role, data in found_again:
+                state.record_delegator(role.name, role.visible, data)
+            state.record("state.restore", {"files": names}, at=ports.clock.now())
+    return tuple(names)
 
 
 def put_back(ports: Ports) -> tuple[str, ...]:
@@ -113,7 +170,7 @@ def put_back(ports: Ports) -> tuple[str, ...]:
         StateDamaged: what is recorded is not rightly signed itself.
     """
     with ports.state.read() as reader:
-        lost = [file for file in recorded_files(reader) if not file.is_on(ports.metadata)]
+        lost = [file for file in recorded_files(reader, ports.metadata) if not file.is_on(ports.metadata)]
     for file in lost:
         restore(ports, file)
     if lost:
@@ -126,6 +183,7 @@ def restore(ports: Ports, file: Recorded) -> None:
     """Put one file back; see `put_back`."""
     if not file.is_rightly_signed():
         raise StateDamaged(f"record of {file.name}", "it is not rightly signed, and was not put back")
+    file.refuse_other_on(ports.metadata)
     ports.metadata.restore(file.name, file.data)
 
 
@@ -139,6 +197,10 @@ def lost_roles(ports: Ports, reader: StateReader, *, kinds: Collection[RoleKind]
                     lost.append(role)
                 ports.progress.advance()
     return lost
+
+
+def _delegators(reader: StateReader) -> list[RoleState]:
+    return [role for kind in DELEGATORS for role in reader.roles(kind=kind) if role.visible]
 
 
 def _name(role: RoleState) -> str:

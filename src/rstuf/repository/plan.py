@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from rstuf.errors import InvalidDuration, InvalidPlan, InvalidPolicy
+from rstuf.errors import InvalidDuration, InvalidPlan, InvalidPolicy, nearest, shorten
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.durations import parse_duration
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
@@ -125,7 +125,7 @@ def _check_whole(plan: Plan) -> None:
     ):
         for name in names:
             if name not in plan.keys:
-                raise InvalidPlan(where, f"there is no [keys.{name}]")
+                raise InvalidPlan(where, f"there is no [keys.{shorten(name)}]", meant=nearest(name, plan.keys))
         if len(set(names)) != len(names):
             raise InvalidPlan(where, "a key is named twice")
     if plan.online in plan.root_signers:
@@ -180,7 +180,8 @@ def _read_key(keys: _Table, name: str) -> KeyPlan:
     table.refuse_unknown()
     if key.generate is not None:
         if key.generate not in _SCHEMES:
-            raise InvalidPlan(f"[keys.{name}] generate", f"{key.generate[:40]!r} is not one of {', '.join(_SCHEMES)}")
+            reason = f"{key.generate[:40]!r} is not one of {', '.join(_SCHEMES)}"
+            raise InvalidPlan(f"[keys.{name}] generate", reason, meant=nearest(key.generate, _SCHEMES))
         if key.signer is None or key.public is not None:
             raise InvalidPlan(f"[keys.{name}]", "a key that is made now needs a signer for its place, and no public")
     elif key.public is None and key.signer is None:
@@ -209,14 +210,24 @@ class _Table:
         return self.document.get(key)
 
     def _fault(self, key: str, reason: str) -> InvalidPlan:
-        return InvalidPlan(f"{self.where} {key}".strip(), reason)
+        return InvalidPlan(f"{self.where} {shorten(key)}".strip(), reason)
+
+    def _missing(self, key: str, where: str, reason: str) -> InvalidPlan:
+        """The error for `key`, which is not there; perhaps it is, mistyped."""
+        unknown = self.document.keys() - self._asked
+        alike = next((each for each in sorted(unknown) if nearest(each, [key, *self._asked]) == key), None)
+        if alike is None:
+            return InvalidPlan(where, reason)
+        return InvalidPlan(where, f"{reason}, but {shorten(alike)} is there", meant=key)
 
     def table(self, key: str, *, optional: bool = False) -> _Table:
         value = self._get(key)
         if value is None and optional:
             value = {}
+        if value is None:
+            raise self._missing(key, f"[{key}]", "this table is missing")
         if not isinstance(value, Mapping):
-            raise InvalidPlan(f"[{key}]", "this table is missing" if value is None else "this must be a table")
+            raise InvalidPlan(f"[{key}]", "this must be a table")
         prefix = self.where.strip("[]")
         return _Table(f"[{prefix}.{key}]" if prefix else f"[{key}]", value)
 
@@ -224,7 +235,7 @@ class _Table:
         value = self._get(key)
         if value is None:
             if default is None and not optional:
-                raise self._fault(key, "it is missing")
+                raise self._missing(key, f"{self.where} {key}", "it is missing")
             return default
         if not isinstance(value, str):
             raise self._fault(key, "it must be text")
@@ -234,6 +245,8 @@ class _Table:
         value = self._get(key)
         if value is None and optional:
             return ()
+        if value is None:
+            raise self._missing(key, f"{self.where} {key}", "it is missing")
         if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
             raise self._fault(key, "it must be a list of names")
         return tuple(value)
@@ -242,8 +255,10 @@ class _Table:
         value = self._get(key)
         if value is None and default is not None:
             return default
+        if value is None:
+            raise self._missing(key, f"{self.where} {key}", "it is missing")
         if type(value) is not int:
-            raise self._fault(key, "it is missing" if value is None else "it must be a whole number")
+            raise self._fault(key, "it must be a whole number")
         return value
 
     def truth(self, key: str, *, default: bool) -> bool:
@@ -266,4 +281,7 @@ class _Table:
     def refuse_unknown(self) -> None:
         unknown = self.document.keys() - self._asked
         if unknown:
-            raise self._fault(sorted(unknown)[0], "rstuf does not know this key")
+            name = sorted(unknown)[0]
+            what = "table" if isinstance(self.document[name], Mapping) and not self.where else "key"
+            where = f"[{shorten(name)}]" if what == "table" else f"{self.where} {shorten(name)}".strip()
+            raise InvalidPlan(where, f"rstuf does not know this {what}", meant=nearest(name, self._asked))

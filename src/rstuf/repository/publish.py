@@ -13,13 +13,13 @@ from rstuf.errors import ReleaseRefused
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.mending import put_back
+from rstuf.repository.mending import put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
-from rstuf.repository.visible import check_visible
+from rstuf.repository.visible import check_visible, refuse_junk_root
 
 # A snapshot over this many bins is large: publications of such a repository are at least this far apart.
 _MANY_BINS: Final = 4096
@@ -43,20 +43,23 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
     with ports.state.publication_lock(purpose="publish"):
         recovery = recover(ports)
         check_visible(ports)
+        refuse_junk_root(ports)
+        recorded = record_again(ports)
         restored = put_back(ports)
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
             parts = changed_parts(reader)
             visible = reader.role(TIMESTAMP).visible
-            if parts:
+            behind = ports.clock_behind(reader)
+            if parts or recovery is Recovery.COMPLETED:
                 parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
         if not parts:
             completed = recovery is Recovery.COMPLETED
             report = PublicationReport(published=completed, timestamp_version=visible)
         else:
             report = bring_out(ports, parts)
-        return replace(report, recovery=recovery, restored=restored)
+        return replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
 
 
 def changed_parts(reader: StateReader) -> list[Part]:

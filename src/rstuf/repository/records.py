@@ -1,4 +1,4 @@
-"""Artifact records as others write them: NDJSON, RSTUF's CSV and SHA256SUMS, read line by line.
+"""Artifact records as others write them, NDJSON and CSV, read line by line.
 
 A record is refused with its line; reading never takes more memory than a line.
 """
@@ -6,29 +6,26 @@ A record is refused with its line; reading never takes more memory than a line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
-from rstuf.errors import InvalidArtifact, InvalidInput, InvalidJson, InvalidPath, InvalidRecord
+from rstuf.errors import InvalidInput, InvalidJson, StorageError
 from rstuf.metadata.canonical import strict_loads
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow
 from rstuf.model.names import MAX_LAST_SEGMENT_BYTES, PLAIN_PATH, TargetPath, target_path
+from rstuf.repository.csv_records import CsvReader
+from rstuf.repository.lines import LineStream, numbered_lines, refused_line
 
-MAX_LINE_BYTES: Final = 1 << 20
 # The most common record, as most writers write it: nothing in it is escaped, and no key can stand twice.
 _PLAIN_RECORD: Final = re.compile(
     rb'\{"path": ?"(%b)", ?"length": ?(0|[1-9][0-9]{0,14}), ?"hashes": ?\{"sha256": ?"([0-9a-f]{64})"\}\}'
     % PLAIN_PATH.encode()
 )
-_CHECKSUM: Final = re.compile(r"(?P<hash>[0-9A-Fa-f]{64}) [ *](?P<path>[^\r\n]+)")
-_CSV_FIELDS: Final = 4
-# What Windows tools write at the start of a text: U+FEFF in UTF-8, which says nothing, and in UTF-16.
-_MARK: Final = b"\xef\xbb\xbf"
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_TOLD_EVERY: Final = 1000
+_DESCRIPTION: Final = frozenset({"length", "hashes", "custom"})
 
 
 class RecordFormat(StrEnum):
@@ -38,20 +35,11 @@ class RecordFormat(StrEnum):
     CSV = "csv"
 
 
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """A line of SHA256SUMS: a file beside it, and what it must hash to."""
-
-    line: int
-    path: TargetPath
-    sha256: str
-
-
-def read_records(stream: BinaryIO, *, form: RecordFormat, source: str) -> Iterator[ArtifactRow]:
+def read_records(stream: LineStream, *, form: RecordFormat, source: str) -> Iterator[ArtifactRow]:
     """The artifacts of a stream of records, as the state keeps them.
 
     NDJSON: `{"path", "length", "hashes": {algorithm: hex}, "custom"?}` a line; RSTUF's `{"path", "info": {…}}` too.
-    CSV: RSTUF's `path;size;algorithm;hash` a line.
+    CSV: RSTUF's `path;size;algorithm;hash` a line, or what a header says (`csv_records`).
 
     Args:
         source: what to call the stream in messages.
@@ -60,62 +48,70 @@ def read_records(stream: BinaryIO, *, form: RecordFormat, source: str) -> Iterat
         InvalidRecord: a line is not such a record; with its number.
         InvalidInput: it is no UTF-8 at all.
     """
-    read = _READERS[form]
-    for number, line in _lines(stream, source):
+    read: Callable[[bytes], ArtifactRow | None] = _read_json if form is RecordFormat.NDJSON else CsvReader()
+    # Spaces around JSON say nothing, and those around a field of CSV are part of it.
+    strip = b" \t\r\n" if form is RecordFormat.NDJSON else b"\r\n"
+    for number, line in numbered_lines(stream, source=source, strip=strip):
         try:
-            yield read(line)
-        except InvalidJson as error:
-            raise InvalidRecord(source, number, f"not acceptable JSON: {error.reason}") from None
+            row = read(line)
         except InvalidInput as error:
-            raise InvalidRecord(source, number, error.message) from None
+            reason = f"not acceptable JSON: {error.reason}" if isinstance(error, InvalidJson) else error.message
+            hint = _hint_for(line) if form is RecordFormat.NDJSON else None
+            raise refused_line(source, number, line, reason, hint=hint) from None
+        if row is not None:
+            yield row
 
 
-def read_checksums(stream: BinaryIO, *, source: str) -> Iterator[Checksum]:
-    """The lines of a `sha256sum` listing (text or binary mode; one leading `./` is what `sha256sum ./*` writes).
+def find_lines(
+    stream: LineStream,
+    *,
+    form: RecordFormat,
+    source: str,
+    paths: Collection[str],
+    most: int,
+    on_lines: Callable[[int], None],
+) -> tuple[int, ...]:
+    """Where a stream of records speaks of `paths`: for each the first line, and the first that says something else.
 
-    Raises:
-        InvalidRecord: a line is not of that form.
-        InvalidInput: it is no UTF-8 at all.
+    What cannot be read any more ends the search.
+
+    Args:
+        most: so many lines are enough.
+        on_lines: told now and then how many more were read.
     """
-    for number, line in _lines(stream, source):
-        match = _CHECKSUM.fullmatch(_decoded(line, source, number))
-        if match is None:
-            raise InvalidRecord(source, number, "not of the form 'SHA256  PATH' (names with escapes are not read)")
-        try:
-            path = target_path(match["path"].removeprefix("./"))
-        except InvalidPath as error:
-            raise InvalidRecord(source, number, error.message) from None
-        yield Checksum(line=number, path=path, sha256=match["hash"].lower())
-
-
-def _lines(stream: BinaryIO, source: str) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if number == 1:
-            line = _unmarked(line, source)
-        if len(line) > MAX_LINE_BYTES:
-            raise InvalidRecord(source, number, f"the line is longer than {MAX_LINE_BYTES} bytes")
-        line = line.strip(b" \t\r\n")
-        if line:
-            yield number, line
-
-
-def _unmarked(start: bytes, source: str) -> bytes:
-    """The first line without a byte-order mark."""
-    if start.startswith(_UTF_16) or b"\0" in start[:2]:
-        raise InvalidInput(
-            f"{source} cannot be read: it is UTF-16 text, or none at all, and not UTF-8",
-            hint="nothing was taken; write it again as UTF-8 (PowerShell: Set-Content -Encoding utf8)",
-        )
-    return start.removeprefix(_MARK)
-
-
-def _decoded(line: bytes, source: str, number: int) -> str:
+    counted = _Counted(stream, on_lines)
+    found: dict[tuple[str, bytes], int] = {}
     try:
-        return line.decode()
-    except UnicodeDecodeError:
-        raise InvalidRecord(source, number, "it is not UTF-8") from None
+        for row in read_records(counted, form=form, source=source):
+            if row[1] in paths:
+                found.setdefault((row[1], row[2]), counted.number)
+                if len(found) == most:
+                    break
+    except (InvalidInput, StorageError):
+        pass
+    return tuple(found.values())
+
+
+class _Counted:
+    """Counts the lines that were read of a stream: the reader takes no more of them than it needs."""
+
+    def __init__(self, stream: LineStream, on_lines: Callable[[int], None]) -> None:
+        self._stream, self._on_lines = stream, on_lines
+        self.number = 0
+
+    def readline(self, size: int, /) -> bytes:
+        self.number += 1
+        if self.number % _TOLD_EVERY == 0:
+            self._on_lines(_TOLD_EVERY)
+        return self._stream.readline(size)
+
+
+def _hint_for(line: bytes) -> str | None:
+    """How JSON becomes one object a line, where it seems to be of another form."""
+    query = ".[]" if line.startswith(b"[") else "." if line == b"{" else None
+    if line.startswith(b'{"artifacts"'):
+        query = ".artifacts[]"
+    return query and f"nothing of this import was taken; one object a line is needed: jq -c '{query}' makes them"
 
 
 def _read_json(line: bytes) -> ArtifactRow:
@@ -131,36 +127,26 @@ def _read_json(line: bytes) -> ArtifactRow:
 def _artifact(record: object) -> Artifact:
     if not isinstance(record, dict):
         raise InvalidInput("the record is not a JSON object")
-    unknown = record.keys() - {"path", "info", "length", "hashes", "custom"}
-    if unknown:
-        raise InvalidInput(f"the record has the unknown field {sorted(unknown)[0][:40]!r}")
+    # Either the description stands in the record, or RSTUF's info holds all of it.
     info = record.get("info", record)
     if not isinstance(info, dict):
         raise InvalidInput("the record's info is not a JSON object")
+    _refuse_unknown(record, {"path", "info"} if "info" in record else {"path", *_DESCRIPTION})
+    if info is not record:
+        _refuse_unknown(info, _DESCRIPTION)
     path = record.get("path")
     if not isinstance(path, str):
         raise InvalidInput("the record has no path")
-    missing: Mapping[str, Any] = {"length": None, "hashes": {}}
-    fields = {**missing, **info}
-    return Artifact(
-        path=target_path(path), length=fields["length"], hashes=fields["hashes"], custom=fields.get("custom")
-    )
+    for field in ("length", "hashes"):
+        if field not in info:
+            raise InvalidInput(f"the record has no {field}")
+    return Artifact(path=target_path(path), length=info["length"], hashes=info["hashes"], custom=info.get("custom"))
 
 
-def _read_csv(line: bytes) -> ArtifactRow:
-    try:
-        fields = line.decode().split(";")
-    except UnicodeDecodeError:
-        raise InvalidInput("the line is not UTF-8") from None
-    if len(fields) != _CSV_FIELDS:
-        raise InvalidInput(f"{len(fields)} fields where path;size;algorithm;hash are 4")
-    path, size, algorithm, digest = fields
-    if not size.isascii() or not size.isdigit() or len(size) > 16:
-        raise InvalidArtifact(path, "length", f"{size[:40]!r} is not a whole number of bytes")
-    return row_of(Artifact(path=target_path(path), length=int(size), hashes={algorithm: digest}))
-
-
-_READERS: Final[Mapping[RecordFormat, Callable[[bytes], ArtifactRow]]] = {
-    RecordFormat.NDJSON: _read_json,
-    RecordFormat.CSV: _read_csv,
-}
+def _refuse_unknown(said: Mapping[str, Any], known: Collection[str]) -> None:
+    unknown = sorted(said.keys() - known)
+    if not unknown:
+        return
+    if "info" in said and unknown[0] in _DESCRIPTION:
+        raise InvalidInput(f"the record has {unknown[0]} beside info, which holds it in RSTUF's form")
+    raise InvalidInput(f"the record has the unknown field {unknown[0][:40]!r}")

@@ -2,23 +2,31 @@
 
 Before its timestamp's bytes were in the state nothing of it can be visible: it is abandoned and its versions are burnt.
 From then on a client may have seen it: it is completed byte for byte, signing nothing. Only if its files are damaged,
-or expired meanwhile, each of its roles is rendered again above the versions it took.
+or expired meanwhile, it is made anew: roles that say who may sign others are carried over as they were signed (their
+bytes are recorded, and who signed them may be away), and each other role is rendered again above the version it took.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from rstuf.errors import NameTaken, NotAFile
 from rstuf.metadata import render
-from rstuf.metadata.views import open_envelope
-from rstuf.model.names import ROOT, SNAPSHOT
-from rstuf.model.publication import Publication, PublicationPhase, RootVersion
+from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP
+from rstuf.model.publication import PlannedRole, Publication, PublicationPhase, RootVersion
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.mending import recorded_files, restore
+from rstuf.repository.mending import DELEGATORS, recorded_files, restore
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import settle
 from rstuf.repository.reports import Recovery
-from rstuf.repository.visible import TIMESTAMP_FILE, holds, refuse_foreign_storage, refuse_older_state
+from rstuf.repository.visible import (
+    TIMESTAMP_FILE,
+    holds,
+    refuse_foreign_storage,
+    refuse_older_state,
+    visible_version,
+)
 
 
 def recover(ports: Ports) -> Recovery:
@@ -33,7 +41,7 @@ def recover(ports: Ports) -> Recovery:
     with ports.state.read() as reader:
         root = reader.newest_root()
         publication = reader.unfinished_publication()
-        intact = publication is not None and _intact(ports, reader, publication)
+        brought = _delegators_of(reader, publication)
     unsettled = root is not None and not root.settled
     if publication is None and not unsettled:
         return Recovery.NOTHING
@@ -43,15 +51,21 @@ def recover(ports: Ports) -> Recovery:
         complete_root(ports, root)
     if publication is None:
         return Recovery.NOTHING
-    if publication.phase is PublicationPhase.COMMITTING and intact and publication.timestamp is not None:
-        # Even where it is visible already, its name may not be durable yet: so it is written again.
-        ports.metadata.replace(TIMESTAMP_FILE, publication.timestamp)
-        settle(ports, publication.id, signed_at=publication.begun, roles=0)
-        return Recovery.COMPLETED
+    committing = publication.phase is PublicationPhase.COMMITTING
+    if committing and publication.timestamp is not None:
+        for planned, data in brought:
+            ports.metadata.restore(render.versioned(planned.name, planned.version), data)
+        with ports.state.read() as reader:
+            intact = _intact(ports, reader, publication)
+        if intact:
+            # Even where it is visible already, its name may not be durable yet: so it is written again.
+            ports.metadata.replace(TIMESTAMP_FILE, publication.timestamp)
+            settle(ports, publication.id, signed_at=publication.begun, roles=0)
+            return Recovery.COMPLETED
     with ports.state.transaction(actor=ports.actor) as state:
-        state.abandon_publication(publication.id)
+        state.abandon_publication(publication.id, carried=[planned.id for planned, _ in brought])
         state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())
-    return Recovery.REDONE if publication.phase is PublicationPhase.COMMITTING else Recovery.ABANDONED
+    return Recovery.REDONE if committing else Recovery.ABANDONED
 
 
 def complete_root(ports: Ports, root: RootVersion) -> None:
@@ -62,27 +76,50 @@ def complete_root(ports: Ports, root: RootVersion) -> None:
             batch.create(name, root.data)
             batch.commit()
     except (NameTaken, NotAFile):
+        # Somebody may have come between the first look and this.
+        refuse_foreign_storage(ports)
         with ports.state.read() as reader:
-            restore(ports, next(file for file in recorded_files(reader) if file.name == name))
+            restore(ports, next(file for file in recorded_files(reader, ports.metadata) if file.name == name))
     with ports.state.transaction(actor=ports.actor) as state:
         state.settle_root(root.version)
         state.record("root.publish", {"version": root.version}, at=ports.clock.now())
 
 
+def _delegators_of(reader: StateReader, publication: Publication | None) -> list[tuple[PlannedRole, bytes]]:
+    """The roles of a committing publication that say who may sign others, with their bytes as they are recorded."""
+    if publication is None or publication.phase is not PublicationPhase.COMMITTING:
+        return []
+    found = []
+    for planned, file in reader.publication_roles(publication.id):
+        if planned.kind in DELEGATORS and file is not None:
+            data = reader.delegator(planned.name, planned.version)
+            if data is not None and sha256(data).hexdigest() == file.sha256:
+                found.append((planned, data))
+    return found
+
+
 def _intact(ports: Ports, reader: StateReader, publication: Publication) -> bool:
     """Whether every file of a publication is on the storage as it was signed, and none has expired."""
-    if publication.phase is not PublicationPhase.COMMITTING or publication.timestamp is None:
+    now, snapshot = ports.clock.now(), reader.role(SNAPSHOT)
+    first = reader.first_expiry(publication.id)
+    if first is None or first <= now or _was_lost(ports, reader):
         return False
-    now = ports.clock.now()
-    if open_envelope(publication.timestamp, name=TIMESTAMP_FILE, kind="timestamp").expires <= now:
-        return False
-    snapshot = reader.role(SNAPSHOT)
     # Where the publication brings none, its timestamp names the visible one.
     files = {SNAPSHOT: (snapshot.visible, snapshot.file)}
+    expires = snapshot.expires
     for planned, file in reader.publication_roles(publication.id):
+        if planned.kind is RoleKind.SNAPSHOT:
+            expires = first
         if planned.kind is not RoleKind.TIMESTAMP:
             files[planned.name] = (planned.version, file)
+    if expires is None or expires <= now:
+        return False
     for role, (version, file) in files.items():
         if file is None or not holds(ports.metadata, render.versioned(role, version), file):
             return False
     return True
+
+
+def _was_lost(ports: Ports, reader: StateReader) -> bool:
+    """Whether there was a visible timestamp and is none: no kill or power cut does that, so it could have been any."""
+    return reader.role(TIMESTAMP).visible > 0 and visible_version(ports, reader) == 0

@@ -48,7 +48,7 @@ def bring_out(
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
     """
     with ports.state.read() as reader, ExitStack() as stack:
-        authority = load_authority(reader, proposed=proposed_targets)
+        authority = load_authority(reader, ports.metadata, proposed=proposed_targets)
         parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
         for part in parts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from rstuf.errors import InvalidMetadata
+from rstuf.errors import InvalidMetadata, StateDamaged
 from rstuf.metadata import render
 from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import SignedFile, Unsigned
@@ -63,6 +63,7 @@ def rendered(
                 render.renewed_part(TARGETS, release.authority.targets, version=planned.version, expires=expires),
             )
     for planned, entries in _bin_contents(release, reader, bins):
+        _check_count(release.parts[planned.id], len(entries))
         expires = _expiry(release, planned)
         yield planned, render.bin_part(planned.name, version=planned.version, expires=expires, entries=entries)
     snapshot_version, snapshot_facts = _visible_snapshot(reader)
@@ -85,6 +86,19 @@ def rendered(
             snapshot=snapshot_facts,
         ),
     )
+
+
+def _check_count(part: Part, artifacts: int) -> None:
+    """Rows and counts change together: where they differ, a part of the state is older than the rest.
+
+    Raises:
+        StateDamaged: they differ, so artifacts would disappear, or come back.
+    """
+    role = part.role
+    if part.number >= role.newest and artifacts != role.artifacts:
+        raise StateDamaged(
+            "of this repository", f"{role.name} should hold {role.artifacts} artifacts and its rows are {artifacts}"
+        )
 
 
 def _visible_snapshot(reader: StateReader) -> tuple[int, FileFacts | None]:

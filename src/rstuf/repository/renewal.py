@@ -9,23 +9,19 @@ from typing import Final
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.names import TIMESTAMP, RoleName
+from rstuf.model.names import TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.dates import due_roles, visible_file
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.mending import RENDERED, lost_roles, put_back
+from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
 from rstuf.repository.roots import renew_root
-from rstuf.repository.visible import (
-    check_visible,
-    is_as_published,
-    refuse_older_state,
-    visible_version,
-)
+from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 # More timestamps than a copy of the state that somebody still has is likely to be behind.
 _JUMP: Final = 10_000
@@ -62,38 +58,42 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         recovery = recover(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)
-            _jump_over_unknown(ports)
         else:
             check_visible(ports)
+        recorded = record_again(ports)
         restored = put_back(ports)
         # A timestamp that was lost says nothing of what else was.
-        kinds = RENDERED if TIMESTAMP in force and not is_as_published(ports) else (RoleKind.SNAPSHOT,)
+        kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
         with ports.state.read() as reader:
             lost = lost_roles(ports, reader, kinds=kinds)
             due = _find_due(ports, reader, force, lost)
+            behind = ports.clock_behind(reader)
             visible = reader.role(TIMESTAMP).visible
+        if due.root is None:
+            refuse_junk_root(ports)
         root_version, publication = _bring_out(ports, due)
         if publication is None:
             publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
-        publication = replace(publication, recovery=recovery, restored=restored)
+        publication = replace(publication, recovery=recovery, restored=restored, recorded=recorded)
+        publication = replace(publication, clock_behind=behind)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
 
 
 def _jump_over_unknown(ports: Ports) -> None:
-    """Where no timestamp is left that clients accept, nothing tells which one they saw last: go far above it."""
-    with ports.state.read() as reader:
-        lost = visible_version(ports, reader) == 0
-    if lost:
-        with ports.state.transaction(actor=ports.actor) as state:
-            state.burn_versions(TIMESTAMP, _JUMP)
-            state.record("timestamp.jump", {"versions": _JUMP}, at=ports.clock.now())
+    """Where the visible timestamp is not this state's, nothing tells which one clients saw last: go far above it."""
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.burn_versions(TIMESTAMP, _JUMP)
+        state.record("timestamp.jump", {"versions": _JUMP}, at=ports.clock.now())
 
 
 def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport | None]:
     """Root, then the rest; but a root comes out only while what is visible verifies from it, so damage goes first."""
-    mends = any(part.reason is Reason.DAMAGED for part in due.parts)
+    timestamp_lost = not is_as_published(ports)
+    mends = timestamp_lost or any(part.reason is Reason.DAMAGED for part in due.parts)
     root_version = renew_root(ports) if due.root is not None and not mends else None
+    if timestamp_lost:
+        _jump_over_unknown(ports)
     publication = bring_out(ports, due.parts) if due.parts else None
     if due.root is not None and mends:
         root_version = renew_root(ports)
@@ -102,20 +102,24 @@ def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport |
 
 def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Collection[RoleState]) -> _Due:
     """The roles to sign, without those whose keys are with people who are not here."""
-    roles = {role.id: (role, Reason.DUE) for role in reader.due_roles(ports.signing_time(reader))}
+    files = {name: visible_file(ports, reader.role(name)) for name in TOP_LEVEL}
+    due_now = due_roles(reader, now=ports.signing_time(reader), files=files)
+    roles = {role.id: (role, Reason.DUE) for role in due_now}
     # What a damaged publication left behind must be seen again, whether or not it is due.
     left = [role for role in reader.dirty_roles() if role.forced]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
-    authority = load_authority(reader)
+    authority = load_authority(reader, ports.metadata)
     online = authority.top_level[TIMESTAMP].keyids
     desk = SigningDesk(reader, ports.signers)
-    newest = reader.newest_number()
     due = _Due()
     for role, reason in roles.values():
         if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
             keys = authority.role_keys(role.name, role.kind)
-            if keys.keyids != online and not _can_sign(desk, role.name, keys):
+            if role.forced and role.kind is RoleKind.TARGETS:
+                # Clients may have seen a version of it that is lost: nothing may be published below that.
+                desk.signers(role.name, keys)
+            elif keys.keyids != online and not _can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
                 lacking = keys.threshold - (len(keys.keyids) - len(missing))
                 due.waiting.append(WaitingRole(role.name, role.expires, missing, lacking, reason))
@@ -123,7 +127,8 @@ def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: C
         if role.kind is RoleKind.ROOT:
             due.root = reason
         else:
-            due.parts.append(Part(role, newest if role.forced else role.number, reason))
+            # Pending changes stay pending, but for those that clients may have seen.
+            due.parts.append(Part(role, max(role.number, role.shown), reason))
     return due
 
 

@@ -18,6 +18,7 @@ class AcceptedChange:
     Attributes:
         number: the change's number; 0 when nothing changed.
         added, replaced, unchanged, removed: how many artifacts. Of a removal, unchanged are those accepted before.
+        repeated: records or files that said once more what another one of the same input did.
         restored: how many kept contents were missing or damaged, and are whole again. They may be of unchanged ones.
         length: bytes of content that the added and replaced ones have.
         warnings: what some clients cannot do with them; the first, and how many `more_warnings` there are.
@@ -27,6 +28,7 @@ class AcceptedChange:
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
+    repeated: int = 0
     removed: int = 0
     restored: int = 0
     length: int = 0
@@ -82,6 +84,14 @@ class Recovery(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockBehind:
+    """The clock is behind what was signed here: what it says, and the newest signature (UTC)."""
+
+    now: datetime
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PublicationReport:
     """What a publication did.
 
@@ -92,6 +102,8 @@ class PublicationReport:
         length: bytes written.
         recovery: what became of a publication that was interrupted before.
         restored: names of files that were missing or damaged, and were put back byte for byte.
+        recorded: names of files of which the state's own copy was damaged, and was taken again from what is published.
+        clock_behind: None where the clock is not behind what was signed here.
     """
 
     published: bool
@@ -100,6 +112,8 @@ class PublicationReport:
     length: int = 0
     recovery: Recovery = Recovery.NOTHING
     restored: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
+    clock_behind: ClockBehind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,6 @@ class RoleStatus:
 
     Attributes:
         keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
-        online: whether every signature it needs can be made without a person, as far as the state knows.
     """
 
     name: str
@@ -160,10 +173,35 @@ class RoleStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """A key and whether it is where it should be, as far as that shows without opening it.
+
+    Attributes:
+        signer: where its private half is (a signer URI); None where it is with somebody else.
+        online: whether timestamp is signed with it.
+        fault: why it cannot sign; None where it looks as if it could.
+        mend: a command that mends it, if there is one.
+    """
+
+    name: str
+    keyid: str
+    signer: str | None
+    online: bool
+    fault: str | None = None
+    mend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One look at a repository.
 
     Attributes:
+        now: the clock, or the newest signature where the clock is behind it (see `clock_behind`).
+        keys: all of them, by name.
+        interrupted: a publication is unfinished, and nobody carries it out.
+        publishing: who carries out a publication just now, in words; None where nobody does.
+        clock_behind: None where the clock is not behind what was signed here.
+        in_the_way: the name of the next root, where something lies that is none: no client gets past it.
         old_copy: what clients see that this state does not know of, in words; None where it knows all.
     """
 
@@ -173,12 +211,24 @@ class Status:
     artifacts: int
     bins: int
     roles: tuple[RoleStatus, ...]
-    key_names: Mapping[str, str]
+    keys: tuple[KeyStatus, ...]
     pending_roles: int
     interrupted: bool
     last_published: datetime | None
     timestamp_version: int
+    publishing: str | None = None
+    clock_behind: ClockBehind | None = None
     old_copy: str | None = None
+    in_the_way: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleVersions:
+    """What clients of a repository see, by the state that made it: versions of root, snapshot and timestamp."""
+
+    root: int
+    snapshot: int
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)

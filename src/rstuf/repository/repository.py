@@ -14,7 +14,7 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry
-from rstuf.model.names import target_path
+from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
 from rstuf.model.settings import Phase
 from rstuf.repository import artifacts
 from rstuf.repository.artifacts import Conflict, Source
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RenewalReport,
         Status,
         VerifyReport,
+        VisibleVersions,
     )
     from rstuf.repository.verify import Depth
 
@@ -77,14 +78,17 @@ class Repository:
         """Accept artifacts by what is known of them (path, length, hashes); their contents are served elsewhere."""
         return artifacts.add_artifacts(self._ports, map(row_of, new), conflict=conflict)
 
+    def add_described(self, artifact: Artifact, *, conflict: Conflict = Conflict.REFUSE) -> AcceptedChange:
+        """Accept one artifact by what is known of it; without custom data, those of the same content stay."""
+        return artifacts.add_described(self._ports, artifact, conflict=conflict)
+
     def import_records(
         self, stream: BinaryIO, *, form: RecordFormat, source: str, conflict: Conflict = Conflict.REFUSE
     ) -> AcceptedChange:
         """Accept the records of a stream, however long; all or nothing. `source` is its name in messages."""
-        from rstuf.repository import records
+        from rstuf.repository.imports import import_records
 
-        rows = records.read_records(stream, form=form, source=source)
-        return artifacts.add_artifacts(self._ports, rows, conflict=conflict, action="artifacts.import")
+        return import_records(self._ports, stream, form=form, source=source, conflict=conflict)
 
     def remove_artifacts(self, paths: Iterable[str]) -> AcceptedChange:
         """Accept removals; all or nothing."""
@@ -141,6 +145,14 @@ class Repository:
         from rstuf.repository.verify_own import verify_own
 
         return verify_own(self._ports, depth=depth or Depth.ROLES)
+
+    def visible_versions(self) -> VisibleVersions:
+        """What clients see at this instant, by the state."""
+        from rstuf.repository.reports import VisibleVersions
+
+        with self._ports.state.read() as reader:
+            root, snapshot, timestamp = (reader.role(name).visible for name in (ROOT, SNAPSHOT, TIMESTAMP))
+        return VisibleVersions(root=root, snapshot=snapshot, timestamp=timestamp)
 
     def keys(self) -> list[KeyEntry]:
         """Its keys, by name."""

@@ -15,7 +15,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
-from rstuf.repository.visible import found
+from rstuf.repository.visible import found, is_taken
 
 _LIMITS = {
     TIMESTAMP: limits.TIMESTAMP_BYTES,
@@ -82,6 +82,9 @@ def renew_root(ports: Ports) -> int:
 def _check_name_is_free(ports: Ports, name: str, data: bytes) -> None:
     """A root that is recorded is completed for good, so no other root may have its name; what is none gives way."""
     there = found(ports.metadata, name, limit=limits.ROOT_BYTES)
+    if there is None and is_taken(ports.metadata, name):
+        # A directory, or something too large: it cannot give way.
+        raise NameTaken(name)
     if there is None or there == data:
         return
     try:

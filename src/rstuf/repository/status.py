@@ -2,96 +2,173 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from rstuf.errors import CeremonyUnfinished, StorageError
-from rstuf.metadata import limits, render
+from rstuf.errors import CeremonyUnfinished, SignerUnavailable, StorageError, UnsafeDirectory
+from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, read_signatures
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.keys import KeyEntry
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
+from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.settings import Phase
-from rstuf.repository.authority import load_authority
+from rstuf.repository.authority import is_recorded_file, load_authority
+from rstuf.repository.dates import due_roles, true_expiry, visible_file
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Health, RoleStatus, Status
-from rstuf.repository.visible import TIMESTAMP_FILE, newer_than_known
+from rstuf.repository.reports import Health, KeyStatus, RoleStatus, Status
+from rstuf.repository.visible import is_taken, newer_than_known
 
-_LIMITS = {
-    ROOT: limits.ROOT_BYTES,
-    TARGETS: limits.TARGETS_BYTES,
-    SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
-    TIMESTAMP: limits.TIMESTAMP_BYTES,
-}
+# Publications come and go; what looks wrong while they do is looked at again.
+_LOOKS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What changes in the state with every step that clients can see."""
+
+    visible: int
+    unfinished: tuple[int, PublicationPhase] | None
 
 
 def look(ports: Ports) -> Status:
-    """The repository's status. Reads the state and the four top-level files; waits for nobody, changes nothing.
+    """The repository's status. Reads the state, the four top-level files and the files of keys.
+
+    Waits for nobody, changes nothing.
 
     Raises:
         CeremonyUnfinished: its ceremony was interrupted.
         StateDamaged: the recorded root or targets metadata is not what was published.
     """
-    now = ports.clock.now()
+    looks = _LOOKS
+    while True:
+        looks -= 1
+        seen, mark = _look(ports)
+        if looks == 0 or (seen.health is not Health.DAMAGED and not seen.interrupted):
+            return seen
+        with ports.state.read() as reader:
+            if mark == _mark(reader):
+                return seen
+
+
+def _mark(reader: StateReader) -> _Mark:
+    publication = reader.unfinished_publication()
+    return _Mark(reader.role(TIMESTAMP).visible, None if publication is None else (publication.id, publication.phase))
+
+
+def _look(ports: Ports) -> tuple[Status, _Mark]:
     with ports.state.read() as reader:
         settings = reader.settings()
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
-        authority = load_authority(reader)
+        behind = ports.clock_behind(reader)
+        # A clock that went back makes nothing young again.
+        now = ports.clock.now() if behind is None else behind.newest
+        authority = load_authority(reader, ports.metadata)
+        unfinished = reader.unfinished_publication()
+        files = {name: _file(ports, reader.role(name)) for name in TOP_LEVEL}
+        due = {role.id for role in due_roles(reader, now=now, files=files)}
         roles = [
-            _one(ports, reader.role(name), authority.top_level[name], now=now)
-            for name in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
+            _one(reader.role(name), data, authority.top_level[name], due, unfinished, now=now)
+            for name, data in files.items()
         ]
-        if any(not file.is_on(ports.metadata) for file in recorded_files(reader) if file.kind == ROOT):
+        if any(not file.is_on(ports.metadata) for file in recorded_files(reader, ports.metadata) if file.kind == ROOT):
             # Clients walk over the older ones too.
+            roles[0] = replace(roles[0], health=Health.DAMAGED)
+        in_the_way = _in_the_way(ports, authority.root.version + 1)
+        if in_the_way is not None:
             roles[0] = replace(roles[0], health=Health.DAMAGED)
         bins = list(reader.roles(kind=RoleKind.BIN))
         if bins and authority.bins is not None:
-            roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, now=now))
+            roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now))
         totals, last = reader.totals(), reader.last_publication()
-        known: dict[str, str] = {entry.keyid: entry.name for entry in reader.keys()}
-        interrupted = reader.unfinished_publication() is not None
-        timestamp = reader.role(TIMESTAMP).visible
-    return Status(
+        online = authority.top_level[TIMESTAMP].keyids
+        keys = tuple(_key(ports, entry, online=entry.keyid in online) for entry in reader.keys())
+        mark = _mark(reader)
+    publishing = ports.state.publisher() if unfinished is not None else None
+    old_copy = newer_than_known(ports)
+    seen = Status(
         repository=settings.name,
         health=max((role.health for role in roles), key=list(Health).index),
         now=now,
         artifacts=totals.artifacts,
         bins=len(bins),
         roles=tuple(roles),
-        key_names=known,
+        keys=keys,
         pending_roles=totals.pending_roles,
-        interrupted=interrupted,
+        interrupted=unfinished is not None and publishing is None,
         last_published=last.committed if last is not None else None,
-        timestamp_version=timestamp,
-        old_copy=newer_than_known(ports),
+        timestamp_version=mark.visible,
+        publishing=publishing,
+        clock_behind=behind,
+        old_copy=old_copy,
+        in_the_way=in_the_way if old_copy is None else None,
     )
+    return seen, mark
 
 
-def _one(ports: Ports, role: RoleState, keys: RoleKeys, *, now: datetime) -> RoleStatus:
-    name = TIMESTAMP_FILE if role.name == TIMESTAMP else render.versioned(role.name, role.visible)
+def _key(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
+    known = KeyStatus(entry.name, entry.keyid, entry.signer, online)
+    if entry.signer is None:
+        return known
     try:
-        data = ports.metadata.read(name, limit=_LIMITS[role.name])
-        signed_by = tuple(each.keyid for each in read_signatures(data))
-        intact = role.file is not None and hashlib.sha256(data).hexdigest() == role.file.sha256
-    except (StorageError, ValueError, KeyError, TypeError):
+        ports.signers.look(entry)
+    except UnsafeDirectory as error:
+        return replace(known, fault=error.reason, mend=error.hint)
+    except (SignerUnavailable, StorageError) as error:
+        return replace(known, fault=getattr(error, "reason", error.message))
+    return known
+
+
+def _in_the_way(ports: Ports, version: int) -> str | None:
+    """The name of the next root, where something has it: every client stops there, but at a root that follows ours."""
+    name = versioned(ROOT, version)
+    try:
+        return name if is_taken(ports.metadata, name) else None
+    except StorageError:
+        return None
+
+
+def _file(ports: Ports, role: RoleState) -> bytes | None:
+    try:
+        return visible_file(ports, role)
+    except StorageError:
         # A look at the rest must still be possible.
-        signed_by, intact = (), False
-    seen = _status(role.name, [role], keys, signed_by, now=now)
-    return seen if intact else replace(seen, health=Health.DAMAGED)
+        return None
 
 
-def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, *, now: datetime) -> RoleStatus:
-    return _status(prefix, bins, keys, keys.keyids, now=now)
-
-
-def _status(
-    name: str, roles: list[RoleState], keys: RoleKeys, signed_by: tuple[str, ...], *, now: datetime
+def _one(
+    role: RoleState,
+    data: bytes | None,
+    keys: RoleKeys,
+    due: Collection[int],
+    unfinished: Publication | None,
+    *,
+    now: datetime,
 ) -> RoleStatus:
+    seen = _status(role.name, [replace(role, expires=true_expiry(role, data) or role.expires)], keys, due, now=now)
+    # A timestamp becomes visible before the state says so.
+    on_its_way = role.name == TIMESTAMP and unfinished is not None and data == unfinished.timestamp
+    if data is None or not (is_recorded_file(role, data) or on_its_way):
+        seen = replace(seen, health=Health.DAMAGED)
+    try:
+        return replace(seen, signed_by=() if data is None else tuple(each.keyid for each in read_signatures(data)))
+    except (ValueError, KeyError, TypeError):
+        return replace(seen, health=Health.DAMAGED)
+
+
+def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
+    return replace(_status(prefix, bins, keys, due, now=now), signed_by=keys.keyids)
+
+
+def _status(name: str, roles: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
     expires = min(role.expires or now for role in roles)
-    sign_by = min(role.sign_by or now for role in roles)
-    due = Health.DUE if sign_by <= now else Health.HEALTHY
+    sign_by = min(min(role.sign_by or now, now) if role.id in due else role.sign_by or now for role in roles)
+    alive = Health.DUE if sign_by <= now else Health.HEALTHY
     return RoleStatus(
         name=name,
         version=max(role.visible for role in roles),
@@ -101,6 +178,6 @@ def _status(
         sign_by=sign_by,
         threshold=keys.threshold,
         keyids=keys.keyids,
-        signed_by=signed_by,
-        health=Health.OVERDUE if expires <= now else due,
+        signed_by=(),
+        health=Health.OVERDUE if expires <= now else alive,
     )

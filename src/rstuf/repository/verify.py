@@ -19,7 +19,7 @@ from rstuf.metadata.audit.walk import Audit
 from rstuf.model.names import TargetPath
 from rstuf.progress import Progress, Silent, step
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.reports import Problem, VerifyReport
+from rstuf.repository.reports import Problem, VerifyReport, VisibleVersions
 from rstuf.repository.verify_client import ClientReport, Sampler, run_client
 from rstuf.repository.verify_contents import ContentCheck
 from rstuf.repository.verify_state import StateComparison
@@ -63,6 +63,7 @@ def verify(
     depth: Depth = Depth.ROLES,
     progress: Progress | None = None,
     readers: int = 1,
+    published: VisibleVersions | None = None,
 ) -> VerifyReport:
     """Check everything that clients can reach, and that the state agrees with it.
 
@@ -72,6 +73,7 @@ def verify(
         contents: where the artifacts' bytes are; None where they are served elsewhere.
         state: one view of the state, taken when `source` was (see `verify_view`); None for a foreign repository.
         readers: files that are read at once; more than one suits sources with latency, which must allow it.
+        published: what was visible before, where the repository is made: nothing older may be served.
 
     Raises:
         InvalidMetadata: `trusted_root` is not a root at all.
@@ -85,6 +87,8 @@ def verify(
     run.walk(contents, watcher)
     run.client(contents, watcher)
     run.notice_change()
+    if published is not None:
+        run.compare(published)
     return run.report()
 
 
@@ -180,10 +184,23 @@ class _Run:
         """What came of it."""
         return VerifyReport(
             checked=self._checked,
-            problems=tuple(_problem(finding) for finding in self._findings.problems),
+            problems=tuple(as_problem(finding) for finding in self._findings.problems),
             more_problems=self._findings.more_problems,
             facts=self._facts(),
         )
+
+    def compare(self, published: VisibleVersions) -> None:
+        """That nothing older is served than what was published."""
+        audit = self._audit
+        both = {
+            "root": (None if audit.roots is None else audit.roots.version, published.root),
+            "snapshot": (None if audit.snapshot is None else audit.snapshot.version, published.snapshot),
+            "timestamp": (None if audit.timestamp is None else audit.timestamp.version, published.timestamp),
+        }
+        for role, (version, known) in both.items():
+            if version is not None and version < known:
+                message = f"version {version} is served, and the workspace has published version {known}"
+                self._findings.problem(Code.STATE_AHEAD, message, role=role)
 
     def notice_change(self) -> None:
         """Say what a publication that became visible meanwhile leaves open, or explains."""
@@ -211,6 +228,7 @@ class _Run:
             "versions": {name: None if reading is None else reading.version for name, reading in top.items()},
             "expires": {name: iso(instant) for name, instant in audit.expiries.items()},
             "soonest_expiry": soonest,
+            "unseen": audit.unseen,
             "bins": survey.bins,
             "delegated": survey.delegated,
             "sizes": _sizes(survey),
@@ -218,7 +236,7 @@ class _Run:
             "not_compact": audit.not_compact,
             "moved_on": self._moved_on,
             "clients": clients,
-            "notes": [_as_data(finding) for finding in self._findings.notes],
+            "notes": [as_data(finding) for finding in self._findings.notes],
             "more_notes": self._findings.more_notes,
         }
 
@@ -234,11 +252,13 @@ def _sizes(survey: Survey) -> dict[str, Any]:
     }
 
 
-def _problem(finding: Finding) -> Problem:
+def as_problem(finding: Finding) -> Problem:
+    """A problem as a report has it."""
     return Problem(code=str(finding.code), message=finding.message, role=finding.role, path=finding.path)
 
 
-def _as_data(finding: Finding) -> dict[str, str]:
+def as_data(finding: Finding) -> dict[str, str]:
+    """A note as a report has it."""
     data = {"code": str(finding.code), "message": finding.message, "role": finding.role, "path": finding.path}
     return {name: value for name, value in data.items() if value is not None}
 

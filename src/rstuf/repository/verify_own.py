@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from rstuf.metadata.audit.findings import Code
+from rstuf.metadata.audit.findings import Code, Findings
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Problem, VerifyReport
-from rstuf.repository.verify import Depth, verify
+from rstuf.repository.reports import VerifyReport
+from rstuf.repository.verify import Depth, as_data, as_problem, verify
+from rstuf.repository.verify_around import look_around
 from rstuf.repository.verify_view import StillSource, go_together, trusted_root
 from rstuf.repository.visible import newer_than_known
 
@@ -37,8 +38,21 @@ def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
                 depth=depth,
                 progress=ports.progress,
             )
-        newer = newer_than_known(ports)
-        if newer is None:
-            return report
-        problem = Problem(Code.STATE_BEHIND, f"{newer}: this workspace is an old copy")
-        return replace(report, problems=(problem, *report.problems))
+        return _with_surroundings(ports, report)
+
+
+def _with_surroundings(ports: Ports, report: VerifyReport) -> VerifyReport:
+    """A report, after what concerns more than the publication that it is about."""
+    findings = Findings()
+    newer = newer_than_known(ports)
+    if newer is not None:
+        findings.problem(Code.STATE_BEHIND, f"{newer}: this workspace is an old copy")
+    served = look_around(ports, findings)
+    notes = [*map(as_data, findings.notes), *report.facts["notes"]]
+    return replace(
+        report,
+        checked=report.checked if ports.served is None else {**report.checked, "served": served},
+        problems=(*map(as_problem, findings.problems), *report.problems),
+        more_problems=findings.more_problems + report.more_problems,
+        facts={**report.facts, "notes": notes, "more_notes": findings.more_notes + report.facts["more_notes"]},
+    )

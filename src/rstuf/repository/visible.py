@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -12,6 +14,7 @@ from rstuf.errors import (
     InvalidMetadata,
     NotAFile,
     StateBehind,
+    StateDamaged,
     StateError,
     StorageError,
 )
@@ -20,7 +23,7 @@ from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
-from rstuf.model.roles import FileFacts
+from rstuf.model.roles import FileFacts, RoleKind
 from rstuf.repository.authority import current_root, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
@@ -28,6 +31,12 @@ from rstuf.repository.ports import Ports
 TIMESTAMP_FILE: Final = "timestamp.json"
 # How many versions ahead a file is looked for that this state does not know of: versions may have gaps.
 _FAR: Final = 16
+_CARRIED: Final = (RoleKind.TARGETS, RoleKind.DELEGATED)
+_LIMITS: Final = {
+    ROOT: limits.ROOT_BYTES,
+    SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
+    TIMESTAMP: limits.TIMESTAMP_BYTES,
+}
 
 
 def found(metadata: MetadataStorage, name: str, *, limit: int) -> bytes | None:
@@ -54,44 +63,60 @@ def visible_version(ports: Ports, reader: StateReader) -> int:
     What is not signed by the root's timestamp keys is damage, not a version: anybody can write a number.
     """
     keys = root_roles(current_root(reader))[TIMESTAMP]
-    return _accepted(ports, TIMESTAMP_FILE, kind=TIMESTAMP, keys=keys, limit=limits.TIMESTAMP_BYTES)
+    data = found(ports.metadata, TIMESTAMP_FILE, limit=limits.TIMESTAMP_BYTES)
+    return _accepted(data, TIMESTAMP_FILE, kind=TIMESTAMP, keys=keys)
 
 
 def refuse_older_state(ports: Ports) -> None:
-    """Refuse to act where clients see more than this state knows of.
+    """Refuse to act where clients see more than this state knows of. Needs no lock.
+
+    A publication may end between the look at the state and that at the storage. It took its versions before any file
+    of it had a name: so what was found is asked for once more, in a state that is looked at after it.
 
     Raises:
         StateBehind: this state is an old copy.
     """
+    newer = _find_newer(ports)
+    if newer is None:
+        return
     with ports.state.read() as reader:
-        visible, known = visible_version(ports, reader), reader.role(TIMESTAMP)
-        snapshot, root = reader.role(SNAPSHOT), current_root(reader)
-    if visible > known.version:
-        raise StateBehind(TIMESTAMP, visible=visible, known=known.version)
-    keys = root_roles(root)
-    _refuse_newer(ports, ROOT, known=root.version, keys=keys[ROOT], limit=limits.ROOT_BYTES)
-    # Timestamp may have been put back together with the state; what was written once beside it was not.
-    limit = limits.SNAPSHOT_WITH_LENGTH_BYTES
-    _refuse_newer(ports, SNAPSHOT, known=snapshot.version, keys=keys[SNAPSHOT], limit=limit)
+        known = _known_of(reader, newer)
+    if known is not None:
+        raise StateBehind(newer.role, visible=newer.version, known=known)
+
+
+def refuse_to_accept(ports: Ports) -> None:
+    """Refuse changes that could not be published from this state, before any of them is taken. Waits for nobody.
+
+    What is missing or damaged on the storage, or cannot be read, says nothing against a change: publishing mends it, or
+    says what is wrong with it.
+
+    Raises:
+        StateBehind: this state is an old copy.
+        ForeignMetadata: another repository is published where this one would be.
+        StateDamaged: nothing could be published from it.
+    """
+    try:
+        refuse_foreign_storage(ports)
+        refuse_older_state(ports)
+    except ForeignMetadata:
+        raise
+    except StorageError:
+        return
+    except KeyError as error:
+        raise StateDamaged("of this repository", f"it has no role {error.args[0]}") from None
 
 
 def newer_than_known(ports: Ports) -> str | None:
-    """What is published that this state does not know of, in words. Without the publication lock.
-
-    A publication may end between the look at the state and that at the storage: so what is found is looked at again.
-    """
-    found = None
-    for _ in range(2):
-        try:
-            refuse_older_state(ports)
-        except StateBehind as error:
-            found = error.message
-        except (StateError, StorageError, InvalidMetadata, KeyError):
-            # Whoever reads them for themselves says so.
-            return None
-        else:
-            return None
-    return found
+    """What is published that this state does not know of, in words. Without the publication lock."""
+    try:
+        refuse_older_state(ports)
+    except StateBehind as error:
+        return error.message
+    except (StateError, StorageError, InvalidMetadata, KeyError):
+        # Whoever reads them for themselves says so.
+        return None
+    return None
 
 
 def is_as_published(ports: Ports) -> bool:
@@ -119,10 +144,42 @@ def check_visible(ports: Ports) -> None:
         )
 
 
+def refuse_junk_root(ports: Ports) -> None:
+    """Refuse to call anything published while no client can get past what is under the next root's name.
+
+    Raises:
+        InvalidMetadata: something is there that is no root of this repository.
+    """
+    with ports.state.read() as reader:
+        name = versioned(ROOT, current_root(reader).version + 1)
+    if is_taken(ports.metadata, name):
+        raise InvalidMetadata(
+            name,
+            "every client takes it for the next root, and stops there: it is none",
+            hint=f"move {name} away from the served metadata, then run this again",
+        )
+
+
+def is_taken(metadata: MetadataStorage, name: str) -> bool:
+    """Whether anything at all is under a name, readable or not.
+
+    Raises:
+        StorageError: the storage fails.
+    """
+    try:
+        metadata.read(name, limit=0)
+    except FileMissing:
+        return False
+    except (FileTooLarge, NotAFile):
+        return True
+    return True
+
+
 def visible_listing(ports: Ports, reader: StateReader) -> Listing:
     """What the visible snapshot lists: the file's own bytes where it is what was published, else what the state says.
 
-    Both say the same, and reading a file is sooner done than reading every role.
+    Both say the same, and reading a file is sooner done than reading every role; but for roles that were carried over
+    from a publication that was given up: clients may have seen these, so nothing is listed below them.
     """
     snapshot = reader.role(SNAPSHOT)
     if snapshot.visible and snapshot.file is not None:
@@ -130,7 +187,8 @@ def visible_listing(ports: Ports, reader: StateReader) -> Listing:
         if data is not None and sha256(data).hexdigest() == snapshot.file.sha256:
             listing = Listing.in_file(data)
             if listing is not None:
-                return listing
+                carried = (role for kind in _CARRIED for role in reader.roles(kind=kind))
+                return listing.with_versions({role.name: role.visible for role in carried if role.visible})
     return Listing.of(reader.snapshot_entries())
 
 
@@ -157,19 +215,60 @@ def refuse_foreign_storage(ports: Ports) -> None:
                 raise ForeignMetadata(name)
 
 
-def _refuse_newer(ports: Ports, role: RoleName, *, known: int, keys: RoleKeys, limit: int) -> None:
-    for version in range(known + 1, known + 1 + _FAR):
-        if _accepted(ports, versioned(role, version), kind=role, keys=keys, limit=limit):
-            raise StateBehind(role, visible=version, known=known)
+@dataclass(frozen=True, slots=True)
+class _Newer:
+    """A file that is rightly signed and newer than what a view of the state knew."""
+
+    role: RoleName
+    version: int
+    data: bytes
 
 
-def _accepted(ports: Ports, name: str, *, kind: str, keys: RoleKeys, limit: int) -> int:
-    """The version of a file that is signed as it must be; 0 where there is none."""
-    data = found(ports.metadata, name, limit=limit)
+def _find_newer(ports: Ports) -> _Newer | None:
+    with ports.state.read() as reader:
+        root, snapshot, timestamp = current_root(reader), reader.role(SNAPSHOT), reader.role(TIMESTAMP)
+        keys = root_roles(root)
+        # What was taken for a timestamp and never became visible, another may have published.
+        known = {TIMESTAMP: timestamp.visible, ROOT: root.version, SNAPSHOT: snapshot.version}
+        for role, name in _newer_names(known):
+            data = found(ports.metadata, name, limit=_LIMITS[role])
+            version = _accepted(data, name, kind=role, keys=keys[role], above=known[role])
+            if data is not None and version:
+                newer = _Newer(role, version, data)
+                if _known_of(reader, newer) is not None:
+                    return newer
+    return None
+
+
+def _known_of(reader: StateReader, newer: _Newer) -> int | None:
+    """The version that the state knows of a role, where `newer` is above it; None where it is one of ours."""
+    if newer.role == ROOT:
+        known = current_root(reader).version
+        return known if newer.version > known else None
+    role = reader.role(newer.role)
+    if newer.role != TIMESTAMP:
+        return role.version if newer.version > role.version else None
+    ours = reader.publication_of_timestamp(newer.version)
+    if newer.version <= role.visible or (ours is not None and ours.timestamp == newer.data):
+        return None
+    return role.visible
+
+
+def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]]:
+    yield TIMESTAMP, TIMESTAMP_FILE
+    # Timestamp may have been put back together with the state; what was written once beside it was not.
+    for role in (ROOT, SNAPSHOT):
+        for version in range(known[role] + 1, known[role] + 1 + _FAR):
+            yield role, versioned(role, version)
+
+
+def _accepted(data: bytes | None, name: str, *, kind: str, keys: RoleKeys, above: int = 0) -> int:
+    """The version of a file that is signed as it must be; 0 where there is none above `above`."""
     if data is None:
         return 0
     try:
         envelope = open_envelope(data, name=name, kind=kind)
     except InvalidMetadata:
         return 0
-    return envelope.version if signed_enough(envelope, keys) else 0
+    # Who signed what is known matters to nobody, and finding out is what costs.
+    return envelope.version if envelope.version > above and signed_enough(envelope, keys) else 0

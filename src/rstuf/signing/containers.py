@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ _OPENSSH_BODY: Final = re.compile(
     rb"-----BEGIN OPENSSH PRIVATE KEY-----\s(.*?)-----END OPENSSH PRIVATE KEY-----", re.DOTALL
 )
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
+_WHOLE: Final = "put a copy of it that is whole in its place"
 _SUPPORTED: Final = "use an Ed25519, ECDSA P-256 or RSA key"
 
 
@@ -105,7 +107,7 @@ class Container:
         if failed and self.encrypted:
             raise WrongPassphrase(key)
         if failed:
-            raise InvalidKey(self._where, "it is damaged, or not a private key")
+            raise InvalidKey(self._where, "it is damaged, or not a private key", hint=_WHOLE)
         return _checked(loaded, self._where)
 
 
@@ -162,7 +164,8 @@ def write_container(private: PrivateKey, passphrase: bytes | None, *, where: str
     if passphrase is None:
         return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     if not 1 <= len(passphrase) <= MAX_PASSPHRASE_BYTES:
-        raise InvalidKey(where, f"its new passphrase must have between 1 and {MAX_PASSPHRASE_BYTES} bytes")
+        reason = f"its new passphrase must have between 1 and {MAX_PASSPHRASE_BYTES} bytes"
+        raise InvalidKey(where, reason, hint="choose another one")
     encryption = PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(KDF_ROUNDS).build(passphrase)
     return private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption)
 
@@ -184,13 +187,14 @@ def _not_a_key(data: bytes, labels: list[bytes], where: str) -> InvalidKey:
     if data.startswith(b"PuTTY-User-Key-File"):
         return InvalidKey(where, "it is a PuTTY key", hint="convert it: puttygen FILE -O private-openssh -o NEWFILE")
     if (labels and b"PUBLIC KEY" in labels[0]) or data.startswith((b"ssh-", b"ecdsa-sha2-", b"sk-")):
-        return InvalidKey(where, "it holds a public key, and the private one is needed")
+        reason = "it holds a public key, and the private one is needed"
+        return InvalidKey(where, reason, hint="name the file of the private half; of NAME.pub it is NAME or NAME.key")
     return InvalidKey(where, "it is not a private key", hint="OpenSSH and PKCS#8 PEM files are read")
 
 
 def _read_openssh(data: bytes, where: str) -> tuple[bool, PublicKey]:
     """Whether it is encrypted, and its public half (PROTOCOL.key of OpenSSH)."""
-    damaged = InvalidKey(where, "it is a damaged OpenSSH key")
+    damaged = InvalidKey(where, "it is a damaged OpenSSH key", hint=_WHOLE)
     body = _OPENSSH_BODY.search(data)
     if body is None:
         raise damaged
@@ -211,7 +215,8 @@ def _read_openssh(data: bytes, where: str) -> tuple[bool, PublicKey]:
     if count != 1 or (cipher == b"none") != (kdf == b"none") or rounds < 1:
         raise damaged
     if rounds > MAX_KDF_ROUNDS:
-        raise InvalidKey(where, f"it asks for {rounds} rounds of key derivation, more than {MAX_KDF_ROUNDS}")
+        reason = f"it asks for {rounds} rounds of key derivation, more than {MAX_KDF_ROUNDS}"
+        raise InvalidKey(where, reason, hint=f"ssh-keygen -p -a 100 -f {shlex.quote(where)} asks for fewer")
     return cipher != b"none", openssh_public(kind + b" " + base64.b64encode(public), where=where)
 
 

@@ -23,9 +23,13 @@ from rstuf.durable import (
     write_file,
 )
 from rstuf.errors import InvalidKey, NameTaken, UnsafeDirectory
+from rstuf.permissions import refuse_unsafe_way, user_name
 from rstuf.signing.containers import Container, parse_container
+from rstuf.ways import is_ours
 
 MAX_KEY_FILE_BYTES: Final = 65536
+_THERE: Final = "put the key there, or name the file that it is in"
+_NAMED: Final = "name the file that the key is in"
 
 
 def public_path(private: Path) -> Path:
@@ -33,8 +37,8 @@ def public_path(private: Path) -> Path:
     return private.with_name(private.name.removesuffix(".key") + ".pub")
 
 
-def read_key_file(path: Path) -> tuple[bytes, int]:
-    """The bytes of a file that should hold a key, and its permission bits. Symbolic links are followed.
+def read_key_file(path: Path) -> tuple[bytes, os.stat_result]:
+    """The bytes of a file that should hold a key, and what the file is like. Symbolic links are followed.
 
     Raises:
         InvalidKey: there is none, it is no regular file, or it is longer than 64 KiB.
@@ -45,17 +49,18 @@ def read_key_file(path: Path) -> tuple[bytes, int]:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
     except FileNotFoundError:
-        raise InvalidKey(str(path), "there is no such file") from None
+        raise InvalidKey(str(path), "there is no such file", hint=_THERE) from None
     except OSError as error:
         if is_failing(error):
             raise storage_error("read", str(path), error) from error
-        raise InvalidKey(str(path), f"it cannot be opened: {error.strerror}") from None
+        look = f"ls -ld {shlex.quote(str(path))} shows who may"
+        raise InvalidKey(str(path), f"it cannot be opened: {error.strerror}", hint=look) from None
     except ValueError:
-        raise InvalidKey(repr(str(path)), "no file can have this name") from None
+        raise InvalidKey(repr(str(path)), "no file can have this name", hint=_NAMED) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidKey(str(path), "it is not a regular file")
+            raise InvalidKey(str(path), "it is not a regular file", hint=_NAMED)
         data = bytearray()
         while len(data) <= MAX_KEY_FILE_BYTES and (chunk := os.read(descriptor, MAX_KEY_FILE_BYTES)):
             data += chunk
@@ -64,8 +69,9 @@ def read_key_file(path: Path) -> tuple[bytes, int]:
     finally:
         os.close(descriptor)
     if len(data) > MAX_KEY_FILE_BYTES:
-        raise InvalidKey(str(path), f"it is longer than {MAX_KEY_FILE_BYTES} bytes: no key")
-    return bytes(data), stat.S_IMODE(status.st_mode)
+        reason = f"it is longer than {MAX_KEY_FILE_BYTES} bytes: no key"
+        raise InvalidKey(str(path), reason, hint=_NAMED)
+    return bytes(data), status
 
 
 def read_private(path: Path) -> Container:
@@ -73,11 +79,20 @@ def read_private(path: Path) -> Container:
 
     Raises:
         InvalidKey: there is none, or it cannot be used.
-        UnsafeDirectory: it is not encrypted, and others can read it.
+        UnsafeDirectory: it is not encrypted, and others can read it; or it is somebody else's, or others can put
+            another in its place.
     """
-    data, mode = read_key_file(path)
+    data, status = read_key_file(path)
     container = parse_container(data, where=str(path))
-    if not container.encrypted and os.name == "posix" and mode & 0o077:
+    if not is_ours(status):
+        owner = user_name(status.st_uid)
+        raise UnsafeDirectory(
+            str(path),
+            f"it is a private key that belongs to another user ({owner})",
+            hint=f"run it as {owner}, or take it over: chown {user_name(os.geteuid())} {shlex.quote(str(path))}",
+        )
+    refuse_unsafe_way(path)
+    if not container.encrypted and os.name == "posix" and status.st_mode & 0o077:
         raise UnsafeDirectory(
             str(path),
             "it is an unencrypted private key that others can read",
@@ -87,7 +102,7 @@ def read_private(path: Path) -> Container:
 
 
 def check_place(path: Path) -> None:
-    """Whether a private key can be kept at `path`: its directory, where it exists, is changed by its owner alone.
+    """Whether a private key can be kept at `path`: its directory, and the way there, is changed by its owner alone.
 
     Raises:
         InvalidKey: the name is not one for a private key, or what should be a directory is something else.
@@ -98,11 +113,13 @@ def check_place(path: Path) -> None:
     try:
         status = path.parent.stat()
     except FileNotFoundError:
+        refuse_unsafe_way(path)
         return
     except OSError as error:
-        raise InvalidKey(str(path), f"its directory cannot be used: {error.strerror}") from None
+        look = f"ls -ld {shlex.quote(str(path.parent))} shows who may"
+        raise InvalidKey(str(path), f"its directory cannot be used: {error.strerror}", hint=look) from None
     if not stat.S_ISDIR(status.st_mode):
-        raise InvalidKey(str(path), f"{path.parent} is not a directory")
+        raise InvalidKey(str(path), f"{path.parent} is not a directory", hint="choose a name like keys/NAME.key")
     if os.name != "posix":
         return
     if status.st_uid not in {0, os.geteuid()}:
@@ -113,6 +130,7 @@ def check_place(path: Path) -> None:
             f"chmod go-w {shlex.quote(str(path.parent))}",
         )
     else:
+        refuse_unsafe_way(path)
         return
     raise UnsafeDirectory(str(path.parent), reason, hint=hint)
 

@@ -19,6 +19,7 @@ _OPENSSH_KINDS: Final = frozenset(
     {b"ssh-ed25519", b"ssh-rsa", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521"}
 )
 _FORMS: Final = "PEM, OpenSSH and TUF key objects (JSON) are read"
+PUBLIC_AGAIN: Final = "ssh-keygen -y -f KEY > KEY.pub writes it anew"
 
 
 def parse_public(data: bytes, *, where: str) -> PublicKey:
@@ -69,7 +70,7 @@ def openssh_public(line: bytes, *, where: str) -> PublicKey:
     try:
         loaded: Any = load_ssh_public_key(line)
     except (ValueError, UnsupportedAlgorithm, NotImplementedError):
-        raise InvalidKey(where, "it is a damaged OpenSSH public key") from None
+        raise InvalidKey(where, "it is a damaged OpenSSH public key", hint=PUBLIC_AGAIN) from None
     return public_key(loaded, where=where)
 
 
@@ -97,7 +98,7 @@ def _pem(text: bytes, labels: list[bytes], where: str) -> PublicKey:
     try:
         loaded: Any = load_pem_public_key(text)
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidKey(where, "its PEM does not hold a usable public key") from None
+        raise InvalidKey(where, "its PEM does not hold a usable public key", hint=_FORMS) from None
     return public_key(loaded, where=where)
 
 
@@ -105,7 +106,7 @@ def _key_object(text: bytes, where: str) -> PublicKey:
     try:
         value = strict_loads(text, what=where)
     except InvalidJson as error:
-        raise InvalidKey(where, f"it is not acceptable JSON: {error.reason}") from None
+        raise InvalidKey(where, f"it is not acceptable JSON: {error.reason}", hint=_FORMS) from None
     keyval = value.get("keyval")
     if not isinstance(keyval, Mapping):
         raise InvalidKey(where, "it is JSON, but not a TUF key object", hint="it has keytype, scheme and keyval")

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from rstuf.errors import InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
+from rstuf.errors import InputMissing, InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
 from rstuf.repository.interfaces import Secrets
 
 MAX_PASSPHRASE_BYTES: Final = 4096
+_FILE_HINT: Final = "name a file that you alone can read, with one line in it"
+_FD_HINT: Final = "open it for the command: --passphrase-fd 3 3< FILE"
 
 
 class NoSecrets:
@@ -125,6 +127,11 @@ def load_secrets(files: Sequence[str], fds: Sequence[str], person: Secrets | Non
     return fixed if person is None else AskingSecrets(fixed, person)
 
 
+def keys_named_in(options: Iterable[str]) -> list[str]:
+    """The names of keys in values of `--passphrase-file` and `--passphrase-fd`, as they are written there."""
+    return [name for name, _ in map(_split, options) if name is not None]
+
+
 def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
     """The one line in a private file, without its line end.
 
@@ -132,6 +139,7 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
     that only its owner can read, of at most 4 KiB.
 
     Raises:
+        InputMissing: it is not there.
         InvalidInput: it cannot be read, is empty, too long, or has more than one line.
         UnsafeDirectory: group or others can read or write it.
     """
@@ -139,14 +147,15 @@ def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
     try:
         # Not to wait for the writer of a FIFO.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputMissing(where, hint=_FILE_HINT) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it has no usable name"
-        hint = "name a file that you alone can read, with one line in it"
-        raise InvalidInput(f"{where} cannot be opened: {reason.lower()}", hint=hint) from None
+        raise InvalidInput(f"{where} cannot be opened: {reason.lower()}", hint=_FILE_HINT) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidInput(f"{where} is not a regular file")
+            raise InvalidInput(f"{where} is not a regular file", hint=_FILE_HINT)
         if os.name == "posix" and status.st_mode & 0o077:
             raise UnsafeDirectory(
                 os.fspath(path), "others can read this passphrase", hint=f"chmod 600 {shlex.quote(os.fspath(path))}"
@@ -168,7 +177,7 @@ def read_passphrase_fd(fd: int) -> bytes:
     """
     where = f"the passphrase descriptor {fd}"
     if fd < 0:
-        raise InvalidInput(f"{where} is not a descriptor")
+        raise InvalidInput(f"{where} is not a descriptor", hint=_FD_HINT)
     line = bytearray()
     try:
         if os.isatty(fd):
@@ -180,7 +189,7 @@ def read_passphrase_fd(fd: int) -> bytes:
                 break
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such descriptor"
-        raise InvalidInput(f"{where} cannot be read: {reason}") from None
+        raise InvalidInput(f"{where} cannot be read: {reason}", hint=_FD_HINT) from None
     return _passphrase(bytes(line), where)
 
 
@@ -190,16 +199,16 @@ def _read(descriptor: int, where: str) -> bytes:
         while len(data) <= MAX_PASSPHRASE_BYTES + 2 and (chunk := os.read(descriptor, MAX_PASSPHRASE_BYTES)):
             data += chunk
     except OSError as error:
-        raise InvalidInput(f"{where} cannot be read: {error.strerror}") from None
+        raise InvalidInput(f"{where} cannot be read: {error.strerror}", hint=_FILE_HINT) from None
     return bytes(data)
 
 
 def _passphrase(line: bytes, where: str) -> bytes:
     passphrase = line.removesuffix(b"\r")
     if not passphrase:
-        raise InvalidInput(f"{where} is empty")
+        raise InvalidInput(f"{where} is empty", hint="a passphrase is one line; write it there")
     if len(passphrase) > MAX_PASSPHRASE_BYTES:
-        raise InvalidInput(f"{where} has more than {MAX_PASSPHRASE_BYTES} bytes")
+        raise InvalidInput(f"{where} has more than {MAX_PASSPHRASE_BYTES} bytes", hint=_FILE_HINT)
     return passphrase
 
 
@@ -221,5 +230,5 @@ def _split(option: str) -> tuple[str | None, str]:
     if not equals or "/" in name or "\\" in name:
         return None, option
     if not name or not value:
-        raise InvalidInput(f"{shorten(option)!r} is not of the form KEY=FILE")
+        raise InvalidInput(f"{shorten(option)!r} is not of the form KEY=FILE", hint="write FILE, or KEY=FILE")
     return name, value

@@ -22,7 +22,7 @@ from rstuf.signing.keyfiles import (
     read_private,
     taken,
 )
-from rstuf.signing.public_keys import parse_public, public_pem
+from rstuf.signing.public_keys import PUBLIC_AGAIN, parse_public, public_pem
 from rstuf.signing.uris import FILE_SCHEME, Opener, SignerUri, file_path, find_opener, parse_uri
 
 if TYPE_CHECKING:
@@ -60,10 +60,20 @@ class KeyFileSource:
             PassphraseNeeded, WrongPassphrase: the key is encrypted and stays closed.
             UnsafeDirectory: the key is not encrypted, and others can read it.
         """
-        if entry.signer is None:
-            raise SignerUnavailable(entry.name, "its private half is not here")
-        uri = parse_uri(entry.signer, key=entry.name)
+        uri = _uri_of(entry)
         return find_opener(uri, self._openers, key=entry.name)(uri, entry, self._secrets)
+
+    def look(self, entry: KeyEntry) -> None:
+        """Whether the key's file is there, readable, private and not another key's, where it says whose it is.
+
+        Raises:
+            SignerUnavailable, UnsafeDirectory: `open` would say so too.
+            StorageError: the disk fails.
+        """
+        uri = _uri_of(entry)
+        find_opener(uri, self._openers, key=entry.name)
+        if uri.scheme == FILE_SCHEME:
+            self._find(uri, entry)
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
         """A new key pair for the file that `uri` names. Nothing is written before `NewKey.save`.
@@ -113,6 +123,17 @@ class KeyFileSource:
         self._opened[path] = private
         return key
 
+    def public_of_made(self, name: str, uri: str) -> PublicKey | None:
+        """The public half of a key that `generate` made before, without opening it; None where there is none.
+
+        Raises:
+            InvalidKey, UnsafeDirectory: what is there cannot be used, or does not tell it.
+        """
+        path = self._place(name, uri)
+        if not is_taken(path):
+            return None
+        return read_private(path).public or self.read_public(str(public_path(path)))
+
     def read_public(self, location: str) -> PublicKey:
         """The public key in a file, absolute or under the `inputs` directory.
 
@@ -120,21 +141,35 @@ class KeyFileSource:
             InvalidKey: it cannot be read, or is not a kind that rstuf lets in.
         """
         data, _ = read_key_file(self._inputs / location)
-        return parse_public(data, where=location)
+        try:
+            return parse_public(data, where=location)
+        except InvalidKey as error:
+            raise InvalidKey(error.where, error.reason, hint=error.hint or PUBLIC_AGAIN) from None
 
     def _open_file(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
         path = file_path(uri, base=self._workspace, key=entry.name)
         private = self._opened.pop(path, None)
         try:
             if private is None:
-                container = read_private(path)
-                # The public half is compared before anybody is asked for a passphrase, where the file tells it.
-                _compare(entry, container.public, path)
-                private = _open_container(container, entry.name, secrets)
+                private = _open_container(self._find(uri, entry), entry.name, secrets)
             _compare(entry, public_key(private.public_key(), where=str(path)), path)
         except InvalidKey as error:
             raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
         return _signer(entry, private)
+
+    def _find(self, uri: SignerUri, entry: KeyEntry) -> Container:
+        """The key, still closed. Its public half is compared before anybody is asked for a passphrase, where it can be.
+
+        Raises:
+            SignerUnavailable, UnsafeDirectory: it is not there, cannot be used, or is another key.
+        """
+        path = file_path(uri, base=self._workspace, key=entry.name)
+        try:
+            container = read_private(path)
+            _compare(entry, container.public, path)
+        except InvalidKey as error:
+            raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
+        return container
 
     def _place(self, name: str, uri: str) -> Path:
         try:
@@ -148,11 +183,13 @@ class KeyFileSource:
     def _reuse(self, name: str, scheme: str, uri: str, path: Path, *, encrypt: bool, added: datetime) -> NewKey:
         container = read_private(path)
         if encrypt and not container.encrypted:
-            raise InvalidKey(str(path), "an unencrypted key is there, and an encrypted one is asked for")
+            reason = "an unencrypted key is there, and an encrypted one is asked for"
+            raise InvalidKey(str(path), reason, hint="move it away, or write encrypt = false in the plan")
         private = _open_container(container, name, self._secrets)
         entry = KeyEntry(name, public_key(private.public_key(), where=str(path)), signer=uri, added=added)
         if entry.key.scheme != SCHEMES[scheme]:
-            raise InvalidKey(str(path), f"a key for {entry.key.scheme} is there, and one of kind {scheme} is asked for")
+            reason = f"a key for {entry.key.scheme} is there, and one of kind {scheme} is asked for"
+            raise InvalidKey(str(path), reason, hint="move it away, or ask for its kind in the plan: generate = ...")
         beside = public_path(path)
         if is_taken(beside) and _identity_in(beside) != key_identity(entry.key):
             raise InvalidKey(str(beside), f"it is not the public half of {path}", hint="move it away")
@@ -226,6 +263,12 @@ def _open_container(container: Container, name: str, secrets: Secrets) -> Privat
             if not secrets.may_try_again(name):
                 raise
     return container.open(None, key=name)
+
+
+def _uri_of(entry: KeyEntry) -> SignerUri:
+    if entry.signer is None:
+        raise SignerUnavailable(entry.name, "its private half is not here")
+    return parse_uri(entry.signer, key=entry.name)
 
 
 def _compare(entry: KeyEntry, found: PublicKey | None, path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
 
-from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, StateError
+from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, PathRepeated, StateError
 from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.repository.interfaces import PutResult
@@ -145,7 +145,7 @@ class Additions(_Changes):
         """A batch for `holder`; see `StateTransaction.put_artifacts`."""
         super().__init__(connection, holder, number)
         self._replace = replace
-        self._added = self._replaced = self._unchanged = 0
+        self._added = self._replaced = self._unchanged = self._repeated = 0
         self._sparse = False
         self._last_slot = 0
 
@@ -161,18 +161,20 @@ class Additions(_Changes):
         self._put_chunk(carried)
         self._twins.finish()
         self._mark_roles(role_limit=role_limit)
-        return PutResult(added=self._added, replaced=self._replaced, unchanged=self._unchanged)
+        return PutResult(added=self._added, replaced=self._replaced, unchanged=self._unchanged, repeated=self._repeated)
 
     def _distinct(self, chunk: list[Row]) -> list[Row]:
         if len({row[1] for row in chunk}) == len(chunk):
             return chunk
-        last: dict[TargetPath, Row] = {}
+        # Replacing is about what is here: of two contents in one batch, nobody has said which one is meant.
+        once: dict[TargetPath, Row] = {}
         for row in chunk:
-            before = last.get(row[1])
-            if before is not None and before[2] != row[2]:
-                self._refuse_unless_replacing(row, before[2])
-            last[row[1]] = row
-        return list(last.values())
+            before = once.setdefault(row[1], row)
+            if before[2] != row[2]:
+                first, second = entries.differences(before[2], row[2])
+                raise PathRepeated(row[1], first=first, second=second)
+        self._repeated += len(chunk) - len(once)
+        return list(once.values())
 
     def _put_chunk(self, chunk: list[Row]) -> None:
         if not chunk:

@@ -2,7 +2,8 @@
 
 Two kinds, and no other code opens the file (closing any descriptor of it would drop SQLite's own locks):
 
-- a **reader** is opened read-only, so it never checkpoints and never waits for a writer;
+- a **reader** is opened read-only, so it never checkpoints and never waits for a writer. Where there is no room, or no
+  permission, for what readers and writers share, it keeps writers out instead, for as long as it reads;
 - the **writer** is only used under `write.lock`. SQLite 3.7.0 to 3.51.2 can damage a WAL database when two connections
   write or checkpoint at once. Its commits checkpoint under the lock; closing it checkpoints only after SQLite has taken
   the file's exclusive lock, which it does not get while any other connection is open.
@@ -10,14 +11,18 @@ Two kinds, and no other code opens the file (closing any descriptor of it would 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from rstuf.durable import there
 from rstuf.errors import Locked, RstufError, StateDamaged, StateError, StateSettings, StorageError
+from rstuf.state.locks import WRITE_LOCK, keep_out
+
+C = TypeVar("C", bound=sqlite3.Connection)
 
 BUSY_SECONDS: Final = 30.0
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
@@ -33,6 +38,9 @@ WRITER_SETTINGS: Final = (
     ("temp_store", "1"),
 )
 _UNREADABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+# Why readers cannot have what they share with writers: their directory, or no room (two of SQLite's finer codes).
+_CANNOT_SHARE: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_NO_ROOM_TO_SHARE: Final = {sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN}
 _AGAIN: Final = "then run the same command again"
 # What is wrong, and what to do about it.
 _REASONS: Final = {
@@ -53,7 +61,7 @@ _FAILED_ACTS: Final = {
     sqlite3.SQLITE_IOERR_WRITE: "the system failed to write to it",
     sqlite3.SQLITE_IOERR_FSYNC: "the system failed to make it durable",
     sqlite3.SQLITE_IOERR_READ: "the system failed to read it",
-    sqlite3.SQLITE_IOERR_SHMSIZE: "the system failed to make the -shm file beside it",
+    sqlite3.SQLITE_IOERR_SHMSIZE: "there is no room for the -shm file beside it",
     sqlite3.SQLITE_IOERR_SHMOPEN: "the system failed to open the -shm file beside it",
 }
 
@@ -67,13 +75,58 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """
     _check_there(path)
     try:
-        return _begin_reading(f"{_uri(path)}?mode=ro")
+        return _begin_reading(f"{_uri(path)}?mode=ro", kind=sqlite3.Connection)
     except sqlite3.OperationalError as error:
-        # In a directory that cannot be written SQLite can't make the files that WAL readers share. Without a
-        # write-ahead log beside it the database alone is the whole truth, and nobody can write it here.
-        if _primary(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_log(path):
+        # In a directory that cannot be written, or on a full disk, SQLite can't make the files that WAL readers share.
+        alone = _read_alone(path) if _primary(error) in _CANNOT_SHARE or _fine(error) in _NO_ROOM_TO_SHARE else None
+        if alone is None:
             raise
-        return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1")
+        alone.reason = error
+        return alone
+
+
+class Alone(sqlite3.Connection):
+    """Reads a database as if it never changed, and keeps writers out so that it does not.
+
+    Attributes:
+        reason: why it could not be read as usual.
+    """
+
+    guard: int | None = None
+    reason: sqlite3.Error | None = None
+
+    def close(self) -> None:
+        super().close()
+        guard, self.guard = self.guard, None
+        if guard is not None:
+            os.close(guard)
+
+
+def _read_alone(path: Path) -> Alone | None:
+    """A view of the database alone, without what readers and writers share; None where that could be torn.
+
+    Without a write-ahead log beside it the database is the whole truth, and nobody begins to write it while the write
+    lock is kept. Whoever was writing it before has made what is shared.
+    """
+    try:
+        guard = keep_out(path.parent / WRITE_LOCK)
+    except OSError:
+        return None
+    try:
+        found = None if _has_log(path) else _begin_reading(f"{_uri(path)}?mode=ro&immutable=1", kind=Alone)
+    except BaseException:
+        _let_go(guard)
+        raise
+    if found is None:
+        _let_go(guard)
+    else:
+        found.guard = guard
+    return found
+
+
+def _let_go(guard: int | None) -> None:
+    if guard is not None:
+        os.close(guard)
 
 
 def connect_once(path: Path) -> sqlite3.Connection:
@@ -87,7 +140,7 @@ def connect_once(path: Path) -> sqlite3.Connection:
     if has_side_files(path):
         return connect_reader(path)
     try:
-        return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1")
+        return _begin_reading(f"{_uri(path)}?mode=ro&immutable=1", kind=sqlite3.Connection)
     except sqlite3.DatabaseError:
         # Without locks a writer that began just now can make a sound database look torn.
         if not has_side_files(path):
@@ -163,7 +216,9 @@ def _fault(error: sqlite3.DatabaseError, path: Path, action: str) -> RstufError:
         return Locked("database", holder=None, waited=BUSY_SECONDS)
     if code in _REASONS:
         reason, hint = _REASONS[code]
-        reason = _FAILED_ACTS.get(getattr(error, "sqlite_errorcode", 0), reason)
+        reason = _FAILED_ACTS.get(_fine(error), reason)
+        if _fine(error) in _NO_ROOM_TO_SHARE:
+            hint = f"make room on its disk, in its quota or under the limit on file sizes (ulimit -f), {_AGAIN}"
         return StorageError(action, str(path), reason, hint=hint)
     if code is None or code in _UNREADABLE:
         return StateDamaged(str(path), str(error))
@@ -182,6 +237,10 @@ def _primary(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def _fine(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", None) or 0
+
+
 def begin_view(connection: sqlite3.Connection) -> None:
     """Begin one consistent view on a reader."""
     connection.execute("BEGIN")
@@ -195,9 +254,11 @@ def sees_commits(connection: sqlite3.Connection) -> bool:
     return found == "wal"
 
 
-def _begin_reading(uri: str) -> sqlite3.Connection:
+def _begin_reading(uri: str, *, kind: type[C]) -> C:
     # A view is used by one thread, the next one perhaps by another.
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, factory=kind
+    )
     try:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA trusted_schema=OFF")

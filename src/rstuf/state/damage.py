@@ -17,7 +17,7 @@ from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.names import TargetPath, path_key
 from rstuf.state import rows
 from rstuf.state.connections import is_malformed
-from rstuf.state.listing import holders
+from rstuf.state.listing import LIVE, holders
 from rstuf.state.schema import migrate
 
 # More of one kind say nothing more.
@@ -72,10 +72,6 @@ _RULES: Final = (
 _MAYBE_ODD: Final = (
     "(rtrim(lower(path), '. ') <> path OR length(path) <> length(CAST(path AS BLOB)) "
     "OR instr(path, './') OR instr(path, ' /'))"
-)
-_LIVE: Final = (
-    "fragment <> x'' AND NOT EXISTS (SELECT 1 FROM artifact AS newer WHERE newer.holder = artifact.holder "
-    "AND newer.slot = artifact.slot AND newer.path = artifact.path AND newer.number > artifact.number)"
 )
 
 
@@ -192,7 +188,7 @@ def _all_twins(connection: sqlite3.Connection) -> Iterator[str]:
     connection.create_function("rstuf_slot", 1, _slot_of, deterministic=True)
     live = connection.execute(
         f"SELECT DISTINCT rstuf_path_key(path) AS key, path FROM artifact "  # noqa: S608 - constants alone
-        f"WHERE {_MAYBE_ODD} AND key <> path AND {_LIVE} ORDER BY key, path"
+        f"WHERE {_MAYBE_ODD} AND key <> path AND {LIVE} ORDER BY key, path"
     )
     known = connection.execute("SELECT key, path FROM path_key ORDER BY key")
     one, other = live.fetchone(), known.fetchone()
@@ -215,7 +211,7 @@ def _all_twins(connection: sqlite3.Connection) -> Iterator[str]:
         "SELECT guarded.path, artifact.path FROM "  # noqa: S608 - constants alone
         "(SELECT rstuf_slot(key) AS slot, key, path FROM path_key ORDER BY 1) AS guarded "
         "JOIN artifact ON artifact.holder IN (SELECT id FROM role WHERE kind IN ('targets', 'delegated')) "
-        f"AND artifact.slot = guarded.slot AND artifact.path = guarded.key WHERE {_LIVE}"
+        f"AND artifact.slot = guarded.slot AND artifact.path = guarded.key WHERE {LIVE}"
     )
     for first, second in plain:
         yield f"{shorten(first)} and {shorten(second)} are one path on many file systems"

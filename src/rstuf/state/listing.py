@@ -25,6 +25,12 @@ _BY_PATH: Final = (
     "WHERE path > ? AND substr(path, 1, ?) = ? ORDER BY path, holder, number DESC"
 )
 
+# Rows that are the newest of their path, and no removal.
+LIVE: Final = (
+    "fragment <> x'' AND NOT EXISTS (SELECT 1 FROM artifact AS newer WHERE newer.holder = artifact.holder "
+    "AND newer.slot = artifact.slot AND newer.path = artifact.path AND newer.number > artifact.number)"
+)
+
 
 class _Place(NamedTuple):
     """The role whose metadata an artifact is in, and the change number up to which that is visible."""

@@ -27,9 +27,39 @@ _LONGEST_PAUSE: Final = 0.05
 # Who waits longer than this is told for whom.
 _PATIENCE: Final = 1.0
 _HOLDER_BYTES: Final = 1024
+# `held_by` shares a lock for a moment: who would not wait at all waits that long.
+_GLANCE: Final = 0.05
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_BUSY: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
 OnWait = Callable[[str, str | None], None]
+
+
+WRITE_LOCK: Final = "write.lock"
+PUBLISH_LOCK: Final = "publish.lock"
+
+
+def keep_out(path: Path) -> int | None:
+    """A descriptor that keeps everybody from taking the lock at `path` until it is closed; None where nobody can here.
+
+    Whoever else calls this is let in, too. Never waits.
+
+    Raises:
+        OSError: somebody holds the lock, or it cannot be told.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno in _NOT_OURS:
+            return None
+        raise
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class FileLock:
@@ -99,7 +129,23 @@ class FileLock:
         finally:
             os.close(descriptor)
 
+    def held_by(self) -> str | None:
+        """Who holds the lock now, as `holder` says it, or "another process"; None where nobody does. Never waits."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            # Shared, so that two who look do not take each other for holders; closing it lets go.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return (_read_holder(descriptor) or "another process") if error.errno in _BUSY else None
+        finally:
+            os.close(descriptor)
+        return None
+
     def _take(self, started: float, deadline: float) -> int:
+        deadline = max(deadline, started + _GLANCE)
         pause, told = _FIRST_PAUSE, self._on_wait is None
         while True:
             descriptor = self._try()
@@ -142,7 +188,7 @@ def _flock(descriptor: int, path: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}:
+        if error.errno in _BUSY:
             return False
         raise storage_error("lock", str(path), error) from error
     return True

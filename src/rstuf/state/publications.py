@@ -171,18 +171,40 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
     _clear_superseded(connection, publication)
 
 
-def abandon(connection: sqlite3.Connection, publication: int) -> None:
-    """Turn an unfinished publication into `ABANDONED`; from `COMMITTING` its roles are forced.
+def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterable[int]) -> None:
+    """Turn an unfinished publication into `ABANDONED`; from `COMMITTING` its roles are carried over or forced.
 
     Raises:
         StateError: it is finished.
     """
     if _require(connection, publication, PublicationPhase.STAGED, PublicationPhase.COMMITTING) == "committing":
+        for role in carried:
+            _settle_role(connection, publication, role)
         connection.execute(
-            "UPDATE role SET forced = forced + 1 WHERE id IN (SELECT role FROM publication_role WHERE publication = ?)",
-            (publication,),
+            """
+            UPDATE role SET forced = forced + 1, shown = max(shown, (
+                SELECT part.number FROM publication_role AS part WHERE part.publication = ? AND part.role = role.id
+            ))
+            WHERE id IN (SELECT role FROM publication_role WHERE publication = ? AND version > role.visible)
+            """,
+            (publication, publication),
         )
     connection.execute("UPDATE publication SET phase = ? WHERE id = ?", (PublicationPhase.ABANDONED.value, publication))
+
+
+def _settle_role(connection: sqlite3.Connection, publication: int, role: int) -> None:
+    """What a publication brings of one role is what clients see of it."""
+    connection.execute(
+        """
+        UPDATE role SET (visible, number, expires, signed_at, sign_by, length, sha256) = (
+            SELECT part.version, max(role.number, part.number), part.expires, part.signed_at, part.sign_by,
+                part.length, part.sha256
+            FROM publication_role AS part WHERE part.publication = ? AND part.role = role.id
+        )
+        WHERE id = ?
+        """,
+        (publication, role),
+    )
 
 
 def _require(connection: sqlite3.Connection, publication: int, *allowed: PublicationPhase) -> str:

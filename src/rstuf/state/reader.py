@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rstuf.clock import from_seconds, to_seconds
 from rstuf.errors import StateDamaged, StateError
+from rstuf.metadata.bins import PREFIX
 from rstuf.model.artifacts import MAX_INTEGER, ListedArtifact
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId
@@ -22,6 +23,7 @@ from rstuf.state import damage, listing, rows
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
 
+_AFTER_SETTINGS = ("role", "root", "key", "audit")
 _BY_PLACE = "ORDER BY holder, bin_index, id"
 
 
@@ -47,13 +49,20 @@ class SqliteReader:
     def settings(self) -> RepositorySettings:
         found = self._one(rows.settings, rows.SETTINGS)
         if found is None:
+            self.begun()
             raise StateError(
                 f"no ceremony has begun in the state {self._where}", hint="begin one: rstuf ceremony --plan FILE"
             )
         return found
 
     def begun(self) -> bool:
-        return self._connection.execute("SELECT 1 FROM repository").fetchone() is not None
+        execute = self._connection.execute
+        if execute("SELECT 1 FROM repository").fetchone() is not None:
+            return True
+        # Settings come first, and in one transaction with what is below them.
+        if any(execute(f"SELECT 1 FROM {table}").fetchone() for table in _AFTER_SETTINGS):  # noqa: S608
+            raise StateDamaged(self._where, "its settings are gone, and what follows from them is there")
+        return False
 
     def role(self, name: RoleName) -> RoleState:
         found = self._one(rows.role, f"{rows.ROLE} WHERE name_key = ? AND name = ?", (name.lower(), name))
@@ -73,6 +82,15 @@ class SqliteReader:
     def due_roles(self, now: datetime) -> list[RoleState]:
         sql = f"{rows.ROLE} INDEXED BY role_due WHERE sign_by <= ? {_BY_PLACE}"
         return list(self._stream(rows.role, sql, (to_seconds(now),)))
+
+    def overlooked_roles(self, now: datetime) -> list[RoleState]:
+        # No index: dates that cannot be are rare, and looking for them is a pass over one row a role.
+        latest = "sign_by > expires - coalesce(renew_before_seconds, 0)"
+        sql = (
+            f"{rows.ROLE} LEFT JOIN periods ON periods.role = CASE kind WHEN 'bin' THEN ? ELSE name END "
+            f"WHERE visible > 0 AND (expires IS NULL OR sign_by IS NULL OR expires <= ? OR {latest}) {_BY_PLACE}"
+        )
+        return list(self._stream(rows.role, sql, (PREFIX, to_seconds(now))))
 
     def next_due(self) -> datetime | None:
         return self._one(lambda row: None if row[0] is None else from_seconds(row[0]), "SELECT min(sign_by) FROM role")
@@ -161,6 +179,11 @@ class SqliteReader:
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         sql = f"{rows.PUBLICATION_ROLE} WHERE part.publication = ? ORDER BY part.role"
         return self._stream(rows.publication_role, sql, (publication,))
+
+    def first_expiry(self, publication: int) -> datetime | None:
+        sql = "SELECT min(expires) FROM publication_role WHERE publication = ?"
+        found = self._connection.execute(sql, (publication,)).fetchone()[0]
+        return None if found is None else from_seconds(found)
 
     def totals(self) -> Totals:
         execute = self._connection.execute

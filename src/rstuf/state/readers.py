@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from rstuf.state.connections import begin_view, connect_reader, sees_commits
+from rstuf.state.connections import Alone, begin_view, connect_reader, sees_commits
 from rstuf.state.reader import SqliteReader
 from rstuf.state.schema import check_readable
 
@@ -20,6 +20,7 @@ class Readers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._alone: dict[int, Alone] = {}
         self._idle: list[tuple[tuple[int, int], sqlite3.Connection]] = []
 
     @contextmanager
@@ -32,6 +33,8 @@ class Readers:
         """
         connection, identity = self._take()
         reader = SqliteReader(connection, self._path)
+        if isinstance(connection, Alone):
+            self._alone[id(connection)] = connection
         try:
             check_readable(connection, self._path)
             yield reader
@@ -40,12 +43,22 @@ class Readers:
             raise
         finally:
             settled = reader.end()
+            self._alone.pop(id(connection), None)
         # An iterator that is still held keeps its view open, and would keep the next one old.
         if settled and identity is not None and len(self._idle) < _KEPT:
             connection.execute("ROLLBACK")
             self._idle.append((identity, connection))
         else:
             connection.close()
+
+    def refuse_writing(self) -> None:
+        """
+        Raises:
+            sqlite3.Error: why a view that is open keeps writers out: whoever would write inside it would wait for it.
+        """
+        reason = next((each.reason for each in self._alone.values()), None)
+        if reason is not None:
+            raise reason
 
     def close(self) -> None:
         """Close those that nobody uses."""

@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 SETTINGS: Final = "SELECT name, phase, created, plan_digest, newest_evidence FROM repository"
 ROLE: Final = (
-    "SELECT id, name, kind, holder, bin_index, bin_bits, version, visible, number, newest, forced, "
+    "SELECT id, name, kind, holder, bin_index, bin_bits, version, visible, number, newest, forced, shown, "
     "expires, signed_at, sign_by, length, sha256, artifacts, payload FROM role"
 )
 KEY: Final = "SELECT name, keytype, scheme, public, signer, added FROM key"
@@ -64,8 +64,8 @@ def settings(row: Row) -> RepositorySettings:
 
 def role(row: Row) -> RoleState:
     """A row of `ROLE`."""
-    (number_of_role, name, kind, holder, index, bin_bits, version, visible, number, newest, forced) = row[:11]
-    expires, signed_at, sign_by, length, sha256, artifacts, payload = row[11:]
+    (number_of_role, name, kind, holder, index, bin_bits, version, visible, number, newest, forced, shown) = row[:12]
+    expires, signed_at, sign_by, length, sha256, artifacts, payload = row[12:]
     if bin_bits is not None and not 0 <= bin_bits <= SLOT_BITS:
         raise ValueError(f"{bin_bits} cannot be the bits of a bin's number")
     if type(version) is not int or type(visible) is not int:
@@ -83,6 +83,7 @@ def role(row: Row) -> RoleState:
         number=number,
         newest=newest,
         forced=forced > 0,
+        shown=shown,
         expires=_instant(expires),
         signed_at=_instant(signed_at),
         sign_by=_instant(sign_by),

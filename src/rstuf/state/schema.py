@@ -169,8 +169,13 @@ def _create(database: Database) -> None:
     database.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
 
+def _remember_what_was_shown(database: Database) -> None:
+    # The change number of a publication that was given up after clients could see it.
+    database.execute("ALTER TABLE role ADD COLUMN shown INTEGER NOT NULL DEFAULT 0")
+
+
 # Step n brings format n - 1 to format n.
-STEPS: Final[tuple[Callable[[Database], None], ...]] = (_create,)
+STEPS: Final[tuple[Callable[[Database], None], ...]] = (_create, _remember_what_was_shown)
 FORMAT: Final = len(STEPS)
 
 

@@ -79,7 +79,18 @@ class FileSpool:
     def __len__(self) -> int:
         return self._count
 
+    def look_through(self) -> Iterator[_Row]:
+        """All rows, sorted by slot, then path; they stay.
+
+        Raises:
+            StorageError: the scratch file cannot be read.
+        """
+        return self._walk(keep=True)
+
     def __iter__(self) -> Iterator[_Row]:
+        return self._walk(keep=False)
+
+    def _walk(self, *, keep: bool) -> Iterator[_Row]:
         if self._count <= _FEW and self._file is None:
             yield from _sorted([row for bucket in self._buckets for row in bucket])
             return
@@ -88,7 +99,8 @@ class FileSpool:
             for block in blocks:
                 rows.extend(self._load(*block))
             rows.extend(bucket)
-            bucket.clear()
+            if not keep:
+                bucket.clear()
             yield from _sorted(rows)
 
     def close(self) -> None:

@@ -9,21 +9,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, storage_error
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
+from rstuf.state.beside import refuse_mixture
 from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, has_side_files, translated
-from rstuf.state.locks import FileLock, OnWait
+from rstuf.state.locks import PUBLISH_LOCK, WRITE_LOCK, FileLock, OnWait
 from rstuf.state.readers import Readers
 from rstuf.state.schema import FORMAT, format_of, migrate
 
 if TYPE_CHECKING:
     from rstuf.repository.interfaces import StateStore
-
-WRITE_LOCK: Final = "write.lock"
-PUBLISH_LOCK: Final = "publish.lock"
 
 
 class SqliteStateStore:
@@ -90,6 +88,8 @@ class SqliteStateStore:
 
         if self._held("write"):
             raise RuntimeError("a transaction inside a transaction")
+        with translated(self._path, action="write"):
+            self._readers.refuse_writing()
         with (
             self._write_lock.hold(wait=self._wait, purpose=self._purpose),
             self._marked("write"),
@@ -113,6 +113,10 @@ class SqliteStateStore:
             raise RuntimeError("the publication lock comes first, and once")
         with self._publish_lock.hold(wait=self._wait, purpose=purpose), self._marked("publication"):
             yield
+
+    def publisher(self) -> str | None:
+        """See `StateStore.publisher`."""
+        return self._publish_lock.held_by()
 
     @contextmanager
     def spool(self) -> Iterator[RowSpool]:
@@ -150,6 +154,7 @@ class SqliteStateStore:
         if not has_side_files(self._path):
             return
         with suppress(RstufError, sqlite3.Error), self._write_lock.in_file(wait=timedelta(0), purpose=self._purpose):
+            refuse_mixture(self._path)
             connect_writer(self._path).close()
 
     def _begin(self) -> sqlite3.Connection:
@@ -180,6 +185,7 @@ class SqliteStateStore:
             # Another file has this name now: a backup was put in its place.
             self._drop_writer()
         if self._writer is None:
+            refuse_mixture(self._path)
             self._writer = connect_writer(self._path)
             self._writer_file = there
         return self._writer

@@ -158,14 +158,21 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             publications.record_files(self._connection, publication, list(roles))
 
+    def record_delegator(self, name: RoleName, version: int, data: bytes) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO delegator (role, version, data) VALUES (?, ?, ?)",
+            (self.role(name).id, version, data),
+        )
+
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         publications.commit(self._connection, publication, timestamp=timestamp)
 
     def settle_publication(self, publication: int, *, committed: datetime) -> None:
         publications.settle(self._connection, publication, committed=committed)
 
-    def abandon_publication(self, publication: int) -> None:
-        publications.abandon(self._connection, publication)
+    def abandon_publication(self, publication: int, *, carried: Iterable[int] = ()) -> None:
+        with all_or_nothing(self._connection):
+            publications.abandon(self._connection, publication, carried=carried)
 
     def force_roles(self, roles: Iterable[int]) -> None:
         ids = [(role,) for role in roles]

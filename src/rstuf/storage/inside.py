@@ -36,10 +36,17 @@ def close_quietly(descriptor: int) -> None:
 
 
 @contextmanager
-def reached(top: int, parents: Parents, missing: Callable[[int, int], None] | None = None) -> Iterator[int]:
+def reached(
+    top: int,
+    parents: Parents,
+    missing: Callable[[int, int], None] | None = None,
+    *,
+    entered: Callable[[int, int], None] | None = None,
+) -> Iterator[int]:
     """The directory that lies below `top` under these names.
 
     Args:
+        entered: called with the descriptor of each directory on the way and its depth in `parents`.
         missing: called with the descriptor of a directory and a depth, to make `parents[depth]` in it when that is not
             there.
     """
@@ -55,6 +62,8 @@ def reached(top: int, parents: Parents, missing: Callable[[int, int], None] | No
                 following = open_in(name, current)
             close_quietly(current)
             current = following
+            if entered is not None:
+                entered(current, depth)
         yield current
     finally:
         close_quietly(current)

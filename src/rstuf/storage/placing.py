@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from rstuf.durable import How, give_name, held, lock_alone, settle
+from rstuf.permissions import refuse_shared
 from rstuf.storage.flushing import Flusher
 from rstuf.storage.inside import Parents, is_there, make_public, open_in, reached, remove_empty
 from rstuf.storage.staging import Room
@@ -50,6 +51,7 @@ class Placing:
             relied: more directories whose names are to be durable.
 
         Raises:
+            UnsafeDirectory: a directory that a file goes to is not ours alone to write to.
             FileExistsError: `current` is there with other bytes, and not to be replaced.
             OSError: any other failure; then some may have their names.
         """
@@ -74,7 +76,12 @@ class Placing:
         """The files whose names are free; those that are there with equal bytes are done with."""
         self.current = group[0].shown
         room, free = self._room, []
-        with reached(room.root, parents, lambda above, depth: self._make(parents, depth, above)) as directory:
+        with reached(
+            room.root,
+            parents,
+            lambda above, depth: self._make(parents, depth, above),
+            entered=lambda inside, depth: refuse_shared(inside, room.path, parents[: depth + 1]),
+        ) as directory:
             for file in group:
                 if file.how is How.REPLACE or not is_there(file.name, directory):
                     free.append(file)

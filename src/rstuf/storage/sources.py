@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rstuf.errors import InvalidInput, InvalidPath, SourceChanged, StorageError
-from rstuf.model.names import TargetPath, target_path
+from rstuf.errors import InputMissing, InvalidInput, InvalidPath, InvalidRecord, Lines, SourceChanged, StorageError
+from rstuf.model.artifacts import ListedHash
+from rstuf.model.names import MAX_PATH_BYTES, TargetPath, target_path
 
 _HEAD: Final = 128
+_FILES_ONLY: Final = "only files can be added, and directories of files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +26,20 @@ class LocalFile:
         path: the artifact path it will have.
         location: where it is.
         size: bytes when it was found.
-        expected_sha256: what it must hash to, where a listing says so.
+        listed: what it must hash to, where a listing says so.
     """
 
     path: TargetPath
     location: Path
     size: int
-    expected_sha256: str | None = None
+    listed: ListedHash | None = None
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Its bytes; anything but a regular file is refused, and so is one that changes while it is read.
 
         Raises:
-            StorageError: it cannot be opened or read.
+            InputMissing, StorageError: it is not there any more, or cannot be read.
             SourceChanged: it is not what it was when it was opened.
         """
         # Opening a FIFO would wait for a writer; the check on the descriptor then refuses it.
@@ -45,10 +47,10 @@ class LocalFile:
             descriptor = os.open(self.location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise _unreadable(self.location, error) from None
+        before = _status_of_file(self.location, descriptor)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             try:
-                before = os.fstat(file.fileno())
-                _refuse_unfit(self.location, file, before)
+                _refuse_private_key(self.location, file)
                 yield file
                 after = os.fstat(file.fileno())
             except OSError as error:
@@ -57,15 +59,29 @@ class LocalFile:
                 raise SourceChanged(str(self.location))
 
 
-def _refuse_unfit(location: Path, file: BinaryIO, status: os.stat_result) -> None:
-    """Refuse what is no artifact; `file` stands at its start afterwards.
+def _status_of_file(location: Path, descriptor: int) -> os.stat_result:
+    """The status of an open file; what is none is closed. Python's own file objects refuse directories namelessly.
 
     Raises:
         StorageError: it is not a regular file.
+    """
+    try:
+        status = os.fstat(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise _unreadable(location, error) from None
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise _no_file(location)
+    return status
+
+
+def _refuse_private_key(location: Path, file: BinaryIO) -> None:
+    """`file` stands at its start afterwards.
+
+    Raises:
         InvalidInput: it is a private key.
     """
-    if not stat.S_ISREG(status.st_mode):
-        raise StorageError("take", str(location), "it is not a regular file", hint="only files can be added")
     if _is_private_key(file.read(_HEAD)):
         raise InvalidInput(
             f"{location} is a private key", hint="if others are meant to have it, publish it in an archive"
@@ -77,7 +93,9 @@ Guard = Callable[[Path], None]
 """Raises where a file must not become an artifact, wherever its name leads."""
 
 
-def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> list[LocalFile]:
+def find_files(
+    locations: Iterable[Path], *, prefix: str = "", guard: Guard, on_found: Callable[[int], None]
+) -> list[LocalFile]:
     """The files that `locations` name: a file by its base name, a directory by the paths of all files below it.
 
     Files named by hand may be symbolic links; inside a directory links are refused, never followed or passed over.
@@ -85,9 +103,10 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
     Args:
         prefix: stands before every path ("dist/" or "dist").
         guard: asked of every file.
+        on_found: told of every file.
 
     Raises:
-        StorageError: something cannot be read.
+        InputMissing, StorageError: something is not there, or cannot be read.
         InvalidPath: a name cannot be an artifact path.
         InvalidInput: two files would have the same artifact path, something is neither a file nor a directory, or a
             directory holds no file.
@@ -99,9 +118,10 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
         for name, place, size in _below(location):
             empty = False
             guard(place)
+            on_found(1)
             path = target_path(prefix + name)
             other = found.setdefault(path, LocalFile(path, place, size))
-            if other.location != place:
+            if other.location != place and not _is_one_file(other.location, place):
                 raise InvalidInput(
                     f"{path} would be both {other.location} and {place}",
                     hint="add them one after the other with different --prefix",
@@ -115,24 +135,31 @@ def find_files(locations: Iterable[Path], *, prefix: str = "", guard: Guard) -> 
 
 
 def listed_files(
-    lines: Sequence[tuple[TargetPath, str]], *, base: Path, prefix: str = "", guard: Guard
+    lines: Iterable[tuple[TargetPath, ListedHash]], *, base: Path, prefix: str = "", guard: Guard
 ) -> list[LocalFile]:
-    """The files below `base` that a listing names, each with the SHA-256 that the listing gives.
+    """The files below `base` that a listing names, each with the hash that the listing gives.
 
     Raises:
-        StorageError: one is not there.
+        InputMissing, StorageError: one is not there, or is no file.
+        InvalidRecord: one must not become an artifact.
     """
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
     files = []
-    for path, sha256 in lines:
+    for path, listed in lines:
         place = base / path
-        guard(place)
         try:
-            size = place.stat().st_size
+            guard(place)
+        except InvalidInput as error:
+            raise InvalidRecord(listed.source, listed.line, error.message, hint=error.hint) from None
+        aside = f", which {Lines(listed.source, (listed.line,))} names"
+        try:
+            status = place.stat()
         except OSError as error:
             where = f"the listing names files below {base}; --base DIR says where they are"
-            raise _unreadable(place, error, hint=where) from None
-        files.append(LocalFile(target_path(prefix + path), place, size, sha256))
+            raise _unreadable(place, error, aside=aside, hint=where) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise _no_file(place, aside=aside)
+        files.append(LocalFile(target_path(prefix + path), place, status.st_size, listed))
     return files
 
 
@@ -146,10 +173,12 @@ def _below(location: Path) -> Iterator[tuple[str, Path, int]]:
     elif stat.S_ISDIR(status.st_mode):
         yield from _walk(location, "")
     else:
-        raise InvalidInput(f"{location} is neither a file nor a directory")
+        raise _unfit(location)
 
 
 def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
+    if len(prefix) > MAX_PATH_BYTES:
+        raise InvalidPath(prefix, f"no path below it has at most {MAX_PATH_BYTES} bytes")
     try:
         with os.scandir(directory) as entries:
             ordered = sorted(entries, key=lambda entry: entry.name)
@@ -157,16 +186,34 @@ def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
         raise _unreadable(directory, error) from None
     for entry in ordered:
         name, place = prefix + _text(entry.name), directory / entry.name
-        if entry.is_symlink():
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            raise _unreadable(place, error) from None
+        if stat.S_ISLNK(status.st_mode):
             raise InvalidInput(
                 f"{place} is a symbolic link", hint="links in a directory are not followed; add the file itself"
             )
-        if entry.is_dir(follow_symlinks=False):
+        if stat.S_ISDIR(status.st_mode):
             yield from _walk(place, name + "/")
-        elif entry.is_file(follow_symlinks=False):
-            yield name, place, entry.stat(follow_symlinks=False).st_size
+        elif stat.S_ISREG(status.st_mode):
+            yield name, place, status.st_size
         else:
-            raise InvalidInput(f"{place} is neither a file nor a directory")
+            raise _unfit(place)
+
+
+def _unfit(place: Path) -> InvalidInput:
+    return InvalidInput(
+        f"{place} is neither a file nor a directory",
+        hint="nothing was taken; name what is beside it, or move it away: only files can be added",
+    )
+
+
+def _is_one_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_private_key(head: bytes) -> bool:
@@ -186,7 +233,13 @@ def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
+def _no_file(location: Path, *, aside: str = "") -> StorageError:
+    return StorageError("take", f"{location}{aside}", "it is not a regular file", hint="only files can be added")
+
+
 def _unreadable(
-    location: Path, error: OSError, *, hint: str = "name files and directories that can be read"
-) -> StorageError:
-    return StorageError("read", str(location), (error.strerror or "it cannot be read").lower(), hint=hint)
+    location: Path, error: OSError, *, aside: str = "", hint: str = "name files and directories that can be read"
+) -> InputMissing | StorageError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return InputMissing(f"{location}{aside}", hint=hint)
+    return StorageError("read", f"{location}{aside}", (error.strerror or "it cannot be read").lower(), hint=hint)

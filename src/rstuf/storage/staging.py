@@ -74,13 +74,15 @@ def room(root: Path) -> Iterator[Room]:
 class Room:
     """A private directory for the files of one batch, which are named by numbers there."""
 
-    def __init__(self, *, root: int, directory: int) -> None:
+    def __init__(self, *, path: Path, root: int, directory: int) -> None:
         """A room that was entered.
 
         Args:
-            root: a descriptor of the storage directory.
+            path: the storage directory.
+            root: a descriptor of it.
             directory: a descriptor of the private directory, older than every write in it.
         """
+        self.path = path
         self.root = root
         self.directory = directory
         self._flusher = Flusher(directory)
@@ -205,7 +207,7 @@ def _enter(stack: ExitStack, root: Path) -> Room:
         stack.callback(_remove_directory, name, staging)
         directory = _kept(stack, open_in(name, staging))
         lock_shared(directory)
-    entered = Room(root=top, directory=directory)
+    entered = Room(path=root, root=top, directory=directory)
     stack.callback(entered.clear)
     return entered
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import rstuf
+from rstuf.errors import InvalidJson
 from rstuf_cli.commands.publish import publish_now
 from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
@@ -28,11 +29,11 @@ from rstuf_cli.wording import count, seconds
 
 EXAMPLES = {
     "artifact add": """
-rstuf artifact add dist/app-1.2.whl              its path is app-1.2.whl
-rstuf artifact add dist/                         a directory: paths from inside it
-rstuf artifact add 'dist/*.whl'                  a pattern that no shell expanded
+rstuf artifact add dist/app-1.2.whl    its path is app-1.2.whl
+rstuf artifact add dist/               a directory: paths from inside it
+rstuf artifact add 'dist/*.whl'        a pattern that no shell expanded
 rstuf artifact add --prefix releases/1.2 dist/
-rstuf artifact add --replace app.whl             on purpose, another content
+rstuf artifact add --replace app.whl   on purpose, another content
 rstuf artifact add --custom '{"channel": "beta"}' app.whl
 rstuf artifact add --path app.whl --length 4211774 --hash sha256:1b0c...
 """,
@@ -51,12 +52,14 @@ rstuf artifact show app-1.2.whl
     "artifact import": """
 rstuf artifact import records.ndjson
     {"path": "app.whl", "length": 4211774, "hashes": {"sha256": "1b0c..."}}
-rstuf artifact import legacy.csv                 path;size;algorithm;hash
-rstuf artifact import dist/SHA256SUMS            takes the files it names, and checks them
+rstuf artifact import legacy.csv        path;size;algorithm;hash, or a header
+rstuf artifact import dist/SHA256SUMS   takes and checks the files it names
 generate | rstuf artifact import - --format ndjson
 """,
 }
 
+_ADD_HELP = "rstuf artifact add --help"
+_CUSTOM_HINT = """write it like '{"channel": "beta"}', or name its file: @FILE"""
 _MAX_CUSTOM_FILE = 1 << 20
 
 _NoPublish = Annotated[
@@ -89,13 +92,13 @@ def add(
     """Take files in, sign them and publish.
 
     A file's artifact path is its name; a directory's files keep their paths from inside it. The same content for a
-    known path is no change, but restores the copy of it that is kept for clients where that is missing or damaged. All
-    files are taken, or none.
+    known path is no change, and without --custom its custom data stay; but it restores the copy that is kept for
+    clients where that is missing or damaged. All files are taken, or none.
     """
     run = run_of(ctx)
     described = [name for name, value in (("--path", path), ("--length", length), ("--hash", hashes)) if value]
     if described and paths:
-        raise UsageFault(f"{described[0]} describes an artifact without its file; give it no PATH")
+        raise UsageFault(f"{described[0]} describes an artifact without its file; give it no PATH", hint=_ADD_HELP)
     if not described and not paths:
         raise UsageFault("missing PATH: the files to add", hint="rstuf artifact add --help")
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
@@ -103,13 +106,13 @@ def add(
     if paths:
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            sources = rstuf.find_files(expanded(paths), prefix=prefix)
+            sources = rstuf.find_files(expanded(paths), prefix=prefix, progress=run.progress)
             return repository.add_files(sources, conflict=conflict, custom=data), Contents.TAKEN
     else:
         described_one = _described(path, length, hashes or [], prefix=prefix, custom=data)
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
-            return repository.add_artifacts([described_one], conflict=conflict), Contents.ELSEWHERE
+            return repository.add_described(described_one, conflict=conflict), Contents.ELSEWHERE
 
     _change(run, accept, publish=not no_publish)
 
@@ -142,7 +145,7 @@ def list_(
     """List artifacts by path: length in bytes, state, path."""
     run = run_of(ctx)
     if limit == 0:
-        raise UsageFault("--limit needs a number above 0")
+        raise UsageFault("--limit needs a number above 0", hint="leave it out to list all: rstuf artifact list")
     with run.open() as repository:
         show_listing(run.console, repository, prefix=prefix, after=after, limit=limit)
 
@@ -175,9 +178,9 @@ def import_(
 ) -> None:
     """Take in artifacts by their records, however many.
 
-    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS listing is different:
-    the files that it names are added, from beside it (from stdin: from the current directory), and must hash to what it
-    says. All are taken, or none.
+    Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS or SHA512SUMS listing
+    is different: the files that it names are added, from beside it (from stdin: from the current directory), and must
+    hash to what it says. All are taken, or none.
     """
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
     _change(
@@ -236,7 +239,8 @@ def _described(
     for each in hashes:
         algorithm, colon, digest = each.partition(":")
         if not colon or algorithm in found:
-            raise UsageFault(f"--hash {escape(each[:80])}: write ALGORITHM:HEX, each algorithm once")
+            reason = f"--hash {escape(each[:80])}: write ALGORITHM:HEX, each algorithm once"
+            raise UsageFault(reason, hint="sha256sum FILE prints what goes behind --hash sha256:")
         found[algorithm] = digest
     whole = f"{prefix.rstrip('/')}/{path}" if prefix else path
     return rstuf.Artifact(path=rstuf.target_path(whole), length=length, hashes=found, custom=custom)
@@ -249,7 +253,10 @@ def _custom(text: str | None) -> Mapping[str, Any] | None:
         data = read_small(Path(text[1:]), limit=_MAX_CUSTOM_FILE)
     else:
         data = text.encode("utf-8", "surrogateescape")
-    value = rstuf.strict_loads(data, what="--custom")
+    try:
+        value = rstuf.strict_loads(data, what="--custom")
+    except InvalidJson as error:
+        raise InvalidJson("--custom", error.reason, hint=_CUSTOM_HINT) from None
     if not isinstance(value, dict):
-        raise UsageFault("--custom must be a JSON object", hint='write it like {"channel": "beta"}')
+        raise UsageFault("--custom must be a JSON object", hint=_CUSTOM_HINT)
     return value

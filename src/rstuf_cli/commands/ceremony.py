@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent, wrap
 from typing import Annotated, Any, Final
@@ -53,22 +54,28 @@ def ceremony(
     that the threshold needs must be present, as a key to open or to make. Keys that are made now are encrypted with a
     passphrase that you choose, unless the plan says otherwise. A ceremony that was interrupted goes on when it is run
     again.
+
+    With --dry-run everything is checked that the ceremony checks before it writes, but passphrases that were not given:
+    nobody is asked for one.
     """
     run = run_of(ctx)
     read = _asked(run, dry_run=dry_run, restart=restart) if plan is None else rstuf.read_plan_file(plan)
     if read is None:
         return
+    run.refuse_unknown_keys(lambda: read.keys)
     if save_plan is not None:
-        rstuf.save_plan(read, save_plan)
+        rstuf.save_plan(read, save_plan, inputs=_inputs(plan))
     if dry_run:
-        run.console.document({"dry_run": True, **plan_document(read, run.directory)})
+        rehearsed = _rehearse(run, read, plan)
+        run.console.document({"dry_run": True, **plan_document(read, run.directory), "notes": list(rehearsed.notes)})
         _show_plan(run.console, read, run.directory)
+        _tell_notes(run.console, rehearsed.notes)
+        goes_on = "a ceremony of this plan was interrupted here, and goes on; " if rehearsed.goes_on else ""
+        run.console.note(f"{goes_on}nothing was made; without --dry-run it is")
         return
     lasted = run.lasted()
-    run.interrupted = "run the same ceremony again; it goes on where it stopped"
-    session = run.session()
-    inputs = Path.cwd() if plan is None else plan.parent
-    report = rstuf.hold_ceremony(read, run.directory, session, inputs=inputs)
+    run.interrupted = run.unsigned = "nothing was made"
+    report = _hold(run, read, plan)
     if plan is None:
         rstuf.forget_draft(run.directory)
     run.progress.close()
@@ -94,6 +101,27 @@ def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
     return plan
 
 
+def _rehearse(run: Run, plan: rstuf.Plan, file: Path | None) -> rstuf.Rehearsal:
+    session = run.session_that_asks_nobody()
+    if file is not None:
+        return rstuf.rehearse_ceremony(file, run.directory, session)
+    return rstuf.rehearse_plan(plan, run.directory, session, inputs=_inputs(file))
+
+
+def _hold(run: Run, plan: rstuf.Plan, file: Path | None) -> rstuf.CeremonyReport:
+    """Hold the ceremony of a plan, which is that in `file` unless it was asked for."""
+    if file is None:
+        run.interrupted = run.unsigned = "nothing was made; your answers are kept, and rstuf ceremony goes on from them"
+    try:
+        if file is not None:
+            return rstuf.make_repository(file, run.directory, run.session())
+        return rstuf.hold_ceremony(plan, run.directory, run.session(), inputs=_inputs(file))
+    except KeyboardInterrupt:
+        if (run.directory / "rstuf.toml").exists():
+            run.interrupted = "run the same ceremony again; it goes on where it stopped"
+        raise
+
+
 def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
     return {
         "repository": report.repository,
@@ -112,7 +140,6 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
     console.line()
     for line in plan_lines(plan):
         console.line(f"  {line}" if line else "")
-    console.note("nothing was made; without --dry-run it is")
 
 
 def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, took: str) -> None:
@@ -134,9 +161,7 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     console.result("  give its SHA-256 to those who will trust it, by another way than the files:")
     for line in (fingerprint(digest)[:39], fingerprint(digest)[40:], *_in_words(digest)):
         console.result(f"    {line}")
-    for note in report.notes:
-        if console.verbosity is not Verbosity.QUIET:
-            console.warning(escape_message(note))
+    _tell_notes(console, report.notes)
     where = "" if run.options.repo is None else f"--repo {escape(run.options.repo)} "
     console.result("")
     console.result("next")
@@ -146,6 +171,17 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
 
 def _in_words(digest: str) -> list[str]:
     return wrap(" ".join(rstuf.fingerprint_words(digest)), _WORDS_WIDTH)
+
+
+def _tell_notes(console: Console, notes: Sequence[str]) -> None:
+    if console.verbosity is not Verbosity.QUIET and not console.is_json:
+        for note in notes:
+            console.warning(escape_message(note))
+
+
+def _inputs(plan: Path | None) -> Path:
+    """What the files that a plan names are relative to."""
+    return Path.cwd() if plan is None else plan.parent
 
 
 def _root_file(plan: rstuf.Plan) -> str:

@@ -190,7 +190,7 @@ def _show_next(console: Console, workspace: Path) -> None:
 
 def _step(console: Console, name: str, what: str, took: float | None = None) -> None:
     time = f"{seconds(took):>7}" if took is not None else ""
-    console.line(f"  {name:<10}  {pad(what, 59)}{time}".rstrip())
+    console.line(f"  {name:<10}  {pad(what, 58)}{time}".rstrip())
 
 
 def _timed(run: Run, act: Callable[[], T]) -> tuple[T, float]:

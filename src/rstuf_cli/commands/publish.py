@@ -9,7 +9,7 @@ import typer
 
 import rstuf
 from rstuf_cli.console import Console, escape, pad
-from rstuf_cli.reports import publication_document, role_document, tell_publication
+from rstuf_cli.reports import publication_document, role_document, tell_clock, tell_publication
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.wording import count, number, seconds
 
@@ -51,6 +51,7 @@ def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationRepo
     run.interrupted = "clients see all of the publication or none of it; rstuf publish goes on from there"
     report = repository.publish()
     run.progress.close()
+    tell_clock(run.console, report.clock_behind)
     return report
 
 

@@ -11,7 +11,7 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_recovery
+from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
 from rstuf_cli.wording import both, listed, number, seconds, size
 
@@ -40,7 +40,7 @@ def renew(
     """
     run = run_of(ctx)
     lasted = run.lasted()
-    run.interrupted = "what was signed before is kept; run it again"
+    run.interrupted = "what clients see is whole; rstuf renew does what is left"
     with run.open() as repository:
         report = repository.renew(force=force or ())
     run.progress.close()
@@ -72,6 +72,7 @@ def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
         return
     now = SystemClock().now()
     publication = report.publication
+    tell_clock(console, publication.clock_behind)
     tell_recovery(console, publication)
     names = [role.name for role in publication.roles]
     if report.root_version is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,8 +11,10 @@ import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import run_of
-from rstuf_cli.wording import ago, ahead, bar, both, count, day, number
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
 _COLUMNS, _MARK, _GAP = 79, 2, 2
@@ -22,19 +23,10 @@ _BAR, _SHORTEST = 20, 6
 EXAMPLES = {
     "status": """
 rstuf status
-rstuf status --check               for monitoring: exit 7 when something is due, 8 when overdue
+rstuf status --check    for monitoring: exit 7 when due, 8 when overdue
 rstuf status --json
 """
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something to do: the command, why, and by when (UTC, if there is a date)."""
-
-    command: str
-    why: str
-    by: datetime | None = None
 
 
 def status(
@@ -60,12 +52,32 @@ def status(
         return ExitCode.DONE
     if seen.old_copy is not None:
         return ExitCode.OVERDUE
+    if seen.health == rstuf.Health.HEALTHY and any(key.online and key.fault is not None for key in seen.keys):
+        return ExitCode.DUE
     codes = {rstuf.Health.HEALTHY: ExitCode.DONE, rstuf.Health.DUE: ExitCode.DUE}
     return codes.get(seen.health, ExitCode.OVERDUE)
 
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
     """What to do now, the most urgent first."""
+    clock = [Step("set the clock", f"it {clock_in_words(seen.clock_behind)}")] if seen.clock_behind else []
+    return [*clock, *_of_keys(seen), *_of_roles(seen)]
+
+
+def _of_keys(seen: rstuf.Status) -> list[Step]:
+    """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
+    steps = []
+    for key in seen.keys:
+        if key.fault is None or not (key.online or key.mend):
+            continue
+        name = "the online key" if key.online else f"the key {key.name}"
+        lost = "; nothing can be published or renewed without it" if key.online else ""
+        mend = key.mend or f"put back {(key.signer or '').removeprefix('file:')}"
+        steps.append(Step(mend, f"{name} cannot sign: {key.fault}{lost}"))
+    return steps
+
+
+def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.old_copy is not None:
         why = f"{seen.old_copy}: an old copy. Publish nothing from it; go on with the newest one"
         return [Step("rstuf verify", why)]
@@ -73,7 +85,11 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
     overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
-    if damaged and not seen.interrupted:
+    if seen.in_the_way is not None:
+        why = f"{seen.in_the_way} is no root of this repository, and every client stops at it: move it away"
+        steps.append(Step("rstuf verify", why))
+        damaged = [role for role in damaged if role.name != "root"]
+    if damaged and not seen.interrupted and seen.publishing is None:
         lost = [role.name for role in damaged]
         # A lost timestamp could have been anything: publishing over it is for a person to decide.
         mend = "rstuf renew --force timestamp" if "timestamp" in lost else "rstuf renew"
@@ -86,7 +102,7 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
         steps.append(Step("rstuf renew", f"{names}: time to sign again", min(role.expires for role in due)))
     if seen.interrupted:
         steps.append(Step("rstuf publish", "a publication was interrupted; this brings it to its end"))
-    elif seen.pending_roles:
+    elif seen.pending_roles and seen.publishing is None:
         steps.append(Step("rstuf publish", f"changes in {count(seen.pending_roles, 'role')} are not visible yet"))
     return steps
 
@@ -95,22 +111,27 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
     return {
         "repository": seen.repository,
         "state": str(seen.health),
-        "now": iso(seen.now),
+        "now": iso(seen.clock_behind.now if seen.clock_behind is not None else seen.now),
         "artifacts": seen.artifacts,
         "bins": seen.bins,
         "roles": [_role_document(role) for role in seen.roles],
-        "keys": dict(seen.key_names),
+        "keys": {key.keyid: key.name for key in seen.keys},
+        "signers": [_key_document(key) for key in seen.keys],
         "pending": seen.pending_roles,
         "interrupted": seen.interrupted,
+        **({"publishing": seen.publishing} if seen.publishing is not None else {}),
+        **({"clock_behind": clock_document(seen.clock_behind)} if seen.clock_behind is not None else {}),
         **({"old_copy": seen.old_copy} if seen.old_copy is not None else {}),
         "timestamp_version": seen.timestamp_version,
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [],
-        "next_steps": [
-            {"command": step.command, "why": step.why, **({"by": iso(step.by)} if step.by is not None else {})}
-            for step in steps
-        ],
+        "next_steps": steps_document(steps),
     }
+
+
+def _key_document(key: rstuf.KeyStatus) -> dict[str, Any]:
+    fault = {"fault": key.fault} if key.fault is not None else {}
+    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **fault}
 
 
 def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
@@ -148,17 +169,21 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
         console.line(
             f"  published {when}, {day(seen.last_published, seen.now)}, as timestamp v{number(seen.timestamp_version)}"
         )
+    _show_keys_away(console, seen)
+    if seen.publishing is not None:
+        for part in console.folded(f"  {escape(seen.publishing)}, is publishing now", indent=4):
+            console.line(part)
     soonest = min(role.sign_by for role in seen.roles)
     if soonest > seen.now and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
         console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
-    if steps:
-        console.line()
-        console.line("next")
-        width = max(len(step.command) for step in steps)
-        for step in steps:
-            by = f" ({both(step.by, seen.now)})" if step.by is not None else ""
-            text = f"  {pad(step.command, width)}  {escape(step.why)}{by}"
-            for part in console.folded(text, indent=width + 4):
+    show_steps(console, steps, now=seen.now)
+
+
+def _show_keys_away(console: Console, seen: rstuf.Status) -> None:
+    """Keys of people that are not where the state has them; those of which there is something to do are told there."""
+    for key in seen.keys:
+        if key.fault is not None and not key.online and key.mend is None:
+            for part in console.folded(f"  not here: {escape(key.name)}, {escape(key.fault)}", indent=4):
                 console.line(part)
 
 

@@ -15,15 +15,17 @@ from rstuf_cli.console import Console, Style, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import read_small
+from rstuf_cli.remedies import remedies, remedies_from_outside, unseen_in_words
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.wording import both, count, number, seconds
 
 EXAMPLES = {
     "verify": """
-rstuf verify                       what this workspace publishes, and its state
-rstuf verify --artifacts           and the bytes of every artifact
-rstuf verify --full                and a stock client that visits every role
+rstuf verify                what this workspace publishes, and its state
+rstuf verify --artifacts    and the bytes of every artifact
+rstuf verify --full         and a stock client that visits every role
 rstuf verify --url https://updates.example.org/ --trusted-root 1.root.json
 """
 }
@@ -36,7 +38,8 @@ _ARTIFACTS: Final = frozenset({"bad-path", "bad-target", "wrong-bin", "not-deleg
 _AREAS: Final[Mapping[str, frozenset[str]]] = {
     "artifacts": _ARTIFACTS,
     "contents": frozenset({"content-missing", "content-mismatch"}),
-    "state": frozenset({"state-disagrees", "state-damaged", "state-behind", "log-broken"}),
+    "state": frozenset({"state-disagrees", "state-damaged", "state-behind", "state-ahead", "log-broken"}),
+    "served": frozenset({"served-private", "served-shared"}),
     "client": frozenset({"client-refuses", "client-disagrees"}),
 }
 
@@ -69,11 +72,16 @@ def verify(
         raise UsageFault("--trusted-root goes with --url", hint="in a workspace, its own root is trusted")
     depth = rstuf.Depth.FULL if full else rstuf.Depth.CONTENTS if artifacts else rstuf.Depth.ROLES
     lasted = run.lasted()
-    report = _verify_workspace(run, depth) if url is None else _verify_url(run, url, trusted_root, depth)
+    if url is None:
+        report = _verify_workspace(run, depth)
+        steps = remedies(report)
+    else:
+        report = _verify_url(run, url, trusted_root, depth)
+        steps = remedies_from_outside(report)
     run.progress.close()
-    run.console.document(_document(report))
+    run.console.document({**_document(report), "next_steps": steps_document(steps)})
     if not run.console.is_json:
-        _show(run.console, report, took=seconds(lasted()))
+        _show(run.console, report, steps, took=seconds(lasted()))
     return ExitCode.DONE if report.ok else ExitCode.UNVERIFIED
 
 
@@ -83,16 +91,20 @@ def _verify_workspace(run: Run, depth: rstuf.Depth) -> rstuf.VerifyReport:
 
 
 def _verify_url(run: Run, url: str, trusted_root: Path | None, depth: rstuf.Depth) -> rstuf.VerifyReport:
-    root = read_small(trusted_root, limit=_MAX_ROOT_BYTES) if trusted_root is not None else _root_of_workspace(run)
-    return rstuf.verify_published(url, trusted_root=root, depth=depth, session=run.session())
+    if trusted_root is not None:
+        root, published = read_small(trusted_root, limit=_MAX_ROOT_BYTES), None
+    else:
+        root, published = _known_to_workspace(run)
+    return rstuf.verify_published(url, trusted_root=root, depth=depth, session=run.session(), published=published)
 
 
-def _root_of_workspace(run: Run) -> bytes:
+def _known_to_workspace(run: Run) -> tuple[bytes, rstuf.VisibleVersions]:
+    """The root to begin with, and what clients were to see before a server is asked."""
     from rstuf.errors import CeremonyUnfinished, WorkspaceNotFound
 
     try:
         with run.open() as repository:
-            root = repository.root(1)
+            root, published = repository.root(1), repository.visible_versions()
     except WorkspaceNotFound as error:
         raise UsageFault(
             "there is no workspace here to take the trusted root from",
@@ -100,7 +112,7 @@ def _root_of_workspace(run: Run) -> bytes:
         ) from error
     if root is None:
         raise CeremonyUnfinished(str(run.directory))
-    return root
+    return root, published
 
 
 def _document(report: rstuf.VerifyReport) -> dict[str, Any]:
@@ -118,34 +130,53 @@ def _document(report: rstuf.VerifyReport) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, report: rstuf.VerifyReport, *, took: str) -> None:
+def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *, took: str) -> None:
     checked, facts, now = report.checked, report.facts, SystemClock().now()
     by_area = _by_area(report.problems)
+    unseen = unseen_in_words(facts.get("unseen", 0), checked["roles"])
     roots = facts.get("roots") or {}
     _area(console, "root", _span(roots), by_area)
-    _area(console, "roles", f"{number(checked['roles'])}: signatures, versions, expiry, sizes", by_area)
-    _area(console, "artifacts", f"{number(checked['artifacts'])}, each in its bin, none twice", by_area)
+    _area(console, "roles", f"{number(checked['roles'])}: signatures, versions, expiry, sizes", by_area, unseen)
+    whole = f"{number(checked['artifacts'])}, each in its bin, none twice" if checked["roles"] else ""
+    _area(console, "artifacts", whole, by_area, unseen)
     if "contents" in checked or "contents" in by_area:
-        _area(console, "contents", f"{number(checked.get('contents', 0))} read and hashed", by_area)
-    if "state_roles" in checked:
-        compared = f"{count(checked['state_roles'], 'role')}, {count(checked['state_artifacts'], 'artifact')}"
-        log = count(checked["log_entries"], "log entry", "log entries")
-        _area(console, "state", f"agrees: {compared}, {log}", by_area)
-    looked, downloaded = checked.get("client_artifacts", 0), checked.get("client_downloads", 0)
-    downloads = f" and downloaded {number(downloaded)}" if downloaded else ""
-    _area(console, "client", f"python-tuf, from that root, looked up {count(looked, 'path')}{downloads}", by_area)
-    _show_expiry(console, facts, now)
+        read = f"{number(checked.get('contents', 0))} read and hashed" if checked["roles"] else ""
+        _area(console, "contents", read, by_area, unseen)
+    if "state_roles" in checked or "state" in by_area:
+        compared = f"{count(checked.get('state_roles', 0), 'role')}, "
+        compared += count(checked.get("state_artifacts", 0), "artifact")
+        log = count(checked.get("log_entries", 0), "log entry", "log entries")
+        _area(console, "state", f"agrees: {compared}, {log}", by_area, unseen)
+    if "served" in checked:
+        partly = any(note["code"] == "served-not-listed" for note in facts.get("notes", ()))
+        listed = "some of it could not be listed" if partly else None
+        _area(
+            console, "served", f"{count(checked['served'], 'name')}, nothing private, all ours alone", by_area, listed
+        )
+    _show_client(console, checked, by_area)
+    _show_expiry(console, facts, now, unseen)
     if report.ok:
         _show_clients(console, facts)
     for note in facts.get("notes", ()):
         place = f"{note['role']}: " if note.get("role") else ""
         console.line(f"{console.paint('!', Style.WARN)} {'note':<10}  {escape_message(place + note['message'])}")
+    show_steps(console, steps, now=now)
     console.line()
     total = len(report.problems) + report.more_problems
     if report.ok:
         console.line(f"{console.paint('nothing is wrong', Style.GOOD)}, {took}")
     else:
         console.line(f"{console.paint(count(total, 'problem'), Style.BAD)}, {took}")
+
+
+def _show_client(console: Console, checked: Mapping[str, int], by_area: Mapping[str, Sequence[rstuf.Problem]]) -> None:
+    if "client_artifacts" not in checked and "client" not in by_area:
+        why = "not checked: there is no snapshot that a client could begin with"
+        console.line(f"{console.paint('!', Style.WARN)} {'client':<10}  {why}")
+        return
+    looked, downloaded = checked.get("client_artifacts", 0), checked.get("client_downloads", 0)
+    downloads = f" and downloaded {number(downloaded)}" if downloaded else ""
+    _area(console, "client", f"python-tuf, from that root, looked up {count(looked, 'path')}{downloads}", by_area)
 
 
 def _span(roots: Mapping[str, int]) -> str:
@@ -165,13 +196,29 @@ def _by_area(problems: Sequence[rstuf.Problem]) -> dict[str, list[rstuf.Problem]
     return found
 
 
-def _area(console: Console, name: str, text: str, by_area: Mapping[str, Sequence[rstuf.Problem]]) -> None:
-    """A line for one part of the audit, and its problems below."""
+def _area(
+    console: Console,
+    name: str,
+    text: str,
+    by_area: Mapping[str, Sequence[rstuf.Problem]],
+    unseen: str | None = None,
+) -> None:
+    """A line for one part of the audit, and its problems below.
+
+    Args:
+        text: what was found in order; empty where nothing was looked at.
+        unseen: why not all of it was looked at; None where all was.
+    """
     problems = by_area.get(name, ())
     if not problems:
-        console.line(f"{sign(console, ok=True)} {name:<10}  {text}")
+        mark = sign(console, ok=True) if unseen is None else console.paint("!", Style.WARN)
+        said = [text] if text else []
+        said += [] if unseen is None else [f"not checked: {unseen}"]
+        console.prose(f"{mark} {name:<10}  {'; '.join(said)}", indent=14)
         return
     console.line(f"{sign(console, ok=False)} {name:<10}  {count(len(problems), 'problem')}")
+    if unseen is not None:
+        console.prose(f"    not all was checked: {unseen}", indent=6)
     for problem in problems[:_MAX_SHOWN]:
         place = " ".join(part for part in (problem.role, problem.path) if part is not None)
         message = problem.message if not place or place in problem.message else f"{place}: {problem.message}"
@@ -180,13 +227,16 @@ def _area(console: Console, name: str, text: str, by_area: Mapping[str, Sequence
         console.line(f"    and {number(len(problems) - _MAX_SHOWN)} more; --json lists them")
 
 
-def _show_expiry(console: Console, facts: Mapping[str, Any], now: datetime) -> None:
+def _show_expiry(console: Console, facts: Mapping[str, Any], now: datetime, unseen: str | None) -> None:
     soonest = facts.get("soonest_expiry")
     if soonest is None:
         return
     expires = parse_iso(soonest["expires"])
-    mark = sign(console, ok=expires > now)
-    console.line(f"{mark} {'expiry':<10}  {escape(soonest['role'])} is the soonest, {both(expires, now)}")
+    seen = all((facts.get("versions") or {}).values()) and unseen is None
+    mark = sign(console, ok=True) if seen else console.paint("!", Style.WARN)
+    mark = mark if expires > now else sign(console, ok=False)
+    of_those = "" if seen else " of those that could be read"
+    console.line(f"{mark} {'expiry':<10}  {escape(soonest['role'])} is the soonest{of_those}, {both(expires, now)}")
 
 
 def _show_clients(console: Console, facts: Mapping[str, Any]) -> None:

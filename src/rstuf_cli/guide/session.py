@@ -112,7 +112,7 @@ def _saved(asker: Asker, plan: rstuf.Plan) -> bool:
     chosen = _ask(asker, question, offered=question.default)
     if isinstance(chosen, Move):
         return False
-    rstuf.save_plan(plan, Path(question.accept(chosen)))
+    rstuf.save_plan(plan, Path(question.accept(chosen)), inputs=Path.cwd())
     return True
 
 

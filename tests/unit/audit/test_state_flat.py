@@ -41,7 +41,7 @@ class _FlatState:
             holds = name == "targets"
             yield RoleState(
                 id=number, name=RoleName(name), kind=RoleKind(name), holder=None, index=None, bin_bits=None, version=1,
-                visible=1, number=7, newest=9 if holds else 0, forced=False, expires=expires, signed_at=NOW,
+                visible=1, number=7, newest=9 if holds else 0, forced=False, shown=0, expires=expires, signed_at=NOW,
                 sign_by=expires - timedelta(seconds=1), artifacts=len(self._fragments) + 1 if holds else 0,
                 payload=payload + len(_WAITING) + 8 if holds else 0,
                 file=FileFacts(len(data), hashlib.sha256(data).hexdigest()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ import pytest
 from tests.support.engine import Engine, MemorySource
 from tests.support.storages import stored
 
-from rstuf.errors import ArtifactConflict, InvalidInput, InvalidPath, InvalidRecord
+from rstuf.errors import (
+    ArtifactConflict,
+    InvalidInput,
+    InvalidPath,
+    InvalidRecord,
+    LimitExceeded,
+    PathRepeated,
+    PathTwin,
+)
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact
 from rstuf.model.names import target_path
-from rstuf.repository.artifacts import Conflict, add_artifacts, add_files, remove_artifacts
+from rstuf.repository import artifacts
+from rstuf.repository.artifacts import Conflict, add_artifacts, add_described, add_files, remove_artifacts
+from rstuf.repository.checksums import read_checksums
 from rstuf.repository.publish import publish
-from rstuf.repository.records import RecordFormat, read_checksums, read_records
+from rstuf.repository.records import RecordFormat, read_records
 from rstuf.repository.reports import AcceptedChange
 
 BETA = {"channel": "beta"}
@@ -98,6 +109,35 @@ def test_a_refused_batch_mends_nothing(engine: Engine) -> None:
     assert engine.artifacts.files[stored("a.txt", b"alpha")] == b"damage"
 
 
+@pytest.mark.parametrize("paths", [("README", "readme"), ("readme", "README"), ("D/b.bin",), ("d/B.bin", "new")])
+def test_twins_leave_no_contents(engine: Engine, paths: tuple[str, ...]) -> None:
+    """Names that many file systems hold to be one are refused before any content is kept, in a batch and beside it."""
+    files = dict(engine.artifacts.files)
+    with pytest.raises(PathTwin):
+        add(engine, {path: path.encode() for path in paths})
+    assert engine.artifacts.files == files
+
+
+def test_what_is_too_much_leaves_no_contents(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files whose metadata no client would read are refused before any content is kept, and nothing is recorded."""
+    files, entries = dict(engine.artifacts.files), actions(engine)
+    monkeypatch.setattr(artifacts, "TARGETS_PAYLOAD_BYTES", 2000)
+    with pytest.raises(LimitExceeded):
+        add(engine, {f"new/{index}": b"x" for index in range(100)})
+    assert (dict(engine.artifacts.files), actions(engine)) == (files, entries)
+    assert add(engine, {"new/1": b"x"}).number == 3
+
+
+@pytest.mark.parametrize("conflict", Conflict)
+def test_two_files_for_one_path_leave_no_contents(engine: Engine, conflict: Conflict) -> None:
+    """Of two contents for one path none is chosen, and none is kept."""
+    files = dict(engine.artifacts.files)
+    sources = [MemorySource(target_path("new"), data) for data in (b"one", b"two")]
+    with pytest.raises(PathRepeated, match="two different contents for new"):
+        add_files(engine.ports, sources, conflict=conflict)
+    assert engine.artifacts.files == files
+
+
 def test_a_record_gets_its_content(engine: Engine) -> None:
     """A file whose record was imported without its content is kept once it is added."""
     artifact = Artifact(target_path("far"), 3, {"sha256": hashlib.sha256(b"far").hexdigest()})
@@ -133,6 +173,35 @@ def test_custom_data_stay_beside_the_same_content(engine: Engine, conflict: Conf
         publish(engine.ports)
     assert add(engine, {"c": b"c"}, conflict=conflict) == AcceptedChange(number=0, unchanged=1)
     assert custom_of(engine, "c") == BETA
+
+
+@pytest.mark.parametrize("conflict", Conflict)
+def test_custom_data_stay_beside_what_is_described(engine: Engine, conflict: Conflict) -> None:
+    """Without its file too; a record of an import says all, and one without them is another one."""
+    add(engine, {"c": b"c"}, custom=BETA)
+    described = Artifact(target_path("c"), 1, {"sha256": hashlib.sha256(b"c").hexdigest()})
+    assert add_described(engine.ports, described, conflict=conflict) == AcceptedChange(number=0, unchanged=1)
+    assert custom_of(engine, "c") == BETA
+    with pytest.raises(ArtifactConflict):
+        add_artifacts(engine.ports, [row_of(described)])
+    assert add_artifacts(engine.ports, [row_of(described)], conflict=Conflict.REPLACE).replaced == 1
+    assert add_described(engine.ports, replace(described, custom=BETA), conflict=Conflict.REPLACE).replaced == 1
+
+
+def test_further_hashes_stay_beside_the_same_content(engine: Engine) -> None:
+    """A file whose record has another hash beside ours is no other content; replacing brings what was computed."""
+    both = {"sha256": hashlib.sha256(b"far").hexdigest(), "sha512": "0" * 128}
+    add_artifacts(engine.ports, [row_of(Artifact(target_path("far"), 3, both, BETA))])
+    assert add(engine, {"far": b"far"}) == AcceptedChange(number=0, unchanged=1, restored=1)
+    with pytest.raises(ArtifactConflict):
+        add(engine, {"far": b"fax"})
+    with pytest.raises(ArtifactConflict):
+        add(engine, {"far": b"far"}, custom={})
+    assert add(engine, {"far": b"far"}, conflict=Conflict.REPLACE).replaced == 1
+    with engine.ports.state.read() as reader:
+        listed = reader.artifact(target_path("far"))
+    assert listed is not None
+    assert (listed.artifact.hashes, listed.artifact.custom) == ({"sha256": both["sha256"]}, BETA)
 
 
 def test_other_custom_data_are_a_replacement(engine: Engine) -> None:

@@ -388,8 +388,8 @@ def test_a_ceremony_that_goes_on_after_a_year_ends_in_what_clients_take(tmp_path
 def test_a_recorded_root_needs_the_keys_before_it_and_its_own(engine: Engine) -> None:
     """What only one of the two sides signed would convince no client (TUF §5.3.4), so it is never put back."""
     with engine.ports.state.read() as reader:
-        root = next(file for file in recorded_files(reader) if file.name == "2.root.json")
-        online = load_authority(reader).top_level[TIMESTAMP]
+        root = next(file for file in recorded_files(reader, engine.metadata) if file.name == "2.root.json")
+        online = load_authority(reader, engine.metadata).top_level[TIMESTAMP]
     assert len(root.signers) == 2
     assert root.is_rightly_signed()
     assert not replace(root, signers=(root.signers[0], online)).is_rightly_signed()

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.support.engine import Engine, check_client, client_of
-from tests.support.faulty import Power, faulty_engine
+from tests.support.faulty import Power, faulty_engine, leave_committing
 
 from rstuf.errors import SignerUnavailable, StorageError
 from rstuf.model.names import SNAPSHOT, TIMESTAMP
-from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import Reason, Recovery
-from rstuf.storage.memory import MemoryMetadataStorage
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -40,31 +38,10 @@ def test_an_interrupted_publication_is_brought_to_its_end(tmp_path: Path, name: 
     assert view.timestamp == (2 if name == "timestamp.json" else 3)
 
 
-def _committing(engine: Engine) -> None:
-    """Leave a publication that was committed in the state and whose timestamp was never replaced."""
-
-    class Stuck(MemoryMetadataStorage):
-        def replace(self, name: str, data: bytes) -> None:
-            raise Power
-
-    stuck = Stuck()
-    stuck._files = engine.metadata._files
-    with pytest.raises(Power):
-        publish(engine.with_ports(metadata=stuck).ports)
-    assert _unfinished(engine).phase is PublicationPhase.COMMITTING
-
-
-def _unfinished(engine: Engine) -> Publication:
-    with engine.ports.state.read() as reader:
-        found = reader.unfinished_publication()
-    assert found is not None
-    return found
-
-
 def test_a_committed_publication_is_completed_byte_for_byte(engine: Engine, tmp_path: Path) -> None:
     """What was committed becomes visible with the very bytes that were recorded; nothing is signed for it."""
     engine.add("a.txt", b"one")
-    _committing(engine)
+    leave_committing(engine)
     files = dict(engine.metadata.files)
     engine.keys.away = {"online"}
     report = publish(engine.ports)
@@ -87,8 +64,7 @@ def test_a_damaged_committed_publication_is_done_again_above_its_versions(
     engine.add("a.txt", b"one")
     publish(engine.ports)
     engine.add("a.txt", b"two")
-    _committing(engine)
-    unfinished = _unfinished(engine)
+    unfinished = leave_committing(engine)
     assert unfinished.timestamp is not None
     with engine.ports.state.read() as reader:
         (name,) = [
@@ -114,8 +90,7 @@ def test_a_damaged_committed_publication_is_done_again_above_its_versions(
 def test_a_damaged_publication_is_done_again_even_if_killed_in_between(engine: Engine, tmp_path: Path) -> None:
     """The abandoned timestamp that clients may have seen is known for what it is at the next start."""
     engine.add("a.txt", b"one")
-    _committing(engine)
-    unfinished = _unfinished(engine)
+    unfinished = leave_committing(engine)
     assert unfinished.timestamp is not None
     engine.metadata.replace("timestamp.json", unfinished.timestamp)
     with engine.ports.state.transaction(actor="test") as state:

@@ -18,7 +18,7 @@ from tests.support.plans import plan_text
 
 from rstuf import Repository, Session, find_files, open_repository
 from rstuf.signing.secrets import NoSecrets
-from rstuf.wiring import make_repository
+from rstuf.founding import make_repository
 
 # One process of the eight: adds its files one by one, publishing each, as a script would that calls rstuf in a loop.
 WORKER = """

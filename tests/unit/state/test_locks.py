@@ -207,3 +207,28 @@ def test_a_lock_file_that_cannot_be_looked_at_is_said_to_be_so(place: Path, monk
     monkeypatch.setattr(locks.os, "fstat", fstat)
     with lock(place).hold(wait=NOT_AT_ALL, purpose="two"):
         pass
+
+
+def test_who_holds_a_lock_is_seen_without_waiting(place: Path) -> None:
+    """Held: its holder, or that there is one; free, left behind or not there: nobody, whatever the file says."""
+    assert lock(place).held_by() is None
+    with lock(place).hold(wait=NOT_AT_ALL, purpose="publish"):
+        assert "(publish)" in (lock(place).held_by() or "")
+        place.write_bytes(b"")
+        assert lock(place).held_by() == "another process"
+    place.write_text('{"pid": 1, "command": "killed", "since": "2026-11-20T16:00:00Z"}')
+    assert lock(place).holder() is not None
+    assert lock(place).held_by() is None
+
+
+def test_a_look_keeps_nobody_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who would not wait for a holder gets past one who only looks; and two who look are no holders to each other."""
+    # However slow this machine is just now.
+    monkeypatch.setattr(locks, "_GLANCE", 20.0)
+    place.touch()
+    looking = os.open(place, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    assert lock(place).held_by() is None
+    threading.Timer(0.002, os.close, [looking]).start()
+    with lock(place).hold(wait=NOT_AT_ALL, purpose="publish"):
+        pass

@@ -165,9 +165,10 @@ def test_an_older_format_is_brought_up_to_date_by_a_writer(
             raise ZeroDivisionError
 
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
-    monkeypatch.setattr(schema, "FORMAT", 2)
-    monkeypatch.setattr("rstuf.state.sqlite.FORMAT", 2)
-    with pytest.raises(StateError, match="format 1") as refused, reopen(place).read():
+    now = schema.FORMAT
+    monkeypatch.setattr(schema, "FORMAT", now + 1)
+    monkeypatch.setattr("rstuf.state.sqlite.FORMAT", now + 1)
+    with pytest.raises(StateError, match=f"format {now}") as refused, reopen(place).read():
         pytest.fail("read an older format")
     assert "rstuf publish" in str(refused.value.hint)
     fail = True
@@ -180,7 +181,7 @@ def test_an_older_format_is_brought_up_to_date_by_a_writer(
         assert reader.totals().artifacts == 1
     store.close()
     with closing(sqlite3.connect(place)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (now + 1,)
         assert connection.execute("SELECT count(*) FROM extra").fetchone() == (0,)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import pytest
 
-from rstuf.errors import StorageError
+from rstuf import own_files
+from rstuf.config import Config, read_config, render_config
+from rstuf.errors import InvalidInput, StorageError
 from rstuf.model.names import target_path
+from rstuf.own_files import OwnFiles
 from rstuf.storage import sources
 from rstuf.storage.sources import LocalFile
 
@@ -41,3 +46,68 @@ def test_a_source_begins_at_its_first_byte(tmp_path: Path) -> None:
     file: BinaryIO
     with LocalFile(target_path("a.bin"), tmp_path / "a.bin", 3000).open() as file:
         assert file.read(5000) == b"abc" * 1000
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_no_file_is_named_and_let_go(tmp_path: Path, kind: str) -> None:
+    """What became of a file since it was found is refused by name, and nothing stays open."""
+    place = tmp_path / "odd"
+    if kind == "directory":
+        place.mkdir()
+    else:
+        os.mkfifo(place)
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    with pytest.raises(StorageError) as refused, LocalFile(target_path("odd"), place, 1).open():
+        pytest.fail("opened")
+    assert str(refused.value) == f"cannot take {place}: it is not a regular file"
+    assert not before or len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("what", ["directory", "file"])
+def test_what_is_gone_or_closed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """A directory that may not be read, or a file that goes while its directory is looked through, is named."""
+    (tmp_path / "sub").mkdir()
+    place = tmp_path / "sub" / "a.bin"
+    place.write_bytes(b"a")
+    looking = os.scandir
+
+    @contextmanager
+    def scandir(directory: Path) -> Iterator[list[os.DirEntry[str]]]:
+        if what == "directory" and directory.name == "sub":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with looking(directory) as entries:
+            found = list(entries)
+        if directory.name == "sub":
+            place.unlink()
+        yield found
+
+    monkeypatch.setattr(sources.os, "scandir", scandir)
+    with pytest.raises(StorageError) as refused:
+        sources.find_files([tmp_path], guard=lambda _: None, on_found=lambda _: None)
+    expected = f"{place.parent}: permission denied" if what == "directory" else f"{place}: no such file or directory"
+    assert str(refused.value) == f"cannot read {expected}"
+
+
+def test_a_workspace_is_read_once_for_all_files_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files beside a workspace's own are many: what is its own is looked up once, and still refused, also by a link."""
+    (tmp_path / "rstuf.toml").write_text(render_config(state="state.db", metadata="metadata", artifacts="targets"))
+    for name in ("a/1", "a/2", "b/c/3", "keys/one.key", "targets/x/y"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("state.db", "state.db-wal"):
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "link").symlink_to(tmp_path / "keys")
+    read: list[Path] = []
+
+    def counted(directory: Path) -> Config:
+        read.append(directory)
+        return read_config(directory)
+
+    monkeypatch.setattr(own_files, "read_config", counted)
+    own = OwnFiles()
+    for name in ("a/1", "a/2", "b/c/3"):
+        own.refuse(tmp_path / name)
+    for name in ("keys/one.key", "b/link/one.key", "targets/x/y", "state.db", "state.db-wal", "rstuf.toml"):
+        with pytest.raises(InvalidInput, match="belongs to the workspace"):
+            own.refuse(tmp_path / name)
+    assert read == [tmp_path]

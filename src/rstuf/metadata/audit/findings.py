@@ -64,7 +64,10 @@ class Code(StrEnum):
     STATE_DISAGREES = "state-disagrees"
     STATE_DAMAGED = "state-damaged"
     STATE_BEHIND = "state-behind"
+    STATE_AHEAD = "state-ahead"
     LOG_BROKEN = "log-broken"
+    SERVED_PRIVATE = "served-private"
+    SERVED_SHARED = "served-shared"
     CLIENT_REFUSES = "client-refuses"
     CLIENT_DISAGREES = "client-disagrees"
 
@@ -86,6 +89,8 @@ class Note(StrEnum):
     PERIODS_DIFFER = "periods-differ"
     UNFINISHED_PUBLICATION = "unfinished-publication"
     MOVED_ON = "moved-on"
+    SERVED_LINK = "served-link"
+    SERVED_NOT_LISTED = "served-not-listed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,13 +93,20 @@ class Audit:
         self._tree = Tree()
         self._seen: set[str] = set()
         self._holders: list[str] = []
-        self._unread = False
+        self._unread: set[str] = set()
+        self._cut_off = False
         self._visits = self._delegations = self._delegator_bytes = 0
 
     @property
     def entries(self) -> Mapping[str, FileEntry]:
         """What snapshot lists (or, if it is damaged, what the state knows of it), by role."""
         return self._entries
+
+    @property
+    def unseen(self) -> int:
+        """How many roles could not be looked at, as far as that is known: neither their files nor what they list."""
+        beyond = self._entries.keys() - self._seen if self._cut_off else set()
+        return len(self._unread | beyond)
 
     def begin(self) -> int:
         """Check roots, timestamp and snapshot; how many roles there are to look at.
@@ -135,7 +142,7 @@ class Audit:
         while queue:
             for request, data in self._shelf.many(self._requests(queue.popleft())):
                 if data is None:
-                    self._unread = True
+                    self._miss(request.tag)
                 else:
                     yield from self._look(request.tag, data, queue)
                 self._seen.add(request.tag.name)
@@ -194,6 +201,7 @@ class Audit:
                 if self.snapshot is not None:
                     message = f"{visit.by} delegates to it and snapshot does not list it: look-ups fail"
                     self.findings.problem(Code.MISSING_ROLE, message, role=visit.name)
+                self._miss(visit)
                 continue
             yield Request(self._file_name(visit.name, entry.version), READ_LIMIT, visit.name, visit)
 
@@ -202,7 +210,7 @@ class Audit:
         again = name in self._seen
         document = self._open(name, data, None if again else entry, PYTHON_TUF.targets)
         if document is None:
-            self._unread = True
+            self._miss(visit)
             return
         self._check_signed(name, document, visit.authority, visit.by)
         if again:
@@ -227,6 +235,11 @@ class Audit:
                 queue.append(self._delegated(name))
         shared = view.succinct is not None
         yield Reading(name, data, view.common, targets, place=visit.place, shared=shared)
+
+    def _miss(self, visit: _Visit) -> None:
+        self._unread.add(visit.name)
+        # Whom it delegates to is not known either; bins delegate to nobody.
+        self._cut_off |= visit.place is None
 
     def _delegated(self, name: str) -> Iterator[_Visit]:
         node = self._tree.delegators[name]

@@ -12,6 +12,9 @@ from rstuf.repository.interfaces.storage import (
     MetadataBatch,
     MetadataStorage,
     ReceivedContent,
+    ServedEntry,
+    ServedFault,
+    ServedPlaces,
 )
 
 __all__ = [
@@ -27,6 +30,9 @@ __all__ = [
     "RoleSigner",
     "RowSpool",
     "Secrets",
+    "ServedEntry",
+    "ServedFault",
+    "ServedPlaces",
     "SignerSource",
     "StateReader",
     "StateStore",

@@ -40,6 +40,14 @@ class SignerSource(Protocol):
             UnsafeDirectory: the key is not encrypted and others can read it.
         """
 
+    def look(self, entry: KeyEntry) -> None:
+        """Whether `entry` is where it should be, as far as that shows without opening it: nobody is asked.
+
+        Raises:
+            SignerUnavailable, UnsafeDirectory: as `open` would.
+            StorageError: the disk fails.
+        """
+
 
 class NewKey(Protocol):
     """A key that was made and is not saved yet."""

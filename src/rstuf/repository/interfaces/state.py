@@ -20,11 +20,16 @@ from rstuf.model.settings import Phase, RepositorySettings
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """What became of a batch of artifacts: how many are new, replaced another content, or were there already."""
+    """What became of a batch of artifacts: how many are new, replaced another content, or were there already.
+
+    Attributes:
+        repeated: rows that said once more what another one of the batch did; they count for nothing else.
+    """
 
     added: int
     replaced: int
     unchanged: int
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Totals:
 class RowSpool(Protocol):
     """Takes artifact rows in any order and any number, gives them back sorted; memory stays flat.
 
-    Used once: append, then iterate. Rows with the same path stay in the order in which they came.
+    Used once: append, look through where that is needed, then iterate. Rows with the same path stay in the order in
+    which they came.
     """
 
     def append(self, row: ArtifactRow) -> None:
@@ -50,8 +56,11 @@ class RowSpool(Protocol):
     def __len__(self) -> int:
         """How many rows were taken."""
 
+    def look_through(self) -> Iterator[tuple[int, TargetPath, bytes]]:
+        """All rows, sorted by slot, then path; they stay."""
+
     def __iter__(self) -> Iterator[tuple[int, TargetPath, bytes]]:
-        """All rows, sorted by slot, then path."""
+        """The same, each let go of once it was given."""
 
 
 class StateReader(Protocol):
@@ -62,10 +71,15 @@ class StateReader(Protocol):
 
         Raises:
             StateError: no ceremony has begun here.
+            StateDamaged: one has, and they are gone.
         """
 
     def begun(self) -> bool:
-        """Whether a ceremony has begun here."""
+        """Whether a ceremony has begun here.
+
+        Raises:
+            StateDamaged: one has, and the settings are gone.
+        """
 
     def role(self, name: RoleName) -> RoleState:
         """One role by name.
@@ -85,6 +99,13 @@ class StateReader(Protocol):
 
     def due_roles(self, now: datetime) -> list[RoleState]:
         """Roles whose sign-by date is at or before `now`, root included; by holder and index."""
+
+    def overlooked_roles(self, now: datetime) -> list[RoleState]:
+        """Visible roles whose sign-by date cannot be believed: they are due, whatever it says.
+
+        It is missing, later than their periods allow, or later than `now` though they have expired. By holder and
+        index. Costs a look at the dates of every role, and at nothing else.
+        """
 
     def next_due(self) -> datetime | None:
         """The earliest sign-by date of all roles."""
@@ -149,6 +170,9 @@ class StateReader(Protocol):
 
     def publication_roles(self, publication: int) -> Iterator[tuple[PlannedRole, FileFacts | None]]:
         """What a publication brings or meant to bring: each role with its file's facts, None before it was signed."""
+
+    def first_expiry(self, publication: int) -> datetime | None:
+        """When the first of the files that a publication brings expires; None before they were signed."""
 
     def newest_number(self) -> int:
         """The number of the newest change; 0 before the first."""
@@ -215,7 +239,8 @@ class StateTransaction(StateReader, Protocol):
             role_limit: the most payload bytes a role may hold.
 
         Raises:
-            ArtifactConflict: another content for a known path, here or in `rows`, and not `replace`.
+            ArtifactConflict: another content for a known path, and not `replace`.
+            PathRepeated: two contents for one path in `rows`.
             PathTwin: another path with the same `path_key`.
             LimitExceeded: a role would hold more than `role_limit` bytes.
         """
@@ -234,6 +259,13 @@ class StateTransaction(StateReader, Protocol):
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         """Record the facts of files that a staged publication has written, and the bytes of those that delegate."""
 
+    def record_delegator(self, name: RoleName, version: int, data: bytes) -> None:
+        """Record the bytes of a role that delegates anew, in the place of what is recorded of that version.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+
     def commit_publication(self, publication: int, *, timestamp: bytes) -> None:
         """Turn `STAGED` into `COMMITTING`: from here on it is completed byte for byte."""
 
@@ -245,8 +277,12 @@ class StateTransaction(StateReader, Protocol):
         Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number.
         """
 
-    def abandon_publication(self, publication: int) -> None:
-        """Turn `STAGED` into `ABANDONED`: its versions are burnt. From `COMMITTING`, its roles are forced too."""
+    def abandon_publication(self, publication: int, *, carried: Iterable[int] = ()) -> None:
+        """Turn `STAGED` into `ABANDONED`: its versions are burnt.
+
+        From `COMMITTING` clients may have seen it: roles in `carried` (by id) are settled as it brought them, since
+        their files are good; all others are forced, and remember up to which change they were shown.
+        """
 
     def force_roles(self, roles: Iterable[int]) -> None:
         """Mark roles (by id) so that the next publication brings new versions of them."""
@@ -293,6 +329,9 @@ class StateStore(Protocol):
         Raises:
             Locked: another holder kept it for longer than the store waits; it is named.
         """
+
+    def publisher(self) -> str | None:
+        """Who has the right to publish now, in words; None where nobody has. Waits for nobody."""
 
     def spool(self) -> AbstractContextManager[RowSpool]:
         """A spool for rows on their way in; its scratch space goes with the block."""

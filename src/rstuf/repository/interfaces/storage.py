@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -132,3 +132,42 @@ class ArtifactStorage(Protocol):
 
     def prepare(self) -> None:
         """Make the place ready."""
+
+
+class ServedFault(Enum):
+    """What should not be in a directory that is served."""
+
+    PRIVATE = auto()
+    """Whoever asks for it gets what is secret."""
+    SHARED = auto()
+    """Somebody else can change it."""
+    LINK = auto()
+    """It is a symbolic link, which serves what lies at its end, whatever that will be."""
+    UNREADABLE = auto()
+    """It is a directory that cannot be looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedEntry:
+    """One thing in a directory that is served.
+
+    Attributes:
+        shown: where it is, for messages.
+        metadata: its name, where it lies in the place of metadata; else None.
+        faults: what is wrong with it.
+    """
+
+    shown: str
+    metadata: str | None
+    faults: tuple[ServedFault, ...]
+
+
+class ServedPlaces(Protocol):
+    """All that a server would serve, where that can be listed. No other rule relies on what a listing shows."""
+
+    def walk(self) -> Iterator[ServedEntry]:
+        """Everything below the places of metadata and contents, in no particular order.
+
+        Raises:
+            StorageError: the storage fails.
+        """

@@ -1,0 +1,185 @@
+"""How a repository comes to be: a plan is read or saved, rehearsed, and its ceremony held in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rstuf.config import FILE_NAME, Config, read_config, read_document, render_config
+from rstuf.durable import How, make_directory, there, write_file
+from rstuf.errors import CeremonyUnfinished, InputMissing, WorkspaceExists
+from rstuf.model.settings import Phase
+from rstuf.permissions import tighten
+from rstuf.places import anchored, faults_of, holds_something, refuse_unsafe_places, refuse_unusable_places
+from rstuf.wiring import Session, key_source, open_or_create_state, open_state, ports_of
+
+if TYPE_CHECKING:
+    from rstuf.repository.ceremony import CeremonyReport
+    from rstuf.repository.plan import Plan
+
+
+def read_plan_file(path: Path) -> Plan:
+    """The plan in a TOML file.
+
+    Raises:
+        InputMissing: there is none.
+        InvalidConfig, InvalidPlan: it cannot be read, or does not hold together.
+    """
+    from rstuf.repository.plan import read_plan
+
+    if there(path) is None:
+        raise InputMissing(str(path), hint="rstuf ceremony --help shows a plan to copy")
+    with faults_of(path):
+        return read_plan(read_document(path))
+
+
+def save_plan(plan: Plan, path: Path, *, inputs: Path) -> None:
+    """Write a plan to a new file, as `read_plan_file` reads it; files that it names are found from there too.
+
+    Args:
+        inputs: what they are relative to now.
+
+    Raises:
+        NameTaken: something else is there.
+        StorageError: it cannot be written.
+    """
+    from rstuf.repository.plan_text import render_plan
+
+    if inputs.resolve() != path.absolute().parent.resolve():
+        plan = anchored(plan, inputs.absolute())
+    write_file(path, render_plan(plan).encode(), mode=0o644, how=How.CREATE)
+
+
+def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
+    """Hold the ceremony of the plan in a file; see `hold_ceremony`. Input files are relative to the plan's directory.
+
+    Raises:
+        FileMissing, InvalidConfig: the plan cannot be read.
+        RstufError: as `hold_ceremony` says.
+    """
+    with faults_of(plan_file):
+        return hold_ceremony(read_plan_file(plan_file), directory, session, inputs=plan_file.parent)
+
+
+def hold_ceremony(plan: Plan, directory: Path, session: Session, *, inputs: Path) -> CeremonyReport:
+    """Hold the ceremony of a plan: make the workspace in `directory` and publish root version 1 and all it needs.
+
+    An interrupted ceremony of the same plan goes on where it stopped. `public` files and the signers of known keys are
+    relative to `inputs`, everything made now to the workspace.
+
+    Raises:
+        WorkspaceExists: `directory` holds a repository or files in its place.
+        InvalidPlan, InvalidKey, SigningError: nothing was written.
+    """
+    from rstuf.repository.ceremony import carry_out, prepare
+
+    inputs, directory = inputs.absolute(), directory.absolute()
+    plan, loose, going_on = _ready(plan, directory, session, inputs=inputs)
+    keys = key_source(directory, session, inputs=inputs)
+    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    tighten(loose)
+    config = _make_workspace(directory, plan)
+    state = open_or_create_state(config, session)
+    try:
+        ports = ports_of(config, state, session)
+        with state.publication_lock(purpose=session.purpose):
+            ports.metadata.prepare()
+        if ports.artifacts is not None:
+            ports.artifacts.prepare()
+        report = carry_out(ports, prepared)
+    finally:
+        state.close()
+    notes = tuple(f"your group could write to {path}; now you alone can" for path in loose)
+    return replace(report, notes=(*notes, *report.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A ceremony that could begin.
+
+    Attributes:
+        goes_on: it began before, and would go on where it was interrupted.
+        notes: what a person should know about the policy and the place.
+    """
+
+    plan: Plan
+    goes_on: bool
+    notes: tuple[str, ...]
+
+
+def rehearse_ceremony(plan_file: Path, directory: Path, session: Session) -> Rehearsal:
+    """Whether `make_repository` would get as far as its first write; see `rehearse_plan`."""
+    with faults_of(plan_file):
+        return rehearse_plan(read_plan_file(plan_file), directory, session, inputs=plan_file.parent)
+
+
+def rehearse_plan(plan: Plan, directory: Path, session: Session, *, inputs: Path) -> Rehearsal:
+    """Whether `hold_ceremony` would get as far as its first write. Makes nothing.
+
+    A passphrase that the session does not know leaves its key closed: then the key is only looked at.
+
+    Raises:
+        RstufError: what `hold_ceremony` would be refused for, too.
+    """
+    from rstuf.repository.ceremony import prepare
+    from rstuf.signing.rehearsal import RehearsedKeys
+
+    inputs, directory = inputs.absolute(), directory.absolute()
+    plan, loose, going_on = _ready(plan, directory, session, inputs=inputs)
+    keys = RehearsedKeys(key_source(directory, session, inputs=inputs))
+    prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
+    notes = tuple(f"your group can write to {path}; the ceremony ends that" for path in loose)
+    return Rehearsal(plan, going_on, (*notes, *prepared.notes))
+
+
+def _ready(plan: Plan, directory: Path, session: Session, *, inputs: Path) -> tuple[Plan, Sequence[Path], bool]:
+    """The plan, what of its place is to be tightened, and whether its ceremony began before; all places are fit."""
+    plan = anchored(plan, inputs)
+    refuse_unusable_places(plan, directory)
+    loose = refuse_unsafe_places(plan, directory)
+    return plan, loose, _is_begun(directory, plan, session)
+
+
+def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
+    """Whether a ceremony of this plan was interrupted in `directory`; anything else there that is ours is refused.
+
+    Raises:
+        WorkspaceExists: a repository, or parts of one, are there.
+        CeremonyUnfinished: the ceremony of another plan was interrupted there.
+    """
+    if there(directory / FILE_NAME) is None:
+        for name in ("state.db", plan.metadata):
+            if holds_something(directory / name):
+                raise WorkspaceExists(str(directory), f"{name}, which is not of an interrupted ceremony")
+        return False
+    config = read_config(directory)
+    if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
+        raise WorkspaceExists(str(directory), "a workspace with other places")
+    # A state is there whole or not at all.
+    if there(config.path_of(config.state)) is None:
+        return True
+    state = open_state(config, session)
+    try:
+        with state.read() as reader:
+            if not reader.begun():
+                return True
+            settings = reader.settings()
+    finally:
+        state.close()
+    if settings.phase is Phase.LIVE:
+        raise WorkspaceExists(str(directory), f"the repository {settings.name}")
+    if settings.plan_digest != plan.digest:
+        raise CeremonyUnfinished(str(directory))
+    return True
+
+
+def _make_workspace(directory: Path, plan: Plan) -> Config:
+    """The workspace's directory and configuration; both may be there from a ceremony that was interrupted."""
+    make_directory(directory, mode=0o700)
+    path = directory / FILE_NAME
+    if there(path) is None:
+        text = render_config(state="state.db", metadata=plan.metadata, artifacts=plan.artifacts)
+        write_file(path, text.encode(), mode=0o644, how=How.CREATE)
+    return read_config(directory)

@@ -1,0 +1,74 @@
+"""A write-ahead log that was left beside another database.
+
+Whoever puts a backup in the place of `state.db` may leave the log of the state that was there. SQLite takes the two for
+one, and shows pages of both: counters of the newer beside artifacts of the older, with nothing that looks broken.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from rstuf.errors import StateDamaged
+from rstuf.model.artifacts import SLOT_BITS
+from rstuf.state.connections import connect_reader
+from rstuf.state.listing import LIVE, holders
+
+# A database changes right after its log, when a commit is taken over from there; one that was put here, at any time.
+_AT_ONCE_SECONDS: Final = 2.0
+
+
+def refuse_mixture(path: Path) -> None:
+    """Refuse a database that is not the one that the log beside it was written for.
+
+    Looks at all of it, but only where the two files say that this can be. Under the write lock, before anything that
+    could take the log over; no connection of this process may be open.
+
+    Raises:
+        StateDamaged: they do not belong together.
+        sqlite3.Error: as SQLite says; see `connections.translated`.
+    """
+    if not _was_put_here(path):
+        return
+    with closing(connect_reader(path)) as connection:
+        if not _agrees(connection):
+            raise StateDamaged(
+                str(path),
+                "the log beside it is of another copy",
+                hint=f"move {path.name}-wal and {path.name}-shm away: {path.name} is then as it was put there",
+            )
+
+
+def _was_put_here(path: Path) -> bool:
+    try:
+        log, database = Path(f"{path}-wal").stat(), path.stat()
+    except OSError:
+        return False
+    return log.st_size > 0 and database.st_ctime - log.st_mtime > _AT_ONCE_SECONDS
+
+
+def _agrees(connection: sqlite3.Connection) -> bool:
+    """Whether pages are whole, and the rows of artifacts are as many as roles count."""
+    try:
+        if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            return False
+    except sqlite3.DatabaseError:
+        return False
+    counted = {
+        (holder, index): artifacts
+        for holder, index, artifacts in connection.execute(
+            "SELECT coalesce(holder, id), coalesce(bin_index, 0), artifacts FROM role WHERE artifacts > 0"
+        )
+    }
+    found: dict[tuple[int, int], int] = {}
+    for holder in holders(connection):
+        row = connection.execute("SELECT bin_bits FROM role WHERE id = ?", (holder,)).fetchone()
+        shift = SLOT_BITS if row is None or row[0] is None else SLOT_BITS - row[0]
+        rows = connection.execute(
+            f"SELECT slot >> ?, count(*) FROM artifact WHERE holder = ? AND {LIVE} GROUP BY 1",  # noqa: S608
+            (shift, holder),
+        )
+        found |= {(holder, index): count for index, count in rows}
+    return counted == found

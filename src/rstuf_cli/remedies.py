@@ -1,0 +1,73 @@
+"""What to do about what an audit found: from its stable words to the commands that mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import rstuf
+from rstuf_cli.console import escape
+from rstuf_cli.steps import Step
+
+# Beside the metadata, so that signing anything again would not change it.
+_ELSEWHERE: Final = frozenset(
+    {"state-damaged", "log-broken", "content-missing", "content-mismatch", "served-private"}
+    | {"served-shared", "client-refuses", "client-disagrees", "bad-path", "bad-target", "wrong-bin", "not-delegated"}
+    | {"unreachable", "shadowed"}
+)
+_FEW: Final = 3
+
+
+def remedies(report: rstuf.VerifyReport) -> list[Step]:
+    """What to do in a workspace about what is wrong there, the most urgent first."""
+    codes = {problem.code for problem in report.problems}
+    if "state-behind" in codes:
+        why = "clients may see what this copy does not know of; publish nothing from it, go on with the newest one"
+        return [Step("rstuf status", why)]
+    steps = _signed_again([problem for problem in report.problems if problem.code not in _ELSEWHERE])
+    if codes & {"state-damaged", "log-broken"}:
+        why = "in a backup: publish nothing more from this state; put the newest copy that is sound in its place"
+        steps.append(Step("rstuf verify", why))
+    if codes & {"content-missing", "content-mismatch"}:
+        steps.append(Step("rstuf artifact add FILE", "the good file once more puts its content back"))
+    if "served-shared" in codes:
+        steps.append(Step("chmod -R go-w DIR", "let nobody else change what is served; then look at what was changed"))
+    if "served-private" in codes:
+        why = "take what is private out of there, and replace the keys that were: somebody may have them by now"
+        steps.append(Step("mv FILE ELSEWHERE", why))
+    return steps
+
+
+def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:
+    """What to do about what a server serves."""
+    if report.ok:
+        return []
+    if any(problem.code == "state-ahead" for problem in report.problems):
+        why = "in the workspace: if nothing is wrong there, a mirror or a cache is behind and must fetch anew"
+    else:
+        why = "in the workspace that it comes from: tells whether it is wrong there, or on the way here only"
+    return [Step("rstuf verify", why)]
+
+
+def _signed_again(problems: Sequence[rstuf.Problem]) -> list[Step]:
+    """The one command that mends metadata."""
+    roles = {problem.role for problem in problems if problem.role is not None}
+    if any(problem.role == "timestamp" and problem.code != "expired" for problem in problems):
+        why = "looks at every file that clients fetch, puts back or signs again what is lost, and publishes over it"
+        return [Step("rstuf renew --force timestamp", why)]
+    bins = sorted(role for role in roles if "-" in role)
+    forced = "".join(f" --force {escape(each)}" for each in bins) if len(bins) <= _FEW else " --force bins"
+    if bins:
+        return [Step(f"rstuf renew{forced}", "signs again what clients cannot read, and puts back what is lost")]
+    if roles & {"root", "targets", "snapshot", "timestamp"}:
+        return [Step("rstuf renew", "puts back root and targets as they were signed, and signs again what is due")]
+    return []
+
+
+def unseen_in_words(unseen: int, seen: int) -> str | None:
+    """What an audit could not look at, as the end of a sentence about roles; None where it saw all."""
+    if seen == 0:
+        return "no role could be read"
+    if unseen == 0:
+        return None
+    return f"{'a role' if unseen == 1 else f'{unseen} roles'} could not be read"
