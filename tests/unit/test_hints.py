@@ -18,6 +18,8 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("rstuf/signing/public_keys.py", "InvalidKey"): "who read the key knows where it came from",
     ("rstuf/model/policy.py", "InvalidPolicy"): "becomes an InvalidPlan",
     ("rstuf/repository/records.py", "InvalidInput"): "becomes an InvalidRecord",
+    ("rstuf/repository/checksums.py", "InvalidInput"): "becomes an InvalidRecord",
+    ("rstuf/repository/csv_records.py", "InvalidInput"): "becomes an InvalidRecord",
     ("rstuf/repository/authority.py", "SignerUnavailable"): "nobody here has the key",
     ("rstuf/signing/source.py", "SignerUnavailable"): "nobody here has the key",
     ("rstuf/state/artifacts.py", "StateError"): "a caller's defect",
@@ -34,7 +36,10 @@ def _takes_a_hint(kind: type[RstufError]) -> bool:
 
 
 # Those that know their hint themselves.
-_OWN = {errors.StorageError, errors.FileMissing, errors.InputMissing, errors.InvalidMetadata, errors.ReleaseRefused}
+_OWN = {
+    *(errors.StorageError, errors.FileMissing, errors.InputMissing, errors.InvalidMetadata, errors.ReleaseRefused),
+    *(errors.InvalidPlan, errors.StateDamaged),
+}
 ASKED = {kind.__name__ for kind in every_error() if _takes_a_hint(kind) and kind not in _OWN} | {"UsageFault"}
 
 

@@ -202,13 +202,13 @@ def check_readable(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         StateDamaged, StateNewer: see `format_of`.
-        StateError: an older rstuf wrote it, and only a command that writes may change that.
+        StateError: an older rstuf wrote it, and nobody brought it up to date.
     """
     found = format_of(connection, path)
     if found < FORMAT:
         raise StateError(
             f"the state {path} has format {found} and this rstuf reads format {FORMAT}",
-            hint="a command that writes brings it up to date: rstuf publish",
+            hint="run it where the state can be written, so that it is brought up to date",
         )
 
 

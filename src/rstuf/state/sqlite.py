@@ -63,7 +63,7 @@ class SqliteStateStore:
 
     @classmethod
     def open(cls, path: Path, *, wait: timedelta, purpose: str, on_wait: OnWait | None = None) -> Self:
-        """The state at `path`; for the arguments see `create`.
+        """The state at `path`, brought up to date where an older rstuf wrote it; for the arguments see `create`.
 
         Raises:
             StateDamaged: there is none, it is not one of ours, or it is malformed.
@@ -71,8 +71,13 @@ class SqliteStateStore:
             StorageError: it cannot be read.
         """
         with translated(path, action="read"), closing(connect_once(path)) as connection:
-            format_of(connection, path)
-        return cls(path, wait=wait, purpose=purpose, on_wait=on_wait)
+            found = format_of(connection, path)
+        store = cls(path, wait=wait, purpose=purpose, on_wait=on_wait)
+        if found < FORMAT:
+            # Whatever was asked for: no command could read it before.
+            with store.transaction(actor=purpose):
+                pass
+        return store
 
     @contextmanager
     def read(self) -> Iterator[StateReader]:
