@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rstuf.config import find_workspace as find_workspace
     from rstuf.drafts import forget_draft as forget_draft
     from rstuf.drafts import keep_draft as keep_draft
     from rstuf.drafts import read_draft as read_draft
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from rstuf.model.fingerprints import fingerprint_words as fingerprint_words
     from rstuf.model.fingerprints import parse_fingerprint as parse_fingerprint
     from rstuf.model.keys import KeyEntry as KeyEntry
+    from rstuf.model.keys import PublicKey as PublicKey
+    from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import target_path as target_path
     from rstuf.repository.advice import ClientCost as ClientCost
     from rstuf.repository.advice import Upkeep as Upkeep
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.interfaces import Secrets as Secrets
+    from rstuf.repository.keys import KeyChange as KeyChange
+    from rstuf.repository.keys import KeyUse as KeyUse
+    from rstuf.repository.keys import KeyView as KeyView
     from rstuf.repository.plan import Plan as Plan
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
@@ -63,6 +69,8 @@ if TYPE_CHECKING:
     from rstuf.repository.verify import Depth as Depth
     from rstuf.signing.looking import KeyLook as KeyLook
     from rstuf.signing.looking import look_at_key as look_at_key
+    from rstuf.signing.public_keys import PublicForm as PublicForm
+    from rstuf.signing.public_keys import render_public as render_public
     from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
@@ -70,6 +78,7 @@ if TYPE_CHECKING:
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
     from rstuf.wiring import find_listed_files as find_listed_files
+    from rstuf.wiring import make_key as make_key
     from rstuf.wiring import open_repository as open_repository
     from rstuf.wiring import try_stock_client as try_stock_client
     from rstuf.wiring import verify_published as verify_published
@@ -87,12 +96,17 @@ _HOMES = {
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
     "Health": "rstuf.repository.reports",
+    "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
     "KeyStatus": "rstuf.repository.reports",
+    "KeyUse": "rstuf.repository.keys",
+    "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
+    "PublicForm": "rstuf.signing.public_keys",
+    "PublicKey": "rstuf.model.keys",
     "PublicationPlan": "rstuf.repository.reports",
     "PublicationReport": "rstuf.repository.reports",
     "Reason": "rstuf.repository.reports",
@@ -110,9 +124,11 @@ _HOMES = {
     "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
     "VisibleVersions": "rstuf.repository.reports",
+    "check_key_name": "rstuf.model.keys",
     "compare_bins": "rstuf.repository.advice",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
+    "find_workspace": "rstuf.config",
     "fingerprint_words": "rstuf.model.fingerprints",
     "forget_draft": "rstuf.drafts",
     "format_duration": "rstuf.model.durations",
@@ -121,6 +137,7 @@ _HOMES = {
     "keys_named_in": "rstuf.signing.secrets",
     "load_secrets": "rstuf.signing.secrets",
     "look_at_key": "rstuf.signing.looking",
+    "make_key": "rstuf.wiring",
     "make_repository": "rstuf.founding",
     "notes_on": "rstuf.repository.ceremony",
     "open_repository": "rstuf.wiring",
@@ -134,6 +151,7 @@ _HOMES = {
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_plan": "rstuf.repository.plan_text",
+    "render_public": "rstuf.signing.public_keys",
     "save_plan": "rstuf.founding",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",

@@ -111,6 +111,27 @@ def key_source(directory: Path, session: Session, *, inputs: Path) -> KeyFileSou
     return KeyFileSource(directory, session.secrets, inputs=inputs)
 
 
+def make_key(directory: Path, name: str, *, kind: str, encrypt: bool, place: Path, session: Session) -> KeyEntry:
+    """Make a key pair: the private half in a new file at `place`, its public half beside it.
+
+    Args:
+        directory: what a `place` that is relative is under, and so its signer.
+        kind: "ed25519", "ecdsa" (P-256) or "rsa".
+
+    Raises:
+        InvalidKey: the place is taken, the name cannot be one, or the kind is unknown.
+        UnsafeDirectory: others could read the key, or put another in its place.
+        PassphraseNeeded: nobody chose a passphrase for it.
+    """
+    from rstuf.model.keys import check_key_name
+
+    check_key_name(name)
+    source = key_source(directory, session, inputs=directory)
+    key = source.generate(name, kind, f"file:{place}", encrypt=encrypt, reuse=False, added=session.clock.now())
+    key.save()
+    return key.entry
+
+
 def open_or_create_state(config: Config, session: Session) -> StateStore:
     """The state that a configuration names, a new one where there is none."""
     from rstuf.state.sqlite import SqliteStateStore
@@ -144,8 +165,8 @@ class _Signers:
     def open(self, entry: KeyEntry) -> RoleSigner:
         return self._source().open(entry)
 
-    def look(self, entry: KeyEntry) -> None:
-        self._source().look(entry)
+    def look(self, entry: KeyEntry) -> bool:
+        return self._source().look(entry)
 
     def _source(self) -> KeyFileSource:
         from rstuf.signing.source import KeyFileSource

@@ -25,18 +25,31 @@ exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed,
 _HOME = "rstuf_cli.commands"
 VERBS: Final = (
     Verb(BEGIN, "demo", f"{_HOME}.demo:demo", "make a working repository from nothing, and let a client prove it"),
-    Verb(BEGIN, "ceremony", f"{_HOME}.ceremony:ceremony", "make a repository of your own, by a plan"),
+    Verb(
+        BEGIN,
+        "ceremony",
+        f"{_HOME}.ceremony:ceremony",
+        "make a repository of your own: asked step by step, or by a plan",
+    ),
+    Verb(BEGIN, "key generate", f"{_HOME}.key:generate", "make a key pair of your own"),
     Verb(DAILY, "artifact add", f"{_HOME}.artifact:add", "take files in, sign them and publish"),
     Verb(DAILY, "artifact remove", f"{_HOME}.artifact:remove", "remove artifacts, so that clients find them no more"),
     Verb(DAILY, "artifact list", f"{_HOME}.artifact:list_", "list artifacts by path: length in bytes, state, path"),
     Verb(DAILY, "artifact show", f"{_HOME}.artifact:show", "show all that is signed of one artifact"),
     Verb(DAILY, "artifact import", f"{_HOME}.artifact:import_", "take in artifacts by their records, however many"),
     Verb(DAILY, "publish", f"{_HOME}.publish:publish", "make accepted changes visible to clients, all at once"),
+    Verb(CARE, "key list", f"{_HOME}.key:list_", "list keys: what each signs, and where it is"),
+    Verb(CARE, "key show", f"{_HOME}.key:show", "show a key's fingerprint, to compare or read aloud"),
+    Verb(CARE, "key add", f"{_HOME}.key:add", "let a key be known by a name, or say where it is now"),
+    Verb(CARE, "key export", f"{_HOME}.key:export", "write a key's public half, for whoever needs it"),
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
 )
-_NOUNS: Final = {"artifact": "The files that clients download and verify."}
+_NOUNS: Final = {
+    "artifact": "The files that clients download and verify.",
+    "key": "Keys: what they sign, where they are, and how to compare them.",
+}
 
 
 def main(argv: Sequence[str] | None = None, *, ready: Callable[[], object] = lambda: None) -> int:

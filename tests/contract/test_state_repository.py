@@ -174,6 +174,18 @@ def test_a_key_is_known_once_by_name_and_by_value(state_repository: StateStore, 
         assert reader.keys() == [key_entry("online")]
 
 
+def test_a_key_moves(state_repository: StateStore) -> None:
+    """Where a key signs can change, any number of times, and nothing else of it does."""
+    entry = key_entry("online", "bb" * 32)
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.add_key(entry)
+        for signer in ("file:elsewhere.key", None, "hsm:1"):
+            transaction.move_key(entry.keyid, signer)
+            assert transaction.keys() == [replace(entry, signer=signer)]
+    with pytest.raises(StateError), state_repository.transaction(actor="a") as transaction:
+        transaction.move_key(KeyId("ff" * 32), None)
+
+
 def test_periods_are_set_and_set_again(state_repository: StateStore) -> None:
     """Periods are kept by role name; the last ones count."""
     with state_repository.transaction(actor="a") as transaction:

@@ -73,8 +73,9 @@ class Keys:
             raise SignerUnavailable(entry.name, "its holder is away")
         return self.made[entry.name].signer
 
-    def look(self, entry: KeyEntry) -> None:
+    def look(self, entry: KeyEntry) -> bool:
         self.open(entry)
+        return True
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> _NewKey:
         if name not in self.made:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NewType
+from typing import Any, Final, NewType
+
+from rstuf.errors import InvalidKey, shorten
 
 KeyId = NewType("KeyId", str)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
+
+
+def check_key_name(name: str) -> str:
+    """`name`, if a key can be called so.
+
+    Raises:
+        InvalidKey: it cannot.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise InvalidKey(shorten(name, limit=70), "key names are letters, digits and . _ @ + -, at most 64")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

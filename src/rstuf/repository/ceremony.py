@@ -73,9 +73,8 @@ class _AlreadyOpen:
     def open(self, entry: KeyEntry) -> RoleSigner:
         return self.opened.get(entry.keyid) or self.others.open(entry)
 
-    def look(self, entry: KeyEntry) -> None:
-        if entry.keyid not in self.opened:
-            self.others.look(entry)
+    def look(self, entry: KeyEntry) -> bool:
+        return entry.keyid in self.opened or self.others.look(entry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ is made."""
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,13 +11,13 @@ from typing import Any, Final
 
 import orjson
 
-from rstuf.errors import InvalidDuration, InvalidPlan, InvalidPolicy, nearest, shorten
+from rstuf.errors import InvalidDuration, InvalidKey, InvalidPlan, InvalidPolicy, nearest, shorten
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.durations import parse_duration
+from rstuf.model.keys import check_key_name
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods, check_bin_count, check_threshold
 
-_KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 _SCHEMES: Final = ("ed25519", "ecdsa", "rsa")
 _MAX_NAME: Final = 200
 _DEFAULTS: Final[Mapping[str, str]] = {
@@ -168,8 +167,10 @@ def _bin_count(table: _Table) -> int:
 
 def _read_key(keys: _Table, name: str) -> KeyPlan:
     table = keys.table(name)
-    if _KEY_NAME.fullmatch(name) is None:
-        raise InvalidPlan(f"[keys.{name[:70]}]", "key names are letters, digits and . _ @ + -, at most 64")
+    try:
+        check_key_name(name)
+    except InvalidKey as error:
+        raise InvalidPlan(f"[keys.{name[:70]}]", error.reason) from None
     key = KeyPlan(
         name=name,
         public=table.text("public", optional=True),

@@ -13,7 +13,7 @@ from rstuf.errors import ArtifactNotFound, CeremonyUnfinished
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ListedArtifact
 from rstuf.model.audit import AuditEntry
-from rstuf.model.keys import KeyEntry
+from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
 from rstuf.model.settings import Phase
 from rstuf.repository import artifacts
@@ -21,6 +21,7 @@ from rstuf.repository.artifacts import Conflict, Source
 from rstuf.repository.ports import Ports
 
 if TYPE_CHECKING:
+    from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,
@@ -158,6 +159,18 @@ class Repository:
         """Its keys, by name."""
         with self._ports.state.read() as reader:
             return reader.keys()
+
+    def view_keys(self) -> list[KeyView]:
+        """Its keys, what each signs and whether it is there; see `repository.keys.view_keys`."""
+        from rstuf.repository.keys import view_keys
+
+        return view_keys(self._ports)
+
+    def add_key(self, name: str, key: PublicKey, *, signer: str | None) -> KeyChange:
+        """Let a key be known by a name, and where it signs; see `repository.keys.add_key`."""
+        from rstuf.repository.keys import add_key
+
+        return add_key(self._ports, name, key, signer=signer)
 
     def root(self, version: int) -> bytes | None:
         """The bytes of one root version."""

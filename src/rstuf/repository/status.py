@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from rstuf.errors import CeremonyUnfinished, SignerUnavailable, StorageError, UnsafeDirectory
+from rstuf.errors import CeremonyUnfinished, StorageError
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, read_signatures
-from rstuf.model.keys import KeyEntry
 from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
 from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.model.roles import RoleKind, RoleState
@@ -18,9 +17,10 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.dates import due_roles, true_expiry, visible_file
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.keys import look_at
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Health, KeyStatus, RoleStatus, Status
+from rstuf.repository.reports import Health, RoleStatus, Status
 from rstuf.repository.visible import is_taken, newer_than_known
 
 # Publications come and go; what looks wrong while they do is looked at again.
@@ -87,7 +87,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
             roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now))
         totals, last = reader.totals(), reader.last_publication()
         online = authority.top_level[TIMESTAMP].keyids
-        keys = tuple(_key(ports, entry, online=entry.keyid in online) for entry in reader.keys())
+        keys = tuple(look_at(ports, entry, online=entry.keyid in online) for entry in reader.keys())
         mark = _mark(reader)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)
@@ -109,19 +109,6 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         in_the_way=in_the_way if old_copy is None else None,
     )
     return seen, mark
-
-
-def _key(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
-    known = KeyStatus(entry.name, entry.keyid, entry.signer, online)
-    if entry.signer is None:
-        return known
-    try:
-        ports.signers.look(entry)
-    except UnsafeDirectory as error:
-        return replace(known, fault=error.reason, mend=error.hint)
-    except (SignerUnavailable, StorageError) as error:
-        return replace(known, fault=getattr(error, "reason", error.message))
-    return known
 
 
 def _in_the_way(ports: Ports, version: int) -> str | None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from rstuf.errors import InvalidJson, InvalidKey
-from rstuf.metadata.canonical import strict_loads
+from rstuf.metadata.canonical import compact, strict_loads
 from rstuf.metadata.key_identity import check_key, public_key, same_form
 from rstuf.model.keys import PublicKey
 
@@ -83,6 +84,31 @@ def public_pem(key: PublicKey) -> bytes:
 
     loaded = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public))
     return loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+class PublicForm(StrEnum):
+    """How a public key is written for others."""
+
+    PEM = "pem"
+    OPENSSH = "openssh"
+    TUF = "tuf"
+
+
+def render_public(key: PublicKey, form: PublicForm, *, comment: str = "") -> str:
+    """A public key as text, with its line's end.
+
+    Args:
+        comment: stands behind an OpenSSH key.
+    """
+    if form is PublicForm.TUF:
+        return compact(key.to_dict()).decode() + "\n"
+    if form is PublicForm.PEM:
+        return public_pem(key).decode()
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    loaded = load_pem_public_key(public_pem(key))
+    line = loaded.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return f"{line} {comment}".rstrip() + "\n"
 
 
 def _pem(text: bytes, labels: list[bytes], where: str) -> PublicKey:

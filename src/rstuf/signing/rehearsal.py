@@ -31,8 +31,8 @@ class RehearsedKeys:
             # It is where it should be, and its holder can open it.
             return _Closed(entry.keyid)
 
-    def look(self, entry: KeyEntry) -> None:
-        self._source.look(entry)
+    def look(self, entry: KeyEntry) -> bool:
+        return self._source.look(entry)
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
         try:

@@ -63,8 +63,8 @@ class KeyFileSource:
         uri = _uri_of(entry)
         return find_opener(uri, self._openers, key=entry.name)(uri, entry, self._secrets)
 
-    def look(self, entry: KeyEntry) -> None:
-        """Whether the key's file is there, readable, private and not another key's, where it says whose it is.
+    def look(self, entry: KeyEntry) -> bool:
+        """That the key's file is there, readable, private and not another key's; whether it says whose it is.
 
         Raises:
             SignerUnavailable, UnsafeDirectory: `open` would say so too.
@@ -72,8 +72,9 @@ class KeyFileSource:
         """
         uri = _uri_of(entry)
         find_opener(uri, self._openers, key=entry.name)
-        if uri.scheme == FILE_SCHEME:
-            self._find(uri, entry)
+        if uri.scheme != FILE_SCHEME:
+            return False
+        return self._find(uri, entry).public is not None
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
         """A new key pair for the file that `uri` names. Nothing is written before `NewKey.save`.

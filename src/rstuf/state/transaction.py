@@ -15,7 +15,7 @@ from rstuf.clock import to_seconds
 from rstuf.errors import InvalidKey, InvalidRoleName, StateDamaged, StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import GENESIS, entry_digest
-from rstuf.model.keys import KeyEntry
+from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import Publication, SignedRole
@@ -118,6 +118,11 @@ class SqliteTransaction(SqliteReader):
                 "added": to_seconds(entry.added),
             }
         )
+
+    def move_key(self, keyid: KeyId, signer: str | None) -> None:
+        moved = self._connection.execute("UPDATE key SET signer = ? WHERE keyid = ?", (signer, keyid)).rowcount
+        if moved != 1:
+            raise StateError(f"the key {keyid[:16]} is not here", hint="rstuf key list shows those that are")
 
     def set_periods(self, role: str, periods: Periods) -> None:
         self._database.table("periods").upsert(

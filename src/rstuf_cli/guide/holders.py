@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,6 @@ from rstuf_cli.guide.interview import Answers
 from rstuf_cli.guide.questions import Choice, Question, Refused
 from rstuf_cli.wording import listed
 
-_KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 _MOST_HOLDERS: Final = 20
 _USUAL_HOLDERS: Final = 3
 _ONLINE: Final = "online"
@@ -202,8 +200,10 @@ def _holders(text: str) -> str:
 
 def _key_name(text: str, taken: set[str]) -> str:
     text = text.strip()
-    if _KEY_NAME.fullmatch(text) is None:
-        raise Refused("a key's name is letters, digits and . _ @ + -, at most 64")
+    try:
+        rstuf.check_key_name(text)
+    except RstufError:
+        raise Refused("a key's name is letters, digits and . _ @ + -, at most 64") from None
     if text.casefold() in taken:
         raise Refused(f"{text} is the name of another key; names differ in more than case")
     return text

@@ -40,8 +40,11 @@ class SignerSource(Protocol):
             UnsafeDirectory: the key is not encrypted and others can read it.
         """
 
-    def look(self, entry: KeyEntry) -> None:
-        """Whether `entry` is where it should be, as far as that shows without opening it: nobody is asked.
+    def look(self, entry: KeyEntry) -> bool:
+        """That `entry` is where it should be, as far as that shows without opening it: nobody is asked.
+
+        Returns:
+            Whether it is certain that it is this key; else only opening it tells.
 
         Raises:
             SignerUnavailable, UnsafeDirectory: as `open` would.

@@ -217,6 +217,13 @@ class StateTransaction(StateReader, Protocol):
             InvalidKey: its name (without regard to case) or its key id is there already.
         """
 
+    def move_key(self, keyid: KeyId, signer: str | None) -> None:
+        """Let a key's private half be elsewhere.
+
+        Raises:
+            StateError: there is no such key.
+        """
+
     def set_periods(self, role: str, periods: Periods) -> None:
         """Set the periods of a role, or of the bins with that prefix."""
 

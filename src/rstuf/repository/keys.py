@@ -1,0 +1,151 @@
+"""Keys of a repository: what each signs, where its private half is, and whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from rstuf.errors import InvalidKey, PassphraseNeeded, SignerUnavailable, StorageError, UnsafeDirectory
+from rstuf.metadata.key_identity import key_identity
+from rstuf.model.keys import KeyEntry, PublicKey
+from rstuf.model.names import TIMESTAMP, TOP_LEVEL
+from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.reports import KeyStatus
+
+
+class KeyChange(StrEnum):
+    """What became of a key that was handed in."""
+
+    ADDED = "added"
+    MOVED = "moved"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A role that a key may sign, and how many of how many must.
+
+    Attributes:
+        role: its name; bins under their prefix.
+    """
+
+    role: str
+    threshold: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key, what it signs, and whether its private half is where it should be.
+
+    Attributes:
+        uses: none where no role lists it (yet).
+        status: as a look shows it that asks nobody for anything.
+    """
+
+    entry: KeyEntry
+    uses: tuple[KeyUse, ...]
+    status: KeyStatus
+
+
+def view_keys(ports: Ports) -> list[KeyView]:
+    """Every key, by name.
+
+    Raises:
+        StateDamaged: the recorded root or targets metadata is not what was published.
+    """
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        uses = _uses(authority)
+        online = authority.top_level[TIMESTAMP].keyids
+        return [
+            KeyView(entry, uses.get(entry.keyid, ()), look_at(ports, entry, online=entry.keyid in online))
+            for entry in reader.keys()
+        ]
+
+
+def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
+    """Whether a key is where it should be, as far as that shows without opening it."""
+    known = KeyStatus(entry.name, entry.keyid, entry.signer, online)
+    if entry.signer is None:
+        return known
+    try:
+        ports.signers.look(entry)
+    except UnsafeDirectory as error:
+        return replace(known, fault=error.reason, mend=error.hint)
+    except (SignerUnavailable, StorageError) as error:
+        return replace(known, fault=getattr(error, "reason", error.message))
+    return known
+
+
+def add_key(ports: Ports, name: str, key: PublicKey, *, signer: str | None) -> KeyChange:
+    """Let a key be known by a name, and where its private half is; a key that is known moves there.
+
+    Nothing is signed: which keys may sign is in root, and only its signers change that.
+
+    Args:
+        signer: where it signs (a URI); None where its private half is with somebody else.
+
+    Raises:
+        InvalidKey: the name belongs to another key, or the key, however it is spelt, has another name.
+        SignerUnavailable, UnsafeDirectory, StorageError: it is not where `signer` says, or another key is there.
+        WrongPassphrase: only its passphrase tells whose it is, and what was given is not that.
+    """
+    entry = KeyEntry(name, key, signer, ports.clock.now())
+    if signer is not None and not ports.signers.look(entry):
+        with suppress(PassphraseNeeded):
+            ports.signers.open(entry)
+    with ports.state.transaction(actor=ports.actor) as state:
+        known = _known(state, name, key)
+        if known is not None and known.signer == signer:
+            return KeyChange.UNCHANGED
+        if known is not None:
+            state.move_key(known.keyid, signer)
+        else:
+            state.add_key(entry)
+        change = KeyChange.ADDED if known is None else KeyChange.MOVED
+        details = {"name": name, "keyid": key.keyid, "signer": signer}
+        state.record("key.add" if known is None else "key.move", details, at=ports.clock.now())
+    return change
+
+
+def _known(reader: StateReader, name: str, key: PublicKey) -> KeyEntry | None:
+    """The entry of this very key under this very name.
+
+    Raises:
+        InvalidKey: only one of the two is known.
+    """
+    identity = key_identity(key)
+    for entry in reader.keys():
+        same_name, same_key = entry.name.lower() == name.lower(), key_identity(entry.key) == identity
+        if same_name and same_key:
+            return entry
+        if same_key:
+            raise InvalidKey(name, f"this key is here already, named {entry.name}", hint="rstuf key list shows all")
+        if same_name:
+            raise InvalidKey(
+                name,
+                f"another key has this name ({entry.keyid[:16]})",
+                hint="choose another name; a key's name is never handed on",
+            )
+    return None
+
+
+def _uses(authority: Authority) -> Mapping[str, tuple[KeyUse, ...]]:
+    found: dict[str, tuple[KeyUse, ...]] = {}
+    for role, keys, threshold in _roles(authority):
+        for keyid in keys:
+            found[keyid] = (*found.get(keyid, ()), KeyUse(role, threshold, len(keys)))
+    return found
+
+
+def _roles(authority: Authority) -> Iterator[tuple[str, tuple[str, ...], int]]:
+    for name in TOP_LEVEL:
+        yield name, tuple(authority.top_level[name].keyids), authority.top_level[name].threshold
+    if authority.bins is not None:
+        signers = authority.bins.signers
+        yield authority.bins.bins.prefix, tuple(signers.keyids), signers.threshold

@@ -1,0 +1,347 @@
+"""`rstuf key …`: keys, what they sign, where they are, and their public halves for others."""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from textwrap import wrap
+from typing import Annotated, Any, Final
+
+import typer
+
+import rstuf
+from rstuf.errors import InvalidInput, WorkspaceNotFound
+from rstuf_cli.console import Console, Style, escape, pad, width_of
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.reports import sign
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.wording import fingerprint, listed
+
+EXAMPLES = {
+    "key generate": """
+rstuf key generate maria                  maria.key, encrypted, and maria.pub
+rstuf key generate maria --in /media/usb  on another disk
+rstuf key generate ci --kind ecdsa --no-passphrase
+""",
+    "key add": """
+rstuf key add maria maria.pub             her private half stays with her
+rstuf key add maria /media/usb/maria.key  it is at hand there, from now on
+rstuf key add maria --away                it is with her again
+""",
+    "key list": """
+rstuf key list
+rstuf key list --json
+""",
+    "key show": """
+rstuf key show maria                      fingerprint in hex and in words
+rstuf key show --file maria.pub           of a file, without a workspace
+""",
+    "key export": """
+rstuf key export maria > maria.pub        PEM
+rstuf key export maria --form openssh
+rstuf key export maria --form tuf         as it stands in metadata
+""",
+}
+
+_WORDS_WIDTH: Final = 66
+
+
+class KeyKind(StrEnum):
+    """Kinds of keys that are made."""
+
+    ED25519 = "ed25519"
+    ECDSA = "ecdsa"
+    RSA = "rsa"
+
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is called here.")]
+
+
+def generate(
+    ctx: typer.Context,
+    *,
+    name: _Name,
+    kind: Annotated[
+        KeyKind, typer.Option("--kind", metavar="KIND", help="ed25519, the default; ecdsa (P-256) or rsa (3072 bits).")
+    ] = KeyKind.ED25519,
+    where: Annotated[
+        Path | None,
+        typer.Option("--in", metavar="DIR", help="Where to; by default keys/ of the workspace, else here."),
+    ] = None,
+    no_passphrase: Annotated[
+        bool, typer.Option("--no-passphrase", help="Leave it unencrypted, for what signs without a person.")
+    ] = False,
+) -> None:
+    """Make a key pair of your own.
+
+    NAME.key is encrypted with a passphrase that you choose, NAME.pub is for others. In a workspace the key is known by its name from then on. It signs nothing before root lists it.
+    """
+    run = run_of(ctx)
+    rstuf.check_key_name(name)
+    run.interrupted = run.unsigned = "no key was made"
+    repository = _here(run)
+    try:
+        base = run.directory.absolute()
+        if where is not None:
+            place = (where / f"{name}.key").absolute()
+        elif repository is not None:
+            base, place = rstuf.find_workspace(run.directory), Path("keys", f"{name}.key")
+        else:
+            place = Path(f"{name}.key")
+        if repository is not None and any(each.entry.name.lower() == name.lower() for each in repository.view_keys()):
+            raise InvalidInput(f"another key is called {name}", hint="choose another name; rstuf key list shows all")
+        entry = rstuf.make_key(
+            base, name, kind=kind.value, encrypt=not no_passphrase, place=place, session=run.session()
+        )
+        known = False
+        if repository is not None:
+            run.keeps(f"the key, in {base / place}")
+            repository.add_key(name, entry.key, signer=entry.signer)
+            known = True
+    finally:
+        if repository is not None:
+            repository.close()
+    shown = place if where is not None else (base / place if repository is not None else place)
+    run.console.document({**_document(entry, uses=()), "file": str(shown), "encrypted": not no_passphrase})
+    if run.console.is_json:
+        return
+    console = run.console
+    how = "not encrypted" if no_passphrase else "encrypted"
+    console.result(f"{sign(console, ok=True)} {escape(name)}: {kind.value}, {how}, in {escape(str(shown))}")
+    _tell_fingerprint(console, entry.keyid)
+    console.result("")
+    public = shown.with_name(f"{name}.pub")
+    console.result(f"  give {escape(public.name)} to whoever lets it sign, and read them its words")
+    if known:
+        console.result("  it signs nothing before root lists it")
+
+
+def add(
+    ctx: typer.Context,
+    *,
+    name: _Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Its public half; or the private key itself, to sign from there."),
+    ] = None,
+    signer: Annotated[
+        str | None, typer.Option("--signer", metavar="URI", help="Where its private half signs, like file:keys/a.key.")
+    ] = None,
+    away: Annotated[bool, typer.Option("--away", help="Its private half is with somebody else.")] = False,
+) -> None:
+    """Let a key be known by a name, or say where it is now.
+
+    A key that comes by its public half can be named in root later; one that comes as a private key signs from where
+    that file is. Nothing is signed: who may sign is in root, and only its signers change that.
+    """
+    run = run_of(ctx)
+    rstuf.check_key_name(name)
+    if away and signer is not None:
+        raise UsageFault("--away and --signer do not go together", hint="rstuf key add --help")
+    with run.open() as repository:
+        known = next((each.entry for each in repository.view_keys() if each.entry.name.lower() == name.lower()), None)
+        if file is None and known is None:
+            raise UsageFault(f"missing FILE: the public half of {name}", hint="rstuf key add --help")
+        key, found_at = _key_in(file, rstuf.find_workspace(run.directory)) if file is not None else (None, None)
+        if key is None and known is not None:
+            key = known.key
+        if key is None:
+            raise InvalidInput(
+                f"{file} tells its public half only with its passphrase",
+                hint=f"rstuf key add {name} PUBLIC-HALF --signer file:{file}",
+            )
+        place = None if away else signer or found_at
+        if place is None and not away and file is None:
+            raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
+        change = repository.add_key(name, key, signer=place)
+    run.console.document({"change": str(change), "name": name, "keyid": key.keyid, "signer": place})
+    if run.console.is_json:
+        return
+    words = {
+        rstuf.KeyChange.ADDED: "is known now",
+        rstuf.KeyChange.MOVED: "has moved",
+        rstuf.KeyChange.UNCHANGED: "was known like this already",
+    }
+    where = "its private half is with somebody else" if place is None else f"it signs from {escape(_place(place))}"
+    run.console.result(f"{sign(run.console, ok=True)} {escape(name)} {words[change]}; {where}")
+    if change is rstuf.KeyChange.ADDED:
+        _tell_fingerprint(run.console, key.keyid)
+        run.console.result("")
+        run.console.result("  let its holder read you these words, before anybody lets it sign")
+
+
+def list_(ctx: typer.Context) -> None:
+    """List keys: what each signs, and where it is."""
+    run = run_of(ctx)
+    with run.open() as repository:
+        views = repository.view_keys()
+    run.console.document({"keys": [_view_document(view) for view in views]})
+    if run.console.is_json:
+        return
+    rows = [(view.entry.name, _signs(view), _where(view)) for view in views]
+    names, uses = (max(width_of(escape(row[column])) for row in rows) for column in (0, 1))
+    for name, use, where in rows:
+        line = f"{pad(escape(name), names)}  {pad(use, uses)}  {escape(where)}"
+        run.console.prose(line, indent=names + 2)
+
+
+def show(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A key of this repository.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A key's file instead: either half will do.")
+    ] = None,
+) -> None:
+    """Show a key's fingerprint, to compare or read aloud.
+
+    With it stand what the key signs, and where it is.
+    """
+    run = run_of(ctx)
+    if (name is None) == (file is None):
+        raise UsageFault("name a key, or a --file: one of the two", hint="rstuf key show --help")
+    if file is not None:
+        _show_file(run, file)
+        return
+    with run.open() as repository:
+        view = _find(repository, name or "")
+    run.console.document(_view_document(view))
+    if run.console.is_json:
+        return
+    entry, console = view.entry, run.console
+    console.line(f"{console.paint(escape(entry.name), Style.STRONG)}  ·  {entry.key.scheme}")
+    console.line()
+    console.prose(f"  signs        {_signs(view)}", indent=15)
+    console.prose(f"  where        {escape(_where(view))}", indent=15)
+    console.line(f"  known since  {entry.added:%Y-%m-%d}")
+    console.line()
+    _show_fingerprint(console, entry.keyid)
+
+
+def export(
+    ctx: typer.Context,
+    *,
+    name: _Name,
+    form: Annotated[
+        rstuf.PublicForm, typer.Option("--form", metavar="FORM", help="pem, the default; openssh, or tuf (JSON).")
+    ] = rstuf.PublicForm.PEM,
+) -> None:
+    """Write a key's public half, for whoever needs it.
+
+    Private halves are never exported.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        entry = _find(repository, name).entry
+    text = rstuf.render_public(entry.key, form, comment=entry.name)
+    run.console.document({"name": entry.name, "keyid": entry.keyid, "form": form.value, "public": text})
+    for line in text.splitlines():
+        run.console.line(line)
+
+
+def _here(run: Run) -> rstuf.Repository | None:
+    """The repository that the person stands in, if they stand in one."""
+    try:
+        return run.open()
+    except WorkspaceNotFound:
+        return None
+
+
+def _find(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
+    views = repository.view_keys()
+    found = next((view for view in views if view.entry.name.lower() == name.lower()), None)
+    if found is None:
+        names = listed([view.entry.name for view in views])
+        raise InvalidInput(f"no key is called {name}", hint=f"its keys: {names}")
+    return found
+
+
+def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | None]:
+    """The public half in a file, and, where it is a private key, the signer that it makes."""
+    found = rstuf.look_at_key(file)
+    if not found.private:
+        return found.public, None
+    place = file.absolute()
+    inside = place.relative_to(workspace) if place.is_relative_to(workspace) else place
+    return found.public, f"file:{inside}"
+
+
+def _show_file(run: Run, file: Path) -> None:
+    found = rstuf.look_at_key(file)
+    if found.public is None:
+        raise InvalidInput(
+            f"{file} tells its public half only with its passphrase",
+            hint=f"openssl pkey -in {shlex.quote(str(file))} -pubout",
+        )
+    halves = "private" if found.private else "public"
+    run.console.document(
+        {
+            "keyid": found.keyid,
+            "scheme": found.public.scheme,
+            "half": halves,
+            "encrypted": found.encrypted,
+            "words": rstuf.fingerprint_words(found.public.keyid),
+        }
+    )
+    if run.console.is_json:
+        return
+    how = ", encrypted" if found.encrypted else ", not encrypted" if found.private else ""
+    run.console.line(f"{escape(str(file))}  ·  {found.public.scheme}, {halves} half{how}")
+    run.console.line()
+    _show_fingerprint(run.console, found.public.keyid)
+
+
+def _signs(view: rstuf.KeyView) -> str:
+    """`root (2 of 3)`, `targets, snapshot, timestamp and bins`."""
+    if not view.uses:
+        return "nothing yet"
+    alone = [use.role for use in view.uses if use.keys == 1]
+    shared = [f"{use.role} ({use.threshold} of {use.keys})" for use in view.uses if use.keys > 1]
+    return listed([*shared, *alone])
+
+
+def _where(view: rstuf.KeyView) -> str:
+    if view.entry.signer is None:
+        return "with its holder"
+    place = _place(view.entry.signer)
+    return place if view.status.fault is None else f"! {view.status.fault}"
+
+
+def _place(signer: str) -> str:
+    return signer.removeprefix("file:")
+
+
+def _view_document(view: rstuf.KeyView) -> dict[str, Any]:
+    document = _document(view.entry, uses=view.uses)
+    if view.status.fault is not None:
+        document["fault"] = view.status.fault
+    return document
+
+
+def _document(entry: rstuf.KeyEntry, *, uses: tuple[rstuf.KeyUse, ...]) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "keyid": entry.keyid,
+        "keytype": entry.key.keytype,
+        "scheme": entry.key.scheme,
+        "signer": entry.signer,
+        "roles": [{"name": use.role, "threshold": use.threshold, "keys": use.keys} for use in uses],
+        "words": rstuf.fingerprint_words(entry.keyid),
+    }
+
+
+def _fingerprint_lines(keyid: str) -> list[str]:
+    hexes = fingerprint(keyid)
+    return [hexes[:39], hexes[40:], *wrap(" ".join(rstuf.fingerprint_words(keyid)), _WORDS_WIDTH)]
+
+
+def _show_fingerprint(console: Console, keyid: str) -> None:
+    for line in _fingerprint_lines(keyid):
+        console.line(f"  {line}")
+
+
+def _tell_fingerprint(console: Console, keyid: str) -> None:
+    console.result("")
+    for line in _fingerprint_lines(keyid):
+        console.result(f"  {line}")
