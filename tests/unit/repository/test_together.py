@@ -17,8 +17,8 @@ from tests.support.clients import Client, directory_site
 from tests.support.plans import plan_text
 
 from rstuf import Repository, Session, find_files, open_repository
-from rstuf.signing.secrets import NoSecrets
 from rstuf.founding import make_repository
+from rstuf.signing.secrets import NoSecrets
 
 # One process of the eight: adds its files one by one, publishing each, as a script would that calls rstuf in a loop.
 WORKER = """
