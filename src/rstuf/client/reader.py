@@ -16,7 +16,7 @@ from rstuf.client.download import Download, Existing, save, spool
 from rstuf.client.offers import Offer, offer_of
 from rstuf.client.places import ContentSource, MetadataSource, shown_place
 from rstuf.client.records import Memory, Naming, SeenRole, Trusted
-from rstuf.client.refusals import Evidence, refusal_of
+from rstuf.client.refusals import Evidence, refusal_of, too_long
 from rstuf.clock import Clock
 from rstuf.durable import flush, flush_directory, opened_directory, storage_error
 from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError
@@ -146,6 +146,8 @@ class Client:
             yield updater
         except DownloadError as error:
             cause = _storage_error_in(error)
+            if isinstance(cause, FileTooLarge):
+                raise too_long(cause.limit, self._evidence(updater)) from error
             raise cause if cause is not None else StorageError("read", self._place, str(error)) from error
         except RepositoryError as error:
             raise refusal_of(error, self._evidence(updater)) from error
@@ -188,13 +190,14 @@ def _fetcher(source: MetadataSource, seen: dict[str, bytes]) -> FetcherInterface
 
         def download_bytes(self, url: str, max_length: int) -> bytes:
             name = unquote(url.removeprefix(_BASE))
+            seen.pop(name, None)
             try:
                 data = source.read(name, limit=max_length)
             except FileMissing as error:
                 raise DownloadHTTPError(f"{name} is not there", 404) from error
-            except (StorageError, FileTooLarge) as error:
+            except StorageError as error:
+                seen[name] = b""
                 raise DownloadError(error.message) from error
-            seen.pop(name, None)
             seen[name] = data
             return data
 

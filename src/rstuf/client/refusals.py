@@ -79,6 +79,12 @@ def refusal_of(error: RepositoryError, evidence: Evidence) -> RepositoryRefused:
     return RepositoryRefused(role, Refusal.MALFORMED, f"{evidence.newest} cannot be relied on: {text}", hint=_ELSEWHERE)
 
 
+def too_long(limit: int, evidence: Evidence) -> RepositoryRefused:
+    """What to say of a file that has more bytes than are signed of it, or than any client reads."""
+    message = f"{evidence.newest} is longer than the {limit} bytes that it may have"
+    return RepositoryRefused(evidence.role, Refusal.MISMATCH, message, hint=_STALE)
+
+
 def _expired(evidence: Evidence) -> RepositoryRefused:
     """The first role, in the order of the walk, whose time is over."""
     for role in ("root", "timestamp", "snapshot"):
