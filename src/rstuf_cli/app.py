@@ -35,9 +35,7 @@ VERBS: Final = (
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
-    Verb(
-        CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root of a repository, so that its downloads can be verified"
-    ),
+    Verb(CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root that a repository is verified from"),
     Verb(CLIENT, "trust list", f"{_HOME}.trust:list_", "list the repositories that you trust"),
     Verb(CLIENT, "trust show", f"{_HOME}.trust:show", "show a pinned root, and what was seen from it on"),
     Verb(CLIENT, "trust remove", f"{_HOME}.trust:remove", "trust a repository no more, and forget what was seen of it"),
@@ -45,7 +43,7 @@ VERBS: Final = (
         CLIENT,
         "download",
         f"{_HOME}.download:download",
-        "download artifacts, and verify them from the root that you pinned",
+        "download artifacts, verified from the root that you pinned",
     ),
 )
 _NOUNS: Final = {

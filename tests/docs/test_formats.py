@@ -183,15 +183,25 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("renew", *at, "renew", "--force", "timestamp")
     keep("status", *at, "status")
     keep("verify", *at, "verify", "--full")
+    trust = ("--trust-dir", str(scratch / "trust"))
+    served = (str(repo / "metadata"), "--root", str(repo / "metadata" / "1.root.json"))
+    keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
+    keep("download", "download", "file.txt", "--dir", str(scratch / "fetched"), *trust)
+    keep("trust add", "trust", "show", "here", *trust)
+    keep("trust list", "trust", "list", *trust)
+    rstuf("trust", "add", "mixed", str(scratch / "other" / "metadata"), *served[1:], *trust)
+    _, refused = rstuf("download", "file.txt", "--from", "mixed", *trust)
+    keep("trust remove", "trust", "remove", "mixed", "--yes", *trust)
     file.write_text("second\n", encoding="utf-8")
     code, document = rstuf(*at, "artifact", "add", str(file))
     assert code == 1
-    found["An error"] = [document["error"]]
+    found["An error"] = [document["error"], refused["error"]]
     return found
 
 
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
-HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify")
+CLIENT = ("trust add", "trust list", "trust remove", "download")
+HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", *CLIENT)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -214,7 +224,6 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
         "publishing",
         "clock_behind",
         "missing",
-        "problems",
         *(["dry_run"] if heading == "renew" else []),
     }
     assert documented.keys() - seen <= elsewhere
@@ -232,6 +241,10 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
+        ("trust add", "pinned"): [documents["trust add"][0]["pinned"]],
+        ("trust add", "seen"): documents["trust add"][1]["seen"]["roles"],
+        ("trust add", "root"): [documents["trust add"][0]["root"]],
+        ("download", "downloads"): documents["download"][0]["downloads"],
     }
     for place, entries in parts.items():
         named = {name for name, _ in words(cells[place][1])}
@@ -242,7 +255,7 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
 
 def test_every_command_has_its_document() -> None:
     """No command is left out."""
-    said = section("artifact add").split("|")[0]
+    said = "".join(section(title).split("|")[0] for title in ("artifact add", "trust add"))
     for verb in VERBS:
         assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path
 

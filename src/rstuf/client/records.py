@@ -11,10 +11,11 @@ from typing import Any, Final, TypeVar
 from rstuf.clock import iso, parse_iso
 from rstuf.errors import InvalidJson
 from rstuf.metadata.canonical import strict_loads
-from rstuf.model.names import TrustName
+from rstuf.model.names import TOP_LEVEL, TrustName
 
 T = TypeVar("T")
 FORMAT: Final = 1
+_PLACES: Final = {str(name): place for place, name in enumerate(TOP_LEVEL)}
 
 
 class Naming(Enum):
@@ -125,7 +126,7 @@ def read_memory(data: bytes) -> Memory:
     try:
         roles = {
             str(name): SeenRole(_of(int, role["version"]), parse_iso(role["expires"]))
-            for name, role in document["roles"].items()
+            for name, role in sorted(document["roles"].items(), key=lambda item: _PLACES.get(item[0], len(_PLACES)))
         }
         return Memory(parse_iso(document["updated"]), roles)
     except (KeyError, TypeError, AttributeError) as error:

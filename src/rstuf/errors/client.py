@@ -80,7 +80,6 @@ class Refusal(StrEnum):
     UNSIGNED = "unsigned"
     MISMATCH = "mismatch"
     MALFORMED = "malformed"
-    INCOMPLETE = "incomplete"
 
 
 class RepositoryRefused(VerificationFailed):

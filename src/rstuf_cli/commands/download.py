@@ -51,7 +51,7 @@ def download(
     force: Annotated[bool, typer.Option("--force", help="Replace another file that has the name.")] = False,
     trust_dir: TrustDir = None,
 ) -> None:
-    """Download artifacts, and verify them from the root that you pinned.
+    """Download artifacts, verified from the root that you pinned.
 
     A file gets its name when every byte of it is what was signed. Until then it is NAME.part, from which the same
     command goes on after an interruption. A file that is there already and is right is left alone.

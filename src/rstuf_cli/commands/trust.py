@@ -80,7 +80,7 @@ def add(
     ] = False,
     trust_dir: TrustDir = None,
 ) -> None:
-    """Pin the root of a repository, so that its downloads can be verified.
+    """Pin the root that a repository is verified from.
 
     All trust begins here, and it cannot begin with the server that is to be verified: have the root's file, or its
     fingerprint, from its publisher by another way. The same root again changes URLs and options.
@@ -88,6 +88,8 @@ def add(
     run = run_of(ctx)
     if root is not None and root_version is not None:
         raise UsageFault("--root-version is of a root to fetch, and --root names a file")
+    if root_version == 0:
+        raise UsageFault("roots are numbered from 1 on")
     known = rstuf.trust_name(name)
     wanted = rstuf.parse_fingerprint(fingerprint) if fingerprint is not None else None
     version = root_version if root_version is not None else 1
