@@ -85,6 +85,15 @@ def says_another_total(asked: Asked) -> None:
     asked.part(whole=len(asked.data) + 7) if asked.start else asked.send(200, asked.data)
 
 
+def sends_a_short_part(asked: Asked) -> None:
+    """A part that ends before the end, as it says."""
+    if not asked.start:
+        asked.send(200, asked.data)
+        return
+    few = asked.data[asked.start : asked.start + 10]
+    asked.send(206, few, Content_Range=f"bytes {asked.start}-{asked.start + len(few) - 1}/{len(asked.data)}")
+
+
 def sends_another_part(asked: Asked) -> None:
     """The right Content-Range, and other bytes."""
     asked.part(body=bytes(len(asked.data) - asked.start)) if asked.start else asked.send(200, asked.data)

@@ -77,6 +77,7 @@ class Destination:
             with suppress(FileExistsError):
                 os.mkdir(self.parents[depth], dir_fd=directory)
                 made.append(self.parents[: depth + 1])
+                flush_directory(directory)
 
         try:
             top = open_top(self.top)
@@ -84,11 +85,7 @@ class Destination:
             raise storage_error("open", str(self.top), error) from error
         try:
             with _told("open", str(self.file.parent)), reached(top, self.parents, make) as directory:
-                try:
-                    yield directory
-                finally:
-                    if made:
-                        flush_directory(directory)
+                yield directory
         finally:
             for parents in reversed(made):
                 remove_empty(top, parents)

@@ -17,6 +17,7 @@ from tests.support import servers
 from tests.support.files import names
 from tests.unit.client.conftest import CONTENT, NAME, World
 
+from rstuf.client import destination
 from rstuf.client.destination import destination_at, destination_in
 from rstuf.client.download import Download, DownloadState, Existing
 from rstuf.client.store import TrustStore
@@ -146,9 +147,9 @@ def test_directories_are_made_and_go_again(world: World, tmp_path: Path) -> None
 
 def test_no_write_permission(world: World) -> None:
     """A directory that takes nothing is told as that."""
-    destination = destination_in(Path("/proc/self"), target_path(APP))
+    nowhere = destination_in(Path("/proc/self"), target_path(APP))
     with world.store.client(NAME) as client, pytest.raises(StorageError):
-        client.save(client.look_up([target_path(APP)]).offers[0], destination)
+        client.save(client.look_up([target_path(APP)]).offers[0], nowhere)
 
 
 def test_a_full_disk(world: World) -> None:
@@ -213,6 +214,21 @@ def test_a_kill_between_two_names(world: World) -> None:
     assert world.get(existing=Existing.REPLACE).state is DownloadState.DOWNLOADED
     assert names(world.here) == [APP]
     assert (world.here / APP).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_finished_between_two_steps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that lost its name after it was opened is another's file by now: it is not written to."""
+    held, part = destination._lock, world.here / f"{APP}.part"
+    finished = []
+
+    def lock(descriptor: int) -> bool:
+        if not finished:
+            finished.append(part.rename(world.here / "finished by another"))
+        return held(descriptor)
+
+    monkeypatch.setattr(destination, "_lock", lock)
+    assert world.get().file.read_bytes() == CONTENT
+    assert (world.here / "finished by another").read_bytes() == b""
 
 
 def test_two_downloads_of_one_file(world: World) -> None:

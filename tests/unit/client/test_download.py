@@ -81,6 +81,7 @@ def test_a_part_of_another_content(rest: bytes, world: World) -> None:
         servers.knows_no_such_range,
         servers.lies_in_range,
         servers.says_another_total,
+        servers.sends_a_short_part,
         servers.sends_another_part,
     ],
     ids=lambda manner: manner.__name__,

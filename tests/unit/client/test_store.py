@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,14 @@ from rstuf.errors import (
     InvalidInput,
     InvalidMetadata,
     InvalidTrustName,
+    Locked,
     StorageError,
     TrustDamaged,
     TrustExists,
     TrustNotFound,
     UnsafeDirectory,
 )
+from rstuf.locks import FileLock
 from rstuf.model.names import trust_name
 
 
@@ -134,6 +137,28 @@ def test_a_link_to_a_place_of_ones_own(world: World, tmp_path: Path) -> None:
     """The store may be a link, which its owner made."""
     (tmp_path / "link").symlink_to(world.store.directory)
     assert TrustStore(tmp_path / "link").names() == [NAME]
+
+
+def test_one_look_at_a_time(world: World) -> None:
+    """Whoever looks holds what is remembered alone; another waits, and is told for whom."""
+    impatient = TrustStore(world.store.directory, clock=world.clock, wait=timedelta(0))
+    lock = FileLock(world.store.directory / f".{NAME}.lock", label="test")
+    with lock.hold(wait=timedelta(0), purpose="rstuf download"):
+        with pytest.raises(Locked, match="rstuf download"), impatient.client(NAME) as client:
+            client.look_up([])
+        for change in (lambda: impatient.remove(NAME), lambda: impatient.add(NAME, world.url, root=world.repo.trusted)):
+            with pytest.raises(Locked):
+                change()
+    assert world.store.names() == [NAME]
+
+
+def test_what_is_removed_meanwhile_is_not_looked_at(world: World) -> None:
+    """A client that was made before a removal leaves nothing behind."""
+    with world.store.client(NAME) as client:
+        world.store.remove(NAME)
+        with pytest.raises(TrustNotFound):
+            client.look_up([])
+    assert not (world.store.directory / NAME).exists()
 
 
 def test_many_at_once(world: World) -> None:
