@@ -81,6 +81,9 @@ class Destination:
 
         try:
             top = open_top(self.top)
+        except FileNotFoundError:
+            hint = "make it, or name another place for the download"
+            raise StorageError("write into", str(self.top), "there is no such directory", hint=hint) from None
         except OSError as error:
             raise storage_error("open", str(self.top), error) from error
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from rstuf.errors import InvalidInput
+from rstuf.errors import InvalidInput, shorten
 from rstuf.storage.mirrors import MirroredContents, MirroredMetadata, Piece
 
 _WEB: Final = frozenset({"http", "https"})
@@ -65,6 +65,18 @@ def place_of(text: str) -> str:
 
 
 _HINT: Final = "write it like https://updates.example.org/, or name a directory"
+
+
+def new_place(text: str) -> str:
+    """The same for a place that nobody has named before: a directory must be there.
+
+    Raises:
+        InvalidInput: as `place_of` says, or a URL without its scheme is meant.
+    """
+    place = place_of(text)
+    if "://" not in place and not Path(place).is_dir():
+        raise InvalidInput(f"there is no directory {shorten(text)}, and it is no URL", hint=_HINT)
+    return place
 
 
 def shown_place(place: str) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tuf.ngclient.updater import Updater
 
 _BASE: Final = "https://metadata.invalid/"
+# A pin may be years old, and every look begins from it; by default the updater gives up after 256 roots.
+_ROOT_STEPS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Client:
             existing: what becomes of another file of this name.
 
         Raises:
-            ContentRefused: the server has something else; nothing is left of it.
+            ContentRefused: the server has something else; nothing of that is left.
             DestinationTaken: another file has the name.
             StorageError: it could not be fetched or written; what came is kept as `destination.part`.
             Locked: another process is downloading it.
@@ -139,7 +141,7 @@ class Client:
                 str(self.cache),
                 _BASE,
                 fetcher=_fetcher(self.metadata, self._seen),
-                config=UpdaterConfig(prefix_targets_with_hash=self.trusted.naming is Naming.HASHED),
+                config=UpdaterConfig(max_root_rotations=_ROOT_STEPS),
                 bootstrap=self.root,
             )
             updater._trusted_set.reference_time = self.clock.now()

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from rstuf.client.anchors import MAX_ROOT_BYTES, read_root
-from rstuf.client.places import contents_at, metadata_at, place_of
+from rstuf.client.places import contents_at, metadata_at, new_place
 from rstuf.client.reader import Client
 from rstuf.client.records import (
     Memory,
@@ -156,8 +156,8 @@ class TrustStore:
             Locked, StorageError: nothing was trusted.
         """
         pin = read_root(root).pin
-        url = place_of(url)
-        contents = place_of(artifacts) if artifacts is not None else f"{url}targets/"
+        url = new_place(url)
+        contents = new_place(artifacts) if artifacts is not None else f"{url}targets/"
         make_directory(self.directory, mode=SECRET_DIRECTORY)
         refuse_unsafe([Place(self.directory, Kind.TRUST)])
         with self._locked(name):

@@ -33,9 +33,7 @@ _STDOUT = "-"
 
 def download(
     ctx: typer.Context,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Artifacts, by the paths they are signed under.")
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Artifacts, by the paths they are signed under.")],
     *,
     from_: Annotated[
         str | None,

@@ -130,7 +130,7 @@ def test_a_file_of_ones_own_choice(world: World, tmp_path: Path) -> None:
         to(world, world.here)
     with pytest.raises(InvalidInput):
         destination_at(Path())
-    with pytest.raises(StorageError, match="does not exist"):
+    with pytest.raises(StorageError, match="there is no such directory"):
         to(world, tmp_path / "nowhere" / "x")
     assert not (tmp_path / "nowhere").exists()
 

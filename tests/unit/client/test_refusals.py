@@ -153,6 +153,14 @@ def test_a_chain_of_roots_that_is_broken(world: World) -> None:
     assert (refused(world).role, refused(world).reason) == ("root", Refusal.MISMATCH)
 
 
+def test_a_pin_of_long_ago(world: World) -> None:
+    """A root that was pinned hundreds of roots ago is still a beginning."""
+    for _ in range(260):
+        world.repo.rotate_root()
+    world.settle()
+    assert world.look().memory.roles["root"].version == 261
+
+
 def test_a_pin_past_the_first_root(world: World) -> None:
     """Trust may begin with any root; what came before it is never asked for."""
     world.repo.rotate_root(Keys("root-b"))

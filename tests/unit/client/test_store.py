@@ -270,6 +270,18 @@ def test_passwords_are_not_shown() -> None:
 
 def test_a_directory_that_is_none(world: World, tmp_path: Path) -> None:
     """A mirror that is not plugged in is told as that."""
-    world.store.add(NAME, str(tmp_path / "nowhere"), root=world.repo.trusted)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    world.store.add(NAME, str(mirror), root=world.repo.trusted)
+    mirror.rmdir()
     with pytest.raises(StorageError, match="does not exist"):
         world.look()
+
+
+def test_a_url_without_its_scheme(world: World) -> None:
+    """What is neither a URL nor a directory that is there is most likely a URL that lacks something."""
+    for text in ("updates.example.org/tuf", "127.0.0.1:8000"):
+        with pytest.raises(InvalidInput, match="there is no directory") as caught:
+            world.store.add(trust_name("other"), text, root=world.repo.trusted)
+        assert "https://" in (caught.value.hint or "")
+    assert world.store.names() == [NAME]
