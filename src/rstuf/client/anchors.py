@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from rstuf.client.places import metadata_at
+from rstuf.client.places import metadata_at, new_place
 from rstuf.client.records import Pin
 from rstuf.errors import FingerprintDiffers, InvalidMetadata
 
@@ -78,7 +78,7 @@ def fetch_root(url: str, *, version: int = 1) -> bytes:
         InvalidInput: `url` is neither a URL nor a directory.
         StorageError: it is not served, or too long.
     """
-    with metadata_at(url) as source:
+    with metadata_at(new_place(url)) as source:
         return source.read(f"{version}.root.json", limit=MAX_ROOT_BYTES)
 
 

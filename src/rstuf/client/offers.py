@@ -43,7 +43,7 @@ def offer_of(
     """An offer, from the words of verified metadata.
 
     Args:
-        hashed: contents are served under their hash and the last segment of their path (TUF §6.2), else under the path.
+        hashed: contents are served under their hash and the last segment of their path (TUF §7.2), else under the path.
 
     Raises:
         RepositoryRefused: its hashes prove nothing.

@@ -21,7 +21,7 @@ _PLACES: Final = {str(name): place for place, name in enumerate(TOP_LEVEL)}
 class Naming(Enum):
     """Under which names a repository serves its contents.
 
-    `HASHED`: the hash before the last segment, where root asks for consistent snapshots (TUF §6.2). `PLAIN`: the
+    `HASHED`: the hash before the last segment, where root asks for consistent snapshots (TUF §7.2). `PLAIN`: the
     artifact's path, whatever root says.
     """
 

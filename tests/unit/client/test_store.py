@@ -284,4 +284,6 @@ def test_a_url_without_its_scheme(world: World) -> None:
         with pytest.raises(InvalidInput, match="there is no directory") as caught:
             world.store.add(trust_name("other"), text, root=world.repo.trusted)
         assert "https://" in (caught.value.hint or "")
+        with pytest.raises(InvalidInput, match="there is no directory"):
+            fetch_root(text)
     assert world.store.names() == [NAME]
