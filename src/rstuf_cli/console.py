@@ -162,11 +162,6 @@ class Console:
         return self.form is Form.JSON
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether only what was asked for is wanted."""
-        return self.verbosity is Verbosity.QUIET
-
-    @property
     def shows_progress(self) -> bool:
         """Whether a person looks at stderr on a terminal that can redraw a line, and wants to."""
         quiet = self.verbosity is Verbosity.QUIET or self.is_json

@@ -11,7 +11,7 @@ import rstuf
 from rstuf.clock import SystemClock
 from rstuf.errors import FingerprintDiffers, InvalidFingerprint
 from rstuf_cli import prompts
-from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.console import Console, Style, Verbosity, escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import read_small
 from rstuf_cli.reports import sign
@@ -149,7 +149,7 @@ def _tell_added(console: Console, trusted: rstuf.Trusted, facts: rstuf.RootFacts
         f"{sign(console, ok=True)} {trusted.name} is trusted, from root version {number(facts.pin.version)} on"
     )
     console.result("")
-    if not console.is_quiet:
+    if console.verbosity is not Verbosity.QUIET:
         show_root(console, facts, now)
         _show_places(console, trusted)
     if facts.expires <= now:
