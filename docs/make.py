@@ -26,7 +26,8 @@ _ABOUT_COMMANDS = """\
 What `rstuf --help` and the help of each command say. The [formats](formats.md) of what they read and write, and the
 exit codes, stand on a page of their own. This page is written by `python docs/make.py`."""
 _ROOMS = tuple(
-    f"rstuf.errors.{room}" for room in ("base", "input", "artifacts", "state", "storage", "signing", "verification")
+    f"rstuf.errors.{room}"
+    for room in ("base", "input", "artifacts", "state", "storage", "signing", "verification", "client")
 )
 """Where errors are, in the order in which the table lists them."""
 

@@ -9,6 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rstuf.client.anchors import RootFacts as RootFacts
+    from rstuf.client.anchors import check_fingerprint as check_fingerprint
+    from rstuf.client.anchors import fetch_root as fetch_root
+    from rstuf.client.anchors import read_root as read_root
+    from rstuf.client.destination import Destination as Destination
+    from rstuf.client.destination import destination_at as destination_at
+    from rstuf.client.destination import destination_in as destination_in
+    from rstuf.client.download import Download as Download
+    from rstuf.client.download import DownloadState as DownloadState
+    from rstuf.client.download import Existing as Existing
+    from rstuf.client.offers import Offer as Offer
+    from rstuf.client.places import shown_place as shown_place
+    from rstuf.client.records import Memory as Memory
+    from rstuf.client.records import Naming as Naming
+    from rstuf.client.records import Trusted as Trusted
+    from rstuf.client.store import TrustStore as TrustStore
     from rstuf.config import find_workspace as find_workspace
     from rstuf.drafts import forget_draft as forget_draft
     from rstuf.drafts import keep_draft as keep_draft
@@ -33,6 +49,7 @@ if TYPE_CHECKING:
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import target_path as target_path
+    from rstuf.model.names import trust_name as trust_name
     from rstuf.repository.advice import ClientCost as ClientCost
     from rstuf.repository.advice import Upkeep as Upkeep
     from rstuf.repository.advice import compare_bins as compare_bins
@@ -95,6 +112,10 @@ _HOMES = {
     "ClockTrust": "rstuf.repository.ports",
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
+    "Destination": "rstuf.client.destination",
+    "Download": "rstuf.client.download",
+    "DownloadState": "rstuf.client.download",
+    "Existing": "rstuf.client.download",
     "Health": "rstuf.repository.reports",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
@@ -103,6 +124,9 @@ _HOMES = {
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",
+    "Memory": "rstuf.client.records",
+    "Naming": "rstuf.client.records",
+    "Offer": "rstuf.client.offers",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
@@ -117,15 +141,22 @@ _HOMES = {
     "Repository": "rstuf.repository.repository",
     "RoleChange": "rstuf.repository.reports",
     "RoleStatus": "rstuf.repository.reports",
+    "RootFacts": "rstuf.client.anchors",
     "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Status": "rstuf.repository.reports",
+    "TrustStore": "rstuf.client.store",
+    "Trusted": "rstuf.client.records",
     "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
     "VisibleVersions": "rstuf.repository.reports",
+    "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
     "compare_bins": "rstuf.repository.advice",
+    "destination_at": "rstuf.client.destination",
+    "destination_in": "rstuf.client.destination",
+    "fetch_root": "rstuf.client.anchors",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",
     "find_workspace": "rstuf.config",
@@ -147,14 +178,17 @@ _HOMES = {
     "read_draft": "rstuf.drafts",
     "read_plan": "rstuf.repository.plan",
     "read_plan_file": "rstuf.founding",
+    "read_root": "rstuf.client.anchors",
     "recommended_bins": "rstuf.repository.advice",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_plan": "rstuf.repository.plan_text",
     "render_public": "rstuf.signing.public_keys",
     "save_plan": "rstuf.founding",
+    "shown_place": "rstuf.client.places",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
+    "trust_name": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",
     "verify_published": "rstuf.wiring",
 }

@@ -32,8 +32,9 @@ _LOCKS: Final = ("write.lock", "publish.lock")
 class Kind(Enum):
     """What should be at a place.
 
-    `WAY` is a directory on the way to the others. `SERVED` and `KEYS` may be reached through a link, which its owner
-    made to have them elsewhere; the others may not: a state that is known by two names would have two sets of locks.
+    `WAY` is a directory on the way to the others. `SERVED`, `KEYS` and `TRUST` may be reached through a link, which its
+    owner made to have them elsewhere; the others may not: a state that is known by two names would have two sets of
+    locks.
     """
 
     WORKSPACE = "the keys, the state and what is published"
@@ -42,6 +43,7 @@ class Kind(Enum):
     CONFIG = "the places that it names"
     STATE = "the state"
     WAY = "what lies below it"
+    TRUST = "what you trust"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _look(place: Place) -> os.stat_result | None:
     path = place.path
     try:
         found = path.lstat()
-        if stat.S_ISLNK(found.st_mode) and place.kind in {Kind.SERVED, Kind.KEYS}:
+        if stat.S_ISLNK(found.st_mode) and place.kind in {Kind.SERVED, Kind.KEYS, Kind.TRUST}:
             _refuse_foreign(place, found)
             found = path.stat()
     except (FileNotFoundError, NotADirectoryError):

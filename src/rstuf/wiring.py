@@ -111,12 +111,15 @@ def key_source(directory: Path, session: Session, *, inputs: Path) -> KeyFileSou
     return KeyFileSource(directory, session.secrets, inputs=inputs)
 
 
-def make_key(directory: Path, name: str, *, kind: str, encrypt: bool, place: Path, session: Session) -> KeyEntry:
+def make_key(
+    directory: Path, name: str, *, kind: str, encrypt: bool, place: Path, reuse: bool, session: Session
+) -> KeyEntry:
     """Make a key pair: the private half in a new file at `place`, its public half beside it.
 
     Args:
         directory: what a `place` that is relative is under, and so its signer.
         kind: "ed25519", "ecdsa" (P-256) or "rsa".
+        reuse: a key of that kind that is there already is taken as it is: its making was interrupted.
 
     Raises:
         InvalidKey: the place is taken, the name cannot be one, or the kind is unknown.
@@ -127,7 +130,7 @@ def make_key(directory: Path, name: str, *, kind: str, encrypt: bool, place: Pat
 
     check_key_name(name)
     source = key_source(directory, session, inputs=directory)
-    key = source.generate(name, kind, f"file:{place}", encrypt=encrypt, reuse=False, added=session.clock.now())
+    key = source.generate(name, kind, f"file:{place}", encrypt=encrypt, reuse=reuse, added=session.clock.now())
     key.save()
     return key.entry
 

@@ -12,7 +12,7 @@ import typer
 from rstuf_cli.console import Console, Form, ReaderGone, Unwritable, Verbosity, escape
 from rstuf_cli.entry import wants_json
 from rstuf_cli.grammar import Verb, program
-from rstuf_cli.help import BEGIN, CARE, DAILY
+from rstuf_cli.help import BEGIN, CARE, CLIENT, DAILY
 from rstuf_cli.run import Run, run_of
 
 _EPILOG = """
@@ -45,10 +45,21 @@ VERBS: Final = (
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
+    Verb(CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root that a repository is verified from"),
+    Verb(CLIENT, "trust list", f"{_HOME}.trust:list_", "list the repositories that you trust"),
+    Verb(CLIENT, "trust show", f"{_HOME}.trust:show", "show a pinned root, and what was seen from it on"),
+    Verb(CLIENT, "trust remove", f"{_HOME}.trust:remove", "trust a repository no more, and forget what was seen of it"),
+    Verb(
+        CLIENT,
+        "download",
+        f"{_HOME}.download:download",
+        "download artifacts, verified from the root that you pinned",
+    ),
 )
 _NOUNS: Final = {
     "artifact": "The files that clients download and verify.",
     "key": "Keys: what they sign, where they are, and how to compare them.",
+    "trust": "The roots that you pinned, from which downloads are verified.",
 }
 
 
@@ -106,9 +117,7 @@ def _rstuf(
         list[str] | None,
         typer.Option("--passphrase-fd", metavar="[KEY=]N", help="The same, from an open descriptor; repeatable."),
     ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", hidden=True, help="Answer yes to every question; today no command asks one.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", hidden=True, help="Answer yes to every question.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Say which rstuf this is.")] = False,
 ) -> None:
     """A TUF repository from the command line."""

@@ -100,6 +100,10 @@ class _Stream:
             text = text.encode("ascii", "backslashreplace").decode()
         self._guarded(lambda file: file.write(text))
 
+    def write_bytes(self, data: bytes) -> None:
+        """The same for bytes, which are passed on as they are."""
+        self._guarded(lambda file: (file.flush(), file.buffer.write(data)))
+
     def flush(self) -> None:
         """Hand over what is buffered."""
         self._guarded(lambda file: file.flush())
@@ -179,6 +183,10 @@ class Console:
         """One line of a command's answer for people, safe as it stands. Silent where a document is written instead."""
         if not self.is_json:
             self._out.write(_fit(text, self._out.file) + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Data that is the answer itself, byte for byte."""
+        self._out.write_bytes(data)
 
     def page(self, text: str) -> None:
         """Help, for people, whatever else is asked for."""

@@ -30,6 +30,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InputMissing: ExitCode.REFUSED,
     errors.InvalidPath: ExitCode.REFUSED,
     errors.InvalidRoleName: ExitCode.REFUSED,
+    errors.InvalidTrustName: ExitCode.REFUSED,
     errors.RoleNotFound: ExitCode.REFUSED,
     errors.InvalidArtifact: ExitCode.REFUSED,
     errors.InvalidRecord: ExitCode.REFUSED,
@@ -72,6 +73,13 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.NotEnoughSigners: ExitCode.REFUSED,
     errors.VerificationFailed: ExitCode.UNVERIFIED,
     errors.ReleaseRefused: ExitCode.UNVERIFIED,
+    errors.TrustNotFound: ExitCode.REFUSED,
+    errors.TrustExists: ExitCode.REFUSED,
+    errors.TrustDamaged: ExitCode.STORAGE,
+    errors.FingerprintDiffers: ExitCode.UNVERIFIED,
+    errors.RepositoryRefused: ExitCode.UNVERIFIED,
+    errors.ContentRefused: ExitCode.UNVERIFIED,
+    errors.DestinationTaken: ExitCode.REFUSED,
     errors.Interrupted: ExitCode.INTERRUPTED,
 }
 

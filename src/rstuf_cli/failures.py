@@ -126,6 +126,10 @@ def _known(error: errors.RstufError) -> Failure:
         message = error.problems[0] if len(error.problems) == 1 else f"{number(len(error.problems))} things are wrong"
         details = _capped(error.problems) if len(error.problems) > 1 else ()
         data = {"problems": list(error.problems)}
+        if isinstance(error, errors.RepositoryRefused):
+            data |= {"role": error.role, "reason": str(error.reason)}
+        elif isinstance(error, errors.ContentRefused):
+            data |= {"path": error.path}
     return Failure(error.code, message, exit_code_of(error), hint=error.hint, details=details, data=data)
 
 

@@ -14,8 +14,8 @@ from rstuf_cli.console import folded
 if TYPE_CHECKING:
     import typer
 
-BEGIN, DAILY, CARE = "begin", "every day", "look after it"
-PANELS: Final = (BEGIN, DAILY, CARE)
+BEGIN, DAILY, CARE, CLIENT = "begin", "every day", "look after it", "download from any TUF repository"
+PANELS: Final = (BEGIN, DAILY, CARE, CLIENT)
 """What verbs are for, in the order in which the program's help shows them."""
 
 # A line to copy, and what is said of it.

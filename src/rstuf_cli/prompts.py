@@ -14,6 +14,7 @@ from rstuf_cli.console import Console, escape, is_terminal
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
+    from questionary import Question
 
     from rstuf import Secrets
 
@@ -162,9 +163,24 @@ def ask_hidden(question: str) -> str:
     """
     import questionary
 
+    return _typed(questionary.password, question)
+
+
+def ask(question: str) -> str:
+    """What a person types after `question`; "" when they close the input.
+
+    Raises:
+        KeyboardInterrupt: they pressed Ctrl-C.
+    """
+    import questionary
+
+    return _typed(questionary.text, question)
+
+
+def _typed(prompt: Callable[..., Question], question: str) -> str:
     with terminal() as (keyboard, screen, _):
         try:
-            answer = questionary.password(question, qmark="", input=keyboard, output=screen).unsafe_ask()
+            answer = prompt(question, qmark="", input=keyboard, output=screen).unsafe_ask()
         except EOFError:
             return ""
     return answer if isinstance(answer, str) else ""

@@ -30,7 +30,7 @@ class Options:
         wait: seconds that a lock is waited for.
         accept_clock: the person vouches for the clock.
         passphrase_file, passphrase_fd: as they were written, all of them.
-        yes: every question is answered beforehand. No command asks one yet; scripts may say so all the same.
+        yes: every question that is not for a secret is answered beforehand.
     """
 
     repo: str | None = None

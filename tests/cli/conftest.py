@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.support.plans import plan_text
+from tests.support.servers import Site, serving
 
 from rstuf.clock import SystemClock
 from rstuf_cli import prompts
@@ -56,8 +57,9 @@ Cli = Callable[..., Result]
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nobody to ask, no colours, nobody's environment, and a directory that is no workspace."""
     monkeypatch.setattr(prompts, "person_is_there", lambda: False)
-    for name in ("RSTUF_REPO", "NO_COLOR", "COLUMNS"):
+    for name in ("RSTUF_REPO", "RSTUF_TRUST_DIR", "NO_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     empty = tmp_path / "here"
     empty.mkdir()
     monkeypatch.chdir(empty)
@@ -112,6 +114,50 @@ def filled(workspace: Path, cli: Cli, tmp_path: Path) -> Path:
     done = cli("artifact", "add", files)
     assert done.code == 0, done.err
     return workspace
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What a workspace publishes, behind a web server."""
+
+    workspace: Path
+    site: Site
+    url: str
+
+    @property
+    def root(self) -> Path:
+        """The first root."""
+        return self.workspace / "metadata" / "1.root.json"
+
+    @property
+    def fingerprint(self) -> str:
+        """Its SHA-256, hex."""
+        return hashlib.sha256(self.root.read_bytes()).hexdigest()
+
+    def settle(self) -> None:
+        """Serve what is published now."""
+        self.site.files.clear()
+        for base, prefix in (("metadata", ""), ("targets", "targets/")):
+            top = self.workspace / base
+            for path in top.rglob("*"):
+                if path.is_file() and ".staging" not in path.parts:
+                    self.site.files[f"{prefix}{path.relative_to(top)}"] = path.read_bytes()
+
+    def served(self, path: str) -> str:
+        """The name under which a content is served."""
+        (name,) = [name for name in self.site.files if name.endswith(f".{path}") and name.startswith("targets/")]
+        return name
+
+
+@pytest.fixture
+def shop(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """A workspace with two published artifacts behind a web server; the test stands elsewhere."""
+    site = Site()
+    monkeypatch.chdir(tmp_path / "here")
+    with serving(site) as url:
+        shop = Shop(filled, site, url)
+        shop.settle()
+        yield shop
 
 
 @pytest.fixture

@@ -165,6 +165,15 @@ def test_workspace_is_found_by_environment_and_by_place(
         ["status", "--wait"],
         ["status", "-q", "-v"],
         ["verify", "--trusted-root", "x"],
+        ["trust", "add", "x"],
+        ["trust", "add", "x", "/y"],
+        ["trust", "add", "x", "/y", "--root", "z", "--root-version", "2"],
+        ["trust", "add", "x", "/y", "--root-version", "0"],
+        ["trust", "remove"],
+        ["download"],
+        ["download", "x", "-o", "y", "--dir", "z"],
+        ["download", "x", "y", "-o", "z"],
+        ["download", "x", "-o", ""],
     ],
     ids=" ".join,
 )
@@ -190,6 +199,11 @@ def test_usage_errors(argv: list[str], cli: Cli, workspace: Path) -> None:
         ["artifact", "add", "--path", "{}", "--length", "1", "--hash", "sha256:00"],
         ["renew", "--force", "{}"],
         ["verify", "--url", "{}"],
+        ["trust", "add", "{}", "/x", "--root", "rstuf.toml"],
+        ["trust", "add", "x", "{}", "--root", "rstuf.toml"],
+        ["trust", "show", "{}"],
+        ["download", "{}"],
+        ["download", "x", "--from", "{}"],
     ],
     ids=" ".join,
 )
@@ -276,6 +290,12 @@ def test_status_loads_no_client_and_no_prompts(made_once: Path) -> None:
     """A look at a repository needs neither a TUF library nor a prompt, a bar or a validation library."""
     loaded = loaded_by("--repo", str(made_once), "status")
     assert not loaded & {"pydantic", "rich", "questionary", "prompt_toolkit", "httpx", "sqlite_utils"}
+
+
+def test_a_look_at_what_is_trusted_loads_no_client(tmp_path: Path) -> None:
+    """Neither a TUF library nor HTTP, prompts or bars are needed to list pinned roots."""
+    loaded = loaded_by("trust", "list", "--trust-dir", str(tmp_path))
+    assert not loaded & {"pydantic", "rich", "questionary", "prompt_toolkit", "httpx", "tuf", "sqlite3"}
 
 
 def test_plans_that_we_show_are_plans(tmp_path: Path, cli: Cli, made_once: Path) -> None:

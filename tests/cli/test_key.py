@@ -51,7 +51,7 @@ def test_a_key_is_made_where_one_stands(cli: Cli, passphrase: Path, kind: str) -
 
 def test_in_a_workspace_a_new_key_is_known(cli: Cli, workspace: Path) -> None:
     """It lies in keys/, has its name, signs nothing yet, and the repository is as sound as before."""
-    done = cli("key", "generate", "maria", "--no-passphrase")
+    done = cli("key", "generate", "maria", "--unencrypted")
     assert done.code == 0, done.err
     assert stat.S_IMODE((workspace / "keys" / "maria.key").stat().st_mode) == 0o600
     keys = {key["name"]: key for key in cli("key", "list", "--json").document["keys"]}
@@ -65,7 +65,7 @@ def test_in_a_workspace_a_new_key_is_known(cli: Cli, workspace: Path) -> None:
 def test_a_key_elsewhere_is_known_from_there(cli: Cli, workspace: Path, tmp_path: Path) -> None:
     """`--in` puts the key on another disk; its signer says so."""
     (tmp_path / "usb").mkdir(mode=0o700)
-    assert cli("key", "generate", "maria", "--no-passphrase", "--in", tmp_path / "usb").code == 0
+    assert cli("key", "generate", "maria", "--unencrypted", "--in", tmp_path / "usb").code == 0
     keys = {key["name"]: key for key in cli("key", "list", "--json").document["keys"]}
     assert keys["maria"]["signer"] == f"file:{tmp_path}/usb/maria.key"
 
@@ -73,10 +73,10 @@ def test_a_key_elsewhere_is_known_from_there(cli: Cli, workspace: Path, tmp_path
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
-        (["key", "generate", "../x", "--no-passphrase"], "key names are letters"),
-        (["key", "generate", "ALICE", "--no-passphrase"], "another key is called ALICE"),
+        (["key", "generate", "../x", "--unencrypted"], "key names are letters"),
+        (["key", "generate", "ALICE", "--unencrypted"], "another key is called ALICE"),
         (["key", "generate", "maria"], "there is no passphrase for it"),
-        (["key", "generate", "maria", "--no-passphrase", "--in", "nowhere/at/all/../.."], ""),
+        (["key", "generate", "maria", "--unencrypted", "--in", "nowhere/at/all/../.."], ""),
         (["key", "generate", "maria", "--kind", "dsa"], "is not one of ed25519, ecdsa, rsa"),
         (["key", "add", "maria"], "missing FILE"),
         (["key", "add", "maria", "nothing.pub"], "there is no such file"),
@@ -119,7 +119,7 @@ def test_a_person_chooses_the_passphrase(tmp_path: Path) -> None:
         person.presses(PASSPHRASE, ENTER)
         assert person.ends() == 0
         assert PASSPHRASE not in person.screen
-        assert "encrypted, in maria.key" in person.screen
+        assert "ed25519, encrypted, in maria.key" in person.screen
     assert sorted(path.name for path in place.iterdir()) == ["maria.key", "maria.pub"]
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import pty
-import select
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PLAN, Cli
+from tests.support.terminals import Terminal, on_terminal
 
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, Verbosity
@@ -46,47 +43,18 @@ def test_a_real_terminal(tmp_path: Path) -> None:
     """A person on a terminal is asked there, sees no passphrase, and stdout stays data."""
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN.replace("encrypt = false\n", "", 1))
-    master, slave = pty.openpty()
     command = [sys.executable, "-m", "rstuf_cli", "--repo", tmp_path / "new", "ceremony", "--json", "--plan", plan]
-    script = (
-        "import fcntl, os, sys, termios\n"
-        "os.setsid()\nfcntl.ioctl(2, termios.TIOCSCTTY, 0)\nos.execv(sys.argv[1], sys.argv[1:])"
-    )
-    environment = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, command)],
-        stdin=slave,
-        stdout=subprocess.PIPE,
-        stderr=slave,
-        env=environment,
-    )
-    os.close(slave)
-    try:
-        shown = _until(master, b"new passphrase for alice:")
-        os.write(master, b"tell nobody\r")
-        shown += _until(master, b"the same once more:")
-        os.write(master, b"tell nobody\r")
-        out, _ = process.communicate(timeout=60)
-    finally:
-        os.close(master)
-        process.kill()
-        process.wait()
-    assert process.returncode == 0
+
+    def person(terminal: Terminal) -> None:
+        terminal.until(b"new passphrase for alice:")
+        terminal.type(b"tell nobody\r")
+        terminal.until(b"the same once more:")
+        terminal.type(b"tell nobody\r")
+
+    code, out, shown = on_terminal(command, person, env=os.environ)
+    assert code == 0
     assert out.startswith(b'{"repository": "acme"')
     assert b"tell nobody" not in shown + out
-
-
-def _until(terminal: int, text: bytes) -> bytes:
-    """What the terminal shows until `text` is there."""
-    seen = b""
-    deadline = time.monotonic() + 60
-    while text not in seen:
-        if not select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise AssertionError(f"{text!r} never came: {seen!r}")
-        seen += os.read(terminal, 4096)
-    # The prompt reads from here on; what is typed before it does would be shown by the terminal.
-    time.sleep(0.3)
-    return seen
 
 
 class Screen(io.StringIO):

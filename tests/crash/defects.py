@@ -70,6 +70,6 @@ def clock_believed() -> None:
 
 def no_lock() -> None:
     """Everybody holds every lock."""
-    from rstuf.state import locks
+    from rstuf import locks
 
     replace_everywhere(locks._flock, lambda descriptor, path: True)

@@ -173,6 +173,10 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("artifact list", *at, "artifact", "list", "--limit", "1")
     keep("artifact list", *at, "artifact", "list")
     found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
+    keep("key generate", *at, "key", "generate", "maria", "--unencrypted")
+    keep("key list", *at, "key", "list")
+    keep("key add", *at, "key", "add", "maria", "--away")
+    keep("key export", *at, "key", "export", "maria")
     keep("artifact show", *at, "artifact", "show", "file.txt")
     keep("publish", *at, "publish", "--dry-run")
     root = repo / "metadata" / "1.root.json"
@@ -183,15 +187,26 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("renew", *at, "renew", "--force", "timestamp")
     keep("status", *at, "status")
     keep("verify", *at, "verify", "--full")
+    trust = ("--trust-dir", str(scratch / "trust"))
+    served = (str(repo / "metadata"), "--root", str(repo / "metadata" / "1.root.json"))
+    keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
+    keep("download", "download", "file.txt", "--dir", str(scratch / "fetched"), *trust)
+    keep("trust add", "trust", "show", "here", *trust)
+    keep("trust list", "trust", "list", *trust)
+    rstuf("trust", "add", "mixed", str(scratch / "other" / "metadata"), *served[1:], *trust)
+    _, refused = rstuf("download", "file.txt", "--from", "mixed", *trust)
+    keep("trust remove", "trust", "remove", "mixed", "--yes", *trust)
     file.write_text("second\n", encoding="utf-8")
     code, document = rstuf(*at, "artifact", "add", str(file))
     assert code == 1
-    found["An error"] = [document["error"]]
+    found["An error"] = [document["error"], refused["error"]]
     return found
 
 
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
-HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify")
+CLIENT = ("trust add", "trust list", "trust remove", "download")
+KEYS = ("key generate", "key list", "key add", "key export")
+HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", *CLIENT, *KEYS)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -214,7 +229,6 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
         "publishing",
         "clock_behind",
         "missing",
-        "problems",
         *(["dry_run"] if heading == "renew" else []),
     }
     assert documented.keys() - seen <= elsewhere
@@ -232,6 +246,10 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
+        ("trust add", "pinned"): [documents["trust add"][0]["pinned"]],
+        ("trust add", "seen"): documents["trust add"][1]["seen"]["roles"],
+        ("trust add", "root"): [documents["trust add"][0]["root"]],
+        ("download", "downloads"): documents["download"][0]["downloads"],
     }
     for place, entries in parts.items():
         named = {name for name, _ in words(cells[place][1])}
@@ -242,7 +260,7 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
 
 def test_every_command_has_its_document() -> None:
     """No command is left out."""
-    said = section("artifact add").split("|")[0]
+    said = "".join(section(title).split("|")[0] for title in ("artifact add", "trust add", "key list"))
     for verb in VERBS:
         assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path
 

@@ -14,6 +14,16 @@ from rstuf.errors.artifacts import (
     PathTwin,
 )
 from rstuf.errors.base import Interrupted, Lines, RstufError, every_error, nearest, shorten
+from rstuf.errors.client import (
+    ContentRefused,
+    DestinationTaken,
+    FingerprintDiffers,
+    Refusal,
+    RepositoryRefused,
+    TrustDamaged,
+    TrustExists,
+    TrustNotFound,
+)
 from rstuf.errors.input import (
     InputMissing,
     InvalidArtifact,
@@ -29,6 +39,7 @@ from rstuf.errors.input import (
     InvalidPolicy,
     InvalidRecord,
     InvalidRoleName,
+    InvalidTrustName,
     RoleNotFound,
 )
 from rstuf.errors.signing import NotEnoughSigners, PassphraseNeeded, SignerUnavailable, SigningError, WrongPassphrase
@@ -61,8 +72,11 @@ __all__ = [
     "ArtifactNotFound",
     "CeremonyUnfinished",
     "ClockSuspicious",
+    "ContentRefused",
+    "DestinationTaken",
     "FileMissing",
     "FileTooLarge",
+    "FingerprintDiffers",
     "ForeignMetadata",
     "HashMismatch",
     "InputMissing",
@@ -80,6 +94,7 @@ __all__ = [
     "InvalidPolicy",
     "InvalidRecord",
     "InvalidRoleName",
+    "InvalidTrustName",
     "LimitExceeded",
     "Lines",
     "Locked",
@@ -89,7 +104,9 @@ __all__ = [
     "PassphraseNeeded",
     "PathRepeated",
     "PathTwin",
+    "Refusal",
     "ReleaseRefused",
+    "RepositoryRefused",
     "RoleNotFound",
     "RstufError",
     "SignerUnavailable",
@@ -101,6 +118,9 @@ __all__ = [
     "StateNewer",
     "StateSettings",
     "StorageError",
+    "TrustDamaged",
+    "TrustExists",
+    "TrustNotFound",
     "UnsafeDirectory",
     "VerificationFailed",
     "WorkspaceExists",

@@ -79,9 +79,9 @@ class ArtifactNotFound(RstufError):
 
     code = "artifact-not-found"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, hint: str = "rstuf artifact list shows what there is") -> None:
         self.path = path
-        super().__init__(f"there is no artifact {shorten(path)!r}", hint="rstuf artifact list shows what there is")
+        super().__init__(f"there is no artifact {shorten(path)!r}", hint=hint)
 
 
 class LimitExceeded(RstufError):

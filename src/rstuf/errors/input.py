@@ -52,6 +52,19 @@ class InvalidRoleName(InvalidInput):
         )
 
 
+class InvalidTrustName(InvalidInput):
+    """A name for a trusted repository outside the grammar."""
+
+    code = "invalid-trust-name"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{shorten(name)!r} cannot be the name of a trusted repository",
+            hint="use lower-case letters, digits, '-', '_' and '.', beginning and ending with a letter or a digit",
+        )
+
+
 class RoleNotFound(InvalidInput):
     """No role of this repository has that name."""
 

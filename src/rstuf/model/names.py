@@ -1,6 +1,6 @@
-"""Names that come from outside: role names and target paths, validated once, at the border.
+"""Names that come from outside: role names, target paths and names for what is trusted, validated at the border.
 
-A `TargetPath` or `RoleName` in a signature says that the text has passed here.
+A `TargetPath`, `RoleName` or `TrustName` in a signature says that the text has passed here.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import re
 import unicodedata
 from typing import Final, NewType
 
-from rstuf.errors import InvalidPath, InvalidRoleName
+from rstuf.errors import InvalidPath, InvalidRoleName, InvalidTrustName
 
 TargetPath = NewType("TargetPath", str)
 RoleName = NewType("RoleName", str)
+TrustName = NewType("TrustName", str)
 
 ROOT: Final = RoleName("root")
 TARGETS: Final = RoleName("targets")
@@ -36,6 +37,8 @@ _FORBIDDEN: Final = frozenset("#?%\\")
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ROLE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# One case, so that two names are two directories on every file system.
+_TRUST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
 
 
 def target_path(text: str) -> TargetPath:
@@ -119,3 +122,14 @@ def role_name(text: str) -> RoleName:
     if re.match(r"\d+\.", text, re.ASCII):
         raise InvalidRoleName(text, "it looks like a version prefix (digits and a dot)")
     return RoleName(text)
+
+
+def trust_name(text: str) -> TrustName:
+    """`text` as the name under which a client trusts a repository: one plain, lower-case file-name segment.
+
+    Raises:
+        InvalidTrustName: it is none.
+    """
+    if _TRUST_NAME.fullmatch(text) is None:
+        raise InvalidTrustName(text)
+    return TrustName(text)

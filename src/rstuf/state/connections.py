@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 from rstuf.durable import there
 from rstuf.errors import Locked, RstufError, StateDamaged, StateError, StateSettings, StorageError
-from rstuf.state.locks import WRITE_LOCK, keep_out
+from rstuf.locks import WRITE_LOCK, keep_out
 
 C = TypeVar("C", bound=sqlite3.Connection)
 

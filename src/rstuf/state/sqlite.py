@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 from rstuf.durable import DIRECTORY, NEW_FILE, SECRET_FILE, flush_directory, storage_error
 from rstuf.errors import Locked, RstufError, StateDamaged, StorageError, WorkspaceExists
+from rstuf.locks import PUBLISH_LOCK, WRITE_LOCK, FileLock, OnWait
 from rstuf.repository.interfaces import RowSpool, StateReader, StateTransaction
 from rstuf.state.beside import refuse_mixture
 from rstuf.state.connections import SIDE_FILES, connect_once, connect_writer, has_side_files, translated
-from rstuf.state.locks import PUBLISH_LOCK, WRITE_LOCK, FileLock, OnWait
 from rstuf.state.readers import Readers
 from rstuf.state.schema import FORMAT, format_of, migrate
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsp
 
 from rstuf.errors import FileMissing, FileTooLarge, InvalidInput, StorageError, shorten
 from rstuf.model.names import TargetPath
+from rstuf.storage.mirrors import Piece
 
 if TYPE_CHECKING:
     import httpx
@@ -35,6 +36,11 @@ _ERRNO: Final = re.compile(r"\A\[Errno -?\d+\] ")
 # Statuses that python-tuf takes for "there is no such file".
 _MISSING: Final = frozenset({403, 404})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_OK: Final = 200
+_PART: Final = 206
+# What may come of asking for a part: the part, the whole, or "there is no such part".
+_OF_PARTS: Final = frozenset({_OK, _PART, 416})
+_RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 
 
 class _WebSource:
@@ -77,24 +83,31 @@ class _WebSource:
         self._client.close()
 
     @contextmanager
-    def _get(self, name: str) -> Iterator[httpx.Response]:
-        """The answer for a name below the base, its body not read yet."""
+    def _get(self, name: str, *, start: int = 0, total: int | None = None) -> Iterator[httpx.Response]:
+        """The answer for a name below the base, its body not read yet.
+
+        Args:
+            start: the byte from which on it is asked for; then the answer may be for a part of it, or for none.
+            total: how long it should be; it tells a compressed answer from a compressed file.
+        """
         import httpx
 
         url = self._base + quote(name, safe=_SAFE)
+        headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            response = self._follow(url, name)
+            response = self._follow(url, name, headers)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise StorageError("read", self._show(name), _reason(error), hint=_TRY_AGAIN) from error
         try:
-            self._check(response, name)
+            self._check(response, name, good=_OF_PARTS if start else {_OK})
+            self._check_encoding(response, name, total)
             yield response
         finally:
             response.close()
 
-    def _follow(self, url: str, name: str) -> httpx.Response:
+    def _follow(self, url: str, name: str, headers: Mapping[str, str]) -> httpx.Response:
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._send(url)
+            response = self._send(url, headers)
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
                 return response
             response.close()
@@ -110,7 +123,7 @@ class _WebSource:
             url = following
         raise StorageError("read", self._show(name), f"the server redirects more than {MAX_REDIRECTS} times")
 
-    def _send(self, url: str) -> httpx.Response:
+    def _send(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         """One request, tried again if the connection fails before there is an answer."""
         import httpx
 
@@ -118,18 +131,25 @@ class _WebSource:
         auth = self._auth if (parts.scheme, _place(parts)) == self._origin else None
         for remaining in range(TRIES - 1, -1, -1):
             try:
-                return self._client.send(self._client.build_request("GET", url), stream=True, auth=auth)
+                request = self._client.build_request("GET", url, headers=dict(headers))
+                return self._client.send(request, stream=True, auth=auth)
             except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError):
                 if not remaining:
                     raise
         raise AssertionError("a try returns or raises")
 
-    def _check(self, response: httpx.Response, name: str) -> None:
+    def _check(self, response: httpx.Response, name: str, *, good: Collection[int]) -> None:
         if response.status_code in _MISSING:
             raise FileMissing(self._show(name), hint="check the URL: clients find no such file there")
-        if response.status_code != 200:
+        if response.status_code not in good:
             raise StorageError("read", self._show(name), f"the server answers {response.status_code}", hint=_TRY_AGAIN)
-        if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+
+    def _check_encoding(self, response: httpx.Response, name: str, total: int | None) -> None:
+        if response.headers.get("content-encoding", "identity").strip().lower() in {"", "identity"}:
+            return
+        # Many servers say so of a file that is a .gz itself: then its bytes are those that were signed, and as many.
+        part = _part_of(response)
+        if total is None or total != (part[1] if part else _declared(response)):
             raise StorageError("read", self._show(name), "the server sends it compressed though that was not asked for")
 
     def _show(self, name: str) -> str:
@@ -191,6 +211,24 @@ class WebContentSource(_WebSource):
         with self._get(name) as response, _Body(response, self._show(name)) as body:
             yield cast(BinaryIO, body)
 
+    @contextmanager
+    def open_piece(self, name: str, *, start: int, total: int) -> Iterator[Piece]:
+        """The content of this name, from byte `start` on where the server can; `total` is how long it should be.
+
+        Raises:
+            FileMissing: the server answers 404 or 403.
+            StorageError: any other answer, or none; also while it is read.
+        """
+        if start:
+            with self._get(name, start=start, total=total) as response:
+                # A part of another content, or another part, is no use: then the whole is asked for.
+                if response.status_code == _OK or _part_of(response) == (start, total):
+                    with _Body(response, self._show(name)) as body:
+                        yield Piece(0 if response.status_code == _OK else start, _declared(response), body)
+                    return
+        with self._get(name, total=total) as response, _Body(response, self._show(name)) as body:
+            yield Piece(0, _declared(response), body)
+
 
 class _Body(io.RawIOBase):
     """An answer's body as a file."""
@@ -239,6 +277,21 @@ def _place(parts: SplitResult) -> str:
     host = parts.hostname or ""
     place = f"[{host}]" if ":" in host else host
     return place if parts.port is None else f"{place}:{parts.port}"
+
+
+def _declared(response: httpx.Response) -> int | None:
+    """How many bytes an answer says it has."""
+    value = response.headers.get("content-length")
+    return int(_digits(value)) if value is not None else None
+
+
+def _part_of(response: httpx.Response) -> tuple[int, int] | None:
+    """Where the part begins that an answer says it is, and how long the whole is; None where it says nothing sound."""
+    found = _RANGE.fullmatch(response.headers.get("content-range", "").strip())
+    if response.status_code != _PART or found is None:
+        return None
+    first, last, whole = map(int, found.groups())
+    return (first, whole) if last == whole - 1 else None
 
 
 def _digits(value: str | None) -> str:

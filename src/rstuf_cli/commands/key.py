@@ -20,27 +20,27 @@ from rstuf_cli.wording import fingerprint, listed
 
 EXAMPLES = {
     "key generate": """
-rstuf key generate maria                  maria.key, encrypted, and maria.pub
-rstuf key generate maria --in /media/usb  on another disk
-rstuf key generate ci --kind ecdsa --no-passphrase
+rstuf key generate maria                   maria.key, encrypted, and maria.pub
+rstuf key generate maria --in /media/usb   on another disk
+rstuf key generate ci --kind ecdsa --unencrypted
 """,
     "key add": """
-rstuf key add maria maria.pub             her private half stays with her
-rstuf key add maria /media/usb/maria.key  it is at hand there, from now on
-rstuf key add maria --away                it is with her again
+rstuf key add maria maria.pub              her private half stays with her
+rstuf key add maria /media/usb/maria.key   it is at hand there, from now on
+rstuf key add maria --away                 it is with her again
 """,
     "key list": """
 rstuf key list
 rstuf key list --json
 """,
     "key show": """
-rstuf key show maria                      fingerprint in hex and in words
-rstuf key show --file maria.pub           of a file, without a workspace
+rstuf key show maria
+rstuf key show --file maria.pub   of a file, without a workspace
 """,
     "key export": """
-rstuf key export maria > maria.pub        PEM
+rstuf key export maria
 rstuf key export maria --form openssh
-rstuf key export maria --form tuf         as it stands in metadata
+rstuf key export maria --form tuf   as it stands in metadata
 """,
 }
 
@@ -69,52 +69,55 @@ def generate(
         Path | None,
         typer.Option("--in", metavar="DIR", help="Where to; by default keys/ of the workspace, else here."),
     ] = None,
-    no_passphrase: Annotated[
-        bool, typer.Option("--no-passphrase", help="Leave it unencrypted, for what signs without a person.")
+    unencrypted: Annotated[
+        bool, typer.Option("--unencrypted", help="Leave it unencrypted, for what signs without a person.")
     ] = False,
 ) -> None:
     """Make a key pair of your own.
 
-    NAME.key is encrypted with a passphrase that you choose, NAME.pub is for others. In a workspace the key is known by its name from then on. It signs nothing before root lists it.
+    NAME.key is encrypted with a passphrase that you choose, NAME.pub is for others. In a workspace the key is known by
+    its name from then on. It signs nothing before root lists it.
     """
     run = run_of(ctx)
     rstuf.check_key_name(name)
     run.interrupted = run.unsigned = "no key was made"
     repository = _here(run)
     try:
-        base = run.directory.absolute()
-        if where is not None:
-            place = (where / f"{name}.key").absolute()
-        elif repository is not None:
-            base, place = rstuf.find_workspace(run.directory), Path("keys", f"{name}.key")
-        else:
-            place = Path(f"{name}.key")
+        base = run.directory.absolute() if repository is None else rstuf.find_workspace(run.directory)
+        place = _place_for(name, where, base=base, workspace=repository is not None)
         if repository is not None and any(each.entry.name.lower() == name.lower() for each in repository.view_keys()):
             raise InvalidInput(f"another key is called {name}", hint="choose another name; rstuf key list shows all")
+        # What an interruption left: a key that is not known yet, or one without its public half.
+        reuse = repository is not None or not (base / place).with_name(f"{name}.pub").exists()
         entry = rstuf.make_key(
-            base, name, kind=kind.value, encrypt=not no_passphrase, place=place, session=run.session()
+            base, name, kind=kind.value, encrypt=not unencrypted, place=place, reuse=reuse, session=run.session()
         )
-        known = False
         if repository is not None:
             run.keeps(f"the key, in {base / place}")
             repository.add_key(name, entry.key, signer=entry.signer)
-            known = True
     finally:
         if repository is not None:
             repository.close()
-    shown = place if where is not None else (base / place if repository is not None else place)
-    run.console.document({**_document(entry, uses=()), "file": str(shown), "encrypted": not no_passphrase})
-    if run.console.is_json:
-        return
-    console = run.console
-    how = "not encrypted" if no_passphrase else "encrypted"
-    console.result(f"{sign(console, ok=True)} {escape(name)}: {kind.value}, {how}, in {escape(str(shown))}")
+    run.console.document({**_document(entry, uses=()), "file": str(base / place), "encrypted": not unencrypted})
+    if not run.console.is_json:
+        _tell_made(run.console, entry, base / place, kind=kind, encrypted=not unencrypted)
+
+
+def _place_for(name: str, where: Path | None, *, base: Path, workspace: bool) -> Path:
+    """Where a new key lies: as it is named, else in the workspace's directory for keys, else here."""
+    if where is not None:
+        return (where / f"{name}.key").absolute()
+    return Path("keys", f"{name}.key") if workspace else base / f"{name}.key"
+
+
+def _tell_made(console: Console, entry: rstuf.KeyEntry, place: Path, *, kind: KeyKind, encrypted: bool) -> None:
+    how = "encrypted" if encrypted else "not encrypted"
+    place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    console.result(f"{sign(console, ok=True)} {escape(entry.name)}: {kind.value}, {how}, in {escape(str(place))}")
     _tell_fingerprint(console, entry.keyid)
     console.result("")
-    public = shown.with_name(f"{name}.pub")
-    console.result(f"  give {escape(public.name)} to whoever lets it sign, and read them its words")
-    if known:
-        console.result("  it signs nothing before root lists it")
+    console.result(f"  give {escape(entry.name)}.pub to whoever lets it sign, and read them its words;")
+    console.result("  it signs nothing before root lists it")
 
 
 def add(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from rstuf import locks
 from rstuf.errors import Locked, StorageError
-from rstuf.state import locks
-from rstuf.state.locks import FileLock
+from rstuf.locks import FileLock
 
 NOT_AT_ALL = timedelta(0)
 LONG = timedelta(seconds=20)

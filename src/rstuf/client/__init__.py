@@ -1,0 +1,1 @@
+"""The side of those who download: pinned roots, and contents that are what was signed."""

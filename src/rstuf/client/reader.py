@@ -1,0 +1,238 @@
+"""A client of one trusted repository: what is signed, by python-tuf's updater; the content of it, by `download`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from urllib.parse import quote, unquote
+
+from rstuf.client.destination import Destination
+from rstuf.client.download import Download, Existing, save, spool
+from rstuf.client.offers import Offer, offer_of
+from rstuf.client.places import ContentSource, MetadataSource, shown_place
+from rstuf.client.records import Memory, Naming, SeenRole, Trusted
+from rstuf.client.refusals import Evidence, refusal_of, too_long
+from rstuf.clock import Clock
+from rstuf.durable import flush, flush_directory, opened_directory, storage_error
+from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError
+from rstuf.locks import OnWait
+from rstuf.model.names import TOP_LEVEL, TargetPath
+from rstuf.progress import Progress, step
+
+if TYPE_CHECKING:
+    from tuf.ngclient.fetcher import FetcherInterface
+    from tuf.ngclient.updater import Updater
+
+_BASE: Final = "https://metadata.invalid/"
+# A pin may be years old, and every look begins from it; by default the updater gives up after 256 roots.
+_ROOT_STEPS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a repository found: the roles that are in force, and what is signed of each path."""
+
+    memory: Memory
+    offers: Sequence[Offer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """See the module; `TrustStore.client` makes one.
+
+    Attributes:
+        trusted: the repository.
+        root: the pinned root.
+        cache: where python-tuf's updater keeps what it verified.
+        looking: holds what is kept of the repository alone.
+        remember: keeps what was seen.
+    """
+
+    trusted: Trusted
+    root: bytes
+    cache: Path
+    metadata: MetadataSource
+    contents: ContentSource
+    looking: Callable[[], AbstractContextManager[None]]
+    remember: Callable[[Memory], None]
+    clock: Clock
+    progress: Progress
+    wait: timedelta
+    on_wait: OnWait | None = None
+    _seen: dict[str, bytes] = field(default_factory=dict)
+
+    def look_up(self, paths: Sequence[TargetPath]) -> Look:
+        """Fetch and verify what is in force now, and find what is signed of each path.
+
+        Raises:
+            RepositoryRefused: what is served cannot be trusted.
+            ArtifactNotFound: a path is not signed.
+            Locked, StorageError: it could not be fetched, or not be kept.
+        """
+        with self.looking(), step(self.progress, "looking up", unit="roles"), self._verifying() as updater:
+            updater.refresh()
+            offers = [self._find(updater, path) for path in paths]
+            memory = self._memory(updater)
+        return Look(memory, offers)
+
+    def save(self, offer: Offer, destination: Destination, *, existing: Existing = Existing.KEEP) -> Download:
+        """Download a content to a file that has its name only when every byte is what was signed.
+
+        Args:
+            existing: what becomes of another file of this name.
+
+        Raises:
+            ContentRefused: the server has something else; nothing of that is left.
+            DestinationTaken: another file has the name.
+            StorageError: it could not be fetched or written; what came is kept as `destination.part`.
+            Locked: another process is downloading it.
+        """
+        with self._fetching():
+            return save(
+                offer,
+                self.contents,
+                destination,
+                existing=existing,
+                progress=self.progress,
+                wait=self.wait,
+                on_wait=self.on_wait,
+            )
+
+    @contextmanager
+    def spool(self, offer: Offer) -> Iterator[BinaryIO]:
+        """A content in a temporary file without a name, verified, open at its start.
+
+        Raises:
+            ContentRefused, StorageError: as `save` does.
+        """
+        with self._fetching():
+            file = spool(offer, self.contents, progress=self.progress)
+        with file:
+            yield file
+
+    @contextmanager
+    def _fetching(self) -> Iterator[None]:
+        try:
+            yield
+        except FileMissing as error:
+            shown = shown_place(self.trusted.artifacts)
+            raise FileMissing(
+                error.name,
+                hint=f"it is signed, but its content is not below {shown}; if that is the wrong place, say where "
+                "contents are: rstuf trust add … --artifacts URL",
+            ) from error
+
+    @contextmanager
+    def _verifying(self) -> Iterator[Updater]:
+        """An updater, whose refusals are told in our words, and whose files are durable at the end."""
+        from tuf.api.exceptions import DownloadError, RepositoryError
+        from tuf.ngclient.config import UpdaterConfig
+        from tuf.ngclient.updater import Updater
+
+        self._seen.clear()
+        updater = None
+        try:
+            updater = Updater(
+                str(self.cache),
+                _BASE,
+                fetcher=_fetcher(self.metadata, self._seen),
+                config=UpdaterConfig(max_root_rotations=_ROOT_STEPS),
+                bootstrap=self.root,
+            )
+            updater._trusted_set.reference_time = self.clock.now()
+            yield updater
+        except DownloadError as error:
+            cause = _storage_error_in(error)
+            if isinstance(cause, FileTooLarge):
+                raise too_long(cause.limit, self._evidence(updater)) from error
+            raise cause if cause is not None else StorageError("read", self._place, str(error)) from error
+        except RepositoryError as error:
+            raise refusal_of(error, self._evidence(updater)) from error
+        except OSError as error:
+            raise storage_error("keep what was seen in", str(self.cache), error) from error
+        finally:
+            _make_durable(self.cache, self._seen)
+
+    def _find(self, updater: Updater, path: TargetPath) -> Offer:
+        found = updater.get_targetinfo(path)
+        if found is None:
+            raise ArtifactNotFound(path, hint=f"{self.trusted.name} signs no such path; look at its spelling")
+        hashed = self.trusted.naming is Naming.HASHED and updater._trusted_set.root.consistent_snapshot
+        return offer_of(path, found.length, found.hashes, custom=found.custom, hashed=bool(hashed))
+
+    def _memory(self, updater: Updater) -> Memory:
+        trusted: Mapping[str, Any] = updater._trusted_set
+        roles = {str(name): SeenRole(trusted[name].version, trusted[name].expires) for name in TOP_LEVEL}
+        memory = Memory(self.clock.now(), roles)
+        self.remember(memory)
+        return memory
+
+    def _evidence(self, updater: Updater | None) -> Evidence:
+        trusted = updater._trusted_set if updater is not None else {}
+        return Evidence(self.trusted, self._place, trusted, dict(self._seen), self.clock.now())
+
+    @property
+    def _place(self) -> str:
+        return shown_place(self.trusted.url)
+
+
+def _fetcher(source: MetadataSource, seen: dict[str, bytes]) -> FetcherInterface:
+    """python-tuf's network: our sources, within the bounds that it gives. `seen` takes what came, the newest last."""
+    from tuf.api.exceptions import DownloadError, DownloadHTTPError
+    from tuf.ngclient.fetcher import FetcherInterface
+
+    class Fetcher(FetcherInterface):
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            raise NotImplementedError
+
+        def download_bytes(self, url: str, max_length: int) -> bytes:
+            name = unquote(url.removeprefix(_BASE))
+            seen.pop(name, None)
+            try:
+                data = source.read(name, limit=max_length)
+            except FileMissing as error:
+                raise DownloadHTTPError(f"{name} is not there", 404) from error
+            except StorageError as error:
+                seen[name] = b""
+                raise DownloadError(error.message) from error
+            seen[name] = data
+            return data
+
+    return Fetcher()
+
+
+def _storage_error_in(error: BaseException) -> StorageError | None:
+    cause = error.__cause__
+    return cause if isinstance(cause, StorageError) else None
+
+
+def _make_durable(cache: Path, fetched: Iterable[str]) -> None:
+    """Make what the updater kept outlast a power cut: what a client forgets, it can be led back behind."""
+    try:
+        for name in fetched:
+            version, _, rest = name.partition(".")
+            kept = quote(rest if version.isdecimal() else name, safe="")
+            place = cache / "root_history" / name if rest == "root.json" else cache / kept
+            if place.is_file():
+                _flush_file(place)
+        for directory in (cache, cache / "root_history"):
+            with opened_directory(directory) as opened:
+                if opened is not None:
+                    flush_directory(opened)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error("write", str(cache), error) from error
+
+
+def _flush_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        flush(descriptor)
+    finally:
+        os.close(descriptor)

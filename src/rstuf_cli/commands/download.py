@@ -1,0 +1,165 @@
+"""`rstuf download`: files that are what was signed, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf_cli.console import Console, escape, is_terminal, pad, width_of
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.reports import sign
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.trusting import TrustDir, open_store
+from rstuf_cli.wording import count, listed, seconds, size
+
+EXAMPLES = {
+    "download": """
+rstuf download app-1.0.tar.gz                     where one repository is trusted
+rstuf download dist/app.whl dist/app.sig --from acme --dir /tmp/acme
+rstuf download app-1.0.tar.gz --from acme -o app.tar.gz
+rstuf download config.json --from acme -o - | jq .version
+"""
+}
+
+_CHUNK = 1 << 20
+_STDOUT = "-"
+
+
+def download(
+    ctx: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Artifacts, by the paths they are signed under.")],
+    *,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="A trusted repository; by default the only one that is trusted."),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to put it; - for stdout, once verified.")
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--dir", metavar="DIR", help="Below which directory to put a/b.txt; by default below this one."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace another file that has the name.")] = False,
+    trust_dir: TrustDir = None,
+) -> None:
+    """Download artifacts, verified from the root that you pinned.
+
+    A file gets its name when every byte of it is what was signed. Until then it is NAME.part, from which the same
+    command goes on after an interruption. A file that is there already and is right is left alone.
+    """
+    run = run_of(ctx)
+    lasted = run.lasted()
+    _check_options(run.console, paths, output, directory)
+    wanted = [rstuf.target_path(path) for path in dict.fromkeys(paths)]
+    store = open_store(run, trust_dir)
+    name = rstuf.trust_name(from_ if from_ is not None else _only_one(store))
+    existing = rstuf.Existing.REPLACE if force else rstuf.Existing.KEEP
+    run.interrupted = "not everything is downloaded"
+    with store.client(name) as client:
+        look = client.look_up(wanted)
+        if output == _STDOUT:
+            with client.spool(look.offers[0]) as content:
+                run.progress.close()
+                _copy_out(run.console, content)
+            return
+        done: list[rstuf.Download] = []
+        for offer in look.offers:
+            place = _place_of(offer, output, directory)
+            with _keeping(run, place, offer, done):
+                done.append(client.save(offer, place, existing=existing))
+    run.progress.close()
+    timestamp = look.memory.roles["timestamp"].version
+    run.console.document(
+        {"from": name, "timestamp_version": timestamp, "downloads": [_document(each) for each in done]}
+    )
+    _tell(run.console, done, took=seconds(lasted()))
+
+
+def _check_options(console: Console, paths: Sequence[str], output: str | None, directory: Path | None) -> None:
+    if output is not None and directory is not None:
+        raise UsageFault("-o and --dir do not go together")
+    if output is not None and len(paths) > 1:
+        raise UsageFault("-o takes one artifact", hint="--dir DIR puts several below a directory")
+    if output == "":
+        raise UsageFault("-o needs the name of a file")
+    if output == _STDOUT and console.is_json:
+        raise UsageFault("-o - and --json both want stdout")
+    if output == _STDOUT and is_terminal(sys.stdout):
+        raise UsageFault(
+            "stdout is a terminal, and what was downloaded could do anything to it", hint="-o FILE, or a pipe"
+        )
+
+
+def _only_one(store: rstuf.TrustStore) -> str:
+    from rstuf.errors import TrustNotFound
+
+    names = store.names()
+    if not names:
+        raise TrustNotFound(None, known=())
+    if len(names) > 1:
+        raise UsageFault("several repositories are trusted", hint=f"say which: --from {listed(names, last='or')}")
+    return names[0]
+
+
+def _place_of(offer: rstuf.Offer, output: str | None, directory: Path | None) -> rstuf.Destination:
+    if output is not None:
+        return rstuf.destination_at(Path(output))
+    return rstuf.destination_in(directory if directory is not None else Path(), offer.path)
+
+
+@contextmanager
+def _keeping(run: Run, place: rstuf.Destination, offer: rstuf.Offer, done: Sequence[rstuf.Download]) -> Iterator[None]:
+    """Whatever breaks off a download: say what is there of it, and which others are complete."""
+    try:
+        yield
+    except BaseException:
+        kept = [f"{count(len(done), 'file')} complete"] if done else []
+        try:
+            there = place.part.stat().st_size
+        except OSError:
+            there = 0
+        if there:
+            kept.append(f"{size(there)} of {size(offer.length)} in {place.part}; the same command goes on from there")
+        if kept:
+            run.keeps("; ".join(kept), downloads=[_document(each) for each in done])
+        raise
+
+
+def _copy_out(console: Console, content: Any) -> None:
+    while chunk := content.read(_CHUNK):
+        console.raw(chunk)
+        console.check_reader()
+
+
+def _document(done: rstuf.Download) -> dict[str, Any]:
+    return {
+        "path": done.offer.path,
+        "file": str(done.file),
+        "length": done.offer.length,
+        "hashes": dict(done.offer.hashes),
+        "state": str(done.state),
+        "resumed_from": done.resumed_from,
+    }
+
+
+def _tell(console: Console, done: Sequence[rstuf.Download], *, took: str) -> None:
+    if console.is_json:
+        return
+    width = max(width_of(escape(str(each.file))) for each in done)
+    for each in done:
+        what = "downloaded, signatures and hash verified"
+        if each.state is rstuf.DownloadState.PRESENT:
+            what = "already here, verified"
+        elif each.resumed_from:
+            what = f"resumed at {size(each.resumed_from)}, signatures and hash verified"
+        file = pad(escape(str(each.file)), width)
+        console.result(f"{sign(console, ok=True)} {file}  {size(each.offer.length):>7}  {what}")
+    if len(done) > 1:
+        console.result(f"  {count(len(done), 'file')}, {size(sum(each.offer.length for each in done))}, {took}")
