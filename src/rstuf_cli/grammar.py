@@ -92,9 +92,14 @@ class Group(TyperGroup):
 
 
 class _Unloaded(TyperCommand):
-    """Stands for a verb until it is called."""
+    """Stands for a verb until it is called.
 
-    def __init__(self, verb: Verb, name: str) -> None:
+    Attributes:
+        place: where it stands among all verbs.
+    """
+
+    def __init__(self, verb: Verb, name: str, *, place: int) -> None:
+        self.place = place
         super().__init__(name, help=verb.purpose, rich_help_panel=verb.panel, rich_markup_mode=None)
         self._verb = verb
 
@@ -130,12 +135,12 @@ def program(callback: Callable[..., None], verbs: Iterable[Verb], *, nouns: Mapp
     app.callback()(callback)
     root: Any = get_command(app)
     groups: dict[str, Any] = {"": root}
-    for verb in verbs:
+    for place, verb in enumerate(verbs):
         noun, _, name = verb.path.rpartition(" ")
         if noun not in groups:
             groups[noun] = Group(name=noun, help=nouns[noun], subcommand_metavar="COMMAND ...", rich_markup_mode=None)
             root.add_command(groups[noun])
-        groups[noun].add_command(_Unloaded(verb, name))
+        groups[noun].add_command(_Unloaded(verb, name, place=place))
     return root
 
 

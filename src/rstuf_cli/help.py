@@ -59,10 +59,14 @@ def group_help(ctx: typer.Context, params: Sequence[Any]) -> str:
 
 
 def verbs_of(group: Any, before: str = "") -> Iterable[tuple[str, Any]]:
-    """Every verb below a noun, or below the whole program, by its words from there."""
+    """Every verb below a noun, or below the whole program, by its words from there; in the program's own order."""
+    return sorted(_below(group, before), key=lambda found: found[1].place)
+
+
+def _below(group: Any, before: str) -> Iterable[tuple[str, Any]]:
     nouns = {name: command for name, command in group.commands.items() if hasattr(command, "commands")}
     for name, noun in nouns.items():
-        yield from verbs_of(noun, f"{before}{name} ")
+        yield from _below(noun, f"{before}{name} ")
     for name, command in group.commands.items():
         if name not in nouns and not command.hidden:
             yield before + name, command
