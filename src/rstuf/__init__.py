@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rstuf.drafts import read_draft as read_draft
     from rstuf.founding import Rehearsal as Rehearsal
     from rstuf.founding import hold_ceremony as hold_ceremony
+    from rstuf.founding import make_payload as make_payload
     from rstuf.founding import make_repository as make_repository
     from rstuf.founding import read_plan_file as read_plan_file
     from rstuf.founding import rehearse_ceremony as rehearse_ceremony
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from rstuf.repository.keys import KeyChange as KeyChange
     from rstuf.repository.keys import KeyUse as KeyUse
     from rstuf.repository.keys import KeyView as KeyView
+    from rstuf.repository.payload import BootstrapPayload as BootstrapPayload
     from rstuf.repository.plan import Plan as Plan
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
@@ -105,6 +107,7 @@ _HOMES = {
     "Artifact": "rstuf.model.artifacts",
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
+    "BootstrapPayload": "rstuf.repository.payload",
     "CeremonyReport": "rstuf.repository.ceremony",
     "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
@@ -169,6 +172,7 @@ _HOMES = {
     "load_secrets": "rstuf.signing.secrets",
     "look_at_key": "rstuf.signing.looking",
     "make_key": "rstuf.wiring",
+    "make_payload": "rstuf.founding",
     "make_repository": "rstuf.founding",
     "notes_on": "rstuf.repository.ceremony",
     "open_repository": "rstuf.wiring",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rstuf.config import FILE_NAME, Config, read_config, read_document, render_config
 from rstuf.durable import How, make_directory, there, write_file
-from rstuf.errors import CeremonyUnfinished, InputMissing, WorkspaceExists
+from rstuf.errors import CeremonyUnfinished, InputMissing, NameTaken, WorkspaceExists
 from rstuf.model.settings import Phase
 from rstuf.permissions import tighten
 from rstuf.places import anchored, faults_of, holds_something, refuse_unsafe_places, refuse_unusable_places
@@ -17,6 +17,7 @@ from rstuf.wiring import Session, key_source, open_or_create_state, open_state, 
 
 if TYPE_CHECKING:
     from rstuf.repository.ceremony import CeremonyReport
+    from rstuf.repository.payload import BootstrapPayload
     from rstuf.repository.plan import Plan
 
 
@@ -93,6 +94,31 @@ def hold_ceremony(plan: Plan, directory: Path, session: Session, *, inputs: Path
         state.close()
     notes = tuple(f"your group could write to {path}; now you alone can" for path in loose)
     return replace(report, notes=(*notes, *report.notes))
+
+
+def make_payload(plan: Plan, directory: Path, session: Session, *, inputs: Path, out: Path) -> BootstrapPayload:
+    """Write the payload that bootstraps an RSTUF service by this plan, and the keys that it needs; no repository.
+
+    Args:
+        directory: where keys that are made now lie, as the plan names them.
+        inputs: what the plan's files are relative to.
+        out: a new file.
+
+    Raises:
+        NameTaken, InvalidPlan, InvalidKey, SigningError: nothing was written.
+        StorageError: what was written stays; run it again with other names.
+    """
+    from rstuf.repository.payload import prepare_payload
+
+    directory, inputs = directory.absolute(), inputs.absolute()
+    if there(out) is not None:
+        raise NameTaken(str(out))
+    keys = key_source(directory, session, inputs=inputs)
+    payload = prepare_payload(anchored(plan, inputs), maker=keys, signers=keys, now=session.clock.now())
+    for key in payload.made:
+        key.save()
+    write_file(out, payload.data, mode=0o644, how=How.CREATE)
+    return payload
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     plan = ("--plan", str(repo / "plan.toml"))
     keep("ceremony --dry-run", "--repo", str(scratch / "other"), "ceremony", *plan, "--dry-run")
     keep("ceremony", "--repo", str(scratch / "other"), "ceremony", *plan)
+    payload = ("--out", str(scratch / "payload.json"))
+    keep("ceremony --out", "--repo", str(scratch / "for-a-service"), "ceremony", *plan, *payload)
     keep("artifact add", *at, "artifact", "add", str(file), "--custom", '{"channel": "beta"}')
     keep("artifact add", *at, "artifact", "remove", "hello.txt", "--no-publish")
     keep("artifact list", *at, "artifact", "list", "--limit", "1")
@@ -205,7 +207,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
-KEYS = ("key generate", "key list", "key add", "key export")
+KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
 HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", *CLIENT, *KEYS)
 
 

@@ -22,7 +22,8 @@ def check_key_name(name: str) -> str:
         InvalidKey: it cannot.
     """
     if _NAME.fullmatch(name) is None:
-        raise InvalidKey(shorten(name, limit=70), "key names are letters, digits and . _ @ + -, at most 64")
+        reason = "key names are letters, digits and . _ @ + -, at most 64"
+        raise InvalidKey(shorten(name, limit=70), reason, hint="choose a name like maria, or vault-2")
     return name
 
 

@@ -14,24 +14,20 @@ from datetime import datetime
 from rstuf.errors import (
     CeremonyUnfinished,
     InvalidPlan,
-    NotEnoughSigners,
-    RstufError,
-    SigningError,
-    UnsafeDirectory,
     WorkspaceExists,
 )
 from rstuf.metadata.bins import Bins
-from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import sign_with
 from rstuf.metadata.root import Signatories, first_root, targets_over_bins
 from rstuf.metadata.views import Signature
-from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.keys import KeyEntry, KeyId
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
+from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
 from rstuf.repository.mending import lost_roles, put_back
-from rstuf.repository.plan import KeyPlan, Plan
+from rstuf.repository.plan import Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -105,30 +101,13 @@ def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime
         InvalidPlan, InvalidKey: a key cannot be used, or two names stand for one key.
         SigningError: a root signer is not at hand; nothing was written.
     """
-    made = {
-        key.name: maker.generate(key.name, key.generate, key.signer or "", encrypt=key.encrypt, reuse=reuse, added=now)
-        for key in plan.keys.values()
-        if key.generate is not None
-    }
-    opened: dict[str, RoleSigner] = {name: key.signer for name, key in made.items()}
-    entries = {name: key.entry for name, key in made.items()}
-    for key in plan.keys.values():
-        if key.name not in entries:
-            entries[key.name] = _known_key(key, maker=maker, now=now)
-    _refuse_same_keys(entries.values())
-    root = _sign_root(plan, entries, opened, signers, now=now)
-    if plan.online not in opened:
-        opened[plan.online] = signers.open(entries[plan.online])
-    _open_enough(
-        TARGETS,
-        plan.targets_signers,
-        threshold=plan.targets_threshold,
-        entries=entries,
-        opened=opened,
-        signers=signers,
-    )
-    by_id = {signer.keyid: signer for signer in opened.values()}
-    return PreparedCeremony(plan, entries, list(made.values()), root, now, notes_on(plan), by_id)
+    keys = gather_keys(plan, maker=maker, signers=signers, now=now, reuse=reuse)
+    root = _sign_root(plan, keys, now=now)
+    if plan.online not in keys.opened:
+        keys.opened[plan.online] = signers.open(keys.entries[plan.online])
+    keys.open_enough(TARGETS, plan.targets_signers, threshold=plan.targets_threshold)
+    by_id = {signer.keyid: signer for signer in keys.opened.values()}
+    return PreparedCeremony(plan, keys.entries, keys.made, root, now, notes_on(plan), by_id)
 
 
 def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
@@ -240,69 +219,12 @@ def _roles(plan: Plan) -> Iterable[NewRole]:
         yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
 
 
-def _known_key(key: KeyPlan, *, maker: KeyMaker, now: datetime) -> KeyEntry:
-    public: PublicKey = (
-        maker.read_public(key.public) if key.public is not None else maker.public_of(key.name, key.signer or "")
-    )
-    return KeyEntry(name=key.name, key=public, signer=key.signer, added=now)
-
-
-def _refuse_same_keys(entries: Iterable[KeyEntry]) -> None:
-    seen: dict[bytes, str] = {}
-    for entry in entries:
-        other = seen.setdefault(key_identity(entry.key), entry.name)
-        if other != entry.name:
-            raise InvalidPlan(f"[keys.{entry.name}]", f"it is the same key as [keys.{other}]")
-
-
-def _sign_root(
-    plan: Plan,
-    entries: Mapping[str, KeyEntry],
-    opened: dict[str, RoleSigner],
-    signers: SignerSource,
-    *,
-    now: datetime,
-) -> bytes:
-    online = Signatories([entries[plan.online].key], 1)
-    targets = Signatories([entries[name].key for name in plan.targets_signers], plan.targets_threshold)
-    root = Signatories([entries[name].key for name in plan.root_signers], plan.root_threshold)
-    roles = {ROOT: root, TARGETS: targets if plan.targets_signers else online, SNAPSHOT: online, TIMESTAMP: online}
+def _sign_root(plan: Plan, keys: CeremonyKeys, *, now: datetime) -> bytes:
+    roles = signatories(plan, {name: entry.key for name, entry in keys.entries.items()})
     unsigned = first_root(roles, expires=now + plan.periods[ROOT].expires)
-    present = _open_enough(
-        ROOT, plan.root_signers, threshold=plan.root_threshold, entries=entries, opened=opened, signers=signers
-    )
-    signatures = [Signature(opened[name].keyid, opened[name].sign(unsigned.payload)) for name in present]
-    return sign_with(unsigned, signatures).data
-
-
-def _open_enough(
-    role: RoleName,
-    names: Sequence[str],
-    *,
-    threshold: int,
-    entries: Mapping[str, KeyEntry],
-    opened: dict[str, RoleSigner],
-    signers: SignerSource,
-) -> list[str]:
-    """Open those of a role's keys that are at hand; their names.
-
-    Raises:
-        SigningError: they do not meet the threshold.
-    """
-    away: dict[str, RstufError] = {}
-    for name in names:
-        if name not in opened:
-            try:
-                opened[name] = signers.open(entries[name])
-            except (SigningError, UnsafeDirectory) as error:
-                away[name] = error
-    present = [name for name in names if name in opened]
-    if names and len(present) < threshold:
-        if len(away) == 1:
-            raise next(iter(away.values()))
-        reasons = {name: getattr(error, "reason", error.message) for name, error in away.items()}
-        raise NotEnoughSigners(role, available=len(present), threshold=threshold, reasons=reasons)
-    return present
+    present = keys.open_enough(ROOT, plan.root_signers, threshold=plan.root_threshold)
+    signers = [keys.opened[name] for name in present]
+    return sign_with(unsigned, [Signature(signer.keyid, signer.sign(unsigned.payload)) for signer in signers]).data
 
 
 def notes_on(plan: Plan) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
 from rstuf_cli.review import plan_document, plan_lines
 from rstuf_cli.run import Run, run_of
-from rstuf_cli.wording import count, fingerprint, number, seconds
+from rstuf_cli.wording import count, fingerprint, listed, number, seconds
 
 _WORDS_WIDTH: Final = 72
 
@@ -27,6 +27,7 @@ rstuf ceremony                                 asks, explains, and shows all of 
 rstuf ceremony --plan plan.toml --dry-run      review a plan; nothing is made
 rstuf ceremony --plan plan.toml                a workspace in this directory
 rstuf --repo acme ceremony --plan plan.toml    or in another one
+rstuf ceremony --plan plan.toml --out payload.json   for an RSTUF service
 
 a plan to copy into plan.toml:
 
@@ -46,6 +47,10 @@ def ceremony(
         typer.Option("--save-plan", metavar="FILE", help="Write the accepted plan to a new file too."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and make nothing.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write what bootstraps an RSTUF service instead, and the keys."),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the answers kept from before.")] = False,
 ) -> None:
     """Make a repository of your own: asked step by step, or by a plan.
@@ -73,6 +78,9 @@ def ceremony(
         goes_on = "a ceremony of this plan was interrupted here, and goes on; " if rehearsed.goes_on else ""
         run.console.note(f"{goes_on}nothing was made; without --dry-run it is")
         return
+    if out is not None:
+        _write_payload(run, read, out, inputs=_inputs(plan))
+        return
     lasted = run.lasted()
     run.interrupted = run.unsigned = "nothing was made"
     report = _hold(run, read, plan)
@@ -99,6 +107,33 @@ def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
         run.console.document({"saved": True})
         run.console.result("the plan is saved; rstuf ceremony --plan FILE makes the repository from it")
     return plan
+
+
+def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> None:
+    """Make the payload for another service, and say what it needs besides."""
+    run.interrupted = run.unsigned = "nothing was made"
+    payload = rstuf.make_payload(plan, run.directory, run.session(), inputs=inputs, out=out)
+    online = payload.online
+    run.console.document(
+        {
+            "out": str(out),
+            "signed_by": list(payload.signed_by),
+            "missing": payload.missing,
+            "online": {"name": online.name, "keyid": online.keyid, "signer": online.signer},
+        }
+    )
+    console = run.console
+    more = f"; {count(payload.missing, 'signature')} more must join there" if payload.missing else ""
+    console.result(
+        f"{sign(console, ok=True)} {escape(str(out))}: root v1, signed by {escape(listed(payload.signed_by))}{more}"
+    )
+    console.result("")
+    console.result("next")
+    console.prose(
+        f"  put {escape((online.signer or '').removeprefix('file:'))} into the service's key directory as", indent=2
+    )
+    console.result(f"    {online.keyid}")
+    console.result("  POST the payload to the service's /api/v1/bootstrap/")
 
 
 def _rehearse(run: Run, plan: rstuf.Plan, file: Path | None) -> rstuf.Rehearsal:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,8 @@ from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.trusting import TrustDir, open_store
 from rstuf_cli.wording import count, listed, seconds, size
+
+_HELP: Final = "rstuf download --help"
 
 EXAMPLES = {
     "download": """
@@ -84,13 +86,13 @@ def download(
 
 def _check_options(console: Console, paths: Sequence[str], output: str | None, directory: Path | None) -> None:
     if output is not None and directory is not None:
-        raise UsageFault("-o and --dir do not go together")
+        raise UsageFault("-o and --dir do not go together", hint=_HELP)
     if output is not None and len(paths) > 1:
         raise UsageFault("-o takes one artifact", hint="--dir DIR puts several below a directory")
     if output == "":
-        raise UsageFault("-o needs the name of a file")
+        raise UsageFault("-o needs the name of a file", hint=_HELP)
     if output == _STDOUT and console.is_json:
-        raise UsageFault("-o - and --json both want stdout")
+        raise UsageFault("-o - and --json both want stdout", hint=_HELP)
     if output == _STDOUT and is_terminal(sys.stdout):
         raise UsageFault(
             "stdout is a terminal, and what was downloaded could do anything to it", hint="-o FILE, or a pipe"

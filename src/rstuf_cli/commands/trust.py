@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +27,8 @@ from rstuf_cli.trusting import (
     trusted_document,
 )
 from rstuf_cli.wording import both, number
+
+_HELP: Final = "rstuf trust add --help"
 
 EXAMPLES = {
     "trust add": """
@@ -87,9 +89,9 @@ def add(
     """
     run = run_of(ctx)
     if root is not None and root_version is not None:
-        raise UsageFault("--root-version is of a root to fetch, and --root names a file")
+        raise UsageFault("--root-version is of a root to fetch, and --root names a file", hint=_HELP)
     if root_version == 0:
-        raise UsageFault("roots are numbered from 1 on")
+        raise UsageFault("roots are numbered from 1 on", hint=_HELP)
     known = rstuf.trust_name(name)
     wanted = rstuf.parse_fingerprint(fingerprint) if fingerprint is not None else None
     version = root_version if root_version is not None else 1
@@ -232,7 +234,7 @@ def _ask_name(name: str) -> None:
     if not prompts.person_is_there():
         raise UsageFault("there is nobody to ask whether that is meant", hint="--yes says that it is")
     if prompts.ask(f"type {name} to trust it no more:").strip() != name:
-        raise UsageFault("that is not its name; nothing was removed")
+        raise UsageFault("that is not its name; nothing was removed", hint="rstuf trust list shows the names")
 
 
 def _show_places(console: Console, trusted: rstuf.Trusted) -> None:
