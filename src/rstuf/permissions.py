@@ -82,7 +82,7 @@ def refuse_unsafe(places: Sequence[Place]) -> None:
     wide = [(place, found) for place, found in looked if _is_wide(found)]
     wide += _open_ways(places, themselves=[found for _, found in looked])
     if wide:
-        raise _too_wide(wide, _mending([place for place, _ in wide]))
+        raise _too_wide(wide, _hint(wide))
 
 
 def refuse_unsafe_way(path: Path) -> None:
@@ -93,7 +93,7 @@ def refuse_unsafe_way(path: Path) -> None:
     """
     wide = _open_ways([Place(path, Kind.WAY)])
     if wide:
-        raise _too_wide(wide, _mending([place for place, _ in wide]))
+        raise _too_wide(wide, _hint(wide))
 
 
 def refuse_shared(directory: int, served: Path, below: Iterable[bytes]) -> None:
@@ -216,6 +216,13 @@ def _too_wide(wide: Sequence[tuple[Place, os.stat_result]], hint: str) -> Unsafe
     others = len(wide) - 1
     more = f" (and {others} more {'place' if others == 1 else 'places'})" if others else ""
     return UnsafeDirectory(str(first.path), f"{who} can write to it, and so change {first.kind.value}{more}", hint=hint)
+
+
+def _hint(wide: Sequence[tuple[Place, os.stat_result]]) -> str:
+    """What closes them; where a directory above is not ours to close, to be elsewhere."""
+    if os.geteuid() != 0 and any(place.kind is Kind.WAY and about.st_uid != os.geteuid() for place, about in wide):
+        return "keep it where nobody else can write to a directory above it"
+    return _mending([place for place, _ in wide])
 
 
 def _mending(places: Sequence[Place]) -> str:

@@ -131,7 +131,8 @@ def _is_own_group(found: os.stat_result) -> bool:
     try:
         user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(found.st_gid)
     except KeyError:
-        return False
+        # In a container that does not know its user there is nobody else in the group either.
+        return found.st_uid == os.geteuid() and found.st_gid == os.getegid()
     alone = group.gr_name == user.pw_name and not set(group.gr_mem) - {user.pw_name}
     return found.st_uid == user.pw_uid and found.st_gid == user.pw_gid and alone
 

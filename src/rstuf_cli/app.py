@@ -44,6 +44,7 @@ VERBS: Final = (
     Verb(CARE, "key export", f"{_HOME}.key:export", "write a key's public half, for whoever needs it"),
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
+    Verb(CARE, "recover copy", f"{_HOME}.recover:copy", "go on from a copy of the workspace that was put back"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
     Verb(CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root that a repository is verified from"),
     Verb(CLIENT, "trust list", f"{_HOME}.trust:list_", "list the repositories that you trust"),
@@ -58,6 +59,7 @@ VERBS: Final = (
 )
 _NOUNS: Final = {
     "artifact": "The files that clients download and verify.",
+    "recover": "Ways back, for a repository that something serious has happened to.",
     "key": "Keys: what they sign, where they are, and how to compare them.",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }

@@ -18,7 +18,8 @@ def unknown_command(ctx: Any, word: str) -> UsageFault:
     root = ctx.find_root()
     paths = [path for path, _ in verbs_of(root.command)]
     here = {path: f"{ctx.command_path} {path}" for path, _ in verbs_of(ctx.command)}
-    anywhere = {path.rpartition(" ")[2]: f"{root.command_path} {path}" for path in paths}
+    # Of verbs with several nouns the one that comes first in the program is used most.
+    anywhere = {path.rpartition(" ")[2]: f"{root.command_path} {path}" for path in reversed(paths)}
     nouns = {path.partition(" ")[0]: f"{root.command_path} {path.partition(' ')[0]}" for path in paths if " " in path}
     known = {**nouns, **anywhere, **here}
     meant = nearest(word, known)

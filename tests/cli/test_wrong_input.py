@@ -42,6 +42,7 @@ COMMANDS = {
     "publish": ["publish"],
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
+    "recover copy": ["recover", "copy", "--yes"],
     "verify": ["verify"],
     "trust add": ["trust", "add", "new", "metadata", "--root", "metadata/1.root.json", "--trust-dir", "../trust"],
     "trust list": ["trust", "list", "--trust-dir", "../trust"],

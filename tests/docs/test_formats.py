@@ -262,7 +262,7 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
 
 def test_every_command_has_its_document() -> None:
     """No command is left out."""
-    said = "".join(section(title).split("|")[0] for title in ("artifact add", "trust add", "key list"))
+    said = "".join(section(title).split("|")[0] for title in ("artifact add", "trust add", "key list", "renew"))
     for verb in VERBS:
         assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path
 

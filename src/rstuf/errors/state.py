@@ -105,7 +105,8 @@ class StateBehind(StateError):
         self.role, self.visible, self.known = role, visible, known
         super().__init__(
             f"{role} version {visible} is published and this state knows only {known}",
-            hint="this state is an old copy; nothing was changed. Use the newest one",
+            hint="this state is an old copy; nothing was changed. Use the newest one; if there is no newer, "
+            "rstuf recover copy goes on from this",
         )
 
 

@@ -8,6 +8,7 @@ bytes are recorded, and who signed them may be away), and each other role is ren
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from hashlib import sha256
 
 from rstuf.errors import NameTaken, NotAFile
@@ -27,10 +28,22 @@ from rstuf.repository.visible import (
     refuse_older_state,
     visible_version,
 )
+from rstuf.repository.visible import (
+    found as found_on,
+)
 
 
-def recover(ports: Ports) -> Recovery:
+class StateAge(Enum):
+    """Whether this state is taken for the newest there is, or known to be a copy that clients may be ahead of."""
+
+    NEWEST = auto()
+    COPY = auto()
+
+
+def recover(ports: Ports, *, age: StateAge = StateAge.NEWEST) -> Recovery:
     """Bring to an end what an interrupted process began. Under the publication lock; does nothing if there is nothing.
+
+    In a copy nothing is completed but a root: clients may have seen what came after it.
 
     Raises:
         ForeignMetadata: another repository is published where this one would be.
@@ -41,11 +54,11 @@ def recover(ports: Ports) -> Recovery:
     with ports.state.read() as reader:
         root = reader.newest_root()
         publication = reader.unfinished_publication()
-        brought = _delegators_of(reader, publication)
+        brought = _delegators_of(ports, reader, publication)
     unsettled = root is not None and not root.settled
     if publication is None and not unsettled:
         return Recovery.NOTHING
-    if root is not None:
+    if root is not None and age is StateAge.NEWEST:
         refuse_older_state(ports)
     if root is not None and unsettled:
         complete_root(ports, root)
@@ -56,14 +69,18 @@ def recover(ports: Ports) -> Recovery:
         for planned, data in brought:
             ports.metadata.restore(render.versioned(planned.name, planned.version), data)
         with ports.state.read() as reader:
-            intact = _intact(ports, reader, publication)
+            intact = age is StateAge.NEWEST and _intact(ports, reader, publication)
         if intact:
             # Even where it is visible already, its name may not be durable yet: so it is written again.
             ports.metadata.replace(TIMESTAMP_FILE, publication.timestamp)
             settle(ports, publication.id, signed_at=publication.begun, roles=0)
             return Recovery.COMPLETED
     with ports.state.transaction(actor=ports.actor) as state:
+        for planned, data in brought:
+            state.record_delegator(planned.name, planned.version, data)
         state.abandon_publication(publication.id, carried=[planned.id for planned, _ in brought])
+        if committing:
+            state.note_evidence(publication.begun)
         state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())
     return Recovery.REDONE if committing else Recovery.ABANDONED
 
@@ -85,16 +102,24 @@ def complete_root(ports: Ports, root: RootVersion) -> None:
         state.record("root.publish", {"version": root.version}, at=ports.clock.now())
 
 
-def _delegators_of(reader: StateReader, publication: Publication | None) -> list[tuple[PlannedRole, bytes]]:
-    """The roles of a committing publication that say who may sign others, with their bytes as they are recorded."""
+def _delegators_of(
+    ports: Ports, reader: StateReader, publication: Publication | None
+) -> list[tuple[PlannedRole, bytes]]:
+    """The roles of a committing publication that say who may sign others, with their bytes.
+
+    As they are recorded; where it is the record that is damaged, as they were written.
+    """
     if publication is None or publication.phase is not PublicationPhase.COMMITTING:
         return []
     found = []
     for planned, file in reader.publication_roles(publication.id):
         if planned.kind in DELEGATORS and file is not None:
-            data = reader.delegator(planned.name, planned.version)
-            if data is not None and sha256(data).hexdigest() == file.sha256:
-                found.append((planned, data))
+            recorded = reader.delegator(planned.name, planned.version)
+            written = found_on(ports.metadata, render.versioned(planned.name, planned.version), limit=file.length)
+            for data in (recorded, written):
+                if data is not None and sha256(data).hexdigest() == file.sha256:
+                    found.append((planned, data))
+                    break
     return found
 
 

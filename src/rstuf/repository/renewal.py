@@ -23,12 +23,12 @@ from rstuf.repository.reports import PublicationReport, Reason, Recovery, Renewa
 from rstuf.repository.roots import renew_root
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
-# More timestamps than a copy of the state that somebody still has is likely to be behind.
-_JUMP: Final = 10_000
+JUMP: Final = 10_000
+"""More versions than a copy of the state that somebody still has is likely to be behind."""
 
 
 @dataclass(slots=True)
-class _Due:
+class Due:
     """What a renewal found to do."""
 
     root: Reason | None = None
@@ -66,7 +66,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
         with ports.state.read() as reader:
             lost = lost_roles(ports, reader, kinds=kinds)
-            due = _find_due(ports, reader, force, lost)
+            due = find_due(ports, reader, force, lost)
             behind = ports.clock_behind(reader)
             visible = reader.role(TIMESTAMP).visible
         if due.root is None:
@@ -74,8 +74,8 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         root_version, publication = _bring_out(ports, due)
         if publication is None:
             publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
-        publication = replace(publication, recovery=recovery, restored=restored, recorded=recorded)
-        publication = replace(publication, clock_behind=behind)
+        publication = publication.mended(restored=restored, recorded=recorded)
+        publication = replace(publication, recovery=recovery, clock_behind=behind)
         with ports.state.read() as reader:
             return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
 
@@ -83,11 +83,11 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
 def _jump_over_unknown(ports: Ports) -> None:
     """Where the visible timestamp is not this state's, nothing tells which one clients saw last: go far above it."""
     with ports.state.transaction(actor=ports.actor) as state:
-        state.burn_versions(TIMESTAMP, _JUMP)
-        state.record("timestamp.jump", {"versions": _JUMP}, at=ports.clock.now())
+        state.burn_versions(TIMESTAMP, JUMP)
+        state.record("timestamp.jump", {"versions": JUMP}, at=ports.clock.now())
 
 
-def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport | None]:
+def _bring_out(ports: Ports, due: Due) -> tuple[int | None, PublicationReport | None]:
     """Root, then the rest; but a root comes out only while what is visible verifies from it, so damage goes first."""
     timestamp_lost = not is_as_published(ports)
     mends = timestamp_lost or any(part.reason is Reason.DAMAGED for part in due.parts)
@@ -100,7 +100,7 @@ def _bring_out(ports: Ports, due: _Due) -> tuple[int | None, PublicationReport |
     return root_version, publication
 
 
-def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Collection[RoleState]) -> _Due:
+def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Collection[RoleState]) -> Due:
     """The roles to sign, without those whose keys are with people who are not here."""
     files = {name: visible_file(ports, reader.role(name)) for name in TOP_LEVEL}
     due_now = due_roles(reader, now=ports.signing_time(reader), files=files)
@@ -112,7 +112,7 @@ def _find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: C
     authority = load_authority(reader, ports.metadata)
     online = authority.top_level[TIMESTAMP].keyids
     desk = SigningDesk(reader, ports.signers)
-    due = _Due()
+    due = Due()
     for role, reason in roles.values():
         if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
             keys = authority.role_keys(role.name, role.kind)

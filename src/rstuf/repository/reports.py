@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -114,6 +114,10 @@ class PublicationReport:
     restored: tuple[str, ...] = ()
     recorded: tuple[str, ...] = ()
     clock_behind: ClockBehind | None = None
+
+    def mended(self, *, restored: tuple[str, ...], recorded: tuple[str, ...]) -> PublicationReport:
+        """The same with what was put back and recorded again before it."""
+        return replace(self, restored=restored, recorded=recorded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,12 @@ class Repository:
 
         return renew(self._ports, force=force)
 
+    def publish_from_copy(self) -> RenewalReport:
+        """Go on from a copy that was put back; see `repository.from_copy.publish_from_copy`."""
+        from rstuf.repository.from_copy import publish_from_copy
+
+        return publish_from_copy(self._ports)
+
     # --- looking
 
     def status(self) -> Status:

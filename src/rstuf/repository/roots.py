@@ -15,7 +15,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
-from rstuf.repository.visible import found, is_taken
+from rstuf.repository.visible import found, is_taken, junk_root
 
 _LIMITS = {
     TIMESTAMP: limits.TIMESTAMP_BYTES,
@@ -84,7 +84,7 @@ def _check_name_is_free(ports: Ports, name: str, data: bytes) -> None:
     there = found(ports.metadata, name, limit=limits.ROOT_BYTES)
     if there is None and is_taken(ports.metadata, name):
         # A directory, or something too large: it cannot give way.
-        raise NameTaken(name)
+        raise junk_root(name)
     if there is None or there == data:
         return
     try:

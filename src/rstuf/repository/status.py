@@ -70,10 +70,11 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         now = ports.clock.now() if behind is None else behind.newest
         authority = load_authority(reader, ports.metadata)
         unfinished = reader.unfinished_publication()
+        shown = [each for each in reader.publications() if each.timestamp is not None]
         files = {name: _file(ports, reader.role(name)) for name in TOP_LEVEL}
         due = {role.id for role in due_roles(reader, now=now, files=files)}
         roles = [
-            _one(reader.role(name), data, authority.top_level[name], due, unfinished, now=now)
+            _one(reader.role(name), data, authority.top_level[name], due, shown, now=now)
             for name, data in files.items()
         ]
         if any(not file.is_on(ports.metadata) for file in recorded_files(reader, ports.metadata) if file.kind == ROOT):
@@ -133,14 +134,14 @@ def _one(
     data: bytes | None,
     keys: RoleKeys,
     due: Collection[int],
-    unfinished: Publication | None,
+    shown: Collection[Publication],
     *,
     now: datetime,
 ) -> RoleStatus:
     seen = _status(role.name, [replace(role, expires=true_expiry(role, data) or role.expires)], keys, due, now=now)
-    # A timestamp becomes visible before the state says so.
-    on_its_way = role.name == TIMESTAMP and unfinished is not None and data == unfinished.timestamp
-    if data is None or not (is_recorded_file(role, data) or on_its_way):
+    # A timestamp becomes visible before the state says so, and may stay so when its publication is given up.
+    ours = role.name == TIMESTAMP and any(data == each.timestamp for each in shown)
+    if data is None or not (is_recorded_file(role, data) or ours):
         seen = replace(seen, health=Health.DAMAGED)
     try:
         return replace(seen, signed_by=() if data is None else tuple(each.keyid for each in read_signatures(data)))

@@ -153,11 +153,16 @@ def refuse_junk_root(ports: Ports) -> None:
     with ports.state.read() as reader:
         name = versioned(ROOT, current_root(reader).version + 1)
     if is_taken(ports.metadata, name):
-        raise InvalidMetadata(
-            name,
-            "every client takes it for the next root, and stops there: it is none",
-            hint=f"move {name} away from the served metadata, then run this again",
-        )
+        raise junk_root(name)
+
+
+def junk_root(name: str) -> InvalidMetadata:
+    """The error for what is under the name of a root that is to come."""
+    return InvalidMetadata(
+        name,
+        "every client takes it for the next root, and stops there: it is none",
+        hint=f"move {name} away from the served metadata, then run this again",
+    )
 
 
 def is_taken(metadata: MetadataStorage, name: str) -> bool:
@@ -252,6 +257,17 @@ def _known_of(reader: StateReader, newer: _Newer) -> int | None:
     if newer.version <= role.visible or (ours is not None and ours.timestamp == newer.data):
         return None
     return role.visible
+
+
+def newer_root(ports: Ports, reader: StateReader) -> int:
+    """The version of a published root that this state does not have, rightly signed; 0 where there is none."""
+    root = current_root(reader)
+    for version in range(root.version + 1, root.version + 1 + _FAR):
+        name = versioned(ROOT, version)
+        data = found(ports.metadata, name, limit=limits.ROOT_BYTES)
+        if _accepted(data, name, kind=ROOT, keys=root_roles(root)[ROOT], above=root.version):
+            return version
+    return 0
 
 
 def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]]:

@@ -44,12 +44,13 @@ def renew(
     with run.open() as repository:
         report = repository.renew(force=force or ())
     run.progress.close()
-    run.console.document(_document(report))
-    _tell(run.console, report, took=seconds(lasted()))
+    run.console.document(renewal_document(report))
+    tell_renewal(run.console, report, took=seconds(lasted()))
     return ExitCode.WAITING if report.waiting else ExitCode.DONE
 
 
-def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
+def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
+    """A renewal as the one JSON document says it."""
     return {
         **publication_document(report.publication),
         "root_version": report.root_version,
@@ -67,7 +68,8 @@ def _document(report: rstuf.RenewalReport) -> dict[str, Any]:
     }
 
 
-def _tell(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
+def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
+    """What a renewal did and what it could not do, for people."""
     if console.is_json:
         return
     now = SystemClock().now()

@@ -19,6 +19,9 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import Recovery
+from rstuf.repository.verify import Depth
+from rstuf.repository.verify_own import verify_own
+from rstuf.state.transaction import SqliteTransaction
 
 BY_PEOPLE = plan_document(targets={"expires": "365d", "threshold": 1, "signers": ["one"]})
 
@@ -178,3 +181,47 @@ def test_a_signer_who_is_not_enough_is_named(tmp_path: Path) -> None:
         renew(engine.ports)
     assert set(refused.value.reasons) == {"one", "two"}
     assert isinstance(refused.value, RstufError)
+
+
+def test_a_damaged_record_is_made_good_by_the_file(tmp_path: Path) -> None:
+    """Where the record of targets that people signed is rotten, their file is carried over in its place."""
+    engine = Engine.live(tmp_path / "repository", document=BY_PEOPLE)
+    unfinished = leave_committing(engine, force_targets)
+    show(engine, unfinished.timestamp)
+    check_client(engine, tmp_path / "client")
+    with engine.ports.state.transaction(actor="test") as state:
+        state.record_delegator(TARGETS, 2, b"rotten")
+    engine.moved_on(days=2)
+    engine.keys.away = {"one", "two"}
+    renew(engine.ports)
+    assert check_client(engine, tmp_path / "client").targets == 2
+    with engine.ports.state.read() as reader:
+        assert reader.delegator(TARGETS, 2) == engine.metadata.files["2.targets.json"]
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_kill_after_giving_up_looks_like_no_damage(tmp_path: Path, seen: bool) -> None:
+    """Between giving up and the next publication nobody is sent to a backup, and the same command goes on."""
+    engine = Engine.live(tmp_path / "repository", document=BY_PEOPLE)
+    unfinished = leave_committing(engine, force_targets)
+    if seen:
+        show(engine, unfinished.timestamp)
+    engine.moved_on(days=2)
+
+    class Killed(Exception):
+        pass
+
+    stage = SqliteTransaction.stage_publication
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteTransaction, "stage_publication", killed)
+        with pytest.raises(Killed):
+            renew(engine.ports)
+    assert SqliteTransaction.stage_publication is stage
+    damage = {problem.code for problem in verify_own(engine.ports, depth=Depth.ROLES).problems}
+    assert "state-damaged" not in damage
+    renew(engine.ports)
+    check_client(engine, tmp_path / "client")

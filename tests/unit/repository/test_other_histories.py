@@ -12,7 +12,7 @@ import pytest
 from tests.support.engine import Engine, check_client, plan_document
 from tests.support.faulty import Power
 
-from rstuf.errors import ForeignMetadata, InvalidMetadata, InvalidPlan, NameTaken, RstufError, StateBehind
+from rstuf.errors import ForeignMetadata, InvalidMetadata, InvalidPlan, RstufError, StateBehind
 from rstuf.metadata.render import renewed_part, sign_with
 from rstuf.metadata.views import Signature, open_envelope
 from rstuf.model.names import TARGETS
@@ -102,7 +102,7 @@ def test_junk_under_the_next_root_is_told(engine: Engine, tmp_path: Path, junk: 
 def test_a_root_is_never_recorded_for_a_name_that_cannot_be_had(engine: Engine) -> None:
     """What cannot give way under the next root's name refuses it before it is recorded for good."""
     engine.metadata.show("2.root.json", b"x" * 600_000)
-    with pytest.raises(NameTaken), engine.ports.state.publication_lock(purpose="test"):
+    with pytest.raises(InvalidMetadata, match="next root"), engine.ports.state.publication_lock(purpose="test"):
         renew_root(engine.ports)
     with engine.ports.state.read() as reader:
         assert reader.root_versions() == [1]

@@ -1,0 +1,54 @@
+"""`rstuf recover …`: what is serious is asked for by name, and ends in a repository that clients follow."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Cli, tree
+from tests.support.person import ENTER, Person
+
+
+@pytest.fixture
+def put_back(filled: Path, cli: Cli, tmp_path: Path) -> Path:
+    """A workspace whose state was put back from a copy, while what it serves went on."""
+    shutil.copy(filled / "state.db", tmp_path / "copy.db")
+    (tmp_path / "later.txt").write_text("after the copy")
+    assert cli("artifact", "add", tmp_path / "later.txt").code == 0
+    for suffix in ("-wal", "-shm"):
+        (filled / f"state.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(tmp_path / "copy.db", filled / "state.db")
+    return filled
+
+
+def test_what_refuses_an_old_copy_names_the_way_on(put_back: Path, cli: Cli) -> None:
+    """The error leads to the command, the command asks, and afterwards all is well."""
+    before = tree(put_back)
+    refused = cli("publish")
+    assert refused.code == 1
+    assert "rstuf recover copy" in refused.err
+    unasked = cli("recover", "copy")
+    assert (unasked.code, unasked.out) == (2, "")
+    assert "--yes" in unasked.err
+    assert tree(put_back) == before
+    done = cli("recover", "copy", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert done.document["timestamp_version"] > 10_000
+    assert cli("verify", "--full").code == 0
+    assert cli("status", "--check").code == 0
+    assert cli("artifact", "list", "--json").document["artifacts"][0]["path"] == "a.txt"
+
+
+def test_a_person_types_the_name(put_back: Path) -> None:
+    """Another word changes nothing; the repository's name goes on."""
+    before = tree(put_back)
+    with Person.running("recover", "copy", cwd=put_back) as person:
+        assert "will be gone for clients" in person.sees("type acme to publish from it:")
+        person.presses("no", ENTER)
+        assert person.ends() == 2
+    assert tree(put_back) == before
+    with Person.running("recover", "copy", cwd=put_back) as person:
+        person.sees("type acme to publish from it:")
+        person.presses("acme", ENTER)
+        assert person.ends() == 0
