@@ -11,13 +11,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from rstuf.errors import StateDamaged
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.state.connections import connect_reader
 from rstuf.state.listing import LIVE, holders
 
 # A database changes right after its log, when a commit is taken over from there; one that was put here, at any time.
-_AT_ONCE_SECONDS: Final = 2.0
+# That what is sound is now and then looked at too costs nothing but the time.
+_AT_ONCE_SECONDS: Final = 0.5
 
 
 def refuse_mixture(path: Path) -> None:
@@ -46,29 +49,45 @@ def _was_put_here(path: Path) -> bool:
         log, database = Path(f"{path}-wal").stat(), path.stat()
     except OSError:
         return False
+    # The one date nobody can set, and of the log when it was written: SQLite gives it its mode when it opens it.
     return log.st_size > 0 and database.st_ctime - log.st_mtime > _AT_ONCE_SECONDS
 
 
 def _agrees(connection: sqlite3.Connection) -> bool:
-    """Whether pages are whole, and the rows of artifacts are as many as roles count."""
+    """Whether pages are whole, and roles count as many artifacts as there are rows, up to the same change."""
     try:
         if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             return False
     except sqlite3.DatabaseError:
         return False
     counted = {
-        (holder, index): artifacts
-        for holder, index, artifacts in connection.execute(
-            "SELECT coalesce(holder, id), coalesce(bin_index, 0), artifacts FROM role WHERE artifacts > 0"
+        (holder, index): (artifacts, newest)
+        for holder, index, artifacts, newest in connection.execute(
+            "SELECT coalesce(holder, id), coalesce(bin_index, 0), artifacts, newest FROM role WHERE artifacts > 0"
         )
     }
-    found: dict[tuple[int, int], int] = {}
+    found: dict[tuple[int, int], tuple[int, int]] = {}
     for holder in holders(connection):
         row = connection.execute("SELECT bin_bits FROM role WHERE id = ?", (holder,)).fetchone()
         shift = SLOT_BITS if row is None or row[0] is None else SLOT_BITS - row[0]
         rows = connection.execute(
-            f"SELECT slot >> ?, count(*) FROM artifact WHERE holder = ? AND {LIVE} GROUP BY 1",  # noqa: S608
+            f"SELECT slot >> ?, count(*), max(number) FROM artifact WHERE holder = ? AND {LIVE} GROUP BY 1",  # noqa: S608
             (shift, holder),
         )
-        found |= {(holder, index): count for index, count in rows}
-    return counted == found
+        found |= {(holder, index): (count, newest) for index, count, newest in rows}
+    if counted.keys() != found.keys():
+        return False
+    removals = _removals(connection)
+    return all(
+        artifacts == found[place][0] and (newest == found[place][1] or newest in removals)
+        for place, (artifacts, newest) in counted.items()
+    )
+
+
+def _removals(connection: sqlite3.Connection) -> set[int]:
+    """The numbers of changes that left no row behind: removals, by the log."""
+    rows = connection.execute("SELECT details FROM audit WHERE action = 'artifacts.remove'")
+    try:
+        return {orjson.loads(details)["number"] for (details,) in rows}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return set()

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.support.sqlite_files import ROOT, reopen
-from tests.support.state_backends import begin, put, row
+from tests.support.state_backends import NOW, begin, publish, put, row
 
 from rstuf.errors import StateDamaged
+from rstuf.model.names import TARGETS, TargetPath
+from rstuf.state import beside
 from rstuf.state.sqlite import SqliteStateStore
 
 KILLED = """
 import os, signal, sys
 from datetime import timedelta
 from pathlib import Path
+from rstuf.state import beside
 from rstuf.state.sqlite import SqliteStateStore
 from tests.support.state_backends import row, put
 store = SqliteStateStore.open(Path(sys.argv[1]), wait=timedelta(seconds=5), purpose="x")
 put(store, *(row(f"late-{number}") for number in range(int(sys.argv[2]), int(sys.argv[2]) + 30)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+RENEWED = """
+import os, signal, sys
+from datetime import timedelta
+from pathlib import Path
+from rstuf.state.sqlite import SqliteStateStore
+from tests.support.state_backends import publish
+store = SqliteStateStore.open(Path(sys.argv[1]), wait=timedelta(seconds=5), purpose="x")
+publish(store, "timestamp")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -37,10 +50,10 @@ def killed_after_a_change(place: Path, first: int = 0) -> None:
     assert Path(f"{place}-wal").stat().st_size > 0
 
 
-def aged(path: Path) -> None:
-    """Let a file have been written a while ago."""
-    long_ago = time.time() - 60
-    os.utime(path, (long_ago, long_ago))
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment is enough to tell what was put here from what was taken over."""
+    monkeypatch.setattr(beside, "_AT_ONCE_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("keeps_date", [False, True])
@@ -55,7 +68,6 @@ def test_a_backup_beside_anothers_log_is_refused(place: Path, store: SqliteState
     store.close()
     killed_after_a_change(place)
     (shutil.copy2 if keeps_date else shutil.copy)(backup, place)
-    aged(Path(f"{place}-wal"))
     with closing(reopen(place)) as again:
         with pytest.raises(StateDamaged, match="log beside it") as refused:
             put(again, row("more"))
@@ -74,8 +86,7 @@ def test_a_log_of_its_own_is_taken_over(place: Path, store: SqliteStateStore) ->
     begin(store)
     store.close()
     killed_after_a_change(place)
-    os.utime(place)
-    aged(Path(f"{place}-wal"))
+    place.chmod(0o600)
     with closing(reopen(place)) as again:
         put(again, row("more"))
         with again.read() as reader:
@@ -91,10 +102,42 @@ def test_a_copy_of_all_its_files_is_sound(place: Path, store: SqliteStateStore, 
     new.mkdir()
     for name in ("state.db-wal", "state.db"):
         shutil.copy(place.with_name(name), new / name)
-    aged(new / "state.db-wal")
     with closing(reopen(new / "state.db")) as again:
         put(again, row("more"))
         with again.read() as reader:
             assert reader.totals().artifacts == 31
     with closing(sqlite3.connect(new / "state.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_replaced_artifacts_are_missed_too(place: Path, store: SqliteStateStore) -> None:
+    """Where the log holds roles alone and rows are as many as before, their changes tell the mixture."""
+    begin(store)
+    for edition in range(3):
+        put(store, *(row(f"nightly-{number}", edition) for number in range(300)), replace=True)
+        publish(store, *(f"bins-{index}" for index in range(4)))
+        if edition == 1:
+            store.close()
+            shutil.copy(place, place.with_name("backup.db"))
+    store.close()
+    done = subprocess.run([sys.executable, "-c", RENEWED, str(place)], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    shutil.copy(place.with_name("backup.db"), place)
+    with closing(reopen(place)) as again, pytest.raises(StateDamaged, match="log beside it"):
+        put(again, row("more"))
+
+
+def test_removals_are_no_mixture(place: Path, store: SqliteStateStore) -> None:
+    """A removal leaves no row: after a kill the state goes on, though its newest change is nowhere."""
+    begin(store)
+    put(store, *(row(f"early-{number}") for number in range(30)))
+    with store.transaction(actor="a") as transaction:
+        number = transaction.next_number()
+        transaction.remove_artifacts(TARGETS, [TargetPath("early-3")], number=number)
+        transaction.record("artifacts.remove", {"number": number, "removed": 1}, at=NOW)
+    publish(store, *(f"bins-{index}" for index in range(4)))
+    store.close()
+    killed_after_a_change(place)
+    place.chmod(0o600)
+    with closing(reopen(place)) as again:
+        put(again, row("more"))
