@@ -22,8 +22,9 @@ def remedies(report: rstuf.VerifyReport) -> list[Step]:
     """What to do in a workspace about what is wrong there, the most urgent first."""
     codes = {problem.code for problem in report.problems}
     if "state-behind" in codes:
-        why = "clients may see what this copy does not know of; publish nothing from it, go on with the newest one"
-        return [Step("rstuf status", why)]
+        newest = Step("put back the newest copy", "clients see what this one does not know of: publish nothing from it")
+        of_root = any(problem.code == "state-behind" and problem.role == "root" for problem in report.problems)
+        return [newest] if of_root else [newest, from_copy()]
     steps = _signed_again([problem for problem in report.problems if problem.code not in _ELSEWHERE])
     if codes & {"state-damaged", "log-broken"}:
         why = "in a backup: publish nothing more from this state; put the newest copy that is sound in its place"
@@ -36,6 +37,11 @@ def remedies(report: rstuf.VerifyReport) -> list[Step]:
         why = "take what is private out of there, and replace the keys that were: somebody may have them by now"
         steps.append(Step("mv FILE ELSEWHERE", why))
     return steps
+
+
+def from_copy() -> Step:
+    """The way on from an old copy of a workspace."""
+    return Step("rstuf recover copy", "only where no newer copy is left; it says what that costs, and asks")
 
 
 def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:

@@ -40,6 +40,16 @@ def test_what_refuses_an_old_copy_names_the_way_on(put_back: Path, cli: Cli) -> 
     assert cli("artifact", "list", "--json").document["artifacts"][0]["path"] == "a.txt"
 
 
+def test_looking_at_an_old_copy_names_the_way_on(put_back: Path, cli: Cli) -> None:
+    """Status and verify send nobody in a circle: the newest copy, and what to do where there is none."""
+    seen, verified = cli("status"), cli("verify")
+    for shown in (seen.out, verified.out + verified.err):
+        assert "put back the newest copy" in shown
+        assert "rstuf recover copy" in shown
+    steps = [step["command"] for step in cli("status", "--json").document["next_steps"]]
+    assert steps == ["put back the newest copy", "rstuf recover copy"]
+
+
 def test_a_person_types_the_name(put_back: Path) -> None:
     """Another word changes nothing; the repository's name goes on."""
     before = tree(put_back)

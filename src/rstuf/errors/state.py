@@ -103,10 +103,11 @@ class StateBehind(StateError):
 
     def __init__(self, role: str, *, visible: int, known: int) -> None:
         self.role, self.visible, self.known = role, visible, known
+        # Who may sign is not known below another root, so nothing goes on from there.
+        way_on = "" if role == "root" else "; if there is no newer, rstuf recover copy goes on from this"
         super().__init__(
             f"{role} version {visible} is published and this state knows only {known}",
-            hint="this state is an old copy; nothing was changed. Use the newest one; if there is no newer, "
-            "rstuf recover copy goes on from this",
+            hint=f"this state is an old copy; nothing was changed. Use the newest one{way_on}",
         )
 
 

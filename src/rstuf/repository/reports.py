@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rstuf.errors import StateBehind
 from rstuf.model.names import RoleName
 
 
@@ -206,7 +207,7 @@ class Status:
         publishing: who carries out a publication just now, in words; None where nobody does.
         clock_behind: None where the clock is not behind what was signed here.
         in_the_way: the name of the next root, where something lies that is none: no client gets past it.
-        old_copy: what clients see that this state does not know of, in words; None where it knows all.
+        old_copy: what clients see that this state does not know of; None where it knows all.
     """
 
     repository: str
@@ -222,7 +223,7 @@ class Status:
     timestamp_version: int
     publishing: str | None = None
     clock_behind: ClockBehind | None = None
-    old_copy: str | None = None
+    old_copy: StateBehind | None = None
     in_the_way: str | None = None
 
 

@@ -107,12 +107,12 @@ def refuse_to_accept(ports: Ports) -> None:
         raise StateDamaged("of this repository", f"it has no role {error.args[0]}") from None
 
 
-def newer_than_known(ports: Ports) -> str | None:
-    """What is published that this state does not know of, in words. Without the publication lock."""
+def newer_than_known(ports: Ports) -> StateBehind | None:
+    """What is published that this state does not know of; None where it knows all. Without the publication lock."""
     try:
         refuse_older_state(ports)
     except StateBehind as error:
-        return error.message
+        return error
     except (StateError, StorageError, InvalidMetadata, KeyError):
         # Whoever reads them for themselves says so.
         return None

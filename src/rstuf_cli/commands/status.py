@@ -11,6 +11,7 @@ import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.remedies import from_copy
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
@@ -79,8 +80,9 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
 
 def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.old_copy is not None:
-        why = f"{seen.old_copy}: an old copy. Publish nothing from it; go on with the newest one"
-        return [Step("rstuf verify", why)]
+        newest = Step("put back the newest copy", f"this is an old one: {seen.old_copy.message}")
+        # Who may sign is not known below another root: no command goes on from there.
+        return [newest] if seen.old_copy.role == "root" else [newest, from_copy()]
     steps = []
     overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
@@ -121,7 +123,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "interrupted": seen.interrupted,
         **({"publishing": seen.publishing} if seen.publishing is not None else {}),
         **({"clock_behind": clock_document(seen.clock_behind)} if seen.clock_behind is not None else {}),
-        **({"old_copy": seen.old_copy} if seen.old_copy is not None else {}),
+        **({"old_copy": seen.old_copy.message} if seen.old_copy is not None else {}),
         "timestamp_version": seen.timestamp_version,
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [],
