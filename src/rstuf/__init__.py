@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
+    from rstuf.repository.reports import LogReport as LogReport
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
     from rstuf.repository.reports import PublicationReport as PublicationReport
@@ -127,6 +128,7 @@ _HOMES = {
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",
+    "LogReport": "rstuf.repository.reports",
     "Memory": "rstuf.client.records",
     "Naming": "rstuf.client.records",
     "Offer": "rstuf.client.offers",

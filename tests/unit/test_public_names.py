@@ -36,6 +36,7 @@ PUBLIC = {
     "KeyUse",
     "KeyView",
     "ListedArtifact",
+    "LogReport",
     "Memory",
     "Naming",
     "Offer",
