@@ -46,6 +46,9 @@ VERBS: Final = (
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
     Verb(
+        CARE, "doctor", f"{_HOME}.doctor:doctor", "say what is wrong with a workspace, whatever it is, and what helps"
+    ),
+    Verb(
         CARE, "log", f"{_HOME}.log:log", "show who did what and when, the newest last, or check that nobody changed it"
     ),
     Verb(CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root that a repository is verified from"),

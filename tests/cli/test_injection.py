@@ -77,6 +77,7 @@ def assert_clean(done: Result) -> None:
         ["download", "x", "--dir", "{}"],
         ["download", "x", "-o", "{}"],
         ["status", "--repo", "{}"],
+        ["doctor", "--repo", "{}"],
         ["status", "--wait", "{}"],
         ["status", "--passphrase-file", "{}"],
         ["{}"],
@@ -159,6 +160,7 @@ def test_a_workspace_with_a_nasty_name(cli: Cli, tmp_path: Path) -> None:
         ["ceremony", "--plan", str(tmp_path / "plan.toml")],
         ["ceremony", "--plan", str(tmp_path / "plan.toml")],
         ["status"],
+        ["doctor"],
         ["artifact", "show", "x"],
     ):
         assert_clean(cli("--repo", place, *argv))

@@ -109,6 +109,7 @@ def test_a_long_command_has_its_reason_below(lengthy: Path) -> None:
         ["renew", "-v", "--force", "bins"],
         ["renew", "--force", "nobody with this name"],
         ["verify", "-v"],
+        ["doctor"],
         ["log"],
         ["log", "--verify"],
         ["log", "--verify", "--head", "0" * 64],

@@ -43,6 +43,7 @@ COMMANDS = {
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
     "verify": ["verify"],
+    "doctor": ["doctor"],
     "log": ["log"],
     "trust add": ["trust", "add", "new", "metadata", "--root", "metadata/1.root.json", "--trust-dir", "../trust"],
     "trust list": ["trust", "list", "--trust-dir", "../trust"],
@@ -50,7 +51,7 @@ COMMANDS = {
     "trust remove": ["trust", "remove", "acme", "--yes", "--trust-dir", "../trust"],
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
 }
-LOOKING = {"artifact list", "artifact show", "status", "verify", "log", "key list", "key show", "key export"}
+LOOKING = {"artifact list", "artifact show", "status", "verify", "doctor", "log", "key list", "key show", "key export"}
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
 DOCUMENTED = set(ExitCode)
 NEVER = ("Traceback", "defect", "Error:")

@@ -13,6 +13,8 @@ import rstuf
 
 PUBLIC = {
     "AcceptedChange",
+    "Ailment",
+    "Area",
     "Artifact",
     "ArtifactState",
     "AuditEntry",
@@ -25,6 +27,7 @@ PUBLIC = {
     "Conflict",
     "Depth",
     "Destination",
+    "Diagnosis",
     "Download",
     "DownloadState",
     "Existing",
@@ -58,6 +61,7 @@ PUBLIC = {
     "Search",
     "Secrets",
     "Session",
+    "Severity",
     "Status",
     "TrustStore",
     "Trusted",
@@ -69,6 +73,7 @@ PUBLIC = {
     "compare_bins",
     "destination_at",
     "destination_in",
+    "examine",
     "fetch_root",
     "find_files",
     "find_listed_files",
