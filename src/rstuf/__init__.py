@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rstuf.drafts import forget_draft as forget_draft
     from rstuf.drafts import keep_draft as keep_draft
     from rstuf.drafts import read_draft as read_draft
+    from rstuf.examining import examine as examine
     from rstuf.founding import Rehearsal as Rehearsal
     from rstuf.founding import hold_ceremony as hold_ceremony
     from rstuf.founding import make_payload as make_payload
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
     from rstuf.repository.artifacts import Conflict as Conflict
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
+    from rstuf.repository.doctor import Ailment as Ailment
+    from rstuf.repository.doctor import Area as Area
+    from rstuf.repository.doctor import Diagnosis as Diagnosis
+    from rstuf.repository.doctor import Severity as Severity
     from rstuf.repository.interfaces import Secrets as Secrets
     from rstuf.repository.keys import KeyChange as KeyChange
     from rstuf.repository.keys import KeyUse as KeyUse
@@ -73,6 +78,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
+    from rstuf.repository.reports import LogReport as LogReport
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
     from rstuf.repository.reports import PublicationReport as PublicationReport
@@ -104,6 +110,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AcceptedChange": "rstuf.repository.reports",
+    "Ailment": "rstuf.repository.doctor",
+    "Area": "rstuf.repository.doctor",
     "Artifact": "rstuf.model.artifacts",
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
@@ -116,6 +124,7 @@ _HOMES = {
     "Conflict": "rstuf.repository.artifacts",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
+    "Diagnosis": "rstuf.repository.doctor",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
@@ -127,6 +136,7 @@ _HOMES = {
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",
+    "LogReport": "rstuf.repository.reports",
     "Memory": "rstuf.client.records",
     "Naming": "rstuf.client.records",
     "Offer": "rstuf.client.offers",
@@ -148,6 +158,7 @@ _HOMES = {
     "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
+    "Severity": "rstuf.repository.doctor",
     "Status": "rstuf.repository.reports",
     "TrustStore": "rstuf.client.store",
     "Trusted": "rstuf.client.records",
@@ -159,6 +170,7 @@ _HOMES = {
     "compare_bins": "rstuf.repository.advice",
     "destination_at": "rstuf.client.destination",
     "destination_in": "rstuf.client.destination",
+    "examine": "rstuf.examining",
     "fetch_root": "rstuf.client.anchors",
     "find_files": "rstuf.wiring",
     "find_listed_files": "rstuf.wiring",

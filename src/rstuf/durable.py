@@ -35,7 +35,7 @@ SECRET_FILE: Final = 0o600
 PUBLIC_DIRECTORY: Final = 0o755
 SECRET_DIRECTORY: Final = 0o700
 
-_TEMPORARY: Final = re.compile(r"\.rstuf-[0-9a-f]{16}\.tmp", re.ASCII)
+TEMPORARY_NAME: Final = re.compile(r"\.rstuf-[0-9a-f]{16}\.tmp", re.ASCII)
 _CHUNK: Final = 1 << 20
 # Absent on Windows, where the signing side of the command line also writes files.
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -393,6 +393,6 @@ def _swept(directory: Path) -> Iterator[None]:
 def clear_temporary(directory: int) -> None:
     """Remove temporary files of writers that were killed. Only for who holds the directory alone."""
     for name in os.listdir(directory):
-        if _TEMPORARY.fullmatch(name) is not None:
+        if TEMPORARY_NAME.fullmatch(name) is not None:
             with suppress(OSError):
                 os.unlink(name, dir_fd=directory)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -36,6 +37,7 @@ from rstuf.repository.ports import ClockTrust, Ports
 if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry
     from rstuf.repository.artifacts import Source
+    from rstuf.repository.doctor import Surroundings
     from rstuf.repository.reports import VerifyReport, VisibleVersions
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
@@ -85,23 +87,50 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     """
     from rstuf.repository.repository import Repository
 
-    directory = find_workspace(start)
-    if search is Search.HERE and directory != start.absolute() and directory.resolve() != start.resolve():
-        raise WorkspaceNotFound(str(start), only=True)
+    directory = workspace_of(start, search)
     refuse_unsafe(place_of(directory if search is Search.UPWARDS else start))
     config = read_config(directory)
-    refuse_unsafe(_parts_of(config))
-    for name, place in (("metadata", config.metadata), ("artifacts", config.artifacts)):
-        if place and meets_private(place, directory, state=config.state):
-            raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {PRIVATE}")
-    if meets_artifacts(config.metadata, config.artifacts, directory):
-        raise InvalidConfig(str(directory / FILE_NAME), f"artifacts: {AMONG}")
+    refuse_unsafe_parts(config)
+    refuse_misplaced(config)
     ports = ports_of(config, open_state(config, session), session)
     try:
         return Repository(ports)
     except BaseException:
         ports.state.close()
         raise
+
+
+def workspace_of(start: Path, search: Search) -> Path:
+    """The workspace that `start` is in, or is.
+
+    Raises:
+        WorkspaceNotFound: it is in none, or is none itself.
+    """
+    directory = find_workspace(start)
+    if search is Search.HERE and directory != start.absolute() and directory.resolve() != start.resolve():
+        raise WorkspaceNotFound(str(start), only=True)
+    return directory
+
+
+def refuse_unsafe_parts(config: Config) -> None:
+    """
+    Raises:
+        UnsafeDirectory: others can change what a workspace stands on, as its configuration has it.
+    """
+    refuse_unsafe(_parts_of(config))
+
+
+def refuse_misplaced(config: Config) -> None:
+    """
+    Raises:
+        InvalidConfig: what is served would hold what is private, or metadata lies among artifacts.
+    """
+    directory = config.directory
+    for name, place in (("metadata", config.metadata), ("artifacts", config.artifacts)):
+        if place and meets_private(place, directory, state=config.state):
+            raise InvalidConfig(str(directory / FILE_NAME), f"{name}: {PRIVATE}")
+    if meets_artifacts(config.metadata, config.artifacts, directory):
+        raise InvalidConfig(str(directory / FILE_NAME), f"artifacts: {AMONG}")
 
 
 def key_source(directory: Path, session: Session, *, inputs: Path) -> KeyFileSource:
@@ -156,6 +185,44 @@ def open_state(config: Config, session: Session) -> StateStore:
         config.path_of(config.state), wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
     )
     return opened
+
+
+@contextmanager
+def leaving_no_trace(config: Config, session: Session) -> Iterator[None]:
+    """Looks at the state in the block leave nothing beside it that was not there before, and what was there stays."""
+    from rstuf.state.connections import has_side_files
+    from rstuf.state.sqlite import SqliteStateStore
+
+    path = config.path_of(config.state)
+    kept = has_side_files(path)
+    try:
+        yield
+    finally:
+        if not kept:
+            SqliteStateStore(path, wait=session.wait, purpose=session.purpose).close()
+
+
+@contextmanager
+def state_as_it_is(config: Config, session: Session) -> Iterator[StateStore]:
+    """The state that a configuration names, to look at."""
+    from rstuf.state.sqlite import SqliteStateStore
+
+    path = config.path_of(config.state)
+    store = SqliteStateStore.open(path, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait)
+    try:
+        yield store
+    finally:
+        store.let_go()
+
+
+def surroundings_of(directory: Path, config: Config | None) -> Surroundings:
+    """What is around a workspace on this machine; `config` is None where it cannot be read."""
+    from rstuf.state.looking import look_at
+    from rstuf.storage.staging import left_rooms
+    from rstuf.surroundings import LocalSurroundings
+
+    found: Surroundings = LocalSurroundings(directory, config, look=look_at, rooms=left_rooms)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

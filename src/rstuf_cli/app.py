@@ -46,6 +46,12 @@ VERBS: Final = (
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "recover copy", f"{_HOME}.recover:copy", "go on from a copy of the workspace that was put back"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
+    Verb(
+        CARE, "doctor", f"{_HOME}.doctor:doctor", "say what is wrong with a workspace, whatever it is, and what helps"
+    ),
+    Verb(
+        CARE, "log", f"{_HOME}.log:log", "show who did what and when, the newest last, or check that nobody changed it"
+    ),
     Verb(CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root that a repository is verified from"),
     Verb(CLIENT, "trust list", f"{_HOME}.trust:list_", "list the repositories that you trust"),
     Verb(CLIENT, "trust show", f"{_HOME}.trust:show", "show a pinned root, and what was seen from it on"),

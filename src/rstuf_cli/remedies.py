@@ -41,7 +41,9 @@ def remedies(report: rstuf.VerifyReport) -> list[Step]:
 
 def from_copy() -> Step:
     """The way on from an old copy of a workspace."""
-    return Step("rstuf recover copy", "only where no newer copy is left; it says what that costs, and asks")
+    return Step(
+        "rstuf recover copy", "only where no newer copy is left; it says what that costs, and asks", about="old-copy"
+    )
 
 
 def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:

@@ -16,11 +16,16 @@ _LONGEST_COMMAND: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do: the command, why, and by when (UTC, if there is a date)."""
+    """Something to do: the command, why, and by when (UTC, if there is a date).
+
+    Attributes:
+        about: a stable word for what it is about, where somebody asks.
+    """
 
     command: str
     why: str
     by: datetime | None = None
+    about: str = ""
 
 
 def steps_document(steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -52,6 +52,9 @@ def assert_clean(done: Result) -> None:
         ["artifact", "import", "rstuf.toml", "--format", "{}"],
         ["artifact", "list", "--prefix", "{}", "--after", "{}"],
         ["renew", "--force", "{}"],
+        ["log", "--since", "{}"],
+        ["log", "--action", "{}"],
+        ["log", "--verify", "--head", "{}"],
         ["ceremony", "--plan", "{}"],
         ["verify", "--url", "{}"],
         ["verify", "--url", "http://127.0.0.1:1/{}"],
@@ -74,6 +77,7 @@ def assert_clean(done: Result) -> None:
         ["download", "x", "--dir", "{}"],
         ["download", "x", "-o", "{}"],
         ["status", "--repo", "{}"],
+        ["doctor", "--repo", "{}"],
         ["status", "--wait", "{}"],
         ["status", "--passphrase-file", "{}"],
         ["{}"],
@@ -156,6 +160,7 @@ def test_a_workspace_with_a_nasty_name(cli: Cli, tmp_path: Path) -> None:
         ["ceremony", "--plan", str(tmp_path / "plan.toml")],
         ["ceremony", "--plan", str(tmp_path / "plan.toml")],
         ["status"],
+        ["doctor"],
         ["artifact", "show", "x"],
     ):
         assert_clean(cli("--repo", place, *argv))

@@ -189,6 +189,15 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("renew", *at, "renew", "--force", "timestamp")
     keep("status", *at, "status")
     keep("verify", *at, "verify", "--full")
+    keep("doctor", *at, "doctor")
+    (repo / "rstuf.toml").chmod(0o666)
+    keep("doctor", *at, "doctor")
+    (repo / "rstuf.toml").chmod(0o644)
+    keep("log", *at, "log", "--after", "0", "--limit", "2")
+    keep("log", *at, "log")
+    newest = found["log"][-1]["entries"][-1]["digest"]
+    keep("log --verify", *at, "log", "--verify", "--head", newest)
+    keep("log --verify", *at, "log", "--verify")
     trust = ("--trust-dir", str(scratch / "trust"))
     served = (str(repo / "metadata"), "--root", str(repo / "metadata" / "1.root.json"))
     keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
@@ -208,7 +217,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
-HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", *CLIENT, *KEYS)
+HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", "doctor", "log", "log --verify", *CLIENT, *KEYS)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -248,6 +257,11 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
+        ("doctor", "findings"): documents["doctor"][1]["findings"],
+        ("doctor", "disks"): documents["doctor"][0]["disks"],
+        ("log", "entries"): documents["log"][0]["entries"],
+        ("log --verify", "checked"): [documents["log --verify"][0]["checked"]],
+        ("log --verify", "head"): [documents["log --verify"][0]["head"], documents["log --verify"][0]["known"]],
         ("trust add", "pinned"): [documents["trust add"][0]["pinned"]],
         ("trust add", "seen"): documents["trust add"][1]["seen"]["roles"],
         ("trust add", "root"): [documents["trust add"][0]["root"]],

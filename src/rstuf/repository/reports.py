@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from rstuf.errors import StateBehind
+from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
 
 
@@ -265,6 +266,29 @@ class VerifyReport:
     problems: tuple[Problem, ...]
     more_problems: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What a check of the log found.
+
+    Attributes:
+        entries, publications: how many there are.
+        head: the newest entry; None where there is none.
+        known: the entry that has the digest which was asked for; None where none was asked for, or none has it.
+    """
+
+    entries: int
+    publications: int
+    head: AuditEntry | None
+    known: AuditEntry | None
+    problems: tuple[Problem, ...]
+    more_problems: int = 0
 
     @property
     def ok(self) -> bool:

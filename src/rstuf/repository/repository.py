@@ -6,6 +6,7 @@ What only some of them need is imported by these, so that a look at the status d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,
+        LogReport,
         PublicationPlan,
         PublicationReport,
         RenewalReport,
@@ -184,7 +186,15 @@ class Repository:
             found = reader.root(version)
         return found.data if found is not None else None
 
-    def log(self, *, after: int = 0) -> Iterator[AuditEntry]:
-        """Audit entries, oldest first."""
+    def log(self, *, after: int = 0, since: datetime | None = None, action: str = "") -> Iterator[AuditEntry]:
+        """Audit entries, oldest first, streaming; see `repository.logs.select`. `after` continues behind a number."""
+        from rstuf.repository.logs import select
+
         with self._ports.state.read() as reader:
-            yield from reader.audit(after=after)
+            yield from select(reader.audit(after=after), since=since, action=action)
+
+    def check_log(self, *, sought: str | None = None) -> LogReport:
+        """Check the chain of the log, and what it tells; see `repository.verify_own.check_log`."""
+        from rstuf.repository.verify_own import check_log
+
+        return check_log(self._ports, sought=sought)

@@ -44,13 +44,22 @@ class RecordCheck:
 
     Attributes:
         checked: how many log entries there are.
+        head: the last of them.
+        known: the one that has the digest which was sought, by its contents.
     """
 
-    def __init__(self, state: StateReader, complaints: Complaints) -> None:
+    def __init__(self, state: StateReader, complaints: Complaints, *, sought: str | None = None) -> None:
+        """
+        Args:
+            sought: a digest (hex) that an entry had when it was written down elsewhere.
+        """
         self._state = state
         self._complaints = complaints
+        self._sought = sought
         self._finished = 0
         self.checked = 0
+        self.head: AuditEntry | None = None
+        self.known: AuditEntry | None = None
 
     def publications(self, timestamp: RoleState | None, *, newest_number: int) -> None:
         """Each in itself and after the one before; the last that is done brought the visible timestamp."""
@@ -110,11 +119,18 @@ class RecordCheck:
                 sequence = entry.sequence
             elif entry.previous != previous:
                 self._complaints.broken(f"entry {entry.sequence} does not follow from the one before it")
-            if _digest(entry) != entry.digest:
+            digest = _digest(entry)
+            if digest != entry.digest:
                 self._complaints.broken(f"entry {entry.sequence} is not what was recorded")
-            previous = entry.digest
+            if digest == self._sought:
+                self.known = entry
+            self.head, previous = entry, entry.digest
             told.hear(entry)
         self._check_end(told, _Told(self._finished, newest_root, newest_number), sequence)
+        if self._sought is not None and self.known is None:
+            self._complaints.broken(
+                f"no entry has the digest {self._sought}: the log was rewritten or cut off, or is another"
+            )
 
     def _check_end(self, told: _Told, known: _Told, last: int) -> None:
         for what, heard, wanted in (

@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from rstuf.metadata.audit.findings import Code, Findings
+from rstuf.model.names import TIMESTAMP
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import VerifyReport
+from rstuf.repository.reports import LogReport, VerifyReport
 from rstuf.repository.verify import Depth, as_data, as_problem, verify
 from rstuf.repository.verify_around import look_around
+from rstuf.repository.verify_complaints import Complaints
+from rstuf.repository.verify_log import RecordCheck
 from rstuf.repository.verify_view import StillSource, go_together, trusted_root
 from rstuf.repository.visible import newer_than_known
 
@@ -39,6 +42,33 @@ def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
                 progress=ports.progress,
             )
         return _with_surroundings(ports, report)
+
+
+def check_log(ports: Ports, *, sought: str | None = None) -> LogReport:
+    """Walk the chain of the log, and see whether it tells of all that the state knows to have happened.
+
+    Args:
+        sought: the digest (hex) that an entry had once; everything up to it is then as it was.
+    """
+    findings = Findings()
+    complaints = Complaints(findings)
+    publications = 0
+    with ports.state.read() as reader:
+        records = RecordCheck(reader, complaints, sought=sought)
+        with complaints.reading("the publications"):
+            publications = sum(1 for _ in reader.publications())
+            records.publications(reader.role(TIMESTAMP), newest_number=reader.newest_number())
+        with complaints.reading("the log"):
+            newest_number = max((role.newest for role in reader.roles()), default=0)
+            records.log(newest_root=max(reader.root_versions(), default=0), newest_number=newest_number)
+    return LogReport(
+        entries=records.checked,
+        publications=publications,
+        head=records.head,
+        known=records.known,
+        problems=tuple(as_problem(finding) for finding in findings.problems),
+        more_problems=findings.more_problems,
+    )
 
 
 def _with_surroundings(ports: Ports, report: VerifyReport) -> VerifyReport:

@@ -134,6 +134,10 @@ class SqliteStateStore:
         finally:
             spool.close()
 
+    def let_go(self) -> None:
+        """Let go of what only read, and leave what lies beside the database as it is."""
+        self._readers.close()
+
     def close(self) -> None:
         """Let go of all connections; the store opens new ones when they are needed again.
 

@@ -22,6 +22,7 @@ from rstuf.durable import (
     PUBLIC_FILE,
     SECRET_DIRECTORY,
     SECRET_FILE,
+    TEMPORARY_NAME,
     clear_temporary,
     held,
     lock_alone,
@@ -54,6 +55,27 @@ def make_ready(root: Path) -> None:
                 _clear_rooms(staging)
     except OSError as error:
         raise storage_error("prepare", str(root), error) from error
+
+
+def left_rooms(root: Path) -> list[Path]:
+    """What dead writers left in a storage directory, as the next `make_ready` would remove it; nothing is removed.
+
+    Nothing while others make or clear rooms there: theirs are none of these.
+    """
+    with suppress(OSError), ExitStack() as stack:
+        staging = _kept(stack, open_in(STAGING, _kept(stack, open_top(root))))
+        if lock_alone(staging):
+            return [root / STAGING / name for name in _left(staging)]
+    return []
+
+
+def _left(staging: int) -> list[str]:
+    names = []
+    for name in os.listdir(staging):
+        with suppress(OSError), ExitStack() as stack:
+            if TEMPORARY_NAME.fullmatch(name) or lock_alone(_kept(stack, open_in(name, staging))):
+                names.append(name)
+    return sorted(names)
 
 
 @contextmanager

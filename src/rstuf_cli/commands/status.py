@@ -61,7 +61,11 @@ def status(
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
     """What to do now, the most urgent first."""
-    clock = [Step("set the clock", f"it {clock_in_words(seen.clock_behind)}")] if seen.clock_behind else []
+    clock = (
+        [Step("set the clock", f"it {clock_in_words(seen.clock_behind)}", about="clock-behind")]
+        if seen.clock_behind
+        else []
+    )
     return [*clock, *_of_keys(seen), *_of_roles(seen)]
 
 
@@ -74,13 +78,13 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
         name = "the online key" if key.online else f"the key {key.name}"
         lost = "; nothing can be published or renewed without it" if key.online else ""
         mend = key.mend or f"put back {(key.signer or '').removeprefix('file:')}"
-        steps.append(Step(mend, f"{name} cannot sign: {key.fault}{lost}"))
+        steps.append(Step(mend, f"{name} cannot sign: {key.fault}{lost}", about="key-away"))
     return steps
 
 
 def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.old_copy is not None:
-        newest = Step("put back the newest copy", f"this is an old one: {seen.old_copy.message}")
+        newest = Step("put back the newest copy", f"this is an old one: {seen.old_copy.message}", about="old-copy")
         # Who may sign is not known below another root: no command goes on from there.
         return [newest] if seen.old_copy.role == "root" else [newest, from_copy()]
     steps = []
@@ -89,23 +93,28 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
     if seen.in_the_way is not None:
         why = f"{seen.in_the_way} is no root of this repository, and every client stops at it: move it away"
-        steps.append(Step("rstuf verify", why))
+        steps.append(Step("rstuf verify", why, about="in-the-way"))
         damaged = [role for role in damaged if role.name != "root"]
     if damaged and not seen.interrupted and seen.publishing is None:
         lost = [role.name for role in damaged]
         # A lost timestamp could have been anything: publishing over it is for a person to decide.
         mend = "rstuf renew --force timestamp" if "timestamp" in lost else "rstuf renew"
-        steps.append(Step(mend, f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"))
+        why = f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"
+        steps.append(Step(mend, why, about="damaged"))
     if overdue:
         names = ", ".join(role.name for role in overdue)
-        steps.append(Step("rstuf renew", f"clients refuse {names}: expired", min(role.expires for role in overdue)))
+        soonest = min(role.expires for role in overdue)
+        steps.append(Step("rstuf renew", f"clients refuse {names}: expired", soonest, about="expired"))
     elif due:
         names = ", ".join(role.name for role in due)
-        steps.append(Step("rstuf renew", f"{names}: time to sign again", min(role.expires for role in due)))
+        soonest = min(role.expires for role in due)
+        steps.append(Step("rstuf renew", f"{names}: time to sign again", soonest, about="due"))
     if seen.interrupted:
-        steps.append(Step("rstuf publish", "a publication was interrupted; this brings it to its end"))
+        why = "a publication was interrupted; this brings it to its end"
+        steps.append(Step("rstuf publish", why, about="interrupted"))
     elif seen.pending_roles and seen.publishing is None:
-        steps.append(Step("rstuf publish", f"changes in {count(seen.pending_roles, 'role')} are not visible yet"))
+        why = f"changes in {count(seen.pending_roles, 'role')} are not visible yet"
+        steps.append(Step("rstuf publish", why, about="pending"))
     return steps
 
 

@@ -1,0 +1,60 @@
+"""What entries of the log say, in words: one line for every action that the engine records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import rstuf
+from rstuf_cli.wording import count, listed, number
+
+Details = Mapping[str, Any]
+
+
+def in_words(entry: rstuf.AuditEntry) -> str:
+    """What was done. From outside: whoever shows it escapes it.
+
+    Of an action that is not known, or whose details are not what they should be, the stable word.
+    """
+    words = WORDS.get(entry.action)
+    try:
+        return words(entry.details) if words is not None else entry.action
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return entry.action
+
+
+def _added(details: Details) -> str:
+    new, replaced = details["added"], details["replaced"]
+    parts = [f"{count(new, 'artifact')} added"] * bool(new) + [f"{number(replaced)} replaced"] * bool(replaced)
+    return f"{', '.join(parts)} (change {number(details['number'])})"
+
+
+def _key(details: Details) -> str:
+    place = details["signer"]
+    return f"{details['name']} ({details['keyid'][:8]}…), {f'at {place}' if place else 'kept by somebody else'}"
+
+
+def _files(details: Details) -> str:
+    return listed([str(name) for name in details["files"]])
+
+
+WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
+    "ceremony.begin": lambda said: (
+        f"ceremony of {said['name']} begun: {count(said['bins'], 'bin')}, {count(len(said['keys']), 'key')}"
+    ),
+    "ceremony.end": lambda said: f"ceremony ended; clients see timestamp v{number(said['timestamp'])}",
+    "artifacts.add": _added,
+    "artifacts.import": lambda said: f"{_added(said)}, from records",
+    "artifacts.remove": lambda said: f"{count(said['removed'], 'artifact')} removed (change {number(said['number'])})",
+    "artifacts.restore": lambda said: f"{count(said['restored'], 'kept copy', 'kept copies')} put back",
+    "publish": lambda said: f"published as timestamp v{number(said['timestamp'])}: {count(said['roles'], 'role')}",
+    "publication.abandon": lambda said: f"publication {number(said['publication'])} given up",
+    "root.sign": lambda said: f"root v{number(said['version'])} signed",
+    "root.publish": lambda said: f"root v{number(said['version'])} published",
+    "key.add": lambda said: f"key added: {_key(said)}",
+    "key.move": lambda said: f"key moved: {_key(said)}",
+    "timestamp.jump": lambda said: f"timestamp's next version set {number(said['versions'])} further up: it was lost",
+    "metadata.restore": lambda said: f"put back as signed: {_files(said)}",
+    "state.restore": lambda said: f"recorded again from what is published: {_files(said)}",
+}
+"""Every action that the engine records, by its stable word."""

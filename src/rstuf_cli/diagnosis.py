@@ -1,0 +1,111 @@
+"""An examination as people and programs read it: what status and verify know joins what was found around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import rstuf
+from rstuf_cli.commands.status import next_steps
+from rstuf_cli.remedies import remedies
+from rstuf_cli.wording import count, number, size
+
+_NOTES: Final = frozenset({"pending"})
+_WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted"})
+# What an audit finds as well, and says more of.
+_FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
+_MEANINGS: Final = {
+    "clock-behind": "what is signed is dated from the newest signature until then",
+    "key-away": "what it signs waits for it",
+    "old-copy": "publishing from it would take clients back",
+    "in-the-way": "no client gets past it",
+    "damaged": "clients that do not have it already fail",
+    "expired": "clients refuse everything until it is signed again",
+    "due": "clients refuse everything once it has expired",
+    "interrupted": "clients see what they saw before, or all of it",
+    "pending": "what was accepted is kept, and clients do not see it",
+}
+
+
+def all_findings(diagnosis: rstuf.Diagnosis) -> list[rstuf.Ailment]:
+    """Everything that was found, by its area."""
+    found = list(diagnosis.ailments)
+    audited = diagnosis.verified is not None and not diagnosis.verified.ok
+    if diagnosis.status is not None:
+        found += _of_status(diagnosis.status, audited=audited)
+    if diagnosis.verified is not None:
+        found += _of_verify(diagnosis.verified)
+    order = list(rstuf.Area)
+    return sorted(found, key=lambda each: order.index(each.area))
+
+
+def findings_document(findings: Sequence[rstuf.Ailment]) -> list[dict[str, Any]]:
+    """Findings as data."""
+    return [
+        {
+            "area": str(each.area),
+            "code": each.code,
+            "severity": str(each.severity),
+            "message": each.message,
+            "meaning": each.meaning,
+            **({"mend": each.mend} if each.mend is not None else {}),
+        }
+        for each in findings
+    ]
+
+
+def in_order(area: rstuf.Area, diagnosis: rstuf.Diagnosis) -> str:
+    """What is said of an area in which nothing was found."""
+    status, report = diagnosis.status, diagnosis.verified
+    if area == rstuf.Area.DISK:
+        disks = [f"{disk.kind or 'unknown kind'}, {size(disk.free)} free" for disk in diagnosis.disks]
+        return "; ".join(disks)
+    if area == rstuf.Area.STATUS and status is not None:
+        return f"nothing is due; {count(len(status.keys), 'key')}, each where it should be"
+    if area == rstuf.Area.PUBLISHED and report is not None:
+        roles, artifacts = report.checked.get("roles", 0), report.checked.get("artifacts", 0)
+        return (
+            f"{count(roles, 'role')}, {count(artifacts, 'artifact')}, as a client sees them and as the state has them"
+        )
+    return _IN_ORDER[area]
+
+
+_IN_ORDER: Final = {
+    rstuf.Area.PERMISSIONS: "nobody else can change the workspace, or the way to it",
+    rstuf.Area.CONFIGURATION: "rstuf.toml says where everything is",
+    rstuf.Area.LEFTOVERS: "none",
+    rstuf.Area.LOCKS: "held by nobody",
+    rstuf.Area.STATE: "readable, of this rstuf's format, in a write-ahead log",
+    rstuf.Area.STATUS: "nothing to do",
+    rstuf.Area.PUBLISHED: "nothing is wrong",
+}
+
+
+def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
+    found = []
+    for step in next_steps(seen):
+        if audited and step.about in _FOUND_TWICE:
+            continue
+        severity = rstuf.Severity.NOTE if step.about in _NOTES else rstuf.Severity.PROBLEM
+        severity = rstuf.Severity.WARNING if step.about in _WARNINGS else severity
+        found.append(
+            rstuf.Ailment(rstuf.Area.STATUS, step.about, severity, step.why, _MEANINGS[step.about], step.command)
+        )
+    return found
+
+
+def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:
+    """One finding for each kind of problem, with what mends that kind."""
+    found = []
+    for code in dict.fromkeys(problem.code for problem in report.problems):
+        alike = tuple(problem for problem in report.problems if problem.code == code)
+        first, more = alike[0], len(alike) - 1
+        place = " ".join(part for part in (first.role, first.path) if part is not None)
+        message = first.message if not place or place in first.message else f"{place}: {first.message}"
+        message += f" (and {number(more)} more)" if more else ""
+        steps = remedies(replace(report, problems=alike))
+        meaning = steps[0].why if steps else "clients may refuse it, or see something else than was published"
+        mend = steps[0].command if steps else "rstuf verify"
+        found.append(rstuf.Ailment(rstuf.Area.PUBLISHED, code, rstuf.Severity.PROBLEM, message, meaning, mend))
+    return found
