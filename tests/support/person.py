@@ -71,6 +71,16 @@ class Person:
         """Replace what is offered by `text`, and Enter."""
         self.presses(_CLEAR_LINE, text, ENTER)
 
+    def resizes(self, lines: int, columns: int) -> None:
+        """Give the window another size."""
+        self._screen.resize(lines, columns)
+        self._process.setwinsize(lines, columns)
+
+    @property
+    def pid(self) -> int:
+        """The command's process."""
+        return int(self._process.pid)
+
     def ends(self) -> int:
         """The command's exit code, once it has ended; then the screen is its last."""
         while self._read() or self._process.isalive():

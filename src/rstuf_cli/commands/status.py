@@ -13,19 +13,22 @@ from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.remedies import from_copy
 from rstuf_cli.reports import clock_document, clock_in_words
-from rstuf_cli.run import run_of
+from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
 _COLUMNS, _MARK, _GAP = 79, 2, 2
 _BAR, _SHORTEST = 20, 6
+# Seconds between two looks of those who keep looking.
+_PAUSE, _LONGEST_PAUSE = 5, 86400
 
 EXAMPLES = {
     "status": """
 rstuf status
 rstuf status --check    for monitoring: exit 7 when due, 8 when overdue
 rstuf status --json
+rstuf status --watch    one screen that is drawn anew, until you press q
 """
 }
 
@@ -37,12 +40,18 @@ def status(
         bool,
         typer.Option("--check", help="Exit 7 when a role is due for renewal, 8 when one has expired or is damaged."),
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep looking, on a terminal; q or Ctrl-C ends it.")] = False,
+    every: Annotated[
+        int | None, typer.Argument(metavar="SECONDS", max=_LONGEST_PAUSE, help="With --watch: how often; 5 by default.")
+    ] = None,
 ) -> int:
     """Show roles, keys and expiry at a glance, and what to do next.
 
     A bar shows how much of a role's life is left. Reading waits for nobody and changes nothing.
     """
     run = run_of(ctx)
+    if watch or every is not None:
+        return _watch(run, check=check, watch=watch, every=_PAUSE if every is None else every)
     with run.open() as repository:
         seen = repository.status()
     steps = next_steps(seen)
@@ -57,6 +66,32 @@ def status(
         return ExitCode.DUE
     codes = {rstuf.Health.HEALTHY: ExitCode.DONE, rstuf.Health.DUE: ExitCode.DUE}
     return codes.get(seen.health, ExitCode.OVERDUE)
+
+
+def _watch(run: Run, *, check: bool, watch: bool, every: int) -> int:
+    from rstuf_cli.failures import UsageFault
+    from rstuf_cli.watching import refuse_without_terminal
+    from rstuf_cli.watching import watch as keep_drawing
+
+    hint = "rstuf status, or rstuf status --check for monitoring"
+    if not watch:
+        raise UsageFault(f"{every} seconds between which looks?", hint=f"rstuf status --watch {every}")
+    if check or run.console.is_json:
+        raise UsageFault("--watch never ends by itself; it goes with neither --check nor --json", hint=hint)
+    if every == 0:
+        raise UsageFault("--watch needs a number of seconds above 0", hint="rstuf status --watch")
+    refuse_without_terminal(hint)
+
+    def draw(console: Console) -> None:
+        # Nothing of the repository is held while somebody looks.
+        with run.open() as repository:
+            seen = repository.status()
+        _show(console, seen, next_steps(seen))
+
+    # What is wrong from the start is told as ever.
+    run.open().close()
+    keep_drawing(run.console, draw, every=every)
+    return ExitCode.DONE
 
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
