@@ -57,13 +57,13 @@ if TYPE_CHECKING:
     from rstuf.repository.advice import compare_bins as compare_bins
     from rstuf.repository.advice import proposed_periods as proposed_periods
     from rstuf.repository.advice import recommended_bins as recommended_bins
-    from rstuf.repository.artifacts import Conflict as Conflict
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.doctor import Ailment as Ailment
     from rstuf.repository.doctor import Area as Area
     from rstuf.repository.doctor import Diagnosis as Diagnosis
     from rstuf.repository.doctor import Severity as Severity
+    from rstuf.repository.intake import Conflict as Conflict
     from rstuf.repository.interfaces import Secrets as Secrets
     from rstuf.repository.keys import KeyChange as KeyChange
     from rstuf.repository.keys import KeyUse as KeyUse
@@ -91,6 +91,12 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport as VerifyReport
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.repository import Repository as Repository
+    from rstuf.repository.sync import Comparison as Comparison
+    from rstuf.repository.sync import Difference as Difference
+    from rstuf.repository.sync import Missing as Missing
+    from rstuf.repository.sync import Outlook as Outlook
+    from rstuf.repository.sync import StampTrust as StampTrust
+    from rstuf.repository.sync import SyncStep as SyncStep
     from rstuf.repository.verify import Depth as Depth
     from rstuf.signing.looking import KeyLook as KeyLook
     from rstuf.signing.looking import look_at_key as look_at_key
@@ -105,6 +111,7 @@ if TYPE_CHECKING:
     from rstuf.wiring import find_listed_files as find_listed_files
     from rstuf.wiring import make_key as make_key
     from rstuf.wiring import open_repository as open_repository
+    from rstuf.wiring import tree_of as tree_of
     from rstuf.wiring import try_stock_client as try_stock_client
     from rstuf.wiring import verify_published as verify_published
 
@@ -121,10 +128,12 @@ _HOMES = {
     "ClientVerdict": "rstuf.storage.stock_client",
     "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
-    "Conflict": "rstuf.repository.artifacts",
+    "Comparison": "rstuf.repository.sync",
+    "Conflict": "rstuf.repository.intake",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
     "Diagnosis": "rstuf.repository.doctor",
+    "Difference": "rstuf.repository.sync",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
@@ -138,8 +147,10 @@ _HOMES = {
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
     "Memory": "rstuf.client.records",
+    "Missing": "rstuf.repository.sync",
     "Naming": "rstuf.client.records",
     "Offer": "rstuf.client.offers",
+    "Outlook": "rstuf.repository.sync",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
@@ -159,7 +170,9 @@ _HOMES = {
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Severity": "rstuf.repository.doctor",
+    "StampTrust": "rstuf.repository.sync",
     "Status": "rstuf.repository.reports",
+    "SyncStep": "rstuf.repository.sync",
     "TrustStore": "rstuf.client.store",
     "Trusted": "rstuf.client.records",
     "Upkeep": "rstuf.repository.advice",
@@ -204,6 +217,7 @@ _HOMES = {
     "shown_place": "rstuf.client.places",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
+    "tree_of": "rstuf.wiring",
     "trust_name": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",
     "verify_published": "rstuf.wiring",

@@ -13,6 +13,7 @@ from rstuf.durable import storage_error, there
 from rstuf.errors import InvalidConfig, WorkspaceNotFound, nearest
 
 FILE_NAME: Final = "rstuf.toml"
+STAMPS: Final = "stamps.db"
 FORMAT: Final = 1
 _MAX_BYTES: Final = 65536
 _MAX_REASON: Final = 200
@@ -31,6 +32,11 @@ class Config:
     state: str
     metadata: str
     artifacts: str
+
+    @property
+    def stamps(self) -> str:
+        """Where hashed files are remembered: beside the state."""
+        return str(Path(self.state).with_name(STAMPS))
 
     def path_of(self, location: str) -> Path:
         """A place in the file system, as `location` names it from the workspace."""

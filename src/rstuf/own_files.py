@@ -23,7 +23,10 @@ class _Own:
 
     @classmethod
     def of(cls, config: Config) -> _Own:
-        own = (FILE_NAME, "keys", config.state, config.metadata, config.artifacts, "write.lock", "publish.lock")
+        own = (
+            *(FILE_NAME, "keys", config.state, config.metadata, config.artifacts, "write.lock", "publish.lock"),
+            *(config.stamps, f"{config.stamps}-journal"),
+        )
         places = frozenset(config.path_of(each).resolve() for each in own if each)
         return cls(config.directory, places, config.path_of(config.state).resolve())
 
@@ -41,6 +44,7 @@ class OwnFiles:
         # By directory, and by workspace: there may be very many files in both.
         self._known: dict[Path, _Own | None] = {}
         self._read: dict[Path, _Own | None] = {}
+        self._real: dict[Path, Path] = {}
 
     def refuse(self, place: Path) -> None:
         """Refuse a file of a workspace's own.
@@ -48,7 +52,7 @@ class OwnFiles:
         Raises:
             InvalidInput: `place` belongs to the workspace that it lies in.
         """
-        real = place.resolve()
+        real = self._resolved(place)
         if real.parent not in self._known:
             self._known[real.parent] = self._look(real.parent)
         own = self._known[real.parent]
@@ -57,6 +61,14 @@ class OwnFiles:
                 f"{place} belongs to the workspace {own.directory}",
                 hint="name the files that you publish; the workspace's own are none of them",
             )
+
+    def _resolved(self, place: Path) -> Path:
+        """`place` without links; directories, which hold many files, are resolved once."""
+        if place.is_symlink():
+            return place.resolve()
+        if place.parent not in self._real:
+            self._real[place.parent] = place.parent.resolve()
+        return self._real[place.parent] / place.name
 
     def _look(self, directory: Path) -> _Own | None:
         try:

@@ -27,6 +27,7 @@ _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _STAGING: Final = ".staging"
 _SIDE_FILES: Final = ("", "-wal", "-shm", "-journal")
 _LOCKS: Final = ("write.lock", "publish.lock")
+_CACHES: Final = ("stamps.db", "stamps.db-journal")
 
 
 class Kind(Enum):
@@ -62,7 +63,7 @@ def place_of(directory: Path) -> list[Place]:
 def parts_of(directory: Path, *, state: Path, metadata: Path, artifacts: Path | None) -> list[Place]:
     """All that a workspace stands on beside `place_of`."""
     found = [Place(Path(f"{state}{suffix}"), Kind.STATE) for suffix in _SIDE_FILES]
-    found += [Place(state.parent / name, Kind.STATE) for name in _LOCKS]
+    found += [Place(state.parent / name, Kind.STATE) for name in (*_LOCKS, *_CACHES)]
     if state.parent != directory:
         found.append(Place(state.parent, Kind.WORKSPACE))
     found.append(Place(directory / "keys", Kind.KEYS))

@@ -36,12 +36,13 @@ from rstuf.repository.ports import ClockTrust, Ports
 
 if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry
-    from rstuf.repository.artifacts import Source
     from rstuf.repository.doctor import Surroundings
+    from rstuf.repository.intake import Source
     from rstuf.repository.reports import VerifyReport, VisibleVersions
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth
     from rstuf.signing.source import KeyFileSource
+    from rstuf.storage.sources import Tree
     from rstuf.storage.stock_client import ClientVerdict
 
 # Files fetched at once from a web server.
@@ -247,6 +248,7 @@ class _Signers:
 def ports_of(config: Config, state: StateStore, session: Session) -> Ports:
     """All adapters of a workspace."""
     from rstuf.signing.witness import SecondProcess
+    from rstuf.state.stamps import SqliteStamps
     from rstuf.storage.filesystem import FilesystemArtifactStorage, FilesystemMetadataStorage
     from rstuf.storage.served import ServedDirectories
 
@@ -264,6 +266,7 @@ def ports_of(config: Config, state: StateStore, session: Session) -> Ports:
         clock_trust=session.clock_trust,
         progress=session.progress,
         witness=SecondProcess(),
+        stamps=SqliteStamps(config.path_of(config.stamps)),
     )
 
 
@@ -277,13 +280,24 @@ def _parts_of(config: Config) -> list[Place]:
     )
 
 
-def find_files(locations: Iterable[Path], *, prefix: str = "", progress: Progress | None = None) -> Sequence[Source]:
-    """Files of this machine on their way in; see `storage.sources.find_files`."""
+def find_files(locations: Iterable[Path], *, prefix: str = "", progress: Progress | None = None) -> Iterable[Source]:
+    """Files of this machine on their way in; see `storage.sources.find_files`. They can be gone through again."""
     from rstuf.storage import sources
 
     progress = progress or Silent()
     with step(progress, "finding", unit="files"):
-        return sources.find_files(locations, prefix=prefix, guard=OwnFiles().refuse, on_found=progress.advance)
+        return sources.find_files(list(locations), prefix=prefix, guard=OwnFiles().refuse, on_found=progress.advance)
+
+
+def tree_of(directory: Path, *, prefix: str = "", progress: Progress | None = None) -> Tree:
+    """A directory of this machine, to be compared with artifacts; see `Repository.compare`.
+
+    Args:
+        prefix: a directory's name, which stands before every path ("dist/" or "dist").
+    """
+    from rstuf.storage import sources
+
+    return sources.Tree(directory, prefix=prefix, guard=OwnFiles().refuse, on_found=(progress or Silent()).advance)
 
 
 def find_listed_files(listing: BinaryIO, *, source: str, base: Path, prefix: str = "") -> Sequence[Source]:

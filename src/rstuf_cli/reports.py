@@ -132,13 +132,11 @@ def tell_change(
     """The end of every command that changes artifacts; `known` is said of those that needed no change."""
     done = sign(console, ok=True)
     new = change.added + change.replaced
-    what = ""
+    what = count(new, "artifact") + (f" ({size(change.length)})" if change.length else "") if new else ""
     if change.removed:
-        what = (
-            count(change.removed, "removal") if publication is None else f"{count(change.removed, 'artifact')} removed"
-        )
-    elif new:
-        what = count(new, "artifact") + (f" ({size(change.length)})" if change.length else "")
+        alone = "removal" if publication is None or new else "artifact removed"
+        gone = count(change.removed, alone, "artifacts removed" if alone == "artifact removed" else None)
+        what = f"{what} and {gone}" if new else gone
     if publication is None:
         if what:
             console.result(f"{done} {accepted_in_words(change, what)}, {took}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -70,6 +71,7 @@ class Run:
         self.kept_data: dict[str, Any] = {}
         self._clock = clock
         self._asked: Passphrases | None = None
+        self._pondered = 0.0
 
     def take(self, options: Options, purpose: str) -> None:
         """Go by these options from now on; more may follow further right."""
@@ -189,10 +191,20 @@ class Run:
         """A stopwatch, started: seconds of work since this call, without those that a person took to answer."""
 
         def worked() -> float:
-            return self._clock() - (self._asked.waited if self._asked is not None else 0.0)
+            return self._clock() - self._pondered - (self._asked.waited if self._asked is not None else 0.0)
 
         started = worked()
         return lambda: worked() - started
+
+    @contextmanager
+    def pondering(self) -> Iterator[None]:
+        """A person decides meanwhile; nothing is drawn, and no work is timed."""
+        self.progress.close()
+        started = self._clock()
+        try:
+            yield
+        finally:
+            self._pondered += self._clock() - started
 
     def close(self) -> None:
         """Leave the terminal as it was, and forget passphrases."""

@@ -48,6 +48,8 @@ def assert_clean(done: Result) -> None:
         ["artifact", "add", "rstuf.toml", "--prefix", "{}"],
         ["artifact", "add", "rstuf.toml", "--custom", "{}"],
         ["artifact", "add", "--path", "{}", "--length", "1", "--hash", "sha256:{}"],
+        ["artifact", "sync", "{}"],
+        ["artifact", "sync", "../files", "--delete", "--prefix", "{}"],
         ["artifact", "import", "{}"],
         ["artifact", "import", "rstuf.toml", "--format", "{}"],
         ["artifact", "list", "--prefix", "{}", "--after", "{}"],

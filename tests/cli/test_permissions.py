@@ -27,6 +27,7 @@ PLACES = [
     "targets",
     "write.lock",
     "publish.lock",
+    "stamps.db",
 ]
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files away")
 
@@ -103,6 +104,8 @@ def test_nothing_is_wider_for_a_moment(plan: Path, tmp_path: Path) -> None:
 def test_what_others_can_write_is_refused(place: str, bits: int, cli: Cli, filled: Path) -> None:
     """By commands that look, too; the hint is the command that mends it, and nothing is touched before that."""
     path = filled / place
+    if place == "stamps.db":
+        path.touch(0o600)
     before = tree(filled)
     path.chmod(mode_of(path) | bits)
     for argv in LOOKING + CHANGING:
@@ -160,6 +163,8 @@ def test_what_is_only_readable_by_others_is_used(cli: Cli, filled: Path) -> None
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place or "workspace")
 def test_what_belongs_to_somebody_else_is_refused(place: str, cli: Cli, filled: Path) -> None:
     """Root is no exception: the error says whose it is and the two ways on."""
+    if place == "stamps.db":
+        (filled / place).touch(0o600)
     os.chown(filled / place, 12345, 12345)
     for argv in LOOKING + CHANGING:
         done = cli("--repo", filled, *argv)
@@ -175,7 +180,7 @@ def test_what_belongs_to_root_is_trusted(cli: Cli, filled: Path, monkeypatch: py
     assert cli("--repo", filled, "status").code == 0
 
 
-@pytest.mark.parametrize("name", ["rstuf.toml", "state.db", "state.db-wal", "write.lock"])
+@pytest.mark.parametrize("name", ["rstuf.toml", "state.db", "state.db-wal", "write.lock", "stamps.db"])
 def test_links_in_place_of_files_are_refused(name: str, cli: Cli, filled: Path, tmp_path: Path) -> None:
     """A state that has two names would have two sets of locks."""
     if (filled / name).exists():

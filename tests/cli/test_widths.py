@@ -105,6 +105,7 @@ def test_a_long_command_has_its_reason_below(lengthy: Path) -> None:
         ["artifact", "add", "-v", "../{spaces}", "../{long}"],
         ["artifact", "show", "nothing of this name " * 5],
         ["artifact", "list"],
+        ["artifact", "sync", "--dry-run", "-v", ".."],
         ["publish", "-v"],
         ["renew", "-v", "--force", "bins"],
         ["renew", "--force", "nobody with this name"],

@@ -31,6 +31,7 @@ COMMANDS = {
     "ceremony": ["--repo", "new", "ceremony", "--plan", "{plan}"],
     "artifact add": ["artifact", "add", "{file}"],
     "artifact remove": ["artifact", "remove", "a.txt"],
+    "artifact sync": ["artifact", "sync", "--delete", "{directory}"],
     "artifact list": ["artifact", "list"],
     "artifact show": ["artifact", "show", "a.txt"],
     "artifact import": ["artifact", "import", "-", "--format", "ndjson"],
@@ -80,7 +81,8 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose online key has a passphrase, with an artifact, and what its commands name."""
     home = tmp_path_factory.mktemp("locked")
     head, _, tail = PLAN.rpartition("encrypt = false\n")
-    for name, text in (("plan.toml", head + tail), ("a.txt", "alpha"), ("b.txt", "beta")):
+    for name, text in (("plan.toml", head + tail), ("a.txt", "alpha"), ("b.txt", "beta"), ("files/c.txt", "gamma")):
+        (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text(text)
     for name, text in (("right", SECRET), ("wrong", "something else")):
         (home / name).touch(0o600)
@@ -121,7 +123,8 @@ def act(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command with an empty stdin, on streams of the test's choice."""
 
     def call(verb: str, *more: str, given: str | None = "right", **streams: Any) -> Result:
-        words = [word.format(plan=home / "plan.toml", file=home / "b.txt") for word in COMMANDS[verb]]
+        names = {"plan": home / "plan.toml", "file": home / "b.txt", "directory": home / "files"}
+        words = [word.format(**names) for word in COMMANDS[verb]]
         secret = ["--passphrase-file", str(home / given)] if given is not None else []
         usual = {name: io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for name in ("stdout", "stderr")}
         with open(os.devnull) as nothing, monkeypatch.context() as patch:
@@ -209,7 +212,7 @@ def test_no_passphrase_or_a_wrong_one(verb: str, given: str | None, act: Act, ho
     makes = {"ceremony", "key generate"} if given else set()
     needs_none = {*LOOKING, *CLIENT, "artifact import", "key add", "demo", *makes}
     assert done.code == (0 if verb in needs_none else ExitCode.REFUSED), done.err
-    if verb in {"artifact add", "artifact remove"}:
+    if verb in {"artifact add", "artifact remove", "artifact sync"}:
         assert "kept:  1 " in done.err
 
 
@@ -267,7 +270,7 @@ def test_an_answer_that_cannot_be_written(verb: str, stream: str, act: Act, home
     assert done.code == (lost.get(stream, 0) if done.err else 0), done.err
     assert done.err.count("error: cannot write to stdout") == (1 if done.code else 0)
     assert not any(word in done.err for word in NEVER)
-    if verb in {"artifact add", "artifact remove", "renew"}:
+    if verb in {"artifact add", "artifact remove", "artifact sync", "renew"}:
         assert timestamp.read_bytes() != before
 
 

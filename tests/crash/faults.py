@@ -225,14 +225,14 @@ def _acknowledged_early() -> None:
 
 
 def _recorded_before_contents() -> None:
-    from rstuf.repository import artifacts
+    from rstuf.repository.intake import Intake
     from rstuf.storage.filesystem import _ArtifactBatch
 
-    commit, accept = _ArtifactBatch.commit, artifacts._Intake.accept
+    commit, accept = _ArtifactBatch.commit, Intake.accept
     waiting: list[Any] = []
 
-    def accepted(self: Any, action: str) -> Any:
-        change = accept(self, action)
+    def accepted(self: Any, action: str, **options: Any) -> Any:
+        change = accept(self, action, **options)
         while waiting:
             commit(waiting.pop())
         return change
@@ -241,7 +241,7 @@ def _recorded_before_contents() -> None:
         waiting.append(self)
 
     _ArtifactBatch.commit = committed  # type: ignore[method-assign]
-    artifacts._Intake.accept = accepted  # type: ignore[method-assign]
+    Intake.accept = accepted  # type: ignore[method-assign]
 
 
 # --- recovery --------------------------------------------------------------------------------------------

@@ -156,6 +156,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     scratch = tmp_path_factory.mktemp("documents")
     repo, file = scratch / "repo", scratch / "file.txt"
     file.write_text("first\n", encoding="utf-8")
+    (scratch / "more").mkdir()
+    (scratch / "more" / "g.txt").write_text("third\n", encoding="utf-8")
     found: dict[str, list[Any]] = {}
 
     def keep(heading: str, *arguments: str) -> Any:
@@ -172,6 +174,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("ceremony --out", "--repo", str(scratch / "for-a-service"), "ceremony", *plan, *payload)
     keep("artifact add", *at, "artifact", "add", str(file), "--custom", '{"channel": "beta"}')
     keep("artifact add", *at, "artifact", "remove", "hello.txt", "--no-publish")
+    keep("artifact add", *at, "artifact", "sync", "--keep", str(file.parent / "more"), "--no-publish")
+    keep("artifact sync --dry-run", *at, "artifact", "sync", "--dry-run", str(file.parent / "more"))
     keep("artifact list", *at, "artifact", "list", "--limit", "1")
     keep("artifact list", *at, "artifact", "list")
     found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
@@ -217,7 +221,20 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
-HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", "doctor", "log", "log --verify", *CLIENT, *KEYS)
+SIGNING = (*ALWAYS_NAMED, "artifact sync --dry-run", "renew", "status", "verify", "doctor", "log", "log --verify")
+HEADINGS = ("An error", *SIGNING, *CLIENT, *KEYS)
+    "An error",
+    *ALWAYS_NAMED,
+    "artifact sync --dry-run",
+    "renew",
+    "status",
+    "verify",
+    "doctor",
+    "log",
+    "log --verify",
+    *CLIENT,
+    *KEYS,
+)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -255,6 +272,7 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony", "keys"): documents["ceremony"][0]["keys"],
         ("ceremony", "root"): [documents["ceremony"][0]["root"]],
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
+        ("artifact sync --dry-run", "steps"): documents["artifact sync --dry-run"][0]["steps"],
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
         ("doctor", "findings"): documents["doctor"][1]["findings"],

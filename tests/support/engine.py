@@ -25,9 +25,10 @@ from rstuf.errors import SignerUnavailable
 from rstuf.model.artifacts import ListedHash
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TargetPath, target_path
+from rstuf.model.stamps import Stamp
 from rstuf.repository import artifacts
-from rstuf.repository.artifacts import Conflict
 from rstuf.repository.ceremony import CeremonyReport, carry_out, prepare
+from rstuf.repository.intake import Conflict
 from rstuf.repository.plan import Plan, read_plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
@@ -98,6 +99,7 @@ class MemorySource:
     path: TargetPath
     data: bytes
     listed: ListedHash | None = None
+    stamp: Stamp | None = None
 
     @property
     def size(self) -> int:

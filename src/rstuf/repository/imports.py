@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 from rstuf.errors import ArtifactConflict, Lines, PathRepeated, PathTwin
 from rstuf.progress import step
-from rstuf.repository.artifacts import Conflict, add_artifacts
+from rstuf.repository.artifacts import add_artifacts
+from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
 from rstuf.repository.records import RecordFormat, find_lines, read_records
 from rstuf.repository.reports import AcceptedChange

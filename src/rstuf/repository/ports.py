@@ -16,10 +16,12 @@ from rstuf.metadata.views import RoleKeys
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import Progress, Silent
 from rstuf.repository.interfaces import (
+    FORGETFUL,
     ArtifactStorage,
     MetadataStorage,
     ServedPlaces,
     SignerSource,
+    Stamps,
     StateReader,
     StateStore,
     Watch,
@@ -68,6 +70,7 @@ class Ports:
         clock_trust: a person may vouch for a clock that looks wrong.
         witness: takes the check of many signatures off a publication, where there is one.
         served: what a server would serve, where that can be listed.
+        stamps: what is remembered of files that were hashed.
     """
 
     state: StateStore
@@ -80,6 +83,7 @@ class Ports:
     progress: Progress = field(default_factory=Silent)
     witness: Witness = UNWATCHED
     served: ServedPlaces | None = None
+    stamps: Stamps = FORGETFUL
 
     def signing_time(self, reader: StateReader) -> datetime:
         """The instant that new metadata is dated from: never before anything that was signed here.

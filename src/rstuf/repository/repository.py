@@ -5,7 +5,8 @@ What only some of them need is imported by these, so that a look at the status d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,7 +19,7 @@ from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
 from rstuf.model.settings import Phase
 from rstuf.repository import artifacts
-from rstuf.repository.artifacts import Conflict, Source
+from rstuf.repository.intake import Conflict, Source
 from rstuf.repository.ports import Ports
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         VerifyReport,
         VisibleVersions,
     )
+    from rstuf.repository.sync import Comparison, StampTrust, Tree
     from rstuf.repository.verify import Depth
 
 
@@ -69,7 +71,7 @@ class Repository:
 
     def add_files(
         self,
-        sources: Sequence[Source],
+        sources: Iterable[Source],
         *,
         conflict: Conflict = Conflict.REFUSE,
         custom: Mapping[str, Any] | None = None,
@@ -96,6 +98,12 @@ class Repository:
     def remove_artifacts(self, paths: Iterable[str]) -> AcceptedChange:
         """Accept removals; all or nothing."""
         return artifacts.remove_artifacts(self._ports, map(target_path, paths))
+
+    def compare(self, tree: Tree[Any], *, trust: StampTrust | None = None) -> AbstractContextManager[Comparison]:
+        """Hold a directory beside the artifacts, to make these equal to it; see `repository.sync.compare`."""
+        from rstuf.repository.sync import StampTrust, compare
+
+        return compare(self._ports, tree, trust=trust or StampTrust.STAMPS)
 
     def artifact(self, path: str) -> ListedArtifact:
         """One artifact.

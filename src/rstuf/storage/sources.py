@@ -1,101 +1,23 @@
-"""Files on their way in: found on this machine, and read so that what is hashed is what was there."""
+"""Files on their way in: found on this machine, by the names that a person or a listing gives."""
 
 from __future__ import annotations
 
-import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
 
-from rstuf.errors import InputMissing, InvalidInput, InvalidPath, InvalidRecord, Lines, SourceChanged, StorageError
+from rstuf.errors import InvalidInput, InvalidRecord, Lines
 from rstuf.model.artifacts import ListedHash
-from rstuf.model.names import MAX_PATH_BYTES, TargetPath, target_path
-
-_HEAD: Final = 128
-_FILES_ONLY: Final = "only files can be added, and directories of files"
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A regular file of this machine.
-
-    Attributes:
-        path: the artifact path it will have.
-        location: where it is.
-        size: bytes when it was found.
-        listed: what it must hash to, where a listing says so.
-    """
-
-    path: TargetPath
-    location: Path
-    size: int
-    listed: ListedHash | None = None
-
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """Its bytes; anything but a regular file is refused, and so is one that changes while it is read.
-
-        Raises:
-            InputMissing, StorageError: it is not there any more, or cannot be read.
-            SourceChanged: it is not what it was when it was opened.
-        """
-        # Opening a FIFO would wait for a writer; the check on the descriptor then refuses it.
-        try:
-            descriptor = os.open(self.location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise _unreadable(self.location, error) from None
-        before = _status_of_file(self.location, descriptor)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            try:
-                _refuse_private_key(self.location, file)
-                yield file
-                after = os.fstat(file.fileno())
-            except OSError as error:
-                raise _unreadable(self.location, error) from None
-            if _mark(before) != _mark(after):
-                raise SourceChanged(str(self.location))
-
-
-def _status_of_file(location: Path, descriptor: int) -> os.stat_result:
-    """The status of an open file; what is none is closed. Python's own file objects refuse directories namelessly.
-
-    Raises:
-        StorageError: it is not a regular file.
-    """
-    try:
-        status = os.fstat(descriptor)
-    except OSError as error:
-        os.close(descriptor)
-        raise _unreadable(location, error) from None
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise _no_file(location)
-    return status
-
-
-def _refuse_private_key(location: Path, file: BinaryIO) -> None:
-    """`file` stands at its start afterwards.
-
-    Raises:
-        InvalidInput: it is a private key.
-    """
-    if _is_private_key(file.read(_HEAD)):
-        raise InvalidInput(
-            f"{location} is a private key", hint="if others are meant to have it, publish it in an archive"
-        )
-    file.seek(0)
-
+from rstuf.model.names import TargetPath, target_path
+from rstuf.storage.local_files import LocalFile, no_file
+from rstuf.storage.pile import Pile
+from rstuf.storage.walking import below, unreadable
 
 Guard = Callable[[Path], None]
 """Raises where a file must not become an artifact, wherever its name leads."""
 
 
-def find_files(
-    locations: Iterable[Path], *, prefix: str = "", guard: Guard, on_found: Callable[[int], None]
-) -> list[LocalFile]:
+def find_files(locations: Sequence[Path], *, prefix: str = "", guard: Guard, on_found: Callable[[int], None]) -> Pile:
     """The files that `locations` name: a file by its base name, a directory by the paths of all files below it.
 
     Files named by hand may be symbolic links; inside a directory links are refused, never followed or passed over.
@@ -111,27 +33,61 @@ def find_files(
         InvalidInput: two files would have the same artifact path, something is neither a file nor a directory, or a
             directory holds no file.
     """
-    prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
-    found: dict[str, LocalFile] = {}
+    pile = Pile()
+    # One directory gives each path once.
+    places: dict[str, Path] | None = {} if len(locations) > 1 else None
     for location in locations:
         empty = True
-        for name, place, size in _below(location):
+        for file in _files_below(location, prefix=prefix, guard=guard):
             empty = False
-            guard(place)
             on_found(1)
-            path = target_path(prefix + name)
-            other = found.setdefault(path, LocalFile(path, place, size))
-            if other.location != place and not _is_one_file(other.location, place):
-                raise InvalidInput(
-                    f"{path} would be both {other.location} and {place}",
-                    hint="add them one after the other with different --prefix",
-                )
+            if places is None or _is_first(file, places):
+                pile.add(file)
         if empty:
             raise InvalidInput(
                 f"the directory {location} holds no files",
                 hint="nothing was taken; see that what fills it has run, or name another one",
             )
-    return list(found.values())
+    return pile
+
+
+class Tree:
+    """All files of one directory, to be compared with artifacts, which come in the same order."""
+
+    def __init__(self, directory: Path, *, prefix: str = "", guard: Guard, on_found: Callable[[int], None]) -> None:
+        """
+        Args:
+            directory: it is looked through when it is asked for its files.
+            prefix, guard, on_found: as of `find_files`.
+        """
+        self._directory, self._prefix = directory, prefix
+        self._guard, self._on_found = guard, on_found
+
+    def __str__(self) -> str:
+        return str(self._directory)
+
+    @property
+    def prefix(self) -> str:
+        """What every path of it begins with, "" or with a slash at its end."""
+        return whole(self._prefix)
+
+    def files(self) -> Iterator[LocalFile]:
+        """Its files with their stamps, sorted by path (by code points).
+
+        Raises:
+            InputMissing, StorageError: something is not there, or cannot be read.
+            InvalidPath: a name cannot be an artifact path.
+            InvalidInput: it is no directory; or something in it must not become an artifact, or is no file.
+        """
+        if self._directory.is_file():
+            raise InvalidInput(f"{self} is a file", hint="name a directory; rstuf artifact add takes files")
+        for file in _files_below(self._directory, prefix=self._prefix, guard=self._guard):
+            self._on_found(1)
+            yield file
+
+    def pile(self) -> Pile:
+        """Room for those of them that are to be read."""
+        return Pile()
 
 
 def listed_files(
@@ -143,7 +99,7 @@ def listed_files(
         InputMissing, StorageError: one is not there, or is no file.
         InvalidRecord: one must not become an artifact.
     """
-    prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
+    prefix = whole(prefix)
     files = []
     for path, listed in lines:
         place = base / path
@@ -156,57 +112,41 @@ def listed_files(
             status = place.stat()
         except OSError as error:
             where = f"the listing names files below {base}; --base DIR says where they are"
-            raise _unreadable(place, error, aside=aside, hint=where) from None
+            raise unreadable(place, error, aside=aside, hint=where) from None
         if not stat.S_ISREG(status.st_mode):
-            raise _no_file(place, aside=aside)
+            raise no_file(place, aside=aside)
         files.append(LocalFile(target_path(prefix + path), place, status.st_size, listed))
     return files
 
 
-def _below(location: Path) -> Iterator[tuple[str, Path, int]]:
-    try:
-        status = location.stat()
-    except OSError as error:
-        raise _unreadable(location, error) from None
-    if stat.S_ISREG(status.st_mode):
-        yield _text(location.absolute().name), location, status.st_size
-    elif stat.S_ISDIR(status.st_mode):
-        yield from _walk(location, "")
-    else:
-        raise _unfit(location)
+def whole(prefix: str) -> str:
+    """A prefix as it stands before a path: a directory's name, with the slash."""
+    return prefix + "/" if prefix and not prefix.endswith("/") else prefix
 
 
-def _walk(directory: Path, prefix: str) -> Iterator[tuple[str, Path, int]]:
-    if len(prefix) > MAX_PATH_BYTES:
-        raise InvalidPath(prefix, f"no path below it has at most {MAX_PATH_BYTES} bytes")
-    try:
-        with os.scandir(directory) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise _unreadable(directory, error) from None
-    for entry in ordered:
-        name, place = prefix + _text(entry.name), directory / entry.name
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError as error:
-            raise _unreadable(place, error) from None
-        if stat.S_ISLNK(status.st_mode):
-            raise InvalidInput(
-                f"{place} is a symbolic link", hint="links in a directory are not followed; add the file itself"
-            )
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(place, name + "/")
-        elif stat.S_ISREG(status.st_mode):
-            yield name, place, status.st_size
-        else:
-            raise _unfit(place)
+def _files_below(location: Path, *, prefix: str, guard: Guard) -> Iterator[LocalFile]:
+    prefix = whole(prefix)
+    for name, place, stamp in below(location):
+        guard(place)
+        yield LocalFile(target_path(prefix + name), place, stamp.size, stamp=stamp)
 
 
-def _unfit(place: Path) -> InvalidInput:
-    return InvalidInput(
-        f"{place} is neither a file nor a directory",
-        hint="nothing was taken; name what is beside it, or move it away: only files can be added",
-    )
+def _is_first(file: LocalFile, places: dict[str, Path]) -> bool:
+    """Whether nothing else has its path so far.
+
+    Raises:
+        InvalidInput: another file has.
+    """
+    other = places.get(file.path)
+    if other is None:
+        places[file.path] = file.location
+        return True
+    if other != file.location and not _is_one_file(other, file.location):
+        raise InvalidInput(
+            f"{file.path} would be both {other} and {file.location}",
+            hint="add them one after the other with different --prefix",
+        )
+    return False
 
 
 def _is_one_file(one: Path, other: Path) -> bool:
@@ -214,32 +154,3 @@ def _is_one_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
-
-
-def _is_private_key(head: bytes) -> bool:
-    line = head.lstrip().partition(b"\n")[0]
-    return line.startswith(b"-----BEGIN") and b"PRIVATE KEY" in line
-
-
-def _text(name: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidPath(name, "its name is not UTF-8") from None
-    return name
-
-
-def _mark(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _no_file(location: Path, *, aside: str = "") -> StorageError:
-    return StorageError("take", f"{location}{aside}", "it is not a regular file", hint="only files can be added")
-
-
-def _unreadable(
-    location: Path, error: OSError, *, aside: str = "", hint: str = "name files and directories that can be read"
-) -> InputMissing | StorageError:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return InputMissing(f"{location}{aside}", hint=hint)
-    return StorageError("read", f"{location}{aside}", (error.strerror or "it cannot be read").lower(), hint=hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,22 +10,13 @@ import typer
 
 import rstuf
 from rstuf.errors import InvalidJson
-from rstuf_cli.commands.publish import publish_now
+from rstuf_cli.changes import NoPublish, accept_and_publish
 from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import expanded, read_small
 from rstuf_cli.imports import Contents, ImportFormat, take_in
 from rstuf_cli.listing import artifact_document, show_listing, show_one
-from rstuf_cli.reports import (
-    accepted_in_words,
-    change_document,
-    publication_document,
-    restored_in_words,
-    tell_change,
-    tell_warnings,
-)
-from rstuf_cli.run import Run, run_of
-from rstuf_cli.wording import count, seconds
+from rstuf_cli.run import run_of
 
 EXAMPLES = {
     "artifact add": """
@@ -62,9 +53,6 @@ _ADD_HELP = "rstuf artifact add --help"
 _CUSTOM_HINT = """write it like '{"channel": "beta"}', or name its file: @FILE"""
 _MAX_CUSTOM_FILE = 1 << 20
 
-_NoPublish = Annotated[
-    bool, typer.Option("--no-publish", help="Accept only; rstuf publish makes it visible to clients.")
-]
 _Replace = Annotated[bool, typer.Option("--replace", help="Put another content in the place of a known path's.")]
 
 
@@ -77,7 +65,7 @@ def add(
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", metavar="P", help="Begin every artifact path with P.")] = "",
     replace: _Replace = False,
-    no_publish: _NoPublish = False,
+    no_publish: NoPublish = False,
     custom: Annotated[
         str | None, typer.Option("--custom", metavar="JSON|@FILE", help="An object that clients read beside each.")
     ] = None,
@@ -114,20 +102,20 @@ def add(
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
             return repository.add_described(described_one, conflict=conflict), Contents.ELSEWHERE
 
-    _change(run, accept, publish=not no_publish)
+    accept_and_publish(run, accept, publish=not no_publish)
 
 
 def remove(
     ctx: typer.Context,
     *,
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Artifact paths, as list shows them.")],
-    no_publish: _NoPublish = False,
+    no_publish: NoPublish = False,
 ) -> None:
     """Remove artifacts, so that clients find them no more.
 
     Their contents stay where they are: clients that hold older metadata still ask for them.
     """
-    _change(
+    accept_and_publish(
         run_of(ctx),
         lambda repository: (repository.remove_artifacts(paths), Contents.TAKEN),
         publish=not no_publish,
@@ -174,7 +162,7 @@ def import_(
         typer.Option("--base", metavar="DIR", help="For sha256sums: what its names start from."),
     ] = None,
     replace: _Replace = False,
-    no_publish: _NoPublish = False,
+    no_publish: NoPublish = False,
 ) -> None:
     """Take in artifacts by their records, however many.
 
@@ -183,51 +171,11 @@ def import_(
     hash to what it says. All are taken, or none.
     """
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
-    _change(
+    accept_and_publish(
         run_of(ctx),
         lambda repository: take_in(repository, file, form=form, base=base, conflict=conflict),
         publish=not no_publish,
     )
-
-
-def _change(
-    run: Run,
-    accept: Callable[[rstuf.Repository], tuple[rstuf.AcceptedChange, Contents]],
-    *,
-    publish: bool,
-    known: str = "already here with the same content",
-) -> None:
-    """Accept a change, then publish it; what was accepted is kept whatever becomes of the publication.
-
-    Args:
-        known: what an artifact is that needed no change.
-    """
-    lasted = run.lasted()
-    run.interrupted = "nothing was taken"
-    with run.open() as repository:
-        change, contents = accept(repository)
-        unseen = contents is Contents.ELSEWHERE and change.number and repository.keeps_contents
-        publication = None
-        if publish:
-            if change.number or change.restored:
-                run.keeps(_kept(change), accepted=change_document(change))
-            publication = publish_now(run, repository)
-    run.progress.close()
-    document = publication_document(publication) if publication is not None else None
-    run.console.document({**change_document(change), "publication": document})
-    tell_change(run.console, change, publication, took=seconds(lasted()), known=known)
-    tell_warnings(run.console, change)
-    if unseen and not run.console.is_json:
-        run.console.note("note:  these contents were not copied here; serve them under their hash-prefixed names")
-
-
-def _kept(change: rstuf.AcceptedChange) -> str:
-    parts = [restored_in_words(change)] if change.restored else []
-    if change.number:
-        new = change.added + change.replaced
-        what = count(change.removed, "removal") if change.removed else count(new, "artifact")
-        parts.append(f"{accepted_in_words(change, what)} to clients")
-    return "; ".join(parts)
 
 
 def _described(

@@ -9,8 +9,8 @@ import pytest
 from tests.support.engine import Engine
 
 from rstuf.errors import ArtifactConflict, Lines, PathRepeated, PathTwin
-from rstuf.repository.artifacts import Conflict
 from rstuf.repository.imports import import_records
+from rstuf.repository.intake import Conflict
 from rstuf.repository.records import RecordFormat
 from rstuf.repository.reports import AcceptedChange
 from rstuf.state import spool

@@ -25,9 +25,10 @@ from rstuf.errors import (
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact
 from rstuf.model.names import target_path
-from rstuf.repository import artifacts
-from rstuf.repository.artifacts import Conflict, add_artifacts, add_described, add_files, remove_artifacts
+from rstuf.repository import intake
+from rstuf.repository.artifacts import add_artifacts, add_described, add_files, remove_artifacts
 from rstuf.repository.checksums import read_checksums
+from rstuf.repository.intake import Conflict
 from rstuf.repository.publish import publish
 from rstuf.repository.records import RecordFormat, read_records
 from rstuf.repository.reports import AcceptedChange
@@ -121,7 +122,7 @@ def test_twins_leave_no_contents(engine: Engine, paths: tuple[str, ...]) -> None
 def test_what_is_too_much_leaves_no_contents(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files whose metadata no client would read are refused before any content is kept, and nothing is recorded."""
     files, entries = dict(engine.artifacts.files), actions(engine)
-    monkeypatch.setattr(artifacts, "TARGETS_PAYLOAD_BYTES", 2000)
+    monkeypatch.setattr(intake, "TARGETS_PAYLOAD_BYTES", 2000)
     with pytest.raises(LimitExceeded):
         add(engine, {f"new/{index}": b"x" for index in range(100)})
     assert (dict(engine.artifacts.files), actions(engine)) == (files, entries)

@@ -16,7 +16,7 @@ from rstuf.config import Config, read_config, render_config
 from rstuf.errors import InputMissing, InvalidInput, StorageError
 from rstuf.model.names import target_path
 from rstuf.own_files import OwnFiles
-from rstuf.storage import sources
+from rstuf.storage import local_files, sources
 from rstuf.storage.sources import LocalFile
 
 
@@ -32,9 +32,9 @@ def test_a_source_on_a_failing_disk_is_named(tmp_path: Path, monkeypatch: pytest
     source = LocalFile(target_path("a.bin"), place, 1)
     with monkeypatch.context() as patched:
         if step == "fstat":
-            patched.setattr(sources.os, "fstat", failing)
+            patched.setattr(os, "fstat", failing)
         else:
-            patched.setattr(sources, "_is_private_key", failing)
+            patched.setattr(local_files, "_is_private_key", failing)
         with pytest.raises(StorageError) as refused, source.open():
             pytest.fail("opened")
     assert str(refused.value) == f"cannot read {place}: input/output error"
@@ -81,7 +81,7 @@ def test_what_is_gone_or_closed_is_named(tmp_path: Path, monkeypatch: pytest.Mon
             place.unlink()
         yield found
 
-    monkeypatch.setattr(sources.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises((StorageError, InputMissing)) as refused:
         sources.find_files([tmp_path], guard=lambda _: None, on_found=lambda _: None)
     expected = f"{place.parent}: permission denied" if what == "directory" else f"{place}: it does not exist"

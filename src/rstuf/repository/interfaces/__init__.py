@@ -4,6 +4,7 @@ Each protocol states what an implementation must guarantee; the contract suites 
 """
 
 from rstuf.repository.interfaces.signing import KeyMaker, NewKey, RoleSigner, Secrets, SignerSource, Watch, Witness
+from rstuf.repository.interfaces.stamps import FORGETFUL, KnownStamps, StampNotes, Stamps
 from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, StateStore, StateTransaction, Totals
 from rstuf.repository.interfaces.storage import (
     ArtifactBatch,
@@ -18,10 +19,12 @@ from rstuf.repository.interfaces.storage import (
 )
 
 __all__ = [
+    "FORGETFUL",
     "ArtifactBatch",
     "ArtifactStorage",
     "Kept",
     "KeyMaker",
+    "KnownStamps",
     "MetadataBatch",
     "MetadataStorage",
     "NewKey",
@@ -34,6 +37,8 @@ __all__ = [
     "ServedFault",
     "ServedPlaces",
     "SignerSource",
+    "StampNotes",
+    "Stamps",
     "StateReader",
     "StateStore",
     "StateTransaction",
