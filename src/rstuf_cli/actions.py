@@ -54,7 +54,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "key.add": lambda said: f"key added: {_key(said)}",
     "key.move": lambda said: f"key moved: {_key(said)}",
     "copy.publish": lambda said: (
-        f"gone on from a copy: {count(said['roles'], 'role')} signed, each {number(said['versions'])} versions further up"
+        f"gone on from a copy: {count(said['roles'], 'role')} signed, {number(said['versions'])} versions further up"
     ),
     "timestamp.jump": lambda said: f"timestamp's next version set {number(said['versions'])} further up: it was lost",
     "metadata.restore": lambda said: f"put back as signed: {_files(said)}",

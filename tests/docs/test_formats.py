@@ -223,18 +223,6 @@ CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
 SIGNING = (*ALWAYS_NAMED, "artifact sync --dry-run", "renew", "status", "verify", "doctor", "log", "log --verify")
 HEADINGS = ("An error", *SIGNING, *CLIENT, *KEYS)
-    "An error",
-    *ALWAYS_NAMED,
-    "artifact sync --dry-run",
-    "renew",
-    "status",
-    "verify",
-    "doctor",
-    "log",
-    "log --verify",
-    *CLIENT,
-    *KEYS,
-)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
