@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +58,6 @@ def test_whoever_ignores_it_goes_on_ignoring_it(filled: Path) -> None:
     )
     assert done.returncode == 0
     assert json.loads(done.stdout)["repository"] == "acme"
-    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 @pytest.fixture
