@@ -193,6 +193,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     (repo / "rstuf.toml").chmod(0o666)
     keep("doctor", *at, "doctor")
     (repo / "rstuf.toml").chmod(0o644)
+    keep("completion", "completion", "bash")
     keep("log", *at, "log", "--after", "0", "--limit", "2")
     keep("log", *at, "log")
     newest = found["log"][-1]["entries"][-1]["digest"]
@@ -217,7 +218,19 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
-HEADINGS = ("An error", *ALWAYS_NAMED, "renew", "status", "verify", "doctor", "log", "log --verify", *CLIENT, *KEYS)
+HEADINGS = (
+    "An error",
+    *ALWAYS_NAMED,
+    "renew",
+    "status",
+    "verify",
+    "doctor",
+    "log",
+    "log --verify",
+    "completion",
+    *CLIENT,
+    *KEYS,
+)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
