@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from rstuf.founding import rehearse_ceremony as rehearse_ceremony
     from rstuf.founding import rehearse_plan as rehearse_plan
     from rstuf.founding import save_plan as save_plan
+    from rstuf.glances import Names as Names
+    from rstuf.glances import known_names as known_names
     from rstuf.metadata.canonical import strict_loads as strict_loads
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
@@ -148,6 +150,7 @@ _HOMES = {
     "LogReport": "rstuf.repository.reports",
     "Memory": "rstuf.client.records",
     "Missing": "rstuf.repository.sync",
+    "Names": "rstuf.glances",
     "Naming": "rstuf.client.records",
     "Offer": "rstuf.client.offers",
     "Outlook": "rstuf.repository.sync",
@@ -194,6 +197,7 @@ _HOMES = {
     "hold_ceremony": "rstuf.founding",
     "keep_draft": "rstuf.drafts",
     "keys_named_in": "rstuf.signing.secrets",
+    "known_names": "rstuf.glances",
     "load_secrets": "rstuf.signing.secrets",
     "look_at_key": "rstuf.signing.looking",
     "make_key": "rstuf.wiring",

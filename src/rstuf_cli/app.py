@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -53,6 +53,12 @@ VERBS: Final = (
     Verb(
         CARE, "log", f"{_HOME}.log:log", "show who did what and when, the newest last, or check that nobody changed it"
     ),
+    Verb(
+        CARE,
+        "completion",
+        f"{_HOME}.completion:completion",
+        "print a script that completes commands, options and names",
+    ),
     Verb(CLIENT, "trust add", f"{_HOME}.trust:add", "pin the root that a repository is verified from"),
     Verb(CLIENT, "trust list", f"{_HOME}.trust:list_", "list the repositories that you trust"),
     Verb(CLIENT, "trust show", f"{_HOME}.trust:show", "show a pinned root, and what was seen from it on"),
@@ -70,6 +76,11 @@ _NOUNS: Final = {
     "key": "Keys: what they sign, where they are, and how to compare them.",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }
+
+
+def whole_program() -> Any:
+    """The tree of commands; each is loaded when it is called."""
+    return program(_rstuf, VERBS, nouns=_NOUNS, epilog=_EPILOG)
 
 
 def main(argv: Sequence[str] | None = None, *, ready: Callable[[], object] = lambda: None) -> int:
@@ -152,7 +163,7 @@ def _carry_out(run: Run, arguments: Sequence[str], ready: Callable[[], object]) 
     try:
         try:
             ready()
-            command = program(_rstuf, VERBS, nouns=_NOUNS, epilog=_EPILOG)
+            command = whole_program()
             with command.make_context("rstuf", list(arguments), obj=run) as context:
                 return int(context.command.invoke(context) or 0)
         finally:

@@ -19,6 +19,10 @@ _INTERRUPTED = 130
 
 def main() -> int:
     """Load the program and run the process's own command line; the exit code."""
+    if "_RSTUF_COMPLETE" in os.environ:
+        from rstuf_cli.shells import answer
+
+        return answer(os.environ["_RSTUF_COMPLETE"], sys.argv[1:])
     begun = False
     try:
         import signal

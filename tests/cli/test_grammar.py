@@ -162,6 +162,8 @@ def test_workspace_is_found_by_environment_and_by_place(
         ["artifact", "sync", "x", "--keep", "--delete"],
         ["artifact", "list", "--limit", "0"],
         ["artifact", "list", "--limit", "-1"],
+        ["completion"],
+        ["completion", "powershell"],
         ["log", "--limit", "0"],
         ["log", "--after", "-1"],
         ["log", "--since", "yesterday"],

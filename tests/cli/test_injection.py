@@ -54,6 +54,7 @@ def assert_clean(done: Result) -> None:
         ["artifact", "import", "rstuf.toml", "--format", "{}"],
         ["artifact", "list", "--prefix", "{}", "--after", "{}"],
         ["renew", "--force", "{}"],
+        ["completion", "{}"],
         ["log", "--since", "{}"],
         ["log", "--action", "{}"],
         ["log", "--verify", "--head", "{}"],

@@ -47,13 +47,25 @@ COMMANDS = {
     "verify": ["verify"],
     "doctor": ["doctor"],
     "log": ["log"],
+    "completion": ["completion", "bash"],
     "trust add": ["trust", "add", "new", "metadata", "--root", "metadata/1.root.json", "--trust-dir", "../trust"],
     "trust list": ["trust", "list", "--trust-dir", "../trust"],
     "trust show": ["trust", "show", "acme", "--trust-dir", "../trust"],
     "trust remove": ["trust", "remove", "acme", "--yes", "--trust-dir", "../trust"],
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
 }
-LOOKING = {"artifact list", "artifact show", "status", "verify", "doctor", "log", "key list", "key show", "key export"}
+LOOKING = {
+    "artifact list",
+    "artifact show",
+    "status",
+    "verify",
+    "doctor",
+    "log",
+    "completion",
+    "key list",
+    "key show",
+    "key export",
+}
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
 DOCUMENTED = set(ExitCode)
 NEVER = ("Traceback", "defect", "Error:")

@@ -197,6 +197,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     (repo / "rstuf.toml").chmod(0o666)
     keep("doctor", *at, "doctor")
     (repo / "rstuf.toml").chmod(0o644)
+    keep("completion", "completion", "bash")
     keep("log", *at, "log", "--after", "0", "--limit", "2")
     keep("log", *at, "log")
     newest = found["log"][-1]["entries"][-1]["digest"]
@@ -221,7 +222,17 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
-SIGNING = (*ALWAYS_NAMED, "artifact sync --dry-run", "renew", "status", "verify", "doctor", "log", "log --verify")
+SIGNING = (
+    *ALWAYS_NAMED,
+    "artifact sync --dry-run",
+    "completion",
+    "renew",
+    "status",
+    "verify",
+    "doctor",
+    "log",
+    "log --verify",
+)
 HEADINGS = ("An error", *SIGNING, *CLIENT, *KEYS)
 
 

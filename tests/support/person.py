@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pexpect
@@ -32,13 +32,18 @@ class Person:
         self._stream = pyte.ByteStream(self._screen)
 
     @classmethod
-    @contextmanager
-    def running(cls, *argv: object, cwd: Path, **environment: str) -> Iterator[Person]:
+    def running(cls, *argv: object, cwd: Path, **environment: str) -> AbstractContextManager[Person]:
         """One command of rstuf, in `cwd`."""
+        return cls.at([sys.executable, "-m", "rstuf_cli", *map(str, argv)], cwd=cwd, **environment)
+
+    @classmethod
+    @contextmanager
+    def at(cls, command: Sequence[str], *, cwd: Path, **environment: str) -> Iterator[Person]:
+        """Any command, a shell for instance, in `cwd`."""
         usual = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LANG": "C.UTF-8", "HOME": str(cwd)}
         process = pexpect.spawn(
-            sys.executable,
-            ["-m", "rstuf_cli", *map(str, argv)],
+            command[0],
+            list(command[1:]),
             cwd=str(cwd),
             env={"PATH": os.environ["PATH"], **usual, **environment},
             dimensions=(LINES, COLUMNS),
