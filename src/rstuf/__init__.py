@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
     from rstuf.model.artifacts import ListedArtifact as ListedArtifact
+    from rstuf.model.artifacts import View as View
     from rstuf.model.audit import AuditEntry as AuditEntry
     from rstuf.model.durations import format_duration as format_duration
     from rstuf.model.durations import parse_duration as parse_duration
@@ -66,6 +67,9 @@ if TYPE_CHECKING:
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
+    from rstuf.repository.record_lines import ExportForm as ExportForm
+    from rstuf.repository.record_lines import RecordLines as RecordLines
+    from rstuf.repository.record_lines import record_of as record_of
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
     from rstuf.repository.reports import ClockBehind as ClockBehind
@@ -125,6 +129,7 @@ _HOMES = {
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
+    "ExportForm": "rstuf.repository.record_lines",
     "Health": "rstuf.repository.reports",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
@@ -146,6 +151,7 @@ _HOMES = {
     "PublicationReport": "rstuf.repository.reports",
     "Reason": "rstuf.repository.reports",
     "RecordFormat": "rstuf.repository.records",
+    "RecordLines": "rstuf.repository.record_lines",
     "Recovery": "rstuf.repository.reports",
     "Rehearsal": "rstuf.founding",
     "RenewalReport": "rstuf.repository.reports",
@@ -163,6 +169,7 @@ _HOMES = {
     "Trusted": "rstuf.client.records",
     "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
+    "View": "rstuf.model.artifacts",
     "VisibleVersions": "rstuf.repository.reports",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
@@ -193,6 +200,7 @@ _HOMES = {
     "read_plan_file": "rstuf.founding",
     "read_root": "rstuf.client.anchors",
     "recommended_bins": "rstuf.repository.advice",
+    "record_of": "rstuf.repository.record_lines",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_plan": "rstuf.repository.plan_text",

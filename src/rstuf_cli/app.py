@@ -38,6 +38,7 @@ VERBS: Final = (
     Verb(DAILY, "artifact list", f"{_HOME}.artifact:list_", "list artifacts by path: length in bytes, state, path"),
     Verb(DAILY, "artifact show", f"{_HOME}.artifact:show", "show all that is signed of one artifact"),
     Verb(DAILY, "artifact import", f"{_HOME}.artifact:import_", "take in artifacts by their records, however many"),
+    Verb(DAILY, "artifact export", f"{_HOME}.export:export", "write records of artifacts, which artifact import reads"),
     Verb(DAILY, "publish", f"{_HOME}.publish:publish", "make accepted changes visible to clients, all at once"),
     Verb(CARE, "key list", f"{_HOME}.key:list_", "list keys: what each signs, and where it is"),
     Verb(CARE, "key show", f"{_HOME}.key:show", "show a key's fingerprint, to compare or read aloud"),

@@ -35,6 +35,7 @@ COMMANDS = {
     "artifact list": ["artifact", "list"],
     "artifact show": ["artifact", "show", "a.txt"],
     "artifact import": ["artifact", "import", "-", "--format", "ndjson"],
+    "artifact export": ["artifact", "export"],
     "key generate": ["key", "generate", "maria"],
     "key list": ["key", "list"],
     "key show": ["key", "show", "alice"],
@@ -50,7 +51,10 @@ COMMANDS = {
     "trust remove": ["trust", "remove", "acme", "--yes", "--trust-dir", "../trust"],
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
 }
-LOOKING = {"artifact list", "artifact show", "status", "verify", "key list", "key show", "key export"}
+LOOKING = {
+    *("artifact list", "artifact show", "artifact export", "status", "verify"),
+    *("key list", "key show", "key export"),
+}
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
 DOCUMENTED = set(ExitCode)
 NEVER = ("Traceback", "defect", "Error:")

@@ -177,6 +177,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("artifact list", *at, "artifact", "list", "--limit", "1")
     keep("artifact list", *at, "artifact", "list")
     found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
+    keep("artifact export", *at, "artifact", "export", "--state", "all")
     keep("key generate", *at, "key", "generate", "maria", "--unencrypted")
     keep("key list", *at, "key", "list")
     keep("key add", *at, "key", "add", "maria", "--away")
@@ -210,7 +211,17 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("key generate", "key list", "key add", "key export")
-HEADINGS = ("An error", *ALWAYS_NAMED, "artifact sync --dry-run", "renew", "status", "verify", *CLIENT, *KEYS)
+HEADINGS = (
+    "An error",
+    *ALWAYS_NAMED,
+    "artifact sync --dry-run",
+    "artifact export",
+    "renew",
+    "status",
+    "verify",
+    *CLIENT,
+    *KEYS,
+)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -249,6 +260,7 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony", "root"): [documents["ceremony"][0]["root"]],
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
         ("artifact sync --dry-run", "steps"): documents["artifact sync --dry-run"][0]["steps"],
+        ("artifact export", "artifacts"): documents["artifact export"][0]["artifacts"],
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
         ("trust add", "pinned"): [documents["trust add"][0]["pinned"]],
