@@ -94,6 +94,11 @@ if TYPE_CHECKING:
     from rstuf.repository.sync import StampTrust as StampTrust
     from rstuf.repository.sync import SyncStep as SyncStep
     from rstuf.repository.verify import Depth as Depth
+    from rstuf.repository.why import BinRange as BinRange
+    from rstuf.repository.why import Change as Change
+    from rstuf.repository.why import Explanation as Explanation
+    from rstuf.repository.why import Fetched as Fetched
+    from rstuf.repository.why import Obstacle as Obstacle
     from rstuf.signing.looking import KeyLook as KeyLook
     from rstuf.signing.looking import look_at_key as look_at_key
     from rstuf.signing.public_keys import PublicForm as PublicForm
@@ -116,7 +121,9 @@ _HOMES = {
     "Artifact": "rstuf.model.artifacts",
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
+    "BinRange": "rstuf.repository.why",
     "CeremonyReport": "rstuf.repository.ceremony",
+    "Change": "rstuf.repository.why",
     "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
     "ClockBehind": "rstuf.repository.reports",
@@ -129,7 +136,9 @@ _HOMES = {
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
+    "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
+    "Fetched": "rstuf.repository.why",
     "Health": "rstuf.repository.reports",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
@@ -141,6 +150,7 @@ _HOMES = {
     "Memory": "rstuf.client.records",
     "Missing": "rstuf.repository.sync",
     "Naming": "rstuf.client.records",
+    "Obstacle": "rstuf.repository.why",
     "Offer": "rstuf.client.offers",
     "Outlook": "rstuf.repository.sync",
     "Plan": "rstuf.repository.plan",

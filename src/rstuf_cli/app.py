@@ -37,6 +37,12 @@ VERBS: Final = (
     Verb(DAILY, "artifact sync", f"{_HOME}.sync:sync", "make artifacts equal a directory"),
     Verb(DAILY, "artifact list", f"{_HOME}.artifact:list_", "list artifacts by path: length in bytes, state, path"),
     Verb(DAILY, "artifact show", f"{_HOME}.artifact:show", "show all that is signed of one artifact"),
+    Verb(
+        DAILY,
+        "artifact why",
+        f"{_HOME}.why:why",
+        "explain which role is responsible for a path, and what clients find",
+    ),
     Verb(DAILY, "artifact import", f"{_HOME}.artifact:import_", "take in artifacts by their records, however many"),
     Verb(DAILY, "artifact export", f"{_HOME}.export:export", "write records of artifacts, which artifact import reads"),
     Verb(DAILY, "publish", f"{_HOME}.publish:publish", "make accepted changes visible to clients, all at once"),

@@ -43,6 +43,7 @@ def assert_clean(done: Result) -> None:
     "argv",
     [
         ["artifact", "show", "{}"],
+        ["artifact", "why", "{}"],
         ["artifact", "remove", "{}"],
         ["artifact", "add", "{}"],
         ["artifact", "add", "rstuf.toml", "--prefix", "{}"],

@@ -36,6 +36,7 @@ COMMANDS = {
     "artifact show": ["artifact", "show", "a.txt"],
     "artifact import": ["artifact", "import", "-", "--format", "ndjson"],
     "artifact export": ["artifact", "export"],
+    "artifact why": ["artifact", "why", "a.txt"],
     "key generate": ["key", "generate", "maria"],
     "key list": ["key", "list"],
     "key show": ["key", "show", "alice"],
@@ -52,7 +53,7 @@ COMMANDS = {
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
 }
 LOOKING = {
-    *("artifact list", "artifact show", "artifact export", "status", "verify"),
+    *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
     *("key list", "key show", "key export"),
 }
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from rstuf.repository.sync import Comparison, StampTrust, Tree
     from rstuf.repository.verify import Depth
+    from rstuf.repository.why import Explanation
 
 
 class Repository:
@@ -126,6 +127,12 @@ class Repository:
             for listed in reader.artifacts(prefix=prefix, view=view):
                 if view is View.VISIBLE or listed.state is not ArtifactState.REMOVING:
                     yield listed.artifact
+
+    def explain(self, path: str) -> Explanation:
+        """Which role is responsible for a path, and what clients find; see `repository.why.explain`."""
+        from rstuf.repository.why import explain
+
+        return explain(self._ports, path)
 
     # --- publishing
 
