@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
     from rstuf.model.artifacts import ListedArtifact as ListedArtifact
+    from rstuf.model.artifacts import View as View
     from rstuf.model.audit import AuditEntry as AuditEntry
     from rstuf.model.durations import format_duration as format_duration
     from rstuf.model.durations import parse_duration as parse_duration
@@ -75,6 +76,9 @@ if TYPE_CHECKING:
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
+    from rstuf.repository.record_lines import ExportForm as ExportForm
+    from rstuf.repository.record_lines import RecordLines as RecordLines
+    from rstuf.repository.record_lines import record_of as record_of
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
     from rstuf.repository.reports import ClockBehind as ClockBehind
@@ -100,6 +104,11 @@ if TYPE_CHECKING:
     from rstuf.repository.sync import StampTrust as StampTrust
     from rstuf.repository.sync import SyncStep as SyncStep
     from rstuf.repository.verify import Depth as Depth
+    from rstuf.repository.why import BinRange as BinRange
+    from rstuf.repository.why import Change as Change
+    from rstuf.repository.why import Explanation as Explanation
+    from rstuf.repository.why import Fetched as Fetched
+    from rstuf.repository.why import Obstacle as Obstacle
     from rstuf.signing.looking import KeyLook as KeyLook
     from rstuf.signing.looking import look_at_key as look_at_key
     from rstuf.signing.public_keys import PublicForm as PublicForm
@@ -125,7 +134,9 @@ _HOMES = {
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
     "BootstrapPayload": "rstuf.repository.payload",
+    "BinRange": "rstuf.repository.why",
     "CeremonyReport": "rstuf.repository.ceremony",
+    "Change": "rstuf.repository.why",
     "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
     "ClockBehind": "rstuf.repository.reports",
@@ -139,6 +150,9 @@ _HOMES = {
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
+    "Explanation": "rstuf.repository.why",
+    "ExportForm": "rstuf.repository.record_lines",
+    "Fetched": "rstuf.repository.why",
     "Health": "rstuf.repository.reports",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
@@ -152,6 +166,7 @@ _HOMES = {
     "Missing": "rstuf.repository.sync",
     "Names": "rstuf.glances",
     "Naming": "rstuf.client.records",
+    "Obstacle": "rstuf.repository.why",
     "Offer": "rstuf.client.offers",
     "Outlook": "rstuf.repository.sync",
     "Plan": "rstuf.repository.plan",
@@ -162,6 +177,7 @@ _HOMES = {
     "PublicationReport": "rstuf.repository.reports",
     "Reason": "rstuf.repository.reports",
     "RecordFormat": "rstuf.repository.records",
+    "RecordLines": "rstuf.repository.record_lines",
     "Recovery": "rstuf.repository.reports",
     "Rehearsal": "rstuf.founding",
     "RenewalReport": "rstuf.repository.reports",
@@ -180,6 +196,7 @@ _HOMES = {
     "Trusted": "rstuf.client.records",
     "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
+    "View": "rstuf.model.artifacts",
     "VisibleVersions": "rstuf.repository.reports",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
@@ -213,6 +230,7 @@ _HOMES = {
     "read_plan_file": "rstuf.founding",
     "read_root": "rstuf.client.anchors",
     "recommended_bins": "rstuf.repository.advice",
+    "record_of": "rstuf.repository.record_lines",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_plan": "rstuf.repository.plan_text",

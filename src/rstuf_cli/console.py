@@ -102,6 +102,8 @@ class _Stream:
 
     def write_bytes(self, data: bytes) -> None:
         """The same for bytes, which are passed on as they are."""
+        if self.file is None:
+            self._fault = _CLOSED
         self._guarded(lambda file: (file.flush(), file.buffer.write(data)))
 
     def flush(self) -> None:

@@ -43,6 +43,7 @@ def assert_clean(done: Result) -> None:
     "argv",
     [
         ["artifact", "show", "{}"],
+        ["artifact", "why", "{}"],
         ["artifact", "remove", "{}"],
         ["artifact", "add", "{}"],
         ["artifact", "add", "rstuf.toml", "--prefix", "{}"],
@@ -50,6 +51,7 @@ def assert_clean(done: Result) -> None:
         ["artifact", "add", "--path", "{}", "--length", "1", "--hash", "sha256:{}"],
         ["artifact", "sync", "{}"],
         ["artifact", "sync", "../files", "--delete", "--prefix", "{}"],
+        ["artifact", "export", "--format", "{}", "--prefix", "{}"],
         ["artifact", "import", "{}"],
         ["artifact", "import", "rstuf.toml", "--format", "{}"],
         ["artifact", "list", "--prefix", "{}", "--after", "{}"],

@@ -105,6 +105,8 @@ def test_a_long_command_has_its_reason_below(lengthy: Path) -> None:
         ["artifact", "add", "-v", "../{spaces}", "../{long}"],
         ["artifact", "show", "nothing of this name " * 5],
         ["artifact", "list"],
+        ["artifact", "why", "nothing of this name " * 5 + "x"],
+        ["artifact", "why", "{spaces}"],
         ["artifact", "sync", "--dry-run", "-v", ".."],
         ["publish", "-v"],
         ["renew", "-v", "--force", "bins"],

@@ -35,6 +35,8 @@ COMMANDS = {
     "artifact list": ["artifact", "list"],
     "artifact show": ["artifact", "show", "a.txt"],
     "artifact import": ["artifact", "import", "-", "--format", "ndjson"],
+    "artifact export": ["artifact", "export"],
+    "artifact why": ["artifact", "why", "a.txt"],
     "key generate": ["key", "generate", "maria"],
     "key list": ["key", "list"],
     "key show": ["key", "show", "alice"],
@@ -55,16 +57,8 @@ COMMANDS = {
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
 }
 LOOKING = {
-    "artifact list",
-    "artifact show",
-    "status",
-    "verify",
-    "doctor",
-    "log",
-    "completion",
-    "key list",
-    "key show",
-    "key export",
+    *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
+    *("doctor", "log", "completion", "key list", "key show", "key export"),
 }
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
 DOCUMENTED = set(ExitCode)

@@ -179,6 +179,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("artifact list", *at, "artifact", "list", "--limit", "1")
     keep("artifact list", *at, "artifact", "list")
     found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
+    keep("artifact export", *at, "artifact", "export", "--state", "all")
+    keep("artifact why", *at, "artifact", "why", "file.txt")
     keep("key generate", *at, "key", "generate", "maria", "--unencrypted")
     keep("key list", *at, "key", "list")
     keep("key add", *at, "key", "add", "maria", "--away")
@@ -222,18 +224,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
-SIGNING = (
-    *ALWAYS_NAMED,
-    "artifact sync --dry-run",
-    "completion",
-    "renew",
-    "status",
-    "verify",
-    "doctor",
-    "log",
-    "log --verify",
-)
-HEADINGS = ("An error", *SIGNING, *CLIENT, *KEYS)
+GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
+CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
+HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *KEYS)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -272,6 +265,11 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony", "root"): [documents["ceremony"][0]["root"]],
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
         ("artifact sync --dry-run", "steps"): documents["artifact sync --dry-run"][0]["steps"],
+        ("artifact export", "artifacts"): documents["artifact export"][0]["artifacts"],
+        ("artifact why", "role"): [documents["artifact why"][0]["role"]],
+        ("artifact why", "bin"): [documents["artifact why"][0]["bin"]],
+        ("artifact why", "changed"): [documents["artifact why"][0]["changed"]],
+        ("artifact why", "fetched"): documents["artifact why"][0]["fetched"],
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
         ("doctor", "findings"): documents["doctor"][1]["findings"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Final, NamedTuple
 
 from rstuf.errors import InvalidArtifact
@@ -68,6 +68,15 @@ class ArtifactState(StrEnum):
     AWAITING = "awaiting"
     REPLACING = "replacing"
     REMOVING = "removing"
+
+
+class View(Enum):
+    """Which content of an artifact is meant, where one waits to take the place of another."""
+
+    ACCEPTED = auto()
+    """The newest one; of what is to be removed, that which is still visible."""
+    VISIBLE = auto()
+    """What clients see. What they do not see yet is not there."""
 
 
 class ArtifactRow(NamedTuple):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rstuf.errors import ArtifactNotFound, CeremonyUnfinished
 from rstuf.metadata.fragments import row_of
-from rstuf.model.artifacts import Artifact, ListedArtifact
+from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from rstuf.repository.sync import Comparison, StampTrust, Tree
     from rstuf.repository.verify import Depth
+    from rstuf.repository.why import Explanation
 
 
 class Repository:
@@ -121,6 +122,19 @@ class Repository:
         """Artifacts by path, streaming; `after` continues behind the last path of a page."""
         with self._ports.state.read() as reader:
             yield from islice(reader.artifacts(prefix=prefix, after=after), limit)
+
+    def exported(self, *, prefix: str = "", view: View = View.VISIBLE) -> Iterator[Artifact]:
+        """Artifacts by path, streaming, as an import would make them: what clients see, or all that was accepted."""
+        with self._ports.state.read() as reader:
+            for listed in reader.artifacts(prefix=prefix, view=view):
+                if view is View.VISIBLE or listed.state is not ArtifactState.REMOVING:
+                    yield listed.artifact
+
+    def explain(self, path: str) -> Explanation:
+        """Which role is responsible for a path, and what clients find; see `repository.why.explain`."""
+        from rstuf.repository.why import explain
+
+        return explain(self._ports, path)
 
     # --- publishing
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from rstuf.errors import StateDamaged
-from rstuf.model.artifacts import SLOT_BITS, ArtifactState, ListedArtifact, slot_of
+from rstuf.model.artifacts import SLOT_BITS, ArtifactState, ListedArtifact, View, slot_of
 from rstuf.model.names import TargetPath
 from rstuf.state import entries, rows
 
@@ -70,7 +70,9 @@ def find(connection: sqlite3.Connection, path: TargetPath, *, where: str) -> Lis
     return None
 
 
-def walk(connection: sqlite3.Connection, *, prefix: str, after: str, where: str) -> Iterator[ListedArtifact]:
+def walk(
+    connection: sqlite3.Connection, *, prefix: str, after: str, view: View, where: str
+) -> Iterator[ListedArtifact]:
     """Artifacts by path (code points), those whose path starts with `prefix` and sorts after `after`.
 
     Raises:
@@ -79,7 +81,7 @@ def walk(connection: sqlite3.Connection, *, prefix: str, after: str, where: str)
     place_of = _places(connection, where)
     found = _versions_by_path(connection, prefix, after)
     for (path, holder, slot), versions in groupby(found, key=itemgetter(0, 1, 2)):
-        listed = _listed(path, place_of(holder, slot), (row[3:] for row in versions), where)
+        listed = _listed(path, place_of(holder, slot), (row[3:] for row in versions), where, view=view)
         if listed is not None:
             yield listed
 
@@ -132,7 +134,9 @@ def _place(connection: sqlite3.Connection, holder: int, index: int, where: str) 
     return _Place(*row)
 
 
-def _listed(path: str, place: _Place, versions: Iterable[_Version], where: str) -> ListedArtifact | None:
+def _listed(
+    path: str, place: _Place, versions: Iterable[_Version], where: str, *, view: View = View.ACCEPTED
+) -> ListedArtifact | None:
     """What `versions`, newest first, say together; None where there is nothing now and nothing is visible."""
     newest: bytes | None = None
     visible = b""
@@ -148,6 +152,8 @@ def _listed(path: str, place: _Place, versions: Iterable[_Version], where: str) 
         state, fragment = ArtifactState.REMOVING, visible
     else:
         state, fragment = (ArtifactState.REPLACING if visible else ArtifactState.PENDING), newest
+    if view is View.VISIBLE:
+        fragment = visible
     if not fragment:
         return None
     artifact = rows.converted(lambda row: entries.artifact(*row), (path, fragment), where=where)

@@ -10,7 +10,7 @@ from pathlib import Path
 from rstuf.clock import from_seconds, to_seconds
 from rstuf.errors import StateDamaged, StateError
 from rstuf.metadata.bins import PREFIX
-from rstuf.model.artifacts import MAX_INTEGER, ListedArtifact
+from rstuf.model.artifacts import MAX_INTEGER, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
@@ -135,8 +135,9 @@ class SqliteReader:
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         return listing.find(self._connection, path, where=self._where)
 
-    def artifacts(self, *, prefix: str = "", after: str = "") -> Iterator[ListedArtifact]:
-        return self._counted(listing.walk(self._connection, prefix=prefix, after=after, where=self._where))
+    def artifacts(self, *, prefix: str = "", after: str = "", view: View = View.ACCEPTED) -> Iterator[ListedArtifact]:
+        found = listing.walk(self._connection, prefix=prefix, after=after, view=view, where=self._where)
+        return self._counted(found)
 
     def keys(self) -> list[KeyEntry]:
         return list(self._stream(rows.key, f"{rows.KEY} ORDER BY name_key"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from rstuf.model.artifacts import ArtifactRow, ListedArtifact
+from rstuf.model.artifacts import ArtifactRow, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
@@ -129,8 +129,12 @@ class StateReader(Protocol):
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         """One artifact with its state, or None. Of a path that is being replaced, the newest content."""
 
-    def artifacts(self, *, prefix: str = "", after: str = "") -> Iterator[ListedArtifact]:
-        """Artifacts whose path starts with `prefix` and sorts after `after`, by path; streaming."""
+    def artifacts(self, *, prefix: str = "", after: str = "", view: View = View.ACCEPTED) -> Iterator[ListedArtifact]:
+        """Artifacts whose path starts with `prefix` and sorts after `after`, by path; streaming.
+
+        Args:
+            view: which content each of them comes with; its state is the same in both.
+        """
 
     def keys(self) -> list[KeyEntry]:
         """All keys, by name."""
