@@ -24,9 +24,9 @@ def completion(
 ) -> None:
     """Print a script that completes commands, options and names.
 
-    bash and zsh read it by eval "$(rstuf completion bash)", or zsh. Artifacts, roles, keys and trusted repositories come
-    from where you stand. Looking for them changes nothing, waits for nobody, and offers nothing where something is
-    wrong.
+    bash and zsh read it by eval "$(rstuf completion bash)", or zsh. Artifacts, roles, keys and trusted repositories
+    come from where you stand. Looking for them changes nothing, waits for nobody, and offers nothing where something
+    is wrong.
     """
     console = run_of(ctx).console
     console.document({"shell": str(shell), "script": SCRIPTS[shell]})
