@@ -24,7 +24,7 @@ def completion(
 ) -> None:
     """Print a script that completes commands, options and names.
 
-    bash and zsh read it by eval "$(rstuf completion bash)", or zsh. Artifacts, roles, keys and trusted repositories come
+    bash and zsh read it by eval "$(rstuf completion bash)", or zsh. Artifacts, roles, keys and what you trust come
     from where you stand. Looking for them changes nothing, waits for nobody, and offers nothing where something is
     wrong.
     """
