@@ -4,6 +4,7 @@
     <!-- background -->        a server: it is started, and stays until the end of the page
     <!-- not run: REASON -->   a block of commands that needs something that no test has
     <!-- output of: COMMAND --> what the command prints, up to times and digests
+    <!-- screen: NAME -->      what a person sees of the guided ceremony, as its own tests see it in a terminal
 
 Every other `sh` block is run, block by block, in one scratch directory a page.
 """
@@ -19,7 +20,7 @@ README = ROOT / "README.md"
 PAGES = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_DIRECTIVE = re.compile(r"<!-- (file|background|not run|output of)(?:: (.*?))? -->\n\Z")
+_DIRECTIVE = re.compile(r"<!-- (file|background|not run|output of|screen)(?:: (.*?))? -->\n\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import PAGES, README, Block, blocks_of, name_of
+from tests.docs.pages import PAGES, README, ROOT, Block, blocks_of, name_of
 from tests.docs.shell import Shell
 from tests.support.plans import plan_text
 
@@ -45,6 +45,14 @@ def test_the_output_of_the_demo_is_what_it_prints(tmp_path: Path) -> None:
     (shown,) = [block for block in blocks_of(README) if block.directive == "output of"]
     with Shell(tmp_path) as shell:
         assert _settled(shell.run(shown.argument)) == _settled(shown.text)
+
+
+def test_screens_are_those_of_a_real_terminal() -> None:
+    """A screen that a page shows is what the tests of the guided ceremony see, where they press through all of it."""
+    shown = [block for page in PAGES for block in blocks_of(page) if block.directive == "screen"]
+    assert shown
+    for block in shown:
+        assert block.text == (ROOT / "tests/cli/guide/screens" / f"{block.argument}.txt").read_text(encoding="utf-8")
 
 
 def _settled(text: str) -> str:

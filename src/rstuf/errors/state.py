@@ -16,7 +16,7 @@ class WorkspaceNotFound(RstufError):
             f"{start} is not an rstuf workspace (it holds no rstuf.toml)"
             if only
             else f"{start} is not in an rstuf workspace (no rstuf.toml here or above)",
-            hint="go to one, name one with --repo DIR, or make one: rstuf ceremony --plan FILE",
+            hint="go to one, name one with --repo DIR, or make one: rstuf ceremony",
         )
 
 

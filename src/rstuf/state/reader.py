@@ -50,9 +50,7 @@ class SqliteReader:
         found = self._one(rows.settings, rows.SETTINGS)
         if found is None:
             self.begun()
-            raise StateError(
-                f"no ceremony has begun in the state {self._where}", hint="begin one: rstuf ceremony --plan FILE"
-            )
+            raise StateError(f"no ceremony has begun in the state {self._where}", hint="begin one: rstuf ceremony")
         return found
 
     def begun(self) -> bool:

@@ -182,7 +182,7 @@ def _show_next(console: Console, workspace: Path) -> None:
     rows = [
         (f"cd {place} && rstuf status", ""),
         ("rstuf artifact add YOUR-FILE", ""),
-        ("rstuf ceremony --help", "your own repository, with keys that count"),
+        ("rstuf ceremony", "in an empty directory: your own repository"),
     ]
     for command, why in rows:
         console.line(f"  {command:<31}  {why}".rstrip())
