@@ -213,9 +213,9 @@ def _root_before_state() -> None:
 
 
 def _acknowledged_early() -> None:
-    from rstuf_cli.commands import artifact
+    from rstuf_cli import changes
 
-    change = artifact._change
+    change = changes.accept_and_publish
 
     def changed(*args: Any, **options: Any) -> None:
         os.write(1, b'{"added": 3}\n')
