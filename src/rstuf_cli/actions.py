@@ -19,13 +19,16 @@ def in_words(entry: rstuf.AuditEntry) -> str:
     words = WORDS.get(entry.action)
     try:
         return words(entry.details) if words is not None else entry.action
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
         return entry.action
 
 
 def _added(details: Details) -> str:
-    new, replaced = details["added"], details["replaced"]
-    parts = [f"{count(new, 'artifact')} added"] * bool(new) + [f"{number(replaced)} replaced"] * bool(replaced)
+    done = {what: details.get(what, 0) for what in ("added", "replaced", "removed")}
+    # The first is told in full: `2 artifacts added, 1 removed`.
+    parts = [f"{number(many)} {what}" for what, many in done.items() if many]
+    first = next(many for many in done.values() if many)
+    parts[0] = parts[0].replace(number(first), count(first, "artifact"), 1)
     return f"{', '.join(parts)} (change {number(details['number'])})"
 
 
@@ -45,6 +48,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "ceremony.end": lambda said: f"ceremony ended; clients see timestamp v{number(said['timestamp'])}",
     "artifacts.add": _added,
     "artifacts.import": lambda said: f"{_added(said)}, from records",
+    "artifacts.sync": lambda said: f"{_added(said)}, to equal a directory",
     "artifacts.remove": lambda said: f"{count(said['removed'], 'artifact')} removed (change {number(said['number'])})",
     "artifacts.restore": lambda said: f"{count(said['restored'], 'kept copy', 'kept copies')} put back",
     "publish": lambda said: f"published as timestamp v{number(said['timestamp'])}: {count(said['roles'], 'role')}",

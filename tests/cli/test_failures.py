@@ -52,6 +52,8 @@ def test_outside_of_a_workspace(argv: list[str], cli: Cli) -> None:
     done = cli(*argv)
     assert (done.code, done.out) == (1, "")
     assert "is not in an rstuf workspace" in done.err
+    # Step by step first: nobody has a plan yet.
+    assert done.err.endswith("or make one: rstuf ceremony\n")
     assert done.err.count("\n") == 2
     as_data = cli(*argv, "--json")
     assert (as_data.code, as_data.err) == (1, "")

@@ -29,6 +29,7 @@ def recorded() -> Iterator[str]:
     called `action`, and the first argument of `.accept`.
     """
     for file in SOURCE.rglob("*.py"):
+        in_core = file.parent.name == "repository"
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 arguments = node.args
@@ -36,10 +37,8 @@ def recorded() -> Iterator[str]:
                 given: list[ast.expr | None] = [value for name, value in pairs if name.arg == "action"]
             elif isinstance(node, ast.Call):
                 method = getattr(node.func, "attr", "")
-                given = [
-                    word.value for word in node.keywords if word.arg == "action" and file.parent.name == "repository"
-                ]
-                if method in {"record", "accept"} and node.args and len(node.args) + len(node.keywords) != 2:
+                given = [word.value for word in node.keywords if word.arg == "action" and in_core]
+                if node.args and (method == "record" or (method == "accept" and in_core)):
                     given.append(node.args[0])
             else:
                 continue
@@ -61,7 +60,7 @@ def _strings(value: ast.expr, *, place: str) -> Iterator[str]:
 def test_every_action_has_words() -> None:
     """An action that the engine records and people could not read, or words for one that it does not, is found here."""
     found = set(recorded())
-    assert {"publish", "key.move", "artifacts.import", "artifacts.add"} <= found
+    assert {"publish", "key.move", "artifacts.import", "artifacts.sync", "artifacts.add"} <= found
     assert found == set(WORDS)
 
 
@@ -83,6 +82,23 @@ def test_a_repository_tells_its_life(cli: Cli, filled: Path) -> None:
     entries = cli("log", "--json").document["entries"]
     assert [(each["sequence"], each["action"]) for each in entries][:2] == [(1, "ceremony.begin"), (2, "root.sign")]
     assert all(before["digest"] == after["previous"] for before, after in pairwise(entries))
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"added": 2}, "2 artifacts added"),
+        ({"replaced": 1}, "1 artifact replaced"),
+        ({"added": 1200, "replaced": 1, "removed": 3}, "1 200 artifacts added, 1 replaced, 3 removed"),
+        ({"removed": 1}, "1 artifact removed"),
+    ],
+)
+def test_changes_of_all_kinds(counts: dict[str, int], words: str) -> None:
+    """A change that adds, replaces and removes is told in one breath."""
+    details = {"added": 0, "replaced": 0, **counts, "number": 7}
+    assert (
+        in_words(rstuf.AuditEntry(1, datetime.now(UTC), "a", "artifacts.add", details, "", "")) == f"{words} (change 7)"
+    )
 
 
 def test_selections(cli: Cli, filled: Path) -> None:
