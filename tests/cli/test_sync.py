@@ -119,6 +119,7 @@ def test_only_what_changed_is_read(
     done = cli("artifact", "sync", "-v", "--prefix", "many", many)
     assert "comparing: 50 files" in done.err
     assert "hashing: 1.0 kB" in done.err
+    assert "keeping: 1 files" in done.err
     assert "  49 were as here already\n" in done.out
     assert "hashing: 50.0 kB" in cli("artifact", "sync", "-v", "--checksum", "--prefix", "many", many).err
 

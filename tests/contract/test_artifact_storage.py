@@ -61,6 +61,21 @@ def keep(artifacts: Artifacts, contents: dict[TargetPath, bytes], **options: Any
     return received
 
 
+@pytest.mark.parametrize("algorithms", [("sha256",), ("sha256", "sha512")])
+def test_a_commit_tells_of_every_name(artifacts: Artifacts, algorithms: tuple[str, ...]) -> None:
+    """Those that it gives, and those that were there; together they are as many as it said beforehand."""
+    contents = {A: b"a", DEEP: b"deep"}
+    for expected in (2, 3):
+        told: list[int] = []
+        with artifacts.storage.batch(algorithms) as batch:
+            for path, data in list(contents.items()):
+                batch.receive(path, io.BytesIO(data), ignore)
+            assert len(batch) == expected * len(algorithms)
+            batch.commit(told.append)
+        assert sum(told) == expected * len(algorithms)
+        contents[target_path("new")] = b"new"
+
+
 def test_a_content_lies_under_its_hash(artifacts: Artifacts) -> None:
     """A content has the name that TUF §7.2 gives it, in the directories of its path."""
     keep(artifacts, {A: b"a", DEEP: b"deep"})

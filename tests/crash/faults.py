@@ -237,7 +237,7 @@ def _recorded_before_contents() -> None:
             commit(waiting.pop())
         return change
 
-    def committed(self: _ArtifactBatch) -> None:
+    def committed(self: _ArtifactBatch, *_: object) -> None:
         waiting.append(self)
 
     _ArtifactBatch.commit = committed  # type: ignore[method-assign]

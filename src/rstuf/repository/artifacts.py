@@ -52,8 +52,7 @@ def add_files(
         take_files(intake, batch, sources, notes=notes, custom=custom)
         if ports.artifacts is not None:
             intake.rehearse()
-        # Contents are durable before the state says that they are here.
-        batch.commit()
+        keep(ports, batch)
         change = intake.accept("artifacts.add")
         notes.keep()
     return change
@@ -69,6 +68,15 @@ def keeping(ports: Ports) -> Iterator[ArtifactBatch]:
     ports.artifacts.prepare()
     with ports.artifacts.batch() as batch:
         yield batch
+
+
+def keep(ports: Ports, batch: ArtifactBatch) -> None:
+    """Make contents durable under their names; they are so before the state says that they are here."""
+    if not len(batch):
+        batch.commit()
+        return
+    with step(ports.progress, "keeping", total=len(batch), unit="files"):
+        batch.commit(ports.progress.advance)
 
 
 def take_files(

@@ -17,7 +17,15 @@ from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedAr
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.model.stamps import Stamp
 from rstuf.progress import step
-from rstuf.repository.interfaces import ArtifactBatch, Kept, PutResult, ReceivedContent, RowSpool, StateTransaction
+from rstuf.repository.interfaces import (
+    ArtifactBatch,
+    Kept,
+    PutResult,
+    ReceivedContent,
+    RowSpool,
+    StateTransaction,
+    ignored,
+)
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
 from rstuf.repository.warnings import Warnings
@@ -266,7 +274,10 @@ class HashOnly:
     def reconcile(self, path: TargetPath) -> Kept:
         return Kept.WHOLE
 
-    def commit(self) -> None:
+    def __len__(self) -> int:
+        return 0
+
+    def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
         return
 
 

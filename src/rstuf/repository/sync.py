@@ -17,7 +17,7 @@ from rstuf.errors import InvalidInput
 from rstuf.model.artifacts import Artifact, ArtifactRow, ListedArtifact, slot_of
 from rstuf.model.names import TargetPath
 from rstuf.progress import step
-from rstuf.repository.artifacts import keeping, take_files
+from rstuf.repository.artifacts import keep, keeping, take_files
 from rstuf.repository.intake import Conflict, HashOnly, Intake, Source, receive, staying, with_what_is_recorded
 from rstuf.repository.interfaces import FORGETFUL, KnownStamps, RowSpool
 from rstuf.repository.ports import Ports
@@ -133,7 +133,7 @@ class Comparison:
             take_files(intake, batch, self._pile, notes=notes)
             if ports.artifacts is not None:
                 intake.rehearse(gone=gone)
-            batch.commit()
+            keep(ports, batch)
             change = intake.accept("artifacts.sync", gone=gone)
             notes.keep(forget=gone)
         return replace(change, unchanged=change.unchanged + self.outlook.same)

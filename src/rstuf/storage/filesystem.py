@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 from rstuf.durable import PUBLIC_FILE, How, storage_error, write_all, write_file
 from rstuf.errors import FileMissing, FileTooLarge, NameTaken, NotAFile, StorageError
 from rstuf.model.names import TargetPath
-from rstuf.repository.interfaces import ArtifactBatch, Kept, MetadataBatch, ReceivedContent
+from rstuf.repository.interfaces import ArtifactBatch, Kept, MetadataBatch, ReceivedContent, ignored
 from rstuf.storage.contents import check_algorithms, take_in
 from rstuf.storage.inside import Parents, close_quietly, open_regular, open_top, reached
 from rstuf.storage.kept import Look, look
@@ -102,11 +102,18 @@ class _Batch:
         if self._failure is not None:
             raise StorageError("finish", "the batch", f"an earlier write failed: {self._failure.message}")
 
-    def _place(self, placements: list[Placement], what: str, *, relied: Collection[Parents] = ()) -> None:
+    def _place(
+        self,
+        placements: list[Placement],
+        what: str,
+        *,
+        relied: Collection[Parents] = (),
+        on_named: Callable[[int], None] = ignored,
+    ) -> None:
         if placements or relied:
             placing = Placing(self._room, what)
             try:
-                placing.place(placements, relied=relied)
+                placing.place(placements, relied=relied, on_named=on_named)
             except OSError as error:
                 raise self._fail("create", placing.current, error) from error
 
@@ -257,7 +264,10 @@ class _ArtifactBatch(_Batch):
                     self._room.rely_on(found.descriptor)
         self.discard(path)
 
-    def commit(self) -> None:
+    def __len__(self) -> int:
+        return len(self._received) * len(self._algorithms)
+
+    def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
         self._check()
         placements: list[Placement] = []
         for path, (staged, content) in self._received.items():
@@ -267,7 +277,7 @@ class _ArtifactBatch(_Batch):
             for name, each in ((first, staged), *twins):
                 how = How.REPLACE if name in self._damaged else How.CREATE
                 placements.append(Placement(*_split(name), each, name, how))
-        self._place(placements, "new contents", relied=self._relied)
+        self._place(placements, "new contents", relied=self._relied, on_named=on_kept)
         self._received.clear()
         self._relied.clear()
 

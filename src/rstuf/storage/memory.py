@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from rstuf.errors import FileMissing, FileTooLarge, NameTaken
 from rstuf.model.names import TargetPath
-from rstuf.repository.interfaces import Kept, ReceivedContent
+from rstuf.repository.interfaces import Kept, ReceivedContent, ignored
 from rstuf.storage.contents import check_algorithms, take_in
 from rstuf.storage.names import check_content_path, check_metadata_name, check_replaceable, content_names
 
@@ -155,9 +155,13 @@ class _ArtifactBatch:
         self.discard(path)
         return Kept.WHOLE
 
-    def commit(self) -> None:
+    def __len__(self) -> int:
+        return len(self._received) * len(self._algorithms)
+
+    def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
         staged: dict[str, bytes] = {}
         for path, (content, data) in self._received.items():
             staged.update(dict.fromkeys(content_names(path, content.hashes), data))
         self._visible.create(staged, instead_of=self._damaged)
+        on_kept(len(staged))
         self._received.clear()

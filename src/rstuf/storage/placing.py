@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from rstuf.durable import How, give_name, held, lock_alone, settle
 from rstuf.permissions import refuse_shared
+from rstuf.repository.interfaces import ignored
 from rstuf.storage.flushing import Flusher
 from rstuf.storage.inside import Parents, is_there, make_public, open_in, reached, remove_empty
 from rstuf.storage.staging import Room
@@ -42,13 +43,20 @@ class Placing:
         # Opened before the first name is given, so that it hears of every error from then on.
         self._directories = Flusher(room.root)
 
-    def place(self, files: Iterable[Placement], *, relied: Iterable[Parents] = ()) -> None:
+    def place(
+        self,
+        files: Iterable[Placement],
+        *,
+        relied: Iterable[Parents] = (),
+        on_named: Callable[[int], None] = ignored,
+    ) -> None:
         """Give every file its name: conflicts first, then the contents' durability, then names and theirs.
 
         A file that is there with equal bytes stays. If this fails before the first name was given, nothing changed.
 
         Args:
             relied: more directories whose names are to be durable.
+            on_named: told how many more files have their names.
 
         Raises:
             UnsafeDirectory: a directory that a file goes to is not ours alone to write to.
@@ -62,10 +70,11 @@ class Placing:
         with held(self._room.root):
             try:
                 remaining = {parents: self._without_settled(parents, group) for parents, group in groups.items()}
+                on_named(sum(map(len, groups.values())) - sum(map(len, remaining.values())))
                 self.current = self._what
                 self._room.flush()
                 for parents, group in remaining.items():
-                    self._name(parents, group)
+                    self._name(parents, group, on_named)
                 self.current = self._what
                 self._flush_directories({*groups, *relied})
             except BaseException:
@@ -101,12 +110,13 @@ class Placing:
         if make_public(parents[depth], above):
             self._made.append(parents[: depth + 1])
 
-    def _name(self, parents: Parents, group: list[Placement]) -> None:
+    def _name(self, parents: Parents, group: list[Placement], on_named: Callable[[int], None]) -> None:
         room = self._room
         with reached(room.root, parents) as directory:
             for file in group:
                 self.current = file.shown
                 give_name(file.staged, file.name, file.how, source_dir=room.directory, target_dir=directory)
+                on_named(1)
 
     def _flush_directories(self, groups: Iterable[Parents]) -> None:
         """Make every name durable, also of directories that others made: theirs may not be yet."""

@@ -16,6 +16,7 @@ from rstuf.repository.interfaces.storage import (
     ServedEntry,
     ServedFault,
     ServedPlaces,
+    ignored,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "Totals",
     "Watch",
     "Witness",
+    "ignored",
 ]

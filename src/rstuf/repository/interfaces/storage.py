@@ -63,6 +63,10 @@ class MetadataStorage(Protocol):
         """Make the place ready and clear what an interrupted batch left. Only under the publication lock."""
 
 
+def ignored(_amount: int) -> None:
+    """Where nobody looks how far something is."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedContent:
     """What the bytes of a content were while they were read, once: their number and digests in hex."""
@@ -102,11 +106,17 @@ class ArtifactBatch(Protocol):
             StorageError: what is there can be neither read nor replaced.
         """
 
-    def commit(self) -> None:
+    def __len__(self) -> int:
+        """How many names `commit` will see to."""
+
+    def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
         """Make all durable under their hash-prefixed names (TUF §7.2), with what `reconcile` found to be whole.
 
         A name is written once: equal content that is there stays. Only what `reconcile` found to be damaged is
         replaced, and so always by bytes that have the hash in the name.
+
+        Args:
+            on_kept: told how many more names are there.
 
         Raises:
             NameTaken: something else stands under a name, and nobody asked `reconcile`.
