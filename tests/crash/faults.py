@@ -94,8 +94,11 @@ def _settings(**changed: str) -> None:
 
 
 def _journal_delete() -> None:
+    from rstuf.state import stamps
     from rstuf.state.sqlite import SqliteStateStore
 
+    # Its journal is made in the same directory afterwards, whose flush would hide by chance what is lost.
+    stamps._Notes.keep = lambda *_args, **_options: None  # type: ignore[method-assign]
     _settings(journal_mode="delete")
     open_writer = SqliteStateStore._open_writer
 
