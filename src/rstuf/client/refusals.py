@@ -30,7 +30,7 @@ class Evidence:
     Attributes:
         place: the repository's URL, for people.
         roles: what python-tuf holds verified: by name, objects with `version` and `expires`.
-        fetched: what came in this session by file name, the newest last.
+        fetched: what came in this refresh by file name, the newest last.
         now: the client's clock.
     """
 
