@@ -8,6 +8,7 @@ with Person.running("ceremony", cwd=directory) as person:
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,8 @@ class Person:
             env={"PATH": os.environ["PATH"], **usual, **environment},
             dimensions=(LINES, COLUMNS),
             timeout=_PATIENCE,
+            # A shell starts what runs in its background with SIGINT ignored, which children inherit.
+            preexec_fn=_heed_ctrl_c,
         )
         try:
             yield cls(process)
@@ -88,8 +91,10 @@ class Person:
 
     def ends(self) -> int:
         """The command's exit code, once it has ended; then the screen is its last."""
+        deadline = time.monotonic() + _PATIENCE
         while self._read() or self._process.isalive():
-            pass
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not end; on the screen was\n{self.screen}")
         self._process.close()
         if self._process.exitstatus is None:
             raise AssertionError(f"killed by signal {self._process.signalstatus}")
@@ -108,3 +113,7 @@ class Person:
         except pexpect.EOF:
             return False
         return True
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
