@@ -21,6 +21,7 @@ from rstuf.clock import Clock
 from rstuf.durable import flush, flush_directory, opened_directory, storage_error
 from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError
 from rstuf.locks import OnWait
+from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES
 from rstuf.model.names import TOP_LEVEL, TargetPath
 from rstuf.progress import Progress, step
 
@@ -188,7 +189,8 @@ def _fetcher(source: MetadataSource, seen: dict[str, bytes]) -> FetcherInterface
 
     class Fetcher(FetcherInterface):
         def _fetch(self, url: str) -> Iterator[bytes]:
-            raise NotImplementedError
+            # Whoever names no bound gets the widest that any metadata has.
+            yield self.download_bytes(url, SNAPSHOT_WITH_LENGTH_BYTES)
 
         def download_bytes(self, url: str, max_length: int) -> bytes:
             name = unquote(url.removeprefix(_BASE))
