@@ -85,7 +85,7 @@ class Container:
             WrongPassphrase: it does not open.
             InvalidKey: it is damaged or of a kind that rstuf cannot use.
         """
-        from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+        from cryptography.exceptions import InternalError, InvalidTag, UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
 
         load = serialization.load_ssh_private_key if self._form is _Form.OPENSSH else serialization.load_pem_private_key
@@ -98,7 +98,8 @@ class Container:
             loaded = load(self._data, passphrase if self.encrypted else None)
         except UnsupportedAlgorithm:
             unsupported = True
-        except (ValueError, TypeError, InvalidTag, NotImplementedError):
+        except (ValueError, TypeError, InvalidTag, InternalError, NotImplementedError):
+            # Of a damaged header the library says whatever its parts say, up to an error that calls itself internal.
             failed = True
         if unsupported:
             raise InvalidKey(

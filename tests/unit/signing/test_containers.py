@@ -237,6 +237,18 @@ def test_a_damaged_key_is_refused_in_our_words(data, name):
     assert public_key(opened.public_key(), where="test").keytype in {"ed25519", "ecdsa", "rsa"}
 
 
+@pytest.mark.parametrize("at", [45, 46, 52])
+def test_a_damaged_header_is_no_internal_error(at):
+    """One bit of how an encrypted key is encrypted: the library calls what follows an internal error, and we do not."""
+    text = read("ssl-p256-encrypted")
+    match = re.search(rb"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n)(.*?)(-----END)", text, re.DOTALL)
+    blob = bytearray(base64.b64decode(match[2]))
+    blob[at] ^= 1
+    damaged = text[: match.start(2)] + base64.encodebytes(bytes(blob)) + text[match.start(3) :]
+    with pytest.raises(WrongPassphrase):
+        parse_container(damaged, where="the file").open(PASSPHRASE, key="maria")
+
+
 def test_a_container_does_not_show_what_it_holds():
     """Its `repr` says nothing of the bytes."""
     container = parse_container(read("ssl-ed25519"), where="the file")
