@@ -37,7 +37,7 @@ from rstuf.repository.ports import ClockTrust, Ports
 if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry
     from rstuf.repository.doctor import Surroundings
-    from rstuf.repository.intake import Source
+    from rstuf.repository.reading import Source
     from rstuf.repository.reports import VerifyReport, VisibleVersions
     from rstuf.repository.repository import Repository
     from rstuf.repository.verify import Depth

@@ -98,12 +98,17 @@ def publish(storage: FilesystemMetadataStorage, files: dict[str, bytes]) -> None
 
 
 def keep(
-    storage: FilesystemArtifactStorage, contents: dict[str, bytes], algorithms: tuple[str, ...] = ("sha256",)
+    storage: FilesystemArtifactStorage,
+    contents: dict[str, bytes],
+    algorithms: tuple[str, ...] = ("sha256",),
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
-    """Receive contents in one batch."""
+    """Receive contents in one batch; `meanwhile` happens before they are committed."""
     with storage.batch(algorithms) as batch:
         for path, data in contents.items():
             batch.receive(target_path(path), io.BytesIO(data), ignore)
+        meanwhile()
         batch.commit()
 
 

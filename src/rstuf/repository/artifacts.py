@@ -12,9 +12,10 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import step
-from rstuf.repository.intake import Conflict, HashOnly, Intake, Source, receive, staying, with_what_is_recorded
+from rstuf.repository.intake import Conflict, Intake, staying, with_what_is_recorded
 from rstuf.repository.interfaces import ArtifactBatch, StampNotes
 from rstuf.repository.ports import Ports
+from rstuf.repository.reading import HashOnly, Reading, Source
 from rstuf.repository.reports import AcceptedChange
 from rstuf.repository.visible import refuse_to_accept
 
@@ -95,12 +96,14 @@ def take_files(
     ports = intake.ports
     scanned = ports.clock.now()
     total = sum(source.size for source in sources)
-    with step(ports.progress, "hashing", total=total, unit="bytes"):
-        remaining = iter(sources)
-        while some := list(islice(remaining, _GROUP)):
-            group = [receive(ports, batch, each, custom) for each in some]
-            intake.take(group, batch)
-            for source, artifact in zip(some, group, strict=True):
+    with (
+        step(ports.progress, "hashing", total=total, unit="bytes"),
+        Reading(batch, ports.progress, custom=custom) as reading,
+    ):
+        offers = reading.each(sources)
+        while some := list(islice(offers, _GROUP)):
+            intake.take(some)
+            for source, artifact, _ in some:
                 if source.stamp is not None and source.stamp.is_settled(scanned):
                     notes.note(source.path, source.stamp, artifact.hashes["sha256"])
 

@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import Final, Protocol
 
-from rstuf.errors import ArtifactConflict, HashMismatch, Lines
+from rstuf.errors import ArtifactConflict
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact, ListedHash
+from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact
 from rstuf.model.names import TARGETS, TargetPath
-from rstuf.model.stamps import Stamp
 from rstuf.progress import step
-from rstuf.repository.interfaces import (
-    ArtifactBatch,
-    Kept,
-    PutResult,
-    ReceivedContent,
-    RowSpool,
-    StateTransaction,
-    ignored,
-)
+from rstuf.repository.interfaces import Kept, PutResult, RowSpool, StateTransaction
 from rstuf.repository.ports import Ports
+from rstuf.repository.reading import Offered, Source
 from rstuf.repository.reports import AcceptedChange
 from rstuf.repository.warnings import Warnings
 
-_CHUNK: Final = 1 << 18
 _TOGETHER: Final = 1000
 
 _Row = tuple[int, TargetPath, bytes]
-
-
-class Source(Protocol):
-    """A file on its way in."""
-
-    @property
-    def path(self) -> TargetPath:
-        """The artifact path it will have."""
-
-    @property
-    def size(self) -> int:
-        """Bytes it had when it was found, for progress."""
-
-    @property
-    def listed(self) -> ListedHash | None:
-        """What it must hash to, where a listing says so."""
-
-    @property
-    def stamp(self) -> Stamp | None:
-        """What it was known by when it was found, where that was looked at."""
-
-    def open(self) -> AbstractContextManager[BinaryIO]:
-        """Its bytes. Leaving the block raises `SourceChanged` where it was changed meanwhile."""
 
 
 class Paths(Protocol):
@@ -90,30 +57,35 @@ class Intake:
     spool: RowSpool
     conflict: Conflict
     length: int = 0
-    counted: set[TargetPath] = field(default_factory=set)
-    restored: set[TargetPath] = field(default_factory=set)
+    restored: int = 0
     warnings: Warnings = field(default_factory=Warnings)
+    # Only a listing may name a file twice, and it is in memory anyway.
+    _listed: set[TargetPath] = field(default_factory=set)
 
-    def take(self, artifacts: Iterable[Artifact], batch: ArtifactBatch) -> None:
+    def take(self, offers: Iterable[Offered]) -> None:
         """Queue artifacts whose contents were received; refuse another content before any content is kept.
 
         What is kept of a content must be whole, whatever the record says: what is not is mended by `batch.commit`.
         """
         with self.ports.state.read() as reader:
-            for offered in artifacts:
+            for source, offered, kept in offers:
                 known = staying(reader.artifact(offered.path))
                 artifact = with_what_is_recorded(known, offered, self.conflict)
                 row = row_of(artifact)
                 same = known is not None and row_of(known).fragment == row.fragment
                 if known is not None and not same:
                     self._refuse_other(known, artifact)
-                kept = batch.reconcile(artifact.path)
-                if kept is Kept.DAMAGED or (same and kept is Kept.MISSING):
-                    self.restored.add(artifact.path)
-                if not same and artifact.path not in self.counted:
-                    self.counted.add(artifact.path)
-                    self.length += artifact.length
+                if self._is_first(source):
+                    self.restored += kept is Kept.DAMAGED or (same and kept is Kept.MISSING)
+                    self.length += 0 if same else artifact.length
                 self.queue(row)
+
+    def _is_first(self, source: Source) -> bool:
+        if source.listed is None:
+            return True
+        first = source.path not in self._listed
+        self._listed.add(source.path)
+        return first
 
     def queue(self, row: ArtifactRow) -> None:
         """Queue an artifact."""
@@ -180,7 +152,7 @@ class Intake:
                 details = {"added": result.added, "number": number, "replaced": result.replaced}
                 state.record(action, details | ({"removed": removed} if removed else {}), at=ports.clock.now())
             if self.restored:
-                state.record("artifacts.restore", {"restored": len(self.restored)}, at=ports.clock.now())
+                state.record("artifacts.restore", {"restored": self.restored}, at=ports.clock.now())
         return AcceptedChange(
             number=number if changed else 0,
             added=result.added,
@@ -188,33 +160,11 @@ class Intake:
             unchanged=result.unchanged,
             repeated=result.repeated,
             removed=removed,
-            restored=len(self.restored),
+            restored=self.restored,
             length=self.length,
             warnings=tuple(self.warnings.told),
             more_warnings=self.warnings.more,
         )
-
-
-def receive(ports: Ports, batch: ArtifactBatch, source: Source, custom: Mapping[str, Any] | None) -> Artifact:
-    """Read one file to its end, kept by `batch` where that keeps contents.
-
-    Raises:
-        HashMismatch: it is not what its listing says.
-        SourceChanged: it was changed while it was read.
-    """
-    listed = source.listed
-    with source.open() as stream:
-        if listed is None or listed.algorithm == "sha256":
-            content = batch.receive(source.path, stream, ports.progress.advance)
-            found = content.hashes["sha256"]
-        else:
-            passed = _Hashed(stream, hashlib.new(listed.algorithm))
-            content = batch.receive(source.path, cast("BinaryIO", passed), ports.progress.advance)
-            found = passed.digest.hexdigest()
-    if listed is not None and found != listed.digest:
-        place = Lines(listed.source, (listed.line,))
-        raise HashMismatch(source.path, algorithm=listed.algorithm, listed=listed.digest, found=found, lines=place)
-    return Artifact(path=source.path, length=content.length, hashes=content.hashes, custom=custom)
 
 
 def staying(known: ListedArtifact | None) -> Artifact | None:
@@ -241,44 +191,6 @@ def describe(artifact: Artifact) -> str:
     """A content in a few words: its first hash, shortened, and its length."""
     algorithm, digest = next(iter(artifact.hashes.items()))
     return f"{algorithm} {digest[:8]}…{digest[-4:]}, {artifact.length} B"
-
-
-@dataclass(slots=True)
-class _Hashed:
-    """Bytes on their way to a batch, which does nothing but read them, hashed in a way that the batch does not know."""
-
-    stream: BinaryIO
-    digest: hashlib._Hash
-
-    def read(self, size: int = -1, /) -> bytes:
-        chunk = self.stream.read(size)
-        self.digest.update(chunk)
-        return chunk
-
-
-@dataclass(slots=True)
-class HashOnly:
-    """Where contents are served from elsewhere: they are hashed and left where they are."""
-
-    def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
-        digest, length = hashlib.sha256(), 0
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            length += len(chunk)
-            on_bytes(len(chunk))
-        return ReceivedContent(length=length, hashes={"sha256": digest.hexdigest()})
-
-    def discard(self, path: TargetPath) -> None:
-        return
-
-    def reconcile(self, path: TargetPath) -> Kept:
-        return Kept.WHOLE
-
-    def __len__(self) -> int:
-        return 0
-
-    def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
-        return
 
 
 def _counted(rows: Iterable[_Row], ports: Ports) -> Iterator[_Row]:

@@ -19,8 +19,9 @@ from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
 from rstuf.model.settings import Phase
 from rstuf.repository import artifacts
-from rstuf.repository.intake import Conflict, Source
+from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
+from rstuf.repository.reading import Source
 
 if TYPE_CHECKING:
     from rstuf.repository.keys import KeyChange, KeyView

@@ -18,9 +18,10 @@ from rstuf.model.artifacts import Artifact, ArtifactRow, ListedArtifact, slot_of
 from rstuf.model.names import TargetPath
 from rstuf.progress import step
 from rstuf.repository.artifacts import keep, keeping, take_files
-from rstuf.repository.intake import Conflict, HashOnly, Intake, Source, receive, staying, with_what_is_recorded
+from rstuf.repository.intake import Conflict, Intake, staying, with_what_is_recorded
 from rstuf.repository.interfaces import FORGETFUL, KnownStamps, RowSpool
 from rstuf.repository.ports import Ports
+from rstuf.repository.reading import HashOnly, Reading, Source
 from rstuf.repository.reports import AcceptedChange
 from rstuf.repository.visible import refuse_to_accept
 
@@ -144,10 +145,13 @@ class Comparison:
         Raises:
             SourceChanged: a file was changed while it was read.
         """
-        ports, batch = self._ports, HashOnly()
-        with step(ports.progress, "hashing", total=self.outlook.length, unit="bytes"), ports.state.read() as reader:
-            for source in self._pile:
-                offered = receive(ports, batch, source, None)
+        ports = self._ports
+        with (
+            step(ports.progress, "hashing", total=self.outlook.length, unit="bytes"),
+            Reading(HashOnly(), ports.progress) as reading,
+            ports.state.read() as reader,
+        ):
+            for source, offered, _ in reading.each(self._pile):
                 known = staying(reader.artifact(source.path))
                 if known is None:
                     yield SyncStep(Difference.ADD, source.path, offered.length)

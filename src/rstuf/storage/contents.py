@@ -10,7 +10,6 @@ from rstuf.durable import storage_error
 from rstuf.errors import InvalidInput
 from rstuf.model.artifacts import HASH_HEX_LENGTH
 from rstuf.model.names import TargetPath
-from rstuf.repository.interfaces import ReceivedContent
 
 # Small enough to be hashed from the processor's cache, large enough that calls do not count.
 _CHUNK: Final = 1 << 18
@@ -50,8 +49,11 @@ def take_in(
     algorithms: tuple[str, ...],
     write: Callable[[bytes], object],
     on_bytes: Callable[[int], None],
-) -> ReceivedContent:
+) -> tuple[int, dict[str, str]]:
     """Read `source` to its end, hand each piece to `write`, hash it, and tell `on_bytes` its length.
+
+    Returns:
+        How many bytes there were, and their digests in hex, by algorithm.
 
     Raises:
         StorageError: `source` cannot be read.
@@ -65,7 +67,7 @@ def take_in(
             digest.update(chunk)
         length += len(chunk)
         on_bytes(len(chunk))
-    return ReceivedContent(length, {algorithm: digest.hexdigest() for algorithm, digest in digests.items()})
+    return length, {algorithm: digest.hexdigest() for algorithm, digest in digests.items()}
 
 
 def _read(path: TargetPath, source: BinaryIO) -> bytes:

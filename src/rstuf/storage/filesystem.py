@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -20,9 +21,9 @@ from rstuf.model.names import TargetPath
 from rstuf.repository.interfaces import ArtifactBatch, Kept, MetadataBatch, ReceivedContent, ignored
 from rstuf.storage.contents import check_algorithms, take_in
 from rstuf.storage.inside import Parents, close_quietly, open_regular, open_top, reached
-from rstuf.storage.kept import Look, look
+from rstuf.storage.kept import Look, close_all, look, worst
 from rstuf.storage.names import STAGING, check_content_path, check_metadata_name, check_replaceable, content_names
-from rstuf.storage.placing import Placement, Placing
+from rstuf.storage.placing import Placement, Placements, Placing, StagedFiles, split
 from rstuf.storage.staging import Room, make_ready, room
 
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
@@ -104,13 +105,13 @@ class _Batch:
 
     def _place(
         self,
-        placements: list[Placement],
+        placements: Placements,
         what: str,
         *,
         relied: Collection[Parents] = (),
         on_named: Callable[[int], None] = ignored,
     ) -> None:
-        if placements or relied:
+        if len(placements) or relied:
             placing = Placing(self._room, what)
             try:
                 placing.place(placements, relied=relied, on_named=on_named)
@@ -176,7 +177,7 @@ class FilesystemArtifactStorage:
         make_ready(self._directory)
 
     def _opened(self, name: str) -> int:
-        parents, last = _split(name)
+        parents, last = split(name)
         top = open_top(self._directory)
         try:
             with reached(top, parents) as directory:
@@ -189,9 +190,10 @@ class _ArtifactBatch(_Batch):
     def __init__(self, entered: Room, algorithms: tuple[str, ...]) -> None:
         super().__init__(entered)
         self._algorithms = algorithms
-        self._received: dict[TargetPath, tuple[bytes, ReceivedContent]] = {}
-        self._damaged: set[str] = set()
+        self._staged = StagedFiles()
         self._relied: set[Parents] = set()
+        # Contents are received side by side; what becomes of them is noted one after the other.
+        self._noting = threading.Lock()
 
     def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
         self._check()
@@ -199,92 +201,63 @@ class _ArtifactBatch(_Batch):
         with self._failing(path):
             staged, descriptor = self._room.open()
         try:
-            content = take_in(
-                path,
-                source,
-                algorithms=self._algorithms,
-                write=partial(self._write, path, descriptor),
-                on_bytes=on_bytes,
-            )
+            write = partial(self._write, path, descriptor)
+            length, hashes = take_in(path, source, algorithms=self._algorithms, write=write, on_bytes=on_bytes)
+            looks = self._look(path, hashes, length)
         except BaseException:
             self._room.drop(staged, descriptor)
             raise
-        with self._failing(path):
-            self._room.keep(staged, descriptor)
-        self.discard(path)
-        self._received[path] = (staged, content)
-        return content
+        kept = worst(found.kept for found in looks.values())
+        try:
+            with self._failing(path), self._noting:
+                if kept is Kept.WHOLE:
+                    self._room.drop(staged, descriptor)
+                    self._rely_on(looks)
+                else:
+                    self._room.keep(staged, descriptor)
+                    self._note(staged, looks)
+        finally:
+            close_all(looks.values())
+        return ReceivedContent(length, hashes, kept)
 
     def _write(self, path: TargetPath, descriptor: int, data: bytes) -> None:
         with self._failing(path):
             write_all(descriptor, data)
 
-    def discard(self, path: TargetPath) -> None:
-        known = self._received.pop(path, None)
-        if known is not None:
-            self._room.drop(known[0])
+    def _look(self, path: TargetPath, hashes: Mapping[str, str], length: int) -> dict[str, Look]:
+        """What stands under each name of a content."""
+        looks: dict[str, Look] = {}
+        for name, (algorithm, digest) in zip(content_names(path, hashes), hashes.items(), strict=True):
+            parents, last = split(name)
+            try:
+                looks[name] = look(self._room.root, parents, last, algorithm=algorithm, digest=digest, length=length)
+            except OSError as error:
+                close_all(looks.values())
+                raise storage_error("restore", name, error) from error
+        return looks
 
-    def reconcile(self, path: TargetPath) -> Kept:
-        self._check()
-        if path not in self._received:
-            return Kept.WHOLE
-        content = self._received[path][1]
-        looks: list[tuple[Parents, Look]] = []
-        try:
-            for name, algorithm in zip(content_names(path, content.hashes), content.hashes, strict=True):
-                found = self._look(name, algorithm, content)
-                looks.append((_split(name)[0], found))
-                if found.kept is Kept.DAMAGED:
-                    self._damaged.add(name)
-            kept = {found.kept for _, found in looks}
-            if kept != {Kept.WHOLE}:
-                return Kept.DAMAGED if Kept.DAMAGED in kept else Kept.MISSING
-            self._rely_on(path, looks)
-            return Kept.WHOLE
-        finally:
-            for _, found in looks:
-                if found.descriptor is not None:
-                    close_quietly(found.descriptor)
-
-    def _look(self, name: str, algorithm: str, content: ReceivedContent) -> Look:
-        parents, last = _split(name)
-        digest = content.hashes[algorithm]
-        try:
-            return look(self._room.root, parents, last, algorithm=algorithm, digest=digest, length=content.length)
-        except OSError as error:
-            raise storage_error("restore", name, error) from error
-
-    def _rely_on(self, path: TargetPath, looks: list[tuple[Parents, Look]]) -> None:
+    def _rely_on(self, looks: dict[str, Look]) -> None:
         """Whoever put it there may have been killed before it was durable, so `commit` sees to that."""
         while looks:
-            parents, found = looks.pop()
-            self._relied.add(parents)
+            name, found = looks.popitem()
+            self._relied.add(split(name)[0])
             if found.descriptor is not None:
-                with self._failing(path):
-                    self._room.rely_on(found.descriptor)
-        self.discard(path)
+                self._room.rely_on(found.descriptor)
+
+    def _note(self, staged: bytes, looks: Mapping[str, Look]) -> None:
+        """What `commit` is to do for one content: a file of its own for each of its names."""
+        for index, (name, found) in enumerate(looks.items()):
+            each = self._room.twin(staged) if index else staged
+            self._staged.add(each, name, How.REPLACE if found.kept is Kept.DAMAGED else How.CREATE)
 
     def __len__(self) -> int:
-        return len(self._received) * len(self._algorithms)
+        return len(self._staged)
 
     def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
         self._check()
-        placements: list[Placement] = []
-        for path, (staged, content) in self._received.items():
-            first, *others = content_names(path, content.hashes)
-            with self._failing(path):
-                twins = [(name, self._room.twin(staged)) for name in others]
-            for name, each in ((first, staged), *twins):
-                how = How.REPLACE if name in self._damaged else How.CREATE
-                placements.append(Placement(*_split(name), each, name, how))
-        self._place(placements, "new contents", relied=self._relied, on_named=on_kept)
-        self._received.clear()
+        self._place(self._staged, "new contents", relied=self._relied, on_named=on_kept)
+        self._staged = StagedFiles()
         self._relied.clear()
-
-
-def _split(name: str) -> tuple[Parents, bytes]:
-    *parents, last = name.encode().split(b"/")
-    return tuple(parents), last
 
 
 def _read_at_most(descriptor: int, size: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from rstuf.durable import OLD_FILE
@@ -49,6 +50,21 @@ def look(top: int, parents: Parents, name: bytes, *, algorithm: str, digest: str
     finally:
         if descriptor is not None:
             close_quietly(descriptor)
+
+
+def worst(kept: Iterable[Kept]) -> Kept:
+    """What is kept of a content under all of its names together."""
+    found = set(kept)
+    if found == {Kept.WHOLE}:
+        return Kept.WHOLE
+    return Kept.DAMAGED if Kept.DAMAGED in found else Kept.MISSING
+
+
+def close_all(looks: Iterable[Look]) -> None:
+    """Let go of what was found."""
+    for found in looks:
+        if found.descriptor is not None:
+            close_quietly(found.descriptor)
 
 
 def _opened(name: bytes, directory: int) -> int | None:

@@ -128,40 +128,25 @@ class _ArtifactBatch:
     def __init__(self, files: _Files, algorithms: tuple[str, ...]) -> None:
         self._visible = files
         self._algorithms = algorithms
-        self._received: dict[TargetPath, tuple[ReceivedContent, bytes]] = {}
+        self._staged: list[tuple[str, bytes]] = []
         self._damaged: set[str] = set()
 
     def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
         check_content_path(path, self._algorithms)
         kept = bytearray()
-        content = take_in(path, source, algorithms=self._algorithms, write=kept.extend, on_bytes=on_bytes)
-        self._received[path] = (content, bytes(kept))
-        return content
-
-    def discard(self, path: TargetPath) -> None:
-        self._received.pop(path, None)
-
-    def reconcile(self, path: TargetPath) -> Kept:
-        if path not in self._received:
-            return Kept.WHOLE
-        content, data = self._received[path]
-        names = content_names(path, content.hashes)
+        length, hashes = take_in(path, source, algorithms=self._algorithms, write=kept.extend, on_bytes=on_bytes)
+        data, names = bytes(kept), content_names(path, hashes)
         damaged = {name for name in names if self._visible.files.get(name, data) != data}
+        if not damaged and all(name in self._visible.files for name in names):
+            return ReceivedContent(length, hashes, Kept.WHOLE)
+        self._staged += [(name, data) for name in names]
         self._damaged |= damaged
-        if damaged:
-            return Kept.DAMAGED
-        if not all(name in self._visible.files for name in names):
-            return Kept.MISSING
-        self.discard(path)
-        return Kept.WHOLE
+        return ReceivedContent(length, hashes, Kept.DAMAGED if damaged else Kept.MISSING)
 
     def __len__(self) -> int:
-        return len(self._received) * len(self._algorithms)
+        return len(self._staged)
 
     def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
-        staged: dict[str, bytes] = {}
-        for path, (content, data) in self._received.items():
-            staged.update(dict.fromkeys(content_names(path, content.hashes), data))
-        self._visible.create(staged, instead_of=self._damaged)
-        on_kept(len(staged))
-        self._received.clear()
+        self._visible.create(dict(self._staged), instead_of=self._damaged)
+        on_kept(len(self._staged))
+        self._staged.clear()

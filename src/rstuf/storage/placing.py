@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from itertools import compress, islice
+from typing import Final, NamedTuple, Protocol
 
 from rstuf.durable import How, give_name, held, lock_alone, settle
 from rstuf.permissions import refuse_shared
 from rstuf.repository.interfaces import ignored
 from rstuf.storage.flushing import Flusher
 from rstuf.storage.inside import Parents, is_there, make_public, open_in, reached, remove_empty
+from rstuf.storage.scratch import Scratch
 from rstuf.storage.staging import Room
+
+_NEAR: Final = 4096
 
 
 class Placement(NamedTuple):
@@ -24,7 +28,40 @@ class Placement(NamedTuple):
     how: How = How.CREATE
 
 
-_Groups = Mapping[Parents, list[Placement]]
+class Placements(Protocol):
+    """Any number of placements, to be gone through twice."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Placement]:
+        """Each of them, in the same order every time."""
+
+
+class StagedFiles:
+    """`Placements`, however many, with flat memory."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._scratch = Scratch(3)
+
+    def add(self, staged: bytes, name: str, how: How) -> None:
+        """One more: a file of the room, and where it goes, with slashes."""
+        self._scratch.add(staged, name.encode(), how.value.encode())
+
+    def __len__(self) -> int:
+        return len(self._scratch)
+
+    def __iter__(self) -> Iterator[Placement]:
+        for staged, name, how in self._scratch:
+            shown = name.decode()
+            yield Placement(*split(shown), staged, shown, How(how.decode()))
+
+
+def split(name: str) -> tuple[Parents, bytes]:
+    """A name below the storage directory, in its directories and its own."""
+    *parents, last = name.encode().split(b"/")
+    return tuple(parents), last
 
 
 class Placing:
@@ -45,7 +82,7 @@ class Placing:
 
     def place(
         self,
-        files: Iterable[Placement],
+        files: Placements,
         *,
         relied: Iterable[Parents] = (),
         on_named: Callable[[int], None] = ignored,
@@ -63,28 +100,32 @@ class Placing:
             FileExistsError: `current` is there with other bytes, and not to be replaced.
             OSError: any other failure; then some may have their names.
         """
-        groups: dict[Parents, list[Placement]] = {}
-        for file in files:
-            groups.setdefault(file.parents, []).append(file)
+        directories = set(relied)
+        # For every file, in the order of the groups: whether its name is to be given.
+        free = bytearray()
         # Batches that run at once share directories; while one relies on them, another doesn't take its own back.
         with held(self._room.root):
             try:
-                remaining = {parents: self._without_settled(parents, group) for parents, group in groups.items()}
-                on_named(sum(map(len, groups.values())) - sum(map(len, remaining.values())))
+                for parents, group in _grouped(files):
+                    directories.add(parents)
+                    found = self._free(parents, group)
+                    on_named(len(group) - sum(found))
+                    free += found
                 self.current = self._what
                 self._room.flush()
-                for parents, group in remaining.items():
-                    self._name(parents, group, on_named)
+                which = iter(free)
+                for parents, group in _grouped(files):
+                    self._name(parents, list(compress(group, islice(which, len(group)))), on_named)
                 self.current = self._what
-                self._flush_directories({*groups, *relied})
+                self._flush_directories(directories)
             except BaseException:
                 self._take_back()
                 raise
 
-    def _without_settled(self, parents: Parents, group: list[Placement]) -> list[Placement]:
-        """The files whose names are free; those that are there with equal bytes are done with."""
+    def _free(self, parents: Parents, group: list[Placement]) -> bytes:
+        """Of each file whether its name is free; those that are there with equal bytes are done with."""
         self.current = group[0].shown
-        room, free = self._room, []
+        room, free = self._room, bytearray()
         with reached(
             room.root,
             parents,
@@ -92,13 +133,13 @@ class Placing:
             entered=lambda inside, depth: refuse_shared(inside, room.path, parents[: depth + 1]),
         ) as directory:
             for file in group:
-                if file.how is How.REPLACE or not is_there(file.name, directory):
-                    free.append(file)
-                    continue
-                self.current = file.shown
-                settle(file.staged, file.name, source_dir=room.directory, target_dir=directory)
-                room.unname(file.staged)
-        return free
+                wanted = file.how is How.REPLACE or not is_there(file.name, directory)
+                free.append(wanted)
+                if not wanted:
+                    self.current = file.shown
+                    settle(file.staged, file.name, source_dir=room.directory, target_dir=directory)
+                    room.unname(file.staged)
+        return bytes(free)
 
     def _take_back(self) -> None:
         self._directories.abandon()
@@ -111,6 +152,8 @@ class Placing:
             self._made.append(parents[: depth + 1])
 
     def _name(self, parents: Parents, group: list[Placement], on_named: Callable[[int], None]) -> None:
+        if not group:
+            return
         room = self._room
         with reached(room.root, parents) as directory:
             for file in group:
@@ -125,3 +168,13 @@ class Placing:
             with reached(self._room.root, parents[:-1]) as above:
                 self._directories.take(parents, open_in(parents[-1], above) if parents else os.dup(above))
         self._directories.flush()
+
+
+def _grouped(files: Placements) -> Iterator[tuple[Parents, list[Placement]]]:
+    """Files that go to one directory together, as far as they lie near each other; the same every time."""
+    remaining = iter(files)
+    while some := list(islice(remaining, _NEAR)):
+        groups: dict[Parents, list[Placement]] = {}
+        for file in some:
+            groups.setdefault(file.parents, []).append(file)
+        yield from groups.items()

@@ -12,6 +12,7 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -108,12 +109,11 @@ class Room:
         self.root = root
         self.directory = directory
         self._flusher = Flusher(directory)
-        self._count = 0
+        self._numbers = count(1)
 
     def open(self) -> tuple[bytes, int]:
         """A new, empty file: its name here and a descriptor, which goes to `keep` or `drop`."""
-        self._count += 1
-        name = b"%x" % self._count
+        name = self._new_name()
         descriptor = os.open(name, NEW_FILE, SECRET_FILE, dir_fd=self.directory)
         try:
             os.fchmod(descriptor, PUBLIC_FILE)
@@ -122,14 +122,17 @@ class Room:
             raise
         return name, descriptor
 
+    def _new_name(self) -> bytes:
+        # One step, so that files can be opened side by side.
+        return b"%x" % next(self._numbers)
+
     def keep(self, name: bytes, descriptor: int) -> None:
         """A file is written; it is durable after the next `flush`."""
         self._flusher.take(name, descriptor)
 
     def rely_on(self, descriptor: int) -> None:
         """Own a descriptor of a file that has its final name already; it too is durable after the next `flush`."""
-        self._count += 1
-        self._flusher.take(b"%x" % self._count, descriptor)
+        self._flusher.take(self._new_name(), descriptor)
 
     def drop(self, name: bytes, descriptor: int | None = None) -> None:
         """Let go of a file, kept or, with its descriptor, not yet kept."""
@@ -155,8 +158,7 @@ class Room:
 
     def twin(self, name: bytes) -> bytes:
         """The same content under another name here: a hard link, or a copy where there are none."""
-        self._count += 1
-        other = b"%x" % self._count
+        other = self._new_name()
         try:
             os.link(name, other, src_dir_fd=self.directory, dst_dir_fd=self.directory)
         except OSError as error:

@@ -23,7 +23,7 @@ from rstuf.errors import (
     PathTwin,
 )
 from rstuf.metadata.fragments import row_of
-from rstuf.model.artifacts import Artifact
+from rstuf.model.artifacts import Artifact, ListedHash
 from rstuf.model.names import target_path
 from rstuf.repository import intake
 from rstuf.repository.artifacts import add_artifacts, add_described, add_files, remove_artifacts
@@ -150,7 +150,11 @@ def test_a_record_gets_its_content(engine: Engine) -> None:
 def test_the_same_file_twice_is_mended_once(engine: Engine) -> None:
     """A listing may name a file twice."""
     engine.artifacts.show(stored("a.txt", b"alpha"), b"damage")
-    sources = [MemorySource(target_path("a.txt"), b"alpha")] * 2
+    digest = hashlib.sha256(b"alpha").hexdigest()
+    sources = [
+        MemorySource(target_path("a.txt"), b"alpha", ListedHash("sha256", digest, "SHA256SUMS", line))
+        for line in (1, 2)
+    ]
     assert add_files(engine.ports, sources).restored == 1
     assert add_files(engine.ports, sources).restored == 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.file_calls import open_descriptors, watched
 from tests.support.files import mode, umask
-from tests.support.storages import BOTH, ignore, keep, publish, stored, tree
+from tests.support.storages import BOTH, ignore, keep, publish, stored, tree, unfinished
 
 from rstuf.errors import NameTaken, NotAFile, StorageError
 from rstuf.model.names import target_path
@@ -78,9 +78,9 @@ def test_a_link_under_a_content_name_is_not_followed(artifacts: FilesystemArtifa
     """A link to equal bytes is not the content: it is neither taken for it nor written through."""
     outside = tmp_path / "outside"
     outside.write_bytes(b"z")
-    (tmp_path / "targets" / stored("z", b"z")).symlink_to(outside)
+    place = tmp_path / "targets" / stored("z", b"z")
     with pytest.raises(NameTaken):
-        keep(artifacts, {"z": b"z"})
+        keep(artifacts, {"z": b"z"}, meanwhile=lambda: place.symlink_to(outside))
     with pytest.raises(StorageError):
         artifacts.open(target_path("z"), {"sha256": hashlib.sha256(b"z").hexdigest()})
 
@@ -181,14 +181,15 @@ def test_memory_stays_flat(artifacts: FilesystemArtifactStorage) -> None:
         tracemalloc.stop()
 
 
-def test_discarded_contents_free_their_space(artifacts: FilesystemArtifactStorage) -> None:
-    """What was discarded is closed and gone at once, not only when its batch ends."""
+def test_what_is_kept_already_frees_its_space(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
+    """What was received and is not needed is gone at once, not only when its batch ends."""
     with artifacts.batch() as batch:
-        before = open_descriptors()
+        batch.receive(target_path("z"), io.BytesIO(b"z"), ignore)
+        batch.commit()
+    with artifacts.batch() as batch:
         for _ in range(5):
             batch.receive(target_path("z"), io.BytesIO(b"z"), ignore)
-        batch.discard(target_path("z"))
-        assert open_descriptors() == before
+        assert len(unfinished(tmp_path / "targets")) == 1, "only the room itself"
 
 
 def refuse_links(*_: object, **__: object) -> None:
@@ -208,6 +209,7 @@ def test_where_there_are_no_links_contents_are_copied(
     keep(artifacts, {"x/z": data}, BOTH)
     names = [stored("x/z", data, algorithm) for algorithm in BOTH]
     assert tree(tmp_path / "targets") == dict.fromkeys(sorted(names), data)
-    (tmp_path / "targets" / names[1]).write_bytes(b"by hand")
+    other = os.urandom(1 << 20)
+    place = tmp_path / "targets" / stored("x/z", other, BOTH[1])
     with pytest.raises(NameTaken):
-        keep(artifacts, {"x/z": data}, BOTH)
+        keep(artifacts, {"x/z": other}, BOTH, meanwhile=lambda: place.write_bytes(b"by hand"))

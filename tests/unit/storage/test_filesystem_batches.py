@@ -101,15 +101,17 @@ def test_several_batches_at_once(artifacts: FilesystemArtifactStorage, tmp_path:
 
 def test_a_failing_batch_takes_nothing_from_another(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
     """While one batch fails over and over and takes back the directories it made, another's contents arrive."""
-    (tmp_path / "targets/zz").write_bytes(b"a file in the way")
+    way = tmp_path / "targets/zz"
     done, errors, failed = threading.Event(), [], []
 
     def fail() -> None:
         while not done.is_set():
             try:
-                keep(artifacts, {f"d{turn}/sub/bad": b"b" for turn in range(20)} | {"zz/bad": b"b"})
+                contents = {f"d{turn}/sub/bad": b"b" for turn in range(20)} | {"zz/bad": b"b"}
+                keep(artifacts, contents, meanwhile=way.touch)
             except StorageError as error:
                 failed.append(error)
+            way.unlink()
 
     def succeed() -> None:
         try:
@@ -126,17 +128,17 @@ def test_a_failing_batch_takes_nothing_from_another(artifacts: FilesystemArtifac
         thread.join()
     assert errors == []
     assert failed
-    assert len(tree(tmp_path / "targets")) == 21
+    assert len(tree(tmp_path / "targets")) == 20
 
 
 def test_directories_that_another_batch_may_rely_on_stay(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
     """While any other batch gives names, a failing one leaves the directories it made; else it takes them back."""
     targets = tmp_path / "targets"
-    (targets / "zz").write_bytes(b"a file in the way")
     other = os.open(targets, os.O_RDONLY)
     for held in (True, False):
         fcntl.flock(other, fcntl.LOCK_SH if held else fcntl.LOCK_UN)
         with pytest.raises(StorageError):
-            keep(artifacts, {f"{held}/sub/bad": b"b", "zz/bad": b"b"})
+            keep(artifacts, {f"{held}/sub/bad": b"b", "zz/bad": b"b"}, meanwhile=(targets / "zz").touch)
+        (targets / "zz").unlink()
     os.close(other)
     assert sorted(str(path.relative_to(targets)) for path in targets.rglob("[TFs]*")) == ["True", "True/sub"]

@@ -42,11 +42,8 @@ def targets(tmp_path: Path) -> Path:
 def restore(targets: Path, *paths: str, algorithms: tuple[str, ...] = ("sha256",)) -> list[Kept]:
     storage = FilesystemArtifactStorage(targets)
     storage.prepare()
-    found = []
     with storage.batch(algorithms) as batch:
-        for path in paths or (PATH,):
-            batch.receive(target_path(path), io.BytesIO(GOOD), lambda _: None)
-            found.append(batch.reconcile(target_path(path)))
+        found = [batch.receive(target_path(path), io.BytesIO(GOOD), lambda _: None).kept for path in paths or (PATH,)]
         batch.commit()
     return found
 
@@ -264,7 +261,6 @@ storage = FilesystemArtifactStorage(Path(sys.argv[1]))
 storage.prepare()
 with storage.batch(("sha256", "sha512")) as batch:
     batch.receive(target_path("d/e/a.bin"), io.BytesIO(b"the good bytes"), lambda _: None)
-    batch.reconcile(target_path("d/e/a.bin"))
     setattr(os, call, kill)
     batch.commit()
 """

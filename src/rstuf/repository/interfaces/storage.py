@@ -67,14 +67,6 @@ def ignored(_amount: int) -> None:
     """Where nobody looks how far something is."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedContent:
-    """What the bytes of a content were while they were read, once: their number and digests in hex."""
-
-    length: int
-    hashes: Mapping[str, str]
-
-
 class Kept(Enum):
     """What a storage has under the names of a content: all of it, too little, or something else."""
 
@@ -83,43 +75,51 @@ class Kept(Enum):
     DAMAGED = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedContent:
+    """What the bytes of a content were while they were read, once.
+
+    Attributes:
+        length: their number.
+        hashes: their digests in hex.
+        kept: what was kept under their names when they had been read.
+    """
+
+    length: int
+    hashes: Mapping[str, str]
+    kept: Kept
+
+
 class ArtifactBatch(Protocol):
     """Contents that are copied in and become durable together. None has its final name before `commit`."""
 
     def receive(self, path: TargetPath, source: BinaryIO, on_bytes: Callable[[int], None]) -> ReceivedContent:
         """Copy `source` to its end, hashing the very bytes that are kept; tell `on_bytes` how many at a time.
 
-        Raises:
-            StorageError: they cannot be written.
-        """
+        Then hold what is kept under their names against the hashes in these names. `WHOLE`: the same is kept already;
+        what was received is let go of. `DAMAGED`: something else stands under a name, and `commit` puts what was
+        received in its place, atomically.
 
-    def discard(self, path: TargetPath) -> None:
-        """Let go of what was received for `path`."""
-
-    def reconcile(self, path: TargetPath) -> Kept:
-        """Hold what is kept under the names of what was received for `path` against the hashes in these names.
-
-        `WHOLE`: the same is kept already; what was received is let go of. `DAMAGED`: something else stands under a
-        name, and `commit` puts what was received in its place, atomically. What was let go of before is `WHOLE`.
+        Several threads may do this at once. Memory does not grow with the number of contents, nor with their lengths.
 
         Raises:
-            StorageError: what is there can be neither read nor replaced.
+            StorageError: they cannot be written, or what is there can be neither read nor replaced.
         """
 
     def __len__(self) -> int:
-        """How many names `commit` will see to."""
+        """How many names `commit` will give."""
 
     def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
-        """Make all durable under their hash-prefixed names (TUF §7.2), with what `reconcile` found to be whole.
+        """Make all durable under their hash-prefixed names (TUF §7.2), with what was found to be whole.
 
-        A name is written once: equal content that is there stays. Only what `reconcile` found to be damaged is
-        replaced, and so always by bytes that have the hash in the name.
+        A name is written once: equal content that is there stays. Only what was found to be damaged is replaced, and
+        so always by bytes that have the hash in the name.
 
         Args:
             on_kept: told how many more names are there.
 
         Raises:
-            NameTaken: something else stands under a name, and nobody asked `reconcile`.
+            NameTaken: something else stands under a name by now.
             StorageError: a write failed, now or earlier; no file is torn.
         """
 
