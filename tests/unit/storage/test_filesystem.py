@@ -181,6 +181,20 @@ def test_memory_stays_flat(artifacts: FilesystemArtifactStorage) -> None:
         tracemalloc.stop()
 
 
+def test_memory_does_not_grow_with_the_number_of_contents(artifacts: FilesystemArtifactStorage) -> None:
+    """Four thousand new ones, of which each would otherwise be remembered with its path and hash, need one megabyte."""
+    keep(artifacts, {"first": b"x"})
+    tracemalloc.start()
+    try:
+        with artifacts.batch() as batch:
+            for index in range(4000):
+                batch.receive(target_path(f"{'d' * 150}/{index}"), io.BytesIO(b"%d" % index), ignore)
+            assert len(batch) == 4000
+            assert tracemalloc.get_traced_memory()[1] < 1.3 * (1 << 20)
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_is_kept_already_frees_its_space(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
     """What was received and is not needed is gone at once, not only when its batch ends."""
     with artifacts.batch() as batch:
