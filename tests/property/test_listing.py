@@ -55,6 +55,18 @@ def test_a_listing_is_found_again_in_its_file(versions: dict[RoleName, int]) -> 
     assert in_file(listing) == listing
 
 
+@given(listings, listings, st.data())
+@settings(max_examples=300, deadline=None)
+def test_what_differs_is_told_apart(before: dict[RoleName, int], new: dict[RoleName, int], data: st.DataObject) -> None:
+    """Every entry that another listing lacks, or has at another version, and no other; as read and as written."""
+    kept = data.draw(st.sets(st.sampled_from(sorted(before)))) if before else set()
+    after = {**new, **{name: before[name] for name in kept}}
+    expected = {f"{name}.json": version for name, version in before.items() if after.get(name) != version}
+    apart = Listing.of(before.items()).entries_apart(in_file(Listing.of(after.items())))
+    assert apart == expected
+    assert Listing.of(before.items()).entries_apart(None) == {f"{name}.json": before[name] for name in before}
+
+
 def test_other_forms_are_not_taken() -> None:
     """A snapshot that says more, or says it otherwise, is none that versions can be changed in."""
     for meta in (

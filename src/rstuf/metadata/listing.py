@@ -59,6 +59,13 @@ class Listing:
         entries: dict[str, dict[str, int]] = orjson.loads(self.meta)
         return entries
 
+    def entries_apart(self, other: Listing | None) -> dict[str, int]:
+        """The file names that are not listed in `other` at the same version, with their versions here."""
+        if other is None:
+            return {name: entry["version"] for name, entry in self.entries().items()}
+        apart = set(self.meta[1:-1].split(b",")) - set(other.meta[1:-1].split(b","))
+        return Listing(b"{%b}" % b",".join(apart)).entries_apart(None)
+
     def with_versions(self, versions: Mapping[RoleName, int]) -> Listing:
         """The same with these versions, and with roles that were not listed."""
         pieces: list[bytes] = []

@@ -38,15 +38,19 @@ class FilesystemMetadataStorage:
     def __init__(self, directory: Path) -> None:
         """The storage in `directory`, which `prepare` makes."""
         self._directory = directory
+        self._top = os.fsencode(directory) + b"/"
 
     def read(self, name: str, *, limit: int) -> bytes:
-        path = self._directory / check_metadata_name(name)
+        path = self._top + check_metadata_name(name).encode()
         try:
-            descriptor = open_regular(os.fsencode(path), shown=name)
+            descriptor = open_regular(path, shown=name)
             try:
                 data = _read_at_most(descriptor, limit + 1)
             finally:
                 close_quietly(descriptor)
+        except FileNotFoundError:
+            # Asked for often, and often expected: names are probed for what others may have published.
+            raise FileMissing(name) from None
         except OSError as error:
             if error.errno in _NOT_FILES:
                 raise NotAFile(name) from error
