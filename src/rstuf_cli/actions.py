@@ -29,7 +29,18 @@ def _added(details: Details) -> str:
     parts = [f"{number(many)} {what}" for what, many in done.items() if many]
     first = next(many for many in done.values() if many)
     parts[0] = parts[0].replace(number(first), count(first, "artifact"), 1)
-    return f"{', '.join(parts)} (change {number(details['number'])})"
+    return f"{', '.join(parts)} (change {number(details['number'])}){_gone(details)}"
+
+
+def _removed(details: Details) -> str:
+    return f"{count(details['removed'], 'artifact')} removed (change {number(details['number'])}){_gone(details)}"
+
+
+def _gone(details: Details) -> str:
+    """What was removed, as far as it is named."""
+    paths = [str(path) for path in details.get("paths", ())]
+    more = details.get("removed", 0) - len(paths)
+    return f": {listed([*paths, f'{number(more)} more'] if more > 0 else paths)}" if paths else ""
 
 
 def _key(details: Details) -> str:
@@ -49,7 +60,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "artifacts.add": _added,
     "artifacts.import": lambda said: f"{_added(said)}, from records",
     "artifacts.sync": lambda said: f"{_added(said)}, to equal a directory",
-    "artifacts.remove": lambda said: f"{count(said['removed'], 'artifact')} removed (change {number(said['number'])})",
+    "artifacts.remove": _removed,
     "artifacts.restore": lambda said: f"{count(said['restored'], 'kept copy', 'kept copies')} put back",
     "publish": lambda said: f"published as timestamp v{number(said['timestamp'])}: {count(said['roles'], 'role')}",
     "publication.abandon": lambda said: f"publication {number(said['publication'])} given up",

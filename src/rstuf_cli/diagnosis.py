@@ -62,7 +62,8 @@ def in_order(area: rstuf.Area, diagnosis: rstuf.Diagnosis) -> str:
         disks = [f"{disk.kind or 'unknown kind'}, {size(disk.free)} free" for disk in diagnosis.disks]
         return "; ".join(disks)
     if area == rstuf.Area.STATUS and status is not None:
-        return f"nothing is due; {count(len(status.keys), 'key')}, each where it should be"
+        keys = f"{count(len(status.keys), 'key')}, each where it should be"
+        return f"nothing is due; {keys}" if status.health == rstuf.Health.HEALTHY else keys
     if area == rstuf.Area.PUBLISHED and report is not None:
         roles, artifacts = report.checked.get("roles", 0), report.checked.get("artifacts", 0)
         return (
@@ -92,7 +93,18 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         found.append(
             rstuf.Ailment(rstuf.Area.STATUS, step.about, severity, step.why, _MEANINGS[step.about], step.command)
         )
-    return found
+    return found + [
+        rstuf.Ailment(
+            rstuf.Area.STATUS,
+            "key-not-here",
+            rstuf.Severity.NOTE,
+            f"{key.name} is not here: {key.fault}",
+            _MEANINGS["key-away"],
+        )
+        for key in seen.keys
+        # Those of which there is something to do are among the steps.
+        if key.fault is not None and not key.online and key.mend is None
+    ]
 
 
 def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:

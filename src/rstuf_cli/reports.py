@@ -151,7 +151,8 @@ def tell_change(
             f"{done} {name}{joint} {into}published as timestamp v{number(publication.timestamp_version)}, {took}"
         )
     if change.replaced and change.added:
-        console.result(f"  {number(change.replaced)} of them replace another content")
+        verb = "replaces" if change.replaced == 1 else "replace"
+        console.result(f"  {number(change.replaced)} of them {verb} another content")
     if change.restored:
         console.result(f"{' ' if what else done} {restored_in_words(change)}")
     if change.unchanged:

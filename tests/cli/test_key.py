@@ -90,7 +90,7 @@ def test_a_key_elsewhere_is_known_from_there(cli: Cli, workspace: Path, tmp_path
         (["key", "show", "nobody"], "no key is called nobody"),
         (["key", "show", "--file", "rstuf.toml"], "not a public key"),
         (["key", "export", "nobody"], "no key is called nobody"),
-        (["key", "export", "alice", "--form", "jwk"], "is not one of pem, openssh, tuf"),
+        (["key", "export", "alice", "--format", "jwk"], "is not one of pem, openssh, tuf"),
     ],
     ids=lambda value: " ".join(map(str, value))[-40:] if isinstance(value, list) else "",
 )
@@ -159,7 +159,7 @@ def test_a_root_key_that_moved_still_signs(cli: Cli, workspace: Path, tmp_path: 
 @pytest.mark.parametrize("form", ["pem", "openssh", "tuf"])
 def test_what_is_exported_is_the_same_key(cli: Cli, workspace: Path, tmp_path: Path, form: str) -> None:
     """Each form, read again, is the key that it came from; nothing else is on stdout."""
-    done = cli("key", "export", "alice", "--form", form)
+    done = cli("key", "export", "alice", "--format", form)
     assert (done.code, done.err) == (0, "")
     (tmp_path / "out").write_text(done.out)
     known = cli("key", "show", "alice", "--json").document

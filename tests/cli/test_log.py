@@ -73,7 +73,7 @@ def test_a_repository_tells_its_life(cli: Cli, filled: Path) -> None:
     assert [int(line.split()[0]) for line in lines] == list(range(1, len(lines) + 1))
     told = [re.split(r" {2,}", line.strip())[4] for line in lines]
     assert told[0] == "ceremony of acme begun: 4 bins, 3 keys"
-    assert told[6:9] == [told[6], "1 artifact removed (change 2)", told[8]]
+    assert told[6:9] == [told[6], "1 artifact removed (change 2): a.txt", told[8]]
     assert told[8].startswith("published as timestamp v3: ")
     assert told[-1].startswith("key moved: alice (")
     assert told[-1].endswith("…), kept by somebody else")

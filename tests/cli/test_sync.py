@@ -31,7 +31,7 @@ def test_artifacts_become_what_the_directory_holds(filled: Path, files: Path, cl
     done = cli("artifact", "sync", files, answer)
     assert done.code == 0, done.err
     assert done.out.startswith("✓ 2 artifacts (18 B) and 1 removal; signed into ")
-    assert "  1 of them replace another content\n" in done.out
+    assert "  1 of them replaces another content\n" in done.out
     assert paths(cli) == ["a.txt", "new.txt"]
     assert cli("verify", "--artifacts").code == 0
     again = cli("artifact", "sync", files)

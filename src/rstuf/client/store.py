@@ -92,7 +92,7 @@ class TrustStore:
         """The names of what is trusted, sorted."""
         try:
             found = sorted(each.name for each in self.directory.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return []
         except OSError as error:
             raise storage_error("read", str(self.directory), error) from error

@@ -12,7 +12,7 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
 from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import step
-from rstuf.repository.intake import Conflict, Intake, staying, with_what_is_recorded
+from rstuf.repository.intake import NAMED, Conflict, Intake, staying, with_what_is_recorded
 from rstuf.repository.interfaces import ArtifactBatch, StampNotes
 from rstuf.repository.ports import Ports
 from rstuf.repository.reading import HashOnly, Reading, Source
@@ -166,5 +166,6 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
             return AcceptedChange(number=0, unchanged=before)
         number = state.next_number()
         removed = state.remove_artifacts(TARGETS, wanted, number=number)
-        state.record("artifacts.remove", {"number": number, "removed": removed}, at=ports.clock.now())
+        details = {"number": number, "paths": wanted[:NAMED], "removed": removed}
+        state.record("artifacts.remove", details, at=ports.clock.now())
     return AcceptedChange(number=number, removed=removed, unchanged=before)

@@ -22,6 +22,8 @@ from rstuf.repository.reports import AcceptedChange
 from rstuf.repository.warnings import Warnings
 
 _TOGETHER: Final = 1000
+NAMED: Final = 10
+"""So many artifacts that a change removed are named in the log: nothing else remembers them."""
 
 _Row = tuple[int, TargetPath, bytes]
 
@@ -127,9 +129,11 @@ class Intake:
             role_limit=TARGETS_PAYLOAD_BYTES,
         )
 
-    def _remove(self, state: StateTransaction, gone: Iterable[TargetPath], *, number: int) -> int:
+    def _remove(self, state: StateTransaction, gone: Iterable[TargetPath], *, number: int) -> list[TargetPath]:
         here = [path for path in gone if staying(state.artifact(path)) is not None]
-        return state.remove_artifacts(TARGETS, here, number=number) if here else 0
+        if here:
+            state.remove_artifacts(TARGETS, here, number=number)
+        return here
 
     def accept(self, action: str, *, gone: Paths = ()) -> AcceptedChange:
         """Record everything that was taken, in one transaction.
@@ -147,10 +151,11 @@ class Intake:
             number = state.next_number()
             removed = self._remove(state, gone, number=number)
             result = self._put(state, self.spool, number=number)
-            changed = result.added + result.replaced + removed > 0
+            changed = result.added + result.replaced + len(removed) > 0
             if changed:
                 details = {"added": result.added, "number": number, "replaced": result.replaced}
-                state.record(action, details | ({"removed": removed} if removed else {}), at=ports.clock.now())
+                lost = {"paths": removed[:NAMED], "removed": len(removed)} if removed else {}
+                state.record(action, details | lost, at=ports.clock.now())
             if self.restored:
                 state.record("artifacts.restore", {"restored": self.restored}, at=ports.clock.now())
         return AcceptedChange(
@@ -159,7 +164,7 @@ class Intake:
             replaced=result.replaced,
             unchanged=result.unchanged,
             repeated=result.repeated,
-            removed=removed,
+            removed=len(removed),
             restored=self.restored,
             length=self.length,
             warnings=tuple(self.warnings.told),

@@ -86,7 +86,7 @@ def _agrees(connection: sqlite3.Connection) -> bool:
 
 def _removals(connection: sqlite3.Connection) -> set[int]:
     """The numbers of changes that left no row behind: removals, by the log."""
-    rows = connection.execute("SELECT details FROM audit WHERE action = 'artifacts.remove'")
+    rows = connection.execute("SELECT details FROM audit WHERE action IN ('artifacts.remove', 'artifacts.sync')")
     try:
         return {orjson.loads(details)["number"] for (details,) in rows}
     except (orjson.JSONDecodeError, KeyError, TypeError):

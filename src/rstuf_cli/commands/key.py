@@ -39,8 +39,8 @@ rstuf key show --file maria.pub   of a file, without a workspace
 """,
     "key export": """
 rstuf key export maria
-rstuf key export maria --form openssh
-rstuf key export maria --form tuf   as it stands in metadata
+rstuf key export maria --format openssh
+rstuf key export maria --format tuf   as it stands in metadata
 """,
 }
 
@@ -113,10 +113,11 @@ def _place_for(name: str, where: Path | None, *, base: Path, workspace: bool) ->
 def _tell_made(console: Console, entry: rstuf.KeyEntry, place: Path, *, kind: KeyKind, encrypted: bool) -> None:
     how = "encrypted" if encrypted else "not encrypted"
     place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    public = place.with_name(f"{entry.name}.pub")
     console.result(f"{sign(console, ok=True)} {escape(entry.name)}: {kind.value}, {how}, in {escape(str(place))}")
     _tell_fingerprint(console, entry.keyid)
     console.result("")
-    console.result(f"  give {escape(entry.name)}.pub to whoever lets it sign, and read them its words;")
+    console.result(f"  give {escape(str(public))} to whoever lets it sign, and read them its words;")
     console.result("  it signs nothing before root lists it")
 
 
@@ -227,7 +228,7 @@ def export(
     *,
     name: _Name,
     form: Annotated[
-        rstuf.PublicForm, typer.Option("--form", metavar="FORM", help="pem, the default; openssh, or tuf (JSON).")
+        rstuf.PublicForm, typer.Option("--format", metavar="FORMAT", help="pem, the default; openssh, or tuf (JSON).")
     ] = rstuf.PublicForm.PEM,
 ) -> None:
     """Write a key's public half, for whoever needs it.

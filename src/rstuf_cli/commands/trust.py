@@ -167,7 +167,7 @@ def list_(ctx: typer.Context, *, trust_dir: TrustDir = None) -> None:
     store = open_store(run, trust_dir)
     found = [(store.get(name), store.memory(name)) for name in store.names()]
     run.console.document({"repositories": [trusted_document(trusted, memory) for trusted, memory in found]})
-    if not found:
+    if not found and not run.console.is_json:
         run.console.note("nothing is trusted yet: rstuf trust add NAME URL --root FILE")
     now, width = SystemClock().now(), max((len(trusted.name) for trusted, _ in found), default=0)
     for trusted, memory in found:

@@ -121,7 +121,7 @@ def test_only_what_changed_is_read(engine: Engine, tmp_path: Path, read: list[st
         last = list(reader.audit())[-1]
     assert (last.action, last.details) == (
         "artifacts.sync",
-        {"added": 1, "number": change.number, "removed": 1, "replaced": 1},
+        {"added": 1, "number": change.number, "paths": ["a-b"], "removed": 1, "replaced": 1},
     )
     read.clear()
     assert counts(sync(engine, tmp_path / "dir")) == (0, 0, 0, 5)

@@ -127,14 +127,15 @@ def test_replaced_artifacts_are_missed_too(place: Path, store: SqliteStateStore)
         put(again, row("more"))
 
 
-def test_removals_are_no_mixture(place: Path, store: SqliteStateStore) -> None:
+@pytest.mark.parametrize("action", ["artifacts.remove", "artifacts.sync"])
+def test_removals_are_no_mixture(action: str, place: Path, store: SqliteStateStore) -> None:
     """A removal leaves no row: after a kill the state goes on, though its newest change is nowhere."""
     begin(store)
     put(store, *(row(f"early-{number}") for number in range(30)))
     with store.transaction(actor="a") as transaction:
         number = transaction.next_number()
         transaction.remove_artifacts(TARGETS, [TargetPath("early-3")], number=number)
-        transaction.record("artifacts.remove", {"number": number, "removed": 1}, at=NOW)
+        transaction.record(action, {"number": number, "removed": 1}, at=NOW)
     publish(store, *(f"bins-{index}" for index in range(4)))
     store.close()
     killed_after_a_change(place)
