@@ -182,7 +182,7 @@ def make_directory(path: Path, *, mode: int) -> None:
 # --- parts: bytes ----------------------------------------------------------------------------------------
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write every byte; a short write is continued."""
     written = os.write(descriptor, data)
     if written < len(data):

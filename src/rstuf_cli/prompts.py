@@ -156,14 +156,17 @@ def person_is_there() -> bool:
 
 
 def ask_hidden(question: str) -> str:
-    """What a person types after `question`, shown as asterisks; "" when they close the input.
+    """What a person types after `question`, shown as asterisks.
 
     Raises:
-        KeyboardInterrupt: they pressed Ctrl-C.
+        KeyboardInterrupt: they pressed Ctrl-C, or Ctrl-D: whoever closes the input has no other answer either.
     """
     import questionary
 
-    return _typed(questionary.password, question)
+    try:
+        return _typed(questionary.password, question)
+    except EOFError:
+        raise KeyboardInterrupt from None
 
 
 def ask(question: str) -> str:
@@ -174,15 +177,15 @@ def ask(question: str) -> str:
     """
     import questionary
 
-    return _typed(questionary.text, question)
+    try:
+        return _typed(questionary.text, question)
+    except EOFError:
+        return ""
 
 
 def _typed(prompt: Callable[..., Question], question: str) -> str:
     with terminal() as (keyboard, screen, _):
-        try:
-            answer = prompt(question, qmark="", input=keyboard, output=screen).unsafe_ask()
-        except EOFError:
-            return ""
+        answer = prompt(question, qmark="", input=keyboard, output=screen).unsafe_ask()
     return answer if isinstance(answer, str) else ""
 
 

@@ -19,7 +19,7 @@ from rstuf_cli.progress import SilentProgress, StepLines, TerminalProgress, prog
 
 
 def test_questionary_reads_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The prompt itself: typed text is the answer, Ctrl-C is an interruption, and the end of input is no answer."""
+    """The prompt itself: typed text is the answer, Ctrl-C is an interruption, and so is the end of hidden input."""
     from prompt_toolkit.input import create_pipe_input
     from prompt_toolkit.output import DummyOutput
 
@@ -36,7 +36,10 @@ def test_questionary_reads_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(KeyboardInterrupt):
             prompts.ask_hidden("?")
         keyboard.send_text("\x04")
-        assert prompts.ask_hidden("?") == ""
+        with pytest.raises(KeyboardInterrupt):
+            prompts.ask_hidden("?")
+        keyboard.send_text("\x04")
+        assert prompts.ask("?") == "", "which confirms nothing"
 
 
 def test_a_real_terminal(tmp_path: Path) -> None:
@@ -55,6 +58,22 @@ def test_a_real_terminal(tmp_path: Path) -> None:
     assert code == 0
     assert out.startswith(b'{"repository": "acme"')
     assert b"tell nobody" not in shown + out
+
+
+def test_the_end_of_input_leaves_at_a_passphrase(tmp_path: Path) -> None:
+    """Ctrl-D ends the command as Ctrl-C does, and nothing is made."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN.replace("encrypt = false\n", "", 1))
+    command = [sys.executable, "-m", "rstuf_cli", "--repo", tmp_path / "new", "ceremony", "--plan", plan]
+
+    def person(terminal: Terminal) -> None:
+        terminal.until(b"new passphrase for alice:")
+        terminal.type(b"\x04")
+
+    code, out, shown = on_terminal(command, person, env=os.environ)
+    assert (code, out) == (130, b"")
+    assert b"interrupted" in shown
+    assert not (tmp_path / "new").exists()
 
 
 class Screen(io.StringIO):

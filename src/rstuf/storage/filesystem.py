@@ -194,7 +194,7 @@ class _ArtifactBatch(_Batch):
     def __init__(self, entered: Room, algorithms: tuple[str, ...]) -> None:
         super().__init__(entered)
         self._algorithms = algorithms
-        self._staged = StagedFiles()
+        self._staged = StagedFiles(self._room)
         self._relied: set[Parents] = set()
         # Contents are received side by side; what becomes of them is noted one after the other.
         self._noting = threading.Lock()
@@ -260,7 +260,7 @@ class _ArtifactBatch(_Batch):
     def commit(self, on_kept: Callable[[int], None] = ignored) -> None:
         self._check()
         self._place(self._staged, "new contents", relied=self._relied, on_named=on_kept)
-        self._staged = StagedFiles()
+        self._staged = StagedFiles(self._room)
         self._relied.clear()
 
 

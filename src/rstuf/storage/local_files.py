@@ -14,7 +14,7 @@ from rstuf.errors import InvalidInput, SourceChanged, StorageError
 from rstuf.model.artifacts import ListedHash
 from rstuf.model.names import TargetPath
 from rstuf.model.stamps import Stamp
-from rstuf.storage.walking import unreadable
+from rstuf.storage.walking import stamp_of, unreadable
 
 _HEAD: Final = 128
 
@@ -43,7 +43,7 @@ class LocalFile:
 
         Raises:
             InputMissing, StorageError: it is not there any more, or cannot be read.
-            SourceChanged: it is not what it was when it was opened.
+            SourceChanged: it is not what it was when it was found, or opened.
         """
         # Opening a FIFO would wait for a writer; the check on the descriptor then refuses it.
         try:
@@ -52,6 +52,9 @@ class LocalFile:
             raise unreadable(self.location, error) from None
         before = _status_of_file(self.location, descriptor)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
+            # Who writes in the directory may have put a link in its place, to what only we can read.
+            if self.stamp is not None and stamp_of(before) != self.stamp:
+                raise SourceChanged(str(self.location))
             try:
                 _refuse_private_key(self.location, file)
                 yield file

@@ -41,9 +41,9 @@ class Placements(Protocol):
 class StagedFiles:
     """`Placements`, however many, with flat memory."""
 
-    def __init__(self) -> None:
-        """None yet."""
-        self._scratch = Scratch(3)
+    def __init__(self, room: Room) -> None:
+        """None yet; those that are many are noted in a scratch file in `room`."""
+        self._scratch = Scratch(3, make=room.scratch, where=str(room.path))
 
     def add(self, staged: bytes, name: str, how: How) -> None:
         """One more: a file of the room, and where it goes, with slashes."""

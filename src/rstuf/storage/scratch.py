@@ -5,26 +5,39 @@ Memory stays flat: a scratch file without a name takes those that are many.
 
 from __future__ import annotations
 
+import io
 import struct
 import tempfile
 import weakref
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import IO, Final
 
-from rstuf.durable import storage_error
+from rstuf.durable import storage_error, write_all
 
 _IN_MEMORY: Final = 1 << 20
 _BLOCK: Final = 1 << 16
 
 
+def _temporary() -> IO[bytes]:
+    return tempfile.TemporaryFile(prefix="rstuf-", buffering=0)
+
+
 class Scratch:
     """Records of a fixed number of parts, each of any bytes."""
 
-    def __init__(self, parts: int) -> None:
-        """None yet; each will have so many parts."""
+    def __init__(
+        self, parts: int, *, make: Callable[[], IO[bytes]] = _temporary, where: str = "a directory for temporary files"
+    ) -> None:
+        """None yet.
+
+        Args:
+            parts: how many each will have.
+            make: makes the scratch file, unbuffered and without a name, once it is needed.
+            where: where that is, for messages.
+        """
         self._lengths = struct.Struct(f"<{parts}I")
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="rstuf-")  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
+        self._make, self._where = make, where
+        self._file: IO[bytes] = io.BytesIO()
         self._waiting = bytearray()
         self._count = 0
         self._end = 0
@@ -78,16 +91,30 @@ class Scratch:
 
     def _write(self) -> None:
         try:
+            if self._end + len(self._waiting) > _IN_MEMORY and isinstance(self._file, io.BytesIO):
+                self._roll_over(self._file)
             self._file.seek(self._end)
-            self._file.write(self._waiting)
+            self._put(self._waiting)
         except OSError as error:
-            raise storage_error("write a scratch file in", tempfile.gettempdir(), error) from error
+            raise storage_error("write a scratch file in", self._where, error) from error
         self._end += len(self._waiting)
-        self._waiting.clear()
+        self._waiting = bytearray()
+
+    def _roll_over(self, memory: io.BytesIO) -> None:
+        self._file = self._make()
+        weakref.finalize(self, self._file.close)
+        self._put(memory.getbuffer())
+
+    def _put(self, data: bytearray | memoryview) -> None:
+        if isinstance(self._file, io.BytesIO):
+            self._file.write(data)
+        else:
+            # Unbuffered, it may take less than all at once.
+            write_all(self._file.fileno(), data)
 
     def _read(self, position: int, size: int) -> bytes:
         try:
             self._file.seek(position)
             return self._file.read(size)
         except OSError as error:
-            raise storage_error("read a scratch file in", tempfile.gettempdir(), error) from error
+            raise storage_error("read a scratch file in", self._where, error) from error

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from rstuf.durable import (
     NEW_FILE,
@@ -121,6 +121,14 @@ class Room:
             self.drop(name, descriptor)
             raise
         return name, descriptor
+
+    def scratch(self) -> IO[bytes]:
+        """A file without a name, unbuffered: it is gone with the last descriptor of it."""
+        name = self._new_name()
+        flags = NEW_FILE & ~os.O_WRONLY | os.O_RDWR
+        descriptor = os.open(name, flags, SECRET_FILE, dir_fd=self.directory)
+        os.unlink(name, dir_fd=self.directory)
+        return os.fdopen(descriptor, "w+b", buffering=0)
 
     def _new_name(self) -> bytes:
         # One step, so that files can be opened side by side.

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 import tracemalloc
+from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rstuf.errors import StorageError
 from rstuf.storage.scratch import Scratch
 
 _PARTS = st.integers(1, 4).flatmap(
@@ -59,3 +66,28 @@ def test_memory_does_not_grow_with_the_records() -> None:
         assert tracemalloc.get_traced_memory()[1] < 3 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_where_there_is_no_room_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether no directory takes a scratch file, or its disk is full; few records need none."""
+
+    def no_directory(**_: object) -> NoReturn:
+        raise FileNotFoundError(errno.ENOENT, "no usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", no_directory)
+    scratch = Scratch(1)
+    scratch.add(bytes(1000))
+    assert list(scratch) == [[bytes(1000)]]
+    with pytest.raises(StorageError, match="cannot write a scratch file in a directory for temporary files"):
+        scratch.add(bytes(2 << 20))
+
+
+def test_a_file_that_takes_little_at_once_gets_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short write is continued."""
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:70_001])))
+    scratch = Scratch(1, make=lambda: (tmp_path / "scratch").open("w+b", buffering=0))
+    records = [[b"%d" % index * 300] for index in range(3000)]
+    for record in records:
+        scratch.add(*record)
+    assert list(scratch) == records

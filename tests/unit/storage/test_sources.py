@@ -13,7 +13,7 @@ import pytest
 
 from rstuf import own_files
 from rstuf.config import Config, read_config, render_config
-from rstuf.errors import InputMissing, InvalidInput, StorageError
+from rstuf.errors import InputMissing, InvalidInput, SourceChanged, StorageError
 from rstuf.model.names import target_path
 from rstuf.own_files import OwnFiles
 from rstuf.storage import local_files, sources
@@ -38,6 +38,43 @@ def test_a_source_on_a_failing_disk_is_named(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(StorageError) as refused, source.open():
             pytest.fail("opened")
     assert str(refused.value) == f"cannot read {place}: input/output error"
+
+
+@pytest.mark.parametrize("what", ["link", "directory's link", "another file", "longer", "same length"])
+def test_what_is_not_what_was_found_is_refused(tmp_path: Path, what: str) -> None:
+    """Whoever can write in a directory cannot have a file taken that only we can read, nor one nobody looked at."""
+    for name in ("dir/sub", "other"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.bin").write_bytes(b"public")
+    (tmp_path / "other/a.bin").write_bytes(b"secret")
+    place = tmp_path / "dir/sub/a.bin"
+    (found,) = sources.find_files([tmp_path / "dir"], guard=lambda _: None, on_found=lambda _: None)
+    match what:
+        case "link":
+            place.unlink()
+            place.symlink_to(tmp_path / "other/a.bin")
+        case "directory's link":
+            place.parent.rename(tmp_path / "aside")
+            place.parent.symlink_to(tmp_path / "other")
+        case "another file":
+            (tmp_path / "other/a.bin").replace(place)
+        case "longer":
+            place.write_bytes(b"public and more")
+        case "same length":
+            place.write_bytes(b"PUBLIC")
+            os.utime(place, ns=(1, found.stamp.mtime_ns if found.stamp is not None else 1))
+    with pytest.raises(SourceChanged) as refused, found.open():
+        pytest.fail("opened")
+    assert str(place) in str(refused.value)
+
+
+def test_a_link_that_is_named_by_hand_is_followed(tmp_path: Path) -> None:
+    """It is known by what it leads to."""
+    (tmp_path / "real").write_bytes(b"bytes")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (found,) = sources.find_files([tmp_path / "link"], guard=lambda _: None, on_found=lambda _: None)
+    with found.open() as file:
+        assert file.read(100) == b"bytes"
 
 
 def test_a_source_begins_at_its_first_byte(tmp_path: Path) -> None:
