@@ -36,6 +36,8 @@ FILES: Final = {
     "later.bin": b"what comes after the trouble",
     "again/alpha.bin": b"alpha, in its second edition" * 50,
 }
+TREE: Final = {"alpha.bin": FILES["again/alpha.bin"], "one.bin": FILES["one.bin"], "deep/three.bin": b""}
+"""A directory that artifacts are made equal to."""
 FOREIGN: Final = {f"mirror/file-{index}.iso": bytes([index]) * (1000 + index) for index in range(12)}
 """Artifacts whose contents lie elsewhere: an import brings their records alone."""
 
@@ -50,6 +52,9 @@ def write_inputs(place: Path) -> None:
     for name, data in FILES.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(data)
+    for name, data in TREE.items():
+        (place / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / "tree" / name).write_bytes(data)
     (place / "plan.toml").write_text(PLAN)
     records = [
         {"path": path, "length": len(data), "hashes": {"sha256": digest(data)}} for path, data in FOREIGN.items()
@@ -72,7 +77,7 @@ class Operation:
     """A command and what it is to bring about.
 
     Attributes:
-        setup: commands that come before it and are not under test.
+        setup: commands that come before it and are not under test; shown: what clients find by them.
         interrupted: what was cut off just before it, so that it begins with recovery.
         gains: paths with the sha256 that clients find afterwards; loses: paths that they do not find any more.
         finish: a command that makes visible what this one only accepts.
@@ -83,6 +88,7 @@ class Operation:
     name: str
     argv: Words
     setup: tuple[Words, ...] = ()
+    shown: View = field(default_factory=dict)
     interrupted: Interruption | None = None
     gains: View = field(default_factory=dict)
     loses: frozenset[str] = frozenset()
@@ -138,6 +144,14 @@ OPERATIONS: Final = (
         "import",
         _rstuf("artifact", "import", "{in}/records.ndjson"),
         gains={path: digest(data) for path, data in FOREIGN.items()},
+    ),
+    Operation(
+        "sync",
+        _rstuf("artifact", "sync", "--delete", "--prefix", "tree", "{in}/tree"),
+        setup=(_add("alpha.bin", "beta.txt", options=("--prefix", "tree")),),
+        shown={f"tree/{name}": digest(FILES[name]) for name in ("alpha.bin", "beta.txt")},
+        gains={f"tree/{name}": digest(data) for name, data in TREE.items()},
+        loses=frozenset({"tree/beta.txt"}),
     ),
     Operation("publish", PUBLISH, setup=(_add(*_NAMES, options=("--no-publish",)),), gains=_NEW),
     Operation("renew", _rstuf("renew"), shift=11 * DAY),

@@ -95,6 +95,7 @@ def _with_history(world: World, place: Path, zygote: Zygote) -> World:
         client.walk()
         memories.append(client.memory)
     operation = world.operation
+    views |= operation.shown
     after = {path: found for path, found in {**views, **operation.gains}.items() if path not in operation.loses}
     return World(operation, world.start, world.inputs, tuple(memories), root, views, after, Ledger())
 
