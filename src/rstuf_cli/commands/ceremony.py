@@ -23,7 +23,7 @@ _WORDS_WIDTH: Final = 72
 
 EXAMPLES = {
     "ceremony": f"""
-rstuf ceremony                                 asks, explains, and shows all of it before
+rstuf ceremony                                 asks, shows all, then makes it
 rstuf ceremony --plan plan.toml --dry-run      review a plan; nothing is made
 rstuf ceremony --plan plan.toml                a workspace in this directory
 rstuf --repo acme ceremony --plan plan.toml    or in another one
