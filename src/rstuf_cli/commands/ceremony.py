@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent, wrap
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message
+from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message, terminal_width
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
@@ -84,8 +85,8 @@ def ceremony(
     lasted = run.lasted()
     run.interrupted = run.unsigned = "nothing was made"
     report = _hold(run, read, plan)
-    if plan is None:
-        rstuf.forget_draft(run.directory)
+    # Whichever plan it was: no other ceremony is held here.
+    rstuf.forget_draft(run.directory)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))
@@ -102,11 +103,21 @@ def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
     if restart:
         rstuf.forget_draft(run.directory)
     make = "yes; show it, and make nothing" if dry_run else "yes, make the repository now"
-    plan = hold_interview(run, Screen(), directory=run.directory.absolute(), make=make)
-    if plan is None:
-        run.console.document({"saved": True})
-        run.console.result("the plan is saved; rstuf ceremony --plan FILE makes the repository from it")
-    return plan
+    held = hold_interview(run, Screen(), directory=run.directory.absolute(), make=make)
+    if isinstance(held, Path):
+        _tell_saved(run, held)
+        return None
+    return held
+
+
+def _tell_saved(run: Run, path: Path) -> None:
+    here = Path.cwd()
+    file = escape(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    run.console.document({"saved": True, "plan": str(path)})
+    run.console.result(f"{sign(run.console, ok=True)} {file}: the plan is saved, and your answers are kept")
+    run.console.result("")
+    run.console.result("next")
+    run.console.result(f"  rstuf {_where(run)}ceremony --plan {shlex.quote(file)}")
 
 
 def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> None:
@@ -187,7 +198,7 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
         f"{console.paint(escape(plan.name), Style.STRONG)}: what this ceremony makes in {escape(str(directory))}"
     )
     console.line()
-    for line in plan_lines(plan):
+    for line in plan_lines(plan, width=terminal_width() - 2):
         console.line(f"  {line}" if line else "")
 
 
@@ -232,7 +243,7 @@ def _file_of(signer: str | None) -> str:
 
 
 def _where(run: Run) -> str:
-    return "" if run.options.repo is None else f"--repo {escape(run.options.repo)} "
+    return "" if run.options.repo is None else f"--repo {shlex.quote(escape(run.options.repo))} "
 
 
 def _in_words(digest: str) -> list[str]:
