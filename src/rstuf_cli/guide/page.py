@@ -53,16 +53,16 @@ def keys_line(question: Question, place: Place) -> str:
 
 
 def leaves(lines: Sequence[str], height: int) -> list[list[str]]:
-    """A page in parts of at most `height` lines, each below the title again."""
-    title, gap, *rest = lines
-    step = max(1, height - 2)
-    return [[title, gap, *rest[start : start + step]] for start in range(0, len(rest), step)]
+    """A page in parts of at most `height` lines, each below the first lines again."""
+    head = lines.index("") + 1
+    rest, step = lines[head:], max(1, height - head)
+    return [[*lines[:head], *rest[start : start + step]] for start in range(0, len(rest), step)]
 
 
 def _above(question: Question, place: Place, *, width: int, explained: bool) -> list[str]:
     where = f"step {place.step} of {place.steps}"
     title = f" {question.step}"
-    lines = [f"{title}{where:>{max(len(where) + 1, width - len(title))}}", ""]
+    lines = [f"{title}{where:>{max(len(where) + 1, width - len(title))}}", *_folded(question.lead, width), ""]
     for paragraph in filter(None, question.teaches.split("\n\n")):
         lines += [*_folded(paragraph, width), ""]
     if explained:

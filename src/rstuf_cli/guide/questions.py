@@ -45,6 +45,7 @@ class Question:
         name: what its answer is kept under; stable, a draft lives on between versions.
         step: the title of the part of the interview it belongs to.
         prompt: the question itself, one line.
+        lead: what stands below the title at once.
         teaches: what stands above it; an empty line between paragraphs.
         table: lines above it that keep their columns; more of them than there is room for only if it cannot be helped.
         heading: a line above the choices, in the columns of their titles.
@@ -59,6 +60,7 @@ class Question:
     prompt: str
     default: str
     why: str
+    lead: str = ""
     teaches: str = ""
     table: Table = _no_table
     heading: str = ""

@@ -59,7 +59,7 @@ class _GoesOn:
         """See `Asker`."""
         if not self._said:
             self._said = True
-            question = replace(question, teaches=f"{_GOES_ON}\n\n{question.teaches}")
+            question = replace(question, lead=_GOES_ON)
         return self._asker.ask(question, offered=offered, place=place)
 
 

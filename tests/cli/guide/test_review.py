@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Cli
+from tests.cli.guide.test_interview import FILES
 from tests.cli.guide.test_screens import same_as_file
 from tests.support.person import COLUMNS, ENTER, Person
 
@@ -81,20 +82,38 @@ def test_names_are_broken_between_names(tmp_path: Path) -> None:
     ]
 
 
+def eight_answered(threshold: int, **others: str) -> dict[str, str]:
+    """The answers of a ceremony with eight root signers."""
+    answers = {"name": "acme", "purpose": "software", "contents": "here", "upkeep": "person", "expected": "1000"}
+    answers |= {"bins": "256", "root.count": "8", "root.threshold": str(threshold), "online.how": "make"}
+    for each, name in enumerate(EIGHT, 1):
+        answers |= {f"root.{each}.name": name, f"root.{each}.how": "make"}
+    return {**answers, "expiry": "proposed", **others}
+
+
 def test_a_review_of_many_signers_stays_on_the_screen(tmp_path: Path) -> None:
     """With eight signers its title and question are both seen; ? shows all of it, one screen after the other."""
     place = tmp_path / "acme"
-    answers = {"name": "acme", "purpose": "software", "contents": "here", "upkeep": "person", "expected": "1000"}
-    answers |= {"bins": "256", "root.count": "8", "root.threshold": "5", "online.how": "make", "expiry": "proposed"}
-    for each, name in enumerate(EIGHT, 1):
-        answers |= {f"root.{each}.name": name, f"root.{each}.how": "make"}
-    rstuf.keep_draft(place, answers)
+    rstuf.keep_draft(place, eight_answered(5))
     with Person.running("ceremony", cwd=place) as person:
         screen = person.sees("is this what you want?")
         same_as_file("review-of-many", screen)
         person.presses("?")
         same_as_file("review-of-many-explained", person.sees("any key goes on"))
         person.presses(ENTER)
-        same_as_file("review-of-many-explained-on", person.sees("keys/root-8.key"))
+        person.sees("keys/root-8.key")
+        same_as_file("review-of-many-explained-on", person.sees("any key goes on"))
         person.presses(ENTER)
         assert person.sees("is this what you want?") == screen
+
+
+def test_a_review_with_all_there_is_to_say_stays_on_the_screen(tmp_path: Path) -> None:
+    """However many notes there are above it, its title, its tree and its question are seen together."""
+    place = tmp_path / "acme"
+    away = {"root.1.how": "public", "root.1.file": str(FILES / "ssl-ed25519.pub")}
+    rstuf.keep_draft(place, eight_answered(8, **away))
+    with Person.running("ceremony", cwd=place) as person:
+        screen = person.sees("is this what you want?")
+    assert "step 7 of 7" in screen.splitlines()[0]
+    for text in ("goes on from", "cannot sign on this machine", "losing one of them", "8 of 8", "? shows all", "? why"):
+        assert text in screen
