@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rstuf.config import FILE_NAME, Config, read_config, read_document, render_config
 from rstuf.durable import How, make_directory, there, write_file
-from rstuf.errors import CeremonyUnfinished, InputMissing, NameTaken, WorkspaceExists
+from rstuf.errors import CeremonyUnfinished, InputMissing, InvalidInput, NameTaken, PassphraseNeeded, WorkspaceExists
 from rstuf.model.settings import Phase
 from rstuf.permissions import tighten
 from rstuf.places import anchored, faults_of, holds_something, refuse_unsafe_places, refuse_unusable_places
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rstuf.repository.ceremony import CeremonyReport
     from rstuf.repository.payload import BootstrapPayload
     from rstuf.repository.plan import Plan
+    from rstuf.signing.rehearsal import RehearsedKeys
 
 
 def read_plan_file(path: Path) -> Plan:
@@ -43,14 +45,17 @@ def save_plan(plan: Plan, path: Path, *, inputs: Path) -> None:
         inputs: what they are relative to now.
 
     Raises:
-        NameTaken: something else is there.
+        InvalidInput: something else is there.
         StorageError: it cannot be written.
     """
     from rstuf.repository.plan_text import render_plan
 
     if inputs.resolve() != path.absolute().parent.resolve():
         plan = anchored(plan, inputs.absolute())
-    write_file(path, render_plan(plan).encode(), mode=0o644, how=How.CREATE)
+    try:
+        write_file(path, render_plan(plan).encode(), mode=0o644, how=How.CREATE)
+    except NameTaken:
+        raise _is_there(path) from None
 
 
 def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
@@ -78,6 +83,10 @@ def hold_ceremony(plan: Plan, directory: Path, session: Session, *, inputs: Path
 
     inputs, directory = inputs.absolute(), directory.absolute()
     plan, loose, going_on = _ready(plan, directory, session, inputs=inputs)
+    now = session.clock.now()
+    _look_first(
+        lambda keys: prepare(plan, maker=keys, signers=keys, now=now, reuse=going_on), directory, session, inputs=inputs
+    )
     keys = key_source(directory, session, inputs=inputs)
     prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     tighten(loose)
@@ -105,16 +114,20 @@ def make_payload(plan: Plan, directory: Path, session: Session, *, inputs: Path,
         out: a new file.
 
     Raises:
-        NameTaken, InvalidPlan, InvalidKey, SigningError: nothing was written.
+        InvalidInput, SigningError: nothing was written.
         StorageError: what was written stays; run it again with other names.
     """
     from rstuf.repository.payload import prepare_payload
 
     directory, inputs = directory.absolute(), inputs.absolute()
     if there(out) is not None:
-        raise NameTaken(str(out))
+        raise _is_there(out)
+    plan, now = anchored(plan, inputs), session.clock.now()
+    _look_first(
+        lambda keys: prepare_payload(plan, maker=keys, signers=keys, now=now), directory, session, inputs=inputs
+    )
     keys = key_source(directory, session, inputs=inputs)
-    payload = prepare_payload(anchored(plan, inputs), maker=keys, signers=keys, now=session.clock.now())
+    payload = prepare_payload(plan, maker=keys, signers=keys, now=session.clock.now())
     for key in payload.made:
         key.save()
     write_file(out, payload.data, mode=0o644, how=How.CREATE)
@@ -158,6 +171,23 @@ def rehearse_plan(plan: Plan, directory: Path, session: Session, *, inputs: Path
     prepared = prepare(plan, maker=keys, signers=keys, now=session.clock.now(), reuse=going_on)
     notes = tuple(f"your group can write to {path}; the ceremony ends that" for path in loose)
     return Rehearsal(plan, going_on, (*notes, *prepared.notes))
+
+
+def _look_first(
+    rehearse: Callable[[RehearsedKeys], object], directory: Path, session: Session, *, inputs: Path
+) -> None:
+    """Refuse what can be seen to be wrong before anybody is asked for a passphrase."""
+    from rstuf.signing.rehearsal import RehearsedKeys
+    from rstuf.signing.secrets import NoSecrets
+
+    keys = key_source(directory, replace(session, secrets=NoSecrets()), inputs=inputs)
+    # What only a passphrase can tell is met when it is known.
+    with suppress(PassphraseNeeded):
+        rehearse(RehearsedKeys(keys))
+
+
+def _is_there(path: Path) -> InvalidInput:
+    return InvalidInput(f"{path} is there already, and nothing is written over it", hint="choose another name")
 
 
 def _ready(plan: Plan, directory: Path, session: Session, *, inputs: Path) -> tuple[Plan, Sequence[Path], bool]:

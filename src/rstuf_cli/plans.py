@@ -13,9 +13,9 @@ threshold = 2
 expires = "365d"
 signers = ["laptop", "office", "vault"]
 
-[keys.laptop]             # a key that exists: its public half, and
-public = "laptop.pub"     # where the private half signs
-signer = "file:laptop.key"
+[keys.laptop]             # a key that exists: bring laptop.pub here
+public = "laptop.pub"
+signer = "file:laptop.key"   # where it signs; it may come later
 
 [keys.office]             # made now, encrypted; you choose a passphrase
 generate = "ed25519"

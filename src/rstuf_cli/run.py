@@ -100,8 +100,11 @@ class Run:
 
         return progress_for(self.console)
 
-    def session(self) -> rstuf.Session:
+    def session(self, *, new_keys: int = 0) -> rstuf.Session:
         """How the engine is to work with a repository for this command.
+
+        Args:
+            new_keys: for how many of them a person will be asked for a passphrase, where it is known beforehand.
 
         Raises:
             InvalidInput, UnsafeDirectory: a passphrase cannot be read from where it should be.
@@ -110,6 +113,7 @@ class Run:
 
         if person_is_there():
             self._asked = self._asked or Passphrases(self.console)
+            self._asked.coming = new_keys
         return self._session_with(self._asked)
 
     def session_that_asks_nobody(self) -> rstuf.Session:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.help import verbs_of
+
+# What others call the first thing to do.
+_BEGIN: Final = frozenset({"bootstrap", "create", "init", "initialise", "initialize", "new", "setup", "start"})
 
 
 def unknown_command(ctx: Any, word: str) -> UsageFault:
@@ -22,7 +25,8 @@ def unknown_command(ctx: Any, word: str) -> UsageFault:
     anywhere = {path.rpartition(" ")[2]: f"{root.command_path} {path}" for path in reversed(paths)}
     nouns = {path.partition(" ")[0]: f"{root.command_path} {path.partition(' ')[0]}" for path in paths if " " in path}
     known = {**nouns, **anywhere, **here}
-    meant = nearest(word, known)
+    begins = ctx.parent is None and word.casefold() in _BEGIN
+    meant = "ceremony" if begins else nearest(word, known)
     help_ = f"{ctx.command_path} --help"
     hint = f"did you mean {known[meant]}? {help_} lists what there is" if meant is not None else help_
     among = f" in {ctx.command_path}" if ctx.parent is not None else ""

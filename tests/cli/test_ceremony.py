@@ -57,6 +57,30 @@ def test_dry_run_makes_nothing(cli: Cli, plan: Path) -> None:
     assert tree(Path.cwd()) == {}
 
 
+def test_root_keys_that_are_made_here_are_to_be_moved(cli: Cli, plan: Path) -> None:
+    """Whoever takes this machine should find no root key: a line says how to keep them elsewhere, of these alone."""
+    move = "off this machine, then: rstuf --repo {} key add {} /media/usb/{}.key"
+    done = cli("--repo", "both", "ceremony", "--plan", plan)
+    assert f"  move root keys {move.format('both', 'NAME', 'NAME')}\n" in done.out
+    made = 'generate = "ed25519"\nencrypt = false\nsigner = "file:keys/alice.key"'
+    assert made in PLAN
+    plan.write_text(PLAN.replace(made, f'signer = "file:{Path("both/keys/alice.key").absolute()}"'))
+    done = cli("--repo", "one", "ceremony", "--plan", plan)
+    assert f"  move the root key bob {move.format('one', 'bob', 'bob')}\n" in done.out
+    plan.write_text(plan.read_text().replace('signers = ["alice", "bob"]', 'signers = ["alice"]'))
+    plan.write_text(plan.read_text().replace("[keys.bob]\n" + made.replace("alice", "bob"), ""))
+    done = cli("--repo", "none", "ceremony", "--plan", plan)
+    assert (done.code, "off this machine" in done.out) == (0, False)
+
+
+def test_a_saved_plan_is_not_written_over(cli: Cli, plan: Path) -> None:
+    """What has the name that is to be saved under stays, and the error says to choose another."""
+    Path("mine.toml").write_text("mine")
+    done = cli("ceremony", "--plan", plan, "--save-plan", "mine.toml", "--dry-run")
+    assert (done.code, "hint:  choose another name" in done.err) == (1, True)
+    assert Path("mine.toml").read_text() == "mine"
+
+
 def test_a_second_ceremony_is_refused(cli: Cli, plan: Path, workspace: Path) -> None:
     """A repository is never made over another one."""
     before = tree(workspace)

@@ -317,13 +317,18 @@ def test_a_look_at_what_is_trusted_loads_no_client(tmp_path: Path) -> None:
 
 
 def test_plans_that_we_show_are_plans(tmp_path: Path, cli: Cli, made_once: Path) -> None:
-    """The plan in the ceremony's help, and the demo's, can be copied and reviewed as they stand."""
-    # The first one names a key that is there.
-    for half in ("key", "pub"):
-        shutil.copy(made_once / "keys" / f"alice.{half}", tmp_path / f"laptop.{half}")
-    for text in (SAMPLE, DEMO):
+    """The plan in the ceremony's help, and the demo's, can be copied and held as they stand."""
+    # What the first one says must be brought.
+    assert "bring laptop.pub" in SAMPLE
+    shutil.copy(made_once / "keys" / "alice.pub", tmp_path / "laptop.pub")
+    secret = tmp_path / "secret"
+    secret.write_text("horse battery staple")
+    secret.chmod(0o600)
+    for name, text in (("sample", SAMPLE), ("demo", DEMO)):
         assert tomllib.loads(text)
         (tmp_path / "plan.toml").write_text(text)
-        done = cli("ceremony", "--plan", tmp_path / "plan.toml", "--dry-run")
+        ceremony = ("--repo", tmp_path / name, "ceremony", "--plan", tmp_path / "plan.toml")
+        done = cli(*ceremony, "--dry-run")
         assert (done.code, done.out.count("made now") > 0) == (0, True)
+        assert cli(*ceremony, "--passphrase-file", secret).code == 0
     assert all(line.strip() in cli("ceremony", "--help").out for line in SAMPLE.splitlines())

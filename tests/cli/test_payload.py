@@ -95,6 +95,7 @@ def test_a_file_is_not_written_over(cli: Cli, tmp_path: Path) -> None:
     Path("payload.json").write_text("mine")
     before = tree(tmp_path)
     done = cli("ceremony", "--plan", plan_of(tmp_path), "--out", "payload.json")
-    assert done.code == 6
+    assert done.code == 1
+    assert "hint:  choose another name" in done.err
     assert {**before, "plan.toml": ""}.keys() == tree(tmp_path).keys()
     assert Path("payload.json").read_text() == "mine"

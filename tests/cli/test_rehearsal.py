@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PLAN, Cli, tree
+from tests.support.person import Person
 
 from rstuf.storage.filesystem import FilesystemMetadataStorage
 
@@ -171,3 +172,35 @@ def test_notes_come_before_anything_is_made(cli: Cli, plan: Path) -> None:
     done = cli("ceremony", "--plan", plan, "--dry-run")
     assert "! one root key alone can change everything" in done.err
     assert len(cli("ceremony", "--plan", plan, "--dry-run", "--json").document["notes"]) == 1
+
+
+def _a_file_is_missing(_: Path, plan: Path) -> None:
+    made = 'generate = "ed25519"\nencrypt = false\nsigner = "file:keys/bob.key"'
+    assert made in ENCRYPTED
+    plan.write_text(ENCRYPTED.replace(made, 'public = "laptop.pub"'))
+
+
+def _a_later_place_is_taken(place: Path, plan: Path) -> None:
+    plan.write_text(ENCRYPTED)
+    _taken(place, plan)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(_a_file_is_missing, "laptop.pub: there is no such file"), (_a_later_place_is_taken, "this place is taken")],
+)
+@pytest.mark.parametrize("out", [(), ("--out", "payload.json")], ids=["workspace", "payload"])
+def test_files_are_looked_at_before_passphrases(
+    spoil: Spoil, reason: str, out: tuple[str, ...], cli: Cli, plan: Path, tmp_path: Path
+) -> None:
+    """A file that is not there, or in the way, is told before a passphrase is asked for, or missed."""
+    place = tmp_path / "new"
+    place.mkdir(mode=0o700)
+    spoil(place, plan)
+    before = tree(tmp_path)
+    done = cli("--repo", place, "ceremony", "--plan", plan, *out)
+    assert (done.code, reason in done.err) == (1, True)
+    with Person.running("--repo", place, "ceremony", "--plan", plan, *out, cwd=tmp_path) as person:
+        assert person.ends() == 1
+        assert "passphrase" not in person.screen
+    assert tree(tmp_path) == before

@@ -20,6 +20,10 @@ MEANT = {
     "artifact add --prefx a b": "--prefix",
     "artifact add --lenght=3": "--length",
     "publish --dryrun": "--dry-run",
+    "init": "rstuf ceremony",
+    "create acme": "rstuf ceremony",
+    "new": "rstuf ceremony",
+    "Setup": "rstuf ceremony",
     "--jsno": "--json",
 }
 

@@ -12,7 +12,7 @@ from rstuf.metadata.root import Signatories
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource
-from rstuf.repository.plan import KeyPlan, Plan
+from rstuf.repository.plan import Plan
 
 
 @dataclass(slots=True)
@@ -66,6 +66,12 @@ def gather_keys(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: date
         InvalidPlan, InvalidKey: a key cannot be used, or two names stand for one key.
         SigningError: a key that tells its public half only when it is opened stays closed.
     """
+    # Files that are named are read before anybody chooses a passphrase for the keys that are made.
+    publics = {
+        key.name: maker.read_public(key.public)
+        for key in plan.keys.values()
+        if key.generate is None and key.public is not None
+    }
     made = {
         key.name: maker.generate(key.name, key.generate, key.signer or "", encrypt=key.encrypt, reuse=reuse, added=now)
         for key in plan.keys.values()
@@ -74,7 +80,8 @@ def gather_keys(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: date
     entries = {name: key.entry for name, key in made.items()}
     for key in plan.keys.values():
         if key.name not in entries:
-            entries[key.name] = _known_key(key, maker=maker, now=now)
+            public = publics.get(key.name) or maker.public_of(key.name, key.signer or "")
+            entries[key.name] = KeyEntry(name=key.name, key=public, signer=key.signer, added=now)
     _refuse_same_keys(entries.values())
     opened: dict[str, RoleSigner] = {name: key.signer for name, key in made.items()}
     return CeremonyKeys(entries, list(made.values()), opened, signers)
@@ -86,13 +93,6 @@ def signatories(plan: Plan, keys: Mapping[str, PublicKey]) -> Mapping[RoleName, 
     targets = Signatories([keys[name] for name in plan.targets_signers], plan.targets_threshold)
     root = Signatories([keys[name] for name in plan.root_signers], plan.root_threshold)
     return {ROOT: root, TARGETS: targets if plan.targets_signers else online, SNAPSHOT: online, TIMESTAMP: online}
-
-
-def _known_key(key: KeyPlan, *, maker: KeyMaker, now: datetime) -> KeyEntry:
-    public: PublicKey = (
-        maker.read_public(key.public) if key.public is not None else maker.public_of(key.name, key.signer or "")
-    )
-    return KeyEntry(name=key.name, key=public, signer=key.signer, added=now)
 
 
 def _refuse_same_keys(entries: Iterable[KeyEntry]) -> None:

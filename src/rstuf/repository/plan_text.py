@@ -47,7 +47,11 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _periods(periods: Periods) -> dict[str, str]:
-    return {"expires": format_duration(periods.expires), "renew_before": format_duration(periods.renew_before)}
+    expires = {"expires": format_duration(periods.expires)}
+    if periods == Periods.of(periods.expires):
+        # What it is by itself would be an odd number of hours, and go no further with another life.
+        return expires
+    return {**expires, "renew_before": format_duration(periods.renew_before)}
 
 
 def _key(key: KeyPlan) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent, wrap
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message
+from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message, terminal_width
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
@@ -23,7 +24,7 @@ _WORDS_WIDTH: Final = 72
 
 EXAMPLES = {
     "ceremony": f"""
-rstuf ceremony                                 asks, explains, and shows all of it before
+rstuf ceremony                                 asks, shows all, then makes it
 rstuf ceremony --plan plan.toml --dry-run      review a plan; nothing is made
 rstuf ceremony --plan plan.toml                a workspace in this directory
 rstuf --repo acme ceremony --plan plan.toml    or in another one
@@ -84,8 +85,8 @@ def ceremony(
     lasted = run.lasted()
     run.interrupted = run.unsigned = "nothing was made"
     report = _hold(run, read, plan)
-    if plan is None:
-        rstuf.forget_draft(run.directory)
+    # Whichever plan it was: no other ceremony is held here.
+    rstuf.forget_draft(run.directory)
     run.progress.close()
     run.console.document(_document(report, read, run.directory))
     _show_result(run, report, read, took=seconds(lasted()))
@@ -102,17 +103,27 @@ def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
     if restart:
         rstuf.forget_draft(run.directory)
     make = "yes; show it, and make nothing" if dry_run else "yes, make the repository now"
-    plan = hold_interview(run, Screen(), directory=run.directory.absolute(), make=make)
-    if plan is None:
-        run.console.document({"saved": True})
-        run.console.result("the plan is saved; rstuf ceremony --plan FILE makes the repository from it")
-    return plan
+    held = hold_interview(run, Screen(), directory=run.directory.absolute(), make=make)
+    if isinstance(held, Path):
+        _tell_saved(run, held)
+        return None
+    return held
+
+
+def _tell_saved(run: Run, path: Path) -> None:
+    here = Path.cwd()
+    file = escape(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    run.console.document({"saved": True, "plan": str(path)})
+    run.console.result(f"{sign(run.console, ok=True)} {file}: the plan is saved, and your answers are kept")
+    run.console.result("")
+    run.console.result("next")
+    run.console.result(f"  rstuf {_where(run)}ceremony --plan {shlex.quote(file)}")
 
 
 def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> None:
     """Make the payload for another service, and say what it needs besides."""
     run.interrupted = run.unsigned = "nothing was made"
-    payload = rstuf.make_payload(plan, run.directory, run.session(), inputs=inputs, out=out)
+    payload = rstuf.make_payload(plan, run.directory, _session(run, plan), inputs=inputs, out=out)
     online = payload.online
     run.console.document(
         {
@@ -129,9 +140,7 @@ def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> No
     )
     console.result("")
     console.result("next")
-    console.prose(
-        f"  put {escape((online.signer or '').removeprefix('file:'))} into the service's key directory as", indent=2
-    )
+    console.prose(f"  put {escape(_file_of(online.signer))} into the service's key directory as", indent=2)
     console.result(f"    {online.keyid}")
     console.result("  POST the payload to the service's /api/v1/bootstrap/")
 
@@ -149,12 +158,28 @@ def _hold(run: Run, plan: rstuf.Plan, file: Path | None) -> rstuf.CeremonyReport
         run.interrupted = run.unsigned = "nothing was made; your answers are kept, and rstuf ceremony goes on from them"
     try:
         if file is not None:
-            return rstuf.make_repository(file, run.directory, run.session())
-        return rstuf.hold_ceremony(plan, run.directory, run.session(), inputs=_inputs(file))
+            return rstuf.make_repository(file, run.directory, _session(run, plan))
+        return rstuf.hold_ceremony(plan, run.directory, _session(run, plan), inputs=_inputs(file))
     except KeyboardInterrupt:
         if (run.directory / "rstuf.toml").exists():
             run.interrupted = "run the same ceremony again; it goes on where it stopped"
         raise
+
+
+def _session(run: Run, plan: rstuf.Plan) -> rstuf.Session:
+    """A session that can say how many passphrases there are to choose."""
+    options = run.options
+    given = {name.casefold() for name in rstuf.keys_named_in([*options.passphrase_file, *options.passphrase_fd])}
+    new = [
+        key
+        for key in plan.keys.values()
+        if key.generate is not None
+        and key.encrypt
+        and key.name.casefold() not in given
+        # What an interrupted ceremony made has its passphrase.
+        and not (run.directory / _file_of(key.signer)).exists()
+    ]
+    return run.session(new_keys=len(new))
 
 
 def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
@@ -173,7 +198,7 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
         f"{console.paint(escape(plan.name), Style.STRONG)}: what this ceremony makes in {escape(str(directory))}"
     )
     console.line()
-    for line in plan_lines(plan):
+    for line in plan_lines(plan, width=terminal_width() - 2):
         console.line(f"  {line}" if line else "")
 
 
@@ -191,17 +216,34 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     for key in plan.keys.values():
         if key.generate is not None:
             how = "encrypted" if key.encrypt else "not encrypted"
-            console.result(f"  key {escape(key.name)}, {how}: {escape((key.signer or '').removeprefix('file:'))}")
+            console.result(f"  key {escape(key.name)}, {how}: {escape(_file_of(key.signer))}")
+    _tell_to_move(run, plan)
     console.result(f"  root v1 is what clients begin with: {escape(_root_file(plan))}")
     console.result("  give its SHA-256 to those who will trust it, by another way than the files:")
     for line in (fingerprint(digest)[:39], fingerprint(digest)[40:], *_in_words(digest)):
         console.result(f"    {line}")
     _tell_notes(console, report.notes)
-    where = "" if run.options.repo is None else f"--repo {escape(run.options.repo)} "
     console.result("")
     console.result("next")
-    console.result(f"  rstuf {where}artifact add FILE...")
-    console.result(f"  rstuf {where}status")
+    console.result(f"  rstuf {_where(run)}artifact add FILE...")
+    console.result(f"  rstuf {_where(run)}status")
+
+
+def _tell_to_move(run: Run, plan: rstuf.Plan) -> None:
+    """Root keys that were made here: whoever takes this machine should find none of them."""
+    made = [name for name in plan.root_signers if plan.keys[name].generate is not None]
+    if made:
+        name, keys = (made[0], f"the root key {made[0]}") if len(made) == 1 else ("NAME", "root keys")
+        add = f"rstuf {_where(run)}key add {escape(name)} /media/usb/{escape(name)}.key"
+        run.console.result("\n".join(run.console.folded(f"  move {keys} off this machine, then: {add}", indent=4)))
+
+
+def _file_of(signer: str | None) -> str:
+    return (signer or "").removeprefix("file:")
+
+
+def _where(run: Run) -> str:
+    return "" if run.options.repo is None else f"--repo {shlex.quote(escape(run.options.repo))} "
 
 
 def _in_words(digest: str) -> list[str]:

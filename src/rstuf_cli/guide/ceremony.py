@@ -120,7 +120,7 @@ def _about_repository(answers: Answers, directory: Path) -> Iterator[Question]:
 def _about_upkeep() -> Question:
     titles = {
         rstuf.Upkeep.PERSON: "a person, who runs rstuf now and then",
-        rstuf.Upkeep.TIMER: "a timer: cron or CI, every day or oftener",
+        rstuf.Upkeep.TIMER: "a timer: cron or CI, every day or more often",
         rstuf.Upkeep.DAEMON: "a program that runs all the time",
     }
 
@@ -200,8 +200,8 @@ def _about_expiry(answers: Answers) -> Iterator[Question]:
         EXPIRY,
         "Take these?",
         default="proposed",
-        teaches="From your answers follows:",
-        table=tuple(rows),
+        teaches="This follows from your answers:",
+        table=lambda _width, _lines: rows,
         choices=(Choice("proposed", "yes"), Choice("own", "no, let me say how long each lives")),
         why="Root lives long, because people must come together to sign it. What the online key signs lives as short "
         "as it can be renewed reliably.",
@@ -212,7 +212,7 @@ def _about_expiry(answers: Answers) -> Iterator[Question]:
         yield Question(
             f"expiry.{role}",
             EXPIRY,
-            f"How long does {role} live?",
+            f"How long do signatures of {role} last?",
             default=rstuf.format_duration(proposed[role].expires),
             teaches="Write a number and a unit: 365d, 36h, 90m.",
             why="It is signed again when a third of that is left, if rstuf renew is run then.",

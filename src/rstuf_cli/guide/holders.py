@@ -14,6 +14,7 @@ from rstuf_cli.wording import listed
 
 _MOST_HOLDERS: Final = 20
 _USUAL_HOLDERS: Final = 3
+_FEW: Final = 4
 _ONLINE: Final = "online"
 
 _KEPT_ELSEWHERE: Final = {"public", "private"}
@@ -137,11 +138,11 @@ def _table(answers: Answers, key: str, name: str) -> dict[str, Any]:
 
 
 def _file_question(name: str, key: str, how: str, used: dict[str, str], *, step: str) -> Question:
-    half = "public half" if how == "public" else "key's file"
+    what = "public half" if how == "public" else "key file"
     return Question(
         name,
         step,
-        f"Where is the {half} of {key}?",
+        f"Where is the {what} of {key}?",
         default="",
         teaches="A path from here; ~ is your home directory. Ed25519, ECDSA P-256 and RSA keys will do.",
         why="Its public half is read now, to see that it is a key that clients can verify, and no key twice. No "
@@ -223,4 +224,5 @@ def explain_away(answers: Answers) -> str | None:
     present, threshold = int(answers["root.count"]) - len(away), int(answers["root.threshold"])
     if present >= threshold:
         return None
-    return f"{threshold} must sign and {present} can here; {listed(away)} cannot sign on this machine"
+    others = away if len(away) <= _FEW else [*away[:_FEW], f"{len(away) - _FEW} more"]
+    return f"{threshold} must sign and {present} can here; {listed(others)} cannot sign on this machine"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+Table = Callable[[int, int | None], Sequence[str]]
+"""Lines that keep their columns, for a width and for a number of lines; None for as many as there are."""
 
 
 class Refused(Exception):
@@ -12,6 +15,11 @@ class Refused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def _no_table(width: int, lines: int | None) -> Sequence[str]:
+    del width, lines
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,9 @@ class Question:
         name: what its answer is kept under; stable, a draft lives on between versions.
         step: the title of the part of the interview it belongs to.
         prompt: the question itself, one line.
+        lead: what stands below the title at once.
         teaches: what stands above it; an empty line between paragraphs.
-        table: lines above it that keep their columns.
+        table: lines above it that keep their columns; more of them than there is room for only if it cannot be helped.
         heading: a line above the choices, in the columns of their titles.
         why: what a person reads who asks why it is asked.
         default: the answer that Enter gives where there is none yet.
@@ -51,8 +60,9 @@ class Question:
     prompt: str
     default: str
     why: str
+    lead: str = ""
     teaches: str = ""
-    table: tuple[str, ...] = ()
+    table: Table = _no_table
     heading: str = ""
     choices: tuple[Choice, ...] = ()
     check: Callable[[str], str] = field(default=str.strip)

@@ -1,15 +1,16 @@
-"""One question, one screen: its title and place, what it teaches, the choices, and the keys that do something."""
+"""One question, one screen, and the keys that a person presses there."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rstuf_cli.console import escape
 from rstuf_cli.guide.interview import Move, Place
+from rstuf_cli.guide.page import keys_line, leaves, page, prompt_lines
 from rstuf_cli.guide.questions import Question, Refused
 from rstuf_cli.prompts import terminal
 
@@ -22,28 +23,15 @@ _WIDEST: Final = 100
 _NARROWEST: Final = 40
 _CLEAR: Final = "\x1b[H\x1b[2J"
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
-_WHY: Final = "\0why"
+# Bytes of one key come at once: what follows Esc later than this is another key.
+_ESCAPE_SECONDS: Final = 0.03
 
 
-def page(question: Question, place: Place, *, width: int, explained: bool) -> list[str]:
-    """What stands above a question's prompt, as lines of at most `width` columns; the first is the title."""
-    where = f"step {place.step} of {place.steps}"
-    title = f" {question.step}"
-    lines = [f"{title}{where:>{max(len(where) + 1, width - len(title))}}", ""]
-    for paragraph in filter(None, question.teaches.split("\n\n")):
-        lines += [*_folded(paragraph, width), ""]
-    if explained:
-        lines += [*_folded(question.why, width, mark="why: "), ""]
-    if question.table:
-        lines += [*(f"   {line}" for line in question.table), ""]
-    return lines
+@dataclass(frozen=True, slots=True)
+class _Why:
+    """The person asks why. `typed` stands in the field meanwhile."""
 
-
-def keys_line(question: Question, place: Place) -> str:
-    """The keys that do something, in one line."""
-    choose = ["↑↓ choose"] if question.choices else []
-    back = [] if place.first else ["esc back"]
-    return "   ".join([*choose, "⏎ continue", *back, "? why", "ctrl-c leave"])
+    typed: str = ""
 
 
 class Screen:
@@ -55,14 +43,36 @@ class Screen:
         Raises:
             KeyboardInterrupt, EOFError: the person leaves.
         """
-        explained = False
+        explained, refused, field = False, None, offered
         while True:
             with terminal() as (keyboard, screen, paper):
-                self._show(page(question, place, width=_width(), explained=explained), paper)
-                found = self._choose(question, offered, place, keyboard, screen)
-            if found != _WHY:
+                lines = page(question, place, width=_width(), lines=_height(), explained=explained, refused=refused)
+                self._show(lines, paper)
+                found = self._choose(question, field, place, keyboard, screen)
+            if isinstance(found, _Why):
+                field, explained = found.typed or offered, self._explain(question, place)
+                continue
+            refused = None if isinstance(found, Move) else _refusal(question, found)
+            if refused is None:
                 return found
-            explained = True
+            field = str(found)
+
+    def _explain(self, question: Question, place: Place) -> bool:
+        """Whether there is room to explain a question where it is asked; where not, all of it was shown by itself."""
+        import questionary
+
+        whole = page(question, place, width=_width(), explained=True)
+        if len(whole) + prompt_lines(question) <= _height():
+            return True
+        for leaf in leaves(whole, _height() - 2):
+            with terminal() as (keyboard, screen, paper):
+                self._show(leaf, paper)
+                asked = questionary.press_any_key_to_continue(
+                    "any key goes on", input=keyboard, output=screen, style=_style()
+                )
+                _hasten(asked.application)
+                asked.unsafe_ask()
+        return False
 
     def _show(self, lines: Sequence[str], paper: TextIO) -> None:
         plain = os.environ.get("TERM", "") in {"", "dumb"}
@@ -72,7 +82,9 @@ class Screen:
         paper.write("".join(f"{escape(line)}\n" for line in rest))
         paper.flush()
 
-    def _choose(self, question: Question, offered: str, place: Place, keyboard: Input, screen: Output) -> str | Move:
+    def _choose(
+        self, question: Question, offered: str, place: Place, keyboard: Input, screen: Output
+    ) -> str | Move | _Why:
         import questionary
 
         keys = {"input": keyboard, "output": screen, "style": _style()}
@@ -81,8 +93,6 @@ class Screen:
                 question.prompt,
                 default=offered,
                 qmark="",
-                validate=lambda text: _judge(question, text),
-                validate_while_typing=False,
                 bottom_toolbar=f" {keys_line(question, place)}",
                 key_bindings=_keys(place, typed=True),
                 **keys,
@@ -97,16 +107,23 @@ class Screen:
                 **keys,
             )
             _join(asked.application, _keys(place, typed=False))
+        _hasten(asked.application)
         answer = asked.unsafe_ask()
-        return answer if isinstance(answer, Move) else str(answer)
+        return answer if isinstance(answer, Move | _Why) else str(answer)
 
 
-def _judge(question: Question, text: str) -> bool | str:
+def _refusal(question: Question, text: str) -> str | None:
+    """Why an answer cannot be taken; None where it can."""
     try:
         question.accept(text)
     except Refused as refused:
-        return escape(refused.reason)
-    return True
+        return refused.reason
+    return None
+
+
+def _hasten(application: Any) -> None:
+    """Wait no longer than a terminal needs for what may follow an Esc, be it bytes or another key."""
+    application.ttimeoutlen = application.timeoutlen = _ESCAPE_SECONDS
 
 
 def _choices(question: Question) -> Iterator[Any]:
@@ -134,7 +151,6 @@ def _footer(question: Question, place: Place) -> Iterator[Any]:
 
 def _keys(place: Place, *, typed: bool) -> KeyBindings:
     """Our keys beside the library's: Esc (and b in a list) goes back, ? explains, Ctrl-D leaves."""
-    from prompt_toolkit.filters import Condition
     from prompt_toolkit.key_binding import KeyBindings
 
     bindings = KeyBindings()
@@ -147,20 +163,15 @@ def _keys(place: Place, *, typed: bool) -> KeyBindings:
             event.app.exit(result=Move.BACK)
 
     def why(event: Any) -> None:
-        event.app.exit(result=_WHY)
+        event.app.exit(result=_Why(event.current_buffer.text if typed else ""))
 
     bindings.add("escape")(back)
+    # Pasted text comes as one key: its question marks stay in it.
+    bindings.add("?")(why)
     if typed:
-        from prompt_toolkit.application import get_app
-
-        untouched = Condition(
-            lambda: not get_app().current_buffer.text or get_app().current_buffer.cursor_position == 0
-        )
-        bindings.add("?", filter=untouched)(why)
         bindings.add("f1")(why)
     else:
         bindings.add("b")(back)
-        bindings.add("?")(why)
         bindings.add("c-d")(leave)
     return bindings
 
@@ -190,9 +201,9 @@ def _style() -> Any:
     )
 
 
-def _folded(text: str, width: int, *, mark: str = "") -> list[str]:
-    return textwrap.wrap(text, width - 1, initial_indent=f" {mark}", subsequent_indent=" " * (len(mark) + 1))
-
-
 def _width() -> int:
     return max(_NARROWEST, min(shutil.get_terminal_size().columns, _WIDEST) - 1)
+
+
+def _height() -> int:
+    return shutil.get_terminal_size().lines

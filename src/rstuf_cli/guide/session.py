@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,11 @@ from rstuf_cli.run import Run
 _REVIEW: Final = STEPS[-1]
 _PLACE: Final = Place(step=len(STEPS), steps=len(STEPS), first=False)
 _MAKE, _CHANGE, _SAVE = "make", "change", "save"
+_GOES_ON: Final = "This goes on from the answers given before; --restart forgets them."
 
 
-def hold_interview(run: Run, asker: Asker, *, directory: Path, make: str) -> rstuf.Plan | None:
-    """Ask, show the whole, and give the plan that was accepted; None where it was saved for later instead.
+def hold_interview(run: Run, asker: Asker, *, directory: Path, make: str) -> rstuf.Plan | Path:
+    """Ask, show the whole, and give the plan that was accepted; where it was saved for later instead, its file.
 
     Answers that were given before in this directory are not asked again.
 
@@ -34,6 +36,7 @@ def hold_interview(run: Run, asker: Asker, *, directory: Path, make: str) -> rst
     answers = rstuf.read_draft(directory)
     if answers:
         _tell_kept(run)
+        asker = _GoesOn(asker)
 
     def keep(given: Answers) -> None:
         rstuf.keep_draft(directory, given)
@@ -41,12 +44,26 @@ def hold_interview(run: Run, asker: Asker, *, directory: Path, make: str) -> rst
 
     interview = Interview(script(directory), steps=STEPS, answers=answers, keep=keep)
     try:
-        return _until_accepted(interview, asker, directory, make)
+        return _until_accepted(interview, asker, make)
     except EOFError:
         raise Interrupted(run.interrupted) from None
 
 
-def _until_accepted(interview: Interview, asker: Asker, directory: Path, make: str) -> rstuf.Plan | None:
+class _GoesOn:
+    """Says with the first question that others were answered before."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker, self._said = asker, False
+
+    def ask(self, question: Question, *, offered: str, place: Place) -> str | Move:
+        """See `Asker`."""
+        if not self._said:
+            self._said = True
+            question = replace(question, lead=_GOES_ON)
+        return self._asker.ask(question, offered=offered, place=place)
+
+
+def _until_accepted(interview: Interview, asker: Asker, make: str) -> rstuf.Plan | Path:
     step: str | None = None
     while True:
         interview.run(asker, step=step)
@@ -55,9 +72,9 @@ def _until_accepted(interview: Interview, asker: Asker, directory: Path, make: s
         chosen = _ask(asker, _review(plan, away, make), offered=_MAKE if away is None else _SAVE)
         if chosen == _MAKE:
             return plan
-        if chosen == _SAVE and _saved(asker, plan):
-            rstuf.forget_draft(directory)
-            return None
+        saved = _saved(asker, plan) if chosen == _SAVE else None
+        if saved is not None:
+            return saved
         if chosen is Move.BACK:
             step = STEPS[-2]
         elif chosen == _CHANGE:
@@ -76,7 +93,7 @@ def _review(plan: rstuf.Plan, away: str | None, make: str) -> Question:
         f"{plan.name}: is this what you want?",
         default=_MAKE,
         teaches="\n\n".join(notes),
-        table=tuple(plan_lines(plan)),
+        table=lambda width, lines: plan_lines(plan, width=width, most=lines),
         choices=(
             *choices,
             Choice(_CHANGE, "change something"),
@@ -98,22 +115,23 @@ def _which_step() -> Question:
     )
 
 
-def _saved(asker: Asker, plan: rstuf.Plan) -> bool:
-    """Whether the plan was saved; the person may go back instead."""
+def _saved(asker: Asker, plan: rstuf.Plan) -> Path | None:
+    """Where the plan was saved; None where the person went back instead."""
     question = Question(
         "save",
         _REVIEW,
         "Where to?",
         default="plan.toml",
         teaches="rstuf ceremony --plan FILE makes the repository from it, here or elsewhere, without questions.",
-        why="It is a text that can be read, changed and passed on. No secret is in it.",
+        why="It is text that can be read, changed and passed on. No secret is in it.",
         check=_new_file,
     )
     chosen = _ask(asker, question, offered=question.default)
     if isinstance(chosen, Move):
-        return False
-    rstuf.save_plan(plan, Path(question.accept(chosen)), inputs=Path.cwd())
-    return True
+        return None
+    path = Path(question.accept(chosen))
+    rstuf.save_plan(plan, path, inputs=Path.cwd())
+    return path
 
 
 def _new_file(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -81,12 +82,14 @@ def test_a_ceremony_from_the_first_question_to_a_repository(place: Path, cli: Cl
             assert len(screen.splitlines()) <= LINES
             assert max(map(len, screen.splitlines())) <= COLUMNS
             person.presses(*keys)
+        person.sees("2 new keys: a passphrase for each, typed twice")
         choose_passphrases(person, "ana", "root-2")
         assert person.ends() == 0
         result = person.screen
     words = r"(?:[A-Za-z]+ ?)+"
     assert re.search(rf"another way than the files:\n(    ([0-9a-f]{{4}} ?){{8}}\n){{2}}(    {words}\n)+", result)
     assert "keys/ana.key" in result
+    assert "move root keys off this machine, then: rstuf key add NAME" in result
     assert not (place / "ceremony-draft.json").exists()
     assert cli("--repo", place, "status", "--check").code == 0
     assert cli("--repo", place, "verify", "--full").code == 0
@@ -94,7 +97,7 @@ def test_a_ceremony_from_the_first_question_to_a_repository(place: Path, cli: Cl
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_leaving_keeps_the_answers_and_makes_nothing(question: str, place: Path) -> None:
-    """Ctrl-C at any question leaves the draft alone behind, and the ceremony goes on at that question."""
+    """Ctrl-C at any question leaves the draft alone behind; the ceremony goes on at that question, and says so."""
     with Person.running("ceremony", cwd=place) as person:
         walk(person, until=question)
         person.presses(CTRL_C)
@@ -107,7 +110,16 @@ def test_leaving_keeps_the_answers_and_makes_nothing(question: str, place: Path)
     assert "your answers are kept" in said
     assert list(tree(place)) == ["ceremony-draft.json"]
     with Person.running("ceremony", cwd=place) as person:
-        person.sees(next(text for name, text, _ in USUAL if name == question))
+        screen = person.sees(next(text for name, text, _ in USUAL if name == question))
+        assert "goes on from the answers given before; --restart forgets them" in screen
+        assert "step" in screen.splitlines()[0]
+        person.presses(ESCAPE)
+        assert "--restart" not in person.sees(next(text for name, text, _ in USUAL if name == before(question)))
+
+
+def before(question: str) -> str:
+    """The question before this one."""
+    return QUESTIONS[QUESTIONS.index(question) - 1]
 
 
 @pytest.mark.parametrize("question", ["name", "purpose", "expected", "review"])
@@ -142,7 +154,7 @@ def test_back_shows_the_question_before(question: str, before: str, place: Path)
     ],
 )
 def test_a_wrong_answer_is_told_why_and_asked_again(question: str, answer: str, reason: str, place: Path) -> None:
-    """The reason stands below the answer, which can be corrected where it is."""
+    """The reason stands above the answer, which can be corrected where it is."""
     with Person.running("ceremony", cwd=place) as person:
         text = walk(person, until=question).splitlines()[0]
         person.types(answer)
@@ -154,27 +166,88 @@ def test_why_is_answered(place: Path) -> None:
     with Person.running("ceremony", cwd=place) as person:
         walk(person, until="bins")
         person.presses("?")
-        same_as_file("bins-explained", person.sees("169 seconds"))
+        person.sees("169 seconds")
+        same_as_file("bins-explained", person.sees("ctrl-c leave"))
         person.presses(ENTER)
         person.sees("hold a root key?")
         person.presses("\x15", "?")
         person.sees("why: With several keys")
 
 
+@pytest.mark.parametrize("question", ["name", "expected", "holders", "key-name"])
+def test_why_is_answered_whatever_was_typed(question: str, place: Path) -> None:
+    """A question mark is never typed, and what stands in the field stays there."""
+    with Person.running("ceremony", cwd=place) as person:
+        prompt = walk(person, until=question).splitlines()[-1]
+        person.presses("?")
+        person.sees("why: ")
+        assert person.sees(prompt).splitlines()[-1] == prompt
+        person.presses("7", "?")
+        time.sleep(0.3)
+        assert person.sees(f"{prompt}7").splitlines()[-1] == f"{prompt}7"
+
+
+def test_pasted_text_keeps_its_question_marks(place: Path) -> None:
+    """A terminal says what is pasted: that is no key that was pressed."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="name")
+        person.presses("\x15", "\x1b[200~what?\x1b[201~")
+        assert person.sees("called? what?").count("why:") == 0
+
+
+def test_esc_is_immediate(place: Path) -> None:
+    """Nobody waits for the screen before, in a list or a field; arrow keys, which begin with that byte, still work."""
+    fastest = {}
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="expected")
+        for _ in range(4):
+            for kind, text in (("typed", "Who runs rstuf renew?"), ("list", "Where do clients download")):
+                started = time.monotonic()
+                person.presses(ESCAPE)
+                person.sees(text)
+                fastest[kind] = min(fastest.get(kind, 9.0), time.monotonic() - started)
+            person.presses(UP, DOWN, ENTER)
+            person.sees("How many files will it hold")
+    # The screen must stand still before it counts as seen, and machines are busy; a wait of its own takes a second.
+    assert max(fastest.values()) < 0.8
+
+
+@pytest.mark.parametrize("answer", ["forever", "x" * 200])
+def test_a_long_reason_is_all_there(answer: str, place: Path) -> None:
+    """Why an answer is not taken is told to its end, however long it is, and the answer can be corrected."""
+    with Person.running("ceremony", cwd=place) as person:
+        walk(person, until="expiry")
+        person.presses(DOWN, ENTER)
+        person.sees("How long do signatures of root last?")
+        person.types(answer)
+        screen = person.sees("is not a period")
+        assert "followed by s, m, h, d, w or y" in " ".join(screen.split())
+        assert max(map(len, screen.splitlines())) <= COLUMNS
+        person.types("300d")
+        person.sees("How long do signatures of targets last?")
+
+
 def test_saving_the_plan_instead(place: Path, cli: Cli) -> None:
-    """The review offers to save the plan; it makes the same repository without questions, and nothing else is left."""
+    """The review offers to save the plan, which makes the same repository without questions; answers stay till then."""
     with Person.running("ceremony", cwd=place) as person:
         walk(person, until="review")
         person.presses(DOWN, DOWN, ENTER)
         person.sees("Where to?")
-        person.types("../acme.toml")
+        person.presses("?")
+        person.sees("why: ")
+        person.types("acme plan.toml")
         assert person.ends() == 0
-    assert tree(place) == {}
-    plan = place.parent / "acme.toml"
+        assert "rstuf ceremony --plan 'acme plan.toml'" in person.screen
+    assert set(tree(place)) == {"ceremony-draft.json", "acme plan.toml"}
+    with Person.running("ceremony", cwd=place) as person:
+        person.sees("is this what you want?")
+    plan = place / "acme plan.toml"
     text = plan.read_text()
+    assert "renew_before" not in text
     assert "threshold = 1\n" in text
     plan.write_text(text.replace("encrypt = true", "encrypt = false"))
     assert cli("--repo", place, "ceremony", "--plan", plan).code == 0
+    assert not (place / "ceremony-draft.json").exists()
 
 
 def test_changing_one_thing_at_the_review(place: Path) -> None:

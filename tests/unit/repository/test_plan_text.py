@@ -56,9 +56,10 @@ def test_saving_and_reading_is_the_identity(document: dict[str, Any]) -> None:
 
 
 def test_a_saved_plan_reads_well() -> None:
-    """One table after the other, every period spelt out, and nothing that means what is said already."""
+    """One table after the other, every life spelt out, and nothing that means what is said already."""
     plan: Plan = read_plan(tomllib.loads(plan_text(name="acme", signers=("alice", "bob"))))
     text = render_plan(plan)
     assert text.startswith('[repository]\nname = "acme"\n')
     assert '[keys.alice]\ngenerate = "ed25519"\nsigner = "file:keys/alice.key"\nencrypt = false\n' in text
-    assert text.endswith('[bins]\ncount = 4\nexpires = "90d"\nrenew_before = "30d"\n')
+    assert text.endswith('[bins]\ncount = 4\nexpires = "90d"\n')
+    assert "renew_before" not in text

@@ -1,0 +1,78 @@
+"""What one question has on the screen, as lines: its title and place, what it teaches, and the keys that do something.
+
+Nothing here knows of a terminal but its size.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Final
+
+from rstuf_cli.console import escape
+from rstuf_cli.guide.interview import Place
+from rstuf_cli.guide.questions import Question
+
+_TABLE_INDENT: Final = 3
+
+
+def page(
+    question: Question,
+    place: Place,
+    *,
+    width: int,
+    lines: int | None = None,
+    explained: bool = False,
+    refused: str | None = None,
+) -> list[str]:
+    """What stands above a question's prompt, as lines of at most `width` columns; the first is the title.
+
+    Args:
+        lines: how many the terminal has, the prompt's among them: a table that can be shortened is. None for all.
+        explained: whether it says why it is asked.
+        refused: why the last answer was not taken.
+    """
+    above, below = _above(question, place, width=width, explained=explained), _about(refused, width)
+    # Below a table is an empty line.
+    room = None if lines is None else lines - len(above) - 1 - len(below) - prompt_lines(question)
+    table = [" " * _TABLE_INDENT + line for line in question.table(width - _TABLE_INDENT, room)]
+    return [*above, *table, *([""] if table else []), *below]
+
+
+def prompt_lines(question: Question) -> int:
+    """How many lines the prompt takes below its page: the question, its choices, and the keys."""
+    listed = len(question.choices) + bool(question.heading) + 1 if question.choices else 0
+    return 1 + listed + 1
+
+
+def keys_line(question: Question, place: Place) -> str:
+    """The keys that do something, in one line."""
+    choose = ["↑↓ choose"] if question.choices else []
+    back = [] if place.first else ["esc back"]
+    return "   ".join([*choose, "⏎ continue", *back, "? why", "ctrl-c leave"])
+
+
+def leaves(lines: Sequence[str], height: int) -> list[list[str]]:
+    """A page in parts of at most `height` lines, each below the first lines again."""
+    head = lines.index("") + 1
+    rest, step = lines[head:], max(1, height - head)
+    return [[*lines[:head], *rest[start : start + step]] for start in range(0, len(rest), step)]
+
+
+def _above(question: Question, place: Place, *, width: int, explained: bool) -> list[str]:
+    where = f"step {place.step} of {place.steps}"
+    title = f" {question.step}"
+    lines = [f"{title}{where:>{max(len(where) + 1, width - len(title))}}", *_folded(question.lead, width), ""]
+    for paragraph in filter(None, question.teaches.split("\n\n")):
+        lines += [*_folded(paragraph, width), ""]
+    if explained:
+        lines += [*_folded(question.why, width, mark="why: "), ""]
+    return lines
+
+
+def _about(refused: str | None, width: int) -> list[str]:
+    return [] if refused is None else [*_folded(escape(refused), width, mark="! "), ""]
+
+
+def _folded(text: str, width: int, *, mark: str = "") -> list[str]:
+    return textwrap.wrap(text, width - 1, initial_indent=f" {mark}", subsequent_indent=" " * (len(mark) + 1))
