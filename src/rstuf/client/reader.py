@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from rstuf.client.destination import Destination
 from rstuf.client.download import Download, Existing, save, spool
 from rstuf.client.offers import Offer, offer_of
-from rstuf.client.places import ContentSource, MetadataSource, shown_place
+from rstuf.client.places import ContentSource, MetadataSource, hinting
 from rstuf.client.records import Memory, Naming, SeenRole, Trusted
 from rstuf.client.refusals import Evidence, refusal_of, too_long
 from rstuf.clock import Clock
@@ -24,6 +24,7 @@ from rstuf.locks import OnWait
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES
 from rstuf.model.names import TOP_LEVEL, TargetPath
 from rstuf.progress import Progress, step
+from rstuf.storage.locations import contents_of, shown_place
 
 if TYPE_CHECKING:
     from tuf.ngclient.fetcher import FetcherInterface
@@ -121,11 +122,12 @@ class Client:
         try:
             yield
         except FileMissing as error:
-            shown = shown_place(self.trusted.artifacts)
+            shown, usual = shown_place(self.trusted.artifacts), shown_place(contents_of(self.trusted.url))
+            other = f", or without --artifacts for {usual}" if usual != shown else ""
             raise FileMissing(
                 error.name,
                 hint=f"it is signed, but its content is not below {shown}; if that is the wrong place, say where "
-                "contents are: rstuf trust add … --artifacts URL",
+                f"contents are: rstuf trust add {self.trusted.name} {self._place} --artifacts URL{other}",
             ) from error
 
     @contextmanager
@@ -151,7 +153,10 @@ class Client:
             cause = _storage_error_in(error)
             if isinstance(cause, FileTooLarge):
                 raise too_long(cause.limit, self._evidence(updater)) from error
-            raise cause if cause is not None else StorageError("read", self._place, str(error)) from error
+            if self._seen or not isinstance(cause, FileMissing):
+                raise cause if cause is not None else StorageError("read", self._place, str(error)) from error
+            with hinting(self.trusted.url):
+                raise cause from error
         except RepositoryError as error:
             raise refusal_of(error, self._evidence(updater)) from error
         except OSError as error:
