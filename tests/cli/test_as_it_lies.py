@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli, Shop, tree
+from tests.cli.conftest import PLAN, Cli, Shop, tree
 from tests.support.servers import Asked
 
 from rstuf_cli.console import width_of
@@ -148,6 +148,40 @@ def test_a_new_name_needs_a_root(cli: Cli, shop: Shop) -> None:
 
 
 # --- the publisher ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("places", "served", "url"),
+    [
+        ("", "metadata/ at URL/metadata/ and targets/ at URL/targets/", "URL/metadata/"),
+        ('metadata = "public"\nartifacts = "public/targets"', "public/ at URL/", "URL/"),
+        ('metadata = "public"\nartifacts = "public/all/"', "public/ at URL/", "URL/ --artifacts URL/all/"),
+        ('metadata = "tuf/"\nartifacts = "files"', "tuf/ at URL/metadata/ and files/ at URL/targets/", "URL/metadata/"),
+        ('artifacts = ""', "metadata/ at URL/metadata/", "URL/metadata/ --artifacts URL"),
+    ],
+)
+def test_the_ceremony_leads_on(places: str, served: str, url: str, cli: Cli, tmp_path: Path) -> None:
+    """It ends with what to serve, by the plan's places, and with what a client types then."""
+    (tmp_path / "plan.toml").write_text(PLAN.replace('name = "acme"', f'name = "acme"\n{places}'))
+    done = cli("ceremony", "--plan", tmp_path / "plan.toml")
+    assert done.code == 0, done.err
+    root = next(Path().glob("*/1.root.json"))
+    lines = done.out.splitlines()
+    assert lines[-4] == f"  serve {served}, and nothing else of this directory: keys/ lies there too. A client types"
+    assert lines[-3:] == [
+        f"    rstuf trust add NAME {url} --fingerprint \\",
+        f"      {hashlib.sha256(root.read_bytes()).hexdigest()}",
+        "    rstuf download PATH",
+    ]
+
+
+def test_the_fingerprint_is_found_again(cli: Cli, filled: Path) -> None:
+    """`rstuf status` has that of root v1 in one line, after root was renewed too, and in its document."""
+    assert cli("renew", "--force", "root").code == 0
+    shown = cli("status").out.splitlines()
+    assert f"  root v1 is {fingerprint(filled)}" in shown
+    assert max(map(width_of, shown)) <= 80
+    assert cli("status", "--json").document["root"] == {"version": 1, "sha256": fingerprint(filled)}
 
 
 @pytest.mark.parametrize("place", ["url", "directory"])
