@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rstuf.client.download import DownloadState as DownloadState
     from rstuf.client.download import Existing as Existing
     from rstuf.client.offers import Offer as Offer
-    from rstuf.client.places import shown_place as shown_place
     from rstuf.client.records import Memory as Memory
     from rstuf.client.records import Naming as Naming
     from rstuf.client.records import Trusted as Trusted
@@ -115,6 +114,7 @@ if TYPE_CHECKING:
     from rstuf.signing.public_keys import render_public as render_public
     from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
+    from rstuf.storage.locations import shown_place as shown_place
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
@@ -236,7 +236,7 @@ _HOMES = {
     "render_plan": "rstuf.repository.plan_text",
     "render_public": "rstuf.signing.public_keys",
     "save_plan": "rstuf.founding",
-    "shown_place": "rstuf.client.places",
+    "shown_place": "rstuf.storage.locations",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "tree_of": "rstuf.wiring",

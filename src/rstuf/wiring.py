@@ -336,20 +336,25 @@ def verify_published(
     artifacts: str | None = None,
     published: VisibleVersions | None = None,
 ) -> VerifyReport:
-    """Audit what a web server publishes, starting from a root that is trusted already.
+    """Audit what is published at a URL or in a directory, starting from a root that is trusted already.
 
     Args:
-        url: where metadata is; artifacts are at `artifacts`, by default below it at `targets/`.
+        url: where metadata is.
+        artifacts: where contents are; by default where `contents_of` says.
         published: what was visible before, where the repository is made: nothing older may be served.
 
     Raises:
+        InvalidInput: `url` or `artifacts` is no place.
         StorageError: nothing can be fetched.
     """
     from rstuf.repository.verify import verify
-    from rstuf.storage.web import WebContentSource, WebMetadataSource
+    from rstuf.storage.around import PlacesAround
+    from rstuf.storage.locations import contents_of, place_of, shown_place
+    from rstuf.storage.outside import contents_at, metadata_at
 
-    base = url if url.endswith("/") else url + "/"
-    with WebMetadataSource(base) as source, WebContentSource(artifacts or base + "targets/") as contents:
+    place = place_of(url)
+    where = contents_of(place) if artifacts is None else place_of(artifacts)
+    with metadata_at(place) as source, contents_at(where) as contents:
         return verify(
             source,
             trusted_root=trusted_root,
@@ -360,4 +365,6 @@ def verify_published(
             progress=session.progress,
             readers=_CONNECTIONS,
             published=published,
+            contents_place=shown_place(where),
+            surroundings=PlacesAround(place),
         )

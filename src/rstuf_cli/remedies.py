@@ -11,9 +11,9 @@ from rstuf_cli.steps import Step
 
 # Beside the metadata, so that signing anything again would not change it.
 _ELSEWHERE: Final = frozenset(
-    {"state-damaged", "log-broken", "content-missing", "content-mismatch", "served-private"}
-    | {"served-shared", "client-refuses", "client-disagrees", "bad-path", "bad-target", "wrong-bin", "not-delegated"}
-    | {"unreachable", "shadowed"}
+    {"state-damaged", "log-broken", "content-missing", "content-mismatch", "served-private", "served-shared"}
+    | {"served-workspace", "client-refuses", "client-disagrees", "bad-path", "bad-target", "wrong-bin"}
+    | {"not-delegated", "unreachable", "shadowed"}
 )
 _FEW: Final = 3
 
@@ -48,13 +48,21 @@ def from_copy() -> Step:
 
 def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:
     """What to do about what a server serves."""
-    if report.ok:
-        return []
-    if any(problem.code == "state-ahead" for problem in report.problems):
+    codes = {problem.code for problem in report.problems}
+    steps = []
+    if "served-workspace" in codes:
+        why = "and replace the keys that were served: somebody may have them by now"
+        steps.append(Step("serve metadata/ and targets/ alone", why))
+    if "content-missing" in codes:
+        why = "where contents are served at another place than the one that was looked at"
+        steps.append(Step("rstuf verify --url URL --artifacts-url URL", why))
+    if codes <= {"served-workspace"}:
+        return steps
+    if "state-ahead" in codes:
         why = "in the workspace: if nothing is wrong there, a mirror or a cache is behind and must fetch anew"
     else:
         why = "in the workspace that it comes from: tells whether it is wrong there, or on the way here only"
-    return [Step("rstuf verify", why)]
+    return [*steps, Step("rstuf verify", why)]
 
 
 def _signed_again(problems: Sequence[rstuf.Problem]) -> list[Step]:

@@ -210,6 +210,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
     keep("download", "download", "file.txt", "--dir", str(scratch / "fetched"), *trust)
     keep("trust add", "trust", "show", "here", *trust)
+    keep("trust add", "trust", "add", "here", str(repo / "metadata"), *trust)
     keep("trust list", "trust", "list", *trust)
     rstuf("trust", "add", "mixed", str(scratch / "other" / "metadata"), *served[1:], *trust)
     _, refused = rstuf("download", "file.txt", "--from", "mixed", *trust)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from rstuf.client.places import metadata_at, new_place
+from rstuf.client.places import hinting, new_place
 from rstuf.client.records import Pin
 from rstuf.errors import FingerprintDiffers, InvalidMetadata
+from rstuf.storage.outside import metadata_at
 
 MAX_ROOT_BYTES: Final = 512_000
 """What a stock client reads of a root."""
@@ -78,7 +79,7 @@ def fetch_root(url: str, *, version: int = 1) -> bytes:
         InvalidInput: `url` is neither a URL nor a directory.
         StorageError: it is not served, or too long.
     """
-    with metadata_at(new_place(url)) as source:
+    with metadata_at(new_place(url)) as source, hinting(url):
         return source.read(f"{version}.root.json", limit=MAX_ROOT_BYTES)
 
 

@@ -1,16 +1,15 @@
-"""Where a repository is: behind an http or https URL, or in a directory, by its path or a file URL."""
+"""What a client reads from, and the places that its user names."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final, Protocol
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import Protocol
 
-from rstuf.errors import InvalidInput, shorten
-from rstuf.storage.mirrors import MirroredContents, MirroredMetadata, Piece
-
-_WEB: Final = frozenset({"http", "https"})
+from rstuf.errors import FileMissing, InvalidInput, shorten
+from rstuf.storage.locations import HOW_TO_WRITE, metadata_below, place_of, shown_place
+from rstuf.storage.mirrors import Piece
 
 
 class MetadataSource(Protocol):
@@ -38,35 +37,6 @@ class ContentSource(Protocol):
         """
 
 
-def place_of(text: str) -> str:
-    """A URL or a path as it is kept: with a slash at its end, a path absolute.
-
-    Raises:
-        InvalidInput: it is neither an http, https or file URL nor a path.
-    """
-    text = text.strip()
-    scheme, colon, _ = text.partition("://")
-    if not colon:
-        if not text or not text.isprintable():
-            raise InvalidInput("the URL is neither a URL nor the path of a directory", hint=_HINT)
-        return _ended(str(Path(text).absolute()))
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        raise InvalidInput("the URL cannot be read", hint=_HINT) from None
-    if parts.query or parts.fragment:
-        raise InvalidInput("a base URL has no ? and no #", hint="give the URL that metadata lies below")
-    if scheme.lower() in _WEB and parts.hostname and text.isprintable():
-        return _ended(text)
-    if scheme.lower() == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
-        return place_of(unquote(parts.path))
-    raise InvalidInput("it is not an http, https or file URL", hint=_HINT)
-
-
-_HINT: Final = "write it like https://updates.example.org/, or name a directory"
-
-
 def new_place(text: str) -> str:
     """The same for a place that nobody has named before: a directory must be there.
 
@@ -75,45 +45,21 @@ def new_place(text: str) -> str:
     """
     place = place_of(text)
     if "://" not in place and not Path(place).is_dir():
-        raise InvalidInput(f"there is no directory {shorten(text)}, and it is no URL", hint=_HINT)
+        raise InvalidInput(f"there is no directory {shorten(text)}, and it is no URL", hint=HOW_TO_WRITE)
     return place
 
 
-def shown_place(place: str) -> str:
-    """A place without the name and password that may stand in a URL."""
-    if "://" not in place:
-        return place
-    parts = urlsplit(place)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def metadata_at(place: str) -> AbstractContextManager[MetadataSource]:
-    """The metadata at a place. Use it as a context manager.
+@contextmanager
+def hinting(place: str) -> Iterator[None]:
+    """Where nothing at all is found at a place that somebody chose: say where metadata more likely is.
 
     Raises:
-        InvalidInput: it is no place.
+        FileMissing: the block did.
     """
-    place = place_of(place)
-    if "://" not in place:
-        return MirroredMetadata(Path(place))
-    from rstuf.storage.web import WebMetadataSource
-
-    return WebMetadataSource(place)
-
-
-def contents_at(place: str) -> AbstractContextManager[ContentSource]:
-    """The contents at a place. Use it as a context manager.
-
-    Raises:
-        InvalidInput: it is no place.
-    """
-    place = place_of(place)
-    if "://" not in place:
-        return MirroredContents(Path(place))
-    from rstuf.storage.web import WebContentSource
-
-    return WebContentSource(place)
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith("/") else f"{text}/"
+    try:
+        yield
+    except FileMissing as error:
+        below = metadata_below(place)
+        if below is not None:
+            error.hint = f"is metadata one level further down? Then its place is {shown_place(below)}"
+        raise

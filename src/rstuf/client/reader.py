@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import quote, unquote
@@ -14,16 +15,17 @@ from urllib.parse import quote, unquote
 from rstuf.client.destination import Destination
 from rstuf.client.download import Download, Existing, save, spool
 from rstuf.client.offers import Offer, offer_of
-from rstuf.client.places import ContentSource, MetadataSource, shown_place
+from rstuf.client.places import ContentSource, MetadataSource, hinting
 from rstuf.client.records import Memory, Naming, SeenRole, Trusted
 from rstuf.client.refusals import Evidence, refusal_of, too_long
 from rstuf.clock import Clock
 from rstuf.durable import flush, flush_directory, opened_directory, storage_error
-from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError
+from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError, nearest, shorten
 from rstuf.locks import OnWait
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES
 from rstuf.model.names import TOP_LEVEL, TargetPath
 from rstuf.progress import Progress, step
+from rstuf.storage.locations import contents_of, shown_place
 
 if TYPE_CHECKING:
     from tuf.ngclient.fetcher import FetcherInterface
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _BASE: Final = "https://metadata.invalid/"
 # A pin may be years old, and every look begins from it; by default the updater gives up after 256 roots.
 _ROOT_STEPS: Final = 4096
+# As many as are compared with a mistyped one before somebody notices.
+_MOST_PATHS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Client:
         """
         with self.looking(), step(self.progress, "looking up", unit="roles"), self._verifying() as updater:
             updater.refresh()
-            offers = [self._find(updater, path) for path in paths]
+            offers = [self._find(updater, path, asked=paths) for path in paths]
             memory = self._memory(updater)
         return Look(memory, offers)
 
@@ -121,11 +125,12 @@ class Client:
         try:
             yield
         except FileMissing as error:
-            shown = shown_place(self.trusted.artifacts)
+            shown, usual = shown_place(self.trusted.artifacts), shown_place(contents_of(self.trusted.url))
+            other = f", or without --artifacts for {usual}" if usual != shown else ""
             raise FileMissing(
                 error.name,
                 hint=f"it is signed, but its content is not below {shown}; if that is the wrong place, say where "
-                "contents are: rstuf trust add … --artifacts URL",
+                f"contents are: rstuf trust add {self.trusted.name} {self._place} --artifacts URL{other}",
             ) from error
 
     @contextmanager
@@ -151,7 +156,10 @@ class Client:
             cause = _storage_error_in(error)
             if isinstance(cause, FileTooLarge):
                 raise too_long(cause.limit, self._evidence(updater)) from error
-            raise cause if cause is not None else StorageError("read", self._place, str(error)) from error
+            if self._seen or not isinstance(cause, FileMissing):
+                raise cause if cause is not None else StorageError("read", self._place, str(error)) from error
+            with hinting(self.trusted.url):
+                raise cause from error
         except RepositoryError as error:
             raise refusal_of(error, self._evidence(updater)) from error
         except OSError as error:
@@ -159,10 +167,12 @@ class Client:
         finally:
             _make_durable(self.cache, self._seen)
 
-    def _find(self, updater: Updater, path: TargetPath) -> Offer:
+    def _find(self, updater: Updater, path: TargetPath, *, asked: Sequence[TargetPath]) -> Offer:
         found = updater.get_targetinfo(path)
         if found is None:
-            raise ArtifactNotFound(path, hint=f"{self.trusted.name} signs no such path; look at its spelling")
+            meant = nearest(path, (known for known in _some_paths(updater) if known not in asked))
+            guess = "look at its spelling" if meant is None else f"did you mean {shorten(meant)}?"
+            raise ArtifactNotFound(path, hint=f"{self.trusted.name} signs no such path; {guess}")
         hashed = self.trusted.naming is Naming.HASHED and updater._trusted_set.root.consistent_snapshot
         return offer_of(path, found.length, found.hashes, custom=found.custom, hashed=bool(hashed))
 
@@ -180,6 +190,13 @@ class Client:
     @property
     def _place(self) -> str:
         return shown_place(self.trusted.url)
+
+
+def _some_paths(updater: Updater) -> Iterator[str]:
+    """Paths that are signed, of the roles that were looked into anyway: bins keep like names apart."""
+    # Going through it gives the roles themselves.
+    paths = (path for role in updater._trusted_set for path in getattr(role, "targets", ()))
+    return islice(paths, _MOST_PATHS)
 
 
 def _fetcher(source: MetadataSource, seen: dict[str, bytes]) -> FetcherInterface:

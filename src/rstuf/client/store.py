@@ -15,13 +15,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from rstuf.client.anchors import MAX_ROOT_BYTES, read_root
-from rstuf.client.places import contents_at, metadata_at, new_place
+from rstuf.client.places import ContentSource, MetadataSource, new_place
 from rstuf.client.reader import Client
 from rstuf.client.records import (
     Memory,
@@ -50,6 +51,8 @@ from rstuf.metadata.canonical import compact
 from rstuf.model.names import TrustName, trust_name
 from rstuf.permissions import Kind, Place, refuse_unsafe
 from rstuf.progress import Progress, Silent
+from rstuf.storage.locations import contents_of
+from rstuf.storage.outside import contents_at, metadata_at
 
 _TRUST: Final = "trust.json"
 _ROOT: Final = "root.json"
@@ -148,7 +151,7 @@ class TrustStore:
 
         Args:
             url: where metadata is: an http, https or file URL, or a directory.
-            artifacts: where contents are; by default below `url` at `targets/`.
+            artifacts: where contents are; by default where `contents_of` says.
 
         Raises:
             InvalidInput, InvalidMetadata: the URL is none, or no client can begin with this root.
@@ -156,8 +159,7 @@ class TrustStore:
             Locked, StorageError: nothing was trusted.
         """
         pin = read_root(root).pin
-        url = new_place(url)
-        contents = new_place(artifacts) if artifacts is not None else f"{url}targets/"
+        url, contents = _places(url, artifacts)
         make_directory(self.directory, mode=SECRET_DIRECTORY)
         refuse_unsafe([Place(self.directory, Kind.TRUST)])
         with self._locked(name):
@@ -169,6 +171,30 @@ class TrustStore:
             if trusted != known:
                 self._keep(trusted, root, new=known is None)
         return trusted
+
+    def move(
+        self, name: TrustName, url: str, *, artifacts: str | None = None, naming: Naming | None = None
+    ) -> tuple[Trusted, Trusted]:
+        """Look elsewhere for what is trusted under this name: before and after. The root stays the one that is pinned.
+
+        Args:
+            url, artifacts: as of `add`.
+            naming: None where it stays.
+
+        Raises:
+            InvalidInput: a URL is none.
+            TrustNotFound, TrustDamaged: there is no pinned root to stay with.
+            Locked, StorageError: nothing was changed.
+        """
+        url, contents = _places(url, artifacts)
+        self._check_there(name)
+        with self._locked(name):
+            before = self.get(name)
+            root = self._pinned(before)
+            after = replace(before, url=url, artifacts=contents, naming=naming or before.naming)
+            if after != before:
+                self._keep(after, root, new=False)
+        return before, after
 
     def remove(self, name: TrustName) -> None:
         """Trust it no more, and forget what was seen of it.
@@ -194,13 +220,15 @@ class TrustStore:
         """
         trusted = self.get(name)
         home = self.directory / name
+        metadata: AbstractContextManager[MetadataSource] = metadata_at(trusted.url)
+        contents: AbstractContextManager[ContentSource] = contents_at(trusted.artifacts)
         with ExitStack() as stack:
             yield Client(
                 trusted=trusted,
                 root=self._pinned(trusted),
                 cache=home / _METADATA,
-                metadata=stack.enter_context(metadata_at(trusted.url)),
-                contents=stack.enter_context(contents_at(trusted.artifacts)),
+                metadata=stack.enter_context(metadata),
+                contents=stack.enter_context(contents),
                 looking=lambda: self._looking(trusted),
                 remember=lambda memory: self._write(home / _MEMORY, compact(memory_document(memory))),
                 clock=self._clock,
@@ -271,6 +299,12 @@ class TrustStore:
         if len(data) > limit:
             raise TrustDamaged(str(place), f"it has more than {limit} bytes", name=name)
         return data
+
+
+def _places(url: str, artifacts: str | None) -> tuple[str, str]:
+    """Where metadata and contents are, as they are kept."""
+    url = new_place(url)
+    return url, new_place(artifacts) if artifacts is not None else contents_of(url)
 
 
 def _remove(home: Path) -> None:

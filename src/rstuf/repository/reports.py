@@ -207,6 +207,7 @@ class Status:
         interrupted: a publication is unfinished, and nobody carries it out.
         publishing: who carries out a publication just now, in words; None where nobody does.
         clock_behind: None where the clock is not behind what was signed here.
+        first_root: the SHA-256 of root v1, hex, by which clients trust what is published; None where it is not known.
         in_the_way: the name of the next root, where something lies that is none: no client gets past it.
         old_copy: what clients see that this state does not know of; None where it knows all.
     """
@@ -226,6 +227,7 @@ class Status:
     clock_behind: ClockBehind | None = None
     old_copy: StateBehind | None = None
     in_the_way: str | None = None
+    first_root: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -86,7 +87,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         bins = list(reader.roles(kind=RoleKind.BIN))
         if bins and authority.bins is not None:
             roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now))
-        totals, last = reader.totals(), reader.last_publication()
+        totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online = authority.top_level[TIMESTAMP].keyids
         keys = tuple(look_at(ports, entry, online=entry.keyid in online) for entry in reader.keys())
         mark = _mark(reader)
@@ -108,6 +109,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         clock_behind=behind,
         old_copy=old_copy,
         in_the_way=in_the_way if old_copy is None else None,
+        first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
     )
     return seen, mark
 

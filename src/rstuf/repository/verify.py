@@ -18,10 +18,11 @@ from rstuf.metadata.audit.findings import Code, Finding, Findings, Note
 from rstuf.metadata.audit.walk import Audit
 from rstuf.model.names import TargetPath
 from rstuf.progress import Progress, Silent, step
-from rstuf.repository.interfaces import StateReader
+from rstuf.repository.interfaces import ServedSurroundings, StateReader
 from rstuf.repository.reports import Problem, VerifyReport, VisibleVersions
 from rstuf.repository.verify_client import ClientReport, Sampler, run_client
 from rstuf.repository.verify_contents import ContentCheck
+from rstuf.repository.verify_outside import look_outside
 from rstuf.repository.verify_state import StateComparison
 from rstuf.repository.verify_view import MetadataSource, StillSource
 
@@ -64,6 +65,8 @@ def verify(
     progress: Progress | None = None,
     readers: int = 1,
     published: VisibleVersions | None = None,
+    contents_place: str | None = None,
+    surroundings: ServedSurroundings | None = None,
 ) -> VerifyReport:
     """Check everything that clients can reach, and that the state agrees with it.
 
@@ -74,6 +77,8 @@ def verify(
         state: one view of the state, taken when `source` was (see `verify_view`); None for a foreign repository.
         readers: files that are read at once; more than one suits sources with latency, which must allow it.
         published: what was visible before, where the repository is made: nothing older may be served.
+        contents_place: what to call the place of `contents`, where that is not known anyway.
+        surroundings: what lies around metadata that is served; None where its directories are looked through.
 
     Raises:
         InvalidMetadata: `trusted_root` is not a root at all.
@@ -84,11 +89,13 @@ def verify(
     still = source if isinstance(source, StillSource) else StillSource(source)
     run = _Run(still, trusted_root=trusted_root, now=now, state=state, depth=depth, readers=readers)
     watcher = Silent() if progress is None else progress
-    run.walk(contents, watcher)
+    run.walk(contents, watcher, place=contents_place)
     run.client(contents, watcher)
     run.notice_change()
     if published is not None:
         run.compare(published)
+    if surroundings is not None:
+        run.look_outside(surroundings)
     return run.report()
 
 
@@ -125,7 +132,7 @@ class _Run:
         self._client: ClientReport | None = None
         self._moved_on = False
 
-    def walk(self, contents: ContentSource | None, progress: Progress) -> None:
+    def walk(self, contents: ContentSource | None, progress: Progress, *, place: str | None) -> None:
         """The audit, with everything that goes along with it role by role."""
         total = self._audit.begin()
         if self._state is not None:
@@ -133,7 +140,7 @@ class _Run:
         self._sampler = Sampler(every=1 if self._depth is Depth.FULL else max(1, total // SAMPLE))
         content = None
         if self._depth >= Depth.CONTENTS and contents is not None:
-            content = ContentCheck(contents, self._findings, readers=self._readers)
+            content = ContentCheck(contents, self._findings, readers=self._readers, where=place)
         elif self._depth >= Depth.CONTENTS:
             message = "contents are kept elsewhere; their bytes were not looked at"
             self._findings.note(Note.CONTENTS_NOT_CHECKED, message)
@@ -153,7 +160,7 @@ class _Run:
                 content.check(reading.name, reading.targets, progress.advance)
             else:
                 progress.advance()
-            self._sampler.take(reading)
+            self._sampler.take(reading, missing=frozenset() if content is None else content.missing)
         if self._state is not None:
             self._state.finish(self._audit)
             self._checked.update(self._state.checked)
@@ -201,6 +208,10 @@ class _Run:
             if version is not None and version < known:
                 message = f"version {version} is served, and the workspace has published version {known}"
                 self._findings.problem(Code.STATE_AHEAD, message, role=role)
+
+    def look_outside(self, surroundings: ServedSurroundings) -> None:
+        """That nothing of a workspace is served but metadata and contents."""
+        self._checked["asked"] = look_outside(surroundings, self._findings)
 
     def notice_change(self) -> None:
         """Say what a publication that became visible meanwhile leaves open, or explains."""

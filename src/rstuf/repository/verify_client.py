@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,11 +51,16 @@ class _ContentSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A look-up, and what should come of it: the entry, or None where there is no such artifact."""
+    """A look-up, and what should come of it: the entry, or None where there is no such artifact.
+
+    Attributes:
+        missing: whether its content is known not to be there, and was told.
+    """
 
     role: str
     path: str
     entry: Mapping[str, Any] | None
+    missing: bool = False
 
 
 @dataclass(slots=True)
@@ -81,15 +86,15 @@ class Sampler:
         self._samples: list[Sample] = []
         self._empty: dict[int, dict[int, str]] = {}
 
-    def take(self, reading: Reading) -> None:
-        """Look at one role."""
+    def take(self, reading: Reading, *, missing: Set[str] = frozenset()) -> None:
+        """Look at one role; the contents of `missing` were told to be that."""
         self._skipped += 1
         if not reading.targets:
             self._take_empty(reading.name, reading.place)
         elif self._skipped >= self._every:
             self._skipped = 0
             path, entry = next(iter(reading.targets.items()))
-            self._samples.append(Sample(role=reading.name, path=path, entry=entry))
+            self._samples.append(Sample(role=reading.name, path=path, entry=entry, missing=path in missing))
 
     def samples(self) -> list[Sample]:
         """All samples: those taken, and paths that do not exist, for which the client must find no artifact."""
@@ -225,6 +230,10 @@ class _Session:
         except OSError:
             raise
         except Exception as error:
+            if sample.missing and isinstance(error.__cause__, FileMissing):
+                # Once is enough; the client has refused it all the same.
+                self.report.failures += 1
+                return
             self._refused(f"python-tuf cannot download it: {_text(error)}", sample)
             return
         self.report.downloaded += 1
@@ -244,7 +253,9 @@ def _agrees(found: TargetFile | None, entry: Mapping[str, Any] | None) -> bool:
 
 def _text(error: Exception) -> str:
     cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
-    return f"{type(error).__name__}: {error}{cause}"
+    text = f"{type(error).__name__}: {error}{cause}"
+    # These bases are between the client and us: what lies below them has a name that others know.
+    return text.replace(_METADATA, "").replace(_TARGETS, "")
 
 
 @dataclass(slots=True)

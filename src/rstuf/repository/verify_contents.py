@@ -31,19 +31,30 @@ _Outcome = tuple[str, list[tuple[Code, str]], int, StorageError | None]
 class ContentCheck:
     """Checks contents, some at a time, and reports what is wrong with them."""
 
-    def __init__(self, source: _ContentSource, findings: Findings, *, readers: int = 1) -> None:
+    def __init__(
+        self, source: _ContentSource, findings: Findings, *, readers: int = 1, where: str | None = None
+    ) -> None:
+        """
+        Args:
+            where: what to call the place that contents are looked for in; None where everybody knows it.
+        """
         self._source = source
+        self._there = "there" if where is None else f"below {where}"
         self._findings = findings
         self._readers = readers
         self._errors = 0
         self.checked = 0
+        self.missing: frozenset[str] = frozenset()
 
     def check(self, role: str, targets: Mapping[str, Any], on_bytes: Callable[[int], None]) -> None:
         """Check the contents of one role's artifacts; tell `on_bytes` how many bytes were read.
 
+        Afterwards `missing` are those of its paths that have no content.
+
         Raises:
             StorageError: the storage went away.
         """
+        missing = set()
         for path, faults, length, error in self._outcomes(targets):
             self.checked += 1
             on_bytes(length)
@@ -52,6 +63,9 @@ class ContentCheck:
                 raise error
             for code, message in faults:
                 self._findings.problem(code, message, role=role, path=path)
+                if code is Code.CONTENT_MISSING:
+                    missing.add(path)
+        self.missing = frozenset(missing)
 
     def _outcomes(self, targets: Mapping[str, Any]) -> Iterator[_Outcome]:
         if self._readers == 1 and not any(entry["length"] >= _LARGE for entry in targets.values()):
@@ -74,7 +88,7 @@ class ContentCheck:
                 with self._source.open(TargetPath(path), {algorithm: value}) as file:
                     length, digest = _digest(file, algorithm, limit=entry["length"])
             except FileMissing:
-                faults.append((Code.CONTENT_MISSING, f"its content is not there under its {algorithm}"))
+                faults.append((Code.CONTENT_MISSING, f"its content is not {self._there} under its {algorithm}"))
                 continue
             except StorageError as error:
                 failure = error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import BinaryIO, Protocol
 
 from rstuf.durable import storage_error
-from rstuf.errors import FileTooLarge
+from rstuf.errors import FileMissing, FileTooLarge, NotAFile
+from rstuf.model.names import TargetPath
 from rstuf.storage.inside import close_quietly, open_regular, open_top, reached
 from rstuf.storage.names import check_metadata_name
 
@@ -97,12 +98,40 @@ class MirroredMetadata(_Mirror):
             raise FileTooLarge(f"{self.shown}{name}", limit=limit)
         return bytes(found)
 
+    def head(self, name: str, *, size: int) -> bytes | None:
+        """The first `size` bytes of a file, or all that it has; None where there is none of this name.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            with self._opened(name) as file:
+                return file.read(size)
+        except (FileMissing, NotAFile):
+            return None
+
+    def has_directory(self, name: str) -> bool:
+        """Whether there is a directory of this name."""
+        return (self._directory / name).is_dir()
+
 
 class MirroredContents(_Mirror):
     """Contents in a directory and those below it."""
 
     def __enter__(self) -> MirroredContents:
         return self
+
+    @contextmanager
+    def open(self, path: TargetPath, hashes: Mapping[str, str]) -> Iterator[BinaryIO]:
+        """The content that is stored under the first of `hashes` (TUF §7.2).
+
+        Raises:
+            FileMissing: it is not there.
+            StorageError: it cannot be read.
+        """
+        directory, slash, last = path.rpartition("/")
+        with self._opened(f"{directory}{slash}{next(iter(hashes.values()))}.{last}") as file:
+            yield file
 
     @contextmanager
     def open_piece(self, name: str, *, start: int, total: int) -> Iterator[Piece]:

@@ -75,7 +75,7 @@ def _fetcher(metadata: Path, artifacts: Path) -> FetcherInterface:
             try:
                 return iter((place.read_bytes(),))
             except FileNotFoundError as error:
-                raise DownloadHTTPError(f"404 for {url}", 404) from error
+                raise DownloadHTTPError(f"404 for {url.removeprefix(_METADATA)}", 404) from error
 
     return Directories()
 

@@ -29,6 +29,8 @@ CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
 # A metadata file has a few megabytes at most; one that takes longer is being held back.
 METADATA_DEADLINE: Final = 120.0
+# No repository has it: whoever answers with it answers everything.
+_ABSENT: Final = "rstuf-verify-absent/"
 # What may stand in a URL's path as it is; the rest of a target path is escaped.
 _SAFE: Final = "/~!$&'()*+,;=:@"
 _TRY_AGAIN: Final = "check the URL and the connection to its server, then run the same command again"
@@ -182,6 +184,40 @@ class WebMetadataSource(_WebSource):
                 if time.monotonic() > ends:
                     raise StorageError("read", self._show(name), f"it took more than {METADATA_DEADLINE:.0f} s")
         return bytes(found)
+
+    def head(self, name: str, *, size: int) -> bytes | None:
+        """The first `size` bytes of a file, or all that it has; None where the server has none of this very name.
+
+        Raises:
+            StorageError: the server does not answer.
+        """
+        import httpx
+
+        ends = time.monotonic() + READ_TIMEOUT
+        try:
+            response = self._follow(self._base + quote(name, safe=_SAFE), name, {})
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise StorageError("read", self._show(name), _reason(error), hint=_TRY_AGAIN) from error
+        try:
+            # Led elsewhere, as to a page to log in on, one does not have it.
+            if response.status_code != _OK or not response.url.path.endswith(f"/{name}"):
+                return None
+            found = bytearray()
+            for chunk in self._chunks(response, name):
+                found += chunk
+                if len(found) >= size or time.monotonic() > ends:
+                    break
+            return bytes(found[:size])
+        finally:
+            response.close()
+
+    def has_directory(self, name: str) -> bool:
+        """Whether the server has something to say of a directory, and not of every other one as well.
+
+        Raises:
+            StorageError: the server does not answer.
+        """
+        return self.head(f"{name}/", size=1) is not None and self.head(_ABSENT, size=1) is None
 
     def _chunks(self, response: httpx.Response, name: str) -> Iterator[bytes]:
         import httpx

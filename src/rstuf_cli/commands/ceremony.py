@@ -18,6 +18,7 @@ from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
 from rstuf_cli.review import plan_document, plan_lines
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.serving import show_way_to_clients
 from rstuf_cli.wording import count, fingerprint, listed, number, seconds
 
 _WORDS_WIDTH: Final = 72
@@ -227,6 +228,7 @@ def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, to
     console.result("next")
     console.result(f"  rstuf {_where(run)}artifact add FILE...")
     console.result(f"  rstuf {_where(run)}status")
+    show_way_to_clients(console, metadata=plan.metadata, artifacts=plan.artifacts, sha256=digest)
 
 
 def _tell_to_move(run: Run, plan: rstuf.Plan) -> None:

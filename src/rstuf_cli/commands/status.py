@@ -169,6 +169,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         **({"clock_behind": clock_document(seen.clock_behind)} if seen.clock_behind is not None else {}),
         **({"old_copy": seen.old_copy.message} if seen.old_copy is not None else {}),
         "timestamp_version": seen.timestamp_version,
+        **({"root": {"version": 1, "sha256": seen.first_root}} if seen.first_root is not None else {}),
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [],
         "next_steps": steps_document(steps),
@@ -215,6 +216,9 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
         console.line(
             f"  published {when}, {day(seen.last_published, seen.now)}, as timestamp v{number(seen.timestamp_version)}"
         )
+        if seen.first_root is not None:
+            # What the ceremony told to give to clients: whoever did not write it down finds it here.
+            console.line(f"  root v1 is {seen.first_root}")
     _show_keys_away(console, seen)
     if seen.publishing is not None:
         for part in console.folded(f"  {escape(seen.publishing)}, is publishing now", indent=4):

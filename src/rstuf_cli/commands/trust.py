@@ -36,6 +36,7 @@ rstuf trust add acme https://updates.example.org/ --root 1.root.json
 rstuf trust add acme https://updates.example.org/ --fingerprint 3f9ac21e…
 rstuf trust add acme https://updates.example.org/     asks for the fingerprint
 rstuf trust add lab /media/mirror --root 1.root.json --artifacts /media/files
+rstuf trust add acme https://mirror.example.org/      from now on there
 """,
     "trust list": """
 rstuf trust list
@@ -75,7 +76,11 @@ def add(
     ] = None,
     artifacts: Annotated[
         str | None,
-        typer.Option("--artifacts", metavar="URL", help="Where contents are; by default at targets/ below URL."),
+        typer.Option(
+            "--artifacts",
+            metavar="URL",
+            help="Where contents are; by default at targets/ below URL, or beside a URL that ends in metadata/.",
+        ),
     ] = None,
     plain_names: Annotated[
         bool, typer.Option("--plain-names", help="Contents are served without their hash before their name.")
@@ -85,16 +90,21 @@ def add(
     """Pin the root that a repository is verified from.
 
     All trust begins here, and it cannot begin with the server that is to be verified: have the root's file, or its
-    fingerprint, from its publisher by another way. The same root again changes URLs and options.
+    fingerprint, from its publisher by another way. For a name that is trusted already no root is needed: then it is
+    looked for at these URLs, from the root that is pinned.
     """
     run = run_of(ctx)
     if root is not None and root_version is not None:
         raise UsageFault("--root-version is of a root to fetch, and --root names a file", hint=_HELP)
     if root_version == 0:
         raise UsageFault("roots are numbered from 1 on", hint=_HELP)
-    known = rstuf.trust_name(name)
+    known, naming = rstuf.trust_name(name), rstuf.Naming.PLAIN if plain_names else None
     wanted = rstuf.parse_fingerprint(fingerprint) if fingerprint is not None else None
     version = root_version if root_version is not None else 1
+    store = open_store(run, trust_dir)
+    if root is None and wanted is None and root_version is None and known in store.names():
+        _tell_moved(run.console, *store.move(known, url, artifacts=artifacts, naming=naming), store)
+        return
     if root is not None:
         data, where = read_small(root, limit=_MAX_ROOT_BYTES), str(root)
     elif wanted is None and not prompts.person_is_there():
@@ -104,14 +114,12 @@ def add(
         )
     else:
         data, where = rstuf.fetch_root(url, version=version), f"root version {version} at {rstuf.shown_place(url)}"
-    store = open_store(run, trust_dir)
     facts = rstuf.read_root(data)
     if wanted is not None:
         rstuf.check_fingerprint(data, wanted, where=where)
     elif root is None:
         _ask_fingerprint(run.console, data, where)
-    naming = rstuf.Naming.PLAIN if plain_names else rstuf.Naming.HASHED
-    trusted = store.add(known, url, root=data, artifacts=artifacts, naming=naming)
+    trusted = store.add(known, url, root=data, artifacts=artifacts, naming=naming or rstuf.Naming.HASHED)
     run.console.document({**trusted_document(trusted, store.memory(known)), "root": root_document(facts)})
     if not run.console.is_json:
         _tell_added(run.console, trusted, facts)
@@ -159,6 +167,39 @@ def _tell_added(console: Console, trusted: rstuf.Trusted, facts: rstuf.RootFacts
     console.result("")
     console.result("try next")
     console.result(f"  rstuf download PATH --from {trusted.name}")
+
+
+def _tell_moved(console: Console, before: rstuf.Trusted, after: rstuf.Trusted, store: rstuf.TrustStore) -> None:
+    facts, changed = rstuf.read_root(store.root(after.name)), _changes(before, after)
+    console.document(
+        {
+            **trusted_document(after, store.memory(after.name)),
+            "root": root_document(facts),
+            "changed": [field for field, _, _ in changed],
+        }
+    )
+    if console.is_json:
+        return
+    still = f"root version {number(facts.pin.version)} stays what it is trusted by"
+    if not changed:
+        console.result(f"{sign(console, ok=True)} {after.name} is looked for there already; {still}")
+        return
+    console.result(f"{sign(console, ok=True)} {after.name} is looked for elsewhere now; {still}")
+    console.result("")
+    for _, old, new in changed:
+        console.prose(f"  {old}", indent=4)
+        console.prose(f"    → {new}", indent=6)
+
+
+def _changes(before: rstuf.Trusted, after: rstuf.Trusted) -> list[tuple[str, str, str]]:
+    """What differs: the field, and how it was and is, for people."""
+    naming = {rstuf.Naming.HASHED: "names with their hash", rstuf.Naming.PLAIN: "plain names"}
+    both = [
+        ("url", *(f"metadata  {escape(rstuf.shown_place(each.url))}" for each in (before, after))),
+        ("artifacts", *(f"contents  {escape(rstuf.shown_place(each.artifacts))}" for each in (before, after))),
+        ("naming", *(f"contents under {naming[each.naming]}" for each in (before, after))),
+    ]
+    return [(field, old, new) for field, old, new in both if old != new]
 
 
 def list_(ctx: typer.Context, *, trust_dir: TrustDir = None) -> None:

@@ -27,6 +27,7 @@ rstuf verify                what this workspace publishes, and its state
 rstuf verify --artifacts    and the bytes of every artifact
 rstuf verify --full         and a stock client that visits every role
 rstuf verify --url https://updates.example.org/ --trusted-root 1.root.json
+rstuf verify --url /media/mirror/metadata --artifacts-url /media/files
 """
 }
 
@@ -39,7 +40,7 @@ _AREAS: Final[Mapping[str, frozenset[str]]] = {
     "artifacts": _ARTIFACTS,
     "contents": frozenset({"content-missing", "content-mismatch"}),
     "state": frozenset({"state-disagrees", "state-damaged", "state-behind", "state-ahead", "log-broken"}),
-    "served": frozenset({"served-private", "served-shared"}),
+    "served": frozenset({"served-private", "served-shared", "served-workspace"}),
     "client": frozenset({"client-refuses", "client-disagrees"}),
 }
 
@@ -48,12 +49,22 @@ def verify(
     ctx: typer.Context,
     *,
     url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="Audit what a web server serves at URL instead.")
+        str | None,
+        typer.Option("--url", metavar="URL", help="Audit what is served at URL, or in a directory."),
     ] = None,
     trusted_root: Annotated[
         Path | None,
         typer.Option(
             "--trusted-root", metavar="FILE", help="With --url: the root to begin from; by default the workspace's v1."
+        ),
+    ] = None,
+    artifacts_url: Annotated[
+        str | None,
+        typer.Option(
+            "--artifacts-url",
+            metavar="URL",
+            help="With --url: where contents are; by default at targets/ below URL, or beside a URL that ends in "
+            "metadata/.",
         ),
     ] = None,
     full: Annotated[
@@ -70,13 +81,15 @@ def verify(
     run = run_of(ctx)
     if trusted_root is not None and url is None:
         raise UsageFault("--trusted-root goes with --url", hint="in a workspace, its own root is trusted")
+    if artifacts_url is not None and url is None:
+        raise UsageFault("--artifacts-url goes with --url", hint="--artifacts reads the contents of this workspace")
     depth = rstuf.Depth.FULL if full else rstuf.Depth.CONTENTS if artifacts else rstuf.Depth.ROLES
     lasted = run.lasted()
     if url is None:
         report = _verify_workspace(run, depth)
         steps = remedies(report)
     else:
-        report = _verify_url(run, url, trusted_root, depth)
+        report = _verify_url(run, url, trusted_root, depth, artifacts=artifacts_url)
         steps = remedies_from_outside(report)
     run.progress.close()
     run.console.document({**_document(report), "next_steps": steps_document(steps)})
@@ -90,12 +103,16 @@ def _verify_workspace(run: Run, depth: rstuf.Depth) -> rstuf.VerifyReport:
         return repository.verify(depth=depth)
 
 
-def _verify_url(run: Run, url: str, trusted_root: Path | None, depth: rstuf.Depth) -> rstuf.VerifyReport:
+def _verify_url(
+    run: Run, url: str, trusted_root: Path | None, depth: rstuf.Depth, *, artifacts: str | None
+) -> rstuf.VerifyReport:
     if trusted_root is not None:
         root, published = read_small(trusted_root, limit=_MAX_ROOT_BYTES), None
     else:
         root, published = _known_to_workspace(run)
-    return rstuf.verify_published(url, trusted_root=root, depth=depth, session=run.session(), published=published)
+    return rstuf.verify_published(
+        url, trusted_root=root, depth=depth, session=run.session(), artifacts=artifacts, published=published
+    )
 
 
 def _known_to_workspace(run: Run) -> tuple[bytes, rstuf.VisibleVersions]:
@@ -153,6 +170,10 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
         _area(
             console, "served", f"{count(checked['served'], 'name')}, nothing private, all ours alone", by_area, listed
         )
+    elif "asked" in checked:
+        told = any(note["code"] == "served-not-listed" for note in facts.get("notes", ()))
+        unasked = "not all that must not be served could be asked for" if told else None
+        _area(console, "served", "no keys/, state.db or rstuf.toml is there for whoever asks", by_area, unasked)
     _show_client(console, checked, by_area)
     _show_expiry(console, facts, now, unseen)
     if report.ok:
@@ -176,7 +197,9 @@ def _show_client(console: Console, checked: Mapping[str, int], by_area: Mapping[
         return
     looked, downloaded = checked.get("client_artifacts", 0), checked.get("client_downloads", 0)
     downloads = f" and downloaded {number(downloaded)}" if downloaded else ""
-    _area(console, "client", f"python-tuf, from that root, looked up {count(looked, 'path')}{downloads}", by_area)
+    missing = any(problem.code == "content-missing" for problem in by_area.get("contents", ()))
+    text = f"python-tuf, from that root, looked up {count(looked, 'path')}{downloads}"
+    _area(console, "client", text, by_area, "contents that are not there" if missing else None)
 
 
 def _span(roots: Mapping[str, int]) -> str:

@@ -124,11 +124,16 @@ class _BadContents:
     ],
 )
 def test_contents_that_cannot_be_read_are_problems(error: Exception, code: str, *, late: bool) -> None:
-    """Whatever the storage says, at once or while it is read, it is a problem of that artifact."""
+    """Whatever the storage says, at once or while it is read, it is a problem of that artifact.
+
+    The client tells it too, unless it is that nothing is there, and in names that others know.
+    """
     report = _verify(flat({"a": b"1", "b": b"2"}), contents=_BadContents(error, late=late), depth=Depth.CONTENTS)
     own = [problem.code for problem in report.problems if problem.code != "client-refuses"]
     assert own == [code, code]
-    assert "client-refuses" in _codes(report)
+    assert ("client-refuses" in _codes(report)) is not isinstance(error, FileMissing)
+    assert not [problem for problem in report.problems if ".invalid" in problem.message]
+    assert report.facts["clients"]["python-tuf"]["ok"] is False
 
 
 def test_a_content_storage_that_is_gone_is_an_error() -> None:

@@ -12,10 +12,11 @@ from tests.support.engine import Engine
 from tests.support.files import names
 from tests.support.servers import Site, serving
 from tests.support.tuf_repo import LIFE, Keys, flat, signer, succinct
-from tests.unit.client.conftest import CONTENT, NAME, World
+from tests.unit.client.conftest import CONTENT, NAME, NOW, World
 
 from rstuf.client.destination import destination_in
 from rstuf.client.store import TrustStore
+from rstuf.clock import ManualClock
 from rstuf.errors import ArtifactNotFound, FileMissing, Refusal, RepositoryRefused, StorageError
 from rstuf.model.names import target_path
 from rstuf.repository.publish import publish
@@ -216,6 +217,22 @@ def test_no_such_artifact(world: World) -> None:
     with pytest.raises(ArtifactNotFound), world.store.client(NAME) as client:
         client.look_up([target_path("app.bin"), target_path("app.exe")])
     assert not [name for name, _ in world.site.asked if name.startswith("targets/")]
+
+
+def test_a_path_that_is_nearly_signed(tmp_path: Path) -> None:
+    """What was looked through anyway may have the path that was meant; one that is asked for besides is no guess."""
+    repo = flat({"dist/app-1.0.tar.gz": b"one", "notes.txt": b"two"})
+    store = TrustStore(tmp_path / "trust", clock=ManualClock(NOW))
+    with serving(Site.of(repo.files, repo.contents)) as url:
+        store.add(NAME, url, root=repo.trusted)
+        for asked, hint in (
+            (["dist/app-1.0.tgz"], "did you mean dist/app-1.0.tar.gz?"),
+            (["dist/app-1.0.tar.gz", "dist/app-1.0.tgz"], "look at its spelling"),
+            (["nothing/like/it"], "look at its spelling"),
+        ):
+            with pytest.raises(ArtifactNotFound) as caught, store.client(NAME) as client:
+                client.look_up([target_path(path) for path in asked])
+            assert (caught.value.hint or "").endswith(hint)
 
 
 # --- what is remembered between two looks ----------------------------------------------------------------

@@ -13,7 +13,6 @@ from tests.support.tuf_repo import Keys, succinct
 from tests.unit.client.conftest import NAME, World
 
 from rstuf.client.anchors import check_fingerprint, fetch_root, read_root
-from rstuf.client.places import place_of, shown_place
 from rstuf.client.records import Naming
 from rstuf.client.store import TrustStore
 from rstuf.errors import (
@@ -31,6 +30,7 @@ from rstuf.errors import (
 )
 from rstuf.locks import FileLock
 from rstuf.model.names import trust_name
+from rstuf.storage.locations import place_of, shown_place
 
 
 def test_what_is_pinned_is_kept(world: World) -> None:

@@ -68,6 +68,7 @@ class Code(StrEnum):
     LOG_BROKEN = "log-broken"
     SERVED_PRIVATE = "served-private"
     SERVED_SHARED = "served-shared"
+    SERVED_WORKSPACE = "served-workspace"
     CLIENT_REFUSES = "client-refuses"
     CLIENT_DISAGREES = "client-disagrees"
 

@@ -9,6 +9,7 @@ from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, 
 from rstuf.repository.interfaces.storage import (
     ArtifactBatch,
     ArtifactStorage,
+    AskedName,
     Kept,
     MetadataBatch,
     MetadataStorage,
@@ -16,6 +17,7 @@ from rstuf.repository.interfaces.storage import (
     ServedEntry,
     ServedFault,
     ServedPlaces,
+    ServedSurroundings,
     ignored,
 )
 
@@ -23,6 +25,7 @@ __all__ = [
     "FORGETFUL",
     "ArtifactBatch",
     "ArtifactStorage",
+    "AskedName",
     "Kept",
     "KeyMaker",
     "KnownStamps",
@@ -37,6 +40,7 @@ __all__ = [
     "ServedEntry",
     "ServedFault",
     "ServedPlaces",
+    "ServedSurroundings",
     "SignerSource",
     "StampNotes",
     "Stamps",

@@ -181,3 +181,27 @@ class ServedPlaces(Protocol):
         Raises:
             StorageError: the storage fails.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class AskedName:
+    """What came of asking for a name that must never be served.
+
+    Attributes:
+        shown: the name, with the place that was asked.
+        served: whether it is there.
+    """
+
+    shown: str
+    served: bool
+
+
+class ServedSurroundings(Protocol):
+    """What lies around metadata that is served elsewhere, where nothing can be listed."""
+
+    def ask(self) -> Iterator[AskedName]:
+        """Ask for what is private in a workspace, under the names that it has there.
+
+        Raises:
+            StorageError: nobody answers.
+        """
