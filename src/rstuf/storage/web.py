@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -27,7 +26,8 @@ MAX_REDIRECTS: Final = 5
 TRIES: Final = 2
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
-# A metadata file has a few megabytes at most; one that takes longer is being held back.
+# A metadata file has a few megabytes at most; one that takes longer is being held back. So is a content whose answer
+# does not begin by then; how long it takes after that is its reader's matter.
 METADATA_DEADLINE: Final = 120.0
 # What may stand in a URL's path as it is; the rest of a target path is escaped.
 _SAFE: Final = "/~!$&'()*+,;=:@"
@@ -58,6 +58,8 @@ class _WebSource:
         """
         import httpx
 
+        from rstuf.storage.deadlines import Deadline, bound
+
         parts = _parts(url)
         # A name and password go into a header of requests to this very place, and nowhere else.
         self._auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
@@ -69,6 +71,8 @@ class _WebSource:
             headers={"Accept-Encoding": "identity", "User-Agent": "rstuf"},
             follow_redirects=False,
         )
+        self._deadline = Deadline()
+        bound(self._client, self._deadline)
 
     def __enter__(self) -> _WebSource:
         return self
@@ -95,7 +99,8 @@ class _WebSource:
         url = self._base + quote(name, safe=_SAFE)
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            response = self._follow(url, name, headers)
+            with self._deadline.within(METADATA_DEADLINE):
+                response = self._follow(url, name, headers)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise StorageError("read", self._show(name), _reason(error), hint=_TRY_AGAIN) from error
         try:
@@ -170,17 +175,14 @@ class WebMetadataSource(_WebSource):
             FileTooLarge: it is longer than `limit` bytes.
             StorageError: any other answer, or none.
         """
-        ends = time.monotonic() + METADATA_DEADLINE
         found = bytearray()
-        with self._get(name) as response:
+        with self._deadline.within(METADATA_DEADLINE), self._get(name) as response:
             if int(_digits(response.headers.get("content-length"))) > limit:
                 raise FileTooLarge(self._show(name), limit=limit)
             for chunk in self._chunks(response, name):
                 found += chunk
                 if len(found) > limit:
                     raise FileTooLarge(self._show(name), limit=limit)
-                if time.monotonic() > ends:
-                    raise StorageError("read", self._show(name), f"it took more than {METADATA_DEADLINE:.0f} s")
         return bytes(found)
 
     def _chunks(self, response: httpx.Response, name: str) -> Iterator[bytes]:
