@@ -17,6 +17,7 @@ from rstuf.client.offers import Offer, offer_of
 from rstuf.client.places import ContentSource, MetadataSource, shown_place
 from rstuf.client.records import Memory, Naming, SeenRole, Trusted
 from rstuf.client.refusals import Evidence, refusal_of, too_long
+from rstuf.client.rollback import check_countable, check_not_behind
 from rstuf.clock import Clock
 from rstuf.durable import flush, flush_directory, opened_directory, storage_error
 from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _BASE: Final = "https://metadata.invalid/"
 # A pin may be years old, and every look begins from it; by default the updater gives up after 256 roots.
 _ROOT_STEPS: Final = 4096
+# Where the updater keeps every root that it went through.
+_HISTORY: Final = "root_history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Client:
         root: the pinned root.
         cache: where python-tuf's updater keeps what it verified.
         looking: holds what is kept of the repository alone.
-        remember: keeps what was seen.
+        remember, recall: keep what was seen, and know it at the next look.
     """
 
     trusted: Trusted
@@ -61,6 +64,7 @@ class Client:
     contents: ContentSource
     looking: Callable[[], AbstractContextManager[None]]
     remember: Callable[[Memory], None]
+    recall: Callable[[], Memory | None]
     clock: Clock
     progress: Progress
     wait: timedelta
@@ -77,6 +81,7 @@ class Client:
         """
         with self.looking(), step(self.progress, "looking up", unit="roles"), self._verifying() as updater:
             updater.refresh()
+            check_not_behind(self.recall(), self._evidence(updater), roots=self.cache / _HISTORY)
             offers = [self._find(updater, path) for path in paths]
             memory = self._memory(updater)
         return Look(memory, offers)
@@ -133,12 +138,11 @@ class Client:
         """An updater, whose refusals are told in our words, and whose files are durable at the end."""
         from tuf.api.exceptions import DownloadError, RepositoryError
         from tuf.ngclient.config import UpdaterConfig
-        from tuf.ngclient.updater import Updater
 
         self._seen.clear()
         updater = None
         try:
-            updater = Updater(
+            updater = _updater()(
                 str(self.cache),
                 _BASE,
                 fetcher=_fetcher(self.metadata, self._seen),
@@ -182,6 +186,18 @@ class Client:
         return shown_place(self.trusted.url)
 
 
+def _updater() -> type[Updater]:
+    """python-tuf's updater, which keeps nothing that could not be remembered."""
+    from tuf.ngclient.updater import Updater
+
+    class Keeping(Updater):
+        def _persist_metadata(self, rolename: str, data: bytes) -> None:
+            check_countable(rolename, self._trusted_set[rolename])
+            super()._persist_metadata(rolename, data)
+
+    return Keeping
+
+
 def _fetcher(source: MetadataSource, seen: dict[str, bytes]) -> FetcherInterface:
     """python-tuf's network: our sources, within the bounds that it gives. `seen` takes what came, the newest last."""
     from tuf.api.exceptions import DownloadError, DownloadHTTPError
@@ -219,10 +235,10 @@ def _make_durable(cache: Path, fetched: Iterable[str]) -> None:
         for name in fetched:
             version, _, rest = name.partition(".")
             kept = quote(rest if version.isdecimal() else name, safe="")
-            place = cache / "root_history" / name if rest == "root.json" else cache / kept
+            place = cache / _HISTORY / name if rest == "root.json" else cache / kept
             if place.is_file():
                 _flush_file(place)
-        for directory in (cache, cache / "root_history"):
+        for directory in (cache, cache / _HISTORY):
             with opened_directory(directory) as opened:
                 if opened is not None:
                     flush_directory(opened)

@@ -203,6 +203,7 @@ class TrustStore:
                 contents=stack.enter_context(contents_at(trusted.artifacts)),
                 looking=lambda: self._looking(trusted),
                 remember=lambda memory: self._write(home / _MEMORY, compact(memory_document(memory))),
+                recall=lambda: self.memory(name),
                 clock=self._clock,
                 progress=self._progress,
                 wait=self._wait,
