@@ -32,6 +32,7 @@ METADATA_DEADLINE: Final = 120.0
 # What may stand in a URL's path as it is; the rest of a target path is escaped.
 _SAFE: Final = "/~!$&'()*+,;=:@"
 _TRY_AGAIN: Final = "check the URL and the connection to its server, then run the same command again"
+_ASK: Final = "check the URL; if it is right, ask its publisher about it"
 _ERRNO: Final = re.compile(r"\A\[Errno -?\d+\] ")
 # Statuses that python-tuf takes for "there is no such file".
 _MISSING: Final = frozenset({403, 404})
@@ -126,7 +127,7 @@ class _WebSource:
                     hint="use that URL if it is the right one",
                 )
             url = following
-        raise StorageError("read", self._show(name), f"the server redirects more than {MAX_REDIRECTS} times")
+        raise StorageError("read", self._show(name), f"the server redirects more than {MAX_REDIRECTS} times", hint=_ASK)
 
     def _send(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         """One request, tried again if the connection fails before there is an answer."""
@@ -155,7 +156,8 @@ class _WebSource:
         # Many servers say so of a file that is a .gz itself: then its bytes are those that were signed, and as many.
         part = _part_of(response)
         if total is None or total != (part[1] if part else _declared(response)):
-            raise StorageError("read", self._show(name), "the server sends it compressed though that was not asked for")
+            reason = "the server sends it compressed though that was not asked for"
+            raise StorageError("read", self._show(name), reason, hint=_ASK)
 
     def _show(self, name: str) -> str:
         return f"{self.shown}{shorten(name)}"
