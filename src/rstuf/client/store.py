@@ -144,8 +144,9 @@ class TrustStore:
         artifacts: str | None = None,
         naming: Naming = Naming.HASHED,
     ) -> Trusted:
-        """Trust what this root leads to, from now on. The same root again changes where it is
-        looked for, and is put back where it was damaged.
+        """Trust what this root leads to, from now on.
+
+        The same root again changes where it is looked for, and is put back where it was damaged.
 
         Args:
             url: where metadata is: an http, https or file URL, or a directory.
