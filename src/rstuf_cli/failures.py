@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from rstuf import errors
@@ -57,6 +58,9 @@ def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
             hint = "open it; what nobody should read can go to /dev/null"
             return Failure("error", f"cannot write to stdout: {error.reason}", ExitCode.REFUSED, hint=hint)
         return Failure("storage-error", f"cannot write to stdout: {error.reason}", ExitCode.STORAGE, hint=hint)
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _is_somewhere():
+        hint = "go to a directory that is there (cd), then run the same command again"
+        return Failure("storage-error", "the current directory is not there any more", ExitCode.STORAGE, hint=hint)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename is not None else ""
         reason = error.strerror or type(error).__name__
@@ -67,6 +71,15 @@ def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
         ExitCode.REFUSED,
         hint="this is a defect of rstuf" + ("" if verbose else "; run it again with -v -v to see where"),
     )
+
+
+def _is_somewhere() -> bool:
+    """Whether the directory that this process is in is still there."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def show_failure(console: Console, failure: Failure, *, kept: str | None = None, data: Mapping[str, Any]) -> None:

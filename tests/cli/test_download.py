@@ -55,6 +55,33 @@ def test_downloads(acme: Shop, cli: Cli) -> None:
     assert set(here()) == {"a.txt", "data/b.bin"}
 
 
+@pytest.mark.parametrize("what", ["directory", "hard link", "another file"])
+def test_what_nothing_goes_on_from_is_not_kept(what: str, acme: Shop, cli: Cli) -> None:
+    """What has the name of a part, or stays in the way, is not said to be the beginning of a download."""
+    part = Path("a.txt.part")
+    if what == "directory":
+        part.mkdir()
+    elif what == "hard link":
+        Path("mine").write_bytes(b"alp")
+        part.hardlink_to("mine")
+    else:
+        part.write_bytes(b"alp")
+        Path("a.txt").write_bytes(b"mine")
+    done = cli("download", "a.txt")
+    assert done.code != 0
+    assert "kept:" not in done.err
+    assert "goes on" not in done.err
+
+
+@pytest.mark.parametrize("output", ["new/", "new/.", "./"])
+def test_a_directory_is_no_output(output: str, acme: Shop, cli: Cli) -> None:
+    """A slash at the end means a directory, also one that is not there; `-o` makes none and writes no file."""
+    done = cli("download", "a.txt", "-o", output)
+    assert (done.code, here()) == (1, {})
+    assert f"{output} cannot be the name of a file" in done.err
+    assert "--dir DIR" in done.err
+
+
 def test_as_data(acme: Shop, cli: Cli) -> None:
     """One document, with the state of each file."""
     Path("data").mkdir()

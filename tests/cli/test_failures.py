@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,17 @@ def test_problems_of_the_system_are_storage_problems(
     monkeypatch.setattr(Run, "open", broken)
     done = cli("status")
     assert (done.code, done.err) == (6, "error: some/file: permission denied\n")
+
+
+@pytest.mark.parametrize("argv", [["status"], ["publish"], ["log", "--verify"]], ids=" ".join)
+def test_a_directory_that_is_gone(argv: list[str], tmp_path: Path) -> None:
+    """Whoever stands in a directory that was removed is told that, and to go elsewhere."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"rmdir {gone}; exec {sys.executable} -m rstuf_cli {' '.join(argv)}"
+    done = subprocess.run(["sh", "-c", script], cwd=gone, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 6
+    assert done.stderr.startswith("error: the current directory is not there any more\nhint:  go to a directory")
 
 
 def test_codes_are_words() -> None:

@@ -179,6 +179,19 @@ def test_a_log_that_was_changed(sql: str, why: str, cli: Cli, filled: Path) -> N
     assert cli("log", "--verify", "--json").document["ok"] is False
 
 
+@pytest.mark.parametrize("column", ["actor", "action", "previous", "digest", "details", "at"])
+def test_a_row_that_is_no_entry(column: str, cli: Cli, filled: Path) -> None:
+    """Bytes where text is are damage of the state, in each form of the log."""
+    tamper(filled, f"UPDATE audit SET {column} = x'ff00fe' WHERE sequence = 2")
+    for options in ((), ("--json",), ("--verify",), ("--verify", "--json"), ("--action", "publish")):
+        done = cli("log", *options)
+        assert "unexpected" not in done.err + done.out
+        if "--verify" not in options:
+            assert done.code == 6
+    assert "state-damaged" in cli("log", "--json").out
+    assert cli("log", "--verify").code in {3, 6}
+
+
 def test_a_log_that_was_written_anew(cli: Cli, filled: Path, made_once: Path) -> None:
     """A chain that is whole, and not the one whose digest was written down, is found by that alone."""
     digest = cli("log", "--verify", "--json").document["head"]["digest"]

@@ -10,6 +10,7 @@ from typing import Final
 
 from rstuf.client.places import hinting, new_place
 from rstuf.client.records import Pin
+from rstuf.client.rollback import MAX_VERSION
 from rstuf.errors import FingerprintDiffers, InvalidMetadata
 from rstuf.storage.outside import metadata_at
 
@@ -61,6 +62,8 @@ def read_root(data: bytes) -> RootFacts:
         root = envelope.signed
         if root.type != Root.type:
             raise InvalidMetadata("the root", f"it is {root.type} metadata", hint=_ASK)
+        if root.version > MAX_VERSION:
+            raise InvalidMetadata("the root", f"its version is beyond {MAX_VERSION}", hint=_ASK)
         root.verify_delegate(Root.type, envelope.signed_bytes, envelope.signatures)
     except (RepositoryError, ValueError) as error:
         raise InvalidMetadata("the root", f"no client can begin with it: {_reason(error)}", hint=_ASK) from None

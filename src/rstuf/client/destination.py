@@ -64,6 +64,18 @@ class Destination:
         """Where its bytes are until they are complete."""
         return self.file.with_name(self.file.name + PART)
 
+    def unfinished(self) -> int:
+        """How many bytes are there that a download goes on from; 0 where something else has the name of its part."""
+        with suppress(OSError):
+            top = open_top(self.top)
+            try:
+                with reached(top, self.parents) as directory:
+                    found = os.stat(self.name + PART.encode(), dir_fd=directory, follow_symlinks=False)
+                    return found.st_size if _is_ours(found) else 0
+            finally:
+                close_quietly(top)
+        return 0
+
     @contextmanager
     def entered(self) -> Iterator[int]:
         """A descriptor of its directory; directories that are made for it and stay empty go again.
@@ -105,14 +117,16 @@ def destination_in(directory: Path, path: TargetPath) -> Destination:
     return Destination(directory, (*missing, *parents), name)
 
 
-def destination_at(file: Path) -> Destination:
-    """A file that the caller chose, wherever it is.
+def destination_at(file: str | Path) -> Destination:
+    """A file that the caller chose, wherever it is; as text, it is told from a directory by a slash at its end.
 
     Raises:
         InvalidInput: it cannot be the name of a file.
     """
-    if file.name in {"", "."} or str(file).endswith(os.sep):
-        raise InvalidInput(f"{file} cannot be the name of a file", hint="--dir DIR puts downloads into a directory")
+    # A path does not know any more what stood behind its last slash.
+    text, file = str(file), Path(file)
+    if text.rpartition(os.sep)[2] in {"", ".", ".."}:
+        raise InvalidInput(f"{text} cannot be the name of a file", hint="--dir DIR puts downloads into a directory")
     if file.is_dir():
         raise InvalidInput(f"{file} is a directory", hint=f"to put the download into it: --dir {file}")
     return Destination(file.parent, (), os.fsencode(file.name))
@@ -239,9 +253,13 @@ def _drop_twin(part: bytes, name: bytes, directory: int) -> None:
             os.unlink(part, dir_fd=directory)
 
 
-def _check_ours(found: os.stat_result, shown: str) -> None:
+def _is_ours(found: os.stat_result) -> bool:
     """Whoever else owns a file, or has another name for it, could change it once it is verified."""
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid()
+
+
+def _check_ours(found: os.stat_result, shown: str) -> None:
+    if not _is_ours(found):
         raise StorageError(
             "write", shown, "something is there that is no unfinished download of yours", hint=f"move {shown} away"
         )

@@ -18,6 +18,7 @@ from rstuf.client.offers import Offer, offer_of
 from rstuf.client.places import ContentSource, MetadataSource, hinting
 from rstuf.client.records import Memory, Naming, SeenRole, Trusted
 from rstuf.client.refusals import Evidence, refusal_of, too_long
+from rstuf.client.rollback import check_countable, check_not_behind
 from rstuf.clock import Clock
 from rstuf.durable import flush, flush_directory, opened_directory, storage_error
 from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError, nearest, shorten
@@ -36,6 +37,8 @@ _BASE: Final = "https://metadata.invalid/"
 _ROOT_STEPS: Final = 4096
 # As many as are compared with a mistyped one before somebody notices.
 _MOST_PATHS: Final = 2000
+# Where the updater keeps every root that it went through.
+_HISTORY: Final = "root_history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Client:
         root: the pinned root.
         cache: where python-tuf's updater keeps what it verified.
         looking: holds what is kept of the repository alone.
-        remember: keeps what was seen.
+        remember, recall: keep what was seen, and know it at the next look.
     """
 
     trusted: Trusted
@@ -65,6 +68,7 @@ class Client:
     contents: ContentSource
     looking: Callable[[], AbstractContextManager[None]]
     remember: Callable[[Memory], None]
+    recall: Callable[[], Memory | None]
     clock: Clock
     progress: Progress
     wait: timedelta
@@ -81,6 +85,7 @@ class Client:
         """
         with self.looking(), step(self.progress, "looking up", unit="roles"), self._verifying() as updater:
             updater.refresh()
+            check_not_behind(self.recall(), self._evidence(updater), roots=self.cache / _HISTORY)
             offers = [self._find(updater, path, asked=paths) for path in paths]
             memory = self._memory(updater)
         return Look(memory, offers)
@@ -138,12 +143,11 @@ class Client:
         """An updater, whose refusals are told in our words, and whose files are durable at the end."""
         from tuf.api.exceptions import DownloadError, RepositoryError
         from tuf.ngclient.config import UpdaterConfig
-        from tuf.ngclient.updater import Updater
 
         self._seen.clear()
         updater = None
         try:
-            updater = Updater(
+            updater = _updater()(
                 str(self.cache),
                 _BASE,
                 fetcher=_fetcher(self.metadata, self._seen),
@@ -199,6 +203,18 @@ def _some_paths(updater: Updater) -> Iterator[str]:
     return islice(paths, _MOST_PATHS)
 
 
+def _updater() -> type[Updater]:
+    """python-tuf's updater, which keeps nothing that could not be remembered."""
+    from tuf.ngclient.updater import Updater
+
+    class Keeping(Updater):
+        def _persist_metadata(self, rolename: str, data: bytes) -> None:
+            check_countable(rolename, self._trusted_set[rolename])
+            super()._persist_metadata(rolename, data)
+
+    return Keeping
+
+
 def _fetcher(source: MetadataSource, seen: dict[str, bytes]) -> FetcherInterface:
     """python-tuf's network: our sources, within the bounds that it gives. `seen` takes what came, the newest last."""
     from tuf.api.exceptions import DownloadError, DownloadHTTPError
@@ -236,10 +252,10 @@ def _make_durable(cache: Path, fetched: Iterable[str]) -> None:
         for name in fetched:
             version, _, rest = name.partition(".")
             kept = quote(rest if version.isdecimal() else name, safe="")
-            place = cache / "root_history" / name if rest == "root.json" else cache / kept
+            place = cache / _HISTORY / name if rest == "root.json" else cache / kept
             if place.is_file():
                 _flush_file(place)
-        for directory in (cache, cache / "root_history"):
+        for directory in (cache, cache / _HISTORY):
             with opened_directory(directory) as opened:
                 if opened is not None:
                     flush_directory(opened)

@@ -85,6 +85,24 @@ def too_long(limit: int, evidence: Evidence) -> RepositoryRefused:
     return RepositoryRefused(evidence.role, Refusal.MISMATCH, message, hint=_STALE)
 
 
+def rolled_back(role: str, offered: int, seen: int, evidence: Evidence) -> RepositoryRefused:
+    """What to say of a role that is older than it was."""
+    message = f"{evidence.place} offers version {offered} of {role}, and {seen} was seen before (rollback)"
+    again = f"rstuf trust remove {evidence.trusted.name}, and pin their root again"
+    if seen - offered > _FAR:
+        message = f"{message}; it had run ahead by {seen - offered} versions, as after a theft of its key"
+        hint = f"ask the publisher, by another way, whether they began again; only then: {again}"
+    else:
+        hint = f"{_STALE}; if they say, by another way, that they began again: {again}"
+    return RepositoryRefused(role, Refusal.ROLLBACK, message, hint=hint)
+
+
+def uncountable(role: str, most: int) -> RepositoryRefused:
+    """What to say of versions beyond those that everybody can tell apart."""
+    message = f"{shorten(role)} says a version beyond {most}, which not every client can tell from others"
+    return RepositoryRefused(role, Refusal.MALFORMED, message, hint=_ELSEWHERE)
+
+
 def _expired(evidence: Evidence) -> RepositoryRefused:
     """The first role, in the order of the walk, whose time is over."""
     for role in ("root", "timestamp", "snapshot"):
@@ -129,25 +147,14 @@ def _unsigned(evidence: Evidence) -> RepositoryRefused:
 
 
 def _wrong_version(evidence: Evidence) -> RepositoryRefused:
-    role, name = evidence.role, evidence.trusted.name
+    role = evidence.role
     offered, _ = _said(evidence.fetched.get(evidence.newest, b""))
     known = evidence.roles.get(role)
     if role == "timestamp" and known is not None and offered is not None:
         if offered >= known.version:
             what = "names an older snapshot than one that was seen before"
             return RepositoryRefused(role, Refusal.ROLLBACK, f"{evidence.newest} {what} (rollback)", hint=_STALE)
-        message = (
-            f"{evidence.place} offers version {offered} of timestamp, and {known.version} was seen before (rollback)"
-        )
-        if known.version - offered > _FAR:
-            return RepositoryRefused(
-                role,
-                Refusal.ROLLBACK,
-                f"{message}; it had run ahead by {known.version - offered} versions, as after a theft of its key",
-                hint="ask the publisher, by another way, whether they began again; only then: "
-                f"rstuf trust remove {name}, and pin their root again",
-            )
-        return RepositoryRefused(role, Refusal.ROLLBACK, message, hint=_STALE)
+        return rolled_back(role, offered, known.version, evidence)
     if role == "snapshot":
         message = f"{evidence.newest} takes a role back behind what was seen before, or is not the one timestamp names"
         return RepositoryRefused(role, Refusal.ROLLBACK, message, hint=_STALE)

@@ -1,7 +1,7 @@
 """The trust store: one directory for each repository that is trusted.
 
     NAME/trust.json     where it is, and the digest of the root that is pinned; what has this file is trusted
-    NAME/root.json      that root, never changed
+    NAME/root.json      that root; only the same bytes are ever written there again
     NAME/memory.json    what was seen at the last look
     NAME/metadata/      what python-tuf's updater keeps between two looks, all of it verified from the pinned root
     .NAME.lock          held by who changes any of this
@@ -147,7 +147,9 @@ class TrustStore:
         artifacts: str | None = None,
         naming: Naming = Naming.HASHED,
     ) -> Trusted:
-        """Trust what this root leads to, from now on. The same root again changes where it is looked for.
+        """Trust what this root leads to, from now on.
+
+        The same root again changes where it is looked for, and is put back where it was damaged.
 
         Args:
             url: where metadata is: an http, https or file URL, or a directory.
@@ -168,6 +170,8 @@ class TrustStore:
                 raise TrustExists(name, pinned=known.pin.sha256, offered=pin.sha256)
             added = self._clock.now() if known is None else known.added
             trusted = Trusted(name, url, contents, naming, pin, added)
+            if known is not None and not self._has(trusted):
+                self._write(self.directory / name / _ROOT, root)
             if trusted != known:
                 self._keep(trusted, root, new=known is None)
         return trusted
@@ -231,6 +235,7 @@ class TrustStore:
                 contents=stack.enter_context(contents),
                 looking=lambda: self._looking(trusted),
                 remember=lambda memory: self._write(home / _MEMORY, compact(memory_document(memory))),
+                recall=lambda: self.memory(name),
                 clock=self._clock,
                 progress=self._progress,
                 wait=self._wait,
@@ -272,6 +277,14 @@ class TrustStore:
         if data is None or hashlib.sha256(data).hexdigest() != trusted.pin.sha256:
             raise TrustDamaged(str(place), "it is not the root that was pinned", name=trusted.name)
         return data
+
+    def _has(self, trusted: Trusted) -> bool:
+        """Whether the pinned root is there as it was pinned."""
+        try:
+            self._pinned(trusted)
+        except TrustDamaged:
+            return False
+        return True
 
     def _keep(self, trusted: Trusted, root: bytes, *, new: bool) -> None:
         home = self.directory / trusted.name

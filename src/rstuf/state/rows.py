@@ -138,6 +138,9 @@ def publication_role(row: Row) -> tuple[PlannedRole, FileFacts | None]:
 def audit(row: Row) -> AuditEntry:
     """A row of `AUDIT`."""
     sequence, at, actor, action, details, previous, digest = row
+    for text in (actor, action, previous, digest):
+        if not isinstance(text, str):
+            raise TypeError(f"entry {sequence} holds {type(text).__name__} where text is")
     return AuditEntry(
         sequence=sequence,
         at=from_seconds(at),

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from rstuf.durable import storage_error
 from rstuf.errors import FileMissing, FileTooLarge, NotAFile
 from rstuf.model.names import TargetPath
 from rstuf.storage.inside import close_quietly, open_regular, open_top, reached
 from rstuf.storage.names import check_metadata_name
+
+# What is asked for at once is made room for at once, and a limit may come from metadata: it can be any number.
+_CHUNK: Final = 1 << 20
 
 
 class Body(Protocol):
@@ -90,7 +93,7 @@ class MirroredMetadata(_Mirror):
         with self._opened(check_metadata_name(name)) as file:
             found = bytearray()
             try:
-                while len(found) <= limit and (chunk := file.read(limit + 1 - len(found))):
+                while len(found) <= limit and (chunk := file.read(min(_CHUNK, limit + 1 - len(found)))):
                     found += chunk
             except OSError as error:
                 raise storage_error("read", f"{self.shown}{name}", error) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -27,13 +26,15 @@ MAX_REDIRECTS: Final = 5
 TRIES: Final = 2
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
-# A metadata file has a few megabytes at most; one that takes longer is being held back.
+# A metadata file has a few megabytes at most; one that takes longer is being held back. So is a content whose answer
+# does not begin by then; how long it takes after that is its reader's matter.
 METADATA_DEADLINE: Final = 120.0
 # No repository has it: whoever answers with it answers everything.
 _ABSENT: Final = "rstuf-verify-absent/"
 # What may stand in a URL's path as it is; the rest of a target path is escaped.
 _SAFE: Final = "/~!$&'()*+,;=:@"
 _TRY_AGAIN: Final = "check the URL and the connection to its server, then run the same command again"
+_ASK: Final = "check the URL; if it is right, ask its publisher about it"
 _ERRNO: Final = re.compile(r"\A\[Errno -?\d+\] ")
 # Statuses that python-tuf takes for "there is no such file".
 _MISSING: Final = frozenset({403, 404})
@@ -60,6 +61,8 @@ class _WebSource:
         """
         import httpx
 
+        from rstuf.storage.deadlines import Deadline, bound
+
         parts = _parts(url)
         # A name and password go into a header of requests to this very place, and nowhere else.
         self._auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
@@ -71,6 +74,8 @@ class _WebSource:
             headers={"Accept-Encoding": "identity", "User-Agent": "rstuf"},
             follow_redirects=False,
         )
+        self._deadline = Deadline()
+        bound(self._client, self._deadline)
 
     def __enter__(self) -> _WebSource:
         return self
@@ -97,7 +102,8 @@ class _WebSource:
         url = self._base + quote(name, safe=_SAFE)
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            response = self._follow(url, name, headers)
+            with self._deadline.within(METADATA_DEADLINE):
+                response = self._follow(url, name, headers)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise StorageError("read", self._show(name), _reason(error), hint=_TRY_AGAIN) from error
         try:
@@ -123,7 +129,7 @@ class _WebSource:
                     hint="use that URL if it is the right one",
                 )
             url = following
-        raise StorageError("read", self._show(name), f"the server redirects more than {MAX_REDIRECTS} times")
+        raise StorageError("read", self._show(name), f"the server redirects more than {MAX_REDIRECTS} times", hint=_ASK)
 
     def _send(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         """One request, tried again if the connection fails before there is an answer."""
@@ -152,7 +158,8 @@ class _WebSource:
         # Many servers say so of a file that is a .gz itself: then its bytes are those that were signed, and as many.
         part = _part_of(response)
         if total is None or total != (part[1] if part else _declared(response)):
-            raise StorageError("read", self._show(name), "the server sends it compressed though that was not asked for")
+            reason = "the server sends it compressed though that was not asked for"
+            raise StorageError("read", self._show(name), reason, hint=_ASK)
 
     def _show(self, name: str) -> str:
         return f"{self.shown}{shorten(name)}"
@@ -172,17 +179,14 @@ class WebMetadataSource(_WebSource):
             FileTooLarge: it is longer than `limit` bytes.
             StorageError: any other answer, or none.
         """
-        ends = time.monotonic() + METADATA_DEADLINE
         found = bytearray()
-        with self._get(name) as response:
+        with self._deadline.within(METADATA_DEADLINE), self._get(name) as response:
             if int(_digits(response.headers.get("content-length"))) > limit:
                 raise FileTooLarge(self._show(name), limit=limit)
             for chunk in self._chunks(response, name):
                 found += chunk
                 if len(found) > limit:
                     raise FileTooLarge(self._show(name), limit=limit)
-                if time.monotonic() > ends:
-                    raise StorageError("read", self._show(name), f"it took more than {METADATA_DEADLINE:.0f} s")
         return bytes(found)
 
     def head(self, name: str, *, size: int) -> bytes | None:

@@ -112,7 +112,7 @@ def _only_one(store: rstuf.TrustStore) -> str:
 
 def _place_of(offer: rstuf.Offer, output: str | None, directory: Path | None) -> rstuf.Destination:
     if output is not None:
-        return rstuf.destination_at(Path(output))
+        return rstuf.destination_at(output)
     return rstuf.destination_in(directory if directory is not None else Path(), offer.path)
 
 
@@ -121,13 +121,11 @@ def _keeping(run: Run, place: rstuf.Destination, offer: rstuf.Offer, done: Seque
     """Whatever breaks off a download: say what is there of it, and which others are complete."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         kept = [f"{count(len(done), 'file')} complete"] if done else []
-        try:
-            there = place.part.stat().st_size
-        except OSError:
-            there = 0
-        if there:
+        there = place.unfinished()
+        # Where another file has the name, the same command ends there again.
+        if 0 < there <= offer.length and not isinstance(error, rstuf.errors.DestinationTaken):
             kept.append(f"{size(there)} of {size(offer.length)} in {place.part}; the same command goes on from there")
         if kept:
             run.keeps("; ".join(kept), downloads=[_document(each) for each in done])

@@ -6,9 +6,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from tests.support.tuf_repo import NOW, Keys, Repo, succinct
@@ -160,8 +160,9 @@ def test_a_body_that_ends_early_is_an_error() -> None:
 
 def test_compressed_answers_are_refused() -> None:
     """What was not asked for is not unpacked: a few bytes can become gigabytes."""
-    with pytest.raises(StorageError, match="compressed"):
+    with pytest.raises(StorageError, match="compressed") as caught:
         _read(lambda handler: _send(handler, b"\x1f\x8b", Content_Encoding="gzip"))
+    assert "ask its publisher" in (caught.value.hint or "")
 
 
 def test_silence_and_slowness_end() -> None:
@@ -170,24 +171,90 @@ def test_silence_and_slowness_end() -> None:
         _read(lambda handler: time.sleep(1), timeout=0.2)
 
 
-def test_dripping_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte in time, all of them too late: the file as a whole has a deadline."""
-    monkeypatch.setattr("rstuf.storage.web.METADATA_DEADLINE", 0.3)
+def _dripping(begin: bytes, drop: bytes) -> Answer:
+    """An answer that begins like this, and then goes on by one drop after another, each of them in time."""
 
-    def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "50")
-        handler.end_headers()
-        try:
-            for _ in range(50):
-                handler.wfile.write(b"x")
-                handler.wfile.flush()
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(begin)
+        with suppress(OSError):
+            for _ in range(100):
+                handler.wfile.write(drop)
                 time.sleep(0.05)
-        except OSError:
-            handler.close_connection = True
 
-    with pytest.raises(StorageError, match="more than"):
+    return answer
+
+
+def _circling(handler: BaseHTTPRequestHandler) -> None:
+    """A redirect to the same place, after a while."""
+    time.sleep(0.2)
+    with suppress(OSError):
+        _send(handler, b"", 302, Location="x")
+
+
+_DRIPS = {
+    "interim answers": _dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "headers": _dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "body": _dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", b"x"),
+    "frames": _dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    "redirects": _circling,
+}
+
+
+@pytest.mark.parametrize("drip", _DRIPS.values(), ids=_DRIPS)
+def test_dripping_has_a_deadline(drip: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte in time, all of them too late: the file as a whole has a deadline, from the request on."""
+    monkeypatch.setattr("rstuf.storage.web.METADATA_DEADLINE", 0.3)
+    began = time.monotonic()
+    with pytest.raises(StorageError, match="it took more than"):
         _read(drip)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("start", [0, 3])
+@pytest.mark.parametrize("drip", ["interim answers", "headers", "redirects"])
+def test_a_content_has_a_deadline_until_it_begins(drip: str, start: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A content whose answer never begins is given up as well."""
+    monkeypatch.setattr("rstuf.storage.web.METADATA_DEADLINE", 0.3)
+    with (
+        _server(_DRIPS[drip]) as url,
+        WebContentSource(url) as source,
+        pytest.raises(StorageError, match="it took more than"),
+        source.open_piece("x", start=start, total=9),
+    ):
+        pass
+
+
+def test_a_content_may_take_long_once_it_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline is of its headers; large files come for hours."""
+    monkeypatch.setattr("rstuf.storage.web.METADATA_DEADLINE", 0.3)
+    drip = _dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", b"x")
+    with _server(drip) as url, WebContentSource(url) as source, source.open_piece("x", start=0, total=12) as piece:
+        assert b"".join(iter(lambda: piece.body.read(100), b"")) == b"x" * 12
+
+
+def test_a_name_of_many_addresses_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each address in time, all of them in vain: a name cannot hold us by how many it stands for."""
+
+    def silent(*_: object, **__: object) -> NoReturn:
+        time.sleep(0.1)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("rstuf.storage.web.METADATA_DEADLINE", 0.3)
+    many = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))] * 50
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: many)
+    monkeypatch.setattr("socket.create_connection", silent)
+    with WebMetadataSource("http://many.invalid/") as source, pytest.raises(StorageError, match="it took more than"):
+        source.read("timestamp.json", limit=10)
+
+
+def test_a_deadline_binds_proxies_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes through a proxy is bounded in the same way."""
+    monkeypatch.setattr("rstuf.storage.web.METADATA_DEADLINE", 0.3)
+    with _server(_DRIPS["headers"]) as url:
+        monkeypatch.setenv("http_proxy", url)
+        with WebMetadataSource("http://x.invalid/") as source, pytest.raises(StorageError, match="it took more than"):
+            source.read("timestamp.json", limit=10)
 
 
 def test_redirects_stay_with_their_scheme() -> None:
@@ -211,8 +278,9 @@ def test_redirects_stay_with_their_scheme() -> None:
         ("timestamp.json", "redirects more than"),
         ("http://[bad/", "cannot read"),
     ):
-        with pytest.raises(StorageError, match=reason):
+        with pytest.raises(StorageError, match=reason) as caught:
             _read(redirect(location))
+        assert "storage" not in (caught.value.hint or "")
 
 
 def test_a_password_goes_to_its_own_server_only() -> None:

@@ -119,8 +119,22 @@ def test_a_part_that_is_not_ours(what: str, world: World, tmp_path: Path) -> Non
         os.chown(part, 12345, 12345)
     with pytest.raises(StorageError):
         world.get()
+    assert destination_in(world.here, target_path(APP)).unfinished() == 0
     assert victim.read_bytes() == b"mine"
     assert names(world.here) == [f"{APP}.part"]
+
+
+def test_what_is_there_to_go_on_from(world: World, tmp_path: Path) -> None:
+    """The bytes of a part, which is not looked for behind a link."""
+    place = destination_in(world.here, target_path("docs/read me.txt"))
+    assert place.unfinished() == 0
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "read me.txt.part").write_bytes(b"read")
+    (world.here / "docs").symlink_to(tmp_path / "outside")
+    assert place.unfinished() == 0
+    (world.here / "docs").unlink()
+    (tmp_path / "outside").rename(world.here / "docs")
+    assert place.unfinished() == 4
 
 
 def test_a_file_of_ones_own_choice(world: World, tmp_path: Path) -> None:
@@ -128,8 +142,9 @@ def test_a_file_of_ones_own_choice(world: World, tmp_path: Path) -> None:
     assert to(world, tmp_path / "other name").file.read_bytes() == CONTENT
     with pytest.raises(InvalidInput, match="is a directory"):
         to(world, world.here)
-    with pytest.raises(InvalidInput):
-        destination_at(Path())
+    for none in (Path(), "", ".", "..", "new/", "new/.", "new/..", "new//", f"{tmp_path}/", "/"):
+        with pytest.raises(InvalidInput):
+            destination_at(none)
     with pytest.raises(StorageError, match="there is no such directory"):
         to(world, tmp_path / "nowhere" / "x")
     assert not (tmp_path / "nowhere").exists()

@@ -106,6 +106,22 @@ def test_damage_is_not_believed(what: str, damage: bytes, world: World) -> None:
     assert world.store.names() == []
 
 
+@pytest.mark.parametrize("damage", [b"", b"{}", b"x" * 600_000, None], ids=["empty", "other", "long", "gone"])
+def test_the_same_root_again_mends_it(damage: bytes | None, world: World) -> None:
+    """Whoever has the root that was pinned can put it back; what was seen is not forgotten for that."""
+    world.look()
+    place, memory = world.store.directory / NAME / "root.json", world.store.memory(NAME)
+    place.unlink() if damage is None else place.write_bytes(damage)
+    with pytest.raises(TrustExists):
+        world.store.add(NAME, world.url, root=succinct(root=Keys("stranger")).trusted)
+    with pytest.raises(TrustDamaged):
+        world.store.root(NAME)
+    world.trust()
+    assert place.read_bytes() == world.repo.trusted
+    assert (mode(place), world.store.memory(NAME)) == (0o600, memory)
+    world.look()
+
+
 def test_another_root_in_its_place_is_not_believed(world: World) -> None:
     """The digest that was pinned is what counts, not the file."""
     other = succinct(root=Keys("stranger"))
