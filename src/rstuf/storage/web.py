@@ -195,9 +195,12 @@ class WebMetadataSource(_WebSource):
         Raises:
             StorageError: the server does not answer.
         """
+        with self._deadline.within(READ_TIMEOUT):
+            return self._head(name, size)
+
+    def _head(self, name: str, size: int) -> bytes | None:
         import httpx
 
-        ends = time.monotonic() + READ_TIMEOUT
         try:
             response = self._follow(self._base + quote(name, safe=_SAFE), name, {})
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -209,7 +212,7 @@ class WebMetadataSource(_WebSource):
             found = bytearray()
             for chunk in self._chunks(response, name):
                 found += chunk
-                if len(found) >= size or time.monotonic() > ends:
+                if len(found) >= size:
                     break
             return bytes(found[:size])
         finally:
