@@ -88,14 +88,24 @@ def _readable(key: Path) -> None:
     key.chmod(0o644)
 
 
+def _another(key: Path) -> None:
+    key.write_bytes(key.with_name("alice.key").read_bytes())
+
+
+def _garbled(key: Path) -> None:
+    key.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+
+
 @pytest.mark.parametrize(
     ("spoil", "command", "why"),
     [
         (_gone, "put back keys/online.key", "there is no such file"),
         (_a_directory, "put back keys/online.key", "it is not a regular file"),
         (_readable, "chmod 600 {}/keys/online.key", "others can read"),
+        (_another, "put back keys/online.key", "online.key holds another key"),
+        (_garbled, "put back keys/online.key", "it is damaged"),
     ],
-    ids=["gone", "directory", "readable"],
+    ids=["gone", "directory", "readable", "another", "garbled"],
 )
 def test_an_online_key_that_cannot_sign(
     spoil: Callable[[Path], None], command: str, why: str, cli: Cli, filled: Path
