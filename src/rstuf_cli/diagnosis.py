@@ -66,10 +66,25 @@ def in_order(area: rstuf.Area, diagnosis: rstuf.Diagnosis) -> str:
         return f"nothing is due; {keys}" if status.health == rstuf.Health.HEALTHY else keys
     if area == rstuf.Area.PUBLISHED and report is not None:
         roles, artifacts = report.checked.get("roles", 0), report.checked.get("artifacts", 0)
-        return (
+        seen = (
             f"{count(roles, 'role')}, {count(artifacts, 'artifact')}, as a client sees them and as the state has them"
         )
+        return f"{seen}; {_of_contents(report)}" if artifacts else seen
     return _IN_ORDER[area]
+
+
+def contents_document(diagnosis: rstuf.Diagnosis) -> dict[str, Any] | None:
+    """What was looked at of contents, as data; None where they are kept elsewhere, or could not be looked at."""
+    report = diagnosis.verified
+    if report is None or "content_lengths" not in report.checked:
+        return None
+    return {"compared": report.checked["content_lengths"], "by": "length"}
+
+
+def _of_contents(report: rstuf.VerifyReport) -> str:
+    if "content_lengths" not in report.checked:
+        return "contents are kept elsewhere"
+    return "contents by length, rstuf verify --artifacts reads them"
 
 
 _IN_ORDER: Final = {

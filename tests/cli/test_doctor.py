@@ -34,6 +34,8 @@ def test_nothing_is_wrong(cli: Cli, filled: Path) -> None:
     assert "nothing needs you" in done.out
     document = cli("doctor", "--json").document
     assert (document["ok"], document["findings"], document["not_examined"]) == (True, [], {})
+    assert "contents by length" in done.out
+    assert document["contents"] == {"compared": 2, "by": "length"}
     assert len(document["examined"]) == 8
     assert set(document["versions"]) == {"rstuf", "python", "tuf", "sqlite"}
     assert document["disks"][0]["free"] > 0
@@ -174,6 +176,19 @@ def test_a_published_file_that_is_lost(cli: Cli, filled: Path) -> None:
     assert "rstuf renew" in [each["mend"] for each in findings]
     assert cli("renew").code == 0
     assert cli("doctor").code == 0
+
+
+def test_contents_that_are_lost_or_changed(cli: Cli, filled: Path) -> None:
+    """Each is told with the command that puts it back, and the good files do."""
+    (lost,), (longer,) = (filled / "targets").glob("*.a.txt"), (filled / "targets" / "data").glob("*.b.bin")
+    lost.unlink()
+    longer.write_bytes(longer.read_bytes() + b"more")
+    assert cli("doctor").code == 3
+    findings = found(cli)
+    assert findings.keys() == {"content-missing", "content-mismatch"}
+    assert {each["mend"] for each in findings.values()} == {"rstuf artifact add FILE"}
+    assert cli("artifact", "add", "../files").code == 0
+    assert found(cli) == {}
 
 
 def test_rows_that_no_rstuf_wrote(cli: Cli, filled: Path) -> None:

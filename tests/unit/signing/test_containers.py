@@ -62,7 +62,7 @@ def test_a_plain_key_opens_whatever_is_given(name, passphrase):
     assert key_identity(public_key(opened, where=name)) == _public_beside(name)
 
 
-@pytest.mark.parametrize("name", [*PLAIN, *TRADITIONAL, *ENCRYPTED])
+@pytest.mark.parametrize("name", [*PLAIN, "ssl-rsa-traditional", *ENCRYPTED])
 def test_whose_a_key_is_shows_without_a_passphrase(name):
     """Of every form, but of an encrypted PKCS#8 file, which tells nothing."""
     told = parse_container(read(name), where=name).told()
