@@ -185,11 +185,13 @@ class _Run:
 
     def report(self) -> VerifyReport:
         """What came of it."""
+        known = None if self._state is None else self._state.known()
         return VerifyReport(
             checked=self._checked,
             problems=tuple(as_problem(finding) for finding in self._findings.problems),
             more_problems=self._findings.more_problems,
             facts=self._facts(),
+            known_roles=frozenset() if known is None else frozenset(known.names),
         )
 
     def compare(self, published: VisibleVersions) -> None:
