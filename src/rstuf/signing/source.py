@@ -88,7 +88,7 @@ class KeyFileSource:
         """
         path = self._place(name, uri)
         found = is_taken(path)
-        if found and not reuse:
+        if found and not (reuse and path.is_file()):
             raise taken(path)
         if not found and is_taken(public_path(path)):
             raise taken(public_path(path))
