@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from rstuf.repository.record_lines import record_of as record_of
     from rstuf.repository.records import RecordFormat as RecordFormat
     from rstuf.repository.reports import AcceptedChange as AcceptedChange
+    from rstuf.repository.reports import Blocker as Blocker
     from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
@@ -133,6 +134,7 @@ _HOMES = {
     "Artifact": "rstuf.model.artifacts",
     "ArtifactState": "rstuf.model.artifacts",
     "AuditEntry": "rstuf.model.audit",
+    "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
     "BinRange": "rstuf.repository.why",
     "CeremonyReport": "rstuf.repository.ceremony",

@@ -19,7 +19,7 @@ _MEANINGS: Final = {
     "clock-behind": "what is signed is dated from the newest signature until then",
     "key-away": "what it signs waits for it",
     "old-copy": "publishing from it would take clients back",
-    "in-the-way": "no client gets past it",
+    "in-the-way": "no client, or no command, gets past it",
     "damaged": "clients that do not have it already fail",
     "expired": "clients refuse everything until it is signed again",
     "due": "clients refuse everything once it has expired",
@@ -63,13 +63,30 @@ def in_order(area: rstuf.Area, diagnosis: rstuf.Diagnosis) -> str:
         return "; ".join(disks)
     if area == rstuf.Area.STATUS and status is not None:
         keys = f"{count(len(status.keys), 'key')}, each where it should be"
-        return f"nothing is due; {keys}" if status.health == rstuf.Health.HEALTHY else keys
+        # What is wrong with roles is told where all that is published is.
+        sound = status.health == rstuf.Health.HEALTHY and status.old_copy is None and (report is None or report.ok)
+        return f"nothing is due; {keys}" if sound else keys
     if area == rstuf.Area.PUBLISHED and report is not None:
         roles, artifacts = report.checked.get("roles", 0), report.checked.get("artifacts", 0)
-        return (
+        seen = (
             f"{count(roles, 'role')}, {count(artifacts, 'artifact')}, as a client sees them and as the state has them"
         )
+        return f"{seen}; {_of_contents(report)}" if artifacts else seen
     return _IN_ORDER[area]
+
+
+def contents_document(diagnosis: rstuf.Diagnosis) -> dict[str, Any] | None:
+    """What was looked at of contents, as data; None where they are kept elsewhere, or could not be looked at."""
+    report = diagnosis.verified
+    if report is None or "content_lengths" not in report.checked:
+        return None
+    return {"compared": report.checked["content_lengths"], "by": "length"}
+
+
+def _of_contents(report: rstuf.VerifyReport) -> str:
+    if "content_lengths" not in report.checked:
+        return "contents are kept elsewhere"
+    return "contents by length, rstuf verify --artifacts reads them"
 
 
 _IN_ORDER: Final = {
@@ -119,5 +136,7 @@ def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:
         steps = remedies(replace(report, problems=alike))
         meaning = steps[0].why if steps else "clients may refuse it, or see something else than was published"
         mend = steps[0].command if steps else "rstuf verify"
+        if len(steps) > 1 and steps[0].about == "in-the-way":
+            mend += f", then {steps[1].command}"
         found.append(rstuf.Ailment(rstuf.Area.PUBLISHED, code, rstuf.Severity.PROBLEM, message, meaning, mend))
     return found

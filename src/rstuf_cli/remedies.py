@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import rstuf
@@ -25,7 +25,12 @@ def remedies(report: rstuf.VerifyReport) -> list[Step]:
         newest = Step("put back the newest copy", "clients see what this one does not know of: publish nothing from it")
         of_root = any(problem.code == "state-behind" and problem.role == "root" for problem in report.problems)
         return [newest] if of_root else [newest, from_copy()]
-    steps = _signed_again([problem for problem in report.problems if problem.code not in _ELSEWHERE])
+    concerned = {problem.role for problem in report.problems}
+    in_the_way = [each for each in report.in_the_way if each.role in concerned or "client-refuses" in codes]
+    # What comes of a root that is none goes with it.
+    gone = {each.role for each in in_the_way if not each.directory}
+    others = [each for each in report.problems if each.code not in _ELSEWHERE and each.role not in gone]
+    steps = [*move_away(in_the_way), *_signed_again(others, report.known_roles)]
     if codes & {"state-damaged", "log-broken"}:
         why = "in a backup: publish nothing more from this state; put the newest copy that is sound in its place"
         steps.append(Step("rstuf verify", why))
@@ -37,6 +42,20 @@ def remedies(report: rstuf.VerifyReport) -> list[Step]:
         why = "take what is private out of there, and replace the keys that were: somebody may have them by now"
         steps.append(Step("mv FILE ELSEWHERE", why))
     return steps
+
+
+def move_away(in_the_way: Sequence[rstuf.Blocker]) -> list[Step]:
+    """What no command takes away, because somebody put it there."""
+    return [
+        Step(
+            f"move {escape(each.name)} away",
+            "a directory stands there, and nothing can be written in its place"
+            if each.directory
+            else "it is no root of this repository, and every client stops at it",
+            about="in-the-way",
+        )
+        for each in in_the_way
+    ]
 
 
 def from_copy() -> Step:
@@ -65,17 +84,23 @@ def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:
     return [*steps, Step("rstuf verify", why)]
 
 
-def _signed_again(problems: Sequence[rstuf.Problem]) -> list[Step]:
-    """The one command that mends metadata."""
+def renewal_of(bins: Sequence[str]) -> str:
+    """The command that signs these bins again, lost or not."""
+    return "rstuf renew" + (
+        "".join(f" --force {escape(each)}" for each in bins) if len(bins) <= _FEW else " --force bins"
+    )
+
+
+def _signed_again(problems: Sequence[rstuf.Problem], known: Collection[str]) -> list[Step]:
+    """The one command that mends metadata. Metadata can name roles that are not here: no command takes these."""
     roles = {problem.role for problem in problems if problem.role is not None}
     if any(problem.role == "timestamp" and problem.code != "expired" for problem in problems):
         why = "looks at every file that clients fetch, puts back or signs again what is lost, and publishes over it"
         return [Step("rstuf renew --force timestamp", why)]
-    bins = sorted(role for role in roles if "-" in role)
-    forced = "".join(f" --force {escape(each)}" for each in bins) if len(bins) <= _FEW else " --force bins"
+    bins = sorted(role for role in roles if "-" in role and role in known)
     if bins:
-        return [Step(f"rstuf renew{forced}", "signs again what clients cannot read, and puts back what is lost")]
-    if roles & {"root", "targets", "snapshot", "timestamp"}:
+        return [Step(renewal_of(bins), "signs again what clients cannot read, and puts back what is lost")]
+    if roles:
         return [Step("rstuf renew", "puts back root and targets as they were signed, and signs again what is due")]
     return []
 

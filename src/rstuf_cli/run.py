@@ -143,8 +143,11 @@ class Run:
     def _waits(self, lock: str, holder: str | None) -> None:
         self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))
 
-    def open(self) -> rstuf.Repository:
+    def open(self, *, making: str | None = None) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.
+
+        Args:
+            making: the name of a key that is about to be made or added: it may have a passphrase too.
 
         Raises:
             WorkspaceNotFound: they stand in none.
@@ -154,7 +157,8 @@ class Run:
         search = rstuf.Search.HERE if named else rstuf.Search.UPWARDS
         repository = rstuf.open_repository(self.directory, self.session(), search=search)
         try:
-            self.refuse_unknown_keys(lambda: [key.name for key in repository.keys()])
+            new = [] if making is None else [making]
+            self.refuse_unknown_keys(lambda: [*(key.name for key in repository.keys()), *new])
         except BaseException:
             repository.close()
             raise

@@ -34,6 +34,8 @@ def test_nothing_is_wrong(cli: Cli, filled: Path) -> None:
     assert "nothing needs you" in done.out
     document = cli("doctor", "--json").document
     assert (document["ok"], document["findings"], document["not_examined"]) == (True, [], {})
+    assert "contents by length" in done.out
+    assert document["contents"] == {"compared": 2, "by": "length"}
     assert len(document["examined"]) == 8
     assert set(document["versions"]) == {"rstuf", "python", "tuf", "sqlite"}
     assert document["disks"][0]["free"] > 0
@@ -174,6 +176,44 @@ def test_a_published_file_that_is_lost(cli: Cli, filled: Path) -> None:
     assert "rstuf renew" in [each["mend"] for each in findings]
     assert cli("renew").code == 0
     assert cli("doctor").code == 0
+
+
+def test_roles_that_are_not_here_are_named_in_no_command(cli: Cli, filled: Path) -> None:
+    """What a changed snapshot lists cannot be renewed by its name; the command that is given mends the snapshot."""
+    (snapshot,) = (filled / "metadata").glob("2.snapshot.json")
+    snapshot.write_bytes(snapshot.read_bytes().replace(b"bins-0", b"bins-9"))
+    findings = found(cli)
+    assert findings["extra-role"]["mend"] == "rstuf renew"
+    assert not any("bins-9" in each["mend"] for each in findings.values())
+    assert cli("renew").code == 0
+    assert found(cli) == {}
+
+
+@pytest.mark.parametrize("spoil", [timedelta(days=40), "content"])
+def test_status_never_says_otherwise_than_what_is_published(
+    spoil: timedelta | str, cli: Cli, filled: Path, later: Later
+) -> None:
+    """Where something that is published is wrong, nothing is called in order that depends on it."""
+    if isinstance(spoil, timedelta):
+        later(spoil)
+    else:
+        next((filled / "targets").glob("*.a.txt")).unlink()
+    done = cli("doctor")
+    assert done.code == 3
+    assert "nothing is due" not in done.out
+
+
+def test_contents_that_are_lost_or_changed(cli: Cli, filled: Path) -> None:
+    """Each is told with the command that puts it back, and the good files do."""
+    (lost,), (longer,) = (filled / "targets").glob("*.a.txt"), (filled / "targets" / "data").glob("*.b.bin")
+    lost.unlink()
+    longer.write_bytes(longer.read_bytes() + b"more")
+    assert cli("doctor").code == 3
+    findings = found(cli)
+    assert findings.keys() == {"content-missing", "content-mismatch"}
+    assert {each["mend"] for each in findings.values()} == {"rstuf artifact add FILE"}
+    assert cli("artifact", "add", "../files").code == 0
+    assert found(cli) == {}
 
 
 def test_rows_that_no_rstuf_wrote(cli: Cli, filled: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -179,3 +180,52 @@ def test_names_of_files_are_shown_safely(cli: Cli, tmp_path: Path) -> None:
 
 def _session() -> rstuf.Session:
     return rstuf.Session(purpose="test", actor="test", secrets=rstuf.load_secrets((), (), None))
+
+
+# --- what stands in the way, and names that are new
+
+
+@pytest.mark.parametrize("what", ["dangling link", "fifo", "directory"])
+def test_a_place_that_something_else_has(what: str, cli: Cli, workspace: Path, tmp_path: Path) -> None:
+    """It is called taken, in a workspace too, and stays as it is."""
+    place = tmp_path / "m.key"
+    {"dangling link": lambda: place.symlink_to("nowhere"), "fifo": lambda: os.mkfifo(place), "directory": place.mkdir}[
+        what
+    ]()
+    done = cli("key", "generate", "m", "--unencrypted", "--in", tmp_path)
+    assert done.code == 1
+    assert "this place is taken" in done.err
+    assert "hint:  choose another name" in done.err
+    assert "m" not in [each["name"] for each in cli("key", "list", "--json").document["keys"]]
+
+
+def test_a_passphrase_for_the_key_that_is_made(cli: Cli, workspace: Path, passphrase: Path) -> None:
+    """It can be given by the name that the key is to have; a name that no key will have is refused as ever."""
+    named = f"nk={passphrase}"
+    assert cli("key", "generate", "nk", "--passphrase-file", named).code == 0
+    assert cli("key", "add", "nk", "keys/nk.key", "--passphrase-file", named).code == 0
+    refused = cli("key", "generate", "other", "--passphrase-file", f"othr={passphrase}")
+    assert (refused.code, "no key has that name" in refused.err) == (2, True)
+
+
+def test_the_online_key_is_given_away(cli: Cli, workspace: Path) -> None:
+    """It is warned of, told by status from then on, and the command that both name brings it back."""
+    done = cli("key", "add", "online", "--away")
+    assert done.code == 0
+    assert "nothing can be published or renewed here without it" in " ".join(done.err.split())
+    seen = cli("status", "--check", "--json")
+    assert seen.code == 7
+    assert [step["command"] for step in seen.document["next_steps"]] == ["rstuf key add online FILE"]
+    assert "warning" not in cli("key", "add", "alice", "--away").err
+    assert cli("key", "add", "online", "keys/online.key").code == 0
+    assert cli("status", "--check").code == 0
+
+
+def test_an_encrypted_key_that_does_not_say_whose_it_is(cli: Cli, workspace: Path, tmp_path: Path) -> None:
+    """Its signer is named by a path that is right wherever one stands."""
+    shutil.copy(FIXTURES / "ssl-ed25519-encrypted.key", tmp_path / "enc.pem")
+    (tmp_path / "enc.pem").chmod(0o600)
+    os.chdir(tmp_path)
+    done = cli("--repo", workspace, "key", "add", "enc", "enc.pem")
+    assert done.code == 1
+    assert f"--signer file:{tmp_path}/enc.pem" in " ".join(done.err.split())

@@ -88,14 +88,24 @@ def _readable(key: Path) -> None:
     key.chmod(0o644)
 
 
+def _another(key: Path) -> None:
+    key.write_bytes(key.with_name("alice.key").read_bytes())
+
+
+def _garbled(key: Path) -> None:
+    key.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+
+
 @pytest.mark.parametrize(
     ("spoil", "command", "why"),
     [
         (_gone, "put back keys/online.key", "there is no such file"),
         (_a_directory, "put back keys/online.key", "it is not a regular file"),
         (_readable, "chmod 600 {}/keys/online.key", "others can read"),
+        (_another, "put back keys/online.key", "online.key holds another key"),
+        (_garbled, "put back keys/online.key", "it is damaged"),
     ],
-    ids=["gone", "directory", "readable"],
+    ids=["gone", "directory", "readable", "another", "garbled"],
 )
 def test_an_online_key_that_cannot_sign(
     spoil: Callable[[Path], None], command: str, why: str, cli: Cli, filled: Path
@@ -110,6 +120,69 @@ def test_an_online_key_that_cannot_sign(
     assert why in step["why"]
     assert "the online key cannot sign" in done.out
     assert tree(filled) == before
+
+
+def _lost(file: Path) -> None:
+    file.unlink()
+
+
+def _shorter(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [_lost, _shorter, _a_directory])
+def test_bins_that_clients_cannot_read(damage: Callable[[Path], None], cli: Cli, filled: Path) -> None:
+    """They are damage like that of any other role: exit 8, and the command that is named mends them."""
+    names = [path.name.split(".")[1] for path in sorted((filled / "metadata").glob("1.bins-*.json"))]
+    visible = {name: max((filled / "metadata").glob(f"*.{name}.json")) for name in names}
+    damage(visible["bins-0"])
+    done, document = cli("status", "--check"), cli("status", "--json").document
+    assert (done.code, document["state"]) == (8, "damaged")
+    assert [role["lost"] for role in document["roles"] if "lost" in role] == [["bins-0"]]
+    (step,) = document["next_steps"]
+    assert step["command"] == "rstuf renew --force bins-0"
+    assert found_by_doctor(cli) >= {step["command"]}
+    assert cli(*step["command"].split()[1:]).code == 0
+    assert cli("status", "--check").code == 0
+    for name in names:
+        max((filled / "metadata").glob(f"*.{name}.json")).unlink()
+    (step,) = cli("status", "--json").document["next_steps"]
+    assert (step["command"], "4 bins" in step["why"]) == ("rstuf renew --force bins", True)
+
+
+def found_by_doctor(cli: Cli) -> set[str]:
+    """The commands that doctor names."""
+    return {each.get("mend", "") for each in cli("doctor", "--json").document["findings"]}
+
+
+def test_a_root_that_is_none_is_moved_away(cli: Cli, filled: Path) -> None:
+    """Renewal is refused beside it: status, doctor and verify say what helps, and no other command."""
+    junk = filled / "metadata" / "2.root.json"
+    junk.write_bytes((filled / "metadata" / "1.root.json").read_bytes())
+    advice = "move 2.root.json away"
+    assert [step["command"] for step in cli("status", "--json").document["next_steps"]] == [advice]
+    assert [step["command"] for step in cli("verify", "--json").document["next_steps"]] == [advice]
+    assert found_by_doctor(cli) == {advice}
+    junk.unlink()
+    assert cli("doctor").code == 0
+
+
+def test_a_directory_in_the_place_of_a_file(cli: Cli, filled: Path) -> None:
+    """It has to be moved away first; renewal is refused before it begins anything, and mends all afterwards."""
+    timestamp = filled / "metadata" / "timestamp.json"
+    _a_directory(timestamp)
+    steps = ["move timestamp.json away", "rstuf renew --force timestamp"]
+    assert [step["command"] for step in cli("status", "--json").document["next_steps"]] == steps
+    assert [step["command"] for step in cli("verify", "--json").document["next_steps"]] == steps
+    assert ", then ".join(steps) in found_by_doctor(cli)
+    before = tree(filled)
+    refused = cli("renew", "--force", "timestamp")
+    assert (refused.code, "a directory stands in its place" in refused.err) == (6, True)
+    assert tree(filled) == before
+    timestamp.rmdir()
+    done = cli("renew", "--force", "timestamp")
+    assert (done.code, "interrupted" in done.err + done.out) == (0, False)
+    assert cli("doctor").code == 0
 
 
 def test_a_key_of_a_person_that_is_away(cli: Cli, filled: Path) -> None:

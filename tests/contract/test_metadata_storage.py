@@ -36,6 +36,13 @@ def test_what_is_committed_is_read_back(metadata: Metadata) -> None:
     assert {name: metadata.storage.read(name, limit=100_000) for name in files} == files
 
 
+def test_lengths_are_told_without_reading(metadata: Metadata) -> None:
+    """One for each name, in their order, and None where there is no file."""
+    publish(metadata, {"1.root.json": b"{}", "1.snapshot.json": b"", "1.bins-0.json": b"x" * 70_000})
+    names = ["1.bins-0.json", "2.bins-0.json", "1.snapshot.json", "1.root.json"]
+    assert list(metadata.storage.lengths(names)) == [70_000, None, 0, 2]
+
+
 @pytest.mark.parametrize("count", [31, 32, 33, 34, 200])
 def test_a_batch_of_any_size_is_whole(metadata: Metadata, count: int) -> None:
     """Few files and many, which become durable in different ways, are all there."""

@@ -18,6 +18,7 @@ PUBLIC = {
     "Artifact",
     "ArtifactState",
     "AuditEntry",
+    "Blocker",
     "BootstrapPayload",
     "BinRange",
     "CeremonyReport",

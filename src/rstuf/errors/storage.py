@@ -42,8 +42,12 @@ class NotAFile(StorageError):
 
     code = "not-a-file"
 
-    def __init__(self, name: str) -> None:
-        super().__init__("read", name, "it is not a regular file")
+    def __init__(self, name: str, *, directory: bool = False) -> None:
+        self.directory = directory
+        reason = "a directory stands in its place" if directory else "it is not a regular file"
+        # A file takes the place of anything but a directory.
+        hint = "move it away, then run the same command again" if directory else None
+        super().__init__("read", name, reason, hint=hint)
 
 
 class ForeignMetadata(StorageError):

@@ -72,7 +72,8 @@ def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
     """Whether a key is where it should be, as far as that shows without opening it."""
     known = KeyStatus(entry.name, entry.keyid, entry.signer, online)
     if entry.signer is None:
-        return known
+        away = replace(known, fault="its private half is with somebody else", mend=f"rstuf key add {entry.name} FILE")
+        return away if online else known
     try:
         ports.signers.look(entry)
     except UnsafeDirectory as error:

@@ -24,6 +24,7 @@ from rstuf.repository.reports import Recovery
 from rstuf.repository.visible import (
     TIMESTAMP_FILE,
     holds,
+    refuse_directory,
     refuse_foreign_storage,
     refuse_older_state,
     visible_version,
@@ -51,6 +52,8 @@ def recover(ports: Ports, *, age: StateAge = StateAge.NEWEST) -> Recovery:
         StorageError: the storage cannot be read or written; run it again.
     """
     refuse_foreign_storage(ports)
+    # Versions would be taken, and files written, for a publication that cannot become visible.
+    refuse_directory(ports.metadata, TIMESTAMP_FILE)
     with ports.state.read() as reader:
         root = reader.newest_root()
         publication = reader.unfinished_publication()

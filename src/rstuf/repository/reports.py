@@ -164,6 +164,7 @@ class RoleStatus:
 
     Attributes:
         keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
+        lost: of bins, those whose files are missing or have another length than was published.
     """
 
     name: str
@@ -176,6 +177,7 @@ class RoleStatus:
     keyids: tuple[str, ...]
     signed_by: tuple[str, ...]
     health: Health
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,20 @@ class KeyStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocker:
+    """What lies under the name of a file of ours, and has to be moved away before anything can be mended.
+
+    Attributes:
+        name: of the file; role: whose it is to be.
+        directory: it is one, where the file should be; else it is under the next root's name, and no root.
+    """
+
+    name: str
+    role: str
+    directory: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One look at a repository.
 
@@ -208,7 +224,7 @@ class Status:
         publishing: who carries out a publication just now, in words; None where nobody does.
         clock_behind: None where the clock is not behind what was signed here.
         first_root: the SHA-256 of root v1, hex, by which clients trust what is published; None where it is not known.
-        in_the_way: the name of the next root, where something lies that is none: no client gets past it.
+        in_the_way: what has to be moved away by hand.
         old_copy: what clients see that this state does not know of; None where it knows all.
     """
 
@@ -226,7 +242,7 @@ class Status:
     publishing: str | None = None
     clock_behind: ClockBehind | None = None
     old_copy: StateBehind | None = None
-    in_the_way: str | None = None
+    in_the_way: tuple[Blocker, ...] = ()
     first_root: str | None = None
 
 
@@ -262,12 +278,16 @@ class VerifyReport:
         checked: counts by word: "roots", "roles", "artifacts", "contents", "state_artifacts", "client_artifacts", …
         problems: in the order in which they were found; capped, see `more_problems`.
         facts: what a face may show: versions, soonest expiry, sizes.
+        known_roles: the names of those that the state has; none where it is not looked at.
+        in_the_way: what has to be moved away by hand.
     """
 
     checked: Mapping[str, int]
     problems: tuple[Problem, ...]
     more_problems: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    known_roles: frozenset[str] = frozenset()
+    in_the_way: tuple[Blocker, ...] = ()
 
     @property
     def ok(self) -> bool:

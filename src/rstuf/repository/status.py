@@ -22,7 +22,7 @@ from rstuf.repository.keys import look_at
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
-from rstuf.repository.visible import is_taken, newer_than_known
+from rstuf.repository.visible import blockers, newer_than_known
 
 # Publications come and go; what looks wrong while they do is looked at again.
 _LOOKS: Final = 3
@@ -37,7 +37,7 @@ class _Mark:
 
 
 def look(ports: Ports) -> Status:
-    """The repository's status. Reads the state, the four top-level files and the files of keys.
+    """The repository's status. Reads the state, the four top-level files and the files of keys; of bins their lengths.
 
     Waits for nobody, changes nothing.
 
@@ -81,12 +81,14 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         if any(not file.is_on(ports.metadata) for file in recorded_files(reader, ports.metadata) if file.kind == ROOT):
             # Clients walk over the older ones too.
             roles[0] = replace(roles[0], health=Health.DAMAGED)
-        in_the_way = _in_the_way(ports, authority.root.version + 1)
-        if in_the_way is not None:
+        in_the_way = blockers(ports, reader)
+        if any(each.role == ROOT for each in in_the_way):
             roles[0] = replace(roles[0], health=Health.DAMAGED)
         bins = list(reader.roles(kind=RoleKind.BIN))
         if bins and authority.bins is not None:
-            roles.insert(2, _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now))
+            together = _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now)
+            lost = _lost(ports, bins)
+            roles.insert(2, replace(together, health=Health.DAMAGED, lost=lost) if lost else together)
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online = authority.top_level[TIMESTAMP].keyids
         keys = tuple(look_at(ports, entry, online=entry.keyid in online) for entry in reader.keys())
@@ -108,19 +110,10 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         publishing=publishing,
         clock_behind=behind,
         old_copy=old_copy,
-        in_the_way=in_the_way if old_copy is None else None,
+        in_the_way=in_the_way if old_copy is None else (),
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
     )
     return seen, mark
-
-
-def _in_the_way(ports: Ports, version: int) -> str | None:
-    """The name of the next root, where something has it: every client stops there, but at a root that follows ours."""
-    name = versioned(ROOT, version)
-    try:
-        return name if is_taken(ports.metadata, name) else None
-    except StorageError:
-        return None
 
 
 def _file(ports: Ports, role: RoleState) -> bytes | None:
@@ -153,6 +146,17 @@ def _one(
 
 def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
     return replace(_status(prefix, bins, keys, due, now=now), signed_by=keys.keyids)
+
+
+def _lost(ports: Ports, bins: list[RoleState]) -> tuple[str, ...]:
+    """Which of these files are not there with their lengths. None is read: there can be 16 384 of them."""
+    seen = [role for role in bins if role.visible]
+    lengths = ports.metadata.lengths(versioned(role.name, role.visible) for role in seen)
+    try:
+        found = list(zip(seen, lengths, strict=True))
+    except StorageError:
+        return tuple(role.name for role in seen)
+    return tuple(role.name for role, length in found if length is None or (role.file and role.file.length != length))
 
 
 def _status(name: str, roles: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:

@@ -18,10 +18,10 @@ from rstuf.metadata.audit.findings import Code, Finding, Findings, Note
 from rstuf.metadata.audit.walk import Audit
 from rstuf.model.names import TargetPath
 from rstuf.progress import Progress, Silent, step
-from rstuf.repository.interfaces import ServedSurroundings, StateReader
+from rstuf.repository.interfaces import ServedSurroundings, StateReader, ignored
 from rstuf.repository.reports import Problem, VerifyReport, VisibleVersions
 from rstuf.repository.verify_client import ClientReport, Sampler, run_client
-from rstuf.repository.verify_contents import ContentCheck
+from rstuf.repository.verify_contents import ContentCheck, LengthCheck
 from rstuf.repository.verify_outside import look_outside
 from rstuf.repository.verify_state import StateComparison
 from rstuf.repository.verify_view import MetadataSource, StillSource
@@ -33,13 +33,15 @@ SAMPLE = 50
 class Depth(IntEnum):
     """How far a verification goes; each does what the ones before it do.
 
-    `ROLES`: every file of metadata, every artifact's entry, and a client that looks up a sample. `CONTENTS`: also the
-    bytes of every artifact. `FULL`: also a client that visits every role (which takes several times as long).
+    `ROLES`: every file of metadata, every artifact's entry, and a client that looks up a sample. `LENGTHS`: also that
+    every artifact's content is there with its length. `CONTENTS`: also the bytes of every artifact. `FULL`: also a
+    client that visits every role (which takes several times as long).
     """
 
     ROLES = 1
-    CONTENTS = 2
-    FULL = 3
+    LENGTHS = 2
+    CONTENTS = 3
+    FULL = 4
 
 
 class ContentSource(Protocol):
@@ -139,13 +141,14 @@ class _Run:
             self._state.top(self._audit)
         self._sampler = Sampler(every=1 if self._depth is Depth.FULL else max(1, total // SAMPLE))
         content = None
-        if self._depth >= Depth.CONTENTS and contents is not None:
-            content = ContentCheck(contents, self._findings, readers=self._readers, where=place)
-        elif self._depth >= Depth.CONTENTS:
+        if self._depth >= Depth.LENGTHS and contents is not None:
+            check = ContentCheck if self._depth >= Depth.CONTENTS else LengthCheck
+            content = check(contents, self._findings, readers=self._readers, where=place)
+        elif self._depth >= Depth.LENGTHS:
             message = "contents are kept elsewhere; their bytes were not looked at"
             self._findings.note(Note.CONTENTS_NOT_CHECKED, message)
         steps = step(progress, "roles", total=total, unit="roles")
-        if content is not None:
+        if content is not None and content.reads:
             steps = step(progress, "contents", unit="bytes")
         with steps as watcher:
             self._roles(content, watcher)
@@ -157,15 +160,15 @@ class _Run:
             if self._state is not None:
                 self._state.reading(reading)
             if content is not None:
-                content.check(reading.name, reading.targets, progress.advance)
-            else:
+                content.check(reading.name, reading.targets, progress.advance if content.reads else ignored)
+            if content is None or not content.reads:
                 progress.advance()
             self._sampler.take(reading, missing=frozenset() if content is None else content.missing)
         if self._state is not None:
             self._state.finish(self._audit)
             self._checked.update(self._state.checked)
         if content is not None:
-            self._checked["contents"] = content.checked
+            self._checked["contents" if content.reads else "content_lengths"] = content.checked
         self._checked["roots"] = 0 if self._audit.roots is None else self._audit.roots.checked
 
     def client(self, contents: ContentSource | None, progress: Progress) -> None:
@@ -189,11 +192,13 @@ class _Run:
 
     def report(self) -> VerifyReport:
         """What came of it."""
+        known = None if self._state is None else self._state.known()
         return VerifyReport(
             checked=self._checked,
             problems=tuple(as_problem(finding) for finding in self._findings.problems),
             more_problems=self._findings.more_problems,
             facts=self._facts(),
+            known_roles=frozenset() if known is None else frozenset(known.names),
         )
 
     def compare(self, published: VisibleVersions) -> None:

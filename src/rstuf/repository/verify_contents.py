@@ -29,7 +29,13 @@ _Outcome = tuple[str, list[tuple[Code, str]], int, StorageError | None]
 
 
 class ContentCheck:
-    """Checks contents, some at a time, and reports what is wrong with them."""
+    """Checks contents, some at a time, and reports what is wrong with them.
+
+    Attributes:
+        reads: whether it reads them to their ends.
+    """
+
+    reads = True
 
     def __init__(
         self, source: _ContentSource, findings: Findings, *, readers: int = 1, where: str | None = None
@@ -68,7 +74,7 @@ class ContentCheck:
         self.missing = frozenset(missing)
 
     def _outcomes(self, targets: Mapping[str, Any]) -> Iterator[_Outcome]:
-        if self._readers == 1 and not any(entry["length"] >= _LARGE for entry in targets.values()):
+        if self._readers == 1 and not (self.reads and any(entry["length"] >= _LARGE for entry in targets.values())):
             for item in targets.items():
                 yield self._one(item)
             return
@@ -86,7 +92,7 @@ class ContentCheck:
         for algorithm, value in entry["hashes"].items():
             try:
                 with self._source.open(TargetPath(path), {algorithm: value}) as file:
-                    length, digest = _digest(file, algorithm, limit=entry["length"])
+                    length, digest = self._facts(file, algorithm, limit=entry["length"])
             except FileMissing:
                 faults.append((Code.CONTENT_MISSING, f"its content is not {self._there} under its {algorithm}"))
                 continue
@@ -101,16 +107,30 @@ class ContentCheck:
             except InvalidInput as error:  # a storage that is choosier with names than we are
                 faults.append((Code.CONTENT_MISSING, error.message))
                 continue
-            read += length
+            read += length if self.reads else 0
             if length != entry["length"]:
                 more = "more than " if length > entry["length"] else ""
                 message = (
                     f"its content has {more}{min(length, entry['length'])} bytes and should have {entry['length']}"
                 )
                 faults.append((Code.CONTENT_MISMATCH, message))
-            elif digest != value:
+            elif digest is not None and digest != value:
                 faults.append((Code.CONTENT_MISMATCH, f"its content does not have its {algorithm}"))
         return path, faults, read, failure
+
+    def _facts(self, file: BinaryIO, algorithm: str, *, limit: int) -> tuple[int, str | None]:
+        return _digest(file, algorithm, limit=limit)
+
+
+class LengthCheck(ContentCheck):
+    """Sees whether contents are there with their lengths. None is read where their place tells how long they are."""
+
+    reads = False
+
+    def _facts(self, file: BinaryIO, algorithm: str, *, limit: int) -> tuple[int, str | None]:
+        if file.seekable():
+            return file.seek(0, os.SEEK_END), None
+        return _digest(file, algorithm, limit=limit)[0], None
 
 
 def _digest(file: BinaryIO, algorithm: str, *, limit: int) -> tuple[int, str]:

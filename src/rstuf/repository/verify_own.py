@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from rstuf.errors import RstufError
 from rstuf.metadata.audit.findings import Code, Findings
 from rstuf.model.names import TIMESTAMP
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import LogReport, VerifyReport
+from rstuf.repository.reports import Blocker, LogReport, VerifyReport
 from rstuf.repository.verify import Depth, as_data, as_problem, verify
 from rstuf.repository.verify_around import look_around
 from rstuf.repository.verify_complaints import Complaints
 from rstuf.repository.verify_log import RecordCheck
 from rstuf.repository.verify_view import StillSource, go_together, trusted_root
-from rstuf.repository.visible import newer_than_known
+from rstuf.repository.visible import blockers, newer_than_known
 
 # Publications come and go; a view of the state and of the files that do not belong together is taken again.
 _VIEWS: Final = 3
@@ -32,6 +34,9 @@ def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
             source = StillSource(ports.metadata)
             if views > 0 and not go_together(reader, source):
                 continue
+            in_the_way: tuple[Blocker, ...] = ()
+            with suppress(RstufError, KeyError):
+                in_the_way = blockers(ports, reader)
             report = verify(
                 source,
                 trusted_root=trusted_root(reader),
@@ -41,7 +46,7 @@ def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:
                 depth=depth,
                 progress=ports.progress,
             )
-        return _with_surroundings(ports, report)
+        return _with_surroundings(ports, replace(report, in_the_way=in_the_way))
 
 
 def check_log(ports: Ports, *, sought: str | None = None) -> LogReport:

@@ -27,6 +27,7 @@ from rstuf.model.roles import FileFacts, RoleKind
 from rstuf.repository.authority import current_root, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
+from rstuf.repository.reports import Blocker
 
 TIMESTAMP_FILE: Final = "timestamp.json"
 # How many versions ahead a file is looked for that this state does not know of: versions may have gaps.
@@ -178,6 +179,44 @@ def is_taken(metadata: MetadataStorage, name: str) -> bool:
     except (FileTooLarge, NotAFile):
         return True
     return True
+
+
+def blockers(ports: Ports, reader: StateReader) -> tuple[Blocker, ...]:
+    """What lies where a file of ours is or will be, and nothing that is written replaces: see `Blocker`."""
+    written = [(TIMESTAMP, TIMESTAMP_FILE), *((ROOT, versioned(ROOT, version)) for version in reader.root_versions())]
+    written += [
+        (role.name, versioned(role.name, role.visible)) for kind in _CARRIED for role in reader.roles(kind=kind)
+    ]
+    found_there = [Blocker(name, role, directory=True) for role, name in written if _is_directory(ports.metadata, name)]
+    following = versioned(ROOT, current_root(reader).version + 1)
+    try:
+        junk = is_taken(ports.metadata, following)
+    except StorageError:
+        junk = False
+    return tuple([*found_there, Blocker(following, ROOT, directory=False)] if junk else found_there)
+
+
+def refuse_directory(metadata: MetadataStorage, name: str) -> None:
+    """Refuse to begin what would end with a file that cannot be replaced.
+
+    Raises:
+        StorageError: a directory stands in its place.
+    """
+    try:
+        metadata.read(name, limit=0)
+    except NotAFile as error:
+        if error.directory:
+            raise
+    except StorageError:
+        return
+
+
+def _is_directory(metadata: MetadataStorage, name: str) -> bool:
+    try:
+        refuse_directory(metadata, name)
+    except NotAFile:
+        return True
+    return False
 
 
 def visible_listing(ports: Ports, reader: StateReader) -> Listing:

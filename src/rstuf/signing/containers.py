@@ -49,6 +49,9 @@ _OPENSSH_BODY: Final = re.compile(
     rb"-----BEGIN OPENSSH PRIVATE KEY-----\s(.*?)-----END OPENSSH PRIVATE KEY-----", re.DOTALL
 )
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
+_PLAIN_BODY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----\s(.*?)-----END PRIVATE KEY-----", re.DOTALL)
+# How a plain Ed25519 key begins (RFC 8410 §7); the seed of 32 bytes follows, and nothing else.
+_PLAIN_ED25519: Final = bytes.fromhex("302e020100300506032b657004220420")
 _WHOLE: Final = "put a copy of it that is whole in its place"
 _SUPPORTED: Final = "use an Ed25519, ECDSA P-256 or RSA key"
 
@@ -73,6 +76,23 @@ class Container:
     _form: _Form
     _data: bytes
     _where: str
+
+    def told(self) -> PublicKey | None:
+        """The public half, as far as it shows without a passphrase: None for an encrypted PKCS#8 file alone.
+
+        Raises:
+            InvalidKey: it is not encrypted, and damaged or of a kind that rstuf cannot use.
+        """
+        if self.public is not None or self.encrypted:
+            return self.public
+        seed = _plain_seed(self._data)
+        if seed is None:
+            return public_key(self.open(None, key=self._where).public_key(), where=self._where)
+        # What opens files of every kind takes far longer to load than this, and looks are taken often.
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        raw = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        return PublicKey("ed25519", "ed25519", raw.hex())
 
     def open(self, passphrase: bytes | None, *, key: str) -> PrivateKey:
         """The private key.
@@ -191,6 +211,17 @@ def _not_a_key(data: bytes, labels: list[bytes], where: str) -> InvalidKey:
         reason = "it holds a public key, and the private one is needed"
         return InvalidKey(where, reason, hint="name the file of the private half; of NAME.pub it is NAME or NAME.key")
     return InvalidKey(where, "it is not a private key", hint="OpenSSH and PKCS#8 PEM files are read")
+
+
+def _plain_seed(data: bytes) -> bytes | None:
+    """The seed in a plain Ed25519 file of the one form that rstuf writes; None for whatever else it is."""
+    body = _PLAIN_BODY.search(data)
+    try:
+        der = b"" if body is None else base64.b64decode(b"".join(body[1].split()), validate=True)
+    except ValueError:
+        return None
+    fits = der.startswith(_PLAIN_ED25519) and len(der) == len(_PLAIN_ED25519) + 32
+    return der[len(_PLAIN_ED25519) :] if fits else None
 
 
 def _read_openssh(data: bytes, where: str) -> tuple[bool, PublicKey]:

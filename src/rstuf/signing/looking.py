@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rstuf.metadata.key_identity import check_key, public_key
+from rstuf.metadata.key_identity import check_key
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.signing.containers import parse_container
 from rstuf.signing.keyfiles import read_key_file
@@ -43,9 +43,7 @@ def look_at_key(path: Path) -> KeyLook:
     if b"PRIVATE KEY" not in data:
         return KeyLook(private=False, encrypted=False, public=parse_public(data, where=str(path)))
     container = parse_container(data, where=str(path))
-    public = container.public
-    if public is None and not container.encrypted:
-        public = public_key(container.open(None, key=path.name).public_key(), where=str(path))
+    public = container.told()
     if public is not None:
         # Refused now, not after everything else was decided.
         check_key(public, where=str(path))

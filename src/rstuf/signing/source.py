@@ -74,7 +74,7 @@ class KeyFileSource:
         find_opener(uri, self._openers, key=entry.name)
         if uri.scheme != FILE_SCHEME:
             return False
-        return self._find(uri, entry).public is not None
+        return self._told(entry, self._find(uri, entry), uri) is not None
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
         """A new key pair for the file that `uri` names. Nothing is written before `NewKey.save`.
@@ -88,7 +88,7 @@ class KeyFileSource:
         """
         path = self._place(name, uri)
         found = is_taken(path)
-        if found and not reuse:
+        if found and not (reuse and path.is_file()):
             raise taken(path)
         if not found and is_taken(public_path(path)):
             raise taken(public_path(path))
@@ -171,6 +171,20 @@ class KeyFileSource:
         except InvalidKey as error:
             raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
         return container
+
+    def _told(self, entry: KeyEntry, container: Container, uri: SignerUri) -> PublicKey | None:
+        """The public half that a key tells without a passphrase, which is the one that is known.
+
+        Raises:
+            SignerUnavailable: it is another key's, or the file is damaged.
+        """
+        path = file_path(uri, base=self._workspace, key=entry.name)
+        try:
+            told = container.told()
+            _compare(entry, told, path)
+        except InvalidKey as error:
+            raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None
+        return told
 
     def _place(self, name: str, uri: str) -> Path:
         try:
@@ -273,7 +287,8 @@ def _uri_of(entry: KeyEntry) -> SignerUri:
 
 
 def _compare(entry: KeyEntry, found: PublicKey | None, path: Path) -> None:
-    if found is not None and key_identity(found) != key_identity(entry.key):
+    # Equal values are equal keys; only of others it has to be found out.
+    if found is not None and found != entry.key and key_identity(found) != key_identity(entry.key):
         raise SignerUnavailable(
             entry.name,
             f"{path} holds another key ({found.keyid[:16]}) than the one known by this name ({entry.keyid[:16]})",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -53,11 +54,32 @@ class FilesystemMetadataStorage:
             raise FileMissing(name) from None
         except OSError as error:
             if error.errno in _NOT_FILES:
-                raise NotAFile(name) from error
+                raise NotAFile(name, directory=error.errno == errno.EISDIR) from error
             raise storage_error("read", name, error) from error
         if len(data) > limit:
             raise FileTooLarge(name, limit=limit)
         return data
+
+    def lengths(self, names: Iterable[str]) -> Iterator[int | None]:
+        try:
+            top = open_top(self._directory)
+        except FileNotFoundError:
+            yield from (None for _ in names)
+            return
+        except OSError as error:
+            raise storage_error("read", str(self._directory), error) from error
+        try:
+            for name in names:
+                try:
+                    status = os.stat(check_metadata_name(name), dir_fd=top, follow_symlinks=False)
+                except FileNotFoundError:
+                    yield None
+                    continue
+                except OSError as error:
+                    raise storage_error("read", name, error) from error
+                yield status.st_size if stat.S_ISREG(status.st_mode) else None
+        finally:
+            close_quietly(top)
 
     @contextmanager
     def batch(self) -> Iterator[MetadataBatch]:

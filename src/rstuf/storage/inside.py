@@ -97,13 +97,13 @@ def open_regular(name: str | bytes, *, shown: str, directory: int | None = None)
     """
     descriptor = os.open(name, OLD_FILE, dir_fd=directory)
     try:
-        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        mode = os.fstat(descriptor).st_mode
     except BaseException:
         close_quietly(descriptor)
         raise
-    if not regular:
+    if not stat.S_ISREG(mode):
         close_quietly(descriptor)
-        raise NotAFile(shown)
+        raise NotAFile(shown, directory=stat.S_ISDIR(mode))
     return descriptor
 
 

@@ -7,7 +7,7 @@ between any two of them.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 from typing import BinaryIO
@@ -71,6 +71,11 @@ class MemoryMetadataStorage(_Files):
         if len(data) > limit:
             raise FileTooLarge(name, limit=limit)
         return data
+
+    def lengths(self, names: Iterable[str]) -> Iterator[int | None]:
+        for name in names:
+            data = self._files.get(check_metadata_name(name))
+            yield None if data is None else len(data)
 
     @contextmanager
     def batch(self) -> Iterator[_MetadataBatch]:

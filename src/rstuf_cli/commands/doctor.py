@@ -11,7 +11,7 @@ import typer
 
 import rstuf
 from rstuf_cli.console import Console, Style, escape, escape_message
-from rstuf_cli.diagnosis import all_findings, findings_document, in_order
+from rstuf_cli.diagnosis import all_findings, contents_document, findings_document, in_order
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import sign
 from rstuf_cli.run import run_of
@@ -32,8 +32,9 @@ def doctor(ctx: typer.Context) -> int:
     """Say what is wrong with a workspace, whatever it is, and what helps.
 
     It looks at permissions, configuration, disk, leftovers of killed commands, locks, state, keys, clock and everything
-    that is published, and goes as far as it can where other commands refuse to begin. Nothing is changed. Exit code 0
-    says that nothing needs you, 3 that what is published is not as it should be, 1 that something else is.
+    that is published (contents by their lengths), and goes as far as it can where other commands refuse to begin.
+    Nothing is changed. Exit code 0 says that nothing needs you, 3 that what is published is not as it should be, 1 that
+    something else is.
     """
     run = run_of(ctx)
     lasted = run.lasted()
@@ -58,6 +59,7 @@ def _document(diagnosis: rstuf.Diagnosis, findings: Sequence[rstuf.Ailment], *, 
         "findings": findings_document(findings),
         "examined": [str(area) for area in diagnosis.examined],
         "not_examined": {str(area): why for area, why in diagnosis.unseen.items()},
+        "contents": contents_document(diagnosis),
         "disks": [
             {"path": disk.path, "kind": disk.kind, "free": disk.free, "files": disk.files} for disk in diagnosis.disks
         ],

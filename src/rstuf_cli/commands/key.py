@@ -81,7 +81,7 @@ def generate(
     run = run_of(ctx)
     rstuf.check_key_name(name)
     run.interrupted = run.unsigned = "no key was made"
-    repository = _here(run)
+    repository = _here(run, making=name)
     try:
         base = run.directory.absolute() if repository is None else rstuf.find_workspace(run.directory)
         place = _place_for(name, where, base=base, workspace=repository is not None)
@@ -143,8 +143,9 @@ def add(
     rstuf.check_key_name(name)
     if away and signer is not None:
         raise UsageFault("--away and --signer do not go together", hint="rstuf key add --help")
-    with run.open() as repository:
-        known = next((each.entry for each in repository.view_keys() if each.entry.name.lower() == name.lower()), None)
+    with run.open(making=name) as repository:
+        view = next((each for each in repository.view_keys() if each.entry.name.lower() == name.lower()), None)
+        known = view.entry if view is not None else None
         if file is None and known is None:
             raise UsageFault(f"missing FILE: the public half of {name}", hint="rstuf key add --help")
         key, found_at = _key_in(file, rstuf.find_workspace(run.directory)) if file is not None else (None, None)
@@ -153,12 +154,18 @@ def add(
         if key is None:
             raise InvalidInput(
                 f"{file} tells its public half only with its passphrase",
-                hint=f"rstuf key add {name} PUBLIC-HALF --signer file:{file}",
+                # Signers are under the workspace, wherever somebody stands.
+                hint=f"rstuf key add {name} PUBLIC-HALF --signer {shlex.quote(found_at or '')}",
             )
         place = None if away else signer or found_at
         if place is None and not away and file is None:
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
         change = repository.add_key(name, key, signer=place)
+    if away and view is not None and view.status.online:
+        run.console.warning(
+            f"{escape(name)} is the online key: nothing can be published or renewed here without it, until "
+            f"rstuf key add {escape(name)} FILE says where it is"
+        )
     run.console.document({"change": str(change), "name": name, "keyid": key.keyid, "signer": place})
     if run.console.is_json:
         return
@@ -244,10 +251,10 @@ def export(
         run.console.line(line)
 
 
-def _here(run: Run) -> rstuf.Repository | None:
+def _here(run: Run, *, making: str) -> rstuf.Repository | None:
     """The repository that the person stands in, if they stand in one."""
     try:
-        return run.open()
+        return run.open(making=making)
     except WorkspaceNotFound:
         return None
 

@@ -11,7 +11,7 @@ import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.remedies import from_copy
+from rstuf_cli.remedies import from_copy, move_away, renewal_of
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
@@ -22,6 +22,8 @@ _COLUMNS, _MARK, _GAP = 79, 2, 2
 _BAR, _SHORTEST = 20, 6
 # Seconds between two looks of those who keep looking.
 _PAUSE, _LONGEST_PAUSE = 5, 86400
+# So many bins are named.
+_FEW = 3
 
 EXAMPLES = {
     "status": """
@@ -126,14 +128,14 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
     overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
-    if seen.in_the_way is not None:
-        why = f"{seen.in_the_way} is no root of this repository, and every client stops at it: move it away"
-        steps.append(Step("rstuf verify", why, about="in-the-way"))
+    steps += move_away(seen.in_the_way)
+    if any(not each.directory for each in seen.in_the_way):
         damaged = [role for role in damaged if role.name != "root"]
     if damaged and not seen.interrupted and seen.publishing is None:
-        lost = [role.name for role in damaged]
+        lost, bins = [role.name for role in damaged if not role.lost], [name for role in damaged for name in role.lost]
         # A lost timestamp could have been anything: publishing over it is for a person to decide.
-        mend = "rstuf renew --force timestamp" if "timestamp" in lost else "rstuf renew"
+        mend = "rstuf renew --force timestamp" if "timestamp" in lost else renewal_of(bins)
+        lost += bins if len(bins) <= _FEW else [f"{number(len(bins))} bins"]
         why = f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"
         steps.append(Step(mend, why, about="damaged"))
     if overdue:
@@ -193,6 +195,7 @@ def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
         "threshold": role.threshold,
         "keyids": list(role.keyids),
         "signed_by": list(role.signed_by),
+        **({"lost": list(role.lost)} if role.lost else {}),
     }
 
 

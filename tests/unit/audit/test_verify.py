@@ -41,11 +41,12 @@ def _codes(report: VerifyReport) -> list[str]:
 
 
 def test_each_depth_does_more_than_the_one_before() -> None:
-    """Roles with a sample; contents too; then the client in every role, empty ones included."""
+    """Roles with a sample; lengths, and contents too; then the client in every role, empty ones included."""
     repo = succinct(bits=4, artifacts=_ARTIFACTS)
-    roles, contents, full = (_verify(repo, contents=repo, depth=depth).checked for depth in Depth)
+    roles, lengths, contents, full = (_verify(repo, contents=repo, depth=depth).checked for depth in Depth)
     assert roles["roles"] == contents["roles"] == full["roles"] == 17
     assert "contents" not in roles
+    assert lengths == {**roles, "content_lengths": 24}
     assert contents["contents"] == full["contents"] == 24
     assert roles["client_downloads"] == 0
     assert contents["client_downloads"] > 0
@@ -77,6 +78,31 @@ def test_a_wrong_content_is_found_by_its_path(damage: Any, code: str, readers: i
     assert own == {(code, "files/7.bin"), (code, "files/large")}
     assert report.checked["contents"] == 25
     assert _verify(repo, contents=repo).ok
+
+
+class _Streams:
+    """Contents that come as over a wire: what was read is gone."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+
+    @contextmanager
+    def open(self, path: str, hashes: Mapping[str, str]) -> Iterator[BinaryIO]:
+        with self._repo.open(path, hashes) as file:
+            file.seekable = lambda: False  # type: ignore[method-assign]
+            yield file
+
+
+@pytest.mark.parametrize("over_a_wire", [False, True])
+def test_lengths_are_compared_without_reading(*, over_a_wire: bool) -> None:
+    """What is missing, longer or shorter is found; what has its length is not looked into."""
+    repo = flat({"a": b"1234", "b": b"1234", "c": b"1234", "d": b"1234"})
+    names = dict(zip("abcd", sorted(repo.contents, key=lambda name: name[-1]), strict=True))
+    repo.contents |= {names["a"]: b"12345", names["b"]: b"123", names["c"]: b"5678"}
+    del repo.contents[names["d"]]
+    report = _verify(repo, contents=_Streams(repo) if over_a_wire else repo, depth=Depth.LENGTHS)
+    found = [(problem.path, problem.code) for problem in report.problems]
+    assert found == [("a", "content-mismatch"), ("b", "content-mismatch"), ("d", "content-missing")]
 
 
 @pytest.mark.parametrize("difference", [-1, 1])

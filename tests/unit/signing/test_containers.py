@@ -62,6 +62,25 @@ def test_a_plain_key_opens_whatever_is_given(name, passphrase):
     assert key_identity(public_key(opened, where=name)) == _public_beside(name)
 
 
+@pytest.mark.parametrize("name", [*PLAIN, "ssl-rsa-traditional", *ENCRYPTED])
+def test_whose_a_key_is_shows_without_a_passphrase(name):
+    """Of every form, but of an encrypted PKCS#8 file, which tells nothing."""
+    told = parse_container(read(name), where=name).told()
+    if name.startswith("ssl") and name in ENCRYPTED:
+        assert told is None
+    else:
+        assert told is not None
+        assert key_identity(told) == _public_beside(name)
+
+
+def test_a_plain_key_that_we_wrote_tells_the_same_as_when_it_is_opened():
+    """The short way to a plain Ed25519 key's public half ends where the long one does."""
+    for _ in range(20):
+        private = generate_private("ed25519")
+        told = parse_container(write_container(private, None, where="test"), where="test").told()
+        assert told == public_key(private.public_key(), where="test")
+
+
 @pytest.mark.parametrize("name", ENCRYPTED)
 def test_an_encrypted_key_opens_with_its_passphrase(name):
     """OpenSSH with CTR and GCM ciphers, PKCS#8 with PBKDF2 and scrypt: the key that comes out is the right one."""

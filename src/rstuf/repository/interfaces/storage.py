@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -45,6 +45,13 @@ class MetadataStorage(Protocol):
             FileMissing: no such name.
             FileTooLarge: more than `limit` bytes.
             NotAFile: something else has the name.
+        """
+
+    def lengths(self, names: Iterable[str]) -> Iterator[int | None]:
+        """How many bytes each file has, in their order, without reading any; None where no file has the name.
+
+        Raises:
+            StorageError: the storage fails.
         """
 
     def batch(self) -> AbstractContextManager[MetadataBatch]:
