@@ -366,5 +366,6 @@ def verify_published(
             readers=_CONNECTIONS,
             published=published,
             contents_place=shown_place(where),
-            surroundings=PlacesAround(place),
+            # What lies around a directory of this machine is given to nobody by that.
+            surroundings=PlacesAround(place) if "://" in place else None,
         )

@@ -12,7 +12,7 @@ from typing import Final
 
 from rstuf.repository.interfaces import AskedName
 from rstuf.storage.locations import above, shown_place
-from rstuf.storage.outside import metadata_at
+from rstuf.storage.web import WebMetadataSource
 
 _KEYS: Final = "keys"
 _HEAD: Final = 512
@@ -24,7 +24,7 @@ _LOOKS: Final[Mapping[str, Callable[[bytes], bool]]] = {
 
 
 class PlacesAround:
-    """`ServedSurroundings` of metadata at a place, as `place_of` gives it."""
+    """`ServedSurroundings` of metadata at a URL, as `place_of` gives it."""
 
     def __init__(self, place: str) -> None:
         """Nothing is asked yet."""
@@ -34,7 +34,7 @@ class PlacesAround:
         """See `ServedSurroundings.ask`."""
         for place in self._places:
             shown = shown_place(place)
-            with metadata_at(place) as level:
+            with WebMetadataSource(place) as level:
                 yield AskedName(f"{shown}{_KEYS}/", level.has_directory(_KEYS))
                 for name, is_ours in _LOOKS.items():
                     head = level.head(name, size=_HEAD)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Protocol
 
 from rstuf.durable import storage_error
-from rstuf.errors import FileMissing, FileTooLarge, NotAFile
+from rstuf.errors import FileTooLarge
 from rstuf.model.names import TargetPath
 from rstuf.storage.inside import close_quietly, open_regular, open_top, reached
 from rstuf.storage.names import check_metadata_name
@@ -100,22 +100,6 @@ class MirroredMetadata(_Mirror):
         if len(found) > limit:
             raise FileTooLarge(f"{self.shown}{name}", limit=limit)
         return bytes(found)
-
-    def head(self, name: str, *, size: int) -> bytes | None:
-        """The first `size` bytes of a file, or all that it has; None where there is none of this name.
-
-        Raises:
-            StorageError: it cannot be read.
-        """
-        try:
-            with self._opened(name) as file:
-                return file.read(size)
-        except (FileMissing, NotAFile):
-            return None
-
-    def has_directory(self, name: str) -> bool:
-        """Whether there is a directory of this name."""
-        return (self._directory / name).is_dir()
 
 
 class MirroredContents(_Mirror):
