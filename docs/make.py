@@ -103,7 +103,7 @@ def _exits() -> str:
         ExitCode.LOCKED: "another process holds a lock and kept it for longer than `--wait`",
         ExitCode.STORAGE: "the state, a disk or the network failed, as where a file of the workspace is gone",
         ExitCode.DUE: "`status --check` alone: a role is within its renewal period, or the online key cannot sign",
-        ExitCode.OVERDUE: "`status --check` alone: a role has expired",
+        ExitCode.OVERDUE: "`status --check` alone: a role has expired or is damaged",
         ExitCode.INTERRUPTED: "Ctrl-C",
     }
     return _table(("exit", "meaning"), [(str(int(code)), meanings[code]) for code in ExitCode])
