@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from rstuf.errors import PassphraseNeeded
 from rstuf_cli.console import Console, escape, is_terminal
-from rstuf_cli.wording import count
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -33,7 +32,7 @@ class Passphrases:
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         """
         Attributes:
-            coming: new passphrases that this command will ask for, if it is known; it is said before the first.
+            coming: new passphrases that this command will ask for, if it is known; several are announced.
             waited: seconds that the person took.
             interrupted: whether they pressed Ctrl-C instead of answering.
         """
@@ -92,9 +91,8 @@ class Passphrases:
 
     def _choose(self, key: str) -> str:
         """A new passphrase; "" when none was chosen."""
-        if self.coming:
-            each = "for each" if self.coming > 1 else "for it"
-            self._console.note(f"{count(self.coming, 'new key')}: a passphrase {each}, typed twice")
+        if self.coming > 1:
+            self._console.note(f"{self.coming} new keys: a passphrase for each, typed twice")
             self.coming = 0
         for _ in range(TRIES):
             first = ask_hidden(f"new passphrase for {escape(key)}:")
