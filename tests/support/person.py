@@ -29,7 +29,7 @@ class Person:
 
     def __init__(self, process: pexpect.spawn) -> None:
         self._process = process
-        self._screen = pyte.Screen(COLUMNS, LINES)
+        self._screen = pyte.HistoryScreen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self._screen)
 
     @classmethod
@@ -104,6 +104,12 @@ class Person:
     def screen(self) -> str:
         """What is on the screen, without the space at the ends of lines and below the last of them."""
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip() + "\n"
+
+    @property
+    def scrolled(self) -> str:
+        """The screen, and above it what has gone up, as whoever scrolls back sees it."""
+        gone = ("".join(line[column].data for column in range(COLUMNS)) for line in self._screen.history.top)
+        return "".join(f"{line.rstrip()}\n" for line in gone) + self.screen
 
     def _read(self) -> bool:
         try:

@@ -85,12 +85,10 @@ def test_a_ceremony_from_the_first_question_to_a_repository(place: Path, cli: Cl
         person.sees("2 new keys: a passphrase for each, typed twice")
         choose_passphrases(person, "ana", "root-2")
         assert person.ends() == 0
-        result = person.screen
+        result = person.scrolled
     words = r"(?:[A-Za-z]+ ?)+"
     assert re.search(rf"another way than the files:\n(    ([0-9a-f]{{4}} ?){{8}}\n){{2}}(    {words}\n)+", result)
-    # What is said of the first key has gone up by then.
-    assert "keys/root-2.key" in result
-    assert (place / "keys/ana.key").is_file()
+    assert "keys/ana.key" in result
     assert "move root keys off this machine, then: rstuf key add NAME" in result
     assert not (place / "ceremony-draft.json").exists()
     assert cli("--repo", place, "status", "--check").code == 0
