@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import PLAN, Cli, Shop, tree
-from tests.support.servers import Asked
+from tests.support.servers import Asked, running
 
 from rstuf_cli.console import width_of
 
@@ -28,17 +27,8 @@ class Quiet(SimpleHTTPRequestHandler):
         return
 
 
-@contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def serving(directory: Path) -> AbstractContextManager[str]:
+    return running(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory))))
 
 
 @pytest.fixture

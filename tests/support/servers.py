@@ -217,6 +217,13 @@ def serving(site: Site) -> Iterator[str]:
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    with running(server) as url:
+        yield url
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    """A server at work in a thread of its own until the block is left; its URL."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
