@@ -1,10 +1,11 @@
-"""P1 to P4 of the performance goals; docs/benchmarks.md says what each of them compares."""
+"""P1 to P4 and P8 of the performance goals; docs/benchmarks.md says what each of them compares."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
 
+from tests.benchmarks.answers import cost_of_answers
 from tests.benchmarks.checks import check_same, check_there, put_old_away
 from tests.benchmarks.command import cost_of_command
 from tests.benchmarks.frame import Figure, Sample, WrongResult, in_child, sample_of
@@ -90,12 +91,18 @@ def publish_one_among_more(shelf: Shelf) -> Figure:
     return figure
 
 
+def answer_shortly(shelf: Shelf) -> Figure:
+    """P8: what a person or a shell waits for most often."""
+    return cost_of_answers(shelf)
+
+
 FIGURES = {
     "P1": import_many,
     "P2": publish_one,
     "P2b": publish_one_by_command,
     "P3": renew_all,
     "P4": publish_one_among_more,
+    "P8": answer_shortly,
 }
 
 

@@ -18,6 +18,7 @@ class Sizes:
         plain_rounds: of the plain way of such a job.
         single_rounds: of a job that takes milliseconds.
         command_rounds: of a whole process.
+        answer_rounds: of a process that answers and does nothing.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Sizes:
     plain_rounds: int
     single_rounds: int
     command_rounds: int
+    answer_rounds: int
 
 
 # The fill of a bin is about that of the full sizes: 49 artifacts to 61.
@@ -44,6 +46,7 @@ SMALL = Sizes(
     plain_rounds=1,
     single_rounds=21,
     command_rounds=7,
+    answer_rounds=15,
 )
 FULL = Sizes(
     name="full",
@@ -56,4 +59,5 @@ FULL = Sizes(
     plain_rounds=1,
     single_rounds=31,
     command_rounds=11,
+    answer_rounds=31,
 )

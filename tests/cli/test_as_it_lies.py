@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -240,7 +241,7 @@ def test_who_does_not_answer_is_a_note(cli: Cli, shop: Shop) -> None:
     """What could not be asked for is told, and is no problem of what is published."""
 
     def hangs_up(request: Asked) -> None:
-        request.handler.connection.close()
+        request.handler.connection.shutdown(socket.SHUT_RDWR)
 
     shop.site.files["keys/"] = b""
     shop.site.manners["keys/"] = hangs_up

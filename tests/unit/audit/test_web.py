@@ -27,6 +27,7 @@ def _server(answer: Answer) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms for a client to acknowledge its head
 
         def do_GET(self) -> None:
             answer(self)

@@ -36,7 +36,7 @@ def test_descriptors_are_bounded_and_closed(
     flusher = Flusher(anchor)
     for index in range(count):
         flusher.take(index, os.open(tmp_path / str(index), os.O_WRONLY | os.O_CREAT))
-        most = max(most, open_descriptors() - before)
+        most = max(most, len(os.listdir("/proc/self/fd")) - before)
     flusher.flush()
     assert most <= FEW
     assert open_descriptors() == before
