@@ -35,7 +35,7 @@ from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
 
 if TYPE_CHECKING:
-    from rstuf.model.keys import KeyEntry
+    from rstuf.model.keys import KeyEntry, PublicKey
     from rstuf.repository.doctor import Surroundings
     from rstuf.repository.reading import Source
     from rstuf.repository.reports import VerifyReport, VisibleVersions
@@ -226,12 +226,12 @@ def surroundings_of(directory: Path, config: Config | None) -> Surroundings:
     return found
 
 
-@dataclass(frozen=True, slots=True)
 class _Signers:
     """A `SignerSource` over key files; what opening one takes is imported when one is opened."""
 
-    directory: Path
-    secrets: Secrets
+    def __init__(self, directory: Path, secrets: Secrets) -> None:
+        self._directory, self._secrets = directory, secrets
+        self._made: KeyFileSource | None = None
 
     def open(self, entry: KeyEntry) -> RoleSigner:
         return self._source().open(entry)
@@ -239,10 +239,15 @@ class _Signers:
     def look(self, entry: KeyEntry) -> bool:
         return self._source().look(entry)
 
-    def _source(self) -> KeyFileSource:
-        from rstuf.signing.source import KeyFileSource
+    def public_of(self, name: str, uri: str) -> PublicKey:
+        return self._source().public_of(name, uri)
 
-        return KeyFileSource(self.directory, self.secrets, inputs=self.directory)
+    def _source(self) -> KeyFileSource:
+        if self._made is None:
+            from rstuf.signing.source import KeyFileSource
+
+            self._made = KeyFileSource(self._directory, self._secrets, inputs=self._directory)
+        return self._made
 
 
 def ports_of(config: Config, state: StateStore, session: Session) -> Ports:

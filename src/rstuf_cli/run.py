@@ -71,6 +71,7 @@ class Run:
         self.kept_data: dict[str, Any] = {}
         self._clock = clock
         self._asked: Passphrases | None = None
+        self._session: rstuf.Session | None = None
         self._pondered = 0.0
 
     def take(self, options: Options, purpose: str) -> None:
@@ -101,7 +102,8 @@ class Run:
         return progress_for(self.console)
 
     def session(self, *, new_keys: int = 0) -> rstuf.Session:
-        """How the engine is to work with a repository for this command.
+        """How the engine is to work with a repository for this command: always the same one, as a descriptor gives its
+        passphrase once.
 
         Args:
             new_keys: for how many of them a person will be asked for a passphrase, where it is known beforehand.
@@ -114,7 +116,9 @@ class Run:
         if person_is_there():
             self._asked = self._asked or Passphrases(self.console)
             self._asked.coming = new_keys
-        return self._session_with(self._asked)
+        if self._session is None:
+            self._session = self._session_with(self._asked)
+        return self._session
 
     def session_that_asks_nobody(self) -> rstuf.Session:
         """The same, with no other passphrases than those that were given.

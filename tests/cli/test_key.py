@@ -16,6 +16,7 @@ import rstuf
 
 FIXTURES = Path(__file__).parents[1] / "unit" / "signing" / "fixtures"
 PASSPHRASE = "correct horse battery staple"
+SILENT = "correct horse"
 
 
 @pytest.fixture
@@ -221,11 +222,50 @@ def test_the_online_key_is_given_away(cli: Cli, workspace: Path) -> None:
     assert cli("status", "--check").code == 0
 
 
-def test_an_encrypted_key_that_does_not_say_whose_it_is(cli: Cli, workspace: Path, tmp_path: Path) -> None:
-    """Its signer is named by a path that is right wherever one stands."""
-    shutil.copy(FIXTURES / "ssl-ed25519-encrypted.key", tmp_path / "enc.pem")
-    (tmp_path / "enc.pem").chmod(0o600)
-    os.chdir(tmp_path)
-    done = cli("--repo", workspace, "key", "add", "enc", "enc.pem")
-    assert done.code == 1
-    assert f"--signer file:{tmp_path}/enc.pem" in " ".join(done.err.split())
+def test_a_passphrase_comes_by_a_descriptor_once(cli: Cli, workspace: Path) -> None:
+    """What a key is made with is read one time, however many steps need it."""
+    reading, writing = os.pipe()
+    os.write(writing, f"{PASSPHRASE}\n".encode())
+    os.close(writing)
+    try:
+        done = cli("key", "generate", "nk", "--passphrase-fd", reading)
+    finally:
+        os.close(reading)
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Path:
+    """An encrypted private key, in a form that does not say whose it is."""
+    place = tmp_path / "enc.pem"
+    shutil.copy(FIXTURES / "ssl-ed25519-encrypted.key", place)
+    place.chmod(0o600)
+    return place
+
+
+def test_an_encrypted_key_that_does_not_say_whose_it_is(cli: Cli, workspace: Path, silent: Path) -> None:
+    """It is opened for its public half, with the passphrase that is given; a wrong one, or none, changes nothing."""
+    before = tree(workspace)
+    right, wrong = silent.with_name("right"), silent.with_name("wrong")
+    for place, text in ((right, SILENT), (wrong, "not this one")):
+        place.touch(0o600)
+        place.write_text(text)
+    none = cli("key", "add", "enc", silent)
+    assert (none.code, "--passphrase-file enc=FILE" in none.err) == (1, True)
+    assert "does not open" in cli("key", "add", "enc", silent, "--passphrase-file", f"enc={wrong}").err
+    assert tree(workspace) == before
+    os.chdir(silent.parent)
+    done = cli("--repo", workspace, "key", "add", "enc", silent.name, "--passphrase-file", f"enc={right}", "--json")
+    keyid = cli("key", "show", "--file", FIXTURES / "ssl-ed25519.pub", "--json").document["keyid"]
+    # Signers are under the workspace, wherever somebody stands.
+    assert done.document == {"change": "added", "name": "enc", "keyid": keyid, "signer": f"file:{silent}"}
+
+
+def test_its_passphrase_is_asked_for_once(workspace: Path, silent: Path) -> None:
+    """A person types it one time to let such a key be known."""
+    with Person.running("key", "add", "enc", silent, cwd=workspace) as person:
+        person.sees("passphrase of enc:")
+        person.presses(SILENT, ENTER)
+        assert person.ends() == 0
+        assert person.screen.count("passphrase of enc:") == 1
+        assert SILENT not in person.screen

@@ -20,7 +20,7 @@ from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import sign_with
 from rstuf.metadata.root import Signatories, first_root, targets_over_bins
 from rstuf.metadata.views import Signature
-from rstuf.model.keys import KeyEntry, KeyId
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
@@ -71,6 +71,9 @@ class _AlreadyOpen:
 
     def look(self, entry: KeyEntry) -> bool:
         return entry.keyid in self.opened or self.others.look(entry)
+
+    def public_of(self, name: str, uri: str) -> PublicKey:
+        return self.others.public_of(name, uri)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def gather_keys(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: date
     entries = {name: key.entry for name, key in made.items()}
     for key in plan.keys.values():
         if key.name not in entries:
-            public = publics.get(key.name) or maker.public_of(key.name, key.signer or "")
+            public = publics.get(key.name) or signers.public_of(key.name, key.signer or "")
             entries[key.name] = KeyEntry(name=key.name, key=public, signer=key.signer, added=now)
     _refuse_same_keys(entries.values())
     opened: dict[str, RoleSigner] = {name: key.signer for name, key in made.items()}

@@ -197,6 +197,15 @@ class Repository:
 
         return view_keys(self._ports)
 
+    def open_public_half(self, name: str, signer: str) -> PublicKey:
+        """The public half of the private key at `signer` (a URI), which is opened for it.
+
+        Raises:
+            SignerUnavailable: it cannot be reached, or is not of a kind that rstuf lets in.
+            PassphraseNeeded, WrongPassphrase, UnsafeDirectory: it stays closed.
+        """
+        return self._ports.signers.public_of(name, signer)
+
     def add_key(self, name: str, key: PublicKey, *, signer: str | None) -> KeyChange:
         """Let a key be known by a name, and where it signs; see `repository.keys.add_key`."""
         from rstuf.repository.keys import add_key

@@ -152,11 +152,8 @@ def add(
         if key is None and known is not None:
             key = known.key
         if key is None:
-            raise InvalidInput(
-                f"{file} tells its public half only with its passphrase",
-                # Signers are under the workspace, wherever somebody stands.
-                hint=f"rstuf key add {name} PUBLIC-HALF --signer {shlex.quote(found_at or '')}",
-            )
+            # Some private keys are silent about whose they are until their passphrase opens them.
+            key = repository.open_public_half(name, found_at or "")
         place = None if away else signer or found_at
         if place is None and not away and file is None:
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")

@@ -51,6 +51,16 @@ class SignerSource(Protocol):
             StorageError: the disk fails.
         """
 
+    def public_of(self, name: str, uri: str) -> PublicKey:
+        """The public half of the private key that `uri` names, which is opened for it.
+
+        The next `open` of it asks nobody.
+
+        Raises:
+            SignerUnavailable: it cannot be reached, or does not tell it.
+            PassphraseNeeded, WrongPassphrase, UnsafeDirectory: as `open` says.
+        """
+
 
 class NewKey(Protocol):
     """A key that was made and is not saved yet."""
@@ -83,13 +93,6 @@ class KeyMaker(Protocol):
 
         Raises:
             InvalidKey: the place is taken, or the scheme is unknown.
-        """
-
-    def public_of(self, name: str, uri: str) -> PublicKey:
-        """The public half of the private key that `uri` names, which is opened for it.
-
-        Raises:
-            SigningError: it cannot be opened.
         """
 
     def read_public(self, location: str) -> PublicKey:
