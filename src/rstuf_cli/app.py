@@ -32,7 +32,7 @@ VERBS: Final = (
         "make a repository of your own: asked step by step, or by a plan",
     ),
     Verb(DAILY, "artifact add", f"{_HOME}.artifact:add", "take files in, sign them and publish"),
-    Verb(DAILY, "artifact remove", f"{_HOME}.artifact:remove", "remove artifacts, so that clients find them no more"),
+    Verb(DAILY, "artifact remove", f"{_HOME}.remove:remove", "remove artifacts, so that clients find them no more"),
     Verb(DAILY, "artifact sync", f"{_HOME}.sync:sync", "make artifacts equal a directory"),
     Verb(DAILY, "artifact list", f"{_HOME}.artifact:list_", "list artifacts by path: length in bytes, state, path"),
     Verb(DAILY, "artifact show", f"{_HOME}.artifact:show", "show all that is signed of one artifact"),

@@ -284,6 +284,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("artifact add", "custom"): _custom,
     ("artifact add", "hashes"): _hashes,
     ("artifact remove", "paths"): _artifacts,
+    ("artifact remove", "prefix"): _artifacts,
     ("artifact list", "prefix"): _artifacts,
     ("artifact list", "after"): _artifacts,
     ("artifact show", "path"): _artifacts,

@@ -19,6 +19,8 @@ PANELS: Final = (BEGIN, DAILY, CARE, CLIENT)
 """What verbs are for, in the order in which the program's help shows them."""
 
 # A line to copy, and what is said of it.
+# What must be given stands bare, and what need not be in one pair of brackets.
+_BRACES: Final = re.compile(r"\{(\w+)\}|\[(\[\w+\])\]")
 _REMARK: Final = re.compile(r"( *\S(?:.*?\S)?)(?: {2,}| +(?=# ))(\S.*)")
 _GAP = 2
 _LONGEST_TERM = 26
@@ -73,12 +75,17 @@ def _below(group: Any, before: str) -> Iterable[tuple[str, Any]]:
 
 
 def _introduction(ctx: typer.Context) -> list[str]:
-    usage = [f"usage: {ctx.command_path}", *ctx.command.collect_usage_pieces(ctx)]
+    pieces = ctx.command.collect_usage_pieces(ctx)
+    usage = [f"usage: {ctx.command_path}", *(_BRACES.sub(_bare, piece) for piece in pieces)]
     purpose, *rest = cleandoc(ctx.command.help or "").split("\n\n")
     lines = folded(f"{ctx.command_path}: {_lower(purpose)}", width=_width(), indent=2)
     for paragraph in rest:
         lines += ["", *textwrap.wrap(" ".join(paragraph.split()), _width())]
     return [*lines, "", *textwrap.wrap(" ".join(usage), _width(), subsequent_indent="         ")]
+
+
+def _bare(found: re.Match[str]) -> str:
+    return found[1] or found[2]
 
 
 def _example(line: str) -> list[str]:

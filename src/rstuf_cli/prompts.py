@@ -187,6 +187,15 @@ def ask(question: str) -> str:
         return ""
 
 
+def agrees(question: str) -> bool:
+    """Whether a person says yes to `question`; what else they type, or nothing, is no.
+
+    Raises:
+        KeyboardInterrupt: they pressed Ctrl-C.
+    """
+    return ask(f"{question} [y/N]").strip().lower() in {"y", "yes"}
+
+
 def _typed(prompt: Callable[..., Question], question: str) -> str:
     with terminal() as (keyboard, screen, _):
         answer = prompt(question, qmark="", input=keyboard, output=screen).unsafe_ask()

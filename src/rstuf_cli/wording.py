@@ -55,7 +55,7 @@ def period(duration: timedelta) -> str:
 
 def ahead(instant: datetime, now: datetime) -> str:
     """`in 341 days`, or `4 min ago` when it has passed."""
-    return f"in {period(instant - now)}" if instant > now else ago(instant, now)
+    return f"in {period(instant - now)}" if instant - now >= timedelta(seconds=2) else ago(instant, now)
 
 
 def ago(instant: datetime, now: datetime) -> str:

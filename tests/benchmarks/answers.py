@@ -27,7 +27,7 @@ def cost_of_answers(shelf: Shelf) -> Figure:
     asked = f"rstuf artifact show {known[:-1]}"
     sides = {
         _IMPORTS: ([sys.executable, "-c", "import typer, rich"], {}, ""),
-        _HELP: ([program, "--help"], {}, "rstuf ceremony"),
+        _HELP: ([program, "--help"], {}, "ceremony"),
         _COMPLETION: ([program, asked, " \t\n"], {"_RSTUF_COMPLETE": "bash"}, known),
         _STATUS: ([program, "--repo", str(place), "status"], {}, "timestamp"),
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Cli, tree
+from tests.support.person import ENTER, Person
 
 import rstuf
 from rstuf_cli.imports import ImportFormat, guess
@@ -190,6 +191,33 @@ def test_remove(cli: Cli, filled: Path) -> None:
     assert (again.code, again.out) == (0, "nothing new: 1 artifact is already removed\n")
     assert cli("artifact", "remove", "--no-publish", "data/b.bin", "--json").document["unchanged"] == 1
     assert cli("artifact", "remove", "a.txt").err.splitlines()[1] == "hint:  rstuf artifact list shows what there is"
+
+
+def test_all_that_begin_alike_are_removed(cli: Cli, workspace: Path, tmp_path: Path) -> None:
+    """What list --prefix shows is what goes, in one publication; the rest stays, and an empty beginning is refused."""
+    for name in ("n/1", "n/2", "n/3/4", "nn", "o"):
+        (tmp_path / "dist" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dist" / name).write_text(name)
+    assert cli("artifact", "add", tmp_path / "dist").code == 0
+    before = tree(workspace)
+    assert (cli("artifact", "remove", "--prefix", "n/").code, cli("artifact", "remove", "--prefix", "").code) == (2, 2)
+    assert cli("artifact", "remove", "--prefix", "x", "--yes").code == 1
+    assert tree(workspace) == before
+    done = cli("artifact", "remove", "--prefix", "n/", "--yes", "--json").document
+    assert (done["removed"], done["publication"]["timestamp_version"]) == (3, 3)
+    assert [each["path"] for each in cli("artifact", "list", "--json").document["artifacts"]] == ["nn", "o"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 1), ("", 2), ("n", 2), ("no way", 2)])
+def test_a_person_is_asked_about_all_that_begin_alike(answer: str, left: int, cli: Cli, filled: Path) -> None:
+    """The number and the names are shown; anything but yes leaves everything."""
+    with Person.running("artifact", "remove", "--prefix", "data", cwd=filled) as person:
+        screen = person.sees("remove it? [y/N]")
+        assert "1 artifact begins with data:" in screen
+        assert "- data/b.bin" in screen
+        person.presses(answer, ENTER)
+        assert person.ends() == (0 if left == 1 else 2)
+    assert len(cli("artifact", "list", "--json").document["artifacts"]) == left
 
 
 def test_import_by_name_and_by_content(cli: Cli, workspace: Path, tmp_path: Path) -> None:

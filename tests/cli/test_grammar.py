@@ -257,7 +257,7 @@ def test_help_is_for_people(argv: list[str], cli: Cli) -> None:
 def test_answering_beforehand(cli: Cli, filled: Path) -> None:
     """Scripts that say --yes to everything are understood, and help does not speak of what nothing asks."""
     assert cli("artifact", "remove", "--yes", "a.txt").code == 0
-    assert "--yes" not in cli("--help").out + cli("artifact", "remove", "--help").out
+    assert "--yes" not in cli("--help").out + cli("artifact", "add", "--help").out
 
 
 def test_a_mistyped_command_is_recognised(cli: Cli) -> None:

@@ -28,10 +28,6 @@ rstuf artifact add --replace app.whl   on purpose, another content
 rstuf artifact add --custom '{"channel": "beta"}' app.whl
 rstuf artifact add --path app.whl --length 4211774 --hash sha256:1b0c...
 """,
-    "artifact remove": """
-rstuf artifact remove app-1.1.whl
-rstuf artifact remove --no-publish old/a.bin old/b.bin
-""",
     "artifact list": """
 rstuf artifact list
 rstuf artifact list --prefix releases/1.2/
@@ -103,24 +99,6 @@ def add(
             return repository.add_described(described_one, conflict=conflict), Contents.ELSEWHERE
 
     accept_and_publish(run, accept, publish=not no_publish)
-
-
-def remove(
-    ctx: typer.Context,
-    *,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Artifact paths, as list shows them.")],
-    no_publish: NoPublish = False,
-) -> None:
-    """Remove artifacts, so that clients find them no more.
-
-    Their contents stay where they are: clients that hold older metadata still ask for them.
-    """
-    accept_and_publish(
-        run_of(ctx),
-        lambda repository: (repository.remove_artifacts(paths), Contents.TAKEN),
-        publish=not no_publish,
-        known="already removed",
-    )
 
 
 def list_(

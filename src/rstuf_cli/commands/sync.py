@@ -105,8 +105,8 @@ def _decided(run: Run, outlook: rstuf.Outlook, wish: _Gone, directory: Path) -> 
         more = outlook.missing - len(outlook.sample)
         if more:
             run.console.note(f"    and {number(more)} more")
-        answer = prompts.ask(f"remove {it}? [y/N]").strip().lower()
-    if answer not in {"y", "yes"}:
+        agreed = prompts.agrees(f"remove {it}?")
+    if not agreed:
         raise UsageFault("not confirmed; nothing was changed", hint=f"--keep takes in the others and leaves {it}")
     return rstuf.Missing.REMOVE
 
