@@ -9,11 +9,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from rstuf_cli.console import Console, Form, ReaderGone, Unwritable, Verbosity, escape
+from rstuf_cli.console import Console, Form, ReaderGone, Verbosity, escape
 from rstuf_cli.entry import wants_json
 from rstuf_cli.grammar import Verb, program
 from rstuf_cli.help import BEGIN, CARE, CLIENT, DAILY
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.streams import Unwritable
 
 _EPILOG = """
 exit codes  0 done, 1 refused or failed, 2 usage, 3 verification failed,

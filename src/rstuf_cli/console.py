@@ -6,28 +6,27 @@ nothing in it can move a cursor, change a colour, hide itself or begin a line of
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from rstuf_cli.streams import Stream, is_terminal
 
 if TYPE_CHECKING:
     import json
 
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_ASCII_SIGNS: Final[Mapping[str, str]] = {"✓": "*", "✗": "x", "█": "#", "░": ".", "·": "-", "…": "...", "→": "->"}
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _WORD: Final = re.compile(r" *[^ ]+| +")
 # What a line begins with, under which nothing else of it should stand: room, then a label or a sign.
 _HEAD: Final = re.compile(r" *(?:[a-z]+: +|[✓✗!] )?")
 _NARROWEST: Final = 40
-_CLOSED: Final = os.strerror(errno.EBADF).lower()
 MAX_MESSAGE: Final = 2000
 """Characters of a message that are shown; whoever chose more of them wanted no reader."""
 
@@ -63,85 +62,6 @@ class ReaderGone(Exception):
     """Nobody reads stdout any more: a command that only writes can stop."""
 
 
-class Unwritable(Exception):
-    """What should be on stdout cannot be written there.
-
-    Attributes:
-        reason: why, in the system's words.
-        closed: whether the command was started without it.
-    """
-
-    def __init__(self, reason: str, *, closed: bool = False) -> None:
-        super().__init__(reason)
-        self.reason, self.closed = reason, closed
-
-
-class _Stream:
-    """One output stream and what it can show."""
-
-    def __init__(self, file: TextIO | None) -> None:
-        self.file, self.closed = file, file is None
-        self._fault: str | None = None
-        self.colour = is_terminal(file) and not _without_colour()
-        encoding = (getattr(file, "encoding", None) or "ascii").lower().replace("_", "-")
-        self._signs = encoding in {"utf-8", "utf8"}
-
-    def write(self, text: str) -> None:
-        """Write `text`; once its reader has gone, or it failed, nothing any more.
-
-        No work is broken off because its answer cannot be written: that is said at its end, by `check`.
-        """
-        if self.file is None:
-            self._fault = _CLOSED
-        if self.file is None or self.closed:
-            return
-        if not self._signs:
-            text = "".join(_ASCII_SIGNS.get(character, character) for character in text)
-            text = text.encode("ascii", "backslashreplace").decode()
-        self._guarded(lambda file: file.write(text))
-
-    def write_bytes(self, data: bytes) -> None:
-        """The same for bytes, which are passed on as they are."""
-        if self.file is None:
-            self._fault = _CLOSED
-        self._guarded(lambda file: (file.flush(), file.buffer.write(data)))
-
-    def flush(self) -> None:
-        """Hand over what is buffered."""
-        self._guarded(lambda file: file.flush())
-
-    def check(self) -> None:
-        """
-        Raises:
-            Unwritable: something could not be written, for another reason than that nobody reads it. Said once.
-        """
-        fault, self._fault = self._fault, None
-        if fault is not None:
-            raise Unwritable(fault, closed=self.file is None)
-
-    def _guarded(self, act: Callable[[TextIO], object]) -> None:
-        if self.file is None or self.closed:
-            return
-        try:
-            act(self.file)
-        except BrokenPipeError:
-            self._close()
-        except OSError as error:
-            self._close()
-            self._fault = (error.strerror or type(error).__name__).lower()
-
-    def _close(self) -> None:
-        self.closed = True
-        # What is buffered still would fail once more when the interpreter ends.
-        try:
-            descriptor = self.file.fileno() if self.file is not None else -1
-        except (OSError, ValueError):
-            return
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, descriptor)
-        os.close(null)
-
-
 class Console:
     """The two streams of a command."""
 
@@ -154,7 +74,7 @@ class Console:
         verbosity: Verbosity = Verbosity.USUAL,
     ) -> None:
         # A failure of stderr has nobody left to hear of it.
-        self._out, self._err = _Stream(out), _Stream(err)
+        self._out, self._err = Stream(out), Stream(err)
         self.form, self.verbosity = form, verbosity
         self._in_list = False
 
@@ -321,14 +241,6 @@ def pad(text: str, width: int) -> str:
     return text + " " * max(0, width - width_of(text))
 
 
-def is_terminal(file: TextIO | None) -> bool:
-    """Whether a person can read `file` as it is written."""
-    try:
-        return file is not None and file.isatty()
-    except ValueError:
-        return False
-
-
 def to_json(value: Any) -> str:
     """`value` as JSON in ASCII: control characters, bidi marks and lone surrogates are all escaped."""
     return _json_encoder().encode(value)
@@ -395,7 +307,3 @@ def _columns(character: str) -> int:
 
 def _painted(text: str, style: Style) -> str:
     return f"\x1b[{style.value}m{text}\x1b[0m" if style.value and text else text
-
-
-def _without_colour() -> bool:
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "") in {"", "dumb"}

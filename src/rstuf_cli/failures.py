@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rstuf import errors
-from rstuf_cli.console import MAX_MESSAGE, Console, Style, Unwritable, escape_message
+from rstuf_cli.console import MAX_MESSAGE, Console, Style, escape_message
 from rstuf_cli.exits import ExitCode, exit_code_of
+from rstuf_cli.streams import Unwritable
 from rstuf_cli.wording import number
 
 _INDENT: Final = " " * 7

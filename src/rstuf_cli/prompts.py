@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
 from rstuf.errors import PassphraseNeeded
-from rstuf_cli.console import Console, escape, is_terminal
+from rstuf_cli.console import Console, escape
+from rstuf_cli.streams import is_terminal
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input

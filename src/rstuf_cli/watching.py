@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from rstuf_cli.console import Console, is_terminal, width_of
+from rstuf_cli.console import Console, width_of
 from rstuf_cli.failures import UsageFault, failure_of, show_failure
+from rstuf_cli.streams import is_terminal
 
 # The other screen, without a cursor and without going on in the next line; and back.
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"

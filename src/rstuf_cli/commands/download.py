@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, escape, is_terminal, pad, width_of
+from rstuf_cli.console import Console, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.streams import is_terminal
 from rstuf_cli.trusting import TrustDir, open_store
 from rstuf_cli.wording import count, listed, seconds, size
 
