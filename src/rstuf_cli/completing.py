@@ -290,6 +290,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("artifact show", "path"): _artifacts,
     ("artifact why", "path"): _artifacts,
     ("artifact export", "prefix"): _artifacts,
+    ("artifact export", "after"): _artifacts,
     ("artifact sync", "prefix"): _artifacts,
     ("key generate", "name"): _nothing,
     ("key add", "name"): _keys,

@@ -31,6 +31,27 @@ def test_what_was_exported_can_be_imported(filled: Path, cli: Cli, tmp_path: Pat
     assert again.out == "nothing new: 2 artifacts are already here with the same content\n"
 
 
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_pages_together_are_the_whole(form: str, workspace: Path, cli: Cli, tmp_path: Path) -> None:
+    """Each page is a file that import reads, the next begins where --json says, and the last says nothing of a next."""
+    for name in ("a", "b/1", "b/2", "c"):
+        (tmp_path / "dist" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dist" / name).write_text(name)
+    assert cli("artifact", "add", tmp_path / "dist").code == 0
+    head, *whole = ["", *cli("artifact", "export", "--format", form).out.splitlines()][form == "csv" :]
+    lines, after = list[str](), ""
+    for _ in range(4):
+        page = ("artifact", "export", "--limit", 1, "--after", after)
+        first, *line = ["", *cli(*page, "--format", form).out.splitlines()][form == "csv" :]
+        assert first == head
+        lines += line
+        document = cli(*page, "--json").document
+        after = document.get("next", "")
+    assert lines == whole
+    assert len(lines) == 4
+    assert list(document) == ["artifacts"]
+
+
 def test_sha256sum_understands_the_listing(filled: Path, cli: Cli, tmp_path: Path) -> None:
     """The tool that such listings come from checks the files with it."""
     done = cli("artifact", "export", "--format", "sha256sums")

@@ -180,6 +180,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("artifact list", *at, "artifact", "list")
     found["artifact show"] = list(found["artifact list"][-1]["artifacts"])
     keep("artifact export", *at, "artifact", "export", "--state", "all")
+    keep("artifact export", *at, "artifact", "export", "--limit", "1")
     keep("artifact why", *at, "artifact", "why", "file.txt")
     keep("key generate", *at, "key", "generate", "maria", "--unencrypted")
     keep("key list", *at, "key", "list")

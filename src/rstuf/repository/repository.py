@@ -124,10 +124,10 @@ class Repository:
         with self._ports.state.read() as reader:
             yield from islice(reader.artifacts(prefix=prefix, after=after), limit)
 
-    def exported(self, *, prefix: str = "", view: View = View.VISIBLE) -> Iterator[Artifact]:
+    def exported(self, *, prefix: str = "", after: str = "", view: View = View.VISIBLE) -> Iterator[Artifact]:
         """Artifacts by path, streaming, as an import would make them: what clients see, or all that was accepted."""
         with self._ports.state.read() as reader:
-            for listed in reader.artifacts(prefix=prefix, view=view):
+            for listed in reader.artifacts(prefix=prefix, after=after, view=view):
                 if view is View.VISIBLE or listed.state is not ArtifactState.REMOVING:
                     yield listed.artifact
 

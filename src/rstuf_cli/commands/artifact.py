@@ -15,7 +15,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import expanded, read_small
 from rstuf_cli.imports import Contents, ImportFormat, take_in
-from rstuf_cli.listing import artifact_document, show_listing, show_one
+from rstuf_cli.listing import artifact_document, check_limit, show_listing, show_one
 from rstuf_cli.run import run_of
 
 EXAMPLES = {
@@ -110,8 +110,7 @@ def list_(
 ) -> None:
     """List artifacts by path: length in bytes, state, path."""
     run = run_of(ctx)
-    if limit == 0:
-        raise UsageFault("--limit needs a number above 0", hint="leave it out to list all: rstuf artifact list")
+    check_limit(limit, command="rstuf artifact list")
     with run.open() as repository:
         show_listing(run.console, repository, prefix=prefix, after=after, limit=limit)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, to_json
+from rstuf_cli.console import Console, escape
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.listing import GROUP, Page, check_limit, write_list
 from rstuf_cli.run import run_of
 from rstuf_cli.wording import count
 
@@ -19,11 +19,9 @@ EXAMPLES = {
 rstuf artifact export
 rstuf artifact export --prefix 1.2/ --format sha256sums
 rstuf artifact export --format csv --state all   what waits, too
+rstuf artifact export --limit 1000 --after 1.2/z.bin   a page
 """
 }
-
-# Lines that are written together; a reader who left is noticed between them.
-_GROUP: Final = 512
 
 
 class ExportFormat(StrEnum):
@@ -45,6 +43,8 @@ def export(
     ctx: typer.Context,
     *,
     prefix: Annotated[str, typer.Option("--prefix", metavar="P", help="Only paths that begin with P.")] = "",
+    after: Annotated[str, typer.Option("--after", metavar="PATH", help="Begin behind PATH.")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="At most N artifacts.")] = None,
     form: Annotated[
         ExportFormat | None,
         typer.Option("--format", metavar="FORMAT", help="ndjson, the default; csv, or sha256sums."),
@@ -63,42 +63,32 @@ def export(
     run = run_of(ctx)
     if form is not None and run.console.is_json:
         raise UsageFault("--json is a form of its own", hint="leave --format out, or --json")
+    check_limit(limit, command="rstuf artifact export")
     view = rstuf.View.ACCEPTED if state is Wanted.ALL else rstuf.View.VISIBLE
     with run.open() as repository:
-        artifacts = repository.exported(prefix=prefix, view=view)
+        found = repository.exported(prefix=prefix, after=after, view=view)
+        page = Page(found, limit, path=lambda artifact: artifact.path)
         if run.console.is_json:
-            _write_document(run.console, artifacts)
+            write_list(run.console, map(rstuf.record_of, page))
+            run.console.document(page.document)
         else:
-            _write_lines(run.console, artifacts, rstuf.RecordLines(rstuf.ExportForm(str(form or ExportFormat.NDJSON))))
+            _write_lines(run.console, page, rstuf.RecordLines(rstuf.ExportForm(str(form or ExportFormat.NDJSON))))
 
 
-def _write_lines(console: Console, artifacts: Iterator[rstuf.Artifact], lines: rstuf.RecordLines) -> None:
-    group, total = [lines.head], 0
-    for artifact in artifacts:
+def _write_lines(console: Console, page: Page[rstuf.Artifact], lines: rstuf.RecordLines) -> None:
+    group = [lines.head]
+    for artifact in page:
         group.append(lines.line(artifact))
-        total += 1
-        if len(group) >= _GROUP:
+        if len(group) >= GROUP:
             console.raw("".join(group).encode())
             console.check_reader()
             group.clear()
     console.raw("".join(group).encode())
     # What is said of the lines comes after them, and not at all where they could not be written.
     console.flush()
-    console.note(count(total - lines.left_out, "artifact"))
+    more = f"; there are more: --after {escape(page.next)}" if page.next else ""
+    console.note(f"{count(page.count - lines.left_out, 'artifact')}{more}")
     if lines.left_out:
         console.warning(f"{count(lines.left_out, 'artifact')} without SHA-256 left out; --format ndjson has all")
     if lines.without_custom:
         console.warning(f"custom data of {count(lines.without_custom, 'artifact')} left out; --format ndjson has them")
-
-
-def _write_document(console: Console, artifacts: Iterator[rstuf.Artifact]) -> None:
-    console.begin_list("artifacts")
-    pieces, first = list[str](), True
-    for artifact in artifacts:
-        pieces.append(("\n" if first else ",\n") + to_json(rstuf.record_of(artifact)))
-        first = False
-        if len(pieces) == _GROUP:
-            console.list_items("".join(pieces))
-            pieces.clear()
-    console.list_items("".join(pieces) + "\n")
-    console.document({})
