@@ -85,6 +85,9 @@ def read_document(path: Path) -> dict[str, Any]:
         where = f"{place.removesuffix(')')}: " if at else ""
         reason = (reason if at else place)[:_MAX_REASON]
         raise InvalidConfig(str(path), f"{where}this is not TOML: {reason[:1].lower()}{reason[1:]}") from None
+    except ValueError:
+        # What the language refuses to turn into a number, the library lets through as it comes.
+        raise InvalidConfig(str(path), "this is not TOML that anybody wrote: a number has too many digits") from None
     except RecursionError:
         raise InvalidConfig(str(path), "this is not TOML that anybody wrote: it is nested too deeply") from None
 

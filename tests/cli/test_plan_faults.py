@@ -64,6 +64,7 @@ def test_a_fault_has_its_place(
         (b"[repository]\n# caf\xe9\n", "line 2, column 6: this is not UTF-8 text"),
         (b"\xff", "line 1, column 1: this is not UTF-8 text"),
         ("a = " + "[" * 5000, "nested too deeply"),
+        ("a = " + "9" * 5000, "a number has too many digits"),
     ],
 )
 def test_text_that_is_no_toml(text: str | bytes, place: str, refused: Refused) -> None:

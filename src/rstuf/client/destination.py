@@ -38,6 +38,8 @@ _PATIENCE: Final = 1.0
 _CHUNK: Final = 1 << 20
 _OPEN: Final = (NEW_FILE & ~(os.O_WRONLY | os.O_EXCL)) | os.O_RDWR | getattr(os, "O_NONBLOCK", 0)
 _MODE: Final = 0o666
+# Where /dev/stdout leads, whatever stdout is.
+_DESCRIPTORS: Final = b"/proc/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,25 @@ def opened_existing(directory: int, name: bytes, *, shown: str) -> Iterator[int 
         yield descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else -1
     finally:
         close_quietly(descriptor)
+
+
+def refuse_special(directory: int, name: bytes, *, shown: str) -> None:
+    """Refuse the name of what others read from and write to: `/dev/null` would be a file from then on, for everybody.
+
+    Raises:
+        StorageError: a device, a pipe or a socket has it, or a link that leads to one, or to a descriptor.
+    """
+    try:
+        found = os.stat(name, dir_fd=directory)
+    except OSError:
+        return
+    target = b""
+    with suppress(OSError):
+        target = os.readlink(name, dir_fd=directory)
+    if target.startswith(_DESCRIPTORS) or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise StorageError(
+            "write", shown, "it is not a regular file", hint="-o - writes to stdout; -o FILE names another place"
+        )
 
 
 class Part:

@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from rstuf.client.destination import Destination, Part, held_part, opened_existing
+from rstuf.client.destination import Destination, Part, held_part, opened_existing, refuse_special
 from rstuf.client.offers import Offer
 from rstuf.client.places import ContentSource
 from rstuf.durable import How, storage_error
@@ -105,6 +105,7 @@ def _is_done(offer: Offer, directory: int, destination: Destination, *, existing
 
     Raises:
         DestinationTaken: to be created, and another is there.
+        StorageError: what is there is nothing to be replaced.
     """
     shown = str(destination.file)
     with opened_existing(directory, destination.name, shown=shown) as found:
@@ -115,6 +116,8 @@ def _is_done(offer: Offer, directory: int, destination: Destination, *, existing
             with step(progress, "checking what is here", total=offer.length, unit="bytes"):
                 if _agrees(offer, _hashed(offer, there.chunks(), progress)[0]):
                     return True
+        if found < 0:
+            refuse_special(directory, destination.name, shown=shown)
         if existing is Existing.REPLACE and found < 0 and destination.file.is_dir():
             raise storage_error("write", shown, IsADirectoryError(errno.EISDIR, "is a directory"))
     if existing is Existing.KEEP:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from rstuf.errors import InputMissing, InvalidInput, InvalidPath, StorageError
+from rstuf.durable import storage_error
+from rstuf.errors import InputMissing, InvalidInput, InvalidPath, SourceChanged, StorageError
 from rstuf.model.names import MAX_PATH_BYTES
 from rstuf.model.stamps import Stamp
+from rstuf.storage.inside import close_quietly, open_in, open_top
+
+_LATEST: Final = (1 << 63) - 1
 
 
 class Found(NamedTuple):
@@ -38,12 +45,14 @@ def below(location: Path) -> Iterator[Found]:
     if stat.S_ISREG(status.st_mode):
         yield Found(text_of(location.absolute().name), location, stamp_of(status))
     elif stat.S_ISDIR(status.st_mode):
-        yield from _walk(location, "")
+        with _entered(location, partial(open_top, location)) as directory:
+            yield from _walk(directory, location, "")
     else:
         raise _unfit(location)
 
 
-def _walk(directory: Path, prefix: str) -> Iterator[Found]:
+def _walk(directory: int, shown: Path, prefix: str) -> Iterator[Found]:
+    """What lies below an open directory: whoever writes in one above may put a link to elsewhere in its place."""
     if len(prefix) > MAX_PATH_BYTES:
         raise InvalidPath(prefix, f"no path below it has at most {MAX_PATH_BYTES} bytes")
     try:
@@ -53,11 +62,12 @@ def _walk(directory: Path, prefix: str) -> Iterator[Found]:
                 entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries
             )
     except OSError as error:
-        raise unreadable(directory, error) from None
+        raise unreadable(shown, error) from None
     for entry in ordered:
-        name, place = prefix + text_of(entry.removesuffix("/")), directory / entry
+        own = entry.removesuffix("/")
+        name, place = prefix + text_of(own), shown / own
         try:
-            status = place.lstat()
+            status = os.stat(own, dir_fd=directory, follow_symlinks=False)
         except OSError as error:
             raise unreadable(place, error) from None
         if stat.S_ISLNK(status.st_mode):
@@ -65,16 +75,38 @@ def _walk(directory: Path, prefix: str) -> Iterator[Found]:
                 f"{place} is a symbolic link", hint="links in a directory are not followed; add the file itself"
             )
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(place, name + "/")
+            with _entered(place, partial(open_in, own, directory)) as following:
+                yield from _walk(following, place, name + "/")
         elif stat.S_ISREG(status.st_mode):
             yield Found(name, place, stamp_of(status))
         else:
             raise _unfit(place)
 
 
+@contextmanager
+def _entered(place: Path, enter: Callable[[], int]) -> Iterator[int]:
+    """A descriptor of the directory at `place`, as `enter` opens it.
+
+    Raises:
+        SourceChanged: it was one a moment ago.
+        InputMissing, StorageError: it is not there any more, or cannot be read.
+    """
+    try:
+        directory = enter()
+    except NotADirectoryError:
+        raise SourceChanged(str(place)) from None
+    except OSError as error:
+        raise unreadable(place, error) from None
+    try:
+        yield directory
+    finally:
+        close_quietly(directory)
+
+
 def stamp_of(status: os.stat_result) -> Stamp:
-    """The stamp that a file has."""
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    """The stamp that a file has. Dates of its bytes that nanoseconds in 64 bits do not reach are the last they do."""
+    mtime_ns = max(-_LATEST, min(status.st_mtime_ns, _LATEST))
+    return Stamp(status.st_size, mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def text_of(name: str) -> str:
@@ -102,4 +134,6 @@ def unreadable(
     """The error that says why a file of the person's own cannot be read."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return InputMissing(f"{location}{aside}", hint=hint)
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return storage_error("read", f"{location}{aside}", error)
     return StorageError("read", f"{location}{aside}", (error.strerror or "it cannot be read").lower(), hint=hint)

@@ -30,6 +30,7 @@ READING = [["status"], ["artifact", "list"], ["publish"], ["renew"], ["artifact"
         "\x00",
         "format = 1\nunknown = 1",
         "[" * 5000,
+        "format = " + "1" * 5000,
         "format = 1\nmetadata = ''",
         "format = 1\nmetadata = 'http://x/'",
         "format = 1\nformat = 1",

@@ -75,7 +75,7 @@ def test_links_on_the_way_are_not_followed(world: World, tmp_path: Path) -> None
     assert world.get("docs/read me.txt").file.read_bytes() == b"read me\n"
 
 
-@pytest.mark.parametrize("what", ["link", "dangling", "directory", "fifo"])
+@pytest.mark.parametrize("what", ["link", "dangling", "directory"])
 @pytest.mark.parametrize("existing", Existing)
 def test_what_is_no_file_is_not_written_to(existing: Existing, what: str, world: World, tmp_path: Path) -> None:
     """A link that has the name of a download is not followed; on purpose it is replaced, but no directory."""
@@ -85,7 +85,6 @@ def test_what_is_no_file_is_not_written_to(existing: Existing, what: str, world:
         "link": lambda: place.symlink_to(victim),
         "dangling": lambda: place.symlink_to(tmp_path / "nowhere"),
         "directory": place.mkdir,
-        "fifo": lambda: os.mkfifo(place),
     }
     make[what]()
     if existing is Existing.REPLACE and what != "directory":
@@ -96,6 +95,30 @@ def test_what_is_no_file_is_not_written_to(existing: Existing, what: str, world:
             world.get(existing=existing)
     assert victim.read_bytes() == b"mine"
     assert not (tmp_path / "nowhere").exists()
+    assert names(world.here) == [APP]
+
+
+@pytest.mark.parametrize("what", ["fifo", "link to a fifo", "link to a device", "link to a descriptor"])
+@pytest.mark.parametrize("existing", Existing)
+def test_what_is_no_file_is_not_replaced(existing: Existing, what: str, world: World, tmp_path: Path) -> None:
+    """A device, a pipe or what leads to one is there for others too; not even on purpose is it replaced."""
+    place = world.here / APP
+    pipe, plain = tmp_path / "pipe", tmp_path / "plain"
+    os.mkfifo(pipe)
+    with plain.open("wb") as file:
+        targets = {
+            "to a fifo": str(pipe),
+            "to a device": os.devnull,
+            "to a descriptor": f"/proc/self/fd/{file.fileno()}",
+        }
+        if what == "fifo":
+            os.mkfifo(place)
+        else:
+            place.symlink_to(targets[what.removeprefix("link ")])
+        before = place.lstat()
+        with pytest.raises(StorageError, match="not a regular file"):
+            world.get(existing=existing)
+    assert os.path.samestat(place.lstat(), before)
     assert names(world.here) == [APP]
 
 

@@ -68,6 +68,61 @@ def test_what_is_not_what_was_found_is_refused(tmp_path: Path, what: str) -> Non
     assert str(place) in str(refused.value)
 
 
+def test_a_directory_that_becomes_a_link_leads_nowhere(tmp_path: Path) -> None:
+    """Whoever can write in a directory, and puts a link in place of one below it, shows us nothing from elsewhere."""
+    for name in ("dir/sub", "other"):
+        (tmp_path / name).mkdir(parents=True)
+        for file in ("a", "b"):
+            (tmp_path / name / file).write_bytes(b"public")
+    (tmp_path / "other/b").write_bytes(b"for our eyes only")
+    coming = sources.Tree(tmp_path / "dir", guard=lambda _: None, on_found=lambda _: None).files()
+    assert next(coming).path == "sub/a"
+    (tmp_path / "dir/sub").rename(tmp_path / "aside")
+    (tmp_path / "dir/sub").symlink_to(tmp_path / "other")
+    found = next(coming)
+    assert (found.path, found.size) == ("sub/b", len(b"public"))
+    with pytest.raises(SourceChanged), found.open():
+        pytest.fail("opened")
+
+
+def test_a_directory_that_becomes_a_link_once_it_was_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a link that stands there by the time that the directory is entered; nothing stays open."""
+    (tmp_path / "dir/sub").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/b").write_bytes(b"for our eyes only")
+    place = tmp_path / "dir/sub"
+    looking = os.stat
+
+    def stat(name: str | Path, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        found = looking(name, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+        if name == "sub":
+            place.rmdir()
+            place.symlink_to(tmp_path / "other")
+        return found
+
+    tree = sources.Tree(tmp_path / "dir", guard=lambda _: None, on_found=lambda _: None)
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(SourceChanged) as refused:
+        list(tree.files())
+    assert str(place) in str(refused.value)
+    assert not before or len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("year", [1500, 2400])
+def test_dates_that_no_one_has_seen(tmp_path: Path, year: int) -> None:
+    """A file may say that it is of any year that its file system knows, and is taken as any other."""
+    place = tmp_path / "a.bin"
+    place.write_bytes(b"a")
+    try:
+        os.utime(place, ns=(0, (year - 1970) * 31_556_952 * 10**9))
+    except OSError:
+        pytest.skip("the file system does not know this year")
+    (found,) = sources.find_files([tmp_path], guard=lambda _: None, on_found=lambda _: None)
+    with found.open() as file:
+        assert file.read(5) == b"a"
+
+
 def test_a_link_that_is_named_by_hand_is_followed(tmp_path: Path) -> None:
     """It is known by what it leads to."""
     (tmp_path / "real").write_bytes(b"bytes")
@@ -109,12 +164,13 @@ def test_what_is_gone_or_closed_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     looking = os.scandir
 
     @contextmanager
-    def scandir(directory: Path) -> Iterator[list[os.DirEntry[str]]]:
-        if what == "directory" and directory.name == "sub":
+    def scandir(directory: int) -> Iterator[list[os.DirEntry[str]]]:
+        is_sub = os.path.samestat(os.fstat(directory), place.parent.stat())
+        if what == "directory" and is_sub:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with looking(directory) as entries:
             found = list(entries)
-        if directory.name == "sub":
+        if is_sub:
             place.unlink()
         yield found
 
