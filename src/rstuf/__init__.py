@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rstuf.founding import make_payload as make_payload
     from rstuf.founding import make_repository as make_repository
     from rstuf.founding import read_plan_file as read_plan_file
+    from rstuf.founding import refuse_repository as refuse_repository
     from rstuf.founding import rehearse_ceremony as rehearse_ceremony
     from rstuf.founding import rehearse_plan as rehearse_plan
     from rstuf.founding import save_plan as save_plan
@@ -233,6 +234,7 @@ _HOMES = {
     "read_root": "rstuf.client.anchors",
     "recommended_bins": "rstuf.repository.advice",
     "record_of": "rstuf.repository.record_lines",
+    "refuse_repository": "rstuf.founding",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_plan": "rstuf.repository.plan_text",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from rstuf.durable import How, is_failing, make_directory, storage_error, write_file
+from rstuf.durable import OLD_FILE, How, is_failing, make_directory, storage_error, write_file
 from rstuf.errors import InvalidJson
 from rstuf.metadata.canonical import strict_loads
 
@@ -26,7 +27,7 @@ def read_draft(directory: Path) -> Mapping[str, str]:
         StorageError: the disk fails.
     """
     try:
-        with (directory / FILE_NAME).open("rb") as file:
+        with open(directory / FILE_NAME, "rb", opener=_open_old) as file:
             data = file.read(_MAX_BYTES + 1)
         document = strict_loads(data, what=FILE_NAME)
     except OSError as error:
@@ -60,3 +61,8 @@ def forget_draft(directory: Path) -> None:
     """Let go of the answers kept in `directory`."""
     with suppress(FileNotFoundError):
         (directory / FILE_NAME).unlink()
+
+
+def _open_old(path: str, _flags: int) -> int:
+    # What is no file, a pipe that nobody writes to for instance, is not waited for.
+    return os.open(path, OLD_FILE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rstuf.config import FILE_NAME, Config, read_config, read_document, render_config
 from rstuf.durable import How, make_directory, there, write_file
 from rstuf.errors import CeremonyUnfinished, InputMissing, InvalidInput, NameTaken, PassphraseNeeded, WorkspaceExists
-from rstuf.model.settings import Phase
+from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.permissions import tighten
 from rstuf.places import anchored, faults_of, holds_something, refuse_unsafe_places, refuse_unusable_places
 from rstuf.wiring import Session, key_source, open_or_create_state, open_state, ports_of
@@ -56,6 +56,21 @@ def save_plan(plan: Plan, path: Path, *, inputs: Path) -> None:
         write_file(path, render_plan(plan).encode(), mode=0o644, how=How.CREATE)
     except NameTaken:
         raise _is_there(path) from None
+
+
+def refuse_repository(directory: Path, session: Session) -> None:
+    """Refuse a directory in which no ceremony can be held any more, before anybody is asked about one.
+
+    Raises:
+        WorkspaceExists: a repository is there, whole.
+        InvalidConfig, StateError: what is there cannot be read.
+    """
+    directory = directory.absolute()
+    if there(directory / FILE_NAME) is None:
+        return
+    settings = _settings_in(read_config(directory), session)
+    if settings is not None and settings.phase is Phase.LIVE:
+        raise WorkspaceExists(str(directory), f"the repository {settings.name}")
 
 
 def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
@@ -213,22 +228,27 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     config = read_config(directory)
     if (config.metadata, config.artifacts) != (plan.metadata, plan.artifacts):
         raise WorkspaceExists(str(directory), "a workspace with other places")
-    # A state is there whole or not at all.
-    if there(config.path_of(config.state)) is None:
+    settings = _settings_in(config, session)
+    if settings is None:
         return True
-    state = open_state(config, session)
-    try:
-        with state.read() as reader:
-            if not reader.begun():
-                return True
-            settings = reader.settings()
-    finally:
-        state.close()
     if settings.phase is Phase.LIVE:
         raise WorkspaceExists(str(directory), f"the repository {settings.name}")
     if settings.plan_digest != plan.digest:
         raise CeremonyUnfinished(str(directory))
     return True
+
+
+def _settings_in(config: Config, session: Session) -> RepositorySettings | None:
+    """What the ceremony of a workspace wrote down as it began; None where it did not get that far."""
+    # A state is there whole or not at all.
+    if there(config.path_of(config.state)) is None:
+        return None
+    state = open_state(config, session)
+    try:
+        with state.read() as reader:
+            return reader.settings() if reader.begun() else None
+    finally:
+        state.close()
 
 
 def _make_workspace(directory: Path, plan: Plan) -> Config:

@@ -68,6 +68,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.SourceChanged: ExitCode.STORAGE,
     errors.SigningError: ExitCode.REFUSED,
     errors.SignerUnavailable: ExitCode.REFUSED,
+    errors.SignerMismatch: ExitCode.REFUSED,
     errors.PassphraseNeeded: ExitCode.REFUSED,
     errors.WrongPassphrase: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,

@@ -110,6 +110,19 @@ def test_a_wrong_plan_makes_nothing(cli: Cli, plan: Path, wrong: str, place: str
     assert tree(Path.cwd()) == {}
 
 
+@pytest.mark.parametrize("how", ["", "--dry-run"])
+def test_a_private_half_that_is_not_the_public_one_s(cli: Cli, plan: Path, tmp_path: Path, how: str) -> None:
+    """Root lists no key whose file turns out to be another key's, even where the others are enough."""
+    for name in ("mine", "other"):
+        assert cli("key", "generate", name, "--unencrypted", "--in", tmp_path).code == 0
+    other = f'public = "{tmp_path}/other.pub"\nsigner = "file:{tmp_path}/mine.key"'
+    plan.write_text(PLAN.replace('generate = "ed25519"\nencrypt = false\nsigner = "file:keys/alice.key"', other))
+    done = cli("ceremony", "--plan", plan, *filter(None, [how]))
+    assert (done.code, done.out) == (1, "")
+    assert "holds another key" in done.err
+    assert tree(Path.cwd()) == {}
+
+
 def test_a_missing_plan(cli: Cli) -> None:
     """A plan that is not there is named."""
     done = cli("ceremony", "--plan", "nowhere.toml")

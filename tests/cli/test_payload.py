@@ -99,3 +99,15 @@ def test_a_file_is_not_written_over(cli: Cli, tmp_path: Path) -> None:
     assert "hint:  choose another name" in done.err
     assert {**before, "plan.toml": ""}.keys() == tree(tmp_path).keys()
     assert Path("payload.json").read_text() == "mine"
+
+
+def test_the_key_of_a_service_is_not_encrypted(cli: Cli, tmp_path: Path) -> None:
+    """A service cannot type: an online key that it could not open is refused before anything is made."""
+    plan = plan_of(tmp_path)
+    head, online = plan.read_text().split("[keys.online]")
+    plan.write_text(f"{head}[keys.online]{online.replace('encrypt = false', 'encrypt = true', 1)}")
+    done = cli("--repo", tmp_path / "keys-here", "ceremony", "--plan", plan, "--out", "payload.json")
+    assert (done.code, done.out) == (1, "")
+    assert "encrypt = false" in done.err
+    assert not (tmp_path / "keys-here").exists()
+    assert not Path("payload.json").exists()

@@ -117,6 +117,7 @@ PUBLIC = {
     "read_root",
     "recommended_bins",
     "record_of",
+    "refuse_repository",
     "rehearse_ceremony",
     "rehearse_plan",
     "render_plan",

@@ -42,7 +42,14 @@ from rstuf.errors.input import (
     InvalidTrustName,
     RoleNotFound,
 )
-from rstuf.errors.signing import NotEnoughSigners, PassphraseNeeded, SignerUnavailable, SigningError, WrongPassphrase
+from rstuf.errors.signing import (
+    NotEnoughSigners,
+    PassphraseNeeded,
+    SignerMismatch,
+    SignerUnavailable,
+    SigningError,
+    WrongPassphrase,
+)
 from rstuf.errors.state import (
     CeremonyUnfinished,
     ClockSuspicious,
@@ -109,6 +116,7 @@ __all__ = [
     "RepositoryRefused",
     "RoleNotFound",
     "RstufError",
+    "SignerMismatch",
     "SignerUnavailable",
     "SigningError",
     "SourceChanged",

@@ -23,6 +23,12 @@ class SignerUnavailable(SigningError):
         super().__init__(f"cannot sign with {key}: {reason}", hint=hint)
 
 
+class SignerMismatch(SignerUnavailable):
+    """Where the private half of a key should be is another key's."""
+
+    code = "signer-mismatch"
+
+
 class PassphraseNeeded(SigningError):
     """A key is encrypted and nobody gave its passphrase."""
 

@@ -22,7 +22,7 @@ def check_key_name(name: str) -> str:
         InvalidKey: it cannot.
     """
     if _NAME.fullmatch(name) is None:
-        reason = "key names are letters, digits and . _ @ + -, at most 64"
+        reason = "key names are 1 to 64 letters, digits or . _ @ + -, the first a letter or digit"
         raise InvalidKey(shorten(name, limit=70), reason, hint="choose a name like maria, or vault-2")
     return name
 

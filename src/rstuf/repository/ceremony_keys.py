@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rstuf.errors import InvalidPlan, NotEnoughSigners, RstufError, SigningError, UnsafeDirectory
+from rstuf.errors import InvalidPlan, NotEnoughSigners, RstufError, SignerMismatch, SigningError, UnsafeDirectory
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.root import Signatories
 from rstuf.model.keys import KeyEntry, PublicKey
@@ -31,12 +31,19 @@ class CeremonyKeys:
     signers: SignerSource
 
     def open_present(self, names: Sequence[str]) -> tuple[list[str], dict[str, RstufError]]:
-        """Open those of some keys that are at hand; their names, and why the others stay closed."""
+        """Open those of some keys that are at hand; their names, and why the others stay closed.
+
+        Raises:
+            SignerMismatch: the file that is named for a key holds another one.
+        """
         away: dict[str, RstufError] = {}
         for name in names:
             if name not in self.opened:
                 try:
                     self.opened[name] = self.signers.open(self.entries[name])
+                except SignerMismatch:
+                    # No absentee: root would list a key that perhaps nobody has.
+                    raise
                 except (SigningError, UnsafeDirectory) as error:
                     away[name] = error
         return [name for name in names if name in self.opened], away

@@ -50,11 +50,19 @@ def prepare_payload(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: 
     """The payload of a plan: root version 1, signed by everyone who is here, and the settings. Nothing is written.
 
     Raises:
-        InvalidPlan: a period is not in whole days, which is all that RSTUF knows; or targets has signers of its own.
+        InvalidPlan: a period is not in whole days, which is all that RSTUF knows; targets has signers of its own; or
+            the online key is to be encrypted.
         InvalidKey, SigningError: a key cannot be used, or nobody who may sign root is here.
     """
     if plan.targets_signers:
         raise InvalidPlan("[targets] signers", "RSTUF's bootstrap knows no signers for targets but the online key")
+    online = plan.keys[plan.online]
+    if online.generate is not None and online.encrypt:
+        raise InvalidPlan(
+            f"[keys.{online.name}] encrypt",
+            "an RSTUF service opens its online key without a passphrase",
+            hint="write encrypt = false; or, where you are asked, choose a key without a passphrase",
+        )
     settings = _settings(plan)
     keys = gather_keys(plan, maker=maker, signers=signers, now=now, reuse=False)
     present, _ = keys.open_present(plan.root_signers)

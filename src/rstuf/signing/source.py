@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rstuf.errors import InvalidKey, SignerUnavailable, SigningError, WrongPassphrase, shorten
+from rstuf.errors import InvalidKey, SignerMismatch, SignerUnavailable, SigningError, WrongPassphrase, shorten
 from rstuf.metadata.key_identity import check_key, key_identity, public_key
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.repository.interfaces import NewKey, RoleSigner, Secrets
@@ -289,7 +289,7 @@ def _uri_of(entry: KeyEntry) -> SignerUri:
 def _compare(entry: KeyEntry, found: PublicKey | None, path: Path) -> None:
     # Equal values are equal keys; only of others it has to be found out.
     if found is not None and found != entry.key and key_identity(found) != key_identity(entry.key):
-        raise SignerUnavailable(
+        raise SignerMismatch(
             entry.name,
             f"{path} holds another key ({found.keyid[:16]}) than the one known by this name ({entry.keyid[:16]})",
             hint="put the right key file in its place",

@@ -66,6 +66,9 @@ def ceremony(
     nobody is asked for one.
     """
     run = run_of(ctx)
+    if plan is None and out is None:
+        # A dozen answers would come to nothing.
+        rstuf.refuse_repository(run.directory, run.session_that_asks_nobody())
     read = _asked(run, dry_run=dry_run, restart=restart) if plan is None else rstuf.read_plan_file(plan)
     if read is None:
         return

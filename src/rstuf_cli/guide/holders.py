@@ -159,7 +159,7 @@ def _checked_file(how: str, used: dict[str, str]) -> Callable[[str], str]:
         try:
             found = rstuf.look_at_key(path)
         except RstufError as error:
-            raise Refused(error.message) from None
+            raise Refused("; ".join(filter(None, (error.message, error.hint)))) from None
         if how == "public" and found.private:
             raise Refused(f"{path.name} is a PRIVATE key; its holder keeps that, and gives the public half")
         if how == "private" and not found.private:
@@ -204,7 +204,7 @@ def _key_name(text: str, taken: set[str]) -> str:
     try:
         rstuf.check_key_name(text)
     except RstufError:
-        raise Refused("a key's name is letters, digits and . _ @ + -, at most 64") from None
+        raise Refused("a key's name is 1 to 64 letters, digits or . _ @ + -, the first a letter or digit") from None
     if text.casefold() in taken:
         raise Refused(f"{text} is the name of another key; names differ in more than case")
     return text

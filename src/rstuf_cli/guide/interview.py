@@ -46,7 +46,7 @@ class Interview:
     Args:
         script: the questions.
         steps: the titles of all steps, in order; one may follow that is not of the interview (a review).
-        answers: what is known from before; what cannot be taken any more is asked again.
+        answers: what is known from before, whoever wrote it; what cannot be taken any more is asked again.
         keep: told all answers after each.
     """
 
@@ -59,7 +59,7 @@ class Interview:
         keep: Callable[[Answers], None],
     ) -> None:
         self._script, self._steps, self._keep = script, steps, keep
-        self._answers = dict(answers)
+        self._answers = _sound(script, answers)
 
     @property
     def answers(self) -> Answers:
@@ -107,3 +107,17 @@ class Interview:
 
     def _place(self, question: Question, *, first: bool) -> Place:
         return Place(step=self._steps.index(question.step) + 1, steps=len(self._steps), first=first)
+
+
+def _sound(script: Script, answers: Answers) -> dict[str, str]:
+    """Those of `answers` that their questions take: a script makes its next questions of what it was told."""
+    sound: dict[str, str] = {}
+    seen: set[str] = set()
+    while True:
+        question = next((each for each in script(sound) if each.name not in seen), None)
+        if question is None:
+            return sound
+        seen.add(question.name)
+        taken = question.taken(answers.get(question.name))
+        if taken is not None:
+            sound[question.name] = taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -227,6 +228,24 @@ def test_a_draft_that_is_damaged_is_no_obstacle(tmp_path: Path) -> None:
     for data in (b"", b"{", b"[]", b'{"format": 2, "answers": {}}', b'{"format": 1, "answers": {"name": 1}}', b"\xff"):
         (tmp_path / "ceremony-draft.json").write_bytes(data)
         assert rstuf.read_draft(tmp_path) == {}
+
+
+@pytest.mark.parametrize("value", ["", "abc", "-1", "9" * 40, "\x1b[31m"])
+def test_answers_that_no_question_takes_are_asked_for_again(value: str) -> None:
+    """A draft that somebody edited, or that another rstuf wrote, leads to a sound plan whatever stands in it."""
+    first = interview()
+    first.run(Scripted())
+    for name in first.answers:
+        asked, person = interview({**first.answers, name: value, f"other.{name}": value}), Scripted()
+        asked.run(person)
+        assert plan_of(asked)
+        assert not any(other.startswith("other.") for other in asked.answers)
+
+
+def test_a_pipe_in_the_place_of_a_draft_is_not_waited_for(tmp_path: Path) -> None:
+    """What is no file holds no answers, and nobody waits for one."""
+    os.mkfifo(tmp_path / "ceremony-draft.json")
+    assert rstuf.read_draft(tmp_path) == {}
 
 
 def test_a_draft_comes_back_as_it_was(tmp_path: Path) -> None:

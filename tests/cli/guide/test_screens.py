@@ -336,6 +336,15 @@ def test_without_a_terminal_there_are_no_questions(cli: Cli, place: Path) -> Non
     assert tree(place) == {}
 
 
+def test_nobody_is_asked_where_a_repository_is(workspace: Path) -> None:
+    """Where a dozen answers would come to nothing, that is said before the first question."""
+    with Person.running("ceremony", cwd=workspace) as person:
+        assert person.ends() == 1
+        assert "already holds the repository" in person.screen
+        assert "What is it called?" not in person.screen
+    assert not (workspace / "ceremony-draft.json").exists()
+
+
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_plain_terminals(environment: dict[str, str], place: Path) -> None:
     """Without colours, and without a screen that can be cleared, the questions are the same."""
