@@ -75,7 +75,7 @@ def test_a_key_elsewhere_is_known_from_there(cli: Cli, workspace: Path, tmp_path
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
-        (["key", "generate", "../x", "--unencrypted"], "key names are letters"),
+        (["key", "generate", "../x", "--unencrypted"], "key names are 1 to 64 letters"),
         (["key", "generate", "ALICE", "--unencrypted"], "another key is called ALICE"),
         (["key", "generate", "maria"], "there is no passphrase for it"),
         (["key", "generate", "maria", "--unencrypted", "--in", "nowhere/at/all/../.."], ""),
@@ -253,6 +253,9 @@ def test_an_encrypted_key_that_does_not_say_whose_it_is(cli: Cli, workspace: Pat
     none = cli("key", "add", "enc", silent)
     assert (none.code, "--passphrase-file enc=FILE" in none.err) == (1, True)
     assert "does not open" in cli("key", "add", "enc", silent, "--passphrase-file", f"enc={wrong}").err
+    # Nor is it taken for the key that a name stands for already, or another, unopened.
+    assert cli("key", "add", "alice", silent).code == 1
+    assert "another key has this name" in cli("key", "add", "alice", silent, "--passphrase-file", f"alice={right}").err
     assert tree(workspace) == before
     os.chdir(silent.parent)
     done = cli("--repo", workspace, "key", "add", "enc", silent.name, "--passphrase-file", f"enc={right}", "--json")

@@ -66,10 +66,11 @@ def ceremony(
     nobody is asked for one.
     """
     run = run_of(ctx)
-    if plan is None and out is None:
-        # A dozen answers would come to nothing.
-        rstuf.refuse_repository(run.directory, run.session_that_asks_nobody())
-    read = _asked(run, dry_run=dry_run, restart=restart) if plan is None else rstuf.read_plan_file(plan)
+    read = (
+        _asked(run, dry_run=dry_run, restart=restart, payload=out is not None)
+        if plan is None
+        else rstuf.read_plan_file(plan)
+    )
     if read is None:
         return
     run.refuse_unknown_keys(lambda: read.keys)
@@ -96,7 +97,7 @@ def ceremony(
     _show_result(run, report, read, took=seconds(lasted()))
 
 
-def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
+def _asked(run: Run, *, dry_run: bool, restart: bool, payload: bool) -> rstuf.Plan | None:
     """The plan that a person's answers make; None where they saved it for later."""
     from rstuf_cli.guide.screen import Screen
     from rstuf_cli.guide.session import hold_interview
@@ -104,6 +105,9 @@ def _asked(run: Run, *, dry_run: bool, restart: bool) -> rstuf.Plan | None:
 
     if not person_is_there():
         raise UsageFault("there is no terminal to ask on; say --plan FILE", hint="rstuf ceremony --help shows a plan")
+    if not payload:
+        # A dozen answers would come to nothing.
+        rstuf.refuse_repository(run.directory, run.session_that_asks_nobody())
     if restart:
         rstuf.forget_draft(run.directory)
     make = "yes; show it, and make nothing" if dry_run else "yes, make the repository now"

@@ -146,14 +146,7 @@ def add(
     with run.open(making=name) as repository:
         view = next((each for each in repository.view_keys() if each.entry.name.lower() == name.lower()), None)
         known = view.entry if view is not None else None
-        if file is None and known is None:
-            raise UsageFault(f"missing FILE: the public half of {name}", hint="rstuf key add --help")
-        key, found_at = _key_in(file, rstuf.find_workspace(run.directory)) if file is not None else (None, None)
-        if key is None and known is not None:
-            key = known.key
-        if key is None:
-            # Some private keys are silent about whose they are until their passphrase opens them.
-            key = repository.open_public_half(name, found_at or "")
+        key, found_at = _key_named(repository, name, file, known, rstuf.find_workspace(run.directory))
         place = None if away else signer or found_at
         if place is None and not away and file is None:
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
@@ -263,6 +256,26 @@ def _find(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
         names = listed([view.entry.name for view in views])
         raise InvalidInput(f"no key is called {name}", hint=f"its keys: {names}")
     return found
+
+
+def _key_named(
+    repository: rstuf.Repository, name: str, file: Path | None, known: rstuf.KeyEntry | None, workspace: Path
+) -> tuple[rstuf.PublicKey, str | None]:
+    """The public half that is meant, and the signer that a private key in `file` makes.
+
+    Raises:
+        UsageFault: no file is named, and no key has the name.
+        RstufError: the file is no key, or stays closed.
+    """
+    if file is None:
+        if known is None:
+            raise UsageFault(f"missing FILE: the public half of {name}", hint="rstuf key add --help")
+        return known.key, None
+    public, signer = _key_in(file, workspace)
+    if public is None:
+        # Some private keys are silent about whose they are until their passphrase opens them.
+        public = repository.open_public_half(name, signer or "")
+    return public, signer
 
 
 def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | None]:

@@ -191,7 +191,7 @@ def test_back_shows_the_question_before(question: str, arrive: Arrive) -> None:
         ("name", " ", "a name has 1 to 200 printable characters"),
         ("expected", "many", "write a number above 0"),
         ("holders", "0", "write a number from 1 to 20"),
-        ("key-name", "../ana", "a key's name is letters"),
+        ("key-name", "../ana", "a key's name is 1 to 64 letters"),
         ("second-key-name", "ANA", "is the name of another key"),
     ],
 )
