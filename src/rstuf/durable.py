@@ -64,7 +64,7 @@ _REASONS: Final = {
     errno.ENFILE: ("too many files are open on this machine", None),
     errno.EFBIG: ("it is larger than files may be here", None),
     errno.ENAMETOOLONG: ("its name is too long for this file system", None),
-    errno.ELOOP: ("a symbolic link stands in its way", None),
+    errno.ELOOP: ("a symbolic link stands in its way", _MOVE_AWAY),
     errno.ENOTDIR: ("a file or a symbolic link stands where a directory should be", _MOVE_AWAY),
     errno.EISDIR: ("a directory stands in its place", _MOVE_AWAY),
     errno.ENOENT: ("a directory on the way to it does not exist", None),

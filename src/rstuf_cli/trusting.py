@@ -84,7 +84,7 @@ def root_document(facts: rstuf.RootFacts) -> dict[str, Any]:
     return {
         "version": facts.pin.version,
         "sha256": facts.pin.sha256,
-        "words": " ".join(rstuf.fingerprint_words(facts.pin.sha256)),
+        "words": rstuf.fingerprint_words(facts.pin.sha256),
         "expires": iso(facts.expires),
         "roles": {
             name: {"threshold": role.threshold, "keyids": list(role.keyids)} for name, role in facts.roles.items()

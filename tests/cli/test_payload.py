@@ -111,3 +111,9 @@ def test_the_key_of_a_service_is_not_encrypted(cli: Cli, tmp_path: Path) -> None
     assert "encrypt = false" in done.err
     assert not (tmp_path / "keys-here").exists()
     assert not Path("payload.json").exists()
+
+
+def test_a_payload_made_quietly(cli: Cli, tmp_path: Path) -> None:
+    """With --quiet nothing is said of what was done, not even what comes next."""
+    done = cli("--repo", tmp_path / "keys", "ceremony", "--plan", plan_of(tmp_path), "--out", "payload.json", "--quiet")
+    assert (done.code, done.out) == (0, "")

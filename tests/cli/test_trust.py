@@ -89,6 +89,7 @@ def test_as_data(cli: Cli, shop: Shop) -> None:
     added = cli("trust", "add", "acme", shop.url, "--root", shop.root, "--json")
     assert (added.code, added.err) == (0, "")
     assert added.document["root"]["sha256"] == shop.fingerprint
+    assert added.document["root"]["words"] == rstuf.fingerprint_words(shop.fingerprint)
     assert added.document["seen"] is None
     assert cli("download", "a.txt").code == 0
     shown = cli("trust", "show", "acme", "--json").document
@@ -98,6 +99,14 @@ def test_as_data(cli: Cli, shop: Shop) -> None:
     assert listed == [{name: value for name, value in shown.items() if name != "root"}]
     assert cli("trust", "remove", "acme", "--yes", "--json").document == {"name": "acme", "removed": True}
     assert cli("trust", "list", "--json").document == {"repositories": []}
+
+
+def test_another_place_quietly(cli: Cli, shop: Shop) -> None:
+    """With --quiet nothing is said of what was done, the places before and after no more than the rest."""
+    assert cli("trust", "add", "acme", shop.url, "--root", shop.root).code == 0
+    done = cli("trust", "add", "acme", shop.workspace, "--quiet")
+    assert (done.code, done.out) == (0, "")
+    assert cli("trust", "show", "acme", "--json").document["url"] != shop.url
 
 
 def test_what_is_trusted(cli: Cli, shop: Shop) -> None:

@@ -148,7 +148,10 @@ def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> No
     )
     console.result("")
     console.result("next")
-    console.prose(f"  put {escape(_file_of(online.signer))} into the service's key directory as", indent=2)
+    for line in console.folded(
+        f"  put {escape(_file_of(online.signer))} into the service's key directory as", indent=2
+    ):
+        console.result(line)
     console.result(f"    {online.keyid}")
     console.result("  POST the payload to the service's /api/v1/bootstrap/")
 

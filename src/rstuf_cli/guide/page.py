@@ -5,8 +5,8 @@ Nothing here knows of a terminal but its size.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final
 
 from rstuf_cli.console import escape
@@ -14,6 +14,8 @@ from rstuf_cli.guide.interview import Place
 from rstuf_cli.guide.questions import Question
 
 _TABLE_INDENT: Final = 3
+# What a list has before each choice, and how much further in a choice goes on below itself.
+_POINTER, _BELOW = 3, 2
 
 
 def page(
@@ -34,22 +36,42 @@ def page(
     """
     above, below = _above(question, place, width=width, explained=explained), _about(refused, width)
     # Below a table is an empty line.
-    room = None if lines is None else lines - len(above) - 1 - len(below) - prompt_lines(question)
+    room = None if lines is None else lines - len(above) - 1 - len(below) - prompt_lines(question, width)
     table = [" " * _TABLE_INDENT + line for line in question.table(width - _TABLE_INDENT, room)]
     return [*above, *table, *([""] if table else []), *below]
 
 
-def prompt_lines(question: Question) -> int:
+def prompt_lines(question: Question, width: int) -> int:
     """How many lines the prompt takes below its page: the question, its choices, and the keys."""
-    listed = len(question.choices) + bool(question.heading) + 1 if question.choices else 0
-    return 1 + listed + 1
+    listed = sum(text.count("\n") + 1 for text in choice_texts(question, width))
+    return 1 + (listed + bool(question.heading) + 1 if question.choices else 0) + 1
 
 
-def keys_line(question: Question, place: Place) -> str:
+def choice_texts(question: Question, width: int) -> list[str]:
+    """The choices as they stand in the list: each with what follows from it, below it where it is too wide for that."""
+    choices = [(escape(choice.title), escape(choice.detail)) for choice in question.choices]
+    titles = max((len(title) for title, _ in choices), default=0)
+    beside = [f"{title:<{titles}}   {detail}".rstrip() for title, detail in choices]
+    room = width - _POINTER
+    if all(len(text) <= room for text in beside):
+        return beside
+    # What stands below a heading keeps its columns.
+    return [
+        ("\n" + " " * (_POINTER + _BELOW)).join(
+            [*([title] if question.heading else wrap(title, room - _BELOW)), *wrap(detail, room - _BELOW)]
+        )
+        for title, detail in choices
+    ]
+
+
+def keys_line(question: Question, place: Place, width: int) -> str:
     """The keys that do something, in one line."""
     choose = ["↑↓ choose"] if question.choices else []
     back = [] if place.first else ["esc back"]
-    return "   ".join([*choose, "⏎ continue", *back, "? why", "ctrl-c leave"])
+    line = "   ".join([*choose, "⏎ continue", *back, "? why", "ctrl-c leave"])
+    if len(line) <= width - _POINTER:
+        return line
+    return "  ".join([*(["↑↓"] if question.choices else []), "⏎", *back, "? why", "ctrl-c leave"])
 
 
 def leaves(lines: Sequence[str], height: int) -> list[list[str]]:
@@ -75,4 +97,4 @@ def _about(refused: str | None, width: int) -> list[str]:
 
 
 def _folded(text: str, width: int, *, mark: str = "") -> list[str]:
-    return textwrap.wrap(text, width - 1, initial_indent=f" {mark}", subsequent_indent=" " * (len(mark) + 1))
+    return wrap(text, width - 1, initial_indent=f" {mark}", subsequent_indent=" " * (len(mark) + 1))

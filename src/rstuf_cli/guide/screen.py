@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rstuf_cli.console import escape
 from rstuf_cli.guide.interview import Move, Place
-from rstuf_cli.guide.page import keys_line, leaves, page, prompt_lines
+from rstuf_cli.guide.page import choice_texts, keys_line, leaves, page, prompt_lines
 from rstuf_cli.guide.questions import Question, Refused
 from rstuf_cli.prompts import terminal
 
@@ -62,7 +62,7 @@ class Screen:
         import questionary
 
         whole = page(question, place, width=_width(), explained=True)
-        if len(whole) + prompt_lines(question) <= _height():
+        if len(whole) + prompt_lines(question, _width()) <= _height():
             return True
         for leaf in leaves(whole, _height() - 2):
             with terminal() as (keyboard, screen, paper):
@@ -93,7 +93,7 @@ class Screen:
                 question.prompt,
                 default=offered,
                 qmark="",
-                bottom_toolbar=f" {keys_line(question, place)}",
+                bottom_toolbar=f" {keys_line(question, place, _width())}",
                 key_bindings=_keys(place, typed=True),
                 **keys,
             )
@@ -129,10 +129,8 @@ def _hasten(application: Any) -> None:
 def _choices(question: Question) -> Iterator[Any]:
     import questionary
 
-    width = max(len(choice.title) for choice in question.choices)
-    for choice in question.choices:
-        line = f"{choice.title:<{width}}   {choice.detail}" if choice.detail else choice.title
-        yield questionary.Choice(escape(line), value=choice.value)
+    for choice, text in zip(question.choices, choice_texts(question, _width()), strict=True):
+        yield questionary.Choice(text, value=choice.value)
 
 
 def _heading(question: Question) -> Iterator[Any]:
@@ -146,11 +144,12 @@ def _footer(question: Question, place: Place) -> Iterator[Any]:
     import questionary
 
     yield questionary.Separator(" ")
-    yield questionary.Separator(f" {keys_line(question, place)}")
+    yield questionary.Separator(f" {keys_line(question, place, _width())}")
 
 
 def _keys(place: Place, *, typed: bool) -> KeyBindings:
     """Our keys beside the library's: Esc (and b in a list) goes back, ? explains, Ctrl-D leaves."""
+    from prompt_toolkit.filters import Condition
     from prompt_toolkit.key_binding import KeyBindings
 
     bindings = KeyBindings()
@@ -170,10 +169,18 @@ def _keys(place: Place, *, typed: bool) -> KeyBindings:
     bindings.add("?")(why)
     if typed:
         bindings.add("f1")(why)
+        # Where nothing is left to delete, it means what it means on an empty line.
+        bindings.add("c-d", filter=Condition(_is_at_the_end))(leave)
     else:
         bindings.add("b")(back)
         bindings.add("c-d")(leave)
     return bindings
+
+
+def _is_at_the_end() -> bool:
+    from prompt_toolkit.application import get_app
+
+    return bool(get_app().current_buffer.document.is_cursor_at_the_end)
 
 
 def _join(application: Any, bindings: KeyBindings) -> None:

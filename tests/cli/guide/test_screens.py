@@ -166,11 +166,12 @@ def test_leaving_keeps_the_answers_and_makes_nothing(question: str, place: Path,
         assert "--restart" not in person.sees(text_of(before(question)))
 
 
+@pytest.mark.parametrize("typed", ["", "\x15"])
 @pytest.mark.parametrize("question", ["name", "purpose", "expected", "review"])
-def test_the_end_of_input_is_leaving_too(question: str, place: Path, arrive: Arrive) -> None:
-    """Ctrl-D on an empty line or in a list ends the ceremony as Ctrl-C does."""
+def test_the_end_of_input_is_leaving_too(question: str, typed: str, place: Path, arrive: Arrive) -> None:
+    """Ctrl-D ends the ceremony as Ctrl-C does: in a list, on an empty line, and behind what a line offers."""
     with arrive(question) as person:
-        person.presses("\x15", CTRL_D)
+        person.presses(typed, CTRL_D)
         assert person.ends() == 130
     assert set(tree(place)) <= {"ceremony-draft.json"}
 
@@ -350,3 +351,15 @@ def test_plain_terminals(environment: dict[str, str], place: Path) -> None:
     """Without colours, and without a screen that can be cleared, the questions are the same."""
     with Person.running("ceremony", cwd=place, **environment) as person:
         walk(person, until="contents")
+
+
+@pytest.mark.parametrize(("question", "consequence"), [("threshold", "repository"), ("key-place", "keys/ana.key")])
+def test_a_narrow_terminal_cuts_no_consequence(question: str, consequence: str, arrive: Arrive) -> None:
+    """At 40 columns what follows from a choice stands below it, whole, and all keys are still named."""
+    with arrive(before(question)) as person:
+        person.resizes(LINES, 40)
+        person.presses(*next(keys for name, _, keys in USUAL if name == before(question)))
+        screen = person.sees("ctrl-c leave")
+        assert consequence in screen
+        assert "esc back" in screen
+        assert max(map(len, screen.splitlines())) <= 40
