@@ -65,3 +65,15 @@ def test_the_files_are_those_that_are_served(filled: Path, cli: Cli) -> None:
     assert sizes == [each["bytes"] for each in document["fetched"]]
     bin_file = filled / "metadata" / document["fetched"][-2]["name"]
     assert "a.txt" in json.loads(bin_file.read_bytes())["signed"]["targets"]
+
+
+def test_one_whose_content_is_gone(filled: Path, cli: Cli) -> None:
+    """The command that puts a content back gives it the path that it had, directories and all."""
+    for path in (filled / "targets").rglob("*.bin"):
+        path.unlink()
+    document = cli("artifact", "why", "data/b.bin", "--json").document
+    assert document["obstacles"] == ["no-content"]
+    (step,) = document["next_steps"]
+    again = step["command"].replace("FILE", str(filled.parent / "files" / "data" / "b.bin")).split()[1:]
+    assert cli(*again).code == 0
+    assert cli("artifact", "why", "data/b.bin", "--json").document["found"]

@@ -25,9 +25,9 @@ class WorkspaceExists(RstufError):
 
     code = "workspace-exists"
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(self, path: str, what: str, *, hint: str | None = None) -> None:
         self.path, self.what = path, what
-        super().__init__(f"{path} already holds {what}", hint="choose an empty directory with --repo DIR")
+        super().__init__(f"{path} already holds {what}", hint=hint or "choose an empty directory with --repo DIR")
 
 
 class CeremonyUnfinished(RstufError):

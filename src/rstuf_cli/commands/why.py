@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
@@ -104,7 +105,9 @@ def _steps(found: rstuf.Explanation) -> list[Step]:
     if not waits.isdisjoint(found.obstacles):
         steps.append(Step("rstuf publish", "let clients see what was accepted"))
     if rstuf.Obstacle.NO_CONTENT in found.obstacles:
-        steps.append(Step("rstuf artifact add FILE", "put its content back, by adding the same file"))
+        above, _, _ = found.path.rpartition("/")
+        prefix = f"--prefix {shlex.quote(above)} " if above else ""
+        steps.append(Step(f"rstuf artifact add {prefix}FILE", "put its content back, by adding the same file"))
     return steps
 
 
