@@ -55,7 +55,7 @@ class Passphrases:
             KeyboardInterrupt: the person pressed Ctrl-C.
         """
         if key in self._without:
-            raise PassphraseNeeded(key)
+            raise PassphraseNeeded(key, new=new)
         if key not in self._answers:
             started = self._clock()
             if not (self._answers or self._failures or self._without):
@@ -69,7 +69,7 @@ class Passphrases:
             self.waited += self._clock() - started
             if not answer:
                 self._without.add(key)
-                raise PassphraseNeeded(key)
+                raise PassphraseNeeded(key, new=new)
             # What a terminal sent that is no UTF-8 is taken as it came.
             self._answers[key] = answer.encode("utf-8", "surrogateescape")
         return self._answers[key]

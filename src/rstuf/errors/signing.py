@@ -34,10 +34,11 @@ class PassphraseNeeded(SigningError):
 
     code = "passphrase-needed"
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, new: bool = False) -> None:
         self.key = key
+        what = f"the new key {key} is to be encrypted" if new else f"the key {key} is encrypted"
         super().__init__(
-            f"the key {key} is encrypted and there is no passphrase for it",
+            f"{what} and there is no passphrase for it",
             hint=f"type it when a terminal asks for it, or pass --passphrase-file {key}=FILE",
         )
 

@@ -29,7 +29,7 @@ class NoSecrets:
         Raises:
             PassphraseNeeded: always.
         """
-        raise PassphraseNeeded(key)
+        raise PassphraseNeeded(key, new=new)
 
     def may_try_again(self, key: str) -> bool:
         """Never."""
@@ -59,7 +59,7 @@ class FixedSecrets:
         """
         found = self._by_name.get(key.casefold(), self._default)
         if found is None:
-            raise PassphraseNeeded(key)
+            raise PassphraseNeeded(key, new=new)
         return found
 
     def may_try_again(self, key: str) -> bool:
