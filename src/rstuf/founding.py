@@ -70,7 +70,7 @@ def refuse_repository(directory: Path, session: Session) -> None:
         return
     settings = _settings_in(read_config(directory), session)
     if settings is not None and settings.phase is Phase.LIVE:
-        raise _is_live(directory, settings)
+        raise WorkspaceExists.of_repository(str(directory), settings.name)
 
 
 def make_repository(plan_file: Path, directory: Path, session: Session) -> CeremonyReport:
@@ -232,16 +232,10 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     if settings is None:
         return True
     if settings.phase is Phase.LIVE:
-        raise _is_live(directory, settings)
+        raise WorkspaceExists.of_repository(str(directory), settings.name)
     if settings.plan_digest != plan.digest:
         raise CeremonyUnfinished(str(directory))
     return True
-
-
-def _is_live(directory: Path, settings: RepositorySettings) -> WorkspaceExists:
-    # Perhaps its ceremony has just ended, and was cut off before it could say so.
-    hint = "rstuf status shows it; another one wants an empty directory, --repo DIR"
-    return WorkspaceExists(str(directory), f"the repository {settings.name}", hint=hint)
 
 
 def _settings_in(config: Config, session: Session) -> RepositorySettings | None:

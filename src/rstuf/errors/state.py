@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from rstuf.errors.base import RstufError
 
 
@@ -25,9 +27,16 @@ class WorkspaceExists(RstufError):
 
     code = "workspace-exists"
 
-    def __init__(self, path: str, what: str, *, hint: str | None = None) -> None:
+    def __init__(self, path: str, what: str) -> None:
         self.path, self.what = path, what
-        super().__init__(f"{path} already holds {what}", hint=hint or "choose an empty directory with --repo DIR")
+        super().__init__(f"{path} already holds {what}", hint="choose an empty directory with --repo DIR")
+
+    @classmethod
+    def of_repository(cls, path: str, name: str) -> Self:
+        """The error for a repository that is whole: perhaps its ceremony ended just now, and could not say so."""
+        error = cls(path, f"the repository {name}")
+        error.hint = "rstuf status shows it; another one wants an empty directory, --repo DIR"
+        return error
 
 
 class CeremonyUnfinished(RstufError):
