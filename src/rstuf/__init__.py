@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from rstuf.signing.looking import look_at_key as look_at_key
     from rstuf.signing.public_keys import PublicForm as PublicForm
     from rstuf.signing.public_keys import render_public as render_public
+    from rstuf.signing.secrets import AskingSecrets as AskingSecrets
     from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.locations import shown_place as shown_place
@@ -134,6 +135,7 @@ _HOMES = {
     "Area": "rstuf.repository.doctor",
     "Artifact": "rstuf.model.artifacts",
     "ArtifactState": "rstuf.model.artifacts",
+    "AskingSecrets": "rstuf.signing.secrets",
     "AuditEntry": "rstuf.model.audit",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",

@@ -71,7 +71,6 @@ class Run:
         self.kept_data: dict[str, Any] = {}
         self._clock = clock
         self._asked: Passphrases | None = None
-        self._session: rstuf.Session | None = None
         self._pondered = 0.0
 
     def take(self, options: Options, purpose: str) -> None:
@@ -102,8 +101,7 @@ class Run:
         return progress_for(self.console)
 
     def session(self, *, new_keys: int = 0) -> rstuf.Session:
-        """How the engine is to work with a repository for this command: always the same one, as a descriptor gives its
-        passphrase once.
+        """How the engine is to work with a repository for this command.
 
         Args:
             new_keys: for how many of them a person will be asked for a passphrase, where it is known beforehand.
@@ -116,9 +114,7 @@ class Run:
         if person_is_there():
             self._asked = self._asked or Passphrases(self.console)
             self._asked.coming = new_keys
-        if self._session is None:
-            self._session = self._session_with(self._asked)
-        return self._session
+        return self._session_with(self._asked)
 
     def session_that_asks_nobody(self) -> rstuf.Session:
         """The same, with no other passphrases than those that were given.
@@ -131,9 +127,9 @@ class Run:
     def _session_with(self, person: Passphrases | None) -> rstuf.Session:
         from rstuf_cli.prompts import WarnsOfWeak
 
-        options = self.options
+        options, given = self.options, self._given
         _keep_no_core()
-        secrets = rstuf.load_secrets(options.passphrase_file, options.passphrase_fd, person)
+        secrets = given if person is None else rstuf.AskingSecrets(given, person)
         return rstuf.Session(
             purpose=self.purpose,
             actor=actor(),
@@ -143,6 +139,11 @@ class Run:
             progress=self.progress,
             on_wait=self._waits,
         )
+
+    @cached_property
+    def _given(self) -> rstuf.Secrets:
+        """The passphrases that the command line names: read once, as a descriptor gives each of them once."""
+        return rstuf.load_secrets(self.options.passphrase_file, self.options.passphrase_fd, None)
 
     def _waits(self, lock: str, holder: str | None) -> None:
         self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))

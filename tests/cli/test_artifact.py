@@ -208,6 +208,14 @@ def test_all_that_begin_alike_are_removed(cli: Cli, workspace: Path, tmp_path: P
     assert [each["path"] for each in cli("artifact", "list", "--json").document["artifacts"]] == ["nn", "o"]
 
 
+def test_what_is_going_is_not_asked_about(cli: Cli, filled: Path) -> None:
+    """A removal of all that begin alike, run again before it is published, asks nobody: nothing is to be confirmed."""
+    assert cli("artifact", "remove", "--prefix", "data/", "--yes", "--no-publish").code == 0
+    again = cli("artifact", "remove", "--prefix", "data/", "--no-publish")
+    assert (again.code, again.out) == (0, "nothing new: 1 artifact is already removed\n")
+    assert "1 artifact begins with a" in cli("artifact", "remove", "--prefix", "a").err
+
+
 @pytest.mark.parametrize(("answer", "left"), [("y", 1), ("", 2), ("n", 2), ("no way", 2)])
 def test_a_person_is_asked_about_all_that_begin_alike(answer: str, left: int, cli: Cli, filled: Path) -> None:
     """The number and the names are shown; anything but yes leaves everything."""

@@ -264,6 +264,18 @@ def test_an_encrypted_key_that_does_not_say_whose_it_is(cli: Cli, workspace: Pat
     assert done.document == {"change": "added", "name": "enc", "keyid": keyid, "signer": f"file:{silent}"}
 
 
+def test_a_place_that_cannot_be_compared_is_not_believed(cli: Cli, workspace: Path, silent: Path) -> None:
+    """A key that is known does not move to a file that stays closed, named as its signer: it may hold another key."""
+    before = tree(workspace)
+    done = cli("key", "add", "alice", "--signer", f"file:{silent}")
+    assert (done.code, "there is no passphrase for it" in done.err) == (1, True)
+    silent.with_name("right").touch(0o600)
+    silent.with_name("right").write_text(SILENT)
+    given = ("--passphrase-file", f"alice={silent.with_name('right')}")
+    assert "holds another key" in cli("key", "add", "alice", "--signer", f"file:{silent}", *given).err
+    assert tree(workspace) == before
+
+
 def test_its_passphrase_is_asked_for_once(workspace: Path, silent: Path) -> None:
     """A person types it one time to let such a key be known."""
     with Person.running("key", "add", "enc", silent, cwd=workspace) as person:

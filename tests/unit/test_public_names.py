@@ -17,6 +17,7 @@ PUBLIC = {
     "Area",
     "Artifact",
     "ArtifactState",
+    "AskingSecrets",
     "AuditEntry",
     "Blocker",
     "BootstrapPayload",

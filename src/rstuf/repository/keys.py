@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from rstuf.errors import InvalidKey, PassphraseNeeded, SignerUnavailable, StorageError, UnsafeDirectory
+from rstuf.errors import InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory
 from rstuf.metadata.key_identity import key_identity
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import TIMESTAMP, TOP_LEVEL
@@ -94,12 +93,11 @@ def add_key(ports: Ports, name: str, key: PublicKey, *, signer: str | None) -> K
     Raises:
         InvalidKey: the name belongs to another key, or the key, however it is spelt, has another name.
         SignerUnavailable, UnsafeDirectory, StorageError: it is not where `signer` says, or another key is there.
-        WrongPassphrase: only its passphrase tells whose it is, and what was given is not that.
+        PassphraseNeeded, WrongPassphrase: only its passphrase tells whose it is, and that was not given.
     """
     entry = KeyEntry(name, key, signer, ports.clock.now())
     if signer is not None and not ports.signers.look(entry):
-        with suppress(PassphraseNeeded):
-            ports.signers.open(entry)
+        ports.signers.open(entry)
     with ports.state.transaction(actor=ports.actor) as state:
         known = _known(state, name, key)
         if known is not None and known.signer == signer:

@@ -66,15 +66,19 @@ def remove(
 def _beginning_with(run: Run, repository: rstuf.Repository, prefix: str) -> Sequence[str]:
     """Paths that begin with `prefix`, once somebody has agreed to their going. What was shown is what is returned.
 
+    Nobody is asked about those that are on their way already, as when an interrupted removal is run again.
+
     Raises:
         ArtifactNotFound: there is none.
         UsageFault: nobody agreed.
     """
-    found = [each.artifact.path for each in repository.artifacts(prefix=prefix)]
-    if not found:
+    going, found = list[str](), list[str]()
+    for each in repository.artifacts(prefix=prefix):
+        (going if each.state is rstuf.ArtifactState.REMOVING else found).append(each.artifact.path)
+    if not found and not going:
         raise ArtifactNotFound(prefix, hint="no path begins so; rstuf artifact list shows what there is")
-    if run.options.yes:
-        return found
+    if not found or run.options.yes:
+        return found or going
     what = f"{count(len(found), 'artifact')} {'begins' if len(found) == 1 else 'begin'} with {escape(prefix)}"
     it = "it" if len(found) == 1 else "them"
     if not prompts.person_is_there():

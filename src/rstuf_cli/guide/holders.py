@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import rstuf
-from rstuf.errors import RstufError
+from rstuf.errors import InvalidKey, RstufError
 from rstuf_cli.guide.interview import Answers
 from rstuf_cli.guide.questions import Choice, Question, Refused
 from rstuf_cli.wording import listed
@@ -203,8 +203,8 @@ def _key_name(text: str, taken: set[str]) -> str:
     text = text.strip()
     try:
         rstuf.check_key_name(text)
-    except RstufError:
-        raise Refused("a key's name is 1 to 64 letters, digits or . _ @ + -, the first a letter or digit") from None
+    except InvalidKey as error:
+        raise Refused(error.reason) from None
     if text.casefold() in taken:
         raise Refused(f"{text} is the name of another key; names differ in more than case")
     return text

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -192,7 +194,7 @@ def test_back_shows_the_question_before(question: str, arrive: Arrive) -> None:
         ("name", " ", "a name has 1 to 200 printable characters"),
         ("expected", "many", "write a number above 0"),
         ("holders", "0", "write a number from 1 to 20"),
-        ("key-name", "../ana", "a key's name is 1 to 64 letters"),
+        ("key-name", "../ana", "key names are 1 to 64 letters"),
         ("second-key-name", "ANA", "is the name of another key"),
     ],
 )
@@ -316,6 +318,17 @@ def test_a_ceremony_that_was_killed_while_it_signed_goes_on(place: Path, cli: Cl
         person.sees("is this what you want?")
         person.presses(ENTER)
         choose_passphrases(person, "ana", "root-2")
+        assert person.ends() == 0
+    assert cli("--repo", place, "status", "--check").code == 0
+
+
+def test_a_passphrase_by_a_descriptor_is_there_at_the_end(place: Path, cli: Cli) -> None:
+    """A descriptor gives its line once; the questions between its reading and the keys' making lose nothing of it."""
+    (place.parent / "secret").write_text(f"{PASSPHRASE}\n")
+    command = f"exec {shlex.quote(sys.executable)} -m rstuf_cli ceremony --passphrase-fd 3 3< ../secret"
+    with Person.at(["sh", "-c", command], cwd=place) as person:
+        walk(person, until="review")
+        person.presses(ENTER)
         assert person.ends() == 0
     assert cli("--repo", place, "status", "--check").code == 0
 
