@@ -124,6 +124,11 @@ class Console:
         if self.verbosity is not Verbosity.QUIET:
             self.line(text)
 
+    def folded_result(self, text: str, *, indent: int) -> None:
+        """The same for one that may be long: it goes on as `prose` does."""
+        for each in _wrapped(text, self._out.file, indent):
+            self.result(each)
+
     def document(self, value: Mapping[str, Any]) -> None:
         """The one JSON document, in ASCII alone: no character of it can mean anything to a terminal.
 

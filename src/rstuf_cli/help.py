@@ -18,9 +18,9 @@ BEGIN, DAILY, CARE, CLIENT = "begin", "every day", "look after it", "download fr
 PANELS: Final = (BEGIN, DAILY, CARE, CLIENT)
 """What verbs are for, in the order in which the program's help shows them."""
 
-# A line to copy, and what is said of it.
 # What must be given stands bare, and what need not be in one pair of brackets.
 _BRACES: Final = re.compile(r"\{(\w+)\}|\[(\[\w+\])\]")
+# A line to copy, and what is said of it.
 _REMARK: Final = re.compile(r"( *\S(?:.*?\S)?)(?: {2,}| +(?=# ))(\S.*)")
 _GAP = 2
 _LONGEST_TERM = 26

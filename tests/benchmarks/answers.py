@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
-from tests.benchmarks.frame import Figure, Sample, WrongResult, cpu_of_children
+from tests.benchmarks.frame import Figure, WrongResult, process_taken
 from tests.benchmarks.records import record
 from tests.benchmarks.shelf import Shelf
 
@@ -33,27 +29,12 @@ def cost_of_answers(shelf: Shelf) -> Figure:
     }
     for turn in range(sizes.answer_rounds + 1):
         for name, (command, environment, expected) in sides.items():
-            taken = _run(command, environment, place=place, expected=expected)
+            taken, said = process_taken(command, cwd=place, environment=environment)
+            if expected not in said:
+                raise WrongResult(f"{name} does not say {expected}: {said[-500:]}")
             if turn:
                 figure.add(name, taken)
     figure.compare(_HELP, _IMPORTS, goal="<= 1.3")
     figure.compare(_COMPLETION, _IMPORTS)
     figure.compare(_STATUS, _IMPORTS, goal="<= 2")
     return figure
-
-
-def _run(command: list[str], environment: Mapping[str, str], *, place: Path, expected: str) -> Sample:
-    wall, cpu = time.perf_counter(), cpu_of_children()
-    ended = subprocess.run(
-        command,
-        cwd=place,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    taken = Sample(time.perf_counter() - wall, cpu_of_children() - cpu)
-    if ended.returncode != 0 or expected not in ended.stdout:
-        raise WrongResult(f"{' '.join(command)} ended with {ended.returncode}: {(ended.stdout + ended.stderr)[-500:]}")
-    return taken

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 
 from tests.benchmarks.checks import check_there
-from tests.benchmarks.frame import Figure, Sample, WrongResult, cpu_of_children
+from tests.benchmarks.frame import Figure, process_taken
 from tests.benchmarks.records import Record, record
 from tests.benchmarks.shelf import Shelf, public_key, tell
 
@@ -26,8 +25,10 @@ def cost_of_command(shelf: Shelf) -> Figure:
     for turn, each in enumerate(new):
         # The engine keeps publications of many bins a second apart; waiting is not what is asked here.
         time.sleep(1.1)
-        ours = _run([sys.executable, "-m", "rstuf_cli", "--repo", str(place), *_add(each)])
-        imports = _run([sys.executable, "-c", _NEEDED])
+        os.sync()
+        ours, _ = process_taken([sys.executable, "-m", "rstuf_cli", "--repo", str(place), *_add(each)])
+        os.sync()
+        imports, _ = process_taken([sys.executable, "-c", _NEEDED])
         if turn:
             figure.add("rstuf artifact add", ours)
             figure.add("imports alone", imports)
@@ -40,13 +41,3 @@ def cost_of_command(shelf: Shelf) -> Figure:
 def _add(new: Record) -> list[str]:
     described = ["--path", new.path, "--length", str(new.length), "--hash", f"sha256:{new.sha256}"]
     return ["artifact", "add", *described]
-
-
-def _run(command: list[str]) -> Sample:
-    os.sync()
-    wall, cpu = time.perf_counter(), cpu_of_children()
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    taken = Sample(time.perf_counter() - wall, cpu_of_children() - cpu)
-    if ended.returncode != 0:
-        raise WrongResult(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.decode()[-500:]}")
-    return taken

@@ -123,6 +123,30 @@ def timed() -> Iterator[Callable[[], Sample]]:
     taken.append(Sample(time.perf_counter() - wall, time.process_time() + cpu_of_children() - cpu))
 
 
+def process_taken(
+    command: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Sample, str]:
+    """Run a process to its end: what it took, and what it said on stdout.
+
+    Raises:
+        WrongResult: it did not end well.
+    """
+    wall, cpu = time.perf_counter(), cpu_of_children()
+    ended = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    taken = Sample(time.perf_counter() - wall, cpu_of_children() - cpu)
+    if ended.returncode != 0:
+        raise WrongResult(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr[-500:]}")
+    return taken, ended.stdout
+
+
 def cpu_of_children() -> float:
     """CPU seconds of every process that this one started and has seen end."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

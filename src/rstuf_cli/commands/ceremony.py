@@ -66,11 +66,7 @@ def ceremony(
     nobody is asked for one.
     """
     run = run_of(ctx)
-    read = (
-        _asked(run, dry_run=dry_run, restart=restart, payload=out is not None)
-        if plan is None
-        else rstuf.read_plan_file(plan)
-    )
+    read = rstuf.read_plan_file(plan) if plan is not None else _asked(run, dry_run=dry_run, restart=restart, out=out)
     if read is None:
         return
     run.refuse_unknown_keys(lambda: read.keys)
@@ -97,7 +93,7 @@ def ceremony(
     _show_result(run, report, read, took=seconds(lasted()))
 
 
-def _asked(run: Run, *, dry_run: bool, restart: bool, payload: bool) -> rstuf.Plan | None:
+def _asked(run: Run, *, dry_run: bool, restart: bool, out: Path | None) -> rstuf.Plan | None:
     """The plan that a person's answers make; None where they saved it for later."""
     from rstuf_cli.guide.screen import Screen
     from rstuf_cli.guide.session import hold_interview
@@ -105,7 +101,7 @@ def _asked(run: Run, *, dry_run: bool, restart: bool, payload: bool) -> rstuf.Pl
 
     if not person_is_there():
         raise UsageFault("there is no terminal to ask on; say --plan FILE", hint="rstuf ceremony --help shows a plan")
-    if not payload:
+    if out is None:
         # A dozen answers would come to nothing.
         rstuf.refuse_repository(run.directory, run.session_that_asks_nobody())
     if restart:
@@ -148,10 +144,7 @@ def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> No
     )
     console.result("")
     console.result("next")
-    for line in console.folded(
-        f"  put {escape(_file_of(online.signer))} into the service's key directory as", indent=2
-    ):
-        console.result(line)
+    console.folded_result(f"  put {escape(_file_of(online.signer))} into the service's key directory as", indent=2)
     console.result(f"    {online.keyid}")
     console.result("  POST the payload to the service's /api/v1/bootstrap/")
 

@@ -187,8 +187,8 @@ def _tell_moved(console: Console, before: rstuf.Trusted, after: rstuf.Trusted, s
     console.result(f"{sign(console, ok=True)} {after.name} is looked for elsewhere now; {still}")
     console.result("")
     for _, old, new in changed:
-        for line in (*console.folded(f"  {old}", indent=4), *console.folded(f"    → {new}", indent=6)):
-            console.result(line)
+        console.folded_result(f"  {old}", indent=4)
+        console.folded_result(f"    → {new}", indent=6)
 
 
 def _changes(before: rstuf.Trusted, after: rstuf.Trusted) -> list[tuple[str, str, str]]:
