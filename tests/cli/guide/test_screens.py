@@ -168,8 +168,11 @@ def test_leaving_keeps_the_answers_and_makes_nothing(question: str, place: Path,
         assert "--restart" not in person.sees(text_of(before(question)))
 
 
-@pytest.mark.parametrize("typed", ["", "\x15"])
-@pytest.mark.parametrize("question", ["name", "purpose", "expected", "review"])
+@pytest.mark.parametrize(
+    ("question", "typed"),
+    [(question, "") for question in QUESTIONS]
+    + [(question, "\x15") for question in ("name", "purpose", "expected", "review")],
+)
 def test_the_end_of_input_is_leaving_too(question: str, typed: str, place: Path, arrive: Arrive) -> None:
     """Ctrl-D ends the ceremony as Ctrl-C does: in a list, on an empty line, and behind what a line offers."""
     with arrive(question) as person:
