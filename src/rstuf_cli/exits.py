@@ -71,6 +71,8 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.SignerMismatch: ExitCode.REFUSED,
     errors.PassphraseNeeded: ExitCode.REFUSED,
     errors.WrongPassphrase: ExitCode.REFUSED,
+    errors.PinNeeded: ExitCode.REFUSED,
+    errors.WrongPin: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,
     errors.VerificationFailed: ExitCode.UNVERIFIED,
     errors.ReleaseRefused: ExitCode.UNVERIFIED,

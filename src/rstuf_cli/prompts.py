@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
-from rstuf.errors import PassphraseNeeded
+from rstuf.errors import PassphraseNeeded, PinNeeded
 from rstuf_cli.console import Console, escape
 from rstuf_cli.streams import is_terminal
 
@@ -85,6 +85,32 @@ class Passphrases:
         self._console.note(f"that does not open the key {escape(key)}; try again")
         return True
 
+    def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
+        """What is typed; asked once for all keys of a token, and once more only by another command.
+
+        Raises:
+            PinNeeded: nothing was typed.
+            KeyboardInterrupt: the person pressed Ctrl-C.
+        """
+        # No key has a name like this.
+        place = f"token\0{token}"
+        if place not in self._answers:
+            started = self._clock()
+            if not (self._answers or self._failures or self._without):
+                self._silence.enter_context(no_echo())
+            if last_try:
+                self._console.warning(f"one more wrong PIN locks the token {escape(token)}; Enter alone leaves it be")
+            try:
+                answer = ask_hidden(f"PIN of the token {escape(token)}, for {escape(key)}:")
+            except KeyboardInterrupt:
+                self.interrupted = True
+                raise
+            self.waited += self._clock() - started
+            if not answer:
+                raise PinNeeded(key, token=token, last_try=last_try)
+            self._answers[place] = answer.encode("utf-8", "surrogateescape")
+        return self._answers[place]
+
     def forget(self) -> None:
         """Let go of every answer, and let the terminal show again what is typed."""
         self._answers.clear()
@@ -135,6 +161,10 @@ class WarnsOfWeak:
     def may_try_again(self, key: str) -> bool:
         """See `Secrets`."""
         return self._secrets.may_try_again(key)
+
+    def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
+        """See `Secrets`. Nobody chooses one here."""
+        return self._secrets.pin(key, token=token, last_try=last_try)
 
 
 def weakness(passphrase: bytes) -> str | None:

@@ -45,10 +45,12 @@ from rstuf.errors.input import (
 from rstuf.errors.signing import (
     NotEnoughSigners,
     PassphraseNeeded,
+    PinNeeded,
     SignerMismatch,
     SignerUnavailable,
     SigningError,
     WrongPassphrase,
+    WrongPin,
 )
 from rstuf.errors.state import (
     CeremonyUnfinished,
@@ -111,6 +113,7 @@ __all__ = [
     "PassphraseNeeded",
     "PathRepeated",
     "PathTwin",
+    "PinNeeded",
     "Refusal",
     "ReleaseRefused",
     "RepositoryRefused",
@@ -134,6 +137,7 @@ __all__ = [
     "WorkspaceExists",
     "WorkspaceNotFound",
     "WrongPassphrase",
+    "WrongPin",
     "every_error",
     "nearest",
     "shorten",

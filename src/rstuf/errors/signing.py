@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rstuf.errors.base import RstufError
+from rstuf.errors.base import RstufError, shorten
 
 
 class SigningError(RstufError):
@@ -51,6 +51,36 @@ class WrongPassphrase(SigningError):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"the passphrase does not open the key {key}", hint="nothing was changed; try again")
+
+
+class PinNeeded(PassphraseNeeded):
+    """A key is on a token, and nobody gave the PIN; or one was, for the last try, with nobody to answer for it."""
+
+    code = "pin-needed"
+
+    def __init__(self, key: str, *, token: str, last_try: bool = False) -> None:
+        self.key, self.token, self.last_try = key, token, last_try
+        why = (
+            f"the token {shorten(token)} has one try left before it locks itself"
+            if last_try
+            else f"the key {key} is on the token {shorten(token)} and there is no PIN for it"
+        )
+        hint = (
+            "run it in a terminal and type the PIN, or unblock the token with its own tool"
+            if last_try
+            else f"type it when a terminal asks for it, or pass --passphrase-file {key}=FILE"
+        )
+        RstufError.__init__(self, why, hint=hint)
+
+
+class WrongPin(WrongPassphrase):
+    """The token refused the PIN; or is locked by wrong ones. It was given one PIN, once."""
+
+    code = "wrong-pin"
+
+    def __init__(self, key: str, *, token: str, reason: str, hint: str) -> None:
+        self.key, self.token, self.reason = key, token, reason
+        RstufError.__init__(self, f"the token {shorten(token)} does not open the key {key}: {reason}", hint=hint)
 
 
 class NotEnoughSigners(SigningError):

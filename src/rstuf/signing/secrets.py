@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from rstuf.errors import InputMissing, InvalidInput, PassphraseNeeded, UnsafeDirectory, shorten
+from rstuf.errors import InputMissing, InvalidInput, PassphraseNeeded, PinNeeded, UnsafeDirectory, shorten
 from rstuf.repository.interfaces import Secrets
 
 MAX_PASSPHRASE_BYTES: Final = 4096
@@ -34,6 +34,14 @@ class NoSecrets:
     def may_try_again(self, key: str) -> bool:
         """Never."""
         return False
+
+    def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
+        """Never one.
+
+        Raises:
+            PinNeeded: always.
+        """
+        raise PinNeeded(key, token=token, last_try=last_try)
 
 
 class FixedSecrets:
@@ -66,6 +74,17 @@ class FixedSecrets:
         """Never: what was given beforehand stays what it is."""
         return False
 
+    def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
+        """The one given for `key` by its name, unless it would be the last try.
+
+        Raises:
+            PinNeeded: none was, or nobody is here to answer for the last try.
+        """
+        found = self._by_name.get(key.casefold())
+        if found is None or last_try:
+            raise PinNeeded(key, token=token, last_try=last_try)
+        return found
+
 
 class AskingSecrets:
     """Takes what was given beforehand and leaves the rest to whoever can ask a person."""
@@ -87,6 +106,13 @@ class AskingSecrets:
     def may_try_again(self, key: str) -> bool:
         """Where a person mistyped it, that is for them to say."""
         return self._found(key, new=False) is None and self._person.may_try_again(key)
+
+    def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
+        """The one given for this key, else the answer."""
+        try:
+            return self._given.pin(key, token=token, last_try=last_try)
+        except PinNeeded:
+            return self._person.pin(key, token=token, last_try=last_try)
 
     def _found(self, key: str, *, new: bool) -> bytes | None:
         try:

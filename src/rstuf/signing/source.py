@@ -23,20 +23,21 @@ from rstuf.signing.keyfiles import (
     taken,
 )
 from rstuf.signing.public_keys import PUBLIC_AGAIN, parse_public, public_pem
-from rstuf.signing.uris import FILE_SCHEME, Opener, SignerUri, file_path, find_opener, parse_uri
+from rstuf.signing.schemes import HOMES, Scheme, load_scheme
+from rstuf.signing.uris import FILE_SCHEME, SignerUri, file_path, parse_uri
 
 if TYPE_CHECKING:
     from rstuf.signing.containers import PrivateKey
 
 
 class KeyFileSource:
-    """`SignerSource` and `KeyMaker` over key files; signer URIs of other schemes join by their openers.
+    """`SignerSource` and `KeyMaker` over key files, and over whatever else signer URIs name (`signing.schemes`).
 
     Args:
         workspace: the directory that relative `file:` URIs are under.
         secrets: asked for passphrases.
         inputs: the directory that relative locations of public keys are under (a plan's); by default the workspace.
-        openers: more signer URI schemes; one named "file" takes the place of ours.
+        schemes: what signer URIs may name beside files; see `schemes.load_scheme`.
     """
 
     def __init__(
@@ -45,11 +46,11 @@ class KeyFileSource:
         secrets: Secrets,
         *,
         inputs: Path | None = None,
-        openers: Mapping[str, Opener] | None = None,
+        schemes: Mapping[str, Scheme | str] = HOMES,
     ) -> None:
         self._workspace, self._secrets = workspace, secrets
         self._inputs = workspace if inputs is None else inputs
-        self._openers: dict[str, Opener] = {FILE_SCHEME: self._open_file, **(openers or {})}
+        self._schemes: dict[str, Scheme | str] = dict(schemes)
         self._opened: dict[Path, PrivateKey] = {}
 
     def open(self, entry: KeyEntry) -> RoleSigner:
@@ -61,19 +62,20 @@ class KeyFileSource:
             UnsafeDirectory: the key is not encrypted, and others can read it.
         """
         uri = _uri_of(entry)
-        return find_opener(uri, self._openers, key=entry.name)(uri, entry, self._secrets)
+        if uri.scheme == FILE_SCHEME:
+            return self._open_file(uri, entry)
+        return self._scheme(uri, entry.name).open(uri, entry, self._secrets)
 
     def look(self, entry: KeyEntry) -> bool:
-        """That the key's file is there, readable, private and not another key's; whether it says whose it is.
+        """That the key is there, usable and not another one, as far as that shows; whether it is certain whose it is.
 
         Raises:
             SignerUnavailable, UnsafeDirectory: `open` would say so too.
             StorageError: the disk fails.
         """
         uri = _uri_of(entry)
-        find_opener(uri, self._openers, key=entry.name)
         if uri.scheme != FILE_SCHEME:
-            return False
+            return self._scheme(uri, entry.name).look(uri, entry)
         return self._told(entry, self._find(uri, entry), uri) is not None
 
     def generate(self, name: str, scheme: str, uri: str, *, encrypt: bool, reuse: bool, added: datetime) -> NewKey:
@@ -105,15 +107,12 @@ class KeyFileSource:
         """The public half of the private key that `uri` names. It is opened for it, and kept for the next `open`.
 
         Raises:
-            SignerUnavailable: it cannot be reached, is not in a file, or is not of a kind that rstuf lets in.
+            SignerUnavailable: it cannot be reached, or is not of a kind that rstuf lets in.
             PassphraseNeeded, WrongPassphrase, UnsafeDirectory: as `open` says.
         """
         parsed = parse_uri(uri, key=name)
-        find_opener(parsed, self._openers, key=name)
         if parsed.scheme != FILE_SCHEME:
-            raise SignerUnavailable(
-                name, f"a {parsed.scheme}: signer does not tell its public half", hint="name it too: public = FILE"
-            )
+            return self._scheme(parsed, name).public_of(parsed, name, self._secrets)
         path = file_path(parsed, base=self._workspace, key=name)
         try:
             private = _open_container(read_private(path), name, self._secrets)
@@ -147,12 +146,17 @@ class KeyFileSource:
         except InvalidKey as error:
             raise InvalidKey(error.where, error.reason, hint=error.hint or PUBLIC_AGAIN) from None
 
-    def _open_file(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
+    def _scheme(self, uri: SignerUri, key: str) -> Scheme:
+        # Kept, as what it has open serves its next key too.
+        found = self._schemes[uri.scheme] = load_scheme(uri, self._schemes, key=key)
+        return found
+
+    def _open_file(self, uri: SignerUri, entry: KeyEntry) -> RoleSigner:
         path = file_path(uri, base=self._workspace, key=entry.name)
         private = self._opened.pop(path, None)
         try:
             if private is None:
-                private = _open_container(self._find(uri, entry), entry.name, secrets)
+                private = _open_container(self._find(uri, entry), entry.name, self._secrets)
             _compare(entry, public_key(private.public_key(), where=str(path)), path)
         except InvalidKey as error:
             raise SignerUnavailable(entry.name, error.message, hint=error.hint) from None

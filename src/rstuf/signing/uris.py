@@ -1,19 +1,13 @@
-"""Signer URIs: where a private key lives and how it signs, `SCHEME:REST`.
-
-Each scheme has an opener; another kind of place for keys joins by its opener alone.
-"""
+"""Signer URIs: where a private key lives and how it signs, `SCHEME:REST`. What each scheme means, `schemes` says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from rstuf.errors import SignerUnavailable, shorten
-from rstuf.model.keys import KeyEntry
-from rstuf.repository.interfaces import RoleSigner, Secrets
 
 FILE_SCHEME: Final = "file"
 _URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.ASCII | re.DOTALL)
@@ -35,17 +29,6 @@ class SignerUri:
         return f"{self.scheme}:{self.rest}"
 
 
-class Opener(Protocol):
-    """Opens the private key of `entry` at the place that `uri` names."""
-
-    def __call__(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
-        """The signer; it has been compared with the entry's public half.
-
-        Raises:
-            SignerUnavailable, PassphraseNeeded, WrongPassphrase, UnsafeDirectory: as `SignerSource.open` says.
-        """
-
-
 def parse_uri(text: str, *, key: str) -> SignerUri:
     """`text`, a signer URI of the key named `key`, in its parts.
 
@@ -56,21 +39,6 @@ def parse_uri(text: str, *, key: str) -> SignerUri:
     if match is None or not match[2] or not text.isprintable():
         raise SignerUnavailable(key, f"{shorten(text)!r} is not a signer URI", hint="write file:PATH")
     return SignerUri(match[1].lower(), match[2])
-
-
-def find_opener(uri: SignerUri, openers: Mapping[str, Opener], *, key: str) -> Opener:
-    """The opener for the URI's scheme.
-
-    Raises:
-        SignerUnavailable: there is none; the known ones are named.
-    """
-    opener = openers.get(uri.scheme)
-    if opener is None:
-        known = ", ".join(sorted(openers))
-        raise SignerUnavailable(
-            key, f"there is no signer for {shorten(uri.scheme)}: URIs", hint=f"the schemes known here: {known}"
-        )
-    return opener
 
 
 def file_path(uri: SignerUri, *, base: Path, key: str) -> Path:

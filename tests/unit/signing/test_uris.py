@@ -59,7 +59,7 @@ def test_a_uri_is_written_as_it_was_read():
 
 def test_an_unknown_scheme_names_the_known_ones(workspace):
     """Whoever writes a scheme that is not there learns which are."""
-    source = KeyFileSource(workspace, NoSecrets(), openers={"ssh-agent": _refuse})
+    source = KeyFileSource(workspace, NoSecrets(), schemes={"ssh-agent": _Untouched()})
     entry = KeyEntry("maria", keyring.public("ed25519"), "awskms:arn:aws:kms", ADDED)
     with pytest.raises(SignerUnavailable) as caught:
         source.open(entry)
@@ -68,28 +68,35 @@ def test_an_unknown_scheme_names_the_known_ones(workspace):
     assert "file, ssh-agent" in caught.value.hint
 
 
-def test_another_scheme_joins_by_its_opener(workspace):
-    """An opener is given the URI, the entry and the secrets, and what it returns is the signer."""
+def test_another_scheme_joins_by_its_class(workspace):
+    """A scheme is given the URI, the entry and the secrets, and what it returns is the signer."""
     seen = []
     secrets = NoSecrets()
     marker = object()
 
-    def opener(uri, entry, secrets):
-        seen.append((str(uri), entry.name, secrets))
-        return marker
+    class Tokens(_Untouched):
+        def open(self, uri, entry, secrets):
+            seen.append((str(uri), entry.name, secrets))
+            return marker
 
-    source = KeyFileSource(workspace, secrets, openers={"hsm": opener})
+    source = KeyFileSource(workspace, secrets, schemes={"hsm": Tokens()})
     entry = KeyEntry("maria", keyring.public("ed25519"), "hsm:2?label=x", ADDED)
     assert source.open(entry) is marker
     assert seen == [("hsm:2?label=x", "maria", secrets)]
 
 
 def test_keys_are_made_in_files_only(workspace):
-    """A place that is no file cannot keep a new key, nor tell its public half."""
-    source = KeyFileSource(workspace, NoSecrets(), openers={"hsm": _refuse})
+    """A place that is no file cannot keep a new key."""
+    source = KeyFileSource(workspace, NoSecrets(), schemes={"hsm": _Untouched()})
     for uri in ("hsm:2", "nowhere:x", "file:", "file://host/x"):
         with pytest.raises(InvalidKey):
             source.generate("maria", "ed25519", uri, encrypt=False, reuse=False, added=ADDED)
+
+
+def test_only_what_is_known_tells_a_public_half(workspace):
+    """A URI of an unknown scheme, or one that names nothing, is refused."""
+    source = KeyFileSource(workspace, NoSecrets(), schemes={"hsm": _Untouched()})
+    for uri in ("nowhere:x", "file:", "file://host/x"):
         with pytest.raises(SignerUnavailable):
             source.public_of("maria", uri)
 
@@ -101,5 +108,8 @@ def test_a_key_whose_private_half_is_elsewhere_does_not_sign_here(workspace):
         KeyFileSource(workspace, NoSecrets()).open(entry)
 
 
-def _refuse(uri, entry, secrets):
-    raise AssertionError("not to be called")
+class _Untouched:
+    """A scheme that must not be used."""
+
+    def __getattr__(self, name):
+        raise AssertionError("not to be called")

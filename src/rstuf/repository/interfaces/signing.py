@@ -116,6 +116,20 @@ class Secrets(Protocol):
     def may_try_again(self, key: str) -> bool:
         """Told that the passphrase did not open the key: whether it is worth asking for it once more."""
 
+    def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
+        """The PIN of the token that holds the key with that name.
+
+        A token locks itself after a few wrong ones. So what was given for all keys is never taken for a PIN, and a
+        wrong one is not tried again: whoever gets `WrongPin` asks no second time by itself.
+
+        Args:
+            token: what the token calls itself. Text from outside.
+            last_try: one more wrong PIN locks the token; only a person who is told so may go on.
+
+        Raises:
+            PinNeeded: there is none for this key and nobody can be asked; or it is the last try, and nobody is here.
+        """
+
 
 class Watch(Protocol):
     """Looks at the signatures of one release while more of them are made."""
