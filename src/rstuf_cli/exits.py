@@ -74,6 +74,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.PinNeeded: ExitCode.REFUSED,
     errors.WrongPin: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,
+    errors.ProposalRefused: ExitCode.UNVERIFIED,
     errors.VerificationFailed: ExitCode.UNVERIFIED,
     errors.ReleaseRefused: ExitCode.UNVERIFIED,
     errors.TrustNotFound: ExitCode.REFUSED,

@@ -95,3 +95,22 @@ class NotEnoughSigners(SigningError):
             f"{role} needs {threshold} signatures and {available} can be made here{why}",
             hint="make the missing keys reachable and run it again",
         )
+
+
+class ProposalRefused(RstufError):
+    """Metadata that nobody should sign, whatever they are told about it. Nothing was signed.
+
+    Attributes:
+        name: what was to be signed.
+        rule: a stable word for the rule that it breaks, as "version", "expires" or "threshold".
+        reason: what is wrong with it.
+    """
+
+    code = "proposal-refused"
+
+    def __init__(self, name: str, rule: str, reason: str) -> None:
+        self.name, self.rule, self.reason = name, rule, reason
+        super().__init__(
+            f"{name} is not to be signed: {reason}",
+            hint="ask whoever made it, by another way than the one it came on; nothing was signed",
+        )
