@@ -44,6 +44,7 @@ class RootParts:
         spec_version: as text; empty where it is none.
         consistent_snapshot: None where it is no truth value.
         keys: by key id; None for a key object without the three texts that rstuf's kinds of keys have.
+        identities: which key each key id stands for; None for one that cannot be read.
         roles: the four top-level roles.
         foreign: every field that TUF does not know, by its path, as JSON in ASCII; also key objects
             that are None in `keys`.
@@ -54,6 +55,7 @@ class RootParts:
     spec_version: str
     consistent_snapshot: bool | None
     keys: Mapping[KeyId, PublicKey | None]
+    identities: Mapping[KeyId, bytes | None]
     roles: Mapping[RoleName, RoleParts]
     foreign: Mapping[str, str]
 
@@ -65,11 +67,7 @@ class RootParts:
 
     def value(self, keyid: KeyId) -> bytes | None:
         """Which key a key id stands for, whatever its spelling (`key_identity`); None where it cannot be read."""
-        key = self.keys.get(keyid)
-        try:
-            return None if key is None else key_identity(key)
-        except InvalidKey:
-            return None
+        return self.identities.get(keyid)
 
     def values(self, role: RoleName) -> Mapping[bytes, KeyId]:
         """The distinct keys of a role. One that cannot be read is only itself: its key id stands for it."""
@@ -95,13 +93,15 @@ def take_apart(root: Envelope) -> RootParts:
         raise InvalidMetadata(root.name, "its keys are not of the form they must have")
     if not isinstance(roles, Mapping):
         raise InvalidMetadata(root.name, "it has no roles")
+    objects = {KeyId(keyid): _key(key) for keyid, key in keys.items()}
     version, snapshot = signed.get("spec_version"), signed.get("consistent_snapshot")
     return RootParts(
         version=root.version,
         expires=root.expires,
         spec_version=version if isinstance(version, str) else "",
         consistent_snapshot=snapshot if isinstance(snapshot, bool) else None,
-        keys={KeyId(keyid): _key(key) for keyid, key in keys.items()},
+        keys=objects,
+        identities={keyid: _identity(key) for keyid, key in objects.items()},
         roles={name: _role(root, name, roles.get(name)) for name in TOP_LEVEL},
         foreign=dict(sorted(_foreign(signed))),
     )
@@ -111,6 +111,13 @@ def _key(key: Mapping[str, Any]) -> PublicKey | None:
     try:
         return PublicKey.from_dict(key)
     except (KeyError, TypeError):
+        return None
+
+
+def _identity(key: PublicKey | None) -> bytes | None:
+    try:
+        return None if key is None else key_identity(key)
+    except InvalidKey:
         return None
 
 
