@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -20,9 +20,14 @@ CLEARED_AT_ONCE: Final = 10_000
 
 
 def stage(
-    connection: sqlite3.Connection, roles: Iterable[tuple[RoleState, int]], *, begun: datetime, number: int
+    connection: sqlite3.Connection,
+    roles: Iterable[tuple[RoleState, int]],
+    *,
+    begun: datetime,
+    number: int,
+    reserved: Mapping[int, int],
 ) -> Publication:
-    """Record a staged publication; its roles take their next versions for good.
+    """Record a staged publication; its roles take their next versions for good, or those `reserved` for them before.
 
     Raises:
         StateError: another one is unfinished, root is among the roles, timestamp is not, or one is there twice.
@@ -46,7 +51,7 @@ def stage(
         (PublicationPhase.STAGED.value, number, to_seconds(begun), version),
     ).lastrowid
     assert publication is not None  # noqa: S101 - an INSERT has one
-    _take_versions(connection, publication, parts)
+    _take_versions(connection, publication, parts, reserved)
     taken = "SELECT max(version) FROM publication_role WHERE publication = ?"
     _check_readable(connection.execute(taken, (publication,)).fetchone()[0])
     return Publication(
@@ -74,16 +79,29 @@ def _check_readable(version: float) -> None:
         )
 
 
-def _take_versions(connection: sqlite3.Connection, publication: int, parts: dict[int, int]) -> None:
+def _take_versions(
+    connection: sqlite3.Connection, publication: int, parts: dict[int, int], reserved: Mapping[int, int]
+) -> None:
     taken = connection.executemany(
         "INSERT INTO publication_role (publication, role, version, number, forced) "
         "SELECT ?, id, version + 1, ?, forced FROM role WHERE id = ?",
-        [(publication, number, role) for role, number in sorted(parts.items())],
+        [(publication, number, role) for role, number in sorted(parts.items()) if role not in reserved],
+    ).rowcount
+    # What people signed has the version that it was given then.
+    taken += connection.executemany(
+        "INSERT INTO publication_role (publication, role, version, number, forced) "
+        "SELECT ?, id, ?, ?, forced FROM role WHERE id = ? AND visible < ? AND version >= ?",
+        [
+            (publication, version, parts[role], role, version, version)
+            for role, version in sorted(reserved.items())
+            if role in parts
+        ],
     ).rowcount
     if taken != len(parts):
         raise StateError("a publication names a role that is not here")
     connection.execute(
-        "UPDATE role SET version = version + 1 WHERE id IN (SELECT role FROM publication_role WHERE publication = ?)",
+        "UPDATE role SET version = version + 1 WHERE id IN "
+        "(SELECT part.role FROM publication_role AS part WHERE publication = ? AND part.version > role.version)",
         (publication,),
     )
 

@@ -12,14 +12,16 @@ from rstuf.errors import StateDamaged, StateError
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.artifacts import MAX_INTEGER, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
+from rstuf.model.events import SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, RootVersion
 from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.model.rotation import Rotation
 from rstuf.model.settings import RepositorySettings
 from rstuf.repository.interfaces import Totals
-from rstuf.state import damage, listing, rows
+from rstuf.state import damage, events, listing, rows
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
 
@@ -189,6 +191,24 @@ class SqliteReader:
         artifacts = execute("SELECT coalesce(sum(artifacts), 0) FROM role").fetchone()[0]
         pending = execute(f"SELECT count(*) FROM role INDEXED BY role_dirty WHERE {DIRTY}").fetchone()[0]  # noqa: S608
         return Totals(artifacts=artifacts, pending_roles=pending)
+
+    def open_events(self) -> list[SigningEvent]:
+        return list(self._events("WHERE phase = 'open'"))
+
+    def events(self) -> Iterator[SigningEvent]:
+        return self._counted(self._events(""))
+
+    def event(self, number: int) -> SigningEvent | None:
+        return next(iter(self._events("WHERE id = ?", (number,))), None)
+
+    def rotation(self) -> Rotation | None:
+        return rows.converted(lambda _: events.read_rotation(self._connection), (), where=self._where)
+
+    def _events(self, condition: str, values: Row = ()) -> Iterator[SigningEvent]:
+        found = rows.converted(
+            lambda _: list(events.read_events(self._connection, condition, values)), (), where=self._where
+        )
+        return iter(found)
 
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         return self._stream(rows.audit, f"{rows.AUDIT} WHERE sequence > ? ORDER BY sequence", (after,))

@@ -174,8 +174,69 @@ def _remember_what_was_shown(database: Database) -> None:
     database.execute("ALTER TABLE role ADD COLUMN shown INTEGER NOT NULL DEFAULT 0")
 
 
+_EVENT_TABLES: Final = (
+    # Metadata that waits for signatures, and what waited before.
+    """
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        phase TEXT NOT NULL,
+        opened INTEGER NOT NULL,
+        closed INTEGER,
+        actor TEXT NOT NULL,
+        expires_seconds INTEGER,
+        renew_before_seconds INTEGER,
+        CHECK ((phase = 'open') = (closed IS NULL)),
+        CHECK ((expires_seconds IS NULL) = (renew_before_seconds IS NULL))
+    )
+    """,
+    """
+    CREATE TABLE event_part (
+        event INTEGER NOT NULL REFERENCES event (id),
+        place INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        signed BLOB NOT NULL,
+        file BLOB,
+        PRIMARY KEY (event, role)
+    )
+    """,
+    """
+    CREATE TABLE event_signature (
+        event INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        keyid TEXT NOT NULL,
+        sig TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        PRIMARY KEY (event, role, keyid),
+        FOREIGN KEY (event, role) REFERENCES event_part (event, role)
+    )
+    """,
+    """
+    CREATE TABLE rotation (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        old TEXT NOT NULL,
+        new TEXT NOT NULL,
+        overlap_seconds INTEGER NOT NULL,
+        begun INTEGER NOT NULL,
+        root_version INTEGER,
+        rooted INTEGER,
+        ended INTEGER,
+        CHECK ((root_version IS NULL) = (rooted IS NULL))
+    )
+    """,
+)
+
+
+def _collect_signatures(database: Database) -> None:
+    for statement in _EVENT_TABLES:
+        database.execute(statement)
+
+
 # Step n brings format n - 1 to format n.
-STEPS: Final[tuple[Callable[[Database], None], ...]] = (_create, _remember_what_was_shown)
+STEPS: Final[tuple[Callable[[Database], None], ...]] = (_create, _remember_what_was_shown, _collect_signatures)
 FORMAT: Final = len(STEPS)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,16 @@ from rstuf.clock import to_seconds
 from rstuf.errors import InvalidKey, InvalidRoleName, StateDamaged, StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import GENESIS, entry_digest
+from rstuf.model.events import CollectedSignature, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import Publication, SignedRole
 from rstuf.model.roles import NewRole, RoleKind, RoleState
+from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.interfaces import PutResult
-from rstuf.state import publications, rows
+from rstuf.state import events, publications, rows
 from rstuf.state.artifacts import Additions, Holder, Removals, all_or_nothing
 from rstuf.state.reader import SqliteReader
 
@@ -155,9 +157,12 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             return Removals(self._connection, self._holder(holder), number).remove(paths)
 
-    def stage_publication(self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime) -> Publication:
+    def stage_publication(
+        self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime, reserved: Mapping[int, int] | None = None
+    ) -> Publication:
         with all_or_nothing(self._connection):
-            return publications.stage(self._connection, roles, begun=begun, number=self.newest_number())
+            number = self.newest_number()
+            return publications.stage(self._connection, roles, begun=begun, number=number, reserved=reserved or {})
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         with all_or_nothing(self._connection):
@@ -209,6 +214,38 @@ class SqliteTransaction(SqliteReader):
     def settle_root(self, version: int) -> None:
         if self._connection.execute("UPDATE root SET settled = 1 WHERE version = ?", (version,)).rowcount != 1:
             raise StateError(f"root version {version} is not recorded")
+
+    def open_event(
+        self, parts: Sequence[EventPart], *, kind: EventKind, opened: datetime, periods: Periods | None = None
+    ) -> SigningEvent:
+        with all_or_nothing(self._connection):
+            number = events.open_event(
+                self._connection, parts, kind=kind, periods=periods, opened=opened, actor=self._actor
+            )
+        found = self.event(number)
+        if found is None:
+            raise StateError(f"the signing event {number} is not here")
+        return found
+
+    def add_signature(self, event: int, role: RoleName, *, keyid: KeyId, sig: str, at: datetime) -> bool:
+        return events.add_signature(self._connection, event, role, CollectedSignature(keyid, sig, at, self._actor))
+
+    def complete_part(self, event: int, role: RoleName, file: bytes) -> None:
+        events.complete_part(self._connection, event, role, file)
+
+    def close_event(self, event: int, phase: EventPhase, *, at: datetime) -> None:
+        events.close_event(self._connection, event, phase, closed=at)
+
+    def begin_rotation(
+        self, *, kind: RotationKind, old: KeyId, new: KeyId, overlap: timedelta, begun: datetime
+    ) -> None:
+        events.begin_rotation(self._connection, kind=kind, old=old, new=new, overlap=overlap, begun=begun)
+
+    def note_rooted(self, rotation: int, *, version: int, at: datetime) -> None:
+        events.note_rooted(self._connection, rotation, version=version, at=at)
+
+    def end_rotation(self, rotation: int, *, at: datetime) -> None:
+        events.end_rotation(self._connection, rotation, at=at)
 
     def record(self, action: str, details: Mapping[str, Any], *, at: datetime) -> None:
         last = self._connection.execute("SELECT sequence, digest FROM audit ORDER BY sequence DESC LIMIT 1").fetchone()

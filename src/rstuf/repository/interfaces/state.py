@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from rstuf.model.artifacts import ArtifactRow, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
+from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, RootVersion, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind, RoleState
+from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 
 
@@ -184,6 +186,18 @@ class StateReader(Protocol):
     def totals(self) -> Totals:
         """Counts, without walking the artifacts."""
 
+    def open_events(self) -> list[SigningEvent]:
+        """The signing events that are open, oldest first."""
+
+    def events(self) -> Iterator[SigningEvent]:
+        """Every signing event, oldest first, whatever became of it."""
+
+    def event(self, number: int) -> SigningEvent | None:
+        """One of them, by its id."""
+
+    def rotation(self) -> Rotation | None:
+        """The rotation of an online key that goes on, if one does."""
+
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         """Audit entries by sequence."""
 
@@ -263,9 +277,16 @@ class StateTransaction(StateReader, Protocol):
             ArtifactNotFound: one is not here; nothing is removed.
         """
 
-    def stage_publication(self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime) -> Publication:
+    def stage_publication(
+        self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime, reserved: Mapping[int, int] | None = None
+    ) -> Publication:
         """Record a publication as `STAGED`. Each role comes with the change number it is rendered at, and takes the
-        version above every version ever intended for it."""
+        version above every version ever intended for it.
+
+        Args:
+            reserved: versions by role id, of roles that people have signed already: above what is visible of them, and
+                taken before by `burn_versions`.
+        """
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         """Record the facts of files that a staged publication has written, and the bytes of those that delegate."""
@@ -316,6 +337,51 @@ class StateTransaction(StateReader, Protocol):
 
     def settle_root(self, version: int) -> None:
         """Its file is on the storage, durably."""
+
+    def open_event(
+        self, parts: Sequence[EventPart], *, kind: EventKind, opened: datetime, periods: Periods | None = None
+    ) -> SigningEvent:
+        """Record an event that waits for signatures; signatures that its parts come with are left aside.
+
+        Raises:
+            StateError: an event of one of its roles is open.
+        """
+
+    def add_signature(self, event: int, role: RoleName, *, keyid: KeyId, sig: str, at: datetime) -> bool:
+        """Add a signature that was verified to a part of an open event; whether that key had not signed it before.
+
+        Raises:
+            StateError: the event is not open, has no such part, or that part is whole.
+        """
+
+    def complete_part(self, event: int, role: RoleName, file: bytes) -> None:
+        """Record the file that a part of an open event became. The first one that is recorded stays.
+
+        Raises:
+            StateError: the event is not open, or has no such part.
+        """
+
+    def close_event(self, event: int, phase: EventPhase, *, at: datetime) -> None:
+        """End an open event.
+
+        Raises:
+            StateError: it is not open.
+        """
+
+    def begin_rotation(
+        self, *, kind: RotationKind, old: KeyId, new: KeyId, overlap: timedelta, begun: datetime
+    ) -> None:
+        """Record that the rotation of an online key begins.
+
+        Raises:
+            StateError: another one goes on.
+        """
+
+    def note_rooted(self, rotation: int, *, version: int, at: datetime) -> None:
+        """The root of this version names the new key alone."""
+
+    def end_rotation(self, rotation: int, *, at: datetime) -> None:
+        """It is over, whether it came to its end or was called off."""
 
     def record(self, action: str, details: Mapping[str, Any], *, at: datetime) -> None:
         """Append an audit entry, chained to the one before."""
