@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rstuf.errors.base import RstufError, shorten
+from rstuf.errors.input import InvalidInput
 
 
 class SigningError(RstufError):
@@ -81,6 +82,43 @@ class WrongPin(WrongPassphrase):
     def __init__(self, key: str, *, token: str, reason: str, hint: str) -> None:
         self.key, self.token, self.reason = key, token, reason
         RstufError.__init__(self, f"the token {shorten(token)} does not open the key {key}: {reason}", hint=hint)
+
+
+class SignatureRefused(SigningError):
+    """A signature that was brought to a signing event, and does not belong there. Nothing was taken."""
+
+    code = "signature-refused"
+
+    def __init__(self, who: str, reason: str, *, hint: str) -> None:
+        self.who, self.reason = who, reason
+        super().__init__(f"the signature of {shorten(who)} is refused: {reason}", hint=hint)
+
+
+class EventNotFound(InvalidInput):
+    """No signing event of that name is open."""
+
+    code = "event-not-found"
+
+    def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        there = (
+            f"open now: {', '.join(known)}" if known else "none is open; rstuf event list --all shows those of before"
+        )
+        super().__init__(f"no signing event {shorten(name)} is open", hint=there)
+
+
+class EventOpen(SigningError):
+    """A signing event of that role is open, and a new one would drop it with the signatures that it has."""
+
+    code = "event-open"
+
+    def __init__(self, event: str, *, signed: Sequence[str]) -> None:
+        self.event, self.signed = event, tuple(signed)
+        lost = f"with the signatures of {', '.join(signed)}" if signed else "which nobody has signed yet"
+        super().__init__(
+            f"{event} waits for signatures already; a new proposal would drop it, {lost}",
+            hint=f"rstuf sign {event} goes on with it; rstuf event cancel {event} drops it",
+        )
 
 
 class NotEnoughSigners(SigningError):

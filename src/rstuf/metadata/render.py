@@ -54,6 +54,12 @@ class SignedFile:
     data: bytes
     facts: FileFacts
 
+    @classmethod
+    def of_bytes(cls, unsigned: Unsigned, data: bytes) -> SignedFile:
+        """The file of a role that was signed before, with these bytes."""
+        facts = FileFacts(length=len(data), sha256=hashlib.sha256(data).hexdigest())
+        return cls(unsigned.name, unsigned.version, unsigned.expires, data, facts)
+
     @property
     def file_name(self) -> str:
         """Its versioned name (consistent snapshots, TUF §6.2); timestamp has none."""
@@ -69,8 +75,7 @@ def sign_with(unsigned: Unsigned, signatures: Iterable[Signature]) -> SignedFile
     """The file of a role and the signatures made over its payload."""
     head = b",".join(b'{"keyid":"%b","sig":"%b"}' % (each.keyid.encode(), each.sig.encode()) for each in signatures)
     data = b'{"signatures":[%b],"signed":%b}' % (head, unsigned.data)
-    facts = FileFacts(length=len(data), sha256=hashlib.sha256(data).hexdigest())
-    return SignedFile(name=unsigned.name, version=unsigned.version, expires=unsigned.expires, data=data, facts=facts)
+    return SignedFile.of_bytes(unsigned, data)
 
 
 def bin_part(name: RoleName, *, version: int, expires: datetime, entries: list[tuple[str, bytes]]) -> Unsigned:

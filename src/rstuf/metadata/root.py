@@ -10,6 +10,7 @@ from typing import Any
 from rstuf.clock import iso
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SPEC_VERSION, Unsigned, part_of
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.keys import PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 
@@ -39,6 +40,22 @@ def first_root(roles: Mapping[RoleName, Signatories], *, expires: datetime) -> U
         "version": 1,
     }
     return part_of(ROOT, signed, expires=expires)
+
+
+def with_role_keys(
+    signed: Mapping[str, Any], changed: Mapping[RoleName, RoleKeys], *, version: int, expires: datetime
+) -> dict[str, Any]:
+    """A root's `signed` object with other keys for some roles. Keys that no role lists go; whatever else it says stays.
+
+    Objects of keys that stay are kept as they are, foreign fields included: their key ids may depend on that.
+    """
+    roles = dict(signed["roles"])
+    for name, keys in changed.items():
+        roles[name] = {**roles[name], "keyids": list(keys.keyids), "threshold": keys.threshold}
+    new = {keyid: key.to_dict() for each in changed.values() for keyid, key in each.keys.items()}
+    listed = {keyid for role in roles.values() for keyid in role["keyids"]}
+    known = {keyid: key for keyid, key in {**new, **signed["keys"]}.items() if keyid in listed}
+    return {**signed, "keys": known, "roles": roles, "version": version, "expires": iso(expires)}
 
 
 def targets_over_bins(bins: Bins, signatories: Signatories) -> dict[str, Any]:

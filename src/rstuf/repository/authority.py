@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,11 +175,21 @@ class SigningDesk:
                 found[entry.name if entry else keyid[:12]] = getattr(error, "reason", error.message)
         return found
 
-    def sign(self, unsigned: Unsigned, keys: RoleKeys) -> SignedFile:
-        """The role's file, signed by all of its keys that can be reached."""
+    def sign(self, unsigned: Unsigned, keys: RoleKeys, *, also: RoleKeys | None = None) -> SignedFile:
+        """The role's file, signed by all of its keys that can be reached.
+
+        Args:
+            also: who else must sign it, because another root names them.
+        """
         payload = unsigned.payload
-        signers = self.signers(unsigned.name, keys)
-        return sign_with(unsigned, [Signature(signer.keyid, signer.sign(payload)) for signer in signers])
+        signers = {signer.keyid: signer for signer in self.signers(unsigned.name, keys)}
+        if also is not None:
+            signers |= {signer.keyid: signer for signer in self.signers(unsigned.name, also)}
+        return sign_with(unsigned, [Signature(signer.keyid, signer.sign(payload)) for signer in signers.values()])
+
+    def reachable(self, keyids: Iterable[KeyId]) -> list[RoleSigner]:
+        """Signers of those of some keys that can be opened here."""
+        return [signer for signer in map(self._signer, keyids) if signer is not None]
 
     def _signer(self, keyid: KeyId) -> RoleSigner | None:
         if keyid in self._open:

@@ -12,6 +12,7 @@ from rstuf.clock import iso
 from rstuf.errors import ReleaseRefused
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
+from rstuf.repository.completing import carry_on_events
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
 from rstuf.repository.ports import Ports
@@ -19,6 +20,7 @@ from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
+from rstuf.repository.rotation import publish_under_new_root
 from rstuf.repository.visible import check_visible, refuse_junk_root
 
 # A snapshot over this many bins is large: publications of such a repository are at least this far apart.
@@ -42,10 +44,12 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
     """
     with ports.state.publication_lock(purpose="publish"):
         recovery = recover(ports)
+        publish_under_new_root(ports)
         check_visible(ports)
         refuse_junk_root(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
+        went_on = carry_on_events(ports)
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
@@ -56,7 +60,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
                 parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
         if not parts:
             completed = recovery is Recovery.COMPLETED
-            report = PublicationReport(published=completed, timestamp_version=visible)
+            report = went_on or PublicationReport(published=completed, timestamp_version=visible)
         else:
             report = bring_out(ports, parts)
         return replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)

@@ -11,7 +11,7 @@ checked from the storage as a client would, the timestamp's bytes are in the sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +19,13 @@ from typing import Any
 
 from rstuf.errors import RstufError
 from rstuf.metadata import limits, release_check, render
+from rstuf.metadata.render import SignedFile
 from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
-from rstuf.model.publication import SignedRole
+from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
+from rstuf.repository.bridge import bridges
 from rstuf.repository.interfaces import StateReader, Watch
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
@@ -51,13 +53,19 @@ def bring_out(
         authority = load_authority(reader, ports.metadata, proposed=proposed_targets)
         parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
-        for part in parts:
-            desk.signers(part.role.name, authority.role_keys(part.role.name, part.role.kind))
         now, periods = ports.signing_time(reader), reader.periods()
+        also = bridges(reader, now=now)
+        for part in parts:
+            if part.signed is None:
+                desk.signers(part.role.name, authority.role_keys(part.role.name, part.role.kind))
+                if part.role.name in also:
+                    desk.signers(part.role.name, also[part.role.name])
         watch = _watching(ports, authority, parts, stack)
 
         with ports.state.transaction(actor=ports.actor) as state:
-            publication = state.stage_publication([(part.role, part.number) for part in parts], begun=now)
+            reserved = {part.role.id: part.signed.version for part in parts if part.signed is not None}
+            staged_roles = [(part.role, part.number) for part in parts]
+            publication = state.stage_publication(staged_roles, begun=now, reserved=reserved)
         try:
             # A view from after the staging: it holds the versions just taken, and every change up to their number.
             with ports.state.read() as staged:
@@ -65,7 +73,7 @@ def bring_out(
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
                 listing = visible_listing(ports, staged)
-                release = Release(publication, by_id, planned, authority, periods, now, listing)
+                release = Release(publication, by_id, planned, authority, periods, now, listing, also)
                 written = _write(ports, release, staged, desk, watch)
                 _check(ports, release, staged, written)
         except BaseException:
@@ -127,8 +135,7 @@ def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDes
     timestamp = b""
     total = len(release.planned)
     with step(ports.progress, "signing", total=total, unit="roles"), ports.metadata.batch() as batch:
-        for planned, unsigned in rendered(release, reader, facts):
-            file = desk.sign(unsigned, release.authority.role_keys(planned.name, planned.kind))
+        for planned, file in _files(release, reader, desk, facts):
             if planned.kind is RoleKind.TIMESTAMP:
                 timestamp = file.data
             else:
@@ -142,6 +149,19 @@ def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDes
             ports.progress.advance()
         batch.commit()
     return _Written(tuple(roles), timestamp, watch.found_good())
+
+
+def _files(
+    release: Release, reader: StateReader, desk: SigningDesk, facts: Mapping[RoleName, SignedRole]
+) -> Iterator[tuple[PlannedRole, SignedFile]]:
+    """The files of a release in their order: what people have signed, then each as it is rendered and signed."""
+    for planned in release.planned:
+        file = release.signed_by_people(planned)
+        if file is not None:
+            yield planned, file
+    for planned, unsigned in rendered(release, reader, facts):
+        keys, also = release.authority.role_keys(planned.name, planned.kind), release.also.get(planned.name)
+        yield planned, desk.sign(unsigned, keys, also=also)
 
 
 def _check(ports: Ports, release: Release, reader: StateReader, written: _Written) -> None:
@@ -162,6 +182,7 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
         now=now,
     )
     check_recorded(ports, reader)
+    _check_bridges(ports, release, written)
     claims: dict[RoleKind, list[release_check.Claim]] = {}
     for role in written.roles:
         if role.planned.kind in LISTED:
@@ -175,6 +196,20 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
                 data = ports.metadata.read(claim.file_name, limit=limits.TARGETS_BYTES)
                 release_check.check_claim(claim, data, keys=None if claim.sha256 in good else keys)
                 ports.progress.advance()
+
+
+def _check_bridges(ports: Ports, release: Release, written: _Written) -> None:
+    """Clients of either root must find what they trust signed."""
+    for role in written.roles:
+        keys = release.also.get(role.planned.name)
+        if keys is None:
+            continue
+        if role.planned.kind is RoleKind.TIMESTAMP:
+            data = written.timestamp
+        else:
+            name = render.versioned(role.planned.name, role.planned.version)
+            data = ports.metadata.read(name, limit=role.file.length)
+        release_check.check_signed(role.planned.name, data, keys=keys)
 
 
 def _commit(ports: Ports, release: Release, written: _Written) -> PublicationReport:

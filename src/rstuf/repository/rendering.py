@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,6 +11,7 @@ from rstuf.errors import InvalidMetadata, StateDamaged
 from rstuf.metadata import render
 from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import SignedFile, Unsigned
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.names import SNAPSHOT, TARGETS, RoleName, TargetPath
 from rstuf.model.policy import Periods
@@ -30,16 +31,25 @@ _SPREAD: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A role that a publication brings anew: the change number it is rendered at, and why it is there."""
+    """A role that a publication brings anew: the change number it is rendered at, and why it is there.
+
+    Attributes:
+        signed: the file, where people have signed it already; nothing is rendered then.
+    """
 
     role: RoleState
     number: int
     reason: Reason
+    signed: SignedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One publication under way: what was staged, what is needed to render and sign it, and what snapshot lists now."""
+    """One publication under way: what was staged, what is needed to render and sign it, and what snapshot lists now.
+
+    Attributes:
+        also: for roles that are bridged, who signs them beside those whom root names.
+    """
 
     publication: Publication
     parts: Mapping[int, Part]
@@ -48,6 +58,11 @@ class Release:
     periods: Mapping[str, Periods]
     now: datetime
     visible_listing: Listing
+    also: Mapping[RoleName, RoleKeys] = field(default_factory=dict)
+
+    def signed_by_people(self, planned: PlannedRole) -> SignedFile | None:
+        """The file of a role that people have signed already."""
+        return self.parts[planned.id].signed
 
 
 def rendered(
@@ -56,7 +71,7 @@ def rendered(
     """The roles of a release in their order, each rendered when its turn comes; `done` holds those before it."""
     bins = [planned for planned in release.planned if planned.kind is RoleKind.BIN]
     for planned in release.planned:
-        if planned.kind is RoleKind.TARGETS:
+        if planned.kind is RoleKind.TARGETS and release.signed_by_people(planned) is None:
             expires = _expiry(release, planned)
             yield (
                 planned,

@@ -9,9 +9,11 @@ from typing import Final
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.names import TIMESTAMP, TOP_LEVEL, RoleName
+from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
@@ -20,7 +22,10 @@ from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
+from rstuf.repository.root_update import propose_renewal
 from rstuf.repository.roots import renew_root
+from rstuf.repository.rotation import publish_under_new_root
+from rstuf.repository.signing_events import is_open, open_event, sign_event, view_part
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -56,12 +61,15 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         _named(reader, force)
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
+        publish_under_new_root(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)
         else:
             check_visible(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
+        root_before = _root_version(ports)
+        went_on = _go_on(ports) if is_as_published(ports) else None
         # A timestamp that was lost says nothing of what else was.
         kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
         with ports.state.read() as reader:
@@ -71,13 +79,42 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
             visible = reader.role(TIMESTAMP).visible
         if due.root is None:
             refuse_junk_root(ports)
+        opened = [_wait_for_people(ports, each) for each in due.waiting]
         root_version, publication = _bring_out(ports, due)
         if publication is None:
-            publication = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
+            completed = recovery is Recovery.COMPLETED
+            publication = went_on or PublicationReport(published=completed, timestamp_version=visible)
+        if root_version is None and _root_version(ports) > root_before:
+            root_version = _root_version(ports)
         publication = publication.mended(restored=restored, recorded=recorded)
         publication = replace(publication, recovery=recovery, clock_behind=behind)
         with ports.state.read() as reader:
-            return RenewalReport(publication, tuple(due.waiting), reader.next_due(), root_version)
+            return RenewalReport(publication, tuple(opened), reader.next_due(), root_version)
+
+
+def _go_on(ports: Ports) -> PublicationReport | None:
+    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
+    with ports.state.read() as reader:
+        waiting = [event for event in reader.open_events() if event.kind is EventKind.RENEWAL]
+    for event in waiting:
+        sign_event(ports, event.name)
+    return carry_on_events(ports)
+
+
+def _root_version(ports: Ports) -> int:
+    with ports.state.read() as reader:
+        return reader.role(ROOT).visible
+
+
+def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
+    """Let what cannot be signed here wait for its signers, with the signatures of those who are here."""
+    with ports.state.read() as reader:
+        event = is_open(reader, role.name)
+        proposed = propose_renewal(ports, reader, role.name) if event is None else None
+    if proposed is not None:
+        event = open_event(ports, [proposed], kind=EventKind.RENEWAL)
+        sign_event(ports, event.name)
+    return role if event is None else replace(role, event=event.name)
 
 
 def _jump_over_unknown(ports: Ports) -> None:
@@ -119,6 +156,9 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
             if role.forced and role.kind is RoleKind.TARGETS:
                 # Clients may have seen a version of it that is lost: nothing may be published below that.
                 desk.signers(role.name, keys)
+            elif (event := is_open(reader, role.name)) is not None:
+                due.waiting.append(_waiting_in(reader, event, role, reason))
+                continue
             elif keys.keyids != online and not _can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
                 lacking = keys.threshold - (len(keys.keyids) - len(missing))
@@ -130,6 +170,15 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
     return due
+
+
+def _waiting_in(reader: StateReader, event: SigningEvent, role: RoleState, reason: Reason) -> WaitingRole:
+    """A role that waits for its signers already."""
+    view = next(view_part(reader, event, part) for part in event.parts if part.role == role.name)
+    names = {entry.keyid: entry.name for entry in reader.keys()}
+    missing = {names.get(keyid, keyid[:12]): f"has not signed {event.name}" for keyid in view.wanted}
+    lacking = max((side.missing for side in view.sides), default=0)
+    return WaitingRole(role.name, role.expires, missing, lacking, reason, event.name)
 
 
 def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     FORCED = "forced"
     DAMAGED = "damaged"
     FOLLOWS = "follows"
+    ROTATED = "rotated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class WaitingRole:
         missing: for each of its keys that is not at hand, by its name: why.
         lacking: how many of these are needed.
         reason: why it was to be signed: because it is due, or because it was asked for.
+        event: the signing event in which it waits.
     """
 
     name: RoleName
@@ -137,6 +139,7 @@ class WaitingRole:
     missing: Mapping[str, str]
     lacking: int
     reason: Reason
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

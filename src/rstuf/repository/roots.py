@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rstuf.clock import iso
 from rstuf.errors import InvalidMetadata, NameTaken, ReleaseRefused
 from rstuf.metadata import limits, render
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
+from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SigningDesk, current_root, read_visible, signed_enough
-from rstuf.repository.interfaces import StateReader
+from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
@@ -24,15 +26,19 @@ _LIMITS = {
 }
 
 
-def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
+def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: SigningEvent | None = None) -> int:
     """Publish a root whose thresholds are met; its version. Under the publication lock, after recovery.
 
     Its bytes are in the state before its file is created, and from then on it is completed, never abandoned. Clients
     may come in between this and any publication, so what is visible must verify from the root before and from this one.
 
+    Args:
+        event: the signing event that it comes from, which ends with it. Where that replaces an online key at once, what
+            is visible need not verify: whoever calls this publishes anew right after it.
+
     Raises:
-        ReleaseRefused: it is not the next version, its thresholds (of the root before, too: TUF §5.3.4) are not met,
-            or what is visible does not verify from it.
+        ReleaseRefused: it is not the next version, has expired, its thresholds (of the root before, too: TUF §5.3.4)
+            are not met, or what is visible does not verify from it.
         InvalidMetadata: a root before it is missing or damaged, so that clients would not come as far as this one.
         StorageError: its file could not be written; the next command completes it.
     """
@@ -42,8 +48,14 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
         _check_chain(new, current_root(reader) if newest is not None else None, size=len(data))
         if newest is not None:
             check_recorded(ports, reader)
-            _check_visible_verifies(ports, reader, new)
-        periods = reader.periods()[ROOT]
+            if event is None or event.kind is not EventKind.REPLACEMENT:
+                _check_visible_verifies(ports, reader, new)
+        if new.expires <= ports.clock.now():
+            raise ReleaseRefused(
+                [f"the new root expired at {iso(new.expires)}"], hint="propose it again, with a later date"
+            )
+        periods = (event.periods if event is not None else None) or reader.periods()[ROOT]
+        open_events = [each for each in reader.open_events() if each.role == ROOT]
     _check_name_is_free(ports, versioned(ROOT, new.version), data)
     with ports.state.transaction(actor=ports.actor) as state:
         state.record_root(
@@ -54,11 +66,30 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime) -> int:
             sign_by=new.expires - periods.renew_before,
         )
         state.note_evidence(signed_at)
-        state.record("root.sign", {"version": new.version}, at=ports.clock.now())
+        at = ports.clock.now()
+        if event is not None and event.periods is not None:
+            state.set_periods(ROOT, event.periods)
+        for other in open_events:
+            # Whatever else was proposed was proposed over a root that is no longer the newest.
+            ended = EventPhase.DONE if event is not None and other.id == event.id else EventPhase.CANCELLED
+            state.close_event(other.id, ended, at=at)
+        _note_rotation(state, new, at=at)
+        state.record("root.sign", {"version": new.version}, at=at)
         root = state.root(new.version)
     if root is not None:
         complete_root(ports, root)
     return new.version
+
+
+def _note_rotation(state: StateTransaction, new: Envelope, *, at: datetime) -> None:
+    """Whether the root names the new key of a rotation alone: from then on its overlap runs."""
+    rotation = state.rotation()
+    if rotation is None or rotation.root_version is not None:
+        return
+    roles = root_roles(new)
+    listed = {keyid for name in _LIMITS for keyid in roles[name].keyids}
+    if rotation.new in listed and rotation.old not in listed:
+        state.note_rooted(rotation.id, version=new.version, at=at)
 
 
 def renew_root(ports: Ports) -> int:

@@ -1,0 +1,123 @@
+"""Signing events that everybody has signed: what waited becomes visible.
+
+A root is a commit of its own; a role that delegates comes out in a publication, with whatever must be signed anew under
+it. The file's bytes are recorded before any of it is written, so that a version never has two contents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from rstuf.errors import ReleaseRefused, RstufError
+from rstuf.metadata.render import SignedFile, Unsigned, sign_with
+from rstuf.metadata.views import Signature, bin_delegation
+from rstuf.model.events import EventPart, EventPhase, SigningEvent
+from rstuf.model.names import ROOT
+from rstuf.repository.authority import load_authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.release import bring_out
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.roots import commit_root
+from rstuf.repository.rotation import bins_to_sign_again, carry_on, publish_under_new_root
+from rstuf.repository.signing_events import envelope_of, view_part
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An event whose signers are all there.
+
+    Attributes:
+        obstacle: what keeps it from becoming visible now; None where it is.
+    """
+
+    event: SigningEvent
+    publication: PublicationReport | None = None
+    obstacle: RstufError | None = None
+
+
+def complete_events(ports: Ports) -> list[Completion]:
+    """Bring out every event that everybody has signed. Under the publication lock, after recovery.
+
+    One that cannot come out yet stays, and is tried again by the next command that publishes.
+    """
+    done: list[Completion] = []
+    while True:
+        with ports.state.read() as reader:
+            ready = [event for event in reader.open_events() if _is_ready(reader, event)]
+        # Roles that people sign come before the root that could change who signs them.
+        ready = [each for each in ready if each.id not in {other.event.id for other in done}]
+        ready.sort(key=lambda event: event.role == ROOT)
+        if not ready:
+            return done
+        done.append(_complete(ports, ready[0]))
+
+
+def carry_on_events(ports: Ports) -> PublicationReport | None:
+    """Bring out what everybody has signed, and take a rotation its next step; the last publication of these.
+
+    Under the publication lock, after recovery. What cannot come out yet stands in nobody's way.
+    """
+    published = [each.publication for each in complete_events(ports) if each.publication is not None]
+    stepped = carry_on(ports)
+    return stepped or next(reversed(published), None)
+
+
+def _is_ready(reader: StateReader, event: SigningEvent) -> bool:
+    newest = reader.newest_root()
+    return newest is not None and all(view_part(reader, event, part).ready for part in event.parts)
+
+
+def _complete(ports: Ports, event: SigningEvent) -> Completion:
+    try:
+        publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
+    except ReleaseRefused as error:
+        return Completion(event, obstacle=error)
+    return Completion(event, publication)
+
+
+def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | None:
+    file = whole_file(ports, event, event.parts[0])
+    commit_root(ports, file.data, signed_at=event.opened, event=event)
+    return publish_under_new_root(ports) or carry_on(ports)
+
+
+def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
+    part = event.parts[0]
+    with ports.state.read() as reader:
+        role = reader.role(part.role)
+        if role.visible >= part.version:
+            # It came out, and the process ended before it could say so; or a newer one did.
+            return _close(ports, event, PublicationReport(published=False, timestamp_version=0))
+    file = whole_file(ports, event, part)
+    signed = orjson.loads(part.signed)
+    with ports.state.read() as reader:
+        parts = [Part(reader.role(part.role), 0, Reason.CHANGED, file)]
+        before = load_authority(reader, ports.metadata)
+        after = bin_delegation(envelope_of(part))
+        if before.bins is not None and after is not None and before.bins.signers != after.signers:
+            parts += bins_to_sign_again(ports, reader, after.signers)
+    return _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+
+
+def _close(ports: Ports, event: SigningEvent, report: PublicationReport) -> PublicationReport:
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.close_event(event.id, EventPhase.DONE, at=ports.clock.now())
+        if event.periods is not None:
+            state.set_periods(event.role, event.periods)
+    return report
+
+
+def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
+    """The file of a part, with the signatures that were there when it was first made whole."""
+    opened = envelope_of(part)
+    unsigned = Unsigned(part.role, part.version, opened.expires, part.signed)
+    file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures])
+    if part.file is None:
+        with ports.state.transaction(actor=ports.actor) as state:
+            state.complete_part(event.id, part.role, file.data)
+        return file
+    return SignedFile.of_bytes(unsigned, part.file)

@@ -1,0 +1,290 @@
+"""The rotation of an online key, driven over time so that no client is ever disturbed.
+
+In good order it has four steps: (1) timestamp, snapshot and online-signed targets come out signed by both keys, targets
+letting either sign the bins; (2) a root that names the new key alone is signed by its people and published; (3) both
+keys sign on, for as long as a client's session or a cached answer may last; (4) bins that lack the new signature are
+signed again, and nothing names the old key any more. What has been done is read from what is published, so each step
+can be done again.
+
+A key that is lost or in the wrong hands can't sign beside the new one: root comes out first and everything is signed
+anew right after it. A client in between finds a timestamp that its root does not know, and tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StorageError
+from rstuf.metadata import limits
+from rstuf.metadata.key_identity import key_identity
+from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
+from rstuf.metadata.root import with_role_keys
+from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
+from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.keys import KeyEntry
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.roles import RoleKind
+from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.repository.authority import SigningDesk, current_root, load_authority, signed_enough
+from rstuf.repository.bridge import ONLINE, bridges, delegating_to_both, delegating_to_new, lists_key, replaced
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.release import bring_out
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.signing_events import is_open, open_event
+from rstuf.repository.visible import TIMESTAMP_FILE, found
+
+DEFAULT_OVERLAP: Final = timedelta(days=1)
+# What a thief may have put under names that are written once: each time one is met, this many times further up.
+_JUMP, _FURTHER, _MOST_JUMPS = 100, 100, 5
+
+
+@dataclass(frozen=True, slots=True)
+class RotationStart:
+    """A rotation that has begun: what came out of its first step, and the events that wait for people."""
+
+    rotation: Rotation
+    publication: PublicationReport | None
+    events: tuple[SigningEvent, ...]
+
+
+def begin_rotation(
+    ports: Ports, *, old: str, new: str, kind: RotationKind, overlap: timedelta, drop: bool = False
+) -> RotationStart:
+    """Let the key named `new` take the place of the online key named `old`. Under the publication lock, after recovery.
+
+    Args:
+        drop: an open event of root is cancelled for it.
+
+    Raises:
+        InvalidInput: one of the two is not known, or not fit for it.
+        EventOpen: an event of root is open.
+        SigningError: a key that must sign now cannot be reached; nothing was changed.
+        StateError: another rotation goes on.
+    """
+    with ports.state.read() as reader:
+        before, after = _key_named(reader, old), _key_named(reader, new)
+        _check_fit(reader, before, after)
+        waiting = is_open(reader, ROOT)
+        if waiting is not None and not drop:
+            raise EventOpen(waiting.name, signed=[each.keyid[:12] for each in waiting.parts[0].signatures])
+        needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
+        for keyid in needed:
+            entry = before if keyid == before.keyid else after
+            keys = RoleKeys(keyids=(keyid,), threshold=1, keys={keyid: entry.key})
+            # Asked for now: nothing may begin that cannot go on.
+            SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
+    now = ports.clock.now()
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
+        details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
+        state.record("rotation.begin", details, at=now)
+    publication = carry_on(ports, drop=drop)
+    with ports.state.read() as reader:
+        rotation, events = reader.rotation(), tuple(reader.open_events())
+    if rotation is None:
+        raise InvalidInput("the rotation ended before it began", hint="run it again")
+    return RotationStart(rotation, publication, events)
+
+
+def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
+    """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery."""
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+        now = ports.signing_time(reader)
+    if rotation is None:
+        return None
+    if rotation.root_version is None:
+        publication = _publish_bridge(ports, rotation) if rotation.kind is RotationKind.PLANNED else None
+        _propose(ports, rotation, drop=drop)
+        return publication
+    if rotation.is_bridged(now):
+        return None
+    publication = publish_under_new_root(ports) or _let_go(ports, rotation)
+    _end(ports, rotation)
+    return publication
+
+
+def publish_under_new_root(ports: Ports) -> PublicationReport | None:
+    """Sign everything anew with a key that could not be bridged, where what is visible does not verify yet."""
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+        if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
+            return None
+        if _verifies(ports, reader):
+            return None
+    for attempt in range(_MOST_JUMPS):
+        with ports.state.read() as reader:
+            parts, proposed = _parts_anew(ports, reader, rotation)
+        try:
+            return bring_out(ports, parts, proposed_targets=proposed)
+        except NameTaken:
+            if attempt == _MOST_JUMPS - 1:
+                raise
+            _jump(ports, parts, _JUMP * _FURTHER**attempt)
+    return None
+
+
+def bins_to_sign_again(ports: Ports, reader: StateReader, signers: RoleKeys) -> list[Part]:
+    """The bins whose visible files `signers` have not signed. Reads the heads of all of them."""
+    parts = []
+    for role in reader.roles(kind=RoleKind.BIN):
+        if not role.visible or role.file is None:
+            continue
+        data = found(ports.metadata, versioned(role.name, role.visible), limit=role.file.length)
+        try:
+            by = {each.keyid for each in read_signatures(data)} if data is not None else set()
+        except (ValueError, KeyError, TypeError):
+            by = set()
+        if len(by & set(signers.keyids)) < signers.threshold:
+            parts.append(Part(role, max(role.number, role.shown), Reason.ROTATED))
+    return parts
+
+
+def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | None:
+    """Step 1, where it is not visible yet."""
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        entry = reader.key(rotation.new)
+        also = bridges(reader, now=ports.signing_time(reader))
+        ours = rotation.old in authority.top_level[TARGETS].keyids
+        delegates = lists_key(authority.targets, rotation.new) or not lists_key(authority.targets, rotation.old)
+        if entry is None or (_signed_by(ports, reader, also) and (delegates or not ours)):
+            return None
+        proposed = None
+        parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
+        if ours:
+            parts.insert(0, Part(reader.role(TARGETS), reader.role(TARGETS).number, Reason.ROTATED))
+            proposed = delegating_to_both(authority.targets, old=rotation.old, new=entry.key)
+    return bring_out(ports, parts, proposed_targets=proposed)
+
+
+def _propose(ports: Ports, rotation: Rotation, *, drop: bool) -> None:
+    """Step 2: let root, and targets where people sign it, wait for their signatures."""
+    with ports.state.read() as reader:
+        proposals = [part.role for event in reader.open_events() for part in event.parts]
+        proposed_root = None if ROOT in proposals and not drop else _root_of(ports, reader, rotation)
+        proposed_targets = None if TARGETS in proposals else _targets_of(ports, reader, rotation)
+    kind = EventKind.ROTATION if rotation.kind is RotationKind.PLANNED else EventKind.REPLACEMENT
+    if proposed_root is not None:
+        open_event(ports, [proposed_root], kind=kind, drop=drop)
+    if proposed_targets is not None:
+        open_event(ports, [proposed_targets], kind=kind)
+
+
+def _root_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsigned:
+    old = current_root(reader)
+    roles = root_roles(old)
+    changed = {name: replaced(reader, roles[name], rotation) for name in ONLINE if rotation.old in roles[name].keyids}
+    expires = ports.signing_time(reader) + reader.periods()[ROOT].expires
+    return part_of(ROOT, with_role_keys(old.signed, changed, version=old.version + 1, expires=expires), expires=expires)
+
+
+def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsigned | None:
+    """What people must sign of targets, so that the new key signs its bins; None where the online key signs it."""
+    authority = load_authority(reader, ports.metadata)
+    entry = reader.key(rotation.new)
+    if entry is None or rotation.old in authority.top_level[TARGETS].keyids:
+        return None
+    if not lists_key(authority.targets, rotation.old):
+        return None
+    role = reader.role(TARGETS)
+    signed = delegating_to_new(authority.targets, old=rotation.old, new=entry.key)
+    expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
+    return renewed_part(TARGETS, signed, version=role.version + 1, expires=expires)
+
+
+def _let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
+    """Step 4: what lacks the new signature gets it, and targets names the old key no more."""
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        entry = reader.key(rotation.new)
+        if entry is None or not lists_key(authority.targets, rotation.old):
+            return None
+        if rotation.new not in authority.top_level[TARGETS].keyids:
+            # People sign it, in an event of their own.
+            return None
+        parts, proposed = _parts_anew(ports, reader, rotation)
+    return bring_out(ports, parts, proposed_targets=proposed)
+
+
+def _parts_anew(
+    ports: Ports, reader: StateReader, rotation: Rotation
+) -> tuple[Sequence[Part], Mapping[str, Any] | None]:
+    """Everything that must be signed with the new key alone, and what targets says then."""
+    authority = load_authority(reader, ports.metadata)
+    entry = reader.key(rotation.new)
+    parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
+    if entry is None or rotation.new not in authority.top_level[TARGETS].keyids:
+        return parts, None
+    targets = reader.role(TARGETS)
+    proposed = delegating_to_new(authority.targets, old=rotation.old, new=entry.key)
+    signers = RoleKeys(keyids=(rotation.new,), threshold=1, keys={rotation.new: entry.key})
+    bins = bins_to_sign_again(ports, reader, signers)
+    return [Part(targets, targets.number, Reason.ROTATED), *bins, *parts], proposed
+
+
+def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
+    with ports.state.transaction(actor=ports.actor) as state:
+        for part in parts:
+            state.burn_versions(part.role.name, count)
+        state.record("rotation.jump", {"versions": count}, at=ports.clock.now())
+
+
+def _end(ports: Ports, rotation: Rotation) -> None:
+    """Whether nothing names the old key any more: then it is over."""
+    with ports.state.read() as reader:
+        over = not lists_key(load_authority(reader, ports.metadata).targets, rotation.old)
+    if over:
+        now = ports.clock.now()
+        with ports.state.transaction(actor=ports.actor) as state:
+            state.end_rotation(rotation.id, at=now)
+            state.record("rotation.end", {"old": rotation.old, "new": rotation.new}, at=now)
+
+
+def _verifies(ports: Ports, reader: StateReader) -> bool:
+    """Whether what clients see first verifies from the newest root."""
+    return _signed_by(ports, reader, root_roles(current_root(reader)))
+
+
+def _signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) -> bool:
+    """Whether the visible files of these online roles are signed by these keys."""
+    for name in ONLINE:
+        if name not in keys:
+            continue
+        role = reader.role(name)
+        file = TIMESTAMP_FILE if name == TIMESTAMP else versioned(name, role.visible)
+        try:
+            data = found(ports.metadata, file, limit=limits.SNAPSHOT_WITH_LENGTH_BYTES)
+            if data is None or not signed_enough(open_envelope(data, name=file, kind=name), keys[name]):
+                return False
+        except (InvalidMetadata, StorageError):
+            return False
+    return True
+
+
+def _key_named(reader: StateReader, name: str) -> KeyEntry:
+    entries = reader.keys()
+    for entry in entries:
+        if entry.name.lower() == name.lower():
+            return entry
+    known = ", ".join(entry.name for entry in entries)
+    raise InvalidInput(f"no key is called {name}", hint=f"its keys: {known}")
+
+
+def _check_fit(reader: StateReader, old: KeyEntry, new: KeyEntry) -> None:
+    roles = root_roles(current_root(reader))
+    if not any(old.keyid in roles[name].keyids for name in ONLINE) or old.keyid in roles[ROOT].keyids:
+        raise InvalidInput(
+            f"{old.name} is not an online key", hint="rstuf key list shows which is; rstuf root update changes others"
+        )
+    identity = key_identity(new.key)
+    for name, keys in roles.items():
+        if any(key_identity(key) == identity for key in keys.keys.values()):
+            raise InvalidInput(f"{new.name} signs {name} already", hint="make another one: rstuf key generate NAME")
+    if new.signer is None:
+        raise InvalidInput(f"the private half of {new.name} is not here", hint=f"rstuf key add {new.name} FILE")
