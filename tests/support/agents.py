@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 FAILURE, LIST, LISTED, SIGN, SIGNED = 5, 11, 12, 13, 14
-LOCK = "planted-lock-41fa"
+PASSPHRASE = "correct horse battery staple 41"
 
 Answer = Callable[[bytes], Iterable[bytes] | None]
 
@@ -92,7 +92,7 @@ def real_agent() -> Iterator[RealAgent]:
     with _short_directory() as directory:
         script = directory / "askpass"
         script.write_text(
-            f'#!/bin/sh\ncase "$1" in Allow*) ;; *) echo {LOCK}; exit 0;; esac\n'
+            f'#!/bin/sh\ncase "$1" in Allow*) ;; *) echo {PASSPHRASE}; exit 0;; esac\n'
             f'echo "$1" | head -1 >> {directory}/asked\nexit "$(cat {directory}/confirms)"\n'
         )
         script.chmod(0o700)

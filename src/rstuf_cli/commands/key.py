@@ -28,7 +28,7 @@ rstuf key generate ci --kind ecdsa --unencrypted
 rstuf key add maria maria.pub              her private half stays with her
 rstuf key add maria /media/usb/maria.key   it is at hand there, from now on
 rstuf key add maria --away                 it is with her again
-rstuf key add maria --signer ssh-agent:SHA256:… as ssh-add -l prints it
+rstuf key add maria --signer ssh-agent:SHA256:…   it is in the SSH agent here
 """,
     "key list": """
 rstuf key list

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support.agents import FAILURE, LIST, LISTED, SIGNED, fake_agent, fram
 from tests.unit.signing import keyring
 from tests.unit.signing.keys_made import ADDED
 
-from rstuf.errors import RstufError, SignerUnavailable, SigningError
+from rstuf.errors import SignerUnavailable, SigningError
 from rstuf.metadata.key_identity import verify_signature
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.signing.secrets import NoSecrets
@@ -180,7 +181,7 @@ def test_who_is_not_answered_goes_on(answer):
     """Silence ends at the deadline, and a byte now and then does not put it off."""
     with fake_agent(answer) as agent:
         begun = time.monotonic()
-        with pytest.raises(SignerUnavailable, match="gave no answer within 0.3 seconds"):
+        with pytest.raises(SignerUnavailable, match=r"gave no answer within 0\.3 seconds"):
             look(agent, seconds=0.3)
         assert 0.2 < time.monotonic() - begun < 3
 
@@ -198,9 +199,9 @@ def test_each_question_has_its_own_patience():
         patient = SshAgent(agent.place, list_seconds=0.5, sign_seconds=20)
         signer = patient.open(parse_uri(ED_ENTRY.signer, key="maria"), ED_ENTRY, NoSecrets())
         assert signer.sign(PAYLOAD) == GOOD.hex()
-    with fake_agent(lambda question: answer(question) if question[0] == LIST else None) as agent:
-        with pytest.raises(SignerUnavailable, match="gave no answer"):
-            sign(agent, ED_ENTRY, seconds=0.3)
+    silent = fake_agent(lambda question: answer(question) if question[0] == LIST else None)
+    with silent as agent, pytest.raises(SignerUnavailable, match="gave no answer"):
+        sign(agent, ED_ENTRY, seconds=0.3)
 
 
 SK = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(range(32))) + string(b"ssh:")
@@ -279,12 +280,11 @@ def test_a_key_that_is_not_used_never_gets_a_payload():
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(parts=st.lists(st.one_of(st.binary(max_size=80), st.just(ED_BLOB), st.just(number(1))), max_size=6))
 def test_whatever_an_agent_says_is_an_answer_or_an_error_of_ours(parts):
-    """Bytes of any kind, to either question, never end in anything but a verified signature or an error with a hint."""
+    """Bytes of any kind, to either question, end in an error of ours; never in another, and in no signature."""
     body = b"".join(parts)
     for answer in ([body], [string(body)], [frame(LISTED, body)]):
-        with fake_agent(lambda question, answer=answer: answer) as agent, pytest.raises(RstufError):
-            look(agent, seconds=2)
-            raise SigningError("by chance it listed the key")
+        with fake_agent(lambda question, answer=answer: answer) as agent, suppress(SignerUnavailable):
+            assert look(agent, seconds=2)
     for value in (frame(SIGNED, body), frame(SIGNED, string(body)), signed(b"ssh-ed25519", body)):
         with fake_agent(answering(value)) as agent, pytest.raises(SigningError):
             sign(agent, ED_ENTRY, seconds=2)
