@@ -140,3 +140,22 @@ def test_a_forwarded_agent_is_warned_of(
     assert done.document["root"]["sha256"] == hashlib.sha256(Path("metadata/1.root.json").read_bytes()).hexdigest()
     said = " ".join(done.err.split())
     assert said.count("alice: the agent is forwarded by SSH from another machine") == 1
+
+
+def test_an_online_key_whose_agent_is_away(cli: Cli, agent: RealAgent, tmp_path: Path) -> None:
+    """It publishes while the agent holds it; without, status says what cannot be reached, and publishing why."""
+    uri = agent.uri(agent.make("ed25519"))
+    text = PLAN.replace(
+        '[keys.online]\ngenerate = "ed25519"\nencrypt = false\nsigner = "file:keys/online.key"\n',
+        f'[keys.online]\nsigner = "{uri}"\n',
+    )
+    (tmp_path / "plan.toml").write_text(text)
+    (tmp_path / "a.txt").write_text("alpha")
+    assert cli("ceremony", "--plan", tmp_path / "plan.toml").code == 0
+    assert cli("artifact", "add", tmp_path / "a.txt").code == 0
+    assert cli("artifact", "remove", "a.txt").code == 0
+    agent.ssh_add("-q", "-D")
+    (step,) = cli("status", "--check", "--json").document["next_steps"]
+    assert step["command"] == f"let {uri} be reached"
+    refused = cli("artifact", "add", tmp_path / "a.txt")
+    assert (refused.code, "the agent holds no keys, or is locked" in " ".join(refused.err.split())) == (1, True)

@@ -75,7 +75,7 @@ def ask_signature(place: Path, blob: bytes, payload: bytes, *, flags: int, secon
     if len(question) >= MAX_FRAME:
         raise AgentFault(
             f"{len(payload)} bytes are to be signed, and agents take less than {MAX_FRAME // 1024} KiB at once",
-            hint="sign it with a key file, or share it out over more bins",
+            hint="name a key file as its signer: file:PATH",
         )
     answer = _Fields(_ask(place, question, answer=_SIGNED, seconds=seconds))
     signature = _Fields(answer.string())
