@@ -195,7 +195,7 @@ def _look_first(
     from rstuf.signing.rehearsal import RehearsedKeys
     from rstuf.signing.secrets import NoSecrets
 
-    keys = key_source(directory, replace(session, secrets=NoSecrets()), inputs=inputs)
+    keys = key_source(directory, replace(session, secrets=NoSecrets(), on_note=None), inputs=inputs)
     # What only a passphrase can tell is met when it is known.
     with suppress(PassphraseNeeded):
         rehearse(RehearsedKeys(keys))

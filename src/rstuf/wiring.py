@@ -60,6 +60,7 @@ class Session:
         secrets: where passphrases come from.
         wait: how long a lock is waited for.
         on_wait: told, after a second of waiting, which lock it is and who holds it (None where unknown).
+        on_note: told the name of a key that is not in a file, and what to know before it is used.
     """
 
     purpose: str
@@ -70,6 +71,7 @@ class Session:
     clock_trust: ClockTrust = ClockTrust.USUAL
     progress: Progress = field(default_factory=Silent)
     on_wait: Callable[[str, str | None], None] | None = None
+    on_note: Callable[[str, str], None] | None = None
 
 
 class Search(Enum):
@@ -138,7 +140,7 @@ def key_source(directory: Path, session: Session, *, inputs: Path) -> KeyFileSou
     """The keys of the workspace in `directory`; public halves that are named lie below `inputs`."""
     from rstuf.signing.source import KeyFileSource
 
-    return KeyFileSource(directory, session.secrets, inputs=inputs)
+    return KeyFileSource(directory, session.secrets, inputs=inputs, on_note=session.on_note)
 
 
 def make_key(
@@ -229,8 +231,8 @@ def surroundings_of(directory: Path, config: Config | None) -> Surroundings:
 class _Signers:
     """A `SignerSource` over key files; what opening one takes is imported when one is opened."""
 
-    def __init__(self, directory: Path, secrets: Secrets) -> None:
-        self._directory, self._secrets = directory, secrets
+    def __init__(self, directory: Path, session: Session) -> None:
+        self._directory, self._session = directory, session
         self._made: KeyFileSource | None = None
 
     def open(self, entry: KeyEntry) -> RoleSigner:
@@ -244,9 +246,7 @@ class _Signers:
 
     def _source(self) -> KeyFileSource:
         if self._made is None:
-            from rstuf.signing.source import KeyFileSource
-
-            self._made = KeyFileSource(self._directory, self._secrets, inputs=self._directory)
+            self._made = key_source(self._directory, self._session, inputs=self._directory)
         return self._made
 
 
@@ -265,7 +265,7 @@ def ports_of(config: Config, state: StateStore, session: Session) -> Ports:
         metadata=FilesystemMetadataStorage(metadata),
         artifacts=None if artifacts is None else FilesystemArtifactStorage(artifacts),
         served=ServedDirectories(metadata, artifacts, private=private),
-        signers=_Signers(config.directory, session.secrets),
+        signers=_Signers(config.directory, session),
         clock=session.clock,
         actor=session.actor,
         clock_trust=session.clock_trust,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 import rstuf
-from rstuf_cli.console import Console, Form, Verbosity, escape
+from rstuf_cli.console import Console, Form, Verbosity, escape, escape_message
 
 if TYPE_CHECKING:
     from rstuf_cli.progress import CommandProgress
@@ -138,12 +138,16 @@ class Run:
             clock_trust=rstuf.ClockTrust.ACCEPTED if options.accept_clock else rstuf.ClockTrust.USUAL,
             progress=self.progress,
             on_wait=self._waits,
+            on_note=self._warns,
         )
 
     @cached_property
     def _given(self) -> rstuf.Secrets:
         """The passphrases that the command line names: read once, as a descriptor gives each of them once."""
         return rstuf.load_secrets(self.options.passphrase_file, self.options.passphrase_fd, None)
+
+    def _warns(self, key: str, note: str) -> None:
+        self.console.warning(f"{escape(key)}: {escape_message(note)}")
 
     def _waits(self, lock: str, holder: str | None) -> None:
         self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))

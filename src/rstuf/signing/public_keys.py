@@ -16,7 +16,7 @@ from rstuf.metadata.key_identity import check_key, public_key, same_form
 from rstuf.model.keys import PublicKey
 
 _LABEL: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
-_OPENSSH_KINDS: Final = frozenset(
+OPENSSH_KINDS: Final = frozenset(
     {b"ssh-ed25519", b"ssh-rsa", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521"}
 )
 _FORMS: Final = "PEM, OpenSSH and TUF key objects (JSON) are read"
@@ -66,7 +66,7 @@ def openssh_public(line: bytes, *, where: str) -> PublicKey:
         raise _certificate(where)
     if kind in {b"ssh-dss", b"ssh-ed448"}:
         raise InvalidKey(where, f"{kind.decode()} keys are not used", hint="use an Ed25519 or ECDSA P-256 key")
-    if kind not in _OPENSSH_KINDS:
+    if kind not in OPENSSH_KINDS:
         raise InvalidKey(where, "it is not a public key", hint=_FORMS)
     try:
         loaded: Any = load_ssh_public_key(line)
@@ -152,7 +152,7 @@ def _only_line(text: bytes, where: str) -> bytes:
     if not lines:
         raise InvalidKey(where, "it is empty", hint=_FORMS)
     if len(lines) > 1:
-        if all(line.split(maxsplit=1)[0] in _OPENSSH_KINDS for line in lines):
+        if all(line.split(maxsplit=1)[0] in OPENSSH_KINDS for line in lines):
             raise InvalidKey(where, "it holds more than one key", hint="name a file with one key")
         raise InvalidKey(where, "it is not a public key", hint=_FORMS)
     return lines[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from rstuf.errors import SignerUnavailable, shorten
 from rstuf.model.keys import KeyEntry, PublicKey
@@ -16,7 +16,7 @@ from rstuf.repository.interfaces import RoleSigner, Secrets
 from rstuf.signing.uris import FILE_SCHEME, SignerUri
 
 # Where the class of each scheme is; none of these modules is imported before it is needed.
-HOMES: Final[Mapping[str, str]] = {}
+HOMES: Final[Mapping[str, str]] = {"ssh-agent": "rstuf.signing.ssh_agent:SshAgent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,18 @@ class Scheme(Protocol):
 
         Raises:
             SignerUnavailable: something of this kind is there, and cannot be looked at.
+        """
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A scheme that may have to say something of a key before it is used."""
+
+    def note(self, uri: SignerUri, name: str) -> str | None:
+        """What whoever uses the key that `uri` names should know; None where there is nothing. Asks nobody.
+
+        Raises:
+            SignerUnavailable: it cannot be reached.
         """
 
 

@@ -23,11 +23,13 @@ from rstuf.signing.keyfiles import (
     taken,
 )
 from rstuf.signing.public_keys import PUBLIC_AGAIN, parse_public, public_pem
-from rstuf.signing.schemes import HOMES, Scheme, load_scheme
+from rstuf.signing.schemes import HOMES, Noting, Scheme, load_scheme
 from rstuf.signing.uris import FILE_SCHEME, SignerUri, file_path, parse_uri
 
 if TYPE_CHECKING:
     from rstuf.signing.containers import PrivateKey
+
+OnNote = Callable[[str, str], None]
 
 
 class KeyFileSource:
@@ -38,6 +40,7 @@ class KeyFileSource:
         secrets: asked for passphrases.
         inputs: the directory that relative locations of public keys are under (a plan's); by default the workspace.
         schemes: what signer URIs may name beside files; see `schemes.load_scheme`.
+        on_note: told a key's name and what to know before it is used (`schemes.Noting`), each such thing once.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class KeyFileSource:
         *,
         inputs: Path | None = None,
         schemes: Mapping[str, Scheme | str] = HOMES,
+        on_note: OnNote | None = None,
     ) -> None:
         self._workspace, self._secrets = workspace, secrets
         self._inputs = workspace if inputs is None else inputs
         self._schemes: dict[str, Scheme | str] = dict(schemes)
+        self._on_note, self._noted = on_note, set[str]()
         self._opened: dict[Path, PrivateKey] = {}
 
     def open(self, entry: KeyEntry) -> RoleSigner:
@@ -64,7 +69,10 @@ class KeyFileSource:
         uri = _uri_of(entry)
         if uri.scheme == FILE_SCHEME:
             return self._open_file(uri, entry)
-        return self._scheme(uri, entry.name).open(uri, entry, self._secrets)
+        scheme = self._scheme(uri, entry.name)
+        signer = scheme.open(uri, entry, self._secrets)
+        self._tell(scheme, uri, entry.name)
+        return signer
 
     def look(self, entry: KeyEntry) -> bool:
         """That the key is there, usable and not another one, as far as that shows; whether it is certain whose it is.
@@ -112,7 +120,10 @@ class KeyFileSource:
         """
         parsed = parse_uri(uri, key=name)
         if parsed.scheme != FILE_SCHEME:
-            return self._scheme(parsed, name).public_of(parsed, name, self._secrets)
+            scheme = self._scheme(parsed, name)
+            key = scheme.public_of(parsed, name, self._secrets)
+            self._tell(scheme, parsed, name)
+            return key
         path = file_path(parsed, base=self._workspace, key=name)
         try:
             private = _open_container(read_private(path), name, self._secrets)
@@ -150,6 +161,14 @@ class KeyFileSource:
         # Kept, as what it has open serves its next key too.
         found = self._schemes[uri.scheme] = load_scheme(uri, self._schemes, key=key)
         return found
+
+    def _tell(self, scheme: Scheme, uri: SignerUri, key: str) -> None:
+        if self._on_note is None or not isinstance(scheme, Noting):
+            return
+        note = scheme.note(uri, key)
+        if note is not None and note not in self._noted:
+            self._noted.add(note)
+            self._on_note(key, note)
 
     def _open_file(self, uri: SignerUri, entry: KeyEntry) -> RoleSigner:
         path = file_path(uri, base=self._workspace, key=entry.name)

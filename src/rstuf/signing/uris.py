@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rstuf.errors import SignerUnavailable, shorten
+from rstuf.model.keys import KeyEntry
 
 FILE_SCHEME: Final = "file"
 _URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.ASCII | re.DOTALL)
@@ -39,6 +40,11 @@ def parse_uri(text: str, *, key: str) -> SignerUri:
     if match is None or not match[2] or not text.isprintable():
         raise SignerUnavailable(key, f"{shorten(text)!r} is not a signer URI", hint="write file:PATH")
     return SignerUri(match[1].lower(), match[2])
+
+
+def is_file(entry: KeyEntry) -> bool:
+    """Whether an entry's signer is a key file."""
+    return entry.signer is not None and entry.signer.lower().startswith(f"{FILE_SCHEME}:")
 
 
 def file_path(uri: SignerUri, *, base: Path, key: str) -> Path:

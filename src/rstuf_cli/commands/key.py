@@ -28,6 +28,7 @@ rstuf key generate ci --kind ecdsa --unencrypted
 rstuf key add maria maria.pub              her private half stays with her
 rstuf key add maria /media/usb/maria.key   it is at hand there, from now on
 rstuf key add maria --away                 it is with her again
+rstuf key add maria --signer ssh-agent:SHA256:…   it is in the SSH agent here
 """,
     "key list": """
 rstuf key list
@@ -130,14 +131,15 @@ def add(
         typer.Argument(metavar="[FILE]", help="Its public half; or the private key itself, to sign from there."),
     ] = None,
     signer: Annotated[
-        str | None, typer.Option("--signer", metavar="URI", help="Where its private half signs, like file:keys/a.key.")
+        str | None, typer.Option("--signer", metavar="URI", help="Where it signs: file:keys/a.key, ssh-agent:SHA256:…")
     ] = None,
     away: Annotated[bool, typer.Option("--away", help="Its private half is with somebody else.")] = False,
 ) -> None:
     """Let a key be known by a name, or say where it is now.
 
     A key that comes by its public half can be named in root later; one that comes as a private key signs from where
-    that file is. Nothing is signed: who may sign is in root, and only its signers change that.
+    that file is. Without FILE, a new key's public half is read from where it signs. Nothing is signed: who may sign is
+    in root, and only its signers change that.
     """
     run = run_of(ctx)
     rstuf.check_key_name(name)
@@ -146,7 +148,9 @@ def add(
     with run.open(making=name) as repository:
         view = next((each for each in repository.view_keys() if each.entry.name.lower() == name.lower()), None)
         known = view.entry if view is not None else None
-        key, found_at = _key_named(repository, name, file, known, rstuf.find_workspace(run.directory))
+        key, found_at = _key_named(
+            repository, name, file, known=known, signer=signer, workspace=rstuf.find_workspace(run.directory)
+        )
         place = None if away else signer or found_at
         if place is None and not away and file is None:
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
@@ -259,23 +263,31 @@ def _find(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
 
 
 def _key_named(
-    repository: rstuf.Repository, name: str, file: Path | None, known: rstuf.KeyEntry | None, workspace: Path
+    repository: rstuf.Repository,
+    name: str,
+    file: Path | None,
+    *,
+    known: rstuf.KeyEntry | None,
+    signer: str | None,
+    workspace: Path,
 ) -> tuple[rstuf.PublicKey, str | None]:
     """The public half that is meant, and the signer that a private key in `file` makes.
 
     Raises:
-        UsageFault: no file is named, and no key has the name.
-        RstufError: the file is no key, or stays closed.
+        UsageFault: no file and no signer is named, and no key has the name.
+        RstufError: the file is no key, or what tells the public half stays closed or out of reach.
     """
     if file is None:
-        if known is None:
+        if known is not None:
+            return known.key, None
+        if signer is None:
             raise UsageFault(f"missing FILE: the public half of {name}", hint="rstuf key add --help")
-        return known.key, None
-    public, signer = _key_in(file, workspace)
+        return repository.open_public_half(name, signer), None
+    public, made = _key_in(file, workspace)
     if public is None:
         # Some private keys are silent about whose they are until their passphrase opens them.
-        public = repository.open_public_half(name, signer or "")
-    return public, signer
+        public = repository.open_public_half(name, made or "")
+    return public, made
 
 
 def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | None]:

@@ -114,7 +114,9 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
             continue
         name = "the online key" if key.online else f"the key {key.name}"
         lost = "; nothing can be published or renewed without it" if key.online else ""
-        mend = key.mend or f"put back {(key.signer or '').removeprefix('file:')}"
+        signer = key.signer or ""
+        away = f"put back {signer.removeprefix('file:')}" if signer.startswith("file:") else f"let {signer} be reached"
+        mend = key.mend or away
         steps.append(Step(mend, f"{name} cannot sign: {key.fault}{lost}", about="key-away"))
     return steps
 
