@@ -27,6 +27,7 @@ from rstuf.errors.client import (
 from rstuf.errors.input import (
     InputMissing,
     InvalidArtifact,
+    InvalidBundle,
     InvalidConfig,
     InvalidDuration,
     InvalidFingerprint,
@@ -92,6 +93,7 @@ __all__ = [
     "InputMissing",
     "Interrupted",
     "InvalidArtifact",
+    "InvalidBundle",
     "InvalidConfig",
     "InvalidDuration",
     "InvalidFingerprint",
