@@ -40,6 +40,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InvalidPolicy: ExitCode.REFUSED,
     errors.InvalidPlan: ExitCode.REFUSED,
     errors.InvalidConfig: ExitCode.REFUSED,
+    errors.InvalidBundle: ExitCode.REFUSED,
     errors.InvalidKey: ExitCode.REFUSED,
     errors.InvalidMetadata: ExitCode.UNVERIFIED,
     errors.ArtifactConflict: ExitCode.REFUSED,

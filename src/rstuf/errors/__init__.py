@@ -27,6 +27,7 @@ from rstuf.errors.client import (
 from rstuf.errors.input import (
     InputMissing,
     InvalidArtifact,
+    InvalidBundle,
     InvalidConfig,
     InvalidDuration,
     InvalidFingerprint,
@@ -97,6 +98,7 @@ __all__ = [
     "InputMissing",
     "Interrupted",
     "InvalidArtifact",
+    "InvalidBundle",
     "InvalidConfig",
     "InvalidDuration",
     "InvalidFingerprint",

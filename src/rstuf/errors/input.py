@@ -184,6 +184,16 @@ class InvalidKey(InvalidInput):
         super().__init__(f"{where}: {reason}", hint=hint)
 
 
+class InvalidBundle(InvalidInput):
+    """A bundle to sign, or a signature that came back, is not of the form it must have. Nothing was signed."""
+
+    code = "invalid-bundle"
+
+    def __init__(self, name: str, reason: str, *, hint: str | None = None) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}", hint=hint or "have it made and carried over again; nothing was changed")
+
+
 class InvalidMetadata(InvalidInput):
     """TUF metadata that is damaged or not of the form it must have."""
 
