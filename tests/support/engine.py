@@ -22,13 +22,16 @@ from tests.support.clients import Client, View
 
 from rstuf.clock import ManualClock
 from rstuf.errors import SignerUnavailable
+from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.artifacts import ListedHash
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TargetPath, target_path
 from rstuf.model.stamps import Stamp
 from rstuf.repository import artifacts
 from rstuf.repository.ceremony import CeremonyReport, carry_out, prepare
+from rstuf.repository.event_desk import EventDesk
 from rstuf.repository.intake import Conflict
+from rstuf.repository.keys import add_key
 from rstuf.repository.plan import Plan, read_plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
@@ -167,6 +170,25 @@ class Engine:
     def root(self, version: int = 1) -> bytes:
         """The bytes of a root."""
         return self.metadata.files[f"{version}.root.json"]
+
+    @property
+    def events(self) -> EventDesk:
+        """The signing events."""
+        return EventDesk(self.ports)
+
+    def make_key(self, name: str, scheme: str = "ed25519") -> KeyEntry:
+        """A new key that is known by its name, its private half at hand."""
+        entry = self.keys.generate(
+            name, scheme, f"file:keys/{name}.key", encrypt=False, reuse=False, added=self.clock.now()
+        ).entry
+        add_key(self.ports, name, entry.key, signer=entry.signer)
+        return entry
+
+    def signature(self, event: str, key: str) -> DetachedSignature:
+        """What the holder of a key sends back for an event, made from the bundle alone."""
+        (part,) = self.events.bundle(event).parts
+        signer = self.keys.made[key].signer
+        return DetachedSignature(part.digest, signer.keyid, signer.sign(part.payload))
 
     def site(self) -> Callable[[str], bytes]:
         """What a client can fetch, now and later."""

@@ -47,7 +47,7 @@ def complete_events(ports: Ports) -> list[Completion]:
     done: list[Completion] = []
     while True:
         with ports.state.read() as reader:
-            ready = [event for event in reader.open_events() if _is_ready(reader, event)]
+            ready = [event for event in reader.open_events() if is_ready(reader, event)]
         # Roles that people sign come before the root that could change who signs them.
         ready = [each for each in ready if each.id not in {other.event.id for other in done}]
         ready.sort(key=lambda event: event.role == ROOT)
@@ -66,7 +66,8 @@ def carry_on_events(ports: Ports) -> PublicationReport | None:
     return stepped or next(reversed(published), None)
 
 
-def _is_ready(reader: StateReader, event: SigningEvent) -> bool:
+def is_ready(reader: StateReader, event: SigningEvent) -> bool:
+    """Whether every side of every part of an open event has signed; never before there is a first root."""
     newest = reader.newest_root()
     return newest is not None and all(view_part(reader, event, part).ready for part in event.parts)
 
@@ -82,7 +83,8 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
 def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | None:
     file = whole_file(ports, event, event.parts[0])
     commit_root(ports, file.data, signed_at=event.opened, event=event)
-    return publish_under_new_root(ports) or carry_on(ports)
+    published = publish_under_new_root(ports)
+    return carry_on(ports) or published
 
 
 def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:

@@ -24,6 +24,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.reading import Source
 
 if TYPE_CHECKING:
+    from rstuf.repository.event_desk import EventDesk
     from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
@@ -136,6 +137,13 @@ class Repository:
         from rstuf.repository.why import explain
 
         return explain(self._ports, path)
+
+    @property
+    def events(self) -> EventDesk:
+        """What people sign: signing events, proposals of a root, the rotation of an online key."""
+        from rstuf.repository.event_desk import EventDesk
+
+        return EventDesk(self._ports)
 
     # --- publishing
 

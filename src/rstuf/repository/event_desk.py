@@ -1,0 +1,188 @@
+"""What people sign: signing events, proposals of a root, and the rotation of an online key, as methods for a face."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rstuf.errors import InvalidInput
+from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature
+from rstuf.metadata.root_changes import RootChanges
+from rstuf.metadata.views import Signature
+from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.keys import KeyId
+from rstuf.model.names import TOP_LEVEL
+from rstuf.model.policy import Periods
+from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.repository.completing import Completion, complete_events, is_ready
+from rstuf.repository.ports import Ports
+from rstuf.repository.recovery import recover
+from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
+from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation
+from rstuf.repository.signing_events import (
+    BroughtSignature,
+    EventView,
+    Reception,
+    cancel_event,
+    envelope_of,
+    find_event,
+    receive,
+    sign_event,
+    view_event,
+    view_events,
+)
+from rstuf.repository.visible import check_visible, refuse_older_state
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What became of signatures, and of the events that have all of theirs with them."""
+
+    receptions: tuple[Reception, ...]
+    completions: tuple[Completion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRoot:
+    """A root in the chain: its version, what it changed over the one before, and whether its file is there."""
+
+    version: int
+    changes: RootChanges
+
+
+class EventDesk:
+    """The signing events of one repository."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def views(self, *, ended: bool = False) -> list[EventView]:
+        """The events that are open, or all of them, oldest first."""
+        return view_events(self._ports, ended=ended)
+
+    def view(self, name: str) -> EventView:
+        """The open event of that name; see `signing_events.view_event`."""
+        return view_event(self._ports, name)
+
+    def rotation(self) -> Rotation | None:
+        """The rotation of an online key that goes on, if one does."""
+        with self._ports.state.read() as reader:
+            return reader.rotation()
+
+    def propose(self, update: RootUpdate) -> RootProposal:
+        """The root that an update makes; see `root_update.propose_update`. Writes nothing."""
+        return propose_update(self._ports, update)
+
+    def open(self, proposal: RootProposal, *, drop: bool = False) -> list[EventView]:
+        """Let a proposal wait for its signatures; see `root_update.open_proposal`."""
+        with self._ports.state.publication_lock(purpose="root update"):
+            recover(self._ports)
+            refuse_older_state(self._ports)
+            events = open_proposal(self._ports, proposal, drop=drop)
+        return [self.view(event.name) for event in events]
+
+    def sign(self, name: str, *, keyids: Sequence[KeyId] | None = None) -> Signed:
+        """Sign an event with the keys that are here; see `signing_events.sign_event`. What is complete comes out."""
+        return self._taken(sign_event(self._ports, name, keyids=keyids))
+
+    def receive(self, signatures: Iterable[DetachedSignature]) -> Signed:
+        """Take signatures in that were made elsewhere, each judged by itself. What is complete comes out."""
+        brought = [BroughtSignature(each.digest, each.keyid, each.sig) for each in signatures]
+        return self._taken(receive(self._ports, brought))
+
+    def complete(self) -> Signed:
+        """Bring out what everybody has signed."""
+        return self._taken([])
+
+    def cancel(self, name: str) -> SigningEvent:
+        """Drop an open event; see `signing_events.cancel_event`."""
+        with self._ports.state.publication_lock(purpose="event cancel"):
+            return cancel_event(self._ports, name)
+
+    def rotate(
+        self,
+        old: str,
+        new: str,
+        *,
+        kind: RotationKind = RotationKind.PLANNED,
+        overlap: timedelta = DEFAULT_OVERLAP,
+        drop: bool = False,
+    ) -> RotationStart:
+        """Let another key take the place of an online key; see `rotation.begin_rotation`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            if kind is RotationKind.PLANNED:
+                check_visible(self._ports)
+            return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
+
+    def bundle(self, name: str, *, since: int = 1) -> Bundle:
+        """An event as one file for another machine, with the chain of roots from version `since` on.
+
+        Raises:
+            EventNotFound: no event of that name is open.
+            InvalidInput: there is no root `since`.
+        """
+        with self._ports.state.read() as reader:
+            event = find_event(reader, name)
+            versions = reader.root_versions()
+            if versions and since not in versions:
+                raise InvalidInput(f"there is no root v{since} here", hint="rstuf root history lists them")
+            chain = [root.data for version in versions if version >= since and (root := reader.root(version))]
+            first, settings = reader.root(1), reader.settings()
+            names = {entry.keyid: entry.name for entry in reader.keys()}
+            parts = []
+            for part in event.parts:
+                opened = envelope_of(part)
+                signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
+                parts.append(BundlePart(role=part.role, signed=opened.signed, signatures=signatures))
+        written = b"".join([*chain, *(part.payload for part in parts)])
+        return Bundle(
+            repository=settings.name,
+            first_root=None if first is None else hashlib.sha256(first.data).hexdigest(),
+            chain=tuple(chain),
+            parts=tuple(parts),
+            names={keyid: name for keyid, name in names.items() if keyid.encode() in written},
+        )
+
+    def roots(self) -> list[PublishedRoot]:
+        """Every root that was published, oldest first, with what it changed."""
+        with self._ports.state.read() as reader:
+            versions = reader.root_versions()
+        return [PublishedRoot(version, self.changes(version)) for version in versions]
+
+    def changes(self, version: int) -> RootChanges:
+        """What a published root changed over the one before.
+
+        Raises:
+            InvalidInput: there is no such root.
+        """
+        return changes_between(self._ports, version - 1, version)
+
+    def set_periods(self, role: str, periods: Periods) -> None:
+        """Let a role that nobody but the online key signs live for another time, from its next version on.
+
+        Raises:
+            InvalidInput: root's are signed with it, in `propose`.
+        """
+        with self._ports.state.transaction(actor=self._ports.actor) as state:
+            if role not in state.periods() or role == TOP_LEVEL[0]:
+                raise InvalidInput(f"{role} has no periods that could be set like this")
+            state.set_periods(role, periods)
+            spans = {"expires": int(periods.expires.total_seconds())}
+            state.record("policy.periods", {"role": role, **spans}, at=self._ports.clock.now())
+
+    def _taken(self, receptions: list[Reception]) -> Signed:
+        with self._ports.state.read() as reader:
+            ready = any(is_ready(reader, event) for event in reader.open_events())
+            replaces = any(event.kind is EventKind.REPLACEMENT for event in reader.open_events())
+        completions: list[Completion] = []
+        if ready:
+            with self._ports.state.publication_lock(purpose="sign"):
+                recover(self._ports)
+                if not replaces:
+                    # Whoever stole a key may have published above everything: that is what is mended here.
+                    refuse_older_state(self._ports)
+                completions = complete_events(self._ports)
+        return Signed(tuple(receptions), tuple(completions))

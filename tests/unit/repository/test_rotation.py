@@ -1,0 +1,130 @@
+"""The rotation of an online key: in steps where it is there, at once where it is lost or in the wrong hands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.clients import Client
+from tests.support.engine import Engine, check_client, plan_document
+
+from rstuf.errors import InvalidInput
+from rstuf.metadata.views import open_envelope, root_roles
+from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.rotation import RotationKind
+from rstuf.repository.publish import publish
+from rstuf.repository.renewal import renew
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    return engine
+
+
+def signed_by(engine: Engine, name: str) -> set[str]:
+    """The names of those whose signatures a visible file has."""
+    opened = open_envelope(engine.metadata.files[name], name=name, kind=name.split(".")[-2])
+    names = {key.entry.keyid: each for each, key in engine.keys.made.items()}
+    return {names[each.keyid] for each in opened.signatures}
+
+
+def test_both_keys_sign_until_nobody_can_miss_the_new_one(filled: Engine, tmp_path: Path) -> None:
+    """Timestamp has both signatures before root changes and for the overlap after it, then the new one alone."""
+    filled.make_key("online-2")
+    assert signed_by(filled, "timestamp.json") == {"online"}
+    start = filled.events.rotate("online", "online-2", overlap=HOUR)
+    assert signed_by(filled, "timestamp.json") == {"online", "online-2"}
+    assert [event.name for event in start.events] == ["root-v2"]
+    filled.add("b.txt", b"meanwhile")
+    publish(filled.ports)
+    assert signed_by(filled, "timestamp.json") == {"online", "online-2"}
+    done = filled.events.sign("root-v2")
+    assert [each.event.name for each in done.completions] == ["root-v2"]
+    roles = root_roles(open_envelope(filled.root(2), name="2.root.json", kind="root"))
+    new = filled.keys.made["online-2"].entry.keyid
+    assert all(roles[name].keyids == (new,) for name in (TIMESTAMP, SNAPSHOT, TARGETS))
+    filled.add("c.txt", b"in the overlap")
+    publish(filled.ports)
+    assert signed_by(filled, "timestamp.json") == {"online", "online-2"}
+    check_client(filled, tmp_path / "overlap")
+    filled.moved_on(hours=2)
+    renew(filled.ports)
+    assert signed_by(filled, "timestamp.json") == {"online-2"}
+    assert filled.events.rotation() is None
+    filled.keys.away.add("online")
+    filled.add("d.txt", b"afterwards")
+    publish(filled.ports)
+    check_client(filled, tmp_path / "after")
+
+
+def test_a_rotation_that_is_cancelled_leaves_the_old_key(filled: Engine, tmp_path: Path) -> None:
+    """Dropping the root that names the new key ends the rotation; what is published is signed by the old key again."""
+    filled.make_key("online-2")
+    filled.events.rotate("online", "online-2", overlap=HOUR)
+    filled.events.cancel("root-v2")
+    assert filled.events.rotation() is None
+    filled.keys.away.add("online-2")
+    filled.add("b.txt", b"again")
+    publish(filled.ports)
+    assert signed_by(filled, "timestamp.json") == {"online"}
+    check_client(filled, tmp_path / "client")
+
+
+@pytest.mark.parametrize("kind", [RotationKind.LOST, RotationKind.LEAKED])
+def test_a_key_that_is_gone_is_replaced_at_once(filled: Engine, tmp_path: Path, kind: RotationKind) -> None:
+    """Without the old key: root, then everything signed anew; clients of before and new ones find all of it."""
+    warm = Client.fresh(tmp_path / "warm", filled.site(), root=filled.root(), now=filled.clock.now())
+    warm.refresh()
+    filled.keys.away.add("online")
+    filled.make_key("online-2")
+    start = filled.events.rotate("online", "online-2", kind=kind)
+    filled.events.sign(start.events[0].name)
+    assert signed_by(filled, "timestamp.json") == {"online-2"}
+    assert filled.events.rotation() is None
+    check_client(filled, tmp_path / "fresh")
+    later = warm.copy(tmp_path / "later", read=filled.site())
+    later.refresh()
+    assert later.download("a.txt") == b"first"
+    filled.add("b.txt", b"second")
+    publish(filled.ports)
+    check_client(filled, tmp_path / "again")
+
+
+def test_only_an_online_key_is_rotated(filled: Engine) -> None:
+    """A root key, an unknown key and a key that signs already are refused before anything is changed."""
+    filled.make_key("online-2")
+    for old, new in (("one", "online-2"), ("online", "nobody"), ("online", "one"), ("online", "online")):
+        with pytest.raises(InvalidInput):
+            filled.events.rotate(old, new)
+    assert filled.events.rotation() is None
+    assert filled.events.views() == []
+
+
+def test_targets_that_people_sign_wait_for_them(tmp_path: Path) -> None:
+    """Where people sign targets, the new key signs bins once they have signed targets too, all in one publication."""
+    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
+    engine = Engine.live(tmp_path / "repository", document=document)
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    engine.make_key("online-2")
+    start = engine.events.rotate("online", "online-2", overlap=HOUR)
+    assert [event.name for event in start.events] == ["root-v2", "targets-v2"]
+    engine.events.sign("root-v2")
+    check_client(engine, tmp_path / "between")
+    engine.add("b.txt", b"second")
+    publish(engine.ports)
+    check_client(engine, tmp_path / "between-2")
+    engine.events.sign("targets-v2")
+    check_client(engine, tmp_path / "signed")
+    engine.moved_on(hours=2)
+    renew(engine.ports, force=["timestamp"])
+    assert engine.events.rotation() is None
+    engine.keys.away.add("online")
+    engine.add("c.txt", b"third")
+    publish(engine.ports)
+    check_client(engine, tmp_path / "after")
