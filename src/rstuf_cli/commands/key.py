@@ -23,11 +23,13 @@ EXAMPLES = {
 rstuf key generate maria                   maria.key, encrypted, and maria.pub
 rstuf key generate maria --in /media/usb   on another disk
 rstuf key generate ci --kind ecdsa --unencrypted
+rstuf key generate maria --signer 'hsm:2?label=Maria'   on a token
 """,
     "key add": """
 rstuf key add maria maria.pub              her private half stays with her
 rstuf key add maria /media/usb/maria.key   it is at hand there, from now on
 rstuf key add maria --away                 it is with her again
+rstuf key add maria --signer 'hsm:2?label=Maria'   on a token
 """,
     "key list": """
 rstuf key list
@@ -63,8 +65,9 @@ def generate(
     *,
     name: _Name,
     kind: Annotated[
-        KeyKind, typer.Option("--kind", metavar="KIND", help="ed25519, the default; ecdsa (P-256) or rsa (3072 bits).")
-    ] = KeyKind.ED25519,
+        KeyKind | None,
+        typer.Option("--kind", metavar="KIND", help="ed25519, the default; ecdsa (P-256) or rsa (3072 bits)."),
+    ] = None,
     where: Annotated[
         Path | None,
         typer.Option("--in", metavar="DIR", help="Where to; by default keys/ of the workspace, else here."),
@@ -72,21 +75,31 @@ def generate(
     unencrypted: Annotated[
         bool, typer.Option("--unencrypted", help="Leave it unencrypted, for what signs without a person.")
     ] = False,
+    signer: Annotated[
+        str | None,
+        typer.Option("--signer", metavar="URI", help="On a token instead, like hsm:2?label=Maria; ecdsa then."),
+    ] = None,
 ) -> None:
     """Make a key pair of your own.
 
     NAME.key is encrypted with a passphrase that you choose, NAME.pub is for others. In a workspace the key is known by
-    its name from then on. It signs nothing before root lists it.
+    its name from then on. It signs nothing before root lists it. A key that is made on a token never leaves it.
     """
     run = run_of(ctx)
+    if signer is not None:
+        if where is not None or unencrypted:
+            other = "--in" if where is not None else "--unencrypted"
+            raise UsageFault(f"{other} and --signer do not go together", hint="rstuf key generate --help")
+        _generate_in_place(run, name, kind or KeyKind.ECDSA, signer)
+        return
+    kind = kind or KeyKind.ED25519
     rstuf.check_key_name(name)
     run.interrupted = run.unsigned = "no key was made"
     repository = _here(run, making=name)
     try:
         base = run.directory.absolute() if repository is None else rstuf.find_workspace(run.directory)
         place = _place_for(name, where, base=base, workspace=repository is not None)
-        if repository is not None and any(each.entry.name.lower() == name.lower() for each in repository.view_keys()):
-            raise InvalidInput(f"another key is called {name}", hint="choose another name; rstuf key list shows all")
+        _refuse_known(repository, name)
         # What an interruption left: a key that is not known yet, or one without its public half.
         reuse = repository is not None or not (base / place).with_name(f"{name}.pub").exists()
         entry = rstuf.make_key(
@@ -101,6 +114,41 @@ def generate(
     run.console.document({**_document(entry, uses=()), "file": str(base / place), "encrypted": not unencrypted})
     if not run.console.is_json:
         _tell_made(run.console, entry, base / place, kind=kind, encrypted=not unencrypted)
+
+
+def _generate_in_place(run: Run, name: str, kind: KeyKind, signer: str) -> None:
+    """Make a key where no file is. In a workspace it is known from then on, elsewhere its public half is written."""
+    rstuf.check_key_name(name)
+    run.interrupted = run.unsigned = "no key was made"
+    repository = _here(run, making=name)
+    public = Path(f"{name}.pub").absolute() if repository is None else None
+    try:
+        base = run.directory.absolute() if repository is None else rstuf.find_workspace(run.directory)
+        _refuse_known(repository, name)
+        entry = rstuf.make_key_in_place(
+            base, name, kind=kind.value, signer=signer, public=public, session=run.session()
+        )
+        place = entry.signer or signer
+        if repository is not None:
+            run.keeps(f"the key, at {place}")
+            repository.add_key(name, entry.key, signer=place)
+    finally:
+        if repository is not None:
+            repository.close()
+    run.console.document(_document(entry, uses=()))
+    if run.console.is_json:
+        return
+    run.console.result(f"{sign(run.console, ok=True)} {escape(name)}: {kind.value}, at {escape(place)}")
+    _tell_fingerprint(run.console, entry.keyid)
+    run.console.result("")
+    handed = f"rstuf key export {name}" if public is None else public.name
+    run.console.result(f"  give {escape(handed)} to whoever lets it sign, and read them its words;")
+    run.console.result("  it signs nothing before root lists it")
+
+
+def _refuse_known(repository: rstuf.Repository | None, name: str) -> None:
+    if repository is not None and any(each.entry.name.lower() == name.lower() for each in repository.view_keys()):
+        raise InvalidInput(f"another key is called {name}", hint="choose another name; rstuf key list shows all")
 
 
 def _place_for(name: str, where: Path | None, *, base: Path, workspace: bool) -> Path:
@@ -137,7 +185,8 @@ def add(
     """Let a key be known by a name, or say where it is now.
 
     A key that comes by its public half can be named in root later; one that comes as a private key signs from where
-    that file is. Nothing is signed: who may sign is in root, and only its signers change that.
+    that file is. Without FILE, what --signer names tells its public half. Nothing is signed: who may sign is in root,
+    and only its signers change that.
     """
     run = run_of(ctx)
     rstuf.check_key_name(name)
@@ -146,7 +195,9 @@ def add(
     with run.open(making=name) as repository:
         view = next((each for each in repository.view_keys() if each.entry.name.lower() == name.lower()), None)
         known = view.entry if view is not None else None
-        key, found_at = _key_named(repository, name, file, known, rstuf.find_workspace(run.directory))
+        key, found_at = _key_named(
+            repository, name, file, signer, known=known, workspace=rstuf.find_workspace(run.directory)
+        )
         place = None if away else signer or found_at
         if place is None and not away and file is None:
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
@@ -259,23 +310,31 @@ def _find(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
 
 
 def _key_named(
-    repository: rstuf.Repository, name: str, file: Path | None, known: rstuf.KeyEntry | None, workspace: Path
+    repository: rstuf.Repository,
+    name: str,
+    file: Path | None,
+    signer: str | None,
+    *,
+    known: rstuf.KeyEntry | None,
+    workspace: Path,
 ) -> tuple[rstuf.PublicKey, str | None]:
     """The public half that is meant, and the signer that a private key in `file` makes.
 
     Raises:
-        UsageFault: no file is named, and no key has the name.
-        RstufError: the file is no key, or stays closed.
+        UsageFault: neither a file nor a signer is named, and no key has the name.
+        RstufError: what is named is no key, or stays closed.
     """
     if file is None:
-        if known is None:
+        if known is not None:
+            return known.key, None
+        if signer is None:
             raise UsageFault(f"missing FILE: the public half of {name}", hint="rstuf key add --help")
-        return known.key, None
-    public, signer = _key_in(file, workspace)
+        return repository.open_public_half(name, signer), None
+    public, found_at = _key_in(file, workspace)
     if public is None:
         # Some private keys are silent about whose they are until their passphrase opens them.
-        public = repository.open_public_half(name, signer or "")
-    return public, signer
+        public = repository.open_public_half(name, found_at or "")
+    return public, found_at
 
 
 def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | None]:
