@@ -1,4 +1,4 @@
-"""Tokens in software: SoftHSM2 with a directory of its own, and tokens that are made and destroyed as tests need them."""
+"""Tokens in software: SoftHSM2 with a directory of its own, and tokens that come and go as tests need them."""
 
 from __future__ import annotations
 

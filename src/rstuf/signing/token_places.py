@@ -62,7 +62,9 @@ def address_of(uri: SignerUri, *, key: str) -> TokenAddress:
     said = dict(pairs)
     usual = len(said) == len(pairs) and said.keys() <= _PARTS and all(said.values())
     if not usual or "#" in uri.rest or not _KEYID.fullmatch(number):
-        raise SignerUnavailable(key, f"{shorten(str(uri))!r} does not name a key on a token", hint=_FORM)
+        # What stands behind the mark is not repeated: somebody may have written a PIN there.
+        written = f"{uri.scheme}:{shorten(number)}{mark}" + ("…" if query else "")
+        raise SignerUnavailable(key, f"{written!r} does not name a key on a token", hint=_FORM)
     return TokenAddress(keyid=int(number) if number else _DEFAULT_KEYID, **said)
 
 

@@ -1,4 +1,4 @@
-"""`rstuf key add`, `list`, `show`, `export`: keys, what they sign, where they are, and their public halves for others."""
+"""`rstuf key …`: keys, what they sign, where they are, and their public halves for others."""
 
 from __future__ import annotations
 

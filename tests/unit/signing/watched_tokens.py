@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +19,13 @@ class WatchedModule:
     Attributes:
         more, less: flags that its tokens have, or have not, whatever they are.
         logins: what was sent to open them.
-        fails: what a login raises instead of being one.
+        at_login: called before each login; what it raises is what the token says.
     """
 
     more: int = 0
     less: int = 0
     logins: list[object] = field(default_factory=list)
-    fails: Exception | None = None
+    at_login: Callable[[], None] = lambda: None
     real: TokenModule = field(default_factory=lambda: TokenModule(MODULE))
 
     def slots(self) -> list[Any]:
@@ -62,7 +63,6 @@ class _Token:
     def open(self, *, rw: bool = False, user_pin: object = None) -> Any:
         if user_pin is not None:
             self._module.logins.append(user_pin)
-            if self._module.fails is not None:
-                raise self._module.fails
+            self._module.at_login()
         # Whoever stands before a PIN pad types the right one.
         return self._real.open(rw=rw, user_pin=PIN if user_pin is pkcs11.PROTECTED_AUTH else user_pin)
