@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from rstuf.wiring import find_files as find_files
     from rstuf.wiring import find_listed_files as find_listed_files
     from rstuf.wiring import make_key as make_key
+    from rstuf.wiring import make_key_in_place as make_key_in_place
     from rstuf.wiring import open_repository as open_repository
     from rstuf.wiring import tree_of as tree_of
     from rstuf.wiring import try_stock_client as try_stock_client
@@ -223,6 +224,7 @@ _HOMES = {
     "load_secrets": "rstuf.signing.secrets",
     "look_at_key": "rstuf.signing.looking",
     "make_key": "rstuf.wiring",
+    "make_key_in_place": "rstuf.wiring",
     "make_payload": "rstuf.founding",
     "make_repository": "rstuf.founding",
     "notes_on": "rstuf.repository.ceremony",

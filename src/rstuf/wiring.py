@@ -167,6 +167,37 @@ def make_key(
     return key.entry
 
 
+def make_key_in_place(
+    directory: Path, name: str, *, kind: str, signer: str, public: Path | None, session: Session
+) -> KeyEntry:
+    """Make a key pair where no file is, on a token: it is there at once, stays there, and cannot be taken back.
+
+    Args:
+        directory: what is relative in `signer` is under it.
+        kind: "ecdsa" (P-256).
+        signer: the URI of the place, in which nothing is yet.
+        public: where its public half is written, as PEM; None where that is not needed.
+
+    Raises:
+        InvalidKey: the place is taken, the name cannot be one, or the place keeps no keys of the kind.
+        SignerUnavailable: it cannot be reached, or makes no keys.
+        PassphraseNeeded, WrongPassphrase: it stays closed.
+    """
+    from rstuf.model.keys import check_key_name
+    from rstuf.signing.keyfiles import create_public_at, refuse_taken
+    from rstuf.signing.public_keys import public_pem
+
+    check_key_name(name)
+    if public is not None:
+        refuse_taken(public)
+    entry = key_source(directory, session, inputs=directory).make_in_place(
+        name, kind, signer, added=session.clock.now()
+    )
+    if public is not None:
+        create_public_at(public, public_pem(entry.key))
+    return entry
+
+
 def open_or_create_state(config: Config, session: Session) -> StateStore:
     """The state that a configuration names, a new one where there is none."""
     from rstuf.state.sqlite import SqliteStateStore

@@ -46,7 +46,7 @@ VERBS: Final = (
     Verb(DAILY, "artifact import", f"{_HOME}.artifact:import_", "take in artifacts by their records, however many"),
     Verb(DAILY, "artifact export", f"{_HOME}.export:export", "write records of artifacts, which artifact import reads"),
     Verb(DAILY, "publish", f"{_HOME}.publish:publish", "make accepted changes visible to clients, all at once"),
-    Verb(CARE, "key generate", f"{_HOME}.key:generate", "make a key pair of your own"),
+    Verb(CARE, "key generate", f"{_HOME}.generate:generate", "make a key pair of your own"),
     Verb(CARE, "key list", f"{_HOME}.key:list_", "list keys: what each signs, and where it is"),
     Verb(CARE, "key show", f"{_HOME}.key:show", "show a key's fingerprint, to compare or read aloud"),
     Verb(CARE, "key add", f"{_HOME}.key:add", "let a key be known by a name, or say where it is now"),

@@ -295,6 +295,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("key generate", "name"): _nothing,
     ("key add", "name"): _keys,
     ("key add", "signer"): _signers,
+    ("key generate", "signer"): lambda _asked, _word: [Candidate("hsm:", whole=False)],
     ("key show", "name"): _keys,
     ("key export", "name"): _keys,
     ("renew", "force"): _roles,

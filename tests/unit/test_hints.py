@@ -22,6 +22,7 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("rstuf/repository/csv_records.py", "InvalidInput"): "becomes an InvalidRecord",
     ("rstuf/repository/authority.py", "SignerUnavailable"): "nobody here has the key",
     ("rstuf/signing/source.py", "SignerUnavailable"): "nobody here has the key",
+    ("rstuf/signing/token_objects.py", "InvalidKey"): "becomes the fault of a key that is listed",
     ("rstuf/state/artifacts.py", "StateError"): "a caller's defect",
     ("rstuf/state/publications.py", "StateError"): "a caller's defect",
     ("rstuf/state/transaction.py", "StateError"): "a caller's defect",

@@ -105,6 +105,7 @@ PUBLIC = {
     "load_secrets",
     "look_at_key",
     "make_key",
+    "make_key_in_place",
     "make_payload",
     "make_repository",
     "notes_on",

@@ -163,7 +163,25 @@ def create_public(path: Path, public: bytes) -> None:
     Raises:
         InvalidKey, StorageError: as `create_key_pair` says.
     """
-    _create(public_path(path), public, mode=PUBLIC_FILE)
+    create_public_at(public_path(path), public)
+
+
+def create_public_at(path: Path, public: bytes) -> None:
+    """Write a public half to a new file.
+
+    Raises:
+        InvalidKey, StorageError: as `create_key_pair` says.
+    """
+    _create(path, public, mode=PUBLIC_FILE)
+
+
+def refuse_taken(path: Path) -> None:
+    """
+    Raises:
+        InvalidKey: something has this name already.
+    """
+    if is_taken(path):
+        raise taken(path)
 
 
 def taken(path: Path) -> InvalidKey:

@@ -16,7 +16,10 @@ from rstuf.repository.interfaces import RoleSigner, Secrets
 from rstuf.signing.uris import FILE_SCHEME, SignerUri
 
 # Where the class of each scheme is; none of these modules is imported before it is needed.
-HOMES: Final[Mapping[str, str]] = {"ssh-agent": "rstuf.signing.ssh_agent:SshAgent"}
+HOMES: Final[Mapping[str, str]] = {
+    "hsm": "rstuf.signing.pkcs11_tokens:TokenKeys",
+    "ssh-agent": "rstuf.signing.ssh_agent:SshAgent",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,23 @@ class Noting(Protocol):
 
         Raises:
             SignerUnavailable: it cannot be reached.
+        """
+
+
+@runtime_checkable
+class MakingScheme(Scheme, Protocol):
+    """A kind of place in which keys are made, too. What is made there is there at once, and stays."""
+
+    def make(self, uri: SignerUri, name: str, scheme: str, secrets: Secrets) -> tuple[PublicKey, str]:
+        """Make a key pair where `uri` says; `scheme` is "ed25519", "ecdsa" (P-256) or "rsa".
+
+        Returns:
+            Its public half, and the URI to know it by.
+
+        Raises:
+            InvalidKey: the place is taken, or keeps no keys of this kind.
+            SignerUnavailable: it cannot be reached, or makes no keys.
+            PassphraseNeeded, WrongPassphrase: it stays closed.
         """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rstuf.errors import InvalidKey, SignerMismatch, SignerUnavailable, SigningError, WrongPassphrase, shorten
 from rstuf.metadata.key_identity import check_key, key_identity, public_key
@@ -23,13 +23,18 @@ from rstuf.signing.keyfiles import (
     taken,
 )
 from rstuf.signing.public_keys import PUBLIC_AGAIN, parse_public, public_pem
-from rstuf.signing.schemes import HOMES, Noting, Scheme, load_scheme
+from rstuf.signing.schemes import HOMES, MakingScheme, Noting, Scheme, load_scheme
 from rstuf.signing.uris import FILE_SCHEME, SignerUri, file_path, parse_uri
 
 if TYPE_CHECKING:
     from rstuf.signing.containers import PrivateKey
 
 OnNote = Callable[[str, str], None]
+# What is made on a token cannot be taken back where the ceremony comes to nothing.
+_MADE_BEFORE: Final = (
+    "write the signer as file:PATH; or make it before (on a token: rstuf key generate NAME --signer URI), and let the "
+    "plan name it without generate"
+)
 
 
 class KeyFileSource:
@@ -110,6 +115,22 @@ class KeyFileSource:
         private = generate_private(scheme)
         entry = KeyEntry(name, public_key(private.public_key(), where=name), signer=uri, added=added)
         return _MadeKey(entry, _signer(entry, private), path, write_container(private, passphrase, where=name))
+
+    def make_in_place(self, name: str, scheme: str, uri: str, *, added: datetime) -> KeyEntry:
+        """A new key pair where no file is, such as on a token: it is there at once, and cannot be taken back.
+
+        Raises:
+            InvalidKey: the place is taken, keeps no keys of this kind, or makes none.
+            SignerUnavailable: it cannot be reached.
+            PassphraseNeeded, WrongPassphrase: it stays closed.
+        """
+        parsed = parse_uri(uri, key=name)
+        place = None if parsed.scheme == FILE_SCHEME else self._scheme(parsed, name)
+        if not isinstance(place, MakingScheme):
+            reason = f"rstuf makes no keys at {shorten(parsed.scheme)}: URIs"
+            raise InvalidKey(name, reason, hint="name a token: hsm:KEYID?label=LABEL")
+        key, known_by = place.make(parsed, name, scheme, self._secrets)
+        return KeyEntry(name, key, signer=known_by, added=added)
 
     def public_of(self, name: str, uri: str) -> PublicKey:
         """The public half of the private key that `uri` names. It is opened for it, and kept for the next `open`.
@@ -213,7 +234,7 @@ class KeyFileSource:
         try:
             parsed = parse_uri(uri, key=name)
             if parsed.scheme != FILE_SCHEME:
-                raise InvalidKey(name, "keys are made in files only", hint="write the signer as file:PATH")
+                raise InvalidKey(name, "here keys are made in files only", hint=_MADE_BEFORE)
             return file_path(parsed, base=self._workspace, key=name)
         except SignerUnavailable as error:
             raise InvalidKey(name, error.reason, hint=error.hint) from None

@@ -37,7 +37,7 @@ def parse_uri(text: str, *, key: str) -> SignerUri:
         SignerUnavailable: it is not of the form.
     """
     match = _URI.fullmatch(text)
-    if match is None or not match[2] or not text.isprintable():
+    if match is None or not text.isprintable() or (not match[2] and match[1].lower() == FILE_SCHEME):
         raise SignerUnavailable(key, f"{shorten(text)!r} is not a signer URI", hint="write file:PATH")
     return SignerUri(match[1].lower(), match[2])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Any, Final
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 import rstuf
-from rstuf.errors import InvalidInput, WorkspaceNotFound
+from rstuf.errors import InvalidInput
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
@@ -19,16 +18,12 @@ from rstuf_cli.run import Run, run_of
 from rstuf_cli.wording import fingerprint, listed
 
 EXAMPLES = {
-    "key generate": """
-rstuf key generate maria                   maria.key, encrypted, and maria.pub
-rstuf key generate maria --in /media/usb   on another disk
-rstuf key generate ci --kind ecdsa --unencrypted
-""",
     "key add": """
 rstuf key add maria maria.pub              her private half stays with her
 rstuf key add maria /media/usb/maria.key   it is at hand there, from now on
 rstuf key add maria --away                 it is with her again
 rstuf key add maria --signer ssh-agent:SHA256:…   it is in the SSH agent here
+rstuf key add maria --signer 'hsm:2?label=Maria'   on a token
 """,
     "key list": """
 rstuf key list
@@ -48,84 +43,13 @@ rstuf key export maria --format tuf   as it stands in metadata
 _WORDS_WIDTH: Final = 66
 
 
-class KeyKind(StrEnum):
-    """Kinds of keys that are made."""
-
-    ED25519 = "ed25519"
-    ECDSA = "ecdsa"
-    RSA = "rsa"
-
-
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is called here.")]
-
-
-def generate(
-    ctx: typer.Context,
-    *,
-    name: _Name,
-    kind: Annotated[
-        KeyKind, typer.Option("--kind", metavar="KIND", help="ed25519, the default; ecdsa (P-256) or rsa (3072 bits).")
-    ] = KeyKind.ED25519,
-    where: Annotated[
-        Path | None,
-        typer.Option("--in", metavar="DIR", help="Where to; by default keys/ of the workspace, else here."),
-    ] = None,
-    unencrypted: Annotated[
-        bool, typer.Option("--unencrypted", help="Leave it unencrypted, for what signs without a person.")
-    ] = False,
-) -> None:
-    """Make a key pair of your own.
-
-    NAME.key is encrypted with a passphrase that you choose, NAME.pub is for others. In a workspace the key is known by
-    its name from then on. It signs nothing before root lists it.
-    """
-    run = run_of(ctx)
-    rstuf.check_key_name(name)
-    run.interrupted = run.unsigned = "no key was made"
-    repository = _here(run, making=name)
-    try:
-        base = run.directory.absolute() if repository is None else rstuf.find_workspace(run.directory)
-        place = _place_for(name, where, base=base, workspace=repository is not None)
-        if repository is not None and any(each.entry.name.lower() == name.lower() for each in repository.view_keys()):
-            raise InvalidInput(f"another key is called {name}", hint="choose another name; rstuf key list shows all")
-        # What an interruption left: a key that is not known yet, or one without its public half.
-        reuse = repository is not None or not (base / place).with_name(f"{name}.pub").exists()
-        entry = rstuf.make_key(
-            base, name, kind=kind.value, encrypt=not unencrypted, place=place, reuse=reuse, session=run.session()
-        )
-        if repository is not None:
-            run.keeps(f"the key, in {base / place}")
-            repository.add_key(name, entry.key, signer=entry.signer)
-    finally:
-        if repository is not None:
-            repository.close()
-    run.console.document({**_document(entry, uses=()), "file": str(base / place), "encrypted": not unencrypted})
-    if not run.console.is_json:
-        _tell_made(run.console, entry, base / place, kind=kind, encrypted=not unencrypted)
-
-
-def _place_for(name: str, where: Path | None, *, base: Path, workspace: bool) -> Path:
-    """Where a new key lies: as it is named, else in the workspace's directory for keys, else here."""
-    if where is not None:
-        return (where / f"{name}.key").absolute()
-    return Path("keys", f"{name}.key") if workspace else base / f"{name}.key"
-
-
-def _tell_made(console: Console, entry: rstuf.KeyEntry, place: Path, *, kind: KeyKind, encrypted: bool) -> None:
-    how = "encrypted" if encrypted else "not encrypted"
-    place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
-    public = place.with_name(f"{entry.name}.pub")
-    console.result(f"{sign(console, ok=True)} {escape(entry.name)}: {kind.value}, {how}, in {escape(str(place))}")
-    _tell_fingerprint(console, entry.keyid)
-    console.result("")
-    console.result(f"  give {escape(str(public))} to whoever lets it sign, and read them its words;")
-    console.result("  it signs nothing before root lists it")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is called here.")]
 
 
 def add(
     ctx: typer.Context,
     *,
-    name: _Name,
+    name: Name,
     file: Annotated[
         Path | None,
         typer.Argument(metavar="[FILE]", help="Its public half; or the private key itself, to sign from there."),
@@ -171,7 +95,7 @@ def add(
     where = "its private half is with somebody else" if place is None else f"it signs from {escape(_place(place))}"
     run.console.result(f"{sign(run.console, ok=True)} {escape(name)} {words[change]}; {where}")
     if change is rstuf.KeyChange.ADDED:
-        _tell_fingerprint(run.console, key.keyid)
+        tell_fingerprint(run.console, key.keyid)
         run.console.result("")
         run.console.result("  let its holder read you these words, before anybody lets it sign")
 
@@ -227,7 +151,7 @@ def show(
 def export(
     ctx: typer.Context,
     *,
-    name: _Name,
+    name: Name,
     form: Annotated[
         rstuf.PublicForm, typer.Option("--format", metavar="FORMAT", help="pem, the default; openssh, or tuf (JSON).")
     ] = rstuf.PublicForm.PEM,
@@ -243,14 +167,6 @@ def export(
     run.console.document({"name": entry.name, "keyid": entry.keyid, "form": form.value, "public": text})
     for line in text.splitlines():
         run.console.line(line)
-
-
-def _here(run: Run, *, making: str) -> rstuf.Repository | None:
-    """The repository that the person stands in, if they stand in one."""
-    try:
-        return run.open(making=making)
-    except WorkspaceNotFound:
-        return None
 
 
 def _find(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
@@ -346,13 +262,14 @@ def _place(signer: str) -> str:
 
 
 def _view_document(view: rstuf.KeyView) -> dict[str, Any]:
-    document = _document(view.entry, uses=view.uses)
+    document = document_of(view.entry, uses=view.uses)
     if view.status.fault is not None:
         document["fault"] = view.status.fault
     return document
 
 
-def _document(entry: rstuf.KeyEntry, *, uses: tuple[rstuf.KeyUse, ...]) -> dict[str, Any]:
+def document_of(entry: rstuf.KeyEntry, *, uses: tuple[rstuf.KeyUse, ...]) -> dict[str, Any]:
+    """A key for scripts."""
     return {
         "name": entry.name,
         "keyid": entry.keyid,
@@ -374,7 +291,8 @@ def _show_fingerprint(console: Console, keyid: str) -> None:
         console.line(f"  {line}")
 
 
-def _tell_fingerprint(console: Console, keyid: str) -> None:
+def tell_fingerprint(console: Console, keyid: str) -> None:
+    """A key's fingerprint as part of a result."""
     console.result("")
     for line in _fingerprint_lines(keyid):
         console.result(f"  {line}")
