@@ -16,7 +16,14 @@ from rstuf.repository.interfaces import RoleSigner, Secrets
 from rstuf.signing.uris import FILE_SCHEME, SignerUri
 
 # Where the class of each scheme is; none of these modules is imported before it is needed.
-HOMES: Final[Mapping[str, str]] = {"ssh-agent": "rstuf.signing.ssh_agent:SshAgent"}
+HOMES: Final[Mapping[str, str]] = {
+    "ssh-agent": "rstuf.signing.ssh_agent:SshAgent",
+    "awskms": "rstuf.signing.cloud:aws_kms",
+    "azurekms": "rstuf.signing.cloud:azure_kms",
+    "gcpkms": "rstuf.signing.cloud:gcp_kms",
+    "hv": "rstuf.signing.cloud:vault",
+    "sigstore": "rstuf.signing.sigstore:SigstoreScheme",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Scheme(Protocol):
     """One kind of place for private keys."""
 
     def open(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
-        """The signer of `entry`; it has been compared with the entry's public half.
+        """The signer of `entry`; it has been compared with the entry's public half, or each of its signatures will be.
 
         Raises:
             SignerUnavailable, SignerMismatch: it cannot be reached, or is another key.
