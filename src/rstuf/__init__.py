@@ -110,10 +110,13 @@ if TYPE_CHECKING:
     from rstuf.repository.why import Explanation as Explanation
     from rstuf.repository.why import Fetched as Fetched
     from rstuf.repository.why import Obstacle as Obstacle
+    from rstuf.signing.finding import Unreachable as Unreachable
+    from rstuf.signing.finding import find_keys as find_keys
     from rstuf.signing.looking import KeyLook as KeyLook
     from rstuf.signing.looking import look_at_key as look_at_key
     from rstuf.signing.public_keys import PublicForm as PublicForm
     from rstuf.signing.public_keys import render_public as render_public
+    from rstuf.signing.schemes import FoundKey as FoundKey
     from rstuf.signing.secrets import AskingSecrets as AskingSecrets
     from rstuf.signing.secrets import keys_named_in as keys_named_in
     from rstuf.signing.secrets import load_secrets as load_secrets
@@ -159,6 +162,7 @@ _HOMES = {
     "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
     "Fetched": "rstuf.repository.why",
+    "FoundKey": "rstuf.signing.schemes",
     "Health": "rstuf.repository.reports",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
@@ -200,6 +204,7 @@ _HOMES = {
     "SyncStep": "rstuf.repository.sync",
     "TrustStore": "rstuf.client.store",
     "Trusted": "rstuf.client.records",
+    "Unreachable": "rstuf.signing.finding",
     "Upkeep": "rstuf.repository.advice",
     "VerifyReport": "rstuf.repository.reports",
     "View": "rstuf.model.artifacts",
@@ -212,6 +217,7 @@ _HOMES = {
     "examine": "rstuf.examining",
     "fetch_root": "rstuf.client.anchors",
     "find_files": "rstuf.wiring",
+    "find_keys": "rstuf.signing.finding",
     "find_listed_files": "rstuf.wiring",
     "find_workspace": "rstuf.config",
     "fingerprint_words": "rstuf.model.fingerprints",

@@ -48,6 +48,7 @@ VERBS: Final = (
     Verb(DAILY, "publish", f"{_HOME}.publish:publish", "make accepted changes visible to clients, all at once"),
     Verb(CARE, "key generate", f"{_HOME}.generate:generate", "make a key pair of your own"),
     Verb(CARE, "key list", f"{_HOME}.key:list_", "list keys: what each signs, and where it is"),
+    Verb(CARE, "key find", f"{_HOME}.find:find", "find keys that could sign from here: in files, agents and tokens"),
     Verb(CARE, "key show", f"{_HOME}.key:show", "show a key's fingerprint, to compare or read aloud"),
     Verb(CARE, "key add", f"{_HOME}.key:add", "let a key be known by a name, or say where it is now"),
     Verb(CARE, "key export", f"{_HOME}.key:export", "write a key's public half, for whoever needs it"),

@@ -93,6 +93,11 @@ class Run:
         chosen = self.options.repo or os.environ.get("RSTUF_REPO")
         return Path(chosen) if chosen else Path.cwd()
 
+    @property
+    def names_workspace(self) -> bool:
+        """Whether they named a workspace, and do not only stand in one by chance."""
+        return bool(self.options.repo or os.environ.get("RSTUF_REPO"))
+
     @cached_property
     def progress(self) -> CommandProgress:
         """The observer of this command's work."""
@@ -162,8 +167,7 @@ class Run:
             WorkspaceNotFound: they stand in none.
             RstufError: it cannot be used as it is.
         """
-        named = bool(self.options.repo or os.environ.get("RSTUF_REPO"))
-        search = rstuf.Search.HERE if named else rstuf.Search.UPWARDS
+        search = rstuf.Search.HERE if self.names_workspace else rstuf.Search.UPWARDS
         repository = rstuf.open_repository(self.directory, self.session(), search=search)
         try:
             new = [] if making is None else [making]

@@ -57,7 +57,7 @@ Cli = Callable[..., Result]
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nobody to ask, no colours, nobody's environment, and a directory that is no workspace."""
     monkeypatch.setattr(prompts, "person_is_there", lambda: False)
-    for name in ("RSTUF_REPO", "RSTUF_TRUST_DIR", "NO_COLOR", "COLUMNS"):
+    for name in ("RSTUF_REPO", "RSTUF_TRUST_DIR", "NO_COLOR", "COLUMNS", "SSH_AUTH_SOCK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     empty = tmp_path / "here"

@@ -88,6 +88,16 @@ def test_status_fits(lengthy: Path, cli: Cli) -> None:
     assert too_wide(lines) == []
 
 
+@pytest.mark.parametrize("columns", [COLUMNS, 50])
+def test_found_keys_fit(lengthy: Path, columns: int) -> None:
+    """What has no room on a key's line goes on below it."""
+    shutil.copy("keys/online.key", "another key with a name that is rather long and has spaces in it.key")
+    (lengthy / "keys" / "online.key").chmod(0o644)
+    lines = on_a_terminal("key", "find", columns=columns)
+    assert "unencrypted private key that others can read" in " ".join(" ".join(lines).split())
+    assert too_wide(lines, columns) == []
+
+
 def test_a_long_command_has_its_reason_below(lengthy: Path) -> None:
     """What is to be typed stays on one line, and why stands under it."""
     (lengthy / "keys" / "online.key").chmod(0o644)

@@ -39,6 +39,7 @@ COMMANDS = {
     "artifact why": ["artifact", "why", "a.txt"],
     "key generate": ["key", "generate", "maria"],
     "key list": ["key", "list"],
+    "key find": ["key", "find"],
     "key show": ["key", "show", "alice"],
     "key add": ["key", "add", "alice", "--away"],
     "key export": ["key", "export", "alice"],
@@ -58,7 +59,7 @@ COMMANDS = {
 }
 LOOKING = {
     *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
-    *("doctor", "log", "completion", "key list", "key show", "key export"),
+    *("doctor", "log", "completion", "key list", "key find", "key show", "key export"),
 }
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
 DOCUMENTED = set(ExitCode)

@@ -184,6 +184,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("artifact why", *at, "artifact", "why", "file.txt")
     keep("key generate", *at, "key", "generate", "maria", "--unencrypted")
     keep("key list", *at, "key", "list")
+    keep("key find", *at, "key", "find")
     keep("key add", *at, "key", "add", "maria", "--away")
     keep("key export", *at, "key", "export", "maria")
     keep("artifact show", *at, "artifact", "show", "file.txt")
@@ -225,7 +226,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
 
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
-KEYS = ("ceremony --out", "key generate", "key list", "key add", "key export")
+KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
 HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *KEYS)

@@ -82,6 +82,13 @@ def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
     return known
 
 
+def entry_of(ports: Ports, key: PublicKey) -> KeyEntry | None:
+    """The entry of this very key, however it is spelt."""
+    identity = key_identity(key)
+    with ports.state.read() as reader:
+        return next((entry for entry in reader.keys() if key_identity(entry.key) == identity), None)
+
+
 def add_key(ports: Ports, name: str, key: PublicKey, *, signer: str | None) -> KeyChange:
     """Let a key be known by a name, and where its private half is; a key that is known moves there.
 

@@ -199,6 +199,12 @@ class Repository:
         with self._ports.state.read() as reader:
             return reader.keys()
 
+    def entry_of(self, key: PublicKey) -> KeyEntry | None:
+        """What is known of this very key, however it is spelt; None where it is not."""
+        from rstuf.repository.keys import entry_of
+
+        return entry_of(self._ports, key)
+
     def view_keys(self) -> list[KeyView]:
         """Its keys, what each signs and whether it is there; see `repository.keys.view_keys`."""
         from rstuf.repository.keys import view_keys

@@ -30,10 +30,12 @@ class RehearsedKeys:
             # Its place may ask a person for each signature, and these are for nothing.
             return _Closed(entry.keyid)
         try:
-            return self._source.open(entry)
+            opened = self._source.open(entry)
         except PassphraseNeeded:
             # It is where it should be, and its holder can open it.
             return _Closed(entry.keyid)
+        # What signs elsewhere may cost money, and leaves its trace there.
+        return opened if is_file(entry) else _Closed(entry.keyid)
 
     def look(self, entry: KeyEntry) -> bool:
         return self._source.look(entry)

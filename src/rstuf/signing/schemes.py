@@ -17,7 +17,12 @@ from rstuf.signing.uris import FILE_SCHEME, SignerUri
 
 # Where the class of each scheme is; none of these modules is imported before it is needed.
 HOMES: Final[Mapping[str, str]] = {
+    "awskms": "rstuf.signing.cloud:aws_kms",
+    "azurekms": "rstuf.signing.cloud:azure_kms",
+    "gcpkms": "rstuf.signing.cloud:gcp_kms",
     "hsm": "rstuf.signing.pkcs11_tokens:TokenKeys",
+    "hv": "rstuf.signing.cloud:vault",
+    "sigstore": "rstuf.signing.sigstore:SigstoreScheme",
     "ssh-agent": "rstuf.signing.ssh_agent:SshAgent",
 }
 
@@ -47,7 +52,7 @@ class Scheme(Protocol):
     """One kind of place for private keys."""
 
     def open(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
-        """The signer of `entry`; it has been compared with the entry's public half.
+        """The signer of `entry`; it has been compared with the entry's public half, or each of its signatures will be.
 
         Raises:
             SignerUnavailable, SignerMismatch: it cannot be reached, or is another key.

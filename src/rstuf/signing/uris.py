@@ -37,9 +37,11 @@ def parse_uri(text: str, *, key: str) -> SignerUri:
         SignerUnavailable: it is not of the form.
     """
     match = _URI.fullmatch(text)
-    if match is None or not text.isprintable() or (not match[2] and match[1].lower() == FILE_SCHEME):
+    uri = SignerUri(match[1].lower(), match[2]) if match is not None and text.isprintable() else None
+    # Of other schemes, nothing behind the colon may mean something: securesystemslib has `hsm:` and `sigstore:`.
+    if uri is None or (uri.scheme == FILE_SCHEME and not uri.rest):
         raise SignerUnavailable(key, f"{shorten(text)!r} is not a signer URI", hint="write file:PATH")
-    return SignerUri(match[1].lower(), match[2])
+    return uri
 
 
 def is_file(entry: KeyEntry) -> bool:
