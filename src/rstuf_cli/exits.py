@@ -76,6 +76,8 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.WrongPin: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,
     errors.ProposalRefused: ExitCode.UNVERIFIED,
+    errors.AnchorNeeded: ExitCode.REFUSED,
+    errors.RecordDamaged: ExitCode.STORAGE,
     errors.VerificationFailed: ExitCode.UNVERIFIED,
     errors.ReleaseRefused: ExitCode.UNVERIFIED,
     errors.TrustNotFound: ExitCode.REFUSED,

@@ -44,10 +44,12 @@ from rstuf.errors.input import (
     RoleNotFound,
 )
 from rstuf.errors.signing import (
+    AnchorNeeded,
     NotEnoughSigners,
     PassphraseNeeded,
     PinNeeded,
     ProposalRefused,
+    RecordDamaged,
     SignerMismatch,
     SignerUnavailable,
     SigningError,
@@ -79,6 +81,7 @@ from rstuf.errors.storage import (
 from rstuf.errors.verification import ReleaseRefused, VerificationFailed
 
 __all__ = [
+    "AnchorNeeded",
     "ArtifactConflict",
     "ArtifactNotFound",
     "CeremonyUnfinished",
@@ -118,6 +121,7 @@ __all__ = [
     "PathTwin",
     "PinNeeded",
     "ProposalRefused",
+    "RecordDamaged",
     "Refusal",
     "ReleaseRefused",
     "RepositoryRefused",
