@@ -21,7 +21,7 @@ from rstuf.holder.targets import TargetsFacts, take_targets_apart
 from rstuf.metadata.bundle import Bundle, BundlePart
 from rstuf.metadata.root_changes import RootChanges, compare_roots
 from rstuf.metadata.root_concerns import Concern
-from rstuf.metadata.root_parts import short_id, take_apart
+from rstuf.metadata.root_parts import count, short_id, some, take_apart
 from rstuf.metadata.views import Envelope
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
@@ -59,7 +59,8 @@ class Review:
         keys: every key that a part or the root in force speaks of; None for one that rstuf does not read.
         names: what the bundle calls them. Labels, and no more.
         concerns: what is unusual, the grave ones first.
-        power: what signing lets the keys of the new root do, in one sentence; "" where no root is among the parts.
+        power: what signing lets the keys of the new root do, or of the roles that it
+            delegates to, do: one sentence without a final stop.
     """
 
     bundle: Bundle
@@ -157,7 +158,7 @@ class _Reviewer:
             keys=self._keys,
             names={keyid: bundle.names[keyid] for keyid in self._keys if keyid in bundle.names},
             concerns=tuple(sorted(dict.fromkeys(self._concerns), key=lambda concern: not concern.grave)),
-            power="" if changes is None else changes.power,
+            power=changes.power if changes is not None else _power_of(parts),
         )
 
     def _compare(self, part: BundlePart) -> RootChanges:
@@ -198,6 +199,17 @@ class _Reviewer:
         if judge is None:
             raise ProposalRefused(part.role, "form", "nothing says who signs it")
         return [judge]
+
+
+def _power_of(parts: Sequence[PartReview]) -> str:
+    """What signing targets roles lets others do."""
+    roles = [role for part in parts if part.targets is not None for role in part.targets.delegated]
+    who = [
+        f"any {role.threshold} of {count(len(role.keyids), 'key')} sign "
+        + (role.name if role.bins is None else f"all {role.bins[0]} bins")
+        for role in roles
+    ]
+    return f"it lets {some(who)}" if who else "it lets nobody but the keys of targets sign artifacts"
 
 
 def _concerns_of_repository(
