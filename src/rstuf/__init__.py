@@ -40,7 +40,38 @@ if TYPE_CHECKING:
     from rstuf.founding import save_plan as save_plan
     from rstuf.glances import Names as Names
     from rstuf.glances import known_names as known_names
+    from rstuf.holder.anchors import Anchor as Anchor
+    from rstuf.holder.anchors import TrustSource as TrustSource
+    from rstuf.holder.record import HolderRecord as HolderRecord
+    from rstuf.holder.record import Remembered as Remembered
+    from rstuf.holder.record import SignedBefore as SignedBefore
+    from rstuf.holder.review import PartReview as PartReview
+    from rstuf.holder.review import Review as Review
+    from rstuf.holder.review import review_bundle as review_bundle
+    from rstuf.holder.sides import Side as Side
+    from rstuf.holder.signing import HolderKey as HolderKey
+    from rstuf.holder.signing import keyids_of as keyids_of
+    from rstuf.holder.signing import not_listed as not_listed
+    from rstuf.holder.signing import sign_bundle as sign_bundle
+    from rstuf.holder.signing import signed_by as signed_by
+    from rstuf.holder.signing import write_signatures as write_signatures
+    from rstuf.holder.targets import DelegatedRole as DelegatedRole
+    from rstuf.holder.targets import TargetsFacts as TargetsFacts
+    from rstuf.metadata.bundle import Bundle as Bundle
+    from rstuf.metadata.bundle import BundlePart as BundlePart
+    from rstuf.metadata.bundle import DetachedSignature as DetachedSignature
+    from rstuf.metadata.bundle import DocumentKind as DocumentKind
+    from rstuf.metadata.bundle import SignatureDocument as SignatureDocument
+    from rstuf.metadata.bundle import kind_of as kind_of
+    from rstuf.metadata.bundle import parse_bundle as parse_bundle
+    from rstuf.metadata.bundle import parse_signatures as parse_signatures
+    from rstuf.metadata.bundle import render_bundle as render_bundle
+    from rstuf.metadata.bundle import render_signatures as render_signatures
+    from rstuf.metadata.bundle import short_code as short_code
     from rstuf.metadata.canonical import strict_loads as strict_loads
+    from rstuf.metadata.root_changes import RoleChanges as RoleChanges
+    from rstuf.metadata.root_changes import RootChanges as RootChanges
+    from rstuf.metadata.root_concerns import Concern as Concern
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
     from rstuf.model.artifacts import ListedArtifact as ListedArtifact
@@ -55,6 +86,9 @@ if TYPE_CHECKING:
     from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
+    from rstuf.pictures import qr_lines as qr_lines
+    from rstuf.pictures import read_picture as read_picture
+    from rstuf.pictures import write_qr as write_qr
     from rstuf.repository.advice import ClientCost as ClientCost
     from rstuf.repository.advice import Upkeep as Upkeep
     from rstuf.repository.advice import compare_bins as compare_bins
@@ -136,14 +170,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "AcceptedChange": "rstuf.repository.reports",
     "Ailment": "rstuf.repository.doctor",
+    "Anchor": "rstuf.holder.anchors",
     "Area": "rstuf.repository.doctor",
     "Artifact": "rstuf.model.artifacts",
     "ArtifactState": "rstuf.model.artifacts",
     "AskingSecrets": "rstuf.signing.secrets",
     "AuditEntry": "rstuf.model.audit",
+    "BinRange": "rstuf.repository.why",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
-    "BinRange": "rstuf.repository.why",
+    "Bundle": "rstuf.metadata.bundle",
+    "BundlePart": "rstuf.metadata.bundle",
     "CeremonyReport": "rstuf.repository.ceremony",
     "Change": "rstuf.repository.why",
     "ClientCost": "rstuf.repository.advice",
@@ -151,11 +188,15 @@ _HOMES = {
     "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
     "Comparison": "rstuf.repository.sync",
+    "Concern": "rstuf.metadata.root_concerns",
     "Conflict": "rstuf.repository.intake",
+    "DelegatedRole": "rstuf.holder.targets",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
+    "DetachedSignature": "rstuf.metadata.bundle",
     "Diagnosis": "rstuf.repository.doctor",
     "Difference": "rstuf.repository.sync",
+    "DocumentKind": "rstuf.metadata.bundle",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
@@ -164,6 +205,8 @@ _HOMES = {
     "Fetched": "rstuf.repository.why",
     "FoundKey": "rstuf.signing.schemes",
     "Health": "rstuf.repository.reports",
+    "HolderKey": "rstuf.holder.signing",
+    "HolderRecord": "rstuf.holder.record",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
@@ -179,6 +222,7 @@ _HOMES = {
     "Obstacle": "rstuf.repository.why",
     "Offer": "rstuf.client.offers",
     "Outlook": "rstuf.repository.sync",
+    "PartReview": "rstuf.holder.review",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
@@ -190,18 +234,27 @@ _HOMES = {
     "RecordLines": "rstuf.repository.record_lines",
     "Recovery": "rstuf.repository.reports",
     "Rehearsal": "rstuf.founding",
+    "Remembered": "rstuf.holder.record",
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
+    "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
+    "RoleChanges": "rstuf.metadata.root_changes",
     "RoleStatus": "rstuf.repository.reports",
+    "RootChanges": "rstuf.metadata.root_changes",
     "RootFacts": "rstuf.client.anchors",
     "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Severity": "rstuf.repository.doctor",
+    "Side": "rstuf.holder.sides",
+    "SignatureDocument": "rstuf.metadata.bundle",
+    "SignedBefore": "rstuf.holder.record",
     "StampTrust": "rstuf.repository.sync",
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",
+    "TargetsFacts": "rstuf.holder.targets",
+    "TrustSource": "rstuf.holder.anchors",
     "TrustStore": "rstuf.client.store",
     "Trusted": "rstuf.client.records",
     "Unreachable": "rstuf.signing.finding",
@@ -225,7 +278,9 @@ _HOMES = {
     "format_duration": "rstuf.model.durations",
     "hold_ceremony": "rstuf.founding",
     "keep_draft": "rstuf.drafts",
+    "keyids_of": "rstuf.holder.signing",
     "keys_named_in": "rstuf.signing.secrets",
+    "kind_of": "rstuf.metadata.bundle",
     "known_names": "rstuf.glances",
     "load_secrets": "rstuf.signing.secrets",
     "look_at_key": "rstuf.signing.looking",
@@ -233,12 +288,17 @@ _HOMES = {
     "make_key_in_place": "rstuf.wiring",
     "make_payload": "rstuf.founding",
     "make_repository": "rstuf.founding",
+    "not_listed": "rstuf.holder.signing",
     "notes_on": "rstuf.repository.ceremony",
     "open_repository": "rstuf.wiring",
+    "parse_bundle": "rstuf.metadata.bundle",
     "parse_duration": "rstuf.model.durations",
     "parse_fingerprint": "rstuf.model.fingerprints",
+    "parse_signatures": "rstuf.metadata.bundle",
     "proposed_periods": "rstuf.repository.advice",
+    "qr_lines": "rstuf.pictures",
     "read_draft": "rstuf.drafts",
+    "read_picture": "rstuf.pictures",
     "read_plan": "rstuf.repository.plan",
     "read_plan_file": "rstuf.founding",
     "read_root": "rstuf.client.anchors",
@@ -247,16 +307,24 @@ _HOMES = {
     "refuse_repository": "rstuf.founding",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
+    "render_bundle": "rstuf.metadata.bundle",
     "render_plan": "rstuf.repository.plan_text",
     "render_public": "rstuf.signing.public_keys",
+    "render_signatures": "rstuf.metadata.bundle",
+    "review_bundle": "rstuf.holder.review",
     "save_plan": "rstuf.founding",
+    "short_code": "rstuf.metadata.bundle",
     "shown_place": "rstuf.storage.locations",
+    "sign_bundle": "rstuf.holder.signing",
+    "signed_by": "rstuf.holder.signing",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "tree_of": "rstuf.wiring",
     "trust_name": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",
     "verify_published": "rstuf.wiring",
+    "write_qr": "rstuf.pictures",
+    "write_signatures": "rstuf.holder.signing",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605  (a list of names, made from the table above)

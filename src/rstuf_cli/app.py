@@ -52,6 +52,8 @@ VERBS: Final = (
     Verb(CARE, "key show", f"{_HOME}.key:show", "show a key's fingerprint, to compare or read aloud"),
     Verb(CARE, "key add", f"{_HOME}.key:add", "let a key be known by a name, or say where it is now"),
     Verb(CARE, "key export", f"{_HOME}.key:export", "write a key's public half, for whoever needs it"),
+    Verb(CARE, "bundle inspect", f"{_HOME}.bundle:inspect", "show what a bundle would have you sign"),
+    Verb(CARE, "bundle sign", f"{_HOME}.bundle:sign", "sign a bundle, once you have seen what it changes"),
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "recover copy", f"{_HOME}.recover:copy", "go on from a copy of the workspace that was put back"),
@@ -83,6 +85,7 @@ _NOUNS: Final = {
     "artifact": "The files that clients download and verify.",
     "recover": "Ways back, for a repository that something serious has happened to.",
     "key": "Keys: what they sign, where they are, and how to compare them.",
+    "bundle": "What goes to key holders who are away, and what they sign: files that cross an air gap.",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }
 

@@ -79,6 +79,8 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.EventOpen: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,
     errors.ProposalRefused: ExitCode.UNVERIFIED,
+    errors.AnchorNeeded: ExitCode.REFUSED,
+    errors.RecordDamaged: ExitCode.STORAGE,
     errors.VerificationFailed: ExitCode.UNVERIFIED,
     errors.ReleaseRefused: ExitCode.UNVERIFIED,
     errors.TrustNotFound: ExitCode.REFUSED,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
 from rstuf.errors import PassphraseNeeded, PinNeeded
@@ -225,6 +225,15 @@ def agrees(question: str) -> bool:
         KeyboardInterrupt: they pressed Ctrl-C.
     """
     return ask(f"{question} [y/N]").strip().lower() in {"y", "yes"}
+
+
+def show(lines: Iterable[str], *, unless: TextIO) -> None:
+    """Show a person at the terminal what they are about to be asked about, unless they see it there already."""
+    if is_terminal(unless):
+        return
+    # Whoever cannot be shown it here cannot be asked either.
+    with suppress(OSError), terminal() as (_, _, screen):
+        screen.writelines(f"{line}\n" for line in lines)
 
 
 def _typed(prompt: Callable[..., Question], question: str) -> str:

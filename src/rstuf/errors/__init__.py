@@ -44,12 +44,14 @@ from rstuf.errors.input import (
     RoleNotFound,
 )
 from rstuf.errors.signing import (
+    AnchorNeeded,
     EventNotFound,
     EventOpen,
     NotEnoughSigners,
     PassphraseNeeded,
     PinNeeded,
     ProposalRefused,
+    RecordDamaged,
     SignatureRefused,
     SignerMismatch,
     SignerUnavailable,
@@ -82,6 +84,7 @@ from rstuf.errors.storage import (
 from rstuf.errors.verification import ReleaseRefused, VerificationFailed
 
 __all__ = [
+    "AnchorNeeded",
     "ArtifactConflict",
     "ArtifactNotFound",
     "CeremonyUnfinished",
@@ -123,6 +126,7 @@ __all__ = [
     "PathTwin",
     "PinNeeded",
     "ProposalRefused",
+    "RecordDamaged",
     "Refusal",
     "ReleaseRefused",
     "RepositoryRefused",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rstuf.errors.base import RstufError, shorten
 from rstuf.errors.input import InvalidInput
+from rstuf.errors.storage import StorageError
 
 
 class SigningError(RstufError):
@@ -151,4 +152,29 @@ class ProposalRefused(RstufError):
         super().__init__(
             f"{name} is not to be signed: {reason}",
             hint="ask whoever made it, by another way than the one it came on; nothing was signed",
+        )
+
+
+class AnchorNeeded(RstufError):
+    """A signer trusts no root yet that what they are asked to sign could be judged by."""
+
+    code = "anchor-needed"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(
+            f"{name} cannot be judged: {reason}",
+            hint="name the root that you trust, --trusted-root FILE; or give the first root's --fingerprint TEXT, "
+            "as it was read to you",
+        )
+
+
+class RecordDamaged(StorageError):
+    """A key holder's own record of what they trust and signed is damaged."""
+
+    code = "record-damaged"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            "use", path, reason, hint="move it away; then begin again with --fingerprint, as it was read to you"
         )

@@ -516,7 +516,7 @@ def test_modules_that_cannot_be_used(tmp_path, monkeypatch, module, reason):
 
 
 def test_modules_are_looked_for_where_systems_put_them(tmp_path, monkeypatch, maria):
-    """Without a name all that are there are tried, and those that do not load passed over; where none is, it is said."""
+    """Without a name all that are there are tried, and those that do not load passed over; if none is, it is said."""
     monkeypatch.delenv("PYKCS11LIB")
     link = tmp_path / "link.so"
     link.symlink_to(MODULE)

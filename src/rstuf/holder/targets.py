@@ -1,0 +1,292 @@
+"""A targets role that is to be signed, taken apart with nothing left over: what it lists, and to whom it delegates.
+
+Nothing older is known to an offline signer, so there is nothing to compare it with: all of it is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rstuf.clock import iso, parse_iso
+from rstuf.errors import InvalidKey, ProposalRefused, shorten
+from rstuf.metadata.bundle import BundlePart
+from rstuf.metadata.canonical import compact
+from rstuf.metadata.key_identity import check_key, key_identity
+from rstuf.metadata.limits import TARGETS_BYTES
+from rstuf.metadata.root_concerns import FAR, SOON, Concern
+from rstuf.metadata.root_parts import count, path_of, short_id
+from rstuf.model.durations import format_duration
+from rstuf.model.keys import KeyId, PublicKey
+
+MOST_LISTED: Final = 50
+MAX_FOREIGN_CHARACTERS: Final = 16_384
+_FIELDS: Final = frozenset({"_type", "delegations", "expires", "spec_version", "targets", "version"})
+_TOLD: Final = frozenset({"keyids", "threshold", "name", "name_prefix", "bit_length"})
+_KEY_FIELDS: Final = frozenset({"keytype", "keyval", "scheme"})
+_LONGEST: Final = 4000
+_SPEC_VERSION: Final = re.compile(r"1\.[0-9]{1,4}(\.[0-9]{1,4})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegatedRole:
+    """Whom a targets role lets sign other roles.
+
+    Attributes:
+        name: the role, in quotes where it is no plain word; "bins" for succinct ones.
+        keyids, threshold: who may sign it, in the file's order, and how many must.
+        bins: how many there are, and the prefix of their names; None for one role.
+        rest: everything else that it says, as "field = JSON" in ASCII.
+    """
+
+    name: str
+    keyids: tuple[KeyId, ...]
+    threshold: int
+    bins: tuple[int, str] | None
+    rest: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetsFacts:
+    """All that a proposed targets role says.
+
+    Attributes:
+        expires: UTC.
+        days: whole days from now until then.
+        artifacts: how many it lists itself.
+        listed: the first of them, as "path = JSON" in ASCII.
+        listing: SHA-256 of the canonical JSON of all of them, hex; None where there are none.
+        delegated: the roles that it delegates to, in the file's order.
+        keys: the keys of delegated roles; None for one of a form that rstuf does not read, which `foreign` shows.
+        foreign: what is not told above, as "path = JSON" in ASCII, sorted.
+        concerns: what is unusual.
+    """
+
+    version: int
+    expires: datetime
+    days: int
+    spec_version: str
+    artifacts: int
+    listed: tuple[str, ...]
+    listing: str | None
+    delegated: tuple[DelegatedRole, ...]
+    keys: Mapping[KeyId, PublicKey | None]
+    foreign: tuple[str, ...]
+    concerns: tuple[Concern, ...]
+
+
+def take_targets_apart(part: BundlePart, *, now: datetime, max_expiry: timedelta | None) -> TargetsFacts:
+    """All that a proposed targets role says.
+
+    Raises:
+        ProposalRefused: nobody should sign it.
+    """
+    return _Reader(part).read(now, max_expiry)
+
+
+class _Reader:
+    def __init__(self, part: BundlePart) -> None:
+        self._part, self._signed = part, part.signed
+
+    def read(self, now: datetime, max_expiry: timedelta | None) -> TargetsFacts:
+        if len(self._part.payload) > TARGETS_BYTES:
+            raise self._refuse("size", f"clients read {TARGETS_BYTES} bytes at most")
+        expires = self._expiry(now, max_expiry)
+        spec = self._signed.get("spec_version")
+        if not isinstance(spec, str) or _SPEC_VERSION.fullmatch(spec) is None:
+            raise self._refuse("spec-version", "it does not follow version 1 of the TUF specification")
+        targets = self._object(self._signed.get("targets"), "targets")
+        delegations = self._object(self._signed.get("delegations", {}), "delegations")
+        raw = self._object(delegations.get("keys", {}), "keys")
+        keys = {KeyId(keyid): _key(key) for keyid, key in raw.items()}
+        delegated = tuple(self._delegated(delegations, keys))
+        foreign = dict(sorted(self._foreign(delegations, raw, keys)))
+        if sum(len(path) + len(value) for path, value in foreign.items()) > MAX_FOREIGN_CHARACTERS:
+            raise self._refuse("foreign", "nobody can read all the fields in it that TUF does not know")
+        return TargetsFacts(
+            version=self._part.version,
+            expires=expires,
+            days=(expires - now).days,
+            spec_version=spec,
+            artifacts=len(targets),
+            listed=tuple(f"{json.dumps(path)} = {_json(targets[path])}" for path in sorted(targets)[:MOST_LISTED]),
+            listing=hashlib.sha256(compact(targets)).hexdigest() if targets else None,
+            delegated=delegated,
+            keys=keys,
+            foreign=tuple(f"{path} = {value}" for path, value in foreign.items()),
+            concerns=(
+                *_concerns_of_dates(expires, now),
+                *_concerns_of_contents(targets, foreign),
+                *_concerns_of_keys(keys, delegated),
+            ),
+        )
+
+    def _expiry(self, now: datetime, max_expiry: timedelta | None) -> datetime:
+        try:
+            expires = parse_iso(self._signed["expires"])
+            written = iso(expires)
+        except (KeyError, TypeError, ValueError):
+            raise self._refuse("expires", "its expiry is no date") from None
+        if self._signed["expires"] != written:
+            raise self._refuse("expires", "its expiry is not written as 2026-11-20T16:00:00Z is")
+        if expires <= now:
+            raise self._refuse(
+                "expires", f"it has expired already, on {written}; by this machine's clock it is {iso(now)}"
+            )
+        if max_expiry is not None and expires - now > max_expiry:
+            most = format_duration(max_expiry)
+            raise self._refuse(
+                "expires",
+                f"it expires on {written}, {(expires - now).days} days from now, and you sign for {most} at most",
+            )
+        return expires
+
+    def _delegated(
+        self, delegations: Mapping[str, Any], keys: Mapping[KeyId, PublicKey | None]
+    ) -> Iterator[DelegatedRole]:
+        succinct = delegations.get("succinct_roles")
+        if succinct is not None:
+            role = self._object(succinct, "succinct_roles")
+            bits, prefix = role.get("bit_length"), role.get("name_prefix")
+            if type(bits) is not int or not 1 <= bits <= 32 or not isinstance(prefix, str) or not prefix:
+                raise self._refuse("form", "its bins are not of the form of TAP 15")
+            yield self._role(role, "bins", keys, bins=(1 << bits, json.dumps(prefix)))
+        roles = delegations.get("roles", [])
+        if not isinstance(roles, list):
+            raise self._refuse("form", "its delegated roles are no list")
+        for each in roles:
+            role = self._object(each, "a delegated role")
+            if not isinstance(role.get("name"), str):
+                raise self._refuse("form", "a delegated role has no name")
+            yield self._role(role, path_of(role["name"]), keys, bins=None)
+
+    def _role(
+        self,
+        role: Mapping[str, Any],
+        name: str,
+        keys: Mapping[KeyId, PublicKey | None],
+        *,
+        bins: tuple[int, str] | None,
+    ) -> DelegatedRole:
+        keyids, threshold = role.get("keyids"), role.get("threshold")
+        if not isinstance(keyids, list) or not all(isinstance(each, str) for each in keyids):
+            raise self._refuse("form", f"its role {name} has no list of key ids")
+        if type(threshold) is not int:
+            raise self._refuse("form", f"the threshold of its role {name} is not a whole number")
+        ids = tuple(map(KeyId, keyids))
+        missing = [keyid for keyid in ids if keyid not in keys]
+        if missing:
+            raise self._refuse(
+                "key-missing", f"its role {name} lists the key {short_id(missing[0])}, which is not in it"
+            )
+        values = [value for keyid in ids if (value := _identity(keys[keyid])) is not None]
+        if len(set(ids)) != len(ids) or len(set(values)) != len(values):
+            raise self._refuse("key-repeated", f"its role {name} lists a key twice")
+        if not 1 <= threshold <= len(values):
+            have = count(len(values), "key")
+            raise self._refuse(
+                "threshold", f"its role {name} asks for {threshold} signatures, and has {have} that can sign"
+            )
+        told = _TOLD - ({"name"} if bins else {"name_prefix", "bit_length"})
+        rest = tuple(f"{path_of(field)} = {_json(role[field])}" for field in sorted(role) if field not in told)
+        return DelegatedRole(name=name, keyids=ids, threshold=threshold, bins=bins, rest=rest)
+
+    def _foreign(
+        self, delegations: Mapping[str, Any], raw: Mapping[str, Any], keys: Mapping[KeyId, PublicKey | None]
+    ) -> Iterator[tuple[str, str]]:
+        for field, value in self._signed.items():
+            if field not in _FIELDS:
+                yield path_of(field), _json(value)
+        for field, value in delegations.items():
+            # An empty list, or null, says nothing to clients and is signed all the same.
+            if field not in {"keys", "roles", "succinct_roles"} or not value:
+                yield path_of("delegations", field), _json(value)
+        if "delegations" in self._signed and not delegations:
+            yield "delegations", "{}"
+        for keyid, key in raw.items():
+            if keys[KeyId(keyid)] is None:
+                yield path_of("delegations", "keys", keyid), _json(key)
+                continue
+            for field in sorted(set(key) - _KEY_FIELDS):
+                yield path_of("delegations", "keys", keyid, field), _json(key[field])
+            for field in sorted(set(key["keyval"]) - {"public"}):
+                yield path_of("delegations", "keys", keyid, "keyval", field), _json(key["keyval"][field])
+
+    def _object(self, value: Any, what: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._refuse("form", f"its {what} is not an object")
+        return value
+
+    def _refuse(self, rule: str, reason: str) -> ProposalRefused:
+        return ProposalRefused(self._part.role, rule, reason)
+
+
+def _concerns_of_dates(expires: datetime, now: datetime) -> Iterator[Concern]:
+    left = expires - now
+    told = f"targets would expire on {iso(expires)}, {count(left.days, 'day')} from this machine's date"
+    if left > FAR:
+        yield Concern("expires-far", True, f"{told}, and more than two years is long to trust the same keys")
+    if left < SOON:
+        yield Concern("expires-soon", True, f"{told}: without another by then, every client stops")
+
+
+def _concerns_of_contents(targets: Mapping[str, Any], foreign: Mapping[str, str]) -> Iterator[Concern]:
+    if targets:
+        more = len(targets) - MOST_LISTED
+        unseen = f", of which {more} are not shown" if more > 0 else ""
+        yield Concern("artifacts-listed", True, f"targets lists {count(len(targets), 'artifact')} itself{unseen}")
+    for path, value in foreign.items():
+        if path != "delegations" and value not in {"[]", "{}"}:
+            told = shorten(f"{path} = {value}", limit=120)
+            yield Concern("foreign-field", True, f"targets says what TUF does not know: {told}")
+
+
+def _concerns_of_keys(keys: Mapping[KeyId, PublicKey | None], delegated: Sequence[DelegatedRole]) -> Iterator[Concern]:
+    used = {keyid for role in delegated for keyid in role.keyids}
+    values: dict[bytes, KeyId] = {}
+    for keyid, key in keys.items():
+        called = f"the key {short_id(keyid)}"
+        if keyid not in used:
+            yield Concern("unused-keys", True, f"targets lists {called}, which no role uses", (keyid,))
+        if key is None:
+            yield Concern("key-unreadable", True, f"{called} is of a form that rstuf does not read", (keyid,))
+            continue
+        if key.keyid != keyid:
+            yield Concern("foreign-key-id", True, f"{called} is not named by its hash, which is {key.keyid}", (keyid,))
+        try:
+            check_key(key, where=called)
+        except InvalidKey as error:
+            reason = error.reason.encode("ascii", "backslashreplace").decode()
+            yield Concern("key-not-let-in", True, f"{called} would not be let in today: {reason}", (keyid,))
+            continue
+        value = key_identity(key)
+        if value in values:
+            yield Concern("key-twice", True, f"{short_id(values[value])} and {short_id(keyid)} are one key", (keyid,))
+        values.setdefault(value, keyid)
+
+
+def _key(key: Any) -> PublicKey | None:
+    try:
+        return PublicKey.from_dict(key)
+    except (KeyError, TypeError):
+        return None
+
+
+def _identity(key: PublicKey | None) -> bytes | None:
+    try:
+        return None if key is None else key_identity(key)
+    except InvalidKey:
+        return None
+
+
+def _json(value: Any) -> str:
+    """A value in ASCII; a very long one is cut, and its digest stands for the rest."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    if len(text) <= _LONGEST:
+        return text
+    return f"{shorten(text, limit=_LONGEST)} (sha256 {hashlib.sha256(text.encode()).hexdigest()})"

@@ -1,0 +1,340 @@
+"""`rstuf bundle inspect, sign`: what a key holder does, with no network, no workspace and no trust in the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+import rstuf
+from rstuf.clock import SystemClock
+from rstuf.errors import (
+    AnchorNeeded,
+    FileTooLarge,
+    InvalidBundle,
+    InvalidInput,
+    Locked,
+    ProposalRefused,
+    RstufError,
+    StorageError,
+    UnsafeDirectory,
+)
+from rstuf_cli import prompts
+from rstuf_cli.console import Console, escape, terminal_width
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import read_small
+from rstuf_cli.holding import HolderDir, ask_fingerprint, open_record
+from rstuf_cli.reports import sign as done_sign
+from rstuf_cli.review_screen import review_document, screen
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.wording import fingerprint as grouped
+
+EXAMPLES = {
+    "bundle inspect": """
+rstuf bundle inspect root-v4.rstuf
+rstuf bundle inspect root-v4.rstuf --trusted-root 3.root.json
+rstuf bundle inspect root-v4.rstuf --fingerprint 3f9ac21e…   the first time
+""",
+    "bundle sign": """
+rstuf bundle sign root-v4.rstuf --key vault.key
+rstuf bundle sign root-v4.rstuf --key vault.key -o /media/usb/vault.sig --qr
+rstuf bundle sign root-v4.rstuf --key vault.key --fingerprint 3f9ac21e…
+rstuf bundle sign FILE --key vault.key --yes --code 4F2K-91XX-7Q0D-MB3E
+""",
+}
+
+_MAX_BYTES: Final = 8_000_001
+_MAX_ROOT_BYTES: Final = 512_000
+_TWO_YEARS: Final = "730d"
+_STDOUT: Final = Path("-")
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+
+_File = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.")]
+_TrustedRoot = Annotated[
+    Path | None,
+    typer.Option("--trusted-root", metavar="FILE", help="The last root that you trust; by default your record's."),
+]
+_Fingerprint = Annotated[
+    str | None,
+    typer.Option(
+        "--fingerprint",
+        metavar="TEXT",
+        help="The first root's SHA-256, as hex or words, as it was read to you: for the first time.",
+    ),
+]
+_MaxExpiry = Annotated[
+    str, typer.Option("--max-expiry", metavar="PERIOD", help="The longest life that you sign for; 730d by default.")
+]
+
+
+def inspect(
+    ctx: typer.Context,
+    file: _File,
+    *,
+    trusted_root: _TrustedRoot = None,
+    fingerprint: _Fingerprint = None,
+    max_expiry: _MaxExpiry = _TWO_YEARS,
+    holder_dir: HolderDir = None,
+) -> None:
+    """Show what a bundle would have you sign.
+
+    All of it is computed from what would be signed and from the root that you trust, never from what the bundle says of
+    itself. What is unusual is marked with !. What nobody should sign is refused. Nothing is written.
+    """
+    run = run_of(ctx)
+    record = open_record(run, holder_dir, quiet=True)
+    review = _review(
+        run, file, trusted_root=trusted_root, fingerprint=fingerprint, max_expiry=max_expiry, record=record
+    )
+    run.console.document(review_document(review))
+    for line in screen(review):
+        run.console.line(line.painted(run.console, error=False))
+
+
+def sign(
+    ctx: typer.Context,
+    file: _File,
+    *,
+    key: Annotated[
+        str, typer.Option("--key", metavar="URI", help="Your key: its file, or a signer URI like ssh-agent:NAME.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="SIG", help="Where to write the signature; - for stdout alone."),
+    ] = None,
+    qr: Annotated[bool, typer.Option("--qr", help="Show the signature as a QR code, too.")] = False,
+    qr_out: Annotated[
+        Path | None, typer.Option("--qr-out", metavar="PNG", help="Write the QR code as a picture, too.")
+    ] = None,
+    trusted_root: _TrustedRoot = None,
+    fingerprint: _Fingerprint = None,
+    max_expiry: _MaxExpiry = _TWO_YEARS,
+    code: Annotated[
+        str | None,
+        typer.Option("--code", metavar="CODE", help="The code that the other signers saw; --yes needs it."),
+    ] = None,
+    holder_dir: HolderDir = None,
+) -> int:
+    """Sign a bundle, once you have seen what it changes.
+
+    It needs no workspace and no network. You are shown what signing does, and a code to compare with the other signers,
+    and are asked; the answer is no unless you say yes, and only then is your key opened. The small file that comes of
+    it goes back to whoever gave you the bundle. What you signed is kept in a record of yours, which the next bundle is
+    judged by.
+    """
+    run = run_of(ctx)
+    run.interrupted = run.unsigned = "nothing was signed"
+    _check_options(run, code, output)
+    record = open_record(run, holder_dir, quiet=False)
+    review = _review(
+        run, file, trusted_root=trusted_root, fingerprint=fingerprint, max_expiry=max_expiry, record=record
+    )
+    _check_code(review, code)
+    holder_key = rstuf.HolderKey.at(key)
+    run.refuse_unknown_keys(lambda: [holder_key.name])
+    public = holder_key.look(Path.cwd())
+    mine = rstuf.keyids_of(review, public) if public is not None else ()
+    if public is not None and not mine:
+        raise rstuf.not_listed(holder_key.name, public, review)
+    _check_output(output, review, mine)
+    _show(run, review)
+    if not run.options.yes and not _agrees(run, review, holder_key, mine):
+        run.console.note("nothing was signed")
+        return ExitCode.REFUSED
+    _sign(run, review, holder_key, record, output=output, qr=qr, qr_out=qr_out)
+    return ExitCode.DONE
+
+
+def _sign(
+    run: Run,
+    review: rstuf.Review,
+    key: rstuf.HolderKey,
+    record: rstuf.HolderRecord | None,
+    *,
+    output: Path | None,
+    qr: bool,
+    qr_out: Path | None,
+) -> None:
+    """Open the key, sign, take it down, and hand the signature over."""
+    console = run.console
+    signer = key.open(review, run.session().secrets, directory=Path.cwd())
+    data = rstuf.sign_bundle(review, [signer])
+    document = rstuf.parse_signatures(data)
+    # Taken down first: a signature that is out and unknown to its maker could be followed by another.
+    recorded = _take_down(run, record, review, document)
+    place = output or _default_place(review, document.signatures[0].keyid)
+    if place == _STDOUT:
+        console.raw(data)
+    else:
+        rstuf.write_signatures(place, data)
+    if qr_out is not None:
+        rstuf.write_qr(data, qr_out)
+    if place != _STDOUT:
+        console.document(_document(review, document, place, recorded=recorded))
+        _tell(console, review, document, place)
+    if qr:
+        _show_qr(console, data, beside=place == _STDOUT)
+
+
+def _check_options(run: Run, code: str | None, output: Path | None) -> None:
+    """
+    Raises:
+        UsageFault: nobody can be asked, and no script says that it has compared the code.
+    """
+    hint = "--yes --code CODE, with the code that the signers compared; rstuf bundle inspect shows it"
+    if run.console.is_json and output == _STDOUT:
+        raise UsageFault("--json writes its document to stdout, and -o - the signature", hint="name a file: -o FILE")
+    if run.options.yes and code is None:
+        raise UsageFault("--yes signs only what its --code stands for", hint=hint)
+    if not run.options.yes and (run.console.is_json or not prompts.person_is_there()):
+        raise UsageFault("there is nobody to ask whether to sign this", hint=hint)
+
+
+def _check_code(review: rstuf.Review, code: str | None) -> None:
+    """
+    Raises:
+        ProposalRefused: the code that was compared is another one.
+    """
+    if code is not None and _plain_code(code) != _plain_code(review.code):
+        raise ProposalRefused(review.event, "code", f"its code is {review.code}, and not the one that you gave")
+
+
+def _plain_code(code: str) -> str:
+    """Crockford's base 32 as it is written down: without regard to case, and to letters that look like digits."""
+    return re.sub(r"[\s-]+", "", code).upper().translate(str.maketrans("OIL", "011"))
+
+
+def _check_output(output: Path | None, review: rstuf.Review, mine: tuple[str, ...]) -> None:
+    """That the signature can be written, before anybody is asked for anything.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    place = output or (_default_place(review, mine[0]) if mine else Path("signature"))
+    if place == _STDOUT:
+        return
+    if (output is not None or mine) and os.path.lexists(place):
+        raise InvalidInput(f"{place} is there already", hint="move it away, or name another file with -o FILE")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise InvalidInput(
+            f"nothing can be written in {place.parent.absolute()}",
+            hint="-o FILE writes the signature elsewhere, -o - to stdout",
+        )
+
+
+def _default_place(review: rstuf.Review, keyid: str) -> Path:
+    return Path(f"{review.event}.{_PLAIN.sub('', keyid)[:8]}.sig")
+
+
+def _review(
+    run: Run,
+    file: Path,
+    *,
+    trusted_root: Path | None,
+    fingerprint: str | None,
+    max_expiry: str,
+    record: rstuf.HolderRecord | None,
+) -> rstuf.Review:
+    clock, longest = SystemClock(), rstuf.parse_duration(max_expiry)
+    bundle = _read_bundle(file)
+    trusted = read_small(trusted_root, limit=_MAX_ROOT_BYTES) if trusted_root is not None else None
+    wanted = rstuf.parse_fingerprint(fingerprint) if fingerprint is not None else None
+
+    def judged(by: str | None) -> rstuf.Review:
+        return rstuf.review_bundle(
+            bundle, now=clock.now(), trusted=trusted, fingerprint=by, max_expiry=longest, record=record
+        )
+
+    try:
+        return judged(wanted)
+    except AnchorNeeded:
+        if wanted is not None or run.console.is_json or not prompts.person_is_there():
+            raise
+    return judged(ask_fingerprint(run.console))
+
+
+def _read_bundle(file: Path) -> rstuf.Bundle:
+    try:
+        data = read_small(file, limit=_MAX_BYTES)
+    except FileTooLarge:
+        raise InvalidBundle(str(file), f"it has more than {_MAX_BYTES - 1} bytes") from None
+    return rstuf.parse_bundle(data, name=str(file))
+
+
+def _show(run: Run, review: rstuf.Review) -> None:
+    """Show it to whoever will be asked, wherever stdout and stderr go."""
+    console, lines = run.console, screen(review)
+    console.error(line.painted(console, error=True) for line in lines)
+    if not run.options.yes:
+        prompts.show([line.text for line in lines], unless=console.error_stream)
+
+
+def _agrees(run: Run, review: rstuf.Review, key: rstuf.HolderKey, mine: tuple[str, ...]) -> bool:
+    label = next((review.names[keyid] for keyid in review.names if keyid in mine), None)
+    called = (
+        f'"{label}", {grouped(mine[0][:8])} …'
+        if label is not None
+        else f"{grouped(mine[0][:8])} …"
+        if mine
+        else key.uri
+    )
+    with run.pondering():
+        return prompts.agrees(f"Sign {review.event} with {escape(called)}?")
+
+
+def _take_down(
+    run: Run, record: rstuf.HolderRecord | None, review: rstuf.Review, document: rstuf.SignatureDocument
+) -> bool:
+    """Whether it is in the record now; where that cannot be written, whoever was asked signs all the same."""
+    if record is None:
+        return False
+    try:
+        record.add(review.remember(rstuf.signed_by(document, review, at=review.now)))
+    except (StorageError, UnsafeDirectory, Locked) as error:
+        _warn(run.console, f"this signature is in no record of yours: {error.message}")
+        return False
+    return True
+
+
+def _warn(console: Console, text: str) -> None:
+    console.warning(escape(text))
+
+
+def _document(
+    review: rstuf.Review, document: rstuf.SignatureDocument, place: Path, *, recorded: bool
+) -> dict[str, Any]:
+    return {
+        "event": review.event,
+        "code": review.code,
+        "file": str(place),
+        "recorded": recorded,
+        "signatures": [{"digest": each.digest, "keyid": each.keyid, "sig": each.sig} for each in document.signatures],
+        "review": review_document(review),
+    }
+
+
+def _tell(console: Console, review: rstuf.Review, document: rstuf.SignatureDocument, place: Path) -> None:
+    keyid = document.signatures[0].keyid
+    done, by = done_sign(console, ok=True), escape(grouped(keyid[:8]))
+    console.result(f"{done} {review.event} is signed with {by} …: {escape(str(place))}")
+    console.result("")
+    console.result("carry it back; there, it is taken in by")
+    console.result(f"  rstuf bundle import {escape(place.name)}")
+
+
+def _show_qr(console: Console, data: bytes, *, beside: bool) -> None:
+    """The signature as light. A terminal that is too small for it has the file."""
+    try:
+        lines = rstuf.qr_lines(data, columns=terminal_width())
+    except RstufError as error:
+        console.note(f"note:  no QR code is shown: {escape(error.message)}")
+        return
+    for line in lines:
+        if beside:
+            console.error([line])
+        else:
+            console.line(line)

@@ -1,0 +1,87 @@
+"""Where a key holder's record is kept, and what they are asked for that it does not know: for commands of signers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+import rstuf
+from rstuf.errors import InvalidFingerprint, StorageError
+from rstuf_cli import prompts
+from rstuf_cli.console import Console, escape
+from rstuf_cli.run import Run
+
+HOLDER_DIR: Final = "RSTUF_HOLDER_DIR"
+HolderDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--holder-dir",
+        metavar="DIR",
+        help="Where your record is kept: by default RSTUF_HOLDER_DIR, then where your data is.",
+    ),
+]
+
+
+def open_record(run: Run, chosen: Path | None, *, quiet: bool) -> rstuf.HolderRecord | None:
+    """The signer's own record; None where there is no place for one, which is said.
+
+    Raises:
+        UnsafeDirectory: others can change it.
+    """
+    named = chosen is not None or bool(os.environ.get(HOLDER_DIR))
+    try:
+        directory = holder_directory(chosen)
+        if directory is not None:
+            return rstuf.HolderRecord(directory, purpose=run.purpose)
+    except (StorageError, OSError):
+        if named:
+            raise
+    if not quiet:
+        run.console.note("note:  no directory is yours here, so no record is kept of what you sign")
+    return None
+
+
+def holder_directory(chosen: Path | None) -> Path | None:
+    """As chosen, then `RSTUF_HOLDER_DIR`, then where this system keeps a user's data; None for who has no home."""
+    named = os.environ.get(HOLDER_DIR)
+    if chosen is not None or named:
+        return chosen or Path(named or "")
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if data.is_absolute():
+        return data / "rstuf" / "holder"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if not home.is_absolute() or not home.is_dir():
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "rstuf" / "holder"
+    return home / ".local" / "share" / "rstuf" / "holder"
+
+
+def ask_fingerprint(console: Console) -> str:
+    """What a person types; what the bundle says that it should be is not shown before.
+
+    Raises:
+        InvalidFingerprint: it is none.
+    """
+    text = (
+        "you trust no root of this repository yet, and what is in the bundle proves nothing. Have the fingerprint of "
+        "its first root read to you, by somebody who did not give you the bundle."
+    )
+    for line in console.fold(text, indent=0):
+        console.note(line)
+    for remaining in range(prompts.TRIES - 1, -1, -1):
+        try:
+            return rstuf.parse_fingerprint(prompts.ask("fingerprint, as hex or words:"))
+        except InvalidFingerprint as error:
+            if not remaining:
+                raise
+            for line in console.fold(f"! {escape(error.message)}; try again", indent=2):
+                console.note(line)
+    raise AssertionError("the last try returns or raises")

@@ -1,0 +1,376 @@
+"""What whoever is to sign sees before they are asked: all that their own machine found in the contents.
+
+Nothing on it comes from a text that was made to be read by them. Names of keys stand in quotes behind the keys, and are
+labels. What is grave begins with `!` and is red where there are colours; every field that would be signed is on it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Final
+
+import rstuf
+from rstuf.clock import iso
+from rstuf_cli.console import Console, Style, escape, folded
+from rstuf_cli.wording import count, listed
+
+WIDTH: Final = 79
+_COLUMN: Final = 15
+_SHORT: Final = 16
+_FEW_WORDS: Final = 8
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SOURCES: Final = {
+    rstuf.TrustSource.FILE: "the file that you named",
+    rstuf.TrustSource.RECORD: "your own record",
+    rstuf.TrustSource.FINGERPRINT: "the fingerprint that you gave",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the screen, safe to show as it stands."""
+
+    text: str = ""
+    style: Style = Style.PLAIN
+
+    def painted(self, console: Console, *, error: bool) -> str:
+        """As it goes to stdout, or to stderr."""
+        return console.paint_error(self.text, self.style) if error else console.paint(self.text, self.style)
+
+
+def screen(review: rstuf.Review) -> list[Line]:
+    """The screen of a review, in lines of 79 columns at most."""
+    return list(_Screen(review).lines())
+
+
+class _Screen:
+    def __init__(self, review: rstuf.Review) -> None:
+        self._review = review
+        root = review.anchor.root
+        self._trusted = frozenset(root.signed["keys"]) if root is not None else frozenset[str]()
+        self._keys: Mapping[str, rstuf.PublicKey | None] = {str(keyid): key for keyid, key in review.keys.items()}
+        self._names = {str(keyid): name for keyid, name in review.names.items()}
+        self._new: dict[str, None] = {}
+
+    def lines(self) -> Iterator[Line]:
+        yield from self._head()
+        for part in self._review.parts:
+            yield Line()
+            if part.root is not None:
+                yield from self._root(part.root)
+            if part.targets is not None:
+                yield from self._targets(part.targets)
+            yield from self._signatures(part)
+        yield from self._concerns()
+        yield from self._words()
+        yield from self._end()
+
+    # --- what it is for
+
+    def _head(self) -> Iterator[Line]:
+        review, anchor = self._review, self._review.anchor
+        yield Line(
+            f"{review.event}  for the repository that calls itself {json.dumps(review.bundle.repository)}", Style.STRONG
+        )
+        yield Line()
+        first = review.bundle.first_root
+        if first is None:
+            yield from self._field("first root", "none yet: this is to be the first", grave=True)
+        else:
+            known = "known to you" if anchor.checked else "as the bundle says; not known to you"
+            words = " ".join(rstuf.fingerprint_words(first)[:_FEW_WORDS])
+            yield from self._field("first root", first)
+            yield from self._field("", f"({words} …), {known}")
+        if anchor.root is None or anchor.sha256 is None:
+            yield from self._field("you trust", "nothing here yet: all of it stands on its own word", grave=True)
+        else:
+            yield from self._field("you trust", f"root v{anchor.version}, by {_SOURCES[anchor.source]}")
+            yield from self._field("", anchor.sha256)
+            steps = anchor.root.version - (anchor.version or 0)
+            by = f"; {count(steps, 'step')} from there, each signed by both sides" if steps else ""
+            yield from self._field("in force", f"root v{anchor.root.version}{by}")
+        yield from self._field("clock", f"{iso(review.now)}, by this machine; is that so?")
+
+    # --- a root
+
+    def _root(self, root: rstuf.RootChanges) -> Iterator[Line]:
+        yield Line("  root", Style.STRONG)
+        yield from self._field("version", _change(root.old_version, root.new_version))
+        before = None if root.expires_before is None else iso(root.expires_before)
+        yield from self._field("expires", f"{_change(before, iso(root.expires))} ({count(root.days, 'day')} from now)")
+        changed = root.spec_version_before not in {None, root.spec_version}
+        told = _change(root.spec_version_before, root.spec_version)
+        yield from self._field("format", escape(f"TUF {told}"), grave=changed)
+        old = None if root.consistent_snapshot_before is None else _on(root.consistent_snapshot_before)
+        yield from self._field("snapshots", f"consistent: {_change(old, _on(root.consistent_snapshot))}")
+        yield from self._roles({str(name): role for name, role in root.roles.items()})
+        for keyid in root.unused_keys:
+            yield from self._key("?", keyid, "in no role")
+        yield from self._foreign(root.foreign)
+
+    def _roles(self, roles: Mapping[str, rstuf.RoleChanges]) -> Iterator[Line]:
+        """The four roles; those with the same keys and threshold together."""
+        together: dict[rstuf.RoleChanges, list[str]] = {}
+        for name, role in roles.items():
+            together.setdefault(role, []).append(name)
+        for role, names in together.items():
+            lowered = role.threshold < (role.threshold_before or 0)
+            now, old = f"{role.threshold} of {len(role.keyids)}", None
+            if role.threshold_before is not None:
+                old = f"{role.threshold_before} of {len(role.kept) + len(role.removed)}"
+            must = f"{old} → {now} must sign" if old not in {None, now} else f"{now} must sign"
+            grave = lowered or bool(role.added and role.threshold_before is not None)
+            yield from self._field("who signs", f"{listed(names)}: {must}", grave=grave)
+            # In the order of the file: that is signed, too.
+            for keyid in role.keyids:
+                yield from self._key("=" if keyid in role.kept else "+", keyid)
+            for keyid in role.removed:
+                yield from self._key("-", keyid)
+
+    # --- targets
+
+    def _targets(self, targets: rstuf.TargetsFacts) -> Iterator[Line]:
+        yield Line("  targets", Style.STRONG)
+        yield from self._field("version", str(targets.version))
+        yield from self._field("expires", f"{iso(targets.expires)} ({count(targets.days, 'day')} from now)")
+        yield from self._field("format", escape(f"TUF {targets.spec_version}"))
+        yield from self._field(
+            "artifacts", f"{count(targets.artifacts, 'artifact')} of its own", grave=bool(targets.artifacts)
+        )
+        for each in targets.listed:
+            yield from self._field("", escape(each), grave=True)
+        if targets.artifacts > len(targets.listed):
+            yield from self._field("", f"and {targets.artifacts - len(targets.listed)} more", grave=True)
+        if targets.listing is not None:
+            yield from self._field("", f"all: sha256 {targets.listing}")
+        for role in targets.delegated:
+            what = role.name if role.bins is None else f"{count(role.bins[0], 'bin')}, named {role.bins[1]}…"
+            yield from self._field("delegates", escape(f"{what}: {role.threshold} of {len(role.keyids)} must sign"))
+            for keyid in role.keyids:
+                yield from self._key("=" if keyid in self._trusted else "+", keyid)
+            for rest in role.rest:
+                yield from self._field("", escape(rest))
+        used = {keyid for role in targets.delegated for keyid in role.keyids}
+        for keyid in targets.keys:
+            if keyid not in used:
+                yield from self._key("?", keyid, "in no role")
+        yield from self._foreign(targets.foreign)
+
+    # --- who, and what else
+
+    def _signatures(self, part: rstuf.PartReview) -> Iterator[Line]:
+        for side in part.sides:
+            signed = listed([self._called(keyid) for keyid in side.signed]) or "nobody yet"
+            yield from self._field("signed by", f"{side.label}, {len(side.signed)} of {side.threshold}: {signed}")
+            if side.missing:
+                others = [self._called(keyid) for keyid in side.keyids if keyid not in side.signed]
+                yield from self._field("", f"missing: {side.missing} more of {listed(others, last='or')}")
+
+    def _concerns(self) -> Iterator[Line]:
+        concerns = self._review.concerns
+        if concerns:
+            yield Line()
+        for each in concerns:
+            yield from _lines("! " if each.grave else "  ", escape(each.message), 2, grave=each.grave)
+            for keyid in each.keyids if each.code == "label-moved" else ():
+                self._new.setdefault(keyid)
+
+    def _words(self) -> Iterator[Line]:
+        for keyid in self._new:
+            digest = self._digest(keyid)
+            if digest is None:
+                continue
+            yield Line()
+            yield from _lines("  ", f"{self._called(keyid)}: let its holder read you these words", 2, grave=False)
+            for line in wrap(" ".join(rstuf.fingerprint_words(digest)), WIDTH - 4):
+                yield Line(f"    {line}")
+
+    def _end(self) -> Iterator[Line]:
+        review = self._review
+        yield Line()
+        yield from self._field("code", f"{review.code}   read it to the other signers,")
+        yield from self._field("", "who must see the same")
+        for part in review.parts:
+            yield from self._field("sha256", f"{part.digest}")
+        yield Line()
+        grave = len(review.grave)
+        if grave:
+            marks = "is one thing" if grave == 1 else f"are {grave} things"
+            yield Line(f"! there {marks} marked ! above", Style.BAD)
+        yield from _lines("", f"What signing does: {escape(review.power)}.", 0, grave=False)
+
+    # --- parts of lines
+
+    def _foreign(self, fields: Iterable[str]) -> Iterator[Line]:
+        new = any(each.code.startswith("foreign-") and each.grave for each in self._review.concerns)
+        for each in fields:
+            yield from self._field("not TUF's", escape(each), grave=new)
+
+    def _key(self, sign: str, keyid: str, more: str = "") -> Iterator[Line]:
+        """A key of a role. One that is new here is shown whole, so that none can be made to look like it."""
+        key = self._keys.get(keyid)
+        scheme = escape(key.scheme) if key is not None else "not read by rstuf"
+        beside = ", ".join(text for text in (self._label(keyid), scheme, more) if text)
+        grave = sign in {"+", "?"}
+        mark = "!" if grave else " "
+        if grave:
+            self._new.setdefault(keyid)
+            yield from _lines(f"{mark}   {sign} ", f"{self._shown(keyid)}", 8, grave=grave)
+            yield from _lines("      ", beside, 8, grave=grave)
+        else:
+            yield from _lines(f"{mark}   {sign} ", f"{self._called(keyid)}, {scheme}", 8, grave=grave)
+        digest = self._digest(keyid)
+        if digest is not None and digest != keyid:
+            yield from _lines("      ", f"its hash {digest}", 8, grave=grave)
+
+    def _digest(self, keyid: str) -> str | None:
+        """The key's own hash, whatever it is named by; None for a key that is not read."""
+        key = self._keys.get(keyid)
+        return None if key is None else key.keyid
+
+    def _called(self, keyid: str) -> str:
+        """A key as a sentence names it: the beginning of its id, then its label."""
+        shown = self._shown(keyid)
+        short = f"{shown[:_SHORT]}…" if _DIGEST.fullmatch(shown) else shown
+        label = self._label(keyid)
+        return f"{short} {label}" if label else short
+
+    def _label(self, keyid: str) -> str:
+        name = self._names.get(keyid)
+        return "" if name is None else f'"{escape(name)}"'
+
+    @staticmethod
+    def _shown(keyid: str) -> str:
+        return keyid if _DIGEST.fullmatch(keyid) else json.dumps(keyid)
+
+    @staticmethod
+    def _field(name: str, value: str, *, grave: bool = False) -> Iterator[Line]:
+        return _lines(f"{'!' if grave else ' '} {name:<{_COLUMN - 2}}", value, _COLUMN, grave=grave)
+
+
+def _lines(head: str, text: str, indent: int, *, grave: bool) -> Iterator[Line]:
+    """A line, folded: `text` is safe, and a word in it that is too long for a line is broken."""
+    room = WIDTH - indent
+    text = re.sub(rf"\S{{{room + 1},}}", lambda match: " ".join(wrap(match[0], room)), text)
+    for line in folded(head + text, width=WIDTH, indent=indent):
+        yield Line(line.rstrip(), Style.BAD if grave else Style.PLAIN)
+
+
+def _change(before: object, after: object) -> str:
+    if before is None:
+        return f"{after}"
+    return f"{after}, unchanged" if before == after else f"{before} → {after}"
+
+
+def _on(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def review_document(review: rstuf.Review) -> dict[str, object]:
+    """A review as data: all that the screen shows."""
+    anchor = review.anchor
+    return {
+        "event": review.event,
+        "code": review.code,
+        "repository": {
+            "name": review.bundle.repository,
+            "first_root": review.bundle.first_root,
+            "first_root_checked": anchor.checked,
+        },
+        "trusted": None
+        if anchor.root is None
+        else {
+            "source": anchor.source.value,
+            "version": anchor.version,
+            "sha256": anchor.sha256,
+            "in_force": anchor.root.version,
+        },
+        "now": iso(review.now),
+        "parts": [_part_document(part) for part in review.parts],
+        "keys": {
+            keyid: {
+                "scheme": None if key is None else key.scheme,
+                "label": review.names.get(keyid),
+                "words": None if key is None else rstuf.fingerprint_words(key.keyid),
+            }
+            for keyid, key in review.keys.items()
+        },
+        "concerns": [
+            {"code": each.code, "grave": each.grave, "message": each.message, "keyids": list(each.keyids)}
+            for each in review.concerns
+        ],
+        "power": review.power,
+    }
+
+
+def _part_document(part: rstuf.PartReview) -> dict[str, object]:
+    document: dict[str, object] = {
+        "role": part.role,
+        "version": part.version,
+        "sha256": part.digest,
+        "sides": [
+            {
+                "label": side.label,
+                "threshold": side.threshold,
+                "keyids": list(side.keyids),
+                "signed": list(side.signed),
+                "missing": side.missing,
+            }
+            for side in part.sides
+        ],
+    }
+    if part.root is not None:
+        document["root"] = _root_document(part.root)
+    if part.targets is not None:
+        document["targets"] = _targets_document(part.targets)
+    return document
+
+
+def _root_document(root: rstuf.RootChanges) -> dict[str, object]:
+    return {
+        "version": {"before": root.old_version, "after": root.new_version},
+        "expires": {
+            "before": None if root.expires_before is None else iso(root.expires_before),
+            "after": iso(root.expires),
+            "days": root.days,
+        },
+        "spec_version": {"before": root.spec_version_before, "after": root.spec_version},
+        "consistent_snapshot": {"before": root.consistent_snapshot_before, "after": root.consistent_snapshot},
+        "roles": {
+            name: {
+                "threshold": {"before": role.threshold_before, "after": role.threshold},
+                "keyids": list(role.keyids),
+                "added": list(role.added),
+                "removed": list(role.removed),
+            }
+            for name, role in root.roles.items()
+        },
+        "unused_keys": list(root.unused_keys),
+        "foreign": list(root.foreign),
+    }
+
+
+def _targets_document(targets: rstuf.TargetsFacts) -> dict[str, object]:
+    return {
+        "version": targets.version,
+        "expires": {"after": iso(targets.expires), "days": targets.days},
+        "spec_version": targets.spec_version,
+        "artifacts": targets.artifacts,
+        "listed": list(targets.listed),
+        "listing_sha256": targets.listing,
+        "delegated": [
+            {
+                "name": role.name,
+                "threshold": role.threshold,
+                "keyids": list(role.keyids),
+                "bins": None if role.bins is None else {"count": role.bins[0], "prefix": role.bins[1]},
+                "rest": list(role.rest),
+            }
+            for role in targets.delegated
+        ],
+        "foreign": list(targets.foreign),
+    }
