@@ -145,6 +145,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.reports import WaitingRole as WaitingRole
     from rstuf.repository.repository import Repository as Repository
+    from rstuf.repository.root_update import RootUpdate as RootUpdate
     from rstuf.repository.signing_events import Outcome as Outcome
     from rstuf.repository.signing_events import Reception as Reception
     from rstuf.repository.sync import Comparison as Comparison
@@ -267,6 +268,7 @@ _HOMES = {
     "RoleStatus": "rstuf.repository.reports",
     "RootChanges": "rstuf.metadata.root_changes",
     "RootFacts": "rstuf.client.anchors",
+    "RootUpdate": "rstuf.repository.root_update",
     "Rotation": "rstuf.model.rotation",
     "RotationKind": "rstuf.model.rotation",
     "Search": "rstuf.wiring",

@@ -234,3 +234,9 @@ def as_person(monkeypatch: pytest.MonkeyPatch, *, says: bool) -> list[str]:
     monkeypatch.setattr(prompts, "agrees", agrees)
     monkeypatch.setattr(prompts, "show", lambda lines, unless: None)
     return asked
+
+
+def opened(workspace: Path) -> rstuf.Repository:
+    """The engine's own view of a workspace, for what other commands are about."""
+    session = rstuf.Session(purpose="test", actor="test", secrets=rstuf.load_secrets((), (), None))
+    return rstuf.open_repository(workspace, session)

@@ -96,6 +96,7 @@ PUBLIC = {
     "RoleStatus",
     "RootChanges",
     "RootFacts",
+    "RootUpdate",
     "Rotation",
     "RotationKind",
     "Search",

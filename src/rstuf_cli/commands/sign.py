@@ -89,7 +89,8 @@ class _Sitting:
     def hold(self, name: str | None) -> int:
         """Sign one event, or all; the exit code."""
         desk = self.repository.events
-        chosen = desk.views() if name is None else [desk.view(name)]
+        # Root last: what it lets others sign may have to be published before it.
+        chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
         if any(view.ready for view in chosen):
             self._take(desk.complete())
         if any(self._mine(view) for view in chosen):
@@ -175,6 +176,9 @@ class _Sitting:
 
     def _take(self, signed: rstuf.Signed) -> None:
         self.receptions += signed.receptions
+        # What kept an event back before may be gone now.
+        again = {each.event.id for each in signed.completions}
+        self.completions = [each for each in self.completions if each.event.id not in again]
         self.completions += signed.completions
 
     def _end(self, waiting: Sequence[rstuf.EventView]) -> int:
