@@ -22,14 +22,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Result, Shop, run, tree
+from tests.cli.conftest import PLAN, Result, Shop, elsewhere, run, tree
 
 from rstuf.clock import SystemClock
 from rstuf.model.spoken import EVEN, ODD
 from rstuf_cli.app import VERBS
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
-PLACES = {"an empty directory": "nothing", "a workspace": "inside", "a client's machine": "client"}
+PLACES = {
+    "an empty directory": "nothing",
+    "a workspace": "inside",
+    "a client's machine": "client",
+    "a team's workspace": "waits",
+}
 # Where an answer to a question is data even though something is wrong: verdicts.
 VERDICTS = {3, 4, 7, 8}
 
@@ -42,6 +47,7 @@ _VARYING = [
     (re.compile(rf'\b(?:{_WORD})(?:"?,?\s+"?(?:{_WORD})){{7,}}', re.IGNORECASE), "WORDS"),
     (re.compile(r"\b[A-Za-z0-9+/]{40,}=*"), "BASE64"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ| \d\d:\d\d)?"), "DATE"),
+    (re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b"), "CODE"),
     (re.compile(r"\w+, [\d.]+ .?B free"), "DISK free"),
     (re.compile(r'"kind": "\w+", "free": \d+, "files": \d+'), '"kind": DISK'),
     (re.compile(r'(rstuf|python|tuf|sqlite)("?:?) "?[\d.]+"?'), r"\1\2 VERSION"),
@@ -122,6 +128,15 @@ def inside(filled: Path, tmp_path: Path) -> dict[str, str]:
     )
     (tmp_path / "passphrase").write_text("correct horse battery staple\n")
     (tmp_path / "passphrase").chmod(0o600)
+    return {}
+
+
+@pytest.fixture
+def waits(waiting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Root v2 waits for two of alice, bob and cleo; what bob has signed lies in ../bob.sig, and alice is here."""
+    done = run("bundle", "export", "root-v2", "-o", tmp_path / "sent.rstuf", monkeypatch=monkeypatch)
+    assert done.code == 0, done.err
+    elsewhere(tmp_path, "bob", tmp_path / "sent.rstuf", monkeypatch).rename(tmp_path / "bob.sig")
     return {}
 
 

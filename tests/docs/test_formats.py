@@ -7,7 +7,7 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +196,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     root.unlink()
     keep("renew", *at, "renew", "--force", "timestamp")
     keep("status", *at, "status")
+    _events(keep, repo, at, scratch)
     keep("verify", *at, "verify", "--full")
     keep("doctor", *at, "doctor")
     (repo / "rstuf.toml").chmod(0o666)
@@ -224,12 +225,38 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     return found
 
 
+def _events(keep: Callable[..., Any], repo: Path, at: tuple[str, str], scratch: Path) -> None:
+    """Root waits twice for its signers: the first time it is dropped, the second time it is signed."""
+    keys = [path for path in (repo / "keys").glob("*.key") if path.stem != "online"]
+    holder, bundle, sig = ("--holder-dir", str(scratch / "holder")), str(scratch / "b.rstuf"), str(scratch / "b.sig")
+    trusted = ("--trusted-root", str(repo / "metadata" / "1.root.json"), *holder)
+    for place in keys:
+        place.rename(scratch / place.name)
+    keep("renew", *at, "renew", "--force", "root")
+    keep("status", *at, "status")
+    keep("event cancel", *at, "event", "cancel", "root-v2", "--yes")
+    keep("renew", *at, "renew", "--force", "root")
+    keep("event list", *at, "event", "list", "--all")
+    keep("bundle export", *at, "bundle", "export", "root-v2", "-o", bundle)
+    _, review = keep("bundle inspect", "bundle", "inspect", bundle, *trusted)
+    key = ("--key", str(scratch / keys[0].name))
+    keep("bundle sign", "bundle", "sign", bundle, *key, "-o", sig, *trusted, "--yes", "--code", review["code"])
+    keep("event show", *at, "event", "show", "root-v2")
+    for place in keys:
+        (scratch / place.name).rename(place)
+    keep("sign", *at, "sign", "--yes", *holder)
+    keep("bundle import", *at, "bundle", "import", sig)
+    keep("bundle import", *at, "bundle", "import", str(repo / "rstuf.toml"))
+
+
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
-HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *KEYS)
+EVENTS = ("sign", "event list", "event show", "event cancel")
+BUNDLES = ("bundle export", "bundle import", "bundle inspect", "bundle sign")
+HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *KEYS, *EVENTS, *BUNDLES)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -273,6 +300,9 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("artifact why", "bin"): [documents["artifact why"][0]["bin"]],
         ("artifact why", "changed"): [documents["artifact why"][0]["changed"]],
         ("artifact why", "fetched"): documents["artifact why"][0]["fetched"],
+        ("event list", "events"): [*documents["event list"][0]["events"], *documents["status"][1]["events"]],
+        ("sign", "signed"): documents["sign"][0]["signed"],
+        ("sign", "completed"): documents["sign"][0]["completed"],
         ("demo", "client"): documents["demo"][0]["client"],
         ("verify", "checked"): [documents["verify"][0]["checked"]],
         ("doctor", "findings"): documents["doctor"][1]["findings"],

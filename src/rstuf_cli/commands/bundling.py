@@ -136,8 +136,11 @@ def import_(
     places = [file for file, _ in sources]
     blocked = {each.event.id for each in done.completions if each.obstacle is not None}
     steps = [step for view in waiting if view.event.id not in blocked for step in steps_of(view)]
+    errors = [*(each.error for each in brought), *(each.error for each in done.receptions)]
+    first = next((error for error in errors if error is not None), None)
     run.console.document(
         {
+            **({"error": error_document(first)} if first is not None else {}),
             "signatures": [
                 {"file": str(file), **reception_document(each)}
                 for file, each in zip(places, done.receptions, strict=True)
@@ -155,8 +158,7 @@ def import_(
     tell_completions(run.console, done.completions)
     tell_waiting(run.console, [view for view in waiting if view.event.id not in blocked])
     show_steps(run.console, steps, now=SystemClock().now())
-    refused = any(each.outcome is rstuf.Outcome.REFUSED for each in done.receptions)
-    if refused or any(each.error is not None for each in brought):
+    if first is not None:
         return ExitCode.REFUSED
     return exit_of(done.completions, waiting)
 
