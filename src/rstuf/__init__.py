@@ -132,6 +132,8 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport as VerifyReport
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.repository import Repository as Repository
+    from rstuf.repository.signing_events import EventView as EventView
+    from rstuf.repository.stages import Stage as Stage
     from rstuf.repository.sync import Comparison as Comparison
     from rstuf.repository.sync import Difference as Difference
     from rstuf.repository.sync import Missing as Missing
@@ -200,6 +202,7 @@ _HOMES = {
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
     "Existing": "rstuf.client.download",
+    "EventView": "rstuf.repository.signing_events",
     "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
     "Fetched": "rstuf.repository.why",
@@ -250,6 +253,7 @@ _HOMES = {
     "Side": "rstuf.holder.sides",
     "SignatureDocument": "rstuf.metadata.bundle",
     "SignedBefore": "rstuf.holder.record",
+    "Stage": "rstuf.repository.stages",
     "StampTrust": "rstuf.repository.sync",
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",

@@ -16,6 +16,8 @@ from rstuf.model.keys import KeyId
 from rstuf.model.names import TOP_LEVEL
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.model.settings import Phase
+from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -168,7 +170,10 @@ class EventDesk:
         """
         with self._ports.state.transaction(actor=self._ports.actor) as state:
             if role not in state.periods() or role == TOP_LEVEL[0]:
-                raise InvalidInput(f"{role} has no periods that could be set like this")
+                raise InvalidInput(
+                    f"{role} has no periods that could be set like this",
+                    hint="timestamp, snapshot, targets and bins have; rstuf root update --expires changes root's",
+                )
             state.set_periods(role, periods)
             spans = {"expires": int(periods.expires.total_seconds())}
             state.record("policy.periods", {"role": role, **spans}, at=self._ports.clock.now())
@@ -177,11 +182,17 @@ class EventDesk:
         with self._ports.state.read() as reader:
             ready = any(is_ready(reader, event) for event in reader.open_events())
             replaces = any(event.kind is EventKind.REPLACEMENT for event in reader.open_events())
+            first = reader.newest_root() is None
+            ended = reader.settings().phase is Phase.LIVE
+        if not ended and not first:
+            # The last signature was there, and the ceremony was interrupted before its end.
+            with self._ports.state.publication_lock(purpose="sign"):
+                finish_ceremony(self._ports)
         completions: list[Completion] = []
         if ready:
             with self._ports.state.publication_lock(purpose="sign"):
                 recover(self._ports)
-                if not replaces:
+                if not replaces and not first:
                     # Whoever stole a key may have published above everything: that is what is mended here.
                     refuse_older_state(self._ports)
                 completions = complete_events(self._ports)
