@@ -144,7 +144,7 @@ def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> Non
         assert done.out == ""
     else:
         assert re.search("^error: ", done.err, re.MULTILINE), done.err
-        assert "unexpected" not in done.err
+        assert "defect of rstuf" not in done.err
 
 
 # --- the first time ----------------------------------------------------------------------------------------------
