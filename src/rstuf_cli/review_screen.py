@@ -122,7 +122,9 @@ class _Screen:
             now, old = f"{role.threshold} of {len(role.keyids)}", None
             if role.threshold_before is not None:
                 old = f"{role.threshold_before} of {len(role.kept) + len(role.removed)}"
-            must = f"{old} → {now} must sign" if old not in {None, now} else f"{now} must sign"
+            must = f"{now} must sign{', as before' if old == now else ''}"
+            if old not in {None, now}:
+                must = f"{old} → {must}"
             grave = lowered or bool(role.added and role.threshold_before is not None)
             yield from self._field("who signs", f"{listed(names)}: {must}", grave=grave)
             # In the order of the file: that is signed, too.
