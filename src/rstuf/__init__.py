@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from rstuf.holder.signing import not_listed as not_listed
     from rstuf.holder.signing import sign_bundle as sign_bundle
     from rstuf.holder.signing import signed_by as signed_by
+    from rstuf.holder.signing import write_bundle as write_bundle
     from rstuf.holder.signing import write_signatures as write_signatures
     from rstuf.holder.targets import DelegatedRole as DelegatedRole
     from rstuf.holder.targets import TargetsFacts as TargetsFacts
@@ -79,6 +80,9 @@ if TYPE_CHECKING:
     from rstuf.model.audit import AuditEntry as AuditEntry
     from rstuf.model.durations import format_duration as format_duration
     from rstuf.model.durations import parse_duration as parse_duration
+    from rstuf.model.events import EventKind as EventKind
+    from rstuf.model.events import EventPhase as EventPhase
+    from rstuf.model.events import SigningEvent as SigningEvent
     from rstuf.model.fingerprints import fingerprint_words as fingerprint_words
     from rstuf.model.fingerprints import parse_fingerprint as parse_fingerprint
     from rstuf.model.keys import KeyEntry as KeyEntry
@@ -86,6 +90,8 @@ if TYPE_CHECKING:
     from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
+    from rstuf.model.rotation import Rotation as Rotation
+    from rstuf.model.rotation import RotationKind as RotationKind
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
@@ -96,10 +102,16 @@ if TYPE_CHECKING:
     from rstuf.repository.advice import recommended_bins as recommended_bins
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
+    from rstuf.repository.completing import Completion as Completion
     from rstuf.repository.doctor import Ailment as Ailment
     from rstuf.repository.doctor import Area as Area
     from rstuf.repository.doctor import Diagnosis as Diagnosis
     from rstuf.repository.doctor import Severity as Severity
+    from rstuf.repository.event_desk import EventDesk as EventDesk
+    from rstuf.repository.event_desk import Signed as Signed
+    from rstuf.repository.event_views import EventView as EventView
+    from rstuf.repository.event_views import PartSide as PartSide
+    from rstuf.repository.event_views import PartView as PartView
     from rstuf.repository.intake import Conflict as Conflict
     from rstuf.repository.interfaces import Secrets as Secrets
     from rstuf.repository.keys import KeyChange as KeyChange
@@ -131,8 +143,11 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import Status as Status
     from rstuf.repository.reports import VerifyReport as VerifyReport
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
+    from rstuf.repository.reports import WaitingRole as WaitingRole
     from rstuf.repository.repository import Repository as Repository
-    from rstuf.repository.signing_events import EventView as EventView
+    from rstuf.repository.root_update import RootUpdate as RootUpdate
+    from rstuf.repository.signing_events import Outcome as Outcome
+    from rstuf.repository.signing_events import Reception as Reception
     from rstuf.repository.stages import Stage as Stage
     from rstuf.repository.sync import Comparison as Comparison
     from rstuf.repository.sync import Difference as Difference
@@ -190,6 +205,7 @@ _HOMES = {
     "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
     "Comparison": "rstuf.repository.sync",
+    "Completion": "rstuf.repository.completing",
     "Concern": "rstuf.metadata.root_concerns",
     "Conflict": "rstuf.repository.intake",
     "DelegatedRole": "rstuf.holder.targets",
@@ -201,8 +217,11 @@ _HOMES = {
     "DocumentKind": "rstuf.metadata.bundle",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
+    "EventDesk": "rstuf.repository.event_desk",
+    "EventKind": "rstuf.model.events",
+    "EventPhase": "rstuf.model.events",
+    "EventView": "rstuf.repository.event_views",
     "Existing": "rstuf.client.download",
-    "EventView": "rstuf.repository.signing_events",
     "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
     "Fetched": "rstuf.repository.why",
@@ -224,8 +243,11 @@ _HOMES = {
     "Naming": "rstuf.client.records",
     "Obstacle": "rstuf.repository.why",
     "Offer": "rstuf.client.offers",
+    "Outcome": "rstuf.repository.signing_events",
     "Outlook": "rstuf.repository.sync",
     "PartReview": "rstuf.holder.review",
+    "PartSide": "rstuf.repository.event_views",
+    "PartView": "rstuf.repository.event_views",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
@@ -233,6 +255,7 @@ _HOMES = {
     "PublicationPlan": "rstuf.repository.reports",
     "PublicationReport": "rstuf.repository.reports",
     "Reason": "rstuf.repository.reports",
+    "Reception": "rstuf.repository.signing_events",
     "RecordFormat": "rstuf.repository.records",
     "RecordLines": "rstuf.repository.record_lines",
     "Recovery": "rstuf.repository.reports",
@@ -246,13 +269,18 @@ _HOMES = {
     "RoleStatus": "rstuf.repository.reports",
     "RootChanges": "rstuf.metadata.root_changes",
     "RootFacts": "rstuf.client.anchors",
+    "RootUpdate": "rstuf.repository.root_update",
+    "Rotation": "rstuf.model.rotation",
+    "RotationKind": "rstuf.model.rotation",
     "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Severity": "rstuf.repository.doctor",
     "Side": "rstuf.holder.sides",
     "SignatureDocument": "rstuf.metadata.bundle",
+    "Signed": "rstuf.repository.event_desk",
     "SignedBefore": "rstuf.holder.record",
+    "SigningEvent": "rstuf.model.events",
     "Stage": "rstuf.repository.stages",
     "StampTrust": "rstuf.repository.sync",
     "Status": "rstuf.repository.reports",
@@ -266,6 +294,7 @@ _HOMES = {
     "VerifyReport": "rstuf.repository.reports",
     "View": "rstuf.model.artifacts",
     "VisibleVersions": "rstuf.repository.reports",
+    "WaitingRole": "rstuf.repository.reports",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
     "compare_bins": "rstuf.repository.advice",
@@ -327,6 +356,7 @@ _HOMES = {
     "trust_name": "rstuf.model.names",
     "try_stock_client": "rstuf.wiring",
     "verify_published": "rstuf.wiring",
+    "write_bundle": "rstuf.holder.signing",
     "write_qr": "rstuf.pictures",
     "write_signatures": "rstuf.holder.signing",
 }

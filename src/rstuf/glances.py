@@ -25,6 +25,7 @@ class Names(Enum):
     ARTIFACTS = auto()
     ROLES = auto()
     KEYS = auto()
+    EVENTS = auto()
 
 
 def known_names(start: Path, names: Names, *, prefix: str, limit: int, search: Search = Search.UPWARDS) -> list[str]:
@@ -48,5 +49,7 @@ def _every(reader: StateReader, names: Names, prefix: str) -> Iterator[str]:
         yield from (listed.artifact.path for listed in reader.artifacts(prefix=prefix))
     elif names is Names.KEYS:
         yield from (entry.name for entry in reader.keys() if entry.name.startswith(prefix))
+    elif names is Names.EVENTS:
+        yield from (event.name for event in reader.open_events() if event.name.startswith(prefix))
     else:
         yield from (role.name for role in reader.roles() if role.name.startswith(prefix))

@@ -230,6 +230,10 @@ def _keys(asked: _Asked, word: str) -> list[Candidate]:
     return [Candidate(name) for name in _known(asked, "KEYS", word)]
 
 
+def _events(asked: _Asked, word: str) -> list[Candidate]:
+    return [Candidate(name) for name in _known(asked, "EVENTS", word)]
+
+
 def _key_files(asked: _Asked, word: str) -> list[Candidate]:
     """`KEY=FILE`, or the file alone."""
     key, equals, file = word.partition("=")
@@ -298,6 +302,11 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("key generate", "signer"): lambda _asked, _word: [Candidate("hsm:", whole=False)],
     ("key show", "name"): _keys,
     ("key export", "name"): _keys,
+    ("sign", "event"): _events,
+    ("sign", "key"): _keys,
+    ("event show", "event"): _events,
+    ("event cancel", "event"): _events,
+    ("bundle export", "event"): _events,
     ("renew", "force"): _roles,
     ("log", "since"): _nothing,
     ("log", "action"): _actions,

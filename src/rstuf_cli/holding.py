@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 import rstuf
-from rstuf.errors import InvalidFingerprint, StorageError
+from rstuf.errors import InvalidFingerprint, Locked, StorageError, UnsafeDirectory
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape
+from rstuf_cli.review_screen import screen
 from rstuf_cli.run import Run
 
 HOLDER_DIR: Final = "RSTUF_HOLDER_DIR"
@@ -62,6 +64,28 @@ def holder_directory(chosen: Path | None) -> Path | None:
     if sys.platform == "darwin":
         return home / "Library" / "Application Support" / "rstuf" / "holder"
     return home / ".local" / "share" / "rstuf" / "holder"
+
+
+def show_review(run: Run, review: rstuf.Review) -> None:
+    """Show it to whoever will be asked, wherever stdout and stderr go."""
+    console, lines = run.console, screen(review)
+    console.error(line.painted(console, error=True) for line in lines)
+    if not run.options.yes:
+        prompts.show([line.text for line in lines], unless=console.error_stream)
+
+
+def take_down(
+    run: Run, record: rstuf.HolderRecord | None, review: rstuf.Review, signed: Iterable[rstuf.SignedBefore]
+) -> bool:
+    """Whether it is in the record now; where that cannot be written, whoever was asked signs all the same."""
+    if record is None:
+        return False
+    try:
+        record.add(review.remember(signed))
+    except (StorageError, UnsafeDirectory, Locked) as error:
+        run.console.warning(escape(f"this signature is in no record of yours: {error.message}"))
+        return False
+    return True
 
 
 def ask_fingerprint(console: Console) -> str:

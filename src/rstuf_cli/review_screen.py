@@ -25,6 +25,7 @@ _FEW_WORDS: Final = 8
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SOURCES: Final = {
     rstuf.TrustSource.FILE: "the file that you named",
+    rstuf.TrustSource.WORKSPACE: "this workspace",
     rstuf.TrustSource.RECORD: "your own record",
     rstuf.TrustSource.FINGERPRINT: "the fingerprint that you gave",
 }

@@ -17,6 +17,7 @@ import pytest
 from tests.support.plans import plan_text
 from tests.support.servers import Site, serving
 
+import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import prompts
 from rstuf_cli.app import main
@@ -116,6 +117,30 @@ def filled(workspace: Path, cli: Cli, tmp_path: Path) -> Path:
     return workspace
 
 
+@pytest.fixture
+def team(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace whose root two of three must sign; the key of bob and the one of cleo are elsewhere."""
+    (tmp_path / "plan.toml").write_text(plan_text(name="acme", signers=("alice", "bob", "cleo"), threshold=2))
+    place = tmp_path / "team"
+    done = cli("--repo", place, "ceremony", "--plan", tmp_path / "plan.toml")
+    assert done.code == 0, done.err
+    for name in ("bob", "cleo"):
+        (tmp_path / name).mkdir()
+        (place / "keys" / f"{name}.key").rename(tmp_path / name / f"{name}.key")
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def waiting(team: Path, cli: Cli) -> Path:
+    """The same, while root v2 waits, and nobody has signed it."""
+    (team / "keys" / "alice.key").rename(team / "alice.away")
+    done = cli("renew", "--force", "root")
+    assert done.code == 4, done.err
+    (team / "alice.away").rename(team / "keys" / "alice.key")
+    return team
+
+
 @dataclass(frozen=True)
 class Shop:
     """What a workspace publishes, behind a web server."""
@@ -181,3 +206,37 @@ def tree(directory: Path) -> dict[str, str]:
         for path in sorted(directory.rglob("*"))
         if path.is_file() and not path.name.endswith(("-shm", "-wal"))
     }
+
+
+def elsewhere(tmp_path: Path, name: str, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A holder signs a bundle on a machine of their own, which has a record of its own; the signature file."""
+    sig = tmp_path / name / f"{bundle.stem}.sig"
+    code = rstuf.parse_bundle(bundle.read_bytes()).code
+    first = rstuf.parse_bundle(bundle.read_bytes()).first_root
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path / name)
+        argv = ("bundle", "sign", bundle, "--key", f"{name}.key", "-o", sig, "--yes", "--code", code)
+        record = ("--holder-dir", tmp_path / name / "record", "--fingerprint", first)
+        done = run(*argv, *record, monkeypatch=patch)
+    assert done.code == 0, done.err
+    return sig
+
+
+def as_person(monkeypatch: pytest.MonkeyPatch, *, says: bool) -> list[str]:
+    """Somebody is there and answers; what they are asked is listed."""
+    asked: list[str] = []
+
+    def agrees(question: str) -> bool:
+        asked.append(question)
+        return says
+
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    monkeypatch.setattr(prompts, "agrees", agrees)
+    monkeypatch.setattr(prompts, "show", lambda lines, unless: None)
+    return asked
+
+
+def opened(workspace: Path) -> rstuf.Repository:
+    """The engine's own view of a workspace, for what other commands are about."""
+    session = rstuf.Session(purpose="test", actor="test", secrets=rstuf.load_secrets((), (), None))
+    return rstuf.open_repository(workspace, session)

@@ -30,6 +30,7 @@ class TrustSource(StrEnum):
     """Where trust comes from."""
 
     FILE = "file"
+    WORKSPACE = "workspace"
     RECORD = "record"
     FINGERPRINT = "fingerprint"
     NOTHING = "nothing"
@@ -63,6 +64,7 @@ def find_anchor(
     fingerprint: str | None,
     remembered: Remembered,
     others: Sequence[Remembered],
+    source: TrustSource = TrustSource.FILE,
 ) -> Anchor:
     """The root in force that a bundle is to be judged by.
 
@@ -71,6 +73,7 @@ def find_anchor(
         fingerprint: of the first root's file, SHA-256 in lower-case hex, as it was read to the signer.
         remembered: what the signer's record knows of the repository that the bundle says it is for.
         others: what it knows of all repositories.
+        source: where `trusted` comes from. A workspace that made the bundle knows its own first root.
 
     Raises:
         AnchorNeeded: nothing leads there.
@@ -78,12 +81,12 @@ def find_anchor(
         ProposalRefused: its chain does not follow from what is trusted.
         InvalidMetadata: `trusted` is no root that anybody could trust.
     """
-    return _Finder(bundle).find(trusted, fingerprint, remembered, others)
+    return _Finder(bundle, source).find(trusted, fingerprint, remembered, others)
 
 
 class _Finder:
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle, self._chain = bundle, bundle.roots()
+    def __init__(self, bundle: Bundle, source: TrustSource) -> None:
+        self._bundle, self._chain, self._source = bundle, bundle.roots(), source
 
     def find(
         self, trusted: bytes | None, fingerprint: str | None, remembered: Remembered, others: Sequence[Remembered]
@@ -103,8 +106,8 @@ class _Finder:
             found = self._from(remembered.root, TrustSource.RECORD, checked=remembered.checked, needed=trusted is None)
         if trusted is not None:
             self._refuse_other_repository(trusted, others)
-            known = found is not None and found.checked
-            found = self._from(trusted, TrustSource.FILE, checked=known, needed=True)
+            known = self._source is TrustSource.WORKSPACE or (found is not None and found.checked)
+            found = self._from(trusted, self._source, checked=known, needed=True)
         if found is None:
             if not begins_with_first:
                 raise AnchorNeeded(bundle.event, "the first root, whose fingerprint you gave, did not come with it")

@@ -106,6 +106,7 @@ def review_bundle(
     *,
     now: datetime,
     trusted: bytes | None = None,
+    trusted_from: TrustSource = TrustSource.FILE,
     fingerprint: str | None = None,
     max_expiry: timedelta | None = None,
     record: HolderRecord | None = None,
@@ -115,6 +116,7 @@ def review_bundle(
     Args:
         now: the present instant by the signer's own clock, UTC.
         trusted: the file of a root that they trust; else their record says which.
+        trusted_from: where that file comes from: they named it, or it is their own workspace's.
         fingerprint: of the first root's file, SHA-256 in lower-case hex, as it was read to them.
         max_expiry: the longest life that they sign for, counted from now.
         record: what they trusted and signed before; None where there is none.
@@ -128,7 +130,9 @@ def review_bundle(
     """
     remembered = record.get(bundle.first_root) if record is not None else Remembered(first_root=bundle.first_root)
     others = record.all() if record is not None else ()
-    anchor = find_anchor(bundle, trusted=trusted, fingerprint=fingerprint, remembered=remembered, others=others)
+    anchor = find_anchor(
+        bundle, trusted=trusted, fingerprint=fingerprint, remembered=remembered, others=others, source=trusted_from
+    )
     return _Reviewer(bundle, anchor, now, max_expiry).review(remembered, others)
 
 

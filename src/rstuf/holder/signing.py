@@ -120,6 +120,16 @@ def write_signatures(path: Path, data: bytes) -> None:
     write_file(path, data, mode=PUBLIC_FILE, how=How.CREATE)
 
 
+def write_bundle(path: Path, data: bytes) -> None:
+    """Write a bundle to hand over. One that has the same bytes already is left as it is.
+
+    Raises:
+        NameTaken: another file has this name.
+        StorageError: it cannot be written.
+    """
+    write_file(path, data, mode=PUBLIC_FILE, how=How.CREATE)
+
+
 def signed_by(document: SignatureDocument, review: Review, *, at: datetime) -> Iterator[SignedBefore]:
     """What a record keeps of signatures that were made."""
     parts = {part.digest: part for part in review.parts}

@@ -47,3 +47,12 @@ class Rotation:
         if self.kind is not RotationKind.PLANNED or self.ended is not None:
             return False
         return self.rooted is None or now < self.rooted + self.overlap
+
+    @property
+    def until(self) -> datetime | None:
+        """When nobody needs the old key any more, UTC; None before root names the new one alone."""
+        return None if self.rooted is None else self.rooted + self.overlap
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it only waits to be brought to its end, at `now`."""
+        return self.ended is None and self.rooted is not None and not self.is_bridged(now)

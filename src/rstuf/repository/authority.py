@@ -167,8 +167,16 @@ class SigningDesk:
 
     def reasons(self, keys: RoleKeys) -> dict[str, str]:
         """For each key of a role that cannot sign here: its name and why."""
+        return self._reasons(keys.keyids)
+
+    @property
+    def closed(self) -> dict[str, str]:
+        """The same for every key that was asked for."""
+        return self._reasons(self._closed)
+
+    def _reasons(self, keyids: Iterable[KeyId]) -> dict[str, str]:
         found = {}
-        for keyid in keys.keyids:
+        for keyid in keyids:
             if keyid in self._closed:
                 entry = self.reader.key(keyid)
                 error = self._closed[keyid]

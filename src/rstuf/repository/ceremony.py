@@ -27,13 +27,14 @@ from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony, first_targets
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
+from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
 from rstuf.repository.plan import Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.roots import commit_root
-from rstuf.repository.signing_events import EventView, envelope_of, open_event, sign_event, view_events, view_part
+from rstuf.repository.signing_events import envelope_of, open_event, sign_event, view_events, view_part
 
 
 @dataclass(frozen=True, slots=True)

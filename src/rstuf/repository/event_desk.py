@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from rstuf.errors import InvalidInput
@@ -19,13 +19,13 @@ from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
+from rstuf.repository.event_views import EventView
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
 from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation
 from rstuf.repository.signing_events import (
     BroughtSignature,
-    EventView,
     Reception,
     cancel_event,
     envelope_of,
@@ -40,10 +40,15 @@ from rstuf.repository.visible import check_visible, refuse_older_state
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What became of signatures, and of the events that have all of theirs with them."""
+    """What became of signatures, and of the events that have all of theirs with them.
+
+    Attributes:
+        closed: why keys that were to sign stayed closed, by their names.
+    """
 
     receptions: tuple[Reception, ...]
     completions: tuple[Completion, ...]
+    closed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,8 @@ class EventDesk:
 
     def sign(self, name: str, *, keyids: Sequence[KeyId] | None = None) -> Signed:
         """Sign an event with the keys that are here; see `signing_events.sign_event`. What is complete comes out."""
-        return self._taken(sign_event(self._ports, name, keyids=keyids))
+        receptions, closed = sign_event(self._ports, name, keyids=keyids)
+        return replace(self._taken(receptions), closed=closed)
 
     def receive(self, signatures: Iterable[DetachedSignature]) -> Signed:
         """Take signatures in that were made elsewhere, each judged by itself. What is complete comes out."""

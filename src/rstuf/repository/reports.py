@@ -11,6 +11,8 @@ from typing import Any
 from rstuf.errors import StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
+from rstuf.model.rotation import Rotation
+from rstuf.repository.event_views import EventView
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,8 @@ class Status:
         first_root: the SHA-256 of root v1, hex, by which clients trust what is published; None where it is not known.
         in_the_way: what has to be moved away by hand.
         old_copy: what clients see that this state does not know of; None where it knows all.
+        events: what waits for signatures, oldest first.
+        rotation: the rotation of an online key that goes on, if one does.
     """
 
     repository: str
@@ -247,6 +251,8 @@ class Status:
     old_copy: StateBehind | None = None
     in_the_way: tuple[Blocker, ...] = ()
     first_root: str | None = None
+    events: tuple[EventView, ...] = ()
+    rotation: Rotation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,70 +24,9 @@ from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SigningDesk, current_root
+from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.ports import Ports
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Keys of which so many must sign a part.
-
-    Attributes:
-        label: whose they are: "root v3".
-        signed: those of them whose signatures count.
-        missing: how many more must sign.
-        waiting: those that have not signed.
-    """
-
-    label: str
-    threshold: int
-    keyids: tuple[KeyId, ...]
-    signed: tuple[KeyId, ...]
-    missing: int
-    waiting: tuple[KeyId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PartView:
-    """One part of an event, and how far its sides have signed.
-
-    Attributes:
-        digest: SHA-256 of the bytes that are signed, hex.
-    """
-
-    part: EventPart
-    digest: str
-    sides: tuple[Side, ...]
-
-    @property
-    def ready(self) -> bool:
-        """Whether every side has signed."""
-        return all(side.missing == 0 for side in self.sides)
-
-    @property
-    def wanted(self) -> tuple[KeyId, ...]:
-        """The keys whose signatures would still count."""
-        return tuple(dict.fromkeys(keyid for side in self.sides if side.missing for keyid in side.waiting))
-
-
-@dataclass(frozen=True, slots=True)
-class EventView:
-    """An event as people see it.
-
-    Attributes:
-        names: what its keys are called here.
-        here: of the keys that are still wanted, those that look as if they could sign here.
-    """
-
-    event: SigningEvent
-    parts: tuple[PartView, ...]
-    names: Mapping[KeyId, str]
-    here: tuple[KeyId, ...]
-
-    @property
-    def ready(self) -> bool:
-        """Whether nobody is missing."""
-        return all(part.ready for part in self.parts)
 
 
 class Outcome(StrEnum):
@@ -128,8 +67,13 @@ class Reception:
 def view_events(ports: Ports, *, ended: bool = False) -> list[EventView]:
     """The events that are open, or all of them, oldest first."""
     with ports.state.read() as reader:
-        events = list(reader.events()) if ended else reader.open_events()
-        return [_view(ports, reader, event) for event in events]
+        return views_in(ports, reader, ended=ended)
+
+
+def views_in(ports: Ports, reader: StateReader, *, ended: bool = False) -> list[EventView]:
+    """The same, for one who is reading."""
+    events = list(reader.events()) if ended else reader.open_events()
+    return [_view(ports, reader, event) for event in events]
 
 
 def view_event(ports: Ports, name: str) -> EventView:
@@ -221,8 +165,13 @@ def receive(ports: Ports, brought: Iterable[BroughtSignature]) -> list[Reception
         return [_receive(ports, state, each) for each in brought]
 
 
-def sign_event(ports: Ports, name: str, *, keyids: Sequence[KeyId] | None = None) -> list[Reception]:
+def sign_event(
+    ports: Ports, name: str, *, keyids: Sequence[KeyId] | None = None
+) -> tuple[list[Reception], Mapping[str, str]]:
     """Sign what an event waits for, with those of its keys that can be opened here; `keyids` narrows them.
+
+    Returns:
+        What became of each signature, and why keys stayed closed, by their names.
 
     Raises:
         EventNotFound: there is none of that name.
@@ -237,7 +186,8 @@ def sign_event(ports: Ports, name: str, *, keyids: Sequence[KeyId] | None = None
             payload = canonical(part.part.signed)
             signers = desk.reachable(wanted)
             brought += [BroughtSignature(part.digest, each.keyid, each.sign(payload)) for each in signers]
-    return receive(ports, brought)
+        closed = desk.closed
+    return receive(ports, brought), closed
 
 
 def envelope_of(part: EventPart) -> Envelope:
@@ -275,7 +225,9 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> Part
             opened.payload, opened.signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold
         )
         sides.append(
-            Side(label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid)
+            PartSide(
+                label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
+            )
         )
     return PartView(part, hashlib.sha256(opened.payload).hexdigest(), tuple(sides))
 
@@ -299,7 +251,7 @@ def _view(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView:
     names = {entry.keyid: entry.name for entry in reader.keys()}
     here: tuple[KeyId, ...] = ()
     if event.phase is EventPhase.OPEN:
-        wanted = dict.fromkeys(keyid for part in parts for keyid in part.wanted)
+        wanted = EventView(event, parts, names, here).wanted
         here = tuple(keyid for keyid in wanted if _is_here(ports, reader.key(keyid)))
     return EventView(event, parts, names, here)
 

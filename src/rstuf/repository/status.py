@@ -22,6 +22,7 @@ from rstuf.repository.keys import look_at
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
+from rstuf.repository.signing_events import views_in
 from rstuf.repository.visible import blockers, newer_than_known
 
 # Publications come and go; what looks wrong while they do is looked at again.
@@ -92,12 +93,16 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online = authority.top_level[TIMESTAMP].keyids
         keys = tuple(look_at(ports, entry, online=entry.keyid in online) for entry in reader.keys())
+        events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         mark = _mark(reader)
+    healths = [role.health for role in roles]
+    if rotation is not None and rotation.is_over(now):
+        healths.append(Health.DUE)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)
     seen = Status(
         repository=settings.name,
-        health=max((role.health for role in roles), key=list(Health).index),
+        health=max(healths, key=list(Health).index),
         now=now,
         artifacts=totals.artifacts,
         bins=len(bins),
@@ -112,6 +117,8 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         old_copy=old_copy,
         in_the_way=in_the_way if old_copy is None else (),
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
+        events=events,
+        rotation=rotation,
     )
     return seen, mark
 

@@ -16,18 +16,15 @@ from rstuf.errors import (
     FileTooLarge,
     InvalidBundle,
     InvalidInput,
-    Locked,
     ProposalRefused,
     RstufError,
-    StorageError,
-    UnsafeDirectory,
 )
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape, terminal_width
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import read_small
-from rstuf_cli.holding import HolderDir, ask_fingerprint, open_record
+from rstuf_cli.holding import HolderDir, ask_fingerprint, open_record, show_review, take_down
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document, screen
 from rstuf_cli.run import Run, run_of
@@ -141,7 +138,7 @@ def sign(
     if public is not None and not mine:
         raise rstuf.not_listed(holder_key.name, public, review)
     _check_output(output, review, mine)
-    _show(run, review)
+    show_review(run, review)
     if not run.options.yes and not _agrees(run, review, holder_key, mine):
         run.console.note("nothing was signed")
         return ExitCode.REFUSED
@@ -165,7 +162,7 @@ def _sign(
     data = rstuf.sign_bundle(review, [signer])
     document = rstuf.parse_signatures(data)
     # Taken down first: a signature that is out and unknown to its maker could be followed by another.
-    recorded = _take_down(run, record, review, document)
+    recorded = take_down(run, record, review, rstuf.signed_by(document, review, at=review.now))
     place = output or _default_place(review, document.signatures[0].keyid)
     if place == _STDOUT:
         console.raw(data)
@@ -265,14 +262,6 @@ def _read_bundle(file: Path) -> rstuf.Bundle:
     return rstuf.parse_bundle(data, name=str(file))
 
 
-def _show(run: Run, review: rstuf.Review) -> None:
-    """Show it to whoever will be asked, wherever stdout and stderr go."""
-    console, lines = run.console, screen(review)
-    console.error(line.painted(console, error=True) for line in lines)
-    if not run.options.yes:
-        prompts.show([line.text for line in lines], unless=console.error_stream)
-
-
 def _agrees(run: Run, review: rstuf.Review, key: rstuf.HolderKey, mine: tuple[str, ...]) -> bool:
     label = next((review.names[keyid] for keyid in review.names if keyid in mine), None)
     called = (
@@ -284,24 +273,6 @@ def _agrees(run: Run, review: rstuf.Review, key: rstuf.HolderKey, mine: tuple[st
     )
     with run.pondering():
         return prompts.agrees(f"Sign {review.event} with {escape(called)}?")
-
-
-def _take_down(
-    run: Run, record: rstuf.HolderRecord | None, review: rstuf.Review, document: rstuf.SignatureDocument
-) -> bool:
-    """Whether it is in the record now; where that cannot be written, whoever was asked signs all the same."""
-    if record is None:
-        return False
-    try:
-        record.add(review.remember(rstuf.signed_by(document, review, at=review.now)))
-    except (StorageError, UnsafeDirectory, Locked) as error:
-        _warn(run.console, f"this signature is in no record of yours: {error.message}")
-        return False
-    return True
-
-
-def _warn(console: Console, text: str) -> None:
-    console.warning(escape(text))
 
 
 def _document(

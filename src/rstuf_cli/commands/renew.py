@@ -61,6 +61,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
                 "reason": str(role.reason),
                 "lacking": role.lacking,
                 "missing": dict(role.missing),
+                "event": role.event,
             }
             for role in report.waiting
         ],
@@ -96,6 +97,10 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         console.warning(f"{escape(role.name)} {due} {keys}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
+        if role.event is not None:
+            event = escape(role.event)
+            way = f"rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
+            console.error(console.fold(f"    it waits as {event}: {way}", indent=6))
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
 

@@ -15,6 +15,8 @@ from rstuf_cli.remedies import from_copy, move_away, renewal_of
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting import event_document
+from rstuf_cli.waiting_status import rotation_document, show_waiting, steps_of_events, steps_of_rotation
 from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
@@ -103,7 +105,8 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
         if seen.clock_behind
         else []
     )
-    return [*clock, *_of_keys(seen), *_of_roles(seen)]
+    waiting = [*steps_of_rotation(seen), *steps_of_events(seen)] if seen.old_copy is None else []
+    return [*clock, *_of_keys(seen), *_of_roles(seen), *waiting]
 
 
 def _of_keys(seen: rstuf.Status) -> list[Step]:
@@ -175,7 +178,8 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "timestamp_version": seen.timestamp_version,
         **({"root": {"version": 1, "sha256": seen.first_root}} if seen.first_root is not None else {}),
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
-        "events": [],
+        "events": [event_document(view) for view in seen.events],
+        "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
         "next_steps": steps_document(steps),
     }
 
@@ -228,7 +232,10 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     if seen.publishing is not None:
         for part in console.folded(f"  {escape(seen.publishing)}, is publishing now", indent=4):
             console.line(part)
+    show_waiting(console, seen)
     soonest = min(role.sign_by for role in seen.roles)
+    if seen.rotation is not None and seen.rotation.until is not None:
+        soonest = min(soonest, seen.rotation.until)
     if soonest > seen.now and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
         console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
     show_steps(console, steps, now=seen.now)

@@ -1,0 +1,100 @@
+"""Signing events as people see them: whose keys must sign, who has, and how many are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rstuf.model.events import EventPart, SigningEvent
+from rstuf.model.keys import KeyId
+
+
+@dataclass(frozen=True, slots=True)
+class PartSide:
+    """Keys of which so many must sign a part.
+
+    Attributes:
+        label: whose they are: "root v3".
+        signed: those of them whose signatures count.
+        missing: how many more must sign.
+        waiting: those that have not signed.
+    """
+
+    label: str
+    threshold: int
+    keyids: tuple[KeyId, ...]
+    signed: tuple[KeyId, ...]
+    missing: int
+    waiting: tuple[KeyId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """One part of an event, and how far its sides have signed.
+
+    Attributes:
+        digest: SHA-256 of the bytes that are signed, hex.
+    """
+
+    part: EventPart
+    digest: str
+    sides: tuple[PartSide, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every side has signed."""
+        return all(side.missing == 0 for side in self.sides)
+
+    @property
+    def wanted(self) -> tuple[KeyId, ...]:
+        """The keys whose signatures would still count."""
+        return tuple(dict.fromkeys(keyid for side in self.sides if side.missing for keyid in side.waiting))
+
+    @property
+    def lacking(self) -> int:
+        """How many more must sign, at the least: who is on both sides of a root counts for each."""
+        open_sides = [side for side in self.sides if side.missing]
+        each = [side.missing for side in open_sides]
+        if len(open_sides) < 2:
+            return sum(each)
+        both = set(open_sides[0].waiting).intersection(*(side.waiting for side in open_sides[1:]))
+        return sum(each) - min(len(both), *each)
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event as people see it.
+
+    Attributes:
+        names: what its keys are called here.
+        here: of the keys that are still wanted, those that look as if they could sign here.
+    """
+
+    event: SigningEvent
+    parts: tuple[PartView, ...]
+    names: Mapping[KeyId, str]
+    here: tuple[KeyId, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether nobody is missing."""
+        return all(part.ready for part in self.parts)
+
+    @property
+    def lacking(self) -> int:
+        """How many more signatures it takes, at the least."""
+        return sum(part.lacking for part in self.parts)
+
+    @property
+    def signed(self) -> tuple[KeyId, ...]:
+        """The keys that have signed any part of it, in the order in which their signatures came."""
+        return tuple(dict.fromkeys(each.keyid for part in self.event.parts for each in part.signatures))
+
+    @property
+    def wanted(self) -> tuple[KeyId, ...]:
+        """The keys whose signatures would still count."""
+        return tuple(dict.fromkeys(keyid for part in self.parts for keyid in part.wanted))
+
+    def name_of(self, keyid: str) -> str:
+        """What a key is called here; the beginning of its id where it has no name."""
+        return self.names.get(KeyId(keyid), keyid[:12])

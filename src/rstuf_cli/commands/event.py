@@ -1,0 +1,146 @@
+"""`rstuf event list, show, cancel`: what waits for signatures, who has signed, who is missing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+import rstuf
+from rstuf.clock import SystemClock
+from rstuf_cli import prompts
+from rstuf_cli.console import Console, Style, escape, pad, width_of
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.reports import sign as done_sign
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.waiting import KINDS, event_document, named, sides_of, steps_of, tell_waiting, waits_in_words
+from rstuf_cli.wording import ago, day, listed
+
+EXAMPLES = {
+    "event list": """
+rstuf event list
+rstuf event list --all    those that ended, too
+""",
+    "event show": """
+rstuf event show root-v4
+""",
+    "event cancel": """
+rstuf event cancel root-v4
+rstuf event cancel root-v4 --yes   without the question, in a script
+""",
+}
+
+_COLUMN: Final = 12
+_Event = Annotated[str, typer.Argument(metavar="EVENT", help="Its name, or its role alone.")]
+
+
+def list_(
+    ctx: typer.Context, *, all_: Annotated[bool, typer.Option("--all", help="Show those that ended, too.")] = False
+) -> None:
+    """List what waits for signatures, the oldest first."""
+    run = run_of(ctx)
+    with run.open() as repository:
+        views = repository.events.views(ended=all_)
+    now, console = SystemClock().now(), run.console
+    console.document({"events": [event_document(view) for view in views]})
+    if not views:
+        console.note("nothing waits for a signature" if not all_ else "there was no signing event yet")
+    width = max((width_of(view.event.name) for view in views), default=0)
+    for view in views:
+        event = view.event
+        head = f"{pad(escape(event.name), width)}  {KINDS[event.kind]}"
+        if event.phase is rstuf.EventPhase.OPEN:
+            console.line(f"{head}, opened {ago(event.opened, now)}, {day(event.opened, now)}")
+            tell_waiting(console, [view])
+            continue
+        ended = event.closed or event.opened
+        word = "published" if event.phase is rstuf.EventPhase.DONE else "cancelled"
+        console.line(f"{head}, {word} {ago(ended, now)}, {day(ended, now)}")
+        console.line(f"  signed: {named(view, view.signed) or 'nobody'}")
+
+
+def show(ctx: typer.Context, event: _Event) -> None:
+    """Show who must sign something that waits, who has, and what to do next."""
+    run = run_of(ctx)
+    with run.open() as repository:
+        view = repository.events.view(event)
+        code = repository.events.bundle(view.event.name).code
+    steps = steps_of(view)
+    run.console.document({**event_document(view), "code": code, "next_steps": steps_document(steps)})
+    if not run.console.is_json:
+        _show(run.console, view, code)
+    show_steps(run.console, steps, now=SystemClock().now())
+
+
+def _show(console: Console, view: rstuf.EventView, code: str) -> None:
+    event, now = view.event, SystemClock().now()
+    console.line(f"{console.paint(escape(event.name), Style.STRONG)}  {KINDS[event.kind]}")
+    console.line()
+    _field(console, "opened", f"{ago(event.opened, now)}, {day(event.opened, now)}, by {escape(event.actor)}")
+    for part in view.parts:
+        brought = {each.keyid: each for each in part.part.signatures}
+        for labels, side in sides_of(part):
+            told = f", {side.missing} missing" if side.missing else ", signed"
+            _field(console, "must sign", f"{side.threshold} of {len(side.keyids)} of {escape(labels)}{told}")
+            width = max(width_of(escape(view.name_of(keyid))) for keyid in side.keyids)
+            for keyid in side.keyids:
+                name = pad(escape(view.name_of(keyid)), width)
+                each = brought.get(keyid) if keyid in side.signed else None
+                if each is not None:
+                    when = f"{ago(each.at, now)}, {day(each.at, now)}, by {escape(each.actor)}"
+                    console.line(f"    {done_sign(console, ok=True)} {name}  signed {when}")
+                else:
+                    here = "; its key is here" if keyid in view.here else ""
+                    console.line(f"    - {name}  has not signed{here}")
+        _field(console, "sha256", part.digest)
+    _field(console, "code", f"{code}   every signer must see the same")
+    console.line()
+    tell_waiting(console, [view])
+
+
+def _field(console: Console, name: str, value: str) -> None:
+    console.line(f"  {name:<{_COLUMN - 2}}{value}")
+
+
+def cancel(ctx: typer.Context, event: _Event) -> None:
+    """Drop something that waits, with the signatures that it has.
+
+    What is published stays as it is. The event's name is asked for; --yes answers beforehand.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        desk = repository.events
+        view = desk.view(event)
+        if not run.options.yes:
+            _ask(run, view)
+        rotating = desk.rotation() is not None
+        desk.cancel(view.event.name)
+        ends_rotation = rotating and desk.rotation() is None
+    console, dropped = run.console, [view.name_of(keyid) for keyid in view.signed]
+    console.document({"cancelled": view.event.name, "dropped": dropped, "rotation_ended": ends_rotation})
+    console.result(f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(view)}")
+    if ends_rotation:
+        console.result("  the online key stays as it is: its replacement is cancelled with it")
+
+
+def _ask(run: Run, view: rstuf.EventView) -> None:
+    name = view.event.name
+    if run.console.is_json or not prompts.person_is_there():
+        raise UsageFault(f"there is nobody to ask whether to drop {name}", hint="--yes says that it is meant")
+    run.console.note(waits_in_words(view))
+    run.console.note(_loss(view))
+    with run.pondering():
+        typed = prompts.ask(f"type {escape(name)} to drop it:").strip()
+    if typed != name:
+        raise UsageFault("that is not its name; nothing was changed", hint="rstuf event list shows the names")
+
+
+def _loss(view: rstuf.EventView) -> str:
+    """Whose signatures are dropped."""
+    names = [escape(view.name_of(keyid)) for keyid in view.signed]
+    if not names:
+        return "nobody had signed it"
+    if len(names) == 1:
+        return f"the signature of {names[0]} is dropped"
+    return f"the signatures of {listed(names)} are dropped"

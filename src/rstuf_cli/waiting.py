@@ -1,0 +1,195 @@
+"""Signing events in words and as data: who has signed, who is missing, what comes of it, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import rstuf
+from rstuf.clock import iso
+from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.exits import ExitCode, exit_code_of
+from rstuf_cli.failures import failure_of, show_failure
+from rstuf_cli.reports import publication_document, roles_in_words
+from rstuf_cli.reports import sign as done_sign
+from rstuf_cli.steps import Step
+from rstuf_cli.wording import count, listed, number
+
+KINDS: Final = {
+    rstuf.EventKind.CEREMONY: "the first root",
+    rstuf.EventKind.UPDATE: "other keys, thresholds or periods",
+    rstuf.EventKind.RENEWAL: "the same for longer",
+    rstuf.EventKind.ROTATION: "another online key, step by step",
+    rstuf.EventKind.REPLACEMENT: "another online key, at once",
+}
+
+
+def named(view: rstuf.EventView, keyids: Iterable[str], *, last: str = "and") -> str:
+    """Keys by their names, in words."""
+    return listed([escape(view.name_of(keyid)) for keyid in keyids], last=last)
+
+
+def what(event: rstuf.SigningEvent) -> str:
+    """`root v4`: what an event would bring."""
+    return f"{escape(event.role)} v{number(event.version)}"
+
+
+def waits_in_words(view: rstuf.EventView) -> str:
+    """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
+    if view.ready:
+        return f"{what(view.event)} has all its signatures, and is not published yet"
+    signed = named(view, view.signed) or "nobody"
+    missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
+    waits = f"waits for {count(view.lacking, 'more signature')}"
+    return f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
+
+
+def sides_of(part: rstuf.PartView) -> Iterator[tuple[str, rstuf.PartSide]]:
+    """Who must sign a part: whose keys they are, and they; sides that are the same stand together."""
+    together: dict[tuple[int, frozenset[str]], tuple[list[str], rstuf.PartSide]] = {}
+    for side in part.sides:
+        together.setdefault((side.threshold, frozenset(side.keyids)), ([], side))[0].append(side.label)
+    for labels, side in together.values():
+        yield listed(labels), side
+
+
+def away(view: rstuf.EventView) -> tuple[str, ...]:
+    """The keys elsewhere without which those that are here do not suffice."""
+    found: dict[str, None] = {}
+    for part in view.parts:
+        for side in part.sides:
+            if side.missing > len(set(side.waiting) & set(view.here)):
+                found |= dict.fromkeys(keyid for keyid in side.waiting if keyid not in view.here)
+    return tuple(found)
+
+
+def steps_of(view: rstuf.EventView) -> list[Step]:
+    """What to do next about an event that is open."""
+    name = view.event.name
+    if view.ready:
+        return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
+    steps = []
+    if view.here:
+        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.here, last='or')}, here", about="event"))
+    if elsewhere := away(view):
+        export = f"rstuf bundle export {name} -o {name}.rstuf"
+        steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
+    return steps
+
+
+def event_document(view: rstuf.EventView) -> dict[str, Any]:
+    """An event as data. Who must still sign is only said of one that is open."""
+    event = view.event
+    is_open = event.phase is rstuf.EventPhase.OPEN
+    return {
+        "name": event.name,
+        "role": event.role,
+        "version": event.version,
+        "kind": str(event.kind),
+        "state": str(event.phase),
+        "opened": iso(event.opened),
+        "opened_by": event.actor,
+        "closed": None if event.closed is None else iso(event.closed),
+        "parts": [_part_document(part, is_open=is_open) for part in view.parts],
+        "signatures": [
+            {
+                "role": part.role,
+                "keyid": each.keyid,
+                "key": view.name_of(each.keyid),
+                "at": iso(each.at),
+                "brought_by": each.actor,
+            }
+            for part in event.parts
+            for each in part.signatures
+        ],
+        "lacking": view.lacking if is_open else 0,
+        "missing": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in (view.wanted if is_open else ())],
+        "here": list(view.here),
+    }
+
+
+def _part_document(part: rstuf.PartView, *, is_open: bool) -> dict[str, Any]:
+    document = {"role": part.part.role, "version": part.part.version, "sha256": part.digest}
+    if not is_open:
+        return document
+    sides = [
+        {
+            "label": side.label,
+            "threshold": side.threshold,
+            "keyids": list(side.keyids),
+            "signed": list(side.signed),
+            "missing": side.missing,
+        }
+        for side in part.sides
+    ]
+    return {**document, "sides": sides}
+
+
+def reception_document(reception: rstuf.Reception) -> dict[str, Any]:
+    """What became of a signature, as data."""
+    document: dict[str, Any] = {
+        "event": reception.event,
+        "key": reception.who,
+        "keyid": reception.keyid,
+        "outcome": str(reception.outcome),
+    }
+    if reception.error is not None:
+        document["error"] = error_document(reception.error)
+    return document
+
+
+def error_document(error: BaseException) -> dict[str, Any]:
+    """Why something was refused, beside what was not."""
+    failure = failure_of(error)
+    hint = {"hint": failure.hint} if failure.hint is not None else {}
+    return {"code": failure.code, "message": failure.message, **hint}
+
+
+def completion_document(completion: rstuf.Completion) -> dict[str, Any]:
+    """What became of an event that everybody has signed, as data."""
+    document: dict[str, Any] = {
+        "event": completion.event.name,
+        "role": completion.event.role,
+        "version": completion.event.version,
+        "published": completion.obstacle is None,
+    }
+    if completion.publication is not None:
+        document["publication"] = publication_document(completion.publication)
+    if completion.obstacle is not None:
+        document["obstacle"] = error_document(completion.obstacle)
+    return document
+
+
+def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) -> None:
+    """What came out, and what keeps the rest, for people."""
+    if console.is_json:
+        return
+    for each in completions:
+        if each.obstacle is not None:
+            console.warning(f"{what(each.event)} has all its signatures, and cannot be published yet")
+            show_failure(console, failure_of(each.obstacle), data={})
+            continue
+        console.result(f"{done_sign(console, ok=True)} {what(each.event)} has all its signatures, and is published")
+        publication = each.publication
+        if publication is not None and publication.roles:
+            roles = roles_in_words(role.name for role in publication.roles)
+            console.folded_result(
+                f"  {roles} published with it, as timestamp v{number(publication.timestamp_version)}", indent=2
+            )
+
+
+def tell_waiting(console: Console, views: Iterable[rstuf.EventView]) -> None:
+    """Who is missing, for people: part of the answer."""
+    for view in views:
+        first, *rest = console.folded(f"! {waits_in_words(view)}", indent=2)
+        console.line(console.paint("!", Style.WARN) + first[1:])
+        for line in rest:
+            console.line(line)
+
+
+def exit_of(completions: Iterable[rstuf.Completion], waiting: Iterable[rstuf.EventView]) -> int:
+    """How a command ends after which these came out, or could not, and those still wait."""
+    obstacle = next((each.obstacle for each in completions if each.obstacle is not None), None)
+    if obstacle is not None:
+        return exit_code_of(obstacle)
+    return ExitCode.WAITING if any(True for _ in waiting) else ExitCode.DONE

@@ -1,0 +1,71 @@
+"""What `rstuf status` says of signing events and of the replacement of an online key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import rstuf
+from rstuf.clock import iso
+from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.steps import Step
+from rstuf_cli.waiting import steps_of, waits_in_words
+from rstuf_cli.wording import day
+
+
+def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
+    """What ends the replacement of an online key, once nobody needs the old one."""
+    rotation = seen.rotation
+    if rotation is None or not rotation.is_over(seen.now) or any(view.event.role == "targets" for view in seen.events):
+        return []
+    old, new = _named(seen, rotation)
+    why = f"the time of both keys is over; {escape(new)} goes on without {escape(old)}"
+    return [Step("rstuf renew", why, about="rotation")]
+
+
+def steps_of_events(seen: rstuf.Status) -> list[Step]:
+    """Who can sign what waits. Here, where much is to be said, the file of a bundle is left to the command."""
+    steps = [step for view in seen.events for step in steps_of(view)]
+    return [replace(step, command=step.command.partition(" -o ")[0]) for step in steps]
+
+
+def rotation_document(seen: rstuf.Status, rotation: rstuf.Rotation) -> dict[str, Any]:
+    """A rotation as data."""
+    old, new = _named(seen, rotation)
+    return {
+        "kind": str(rotation.kind),
+        "old": old,
+        "new": new,
+        "begun": iso(rotation.begun),
+        "root_version": rotation.root_version,
+        "both_until": None if rotation.until is None else iso(rotation.until),
+        "over": rotation.is_over(seen.now),
+    }
+
+
+def show_waiting(console: Console, seen: rstuf.Status) -> None:
+    """What waits for signatures, and the replacement of an online key."""
+    lines = [waits_in_words(view) for view in seen.events]
+    if seen.rotation is not None:
+        lines.insert(0, _in_words(seen, seen.rotation))
+    for each in lines:
+        first, *rest = console.folded(f"  ! {each}", indent=4)
+        for part in (f"  {console.paint('!', Style.WARN)}{first[3:]}", *rest):
+            console.line(part)
+
+
+def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
+    old, new = (escape(name) for name in _named(seen, rotation))
+    begins = f"the online key is being replaced: {old} → {new}"
+    if rotation.until is None:
+        both = rotation.kind is rstuf.RotationKind.PLANNED
+        return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
+    if rotation.is_over(seen.now):
+        return f"{begins}; rstuf renew ends it"
+    return f"{begins}; both sign until {day(rotation.until, seen.now)}, then rstuf renew ends it"
+
+
+def _named(seen: rstuf.Status, rotation: rstuf.Rotation) -> tuple[str, str]:
+    """What the key that goes and the one that takes its place are called."""
+    names = {key.keyid: key.name for key in seen.keys}
+    return names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
