@@ -84,8 +84,12 @@ if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry as KeyEntry
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
+    from rstuf.model.names import RoleName as RoleName
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
+    from rstuf.model.policy import Periods as Periods
+    from rstuf.model.rotation import Rotation as Rotation
+    from rstuf.model.rotation import RotationKind as RotationKind
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
@@ -100,6 +104,9 @@ if TYPE_CHECKING:
     from rstuf.repository.doctor import Area as Area
     from rstuf.repository.doctor import Diagnosis as Diagnosis
     from rstuf.repository.doctor import Severity as Severity
+    from rstuf.repository.event_desk import EventDesk as EventDesk
+    from rstuf.repository.event_desk import PublishedRoot as PublishedRoot
+    from rstuf.repository.event_desk import Signed as Signed
     from rstuf.repository.intake import Conflict as Conflict
     from rstuf.repository.interfaces import Secrets as Secrets
     from rstuf.repository.keys import KeyChange as KeyChange
@@ -132,6 +139,10 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VerifyReport as VerifyReport
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.repository import Repository as Repository
+    from rstuf.repository.root_update import RootProposal as RootProposal
+    from rstuf.repository.root_update import RootUpdate as RootUpdate
+    from rstuf.repository.rotation import RotationStart as RotationStart
+    from rstuf.repository.signing_events import EventView as EventView
     from rstuf.repository.sync import Comparison as Comparison
     from rstuf.repository.sync import Difference as Difference
     from rstuf.repository.sync import Missing as Missing
@@ -199,6 +210,8 @@ _HOMES = {
     "DocumentKind": "rstuf.metadata.bundle",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
+    "EventDesk": "rstuf.repository.event_desk",
+    "EventView": "rstuf.repository.signing_events",
     "Existing": "rstuf.client.download",
     "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
@@ -223,12 +236,14 @@ _HOMES = {
     "Offer": "rstuf.client.offers",
     "Outlook": "rstuf.repository.sync",
     "PartReview": "rstuf.holder.review",
+    "Periods": "rstuf.model.policy",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
     "PublicKey": "rstuf.model.keys",
     "PublicationPlan": "rstuf.repository.reports",
     "PublicationReport": "rstuf.repository.reports",
+    "PublishedRoot": "rstuf.repository.event_desk",
     "Reason": "rstuf.repository.reports",
     "RecordFormat": "rstuf.repository.records",
     "RecordLines": "rstuf.repository.record_lines",
@@ -240,15 +255,22 @@ _HOMES = {
     "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
     "RoleChanges": "rstuf.metadata.root_changes",
+    "RoleName": "rstuf.model.names",
     "RoleStatus": "rstuf.repository.reports",
     "RootChanges": "rstuf.metadata.root_changes",
     "RootFacts": "rstuf.client.anchors",
+    "RootProposal": "rstuf.repository.root_update",
+    "RootUpdate": "rstuf.repository.root_update",
+    "Rotation": "rstuf.model.rotation",
+    "RotationKind": "rstuf.model.rotation",
+    "RotationStart": "rstuf.repository.rotation",
     "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
     "Severity": "rstuf.repository.doctor",
     "Side": "rstuf.holder.sides",
     "SignatureDocument": "rstuf.metadata.bundle",
+    "Signed": "rstuf.repository.event_desk",
     "SignedBefore": "rstuf.holder.record",
     "StampTrust": "rstuf.repository.sync",
     "Status": "rstuf.repository.reports",
