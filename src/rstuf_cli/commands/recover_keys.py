@@ -43,21 +43,25 @@ rstuf recover root
 """,
 }
 
-_CAN: Final = (
-    "Sign a new root now, with keys that only you have, if as many of the old keys as root asks for are still "
-    "yours too: it must be signed by the old ones and by the new ones. Clients that see yours first follow it, "
-    "and refuse any other root of that version.\n"
-    "Replace the online key at the same time: whoever can sign root can let in any online key.\n"
-    "Tell everybody who downloads, by a way that does not pass through this repository, which root is yours; "
-    "those who pin it anew are safe, whatever they have seen."
-).split("\n")
-_CANNOT: Final = (
-    "Nothing takes the leaked keys back. Whoever has as many as root asks for can sign a next root as rightly as "
-    "you can, and clients follow whichever they see first.\n"
-    "A client that has followed a root of theirs never comes back by itself: your next root is not signed by "
-    "their keys. It must be given your root again, by hand.\n"
-    "What was downloaded meanwhile cannot be told from what you published. Compare it with what you have."
-).split("\n")
+_CAN: Final = """
+Sign a new root now, with keys that only you have, if as many of the old keys as root asks for are still yours too: it
+must be signed by the old ones and by the new ones. Clients that see yours first follow it, and refuse any other root of
+that version.
+
+Replace the online key at the same time: whoever can sign root can let in any online key.
+
+Tell everybody who downloads, by a way that does not pass through this repository, which root is yours; those who pin it
+anew are safe, whatever they have seen.
+"""
+_CANNOT: Final = """
+Nothing takes the leaked keys back. Whoever has as many as root asks for can sign a next root as rightly as you can, and
+clients follow whichever they see first.
+
+A client that has followed a root of theirs never comes back by itself: your next root is not signed by their keys. It
+must be given your root again, by hand.
+
+What was downloaded meanwhile cannot be told from what you published. Compare it with what you have.
+"""
 
 
 def online_key(
@@ -159,14 +163,18 @@ def root_keys(
             "words": rstuf.fingerprint_words(facts.pin.sha256),
             "expires": iso(facts.expires),
             "file": None if out is None else str(out),
-            "can": list(_CAN),
-            "cannot": list(_CANNOT),
+            "can": _texts(_CAN),
+            "cannot": _texts(_CANNOT),
             "next_steps": steps_document(steps),
         }
     )
     if not run.console.is_json:
         _tell_leak(run.console, facts, out)
         show_steps(run.console, steps, now=SystemClock().now())
+
+
+def _texts(paragraphs: str) -> list[str]:
+    return [" ".join(text.split()) for text in paragraphs.split("\n\n")]
 
 
 def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None) -> list[Step]:
@@ -186,7 +194,7 @@ def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None) -> list[Step]:
 def _tell_leak(console: Console, facts: rstuf.RootFacts, out: Path | None) -> None:
     for head, texts in (("what can be done", _CAN), ("what cannot", _CANNOT)):
         console.line(console.paint(head, Style.STRONG))
-        for text in texts:
+        for text in _texts(texts):
             console.prose(f"  - {text}", indent=4)
         console.line()
     version = number(facts.pin.version)
