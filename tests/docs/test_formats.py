@@ -213,6 +213,13 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("log --verify", *at, "log", "--verify")
     for heading, document in _of_bundles(scratch):
         found[heading] = [document]
+    keep("root update", *at, "root", "update", "--role", "timestamp", "--expires", "2d")
+    keep("root update", *at, "root", "update", "--expires", "300d", "--yes")
+    keep("root show", *at, "root", "show")
+    keep("root history", *at, "root", "history")
+    keep("root diff", *at, "root", "diff")
+    keep("key rotate", *at, "key", "rotate", "online", "--yes")
+    keep("recover root-keys", *at, "recover", "root-keys")
     trust = ("--trust-dir", str(scratch / "trust"))
     served = (str(repo / "metadata"), "--root", str(repo / "metadata" / "1.root.json"))
     keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
@@ -249,8 +256,9 @@ CLIENT = ("trust add", "trust list", "trust remove", "download")
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
+ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
-HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS)
+HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -320,7 +328,10 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
 
 def test_every_command_has_its_document() -> None:
     """No command is left out."""
-    said = "".join(section(title).split("|")[0] for title in ("artifact add", "trust add", "key list", "renew"))
+    said = "".join(
+        section(title).split("|")[0]
+        for title in ("artifact add", "trust add", "key list", "renew", "root update", "key rotate")
+    )
     for verb in VERBS:
         assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path
 
