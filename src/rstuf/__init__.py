@@ -88,8 +88,10 @@ if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry as KeyEntry
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
+    from rstuf.model.names import RoleName as RoleName
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
+    from rstuf.model.policy import Periods as Periods
     from rstuf.model.rotation import Rotation as Rotation
     from rstuf.model.rotation import RotationKind as RotationKind
     from rstuf.pictures import qr_lines as qr_lines
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from rstuf.repository.doctor import Diagnosis as Diagnosis
     from rstuf.repository.doctor import Severity as Severity
     from rstuf.repository.event_desk import EventDesk as EventDesk
+    from rstuf.repository.event_desk import PublishedRoot as PublishedRoot
     from rstuf.repository.event_desk import Signed as Signed
     from rstuf.repository.event_views import EventView as EventView
     from rstuf.repository.event_views import PartSide as PartSide
@@ -145,9 +148,12 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import VisibleVersions as VisibleVersions
     from rstuf.repository.reports import WaitingRole as WaitingRole
     from rstuf.repository.repository import Repository as Repository
+    from rstuf.repository.root_update import RootProposal as RootProposal
     from rstuf.repository.root_update import RootUpdate as RootUpdate
+    from rstuf.repository.rotation import RotationStart as RotationStart
     from rstuf.repository.signing_events import Outcome as Outcome
     from rstuf.repository.signing_events import Reception as Reception
+    from rstuf.repository.stages import Stage as Stage
     from rstuf.repository.sync import Comparison as Comparison
     from rstuf.repository.sync import Difference as Difference
     from rstuf.repository.sync import Missing as Missing
@@ -247,12 +253,14 @@ _HOMES = {
     "PartReview": "rstuf.holder.review",
     "PartSide": "rstuf.repository.event_views",
     "PartView": "rstuf.repository.event_views",
+    "Periods": "rstuf.model.policy",
     "Plan": "rstuf.repository.plan",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
     "PublicKey": "rstuf.model.keys",
     "PublicationPlan": "rstuf.repository.reports",
     "PublicationReport": "rstuf.repository.reports",
+    "PublishedRoot": "rstuf.repository.event_desk",
     "Reason": "rstuf.repository.reports",
     "Reception": "rstuf.repository.signing_events",
     "RecordFormat": "rstuf.repository.records",
@@ -265,12 +273,15 @@ _HOMES = {
     "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
     "RoleChanges": "rstuf.metadata.root_changes",
+    "RoleName": "rstuf.model.names",
     "RoleStatus": "rstuf.repository.reports",
     "RootChanges": "rstuf.metadata.root_changes",
     "RootFacts": "rstuf.client.anchors",
+    "RootProposal": "rstuf.repository.root_update",
     "RootUpdate": "rstuf.repository.root_update",
     "Rotation": "rstuf.model.rotation",
     "RotationKind": "rstuf.model.rotation",
+    "RotationStart": "rstuf.repository.rotation",
     "Search": "rstuf.wiring",
     "Secrets": "rstuf.repository.interfaces",
     "Session": "rstuf.wiring",
@@ -280,6 +291,7 @@ _HOMES = {
     "Signed": "rstuf.repository.event_desk",
     "SignedBefore": "rstuf.holder.record",
     "SigningEvent": "rstuf.model.events",
+    "Stage": "rstuf.repository.stages",
     "StampTrust": "rstuf.repository.sync",
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",

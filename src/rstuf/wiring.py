@@ -33,6 +33,7 @@ from rstuf.places import (
 from rstuf.progress import Progress, Silent, step
 from rstuf.repository.interfaces import RoleSigner, Secrets, StateStore
 from rstuf.repository.ports import ClockTrust, Ports
+from rstuf.repository.stages import Stage
 
 if TYPE_CHECKING:
     from rstuf.model.keys import KeyEntry, PublicKey
@@ -81,8 +82,13 @@ class Search(Enum):
     HERE = "here"
 
 
-def open_repository(start: Path, session: Session, *, search: Search = Search.UPWARDS) -> Repository:
+def open_repository(
+    start: Path, session: Session, *, search: Search = Search.UPWARDS, stage: Stage = Stage.LIVE
+) -> Repository:
     """The repository of the workspace that `start` is in, or (`Search.HERE`) is.
+
+    Args:
+        stage: `Stage.SIGNING` lets a ceremony in that waits for its signers.
 
     Raises:
         WorkspaceNotFound: it is in none.
@@ -97,7 +103,7 @@ def open_repository(start: Path, session: Session, *, search: Search = Search.UP
     refuse_misplaced(config)
     ports = ports_of(config, open_state(config, session), session)
     try:
-        return Repository(ports)
+        return Repository(ports, stage=stage)
     except BaseException:
         ports.state.close()
         raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import rstuf
-from rstuf_cli.wording import count, listed, number
+from rstuf_cli.wording import count, listed, number, period
 
 Details = Mapping[str, Any]
 
@@ -52,6 +53,14 @@ def _files(details: Details) -> str:
     return listed([str(name) for name in details["files"]])
 
 
+def _why(kind: str) -> str:
+    return {"lost": ", which is lost", "leaked": ", which is in the wrong hands"}.get(kind, "")
+
+
+def _lost(signed: Sequence[str]) -> str:
+    return f", with the signatures of {listed([str(name) for name in signed])}" if signed else ""
+
+
 WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "ceremony.begin": lambda said: (
         f"ceremony of {said['name']} begun: {count(said['bins'], 'bin')}, {count(len(said['keys']), 'key')}"
@@ -68,6 +77,14 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "root.publish": lambda said: f"root v{number(said['version'])} published",
     "key.add": lambda said: f"key added: {_key(said)}",
     "key.move": lambda said: f"key moved: {_key(said)}",
+    "key.revoke": lambda said: f"{said['key']} ({said['keyid'][:8]}…) revoked: nothing names it any more",
+    "rotation.begin": lambda said: f"{said['new']} is to take the place of {said['old']}{_why(said['kind'])}",
+    "rotation.jump": lambda said: f"next versions set {number(said['versions'])} further up: their names were taken",
+    "rotation.end": lambda said: f"key {said['new'][:8]}… has taken the place of {said['old'][:8]}…",
+    "event.open": lambda said: f"{said['event']} waits for signatures ({said['kind']})",
+    "event.sign": lambda said: f"{said['event']} signed by {said['key']} ({said['keyid'][:8]}…)",
+    "event.cancel": lambda said: f"{said['event']} dropped{_lost(said['signed'])}",
+    "policy.periods": lambda said: f"{said['role']} lives for {period(timedelta(seconds=said['expires']))} from now on",
     "copy.publish": lambda said: (
         f"gone on from a copy: {count(said['roles'], 'role')} signed, {number(said['versions'])} versions further up"
     ),

@@ -63,6 +63,31 @@ VERBS: Final = (
     Verb(CARE, "event cancel", f"{_HOME}.event:cancel", "drop something that waits, with the signatures that it has"),
     Verb(
         CARE,
+        "key rotate",
+        f"{_HOME}.rotate:rotate",
+        "let another online key take the place of one, so that no client notices",
+    ),
+    Verb(CARE, "key revoke", f"{_HOME}.rotate:revoke", "let a key sign nothing any more"),
+    Verb(
+        CARE,
+        "root update",
+        f"{_HOME}.root:update",
+        "change who signs root or targets, how many must, and how long roles live",
+    ),
+    Verb(
+        CARE, "root show", f"{_HOME}.root:show", "show a root: how long it lives, who signs what, and its fingerprint"
+    ),
+    Verb(
+        CARE,
+        "root history",
+        f"{_HOME}.root:history",
+        "list every root: until when it holds or held, and what it changed",
+    ),
+    Verb(
+        CARE, "root diff", f"{_HOME}.root:diff", "show what a root changed over an earlier one, whatever lies between"
+    ),
+    Verb(
+        CARE,
         "bundle export",
         f"{_HOME}.bundling:export",
         "write what waits for signatures to a file, for a key holder who is away",
@@ -73,6 +98,25 @@ VERBS: Final = (
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(CARE, "recover copy", f"{_HOME}.recover:copy", "go on from a copy of the workspace that was put back"),
+    Verb(
+        CARE,
+        "recover online-key",
+        f"{_HOME}.recover_keys:online_key",
+        "put another key in the place of an online key that is lost or leaked",
+    ),
+    Verb(
+        CARE,
+        "recover root-key",
+        f"{_HOME}.recover_keys:root_key",
+        "put another key in the place of a root key that is lost or leaked, while enough others are left",
+    ),
+    Verb(
+        CARE,
+        "recover root-keys",
+        f"{_HOME}.recover_keys:root_keys",
+        "say what can be done when as many root keys leaked as root asks for, and what cannot",
+    ),
+    Verb(CARE, "recover root", f"{_HOME}.recover_keys:root", "sign a root that has expired, or soon will, for longer"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
     Verb(
         CARE, "doctor", f"{_HOME}.doctor:doctor", "say what is wrong with a workspace, whatever it is, and what helps"
@@ -102,6 +146,7 @@ _NOUNS: Final = {
     "recover": "Ways back, for a repository that something serious has happened to.",
     "key": "Keys: what they sign, where they are, and how to compare them.",
     "event": "What waits for signatures: who has signed, and who is missing.",
+    "root": "Who signs what, and for how long: the roots, one after the other.",
     "bundle": "What goes to key holders who are away, and what they sign: files that cross an air gap.",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }

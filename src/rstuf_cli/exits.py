@@ -52,6 +52,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.WorkspaceNotFound: ExitCode.REFUSED,
     errors.WorkspaceExists: ExitCode.REFUSED,
     errors.CeremonyUnfinished: ExitCode.REFUSED,
+    errors.CeremonyWaiting: ExitCode.WAITING,
     errors.UnsafeDirectory: ExitCode.REFUSED,
     errors.StateError: ExitCode.STORAGE,
     errors.StateDamaged: ExitCode.STORAGE,

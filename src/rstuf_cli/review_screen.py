@@ -43,14 +43,18 @@ class Line:
         return console.paint_error(self.text, self.style) if error else console.paint(self.text, self.style)
 
 
-def screen(review: rstuf.Review) -> list[Line]:
-    """The screen of a review, in lines of 79 columns at most."""
-    return list(_Screen(review).lines())
+def screen(review: rstuf.Review, *, source: str | None = None) -> list[Line]:
+    """The screen of a review, in lines of 79 columns at most.
+
+    Args:
+        source: where trust comes from, in words, where no signer brought it.
+    """
+    return list(_Screen(review, source or _SOURCES.get(review.anchor.source, "")).lines())
 
 
 class _Screen:
-    def __init__(self, review: rstuf.Review) -> None:
-        self._review = review
+    def __init__(self, review: rstuf.Review, source: str) -> None:
+        self._review, self._source = review, source
         root = review.anchor.root
         self._trusted = frozenset(root.signed["keys"]) if root is not None else frozenset[str]()
         self._keys: Mapping[str, rstuf.PublicKey | None] = {str(keyid): key for keyid, key in review.keys.items()}
@@ -89,7 +93,7 @@ class _Screen:
         if anchor.root is None or anchor.sha256 is None:
             yield from self._field("you trust", "nothing here yet: all of it stands on its own word", grave=True)
         else:
-            yield from self._field("you trust", f"root v{anchor.version}, by {_SOURCES[anchor.source]}")
+            yield from self._field("you trust", f"root v{anchor.version}, by {self._source}")
             yield from self._field("", anchor.sha256)
             steps = anchor.root.version - (anchor.version or 0)
             by = f"; {count(steps, 'step')} from there, each signed by both sides" if steps else ""
@@ -123,7 +127,9 @@ class _Screen:
             now, old = f"{role.threshold} of {len(role.keyids)}", None
             if role.threshold_before is not None:
                 old = f"{role.threshold_before} of {len(role.kept) + len(role.removed)}"
-            must = f"{old} → {now} must sign" if old not in {None, now} else f"{now} must sign"
+            must = f"{now} must sign{', as before' if old == now else ''}"
+            if old not in {None, now}:
+                must = f"{old} → {must}"
             grave = lowered or bool(role.added and role.threshold_before is not None)
             yield from self._field("who signs", f"{listed(names)}: {must}", grave=grave)
             # In the order of the file: that is signed, too.
@@ -325,13 +331,14 @@ def _part_document(part: rstuf.PartReview) -> dict[str, object]:
         ],
     }
     if part.root is not None:
-        document["root"] = _root_document(part.root)
+        document["root"] = root_changes_document(part.root)
     if part.targets is not None:
         document["targets"] = _targets_document(part.targets)
     return document
 
 
-def _root_document(root: rstuf.RootChanges) -> dict[str, object]:
+def root_changes_document(root: rstuf.RootChanges) -> dict[str, object]:
+    """What a root changes, as data."""
     return {
         "version": {"before": root.old_version, "after": root.new_version},
         "expires": {

@@ -157,18 +157,20 @@ class Run:
     def _waits(self, lock: str, holder: str | None) -> None:
         self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))
 
-    def open(self, *, making: str | None = None) -> rstuf.Repository:
+    def open(self, *, making: str | None = None, signing: bool = False) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.
 
         Args:
             making: the name of a key that is about to be made or added: it may have a passphrase too.
+            signing: a ceremony that waits for its signers will do.
 
         Raises:
             WorkspaceNotFound: they stand in none.
             RstufError: it cannot be used as it is.
         """
         search = rstuf.Search.HERE if self.names_workspace else rstuf.Search.UPWARDS
-        repository = rstuf.open_repository(self.directory, self.session(), search=search)
+        stage = rstuf.Stage.SIGNING if signing else rstuf.Stage.LIVE
+        repository = rstuf.open_repository(self.directory, self.session(), search=search, stage=stage)
         try:
             new = [] if making is None else [making]
             self.refuse_unknown_keys(lambda: [*(key.name for key in repository.keys()), *new])

@@ -7,18 +7,22 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.docs.pages import ROOT, blocks_of
+from tests.support.bundles import World, encode
+from tests.unit.signing import keyring
 
 from rstuf import strict_loads
+from rstuf.clock import SystemClock
 from rstuf.config import read_config, render_config
 from rstuf.errors import InvalidPlan
 from rstuf.metadata.audit.findings import Code, Note
 from rstuf.repository.plan import read_plan
+from rstuf.signing.containers import write_container
 from rstuf_cli.app import VERBS, main
 
 FORMATS = ROOT / "docs" / "formats.md"
@@ -208,6 +212,15 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     newest = found["log"][-1]["entries"][-1]["digest"]
     keep("log --verify", *at, "log", "--verify", "--head", newest)
     keep("log --verify", *at, "log", "--verify")
+    for heading, document in _of_bundles(scratch):
+        found[heading] = [document]
+    keep("root update", *at, "root", "update", "--role", "timestamp", "--expires", "2d")
+    keep("root update", *at, "root", "update", "--expires", "300d", "--yes")
+    keep("root show", *at, "root", "show")
+    keep("root history", *at, "root", "history")
+    keep("root diff", *at, "root", "diff")
+    keep("key rotate", *at, "key", "rotate", "online", "--yes")
+    keep("recover root-keys", *at, "recover", "root-keys")
     trust = ("--trust-dir", str(scratch / "trust"))
     served = (str(repo / "metadata"), "--root", str(repo / "metadata" / "1.root.json"))
     keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
@@ -238,9 +251,9 @@ def _events(keep: Callable[..., Any], repo: Path, at: tuple[str, str], scratch: 
     keep("renew", *at, "renew", "--force", "root")
     keep("event list", *at, "event", "list", "--all")
     keep("bundle export", *at, "bundle", "export", "root-v2", "-o", bundle)
-    _, review = keep("bundle inspect", "bundle", "inspect", bundle, *trusted)
+    _, review = rstuf("bundle", "inspect", bundle, *trusted)
     key = ("--key", str(scratch / keys[0].name))
-    keep("bundle sign", "bundle", "sign", bundle, *key, "-o", sig, *trusted, "--yes", "--code", review["code"])
+    rstuf("bundle", "sign", bundle, *key, "-o", sig, *trusted, "--yes", "--code", review["code"])
     keep("event show", *at, "event", "show", "root-v2")
     for place in keys:
         (scratch / place.name).rename(place)
@@ -249,14 +262,29 @@ def _events(keep: Callable[..., Any], repo: Path, at: tuple[str, str], scratch: 
     keep("bundle import", *at, "bundle", "import", str(repo / "rstuf.toml"))
 
 
+def _of_bundles(scratch: Path) -> Iterator[tuple[str, Any]]:
+    world = World(SystemClock().now())
+    holder, root, key = scratch / "root-v4.rstuf", scratch / "3.root.json", scratch / "vault.key"
+    holder.write_bytes(encode(world.document()))
+    root.write_bytes(world.files[2])
+    key.touch(mode=0o600)
+    key.write_bytes(write_container(keyring.private("ed25519", 2), None, where="test"))
+    how = (str(holder), "--trusted-root", str(root), "--holder-dir", str(scratch / "holder"))
+    _, inspected = rstuf("bundle", "inspect", *how)
+    yield "bundle inspect", inspected
+    sign = ("--key", str(key), "-o", str(scratch / "sig"), "--yes", "--code", inspected["code"])
+    yield "bundle sign", rstuf("bundle", "sign", *how, *sign)[1]
+
+
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
 CLIENT = ("trust add", "trust list", "trust remove", "download")
+BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
+ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
-EVENTS = ("sign", "event list", "event show", "event cancel")
-BUNDLES = ("bundle export", "bundle import", "bundle inspect", "bundle sign")
-HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *KEYS, *EVENTS, *BUNDLES)
+EVENTS = ("sign", "event list", "event show", "event cancel", "bundle export", "bundle import")
+HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -310,6 +338,11 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("log", "entries"): documents["log"][0]["entries"],
         ("log --verify", "checked"): [documents["log --verify"][0]["checked"]],
         ("log --verify", "head"): [documents["log --verify"][0]["head"], documents["log --verify"][0]["known"]],
+        ("bundle inspect", "repository"): [documents["bundle inspect"][0]["repository"]],
+        ("bundle inspect", "trusted"): [documents["bundle inspect"][0]["trusted"]],
+        ("bundle inspect", "parts"): documents["bundle inspect"][0]["parts"],
+        ("bundle inspect", "keys"): list(documents["bundle inspect"][0]["keys"].values()),
+        ("bundle inspect", "concerns"): documents["bundle inspect"][0]["concerns"],
         ("trust add", "pinned"): [documents["trust add"][0]["pinned"]],
         ("trust add", "seen"): documents["trust add"][1]["seen"]["roles"],
         ("trust add", "root"): [documents["trust add"][0]["root"]],
@@ -324,7 +357,10 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
 
 def test_every_command_has_its_document() -> None:
     """No command is left out."""
-    said = "".join(section(title).split("|")[0] for title in ("artifact add", "trust add", "key list", "renew"))
+    said = "".join(
+        section(title).split("|")[0]
+        for title in ("artifact add", "trust add", "key list", "renew", "root update", "key rotate")
+    )
     for verb in VERBS:
         assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path
 

@@ -61,6 +61,7 @@ from rstuf.errors.signing import (
 )
 from rstuf.errors.state import (
     CeremonyUnfinished,
+    CeremonyWaiting,
     ClockSuspicious,
     Locked,
     StateBehind,
@@ -88,6 +89,7 @@ __all__ = [
     "ArtifactConflict",
     "ArtifactNotFound",
     "CeremonyUnfinished",
+    "CeremonyWaiting",
     "ClockSuspicious",
     "ContentRefused",
     "DestinationTaken",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from rstuf.errors.base import RstufError
@@ -49,6 +50,20 @@ class CeremonyUnfinished(RstufError):
         super().__init__(
             f"the ceremony of {path} was interrupted", hint="run the same rstuf ceremony again; it goes on"
         )
+
+
+class CeremonyWaiting(CeremonyUnfinished):
+    """The ceremony waits for signers who are away; until they have signed, there is nothing to work with."""
+
+    code = "ceremony-waiting"
+
+    def __init__(self, path: str, event: str, *, missing: Sequence[str]) -> None:
+        super().__init__(path)
+        self.event, self.missing = event, tuple(missing)
+        whose = f" of {', '.join(missing)}" if missing else ""
+        self.message = f"the ceremony of {path} waits for signatures{whose}"
+        self.args = (self.message,)
+        self.hint = f"rstuf event show {event} says more; rstuf bundle export {event} is for those who are away"
 
 
 class UnsafeDirectory(RstufError):

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from rstuf.clock import iso
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SPEC_VERSION, Unsigned, part_of
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.keys import PublicKey
+from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 
 
@@ -40,6 +42,12 @@ def first_root(roles: Mapping[RoleName, Signatories], *, expires: datetime) -> U
         "version": 1,
     }
     return part_of(ROOT, signed, expires=expires)
+
+
+def root_keyids(root: Unsigned) -> list[KeyId]:
+    """Who may sign a root, by itself."""
+    keyids: list[KeyId] = orjson.loads(root.data)["roles"][ROOT]["keyids"]
+    return keyids
 
 
 def with_role_keys(

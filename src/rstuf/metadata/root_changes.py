@@ -7,7 +7,7 @@ stands in the proposed root stands in `RootChanges` too: two proposals that diff
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rstuf.metadata.root_concerns import Concern, concerns_of_roles
@@ -18,7 +18,7 @@ from rstuf.metadata.views import Envelope
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
 
-__all__ = ["Concern", "RoleChanges", "RootChanges", "compare_roots"]
+__all__ = ["Concern", "RoleChanges", "RootChanges", "compare_published", "compare_roots"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,22 @@ def compare_roots(
         InvalidMetadata: the trusted root is not of the form it must have.
     """
     before = None if trusted is None else take_apart(trusted)
-    after = check_proposal(before, proposed, now=now, max_expiry=max_expiry)
+    return _changes(before, check_proposal(before, proposed, now=now, max_expiry=max_expiry), now=now)
+
+
+def compare_published(older: Envelope, newer: Envelope, *, now: datetime) -> RootChanges:
+    """The same for two roots that were published, however many versions lie between them.
+
+    Raises:
+        ProposalRefused: the newer one breaks another rule than that of its version.
+        InvalidMetadata: one of them is not of the form it must have.
+    """
+    before = take_apart(older)
+    following = replace(before, version=newer.version - 1)
+    return _changes(before, check_proposal(following, newer, now=now, max_expiry=None), now=now)
+
+
+def _changes(before: RootParts | None, after: RootParts, *, now: datetime) -> RootChanges:
     concerns = [*concerns_of_roles(before, after, now=now), *concerns_of_keys(before, after)]
     return RootChanges(
         old_version=None if before is None else before.version,

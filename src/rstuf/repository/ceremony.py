@@ -17,24 +17,24 @@ from rstuf.errors import (
     WorkspaceExists,
 )
 from rstuf.metadata.bins import Bins
-from rstuf.metadata.render import sign_with
-from rstuf.metadata.root import Signatories, first_root, targets_over_bins
+from rstuf.metadata.render import Unsigned, renewed_part, sign_with
+from rstuf.metadata.root import first_root, root_keyids
 from rstuf.metadata.views import Signature
+from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
+from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony, first_targets
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
+from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
-from rstuf.repository.mending import lost_roles, put_back
 from rstuf.repository.plan import Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
-from rstuf.repository.release import bring_out
-from rstuf.repository.rendering import Part
-from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.roots import commit_root, renew_root
-from rstuf.repository.visible import is_as_published
+from rstuf.repository.reports import PublicationReport
+from rstuf.repository.roots import commit_root
+from rstuf.repository.signing_events import envelope_of, open_event, sign_event, view_events, view_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class PreparedCeremony:
     Attributes:
         entries: the keys, by name.
         made: those of them that are new and not saved yet.
-        root: the bytes of root version 1, signed.
+        parts: what people sign: root version 1, and targets where they sign that.
+        complete: whether its signers are all here; else the rest is awaited.
         begun: the instant it is dated from, UTC.
         notes: what a person should know about the policy, in words of its roles.
         opened: signers that are open already, by key id.
@@ -53,7 +54,8 @@ class PreparedCeremony:
     plan: Plan
     entries: Mapping[str, KeyEntry]
     made: Sequence[NewKey]
-    root: bytes
+    parts: Sequence[Unsigned]
+    complete: bool
     begun: datetime
     notes: tuple[str, ...]
     opened: Mapping[KeyId, RoleSigner]
@@ -78,20 +80,22 @@ class _AlreadyOpen:
 
 @dataclass(frozen=True, slots=True)
 class CeremonyReport:
-    """A repository that clients can see.
+    """A repository that clients can see; or, where signers are away, one that waits for them.
 
     Attributes:
-        root: the bytes of root version 1, what clients must be given.
-        publication: what was published first.
+        root: the bytes of root version 1, what clients must be given; None while it waits.
+        publication: what was published first; None while it waits.
         keys: its keys by name.
         notes: what a person should know about the policy.
+        waiting: the event in which root waits for its signers; None where it waits no more.
     """
 
     repository: str
-    root: bytes
-    publication: PublicationReport
+    root: bytes | None
+    publication: PublicationReport | None
     keys: Mapping[str, KeyEntry]
     notes: tuple[str, ...]
+    waiting: EventView | None = None
 
 
 def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime, reuse: bool) -> PreparedCeremony:
@@ -102,15 +106,15 @@ def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime
 
     Raises:
         InvalidPlan, InvalidKey: a key cannot be used, or two names stand for one key.
-        SigningError: a root signer is not at hand; nothing was written.
+        SigningError: a signer who is to be here is not, and is needed; nothing was written.
     """
     keys = gather_keys(plan, maker=maker, signers=signers, now=now, reuse=reuse)
-    root = _sign_root(plan, keys, now=now)
+    complete = _is_complete(plan, keys)
+    parts = _to_sign(plan, keys, now=now)
     if plan.online not in keys.opened:
         keys.opened[plan.online] = signers.open(keys.entries[plan.online])
-    keys.open_enough(TARGETS, plan.targets_signers, threshold=plan.targets_threshold)
     by_id = {signer.keyid: signer for signer in keys.opened.values()}
-    return PreparedCeremony(plan, keys.entries, keys.made, root, now, notes_on(plan), by_id)
+    return PreparedCeremony(plan, keys.entries, keys.made, parts, complete, now, notes_on(plan), by_id)
 
 
 def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
@@ -142,17 +146,43 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
             # Refuses a clock that is absurdly far ahead of the ceremony's beginning.
             ports.signing_time(reader)
         recover(ports)
-        put_back(ports)
-        if newest is None:
-            commit_root(ports, prepared.root, signed_at=prepared.begun)
-        _renew_expired_root(ports)
-        publication = _first_publication(ports, prepared)
-        with ports.state.transaction(actor=ports.actor) as state:
-            state.set_phase(Phase.LIVE)
-            state.record("ceremony.end", {"timestamp": publication.timestamp_version}, at=ports.clock.now())
-            first = state.root(1)
-    root = first.data if first is not None else prepared.root
-    return CeremonyReport(plan.name, root, publication, prepared.entries, prepared.notes)
+        with ports.state.read() as reader:
+            event = ceremony_event(reader)
+        if newest is None and event is None and prepared.complete:
+            commit_root(ports, _signed(prepared), signed_at=prepared.begun)
+        elif newest is None:
+            _collect(ports, prepared, event)
+        with ports.state.read() as reader:
+            waits = reader.newest_root() is None and _waits(reader)
+        publication = None if waits else finish_ceremony(ports)
+        with ports.state.read() as reader:
+            first = reader.root(1)
+    waiting = view_events(ports) if waits else []
+    data = first.data if first is not None else None
+    return CeremonyReport(
+        plan.name, data, publication, prepared.entries, prepared.notes, waiting=waiting[0] if waiting else None
+    )
+
+
+def _signed(prepared: PreparedCeremony) -> bytes:
+    """Root version 1, signed by everyone who is here."""
+    root = prepared.parts[0]
+    signers = [prepared.opened[keyid] for keyid in root_keyids(root) if keyid in prepared.opened]
+    return sign_with(root, [Signature(signer.keyid, signer.sign(root.payload)) for signer in signers]).data
+
+
+def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | None) -> None:
+    """Let root wait for its signers, with the signatures of those who are here: perhaps nobody is missing."""
+    # Nobody could use what expired while it waited; so its signers are asked anew.
+    expired = event is not None and any(envelope_of(part).expires <= ports.clock.now() for part in event.parts)
+    if event is None or expired:
+        event = open_event(ports, prepared.parts, kind=EventKind.CEREMONY, drop=expired)
+    sign_event(ports, event.name)
+
+
+def _waits(reader: StateReader) -> bool:
+    event = ceremony_event(reader)
+    return event is None or not all(view_part(reader, event, part).ready for part in event.parts)
 
 
 def _refuse_other_keys(reader: StateReader, prepared: PreparedCeremony) -> None:
@@ -165,14 +195,6 @@ def _refuse_other_keys(reader: StateReader, prepared: PreparedCeremony) -> None:
                 "it is another key than the one that this ceremony began with",
                 hint="put that key back in its place; or begin anew in another directory",
             )
-
-
-def _renew_expired_root(ports: Ports) -> None:
-    """A ceremony that was interrupted for a year goes on under a root that no client would take."""
-    with ports.state.read() as reader:
-        expires, now = reader.role(ROOT).expires, ports.signing_time(reader)
-    if expires is not None and expires <= now:
-        renew_root(ports)
 
 
 def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime) -> None:
@@ -188,30 +210,6 @@ def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime)
     state.record("ceremony.begin", {"name": plan.name, "bins": plan.bins, "keys": keys}, at=at)
 
 
-def _first_publication(ports: Ports, prepared: PreparedCeremony) -> PublicationReport:
-    with ports.state.read() as reader:
-        visible = reader.role(TIMESTAMP).visible
-        if visible:
-            parts = _to_sign_again(ports, reader)
-            return bring_out(ports, parts) if parts else PublicationReport(published=True, timestamp_version=visible)
-        parts = [Part(reader.role(TARGETS), 0, Reason.CHANGED)]
-        parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
-    plan = prepared.plan
-    online = Signatories([prepared.entries[plan.online].key], 1)
-    proposed = targets_over_bins(Bins(plan.bin_bits), online)
-    return bring_out(ports, parts, proposed_targets=proposed)
-
-
-def _to_sign_again(ports: Ports, reader: StateReader) -> list[Part]:
-    """What of the first publication is lost or due, where the ceremony was interrupted between that and its end."""
-    due = reader.due_roles(ports.signing_time(reader))
-    parts = {role.id: Part(role, role.number, Reason.DUE) for role in due if role.kind is not RoleKind.ROOT}
-    lost = lost_roles(ports, reader)
-    if not is_as_published(ports):
-        lost.append(reader.role(TIMESTAMP))
-    return list((parts | {role.id: Part(role, role.number, Reason.DAMAGED) for role in lost}).values())
-
-
 def _roles(plan: Plan) -> Iterable[NewRole]:
     yield NewRole(ROOT, RoleKind.ROOT)
     yield NewRole(TARGETS, RoleKind.TARGETS, bin_bits=plan.bin_bits)
@@ -222,12 +220,32 @@ def _roles(plan: Plan) -> Iterable[NewRole]:
         yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
 
 
-def _sign_root(plan: Plan, keys: CeremonyKeys, *, now: datetime) -> bytes:
-    roles = signatories(plan, {name: entry.key for name, entry in keys.entries.items()})
-    unsigned = first_root(roles, expires=now + plan.periods[ROOT].expires)
-    present = keys.open_enough(ROOT, plan.root_signers, threshold=plan.root_threshold)
-    signers = [keys.opened[name] for name in present]
-    return sign_with(unsigned, [Signature(signer.keyid, signer.sign(unsigned.payload)) for signer in signers]).data
+def _to_sign(plan: Plan, keys: CeremonyKeys, *, now: datetime) -> list[Unsigned]:
+    """Root, and targets where people sign it."""
+    publics = {name: entry.key for name, entry in keys.entries.items()}
+    parts = [first_root(signatories(plan, publics), expires=now + plan.periods[ROOT].expires)]
+    if plan.targets_signers:
+        targets = {**first_targets(plan.bin_bits, publics[plan.online]), "version": 1}
+        expires = now + plan.periods[TARGETS].expires
+        parts.append(renewed_part(TARGETS, targets, version=1, expires=expires))
+    return parts
+
+
+def _is_complete(plan: Plan, keys: CeremonyKeys) -> bool:
+    """Open the signers who are here; whether they are enough. Those whose keys were never to be here may be awaited.
+
+    Raises:
+        SigningError: a signer who should be here is not, and is needed.
+    """
+    enough = True
+    for role, names, threshold in (
+        (ROOT, plan.root_signers, plan.root_threshold),
+        (TARGETS, plan.targets_signers, plan.targets_threshold),
+    ):
+        elsewhere = [name for name in names if keys.entries[name].signer is None]
+        present = keys.open_enough(role, names, threshold=threshold - len(elsewhere))
+        enough = enough and (not names or len(present) >= threshold)
+    return enough
 
 
 def notes_on(plan: Plan) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import orjson
 
 from rstuf.errors import ReleaseRefused, RstufError
-from rstuf.metadata.render import SignedFile, Unsigned, sign_with
-from rstuf.metadata.views import Signature, bin_delegation
-from rstuf.model.events import EventPart, EventPhase, SigningEvent
+from rstuf.metadata.views import bin_delegation
+from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT
 from rstuf.repository.authority import load_authority
+from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -23,7 +23,7 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import bins_to_sign_again, carry_on, publish_under_new_root
-from rstuf.repository.signing_events import envelope_of, view_part
+from rstuf.repository.signing_events import envelope_of, view_part, whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,16 @@ def carry_on_events(ports: Ports) -> PublicationReport | None:
 
 
 def is_ready(reader: StateReader, event: SigningEvent) -> bool:
-    """Whether every side of every part of an open event has signed; never before there is a first root."""
+    """Whether every side of every part of an open event has signed."""
     newest = reader.newest_root()
-    return newest is not None and all(view_part(reader, event, part).ready for part in event.parts)
+    first = event.kind is EventKind.CEREMONY
+    return (newest is not None or first) and all(view_part(reader, event, part).ready for part in event.parts)
 
 
 def _complete(ports: Ports, event: SigningEvent) -> Completion:
     try:
+        if event.kind is EventKind.CEREMONY:
+            return Completion(event, finish_ceremony(ports))
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
     except ReleaseRefused as error:
         return Completion(event, obstacle=error)
@@ -111,15 +114,3 @@ def _close(ports: Ports, event: SigningEvent, report: PublicationReport) -> Publ
         if event.periods is not None:
             state.set_periods(event.role, event.periods)
     return report
-
-
-def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
-    """The file of a part, with the signatures that were there when it was first made whole."""
-    opened = envelope_of(part)
-    unsigned = Unsigned(part.role, part.version, opened.expires, part.signed)
-    file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures])
-    if part.file is None:
-        with ports.state.transaction(actor=ports.actor) as state:
-            state.complete_part(event.id, part.role, file.data)
-        return file
-    return SignedFile.of_bytes(unsigned, part.file)

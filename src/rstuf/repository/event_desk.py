@@ -7,21 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import orjson
+
 from rstuf.errors import InvalidInput
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyId
-from rstuf.model.names import TOP_LEVEL
+from rstuf.model.names import TOP_LEVEL, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.model.settings import Phase
+from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.event_views import EventView
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
-from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation
+from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on
 from rstuf.repository.signing_events import (
     BroughtSignature,
     Reception,
@@ -99,8 +104,16 @@ class EventDesk:
         return self._taken(receive(self._ports, brought))
 
     def complete(self) -> Signed:
-        """Bring out what everybody has signed."""
-        return self._taken([])
+        """Bring out what everybody has signed, and take a rotation its next step, where its time has come."""
+        signed = self._taken([])
+        rotation = self.rotation()
+        if rotation is not None:
+            with self._ports.state.publication_lock(purpose="key rotate"):
+                recover(self._ports)
+                if rotation.kind is RotationKind.PLANNED:
+                    refuse_older_state(self._ports)
+                carry_on(self._ports)
+        return signed
 
     def cancel(self, name: str) -> SigningEvent:
         """Drop an open event; see `signing_events.cancel_event`."""
@@ -131,26 +144,19 @@ class EventDesk:
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
-            event = find_event(reader, name)
-            versions = reader.root_versions()
-            if versions and since not in versions:
-                raise InvalidInput(f"there is no root v{since} here", hint="rstuf root history lists them")
-            chain = [root.data for version in versions if version >= since and (root := reader.root(version))]
-            first, settings = reader.root(1), reader.settings()
-            names = {entry.keyid: entry.name for entry in reader.keys()}
             parts = []
-            for part in event.parts:
+            for part in find_event(reader, name).parts:
                 opened = envelope_of(part)
                 signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
                 parts.append(BundlePart(role=part.role, signed=opened.signed, signatures=signatures))
-        written = b"".join([*chain, *(part.payload for part in parts)])
-        return Bundle(
-            repository=settings.name,
-            first_root=None if first is None else hashlib.sha256(first.data).hexdigest(),
-            chain=tuple(chain),
-            parts=tuple(parts),
-            names={keyid: name for keyid, name in names.items() if keyid.encode() in written},
-        )
+            return _bundle(reader, parts, since=since)
+
+    def preview(self, proposal: RootProposal) -> Bundle:
+        """A proposal as the file that its signers would be given, before it is opened."""
+        proposed = [each for each in (proposal.root, proposal.targets) if each is not None]
+        parts = [BundlePart(role=each.name, signed=orjson.loads(each.data)) for each in proposed]
+        with self._ports.state.read() as reader:
+            return _bundle(reader, parts, since=1)
 
     def roots(self) -> list[PublishedRoot]:
         """Every root that was published, oldest first, with what it changed."""
@@ -164,7 +170,27 @@ class EventDesk:
         Raises:
             InvalidInput: there is no such root.
         """
-        return changes_between(self._ports, version - 1, version)
+        return self.difference(version - 1, version)
+
+    def difference(self, before: int, after: int) -> RootChanges:
+        """What a published root changed over an earlier one; `before` is 0 for the first root.
+
+        Raises:
+            InvalidInput: there is no such root, or `before` is not the earlier one.
+        """
+        return changes_between(self._ports, before, after)
+
+    def periods(self, role: str) -> Periods:
+        """How long a role lives, and when it is renewed; of all bins under their prefix.
+
+        Raises:
+            InvalidInput: there is no such role.
+        """
+        with self._ports.state.read() as reader:
+            periods = reader.periods()
+        if role not in periods:
+            raise InvalidInput(f"{role} has no periods", hint=f"the roles: {', '.join(periods)}")
+        return periods[RoleName(role)]
 
     def set_periods(self, role: str, periods: Periods) -> None:
         """Let a role that nobody but the online key signs live for another time, from its next version on.
@@ -174,7 +200,10 @@ class EventDesk:
         """
         with self._ports.state.transaction(actor=self._ports.actor) as state:
             if role not in state.periods() or role == TOP_LEVEL[0]:
-                raise InvalidInput(f"{role} has no periods that could be set like this")
+                raise InvalidInput(
+                    f"{role} has no periods that could be set like this",
+                    hint="timestamp, snapshot, targets and bins have; rstuf root update --expires changes root's",
+                )
             state.set_periods(role, periods)
             spans = {"expires": int(periods.expires.total_seconds())}
             state.record("policy.periods", {"role": role, **spans}, at=self._ports.clock.now())
@@ -183,12 +212,34 @@ class EventDesk:
         with self._ports.state.read() as reader:
             ready = any(is_ready(reader, event) for event in reader.open_events())
             replaces = any(event.kind is EventKind.REPLACEMENT for event in reader.open_events())
+            first = reader.newest_root() is None
+            ended = reader.settings().phase is Phase.LIVE
+        if not ended and not first:
+            # The last signature was there, and the ceremony was interrupted before its end.
+            with self._ports.state.publication_lock(purpose="sign"):
+                finish_ceremony(self._ports)
         completions: list[Completion] = []
         if ready:
             with self._ports.state.publication_lock(purpose="sign"):
                 recover(self._ports)
-                if not replaces:
+                if not replaces and not first:
                     # Whoever stole a key may have published above everything: that is what is mended here.
                     refuse_older_state(self._ports)
                 completions = complete_events(self._ports)
         return Signed(tuple(receptions), tuple(completions))
+
+
+def _bundle(reader: StateReader, parts: Sequence[BundlePart], *, since: int) -> Bundle:
+    versions = reader.root_versions()
+    if versions and since not in versions:
+        raise InvalidInput(f"there is no root v{since} here", hint="rstuf root history lists them")
+    chain = [root.data for version in versions if version >= since and (root := reader.root(version))]
+    first, settings = reader.root(1), reader.settings()
+    written = b"".join([*chain, *(part.payload for part in parts)])
+    return Bundle(
+        repository=settings.name,
+        first_root=None if first is None else hashlib.sha256(first.data).hexdigest(),
+        chain=tuple(chain),
+        parts=tuple(parts),
+        names={entry.keyid: entry.name for entry in reader.keys() if entry.keyid.encode() in written},
+    )

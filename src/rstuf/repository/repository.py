@@ -11,17 +11,17 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from rstuf.errors import ArtifactNotFound, CeremonyUnfinished
+from rstuf.errors import ArtifactNotFound
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
-from rstuf.model.settings import Phase
 from rstuf.repository import artifacts
 from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
 from rstuf.repository.reading import Source
+from rstuf.repository.stages import Stage, refuse_unfinished
 
 if TYPE_CHECKING:
     from rstuf.repository.event_desk import EventDesk
@@ -45,14 +45,16 @@ if TYPE_CHECKING:
 class Repository:
     """A TUF repository whose ceremony has ended. Use it as a context manager, or close it."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, *, stage: Stage = Stage.LIVE) -> None:
         """
+        Args:
+            stage: `Stage.SIGNING` lets a ceremony in that waits for signers: its `events` can be used, and its keys.
+
         Raises:
             CeremonyUnfinished: its ceremony was interrupted.
+            CeremonyWaiting: its ceremony waits for signers.
         """
-        with ports.state.read() as reader:
-            if not reader.begun() or reader.settings().phase is not Phase.LIVE:
-                raise CeremonyUnfinished("this workspace")
+        refuse_unfinished(ports, stage=stage)
         self._ports = ports
 
     def __enter__(self) -> Repository:

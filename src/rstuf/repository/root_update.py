@@ -10,7 +10,7 @@ from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy, nearest
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
-from rstuf.metadata.root_changes import RootChanges, compare_roots
+from rstuf.metadata.root_changes import RootChanges, compare_published, compare_roots
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.keys import KeyEntry
@@ -75,6 +75,8 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
                 f"root update does not change who signs {update.role}",
                 hint="rstuf key rotate NAME replaces the online key",
             )
+        if update.role != ROOT and update.periods is not None:
+            raise InvalidInput(f"the periods of {update.role} do not stand in root", hint="they are set by themselves")
         root = current_root(reader)
         roles = root_roles(root)
         keys = _changed(reader, roles[update.role], update)
@@ -186,16 +188,19 @@ def _named(reader: StateReader, name: str) -> KeyEntry:
 
 
 def changes_between(ports: Ports, before: int, after: int) -> RootChanges:
-    """What one root that was published changes over the one right before it; `before` is 0 for the first.
+    """What one root that was published changes over an earlier one; `before` is 0 for the first root.
 
     Raises:
-        InvalidInput: there is no such root.
+        InvalidInput: there is no such root, or `before` is not the earlier one.
     """
+    if before >= after:
+        raise InvalidInput(f"root v{before} does not come before v{after}", hint="name the older one first")
     with ports.state.read() as reader:
         old = _published(reader, before) if before else None
         new = _published(reader, after)
     # As it looked when it was signed: that it has expired since is no fault of it.
-    return compare_roots(old, new, now=min(ports.clock.now(), new.expires - _SECOND))
+    now = min(ports.clock.now(), new.expires - _SECOND)
+    return compare_roots(None, new, now=now) if old is None else compare_published(old, new, now=now)
 
 
 def _published(reader: StateReader, version: int) -> Envelope:

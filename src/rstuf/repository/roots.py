@@ -58,6 +58,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
         open_events = [each for each in reader.open_events() if each.role == ROOT]
     _check_name_is_free(ports, versioned(ROOT, new.version), data)
     with ports.state.transaction(actor=ports.actor) as state:
+        _note_revoked(state, new, at=ports.clock.now())
         state.record_root(
             new.version,
             data,
@@ -79,6 +80,21 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
     if root is not None:
         complete_root(ports, root)
     return new.version
+
+
+def _note_revoked(state: StateTransaction, new: Envelope, *, at: datetime) -> None:
+    """Log the keys that people signed with until now, and that root lists no more."""
+    if state.newest_root() is None:
+        return
+    old, listed = root_roles(current_root(state)), {keyid for keys in root_roles(new).values() for keyid in keys.keyids}
+    rotation = state.rotation()
+    gone = dict.fromkeys(keyid for keys in old.values() for keyid in keys.keyids if keyid not in listed)
+    for keyid in gone:
+        if rotation is None or keyid != rotation.old:
+            # An online key may sign bins yet: the end of its rotation is when it goes.
+            entry = state.key(keyid)
+            details = {"key": entry.name if entry is not None else keyid[:12], "keyid": keyid}
+            state.record("key.revoke", details, at=at)
 
 
 def _note_rotation(state: StateTransaction, new: Envelope, *, at: datetime) -> None:

@@ -244,6 +244,10 @@ def _end(ports: Ports, rotation: Rotation) -> None:
         with ports.state.transaction(actor=ports.actor) as state:
             state.end_rotation(rotation.id, at=now)
             state.record("rotation.end", {"old": rotation.old, "new": rotation.new}, at=now)
+            if rotation.kind is not RotationKind.PLANNED:
+                entry = state.key(rotation.old)
+                details = {"key": entry.name if entry is not None else rotation.old[:12], "keyid": rotation.old}
+                state.record("key.revoke", {**details, "kind": rotation.kind.value}, at=now)
 
 
 def _verifies(ports: Ports, reader: StateReader) -> bool:

@@ -16,7 +16,7 @@ import orjson
 from rstuf.errors import EventNotFound, EventOpen, RstufError, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
-from rstuf.metadata.render import Unsigned, versioned
+from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import Envelope, RoleKeys, Signature, root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
@@ -195,6 +195,25 @@ def envelope_of(part: EventPart) -> Envelope:
     signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
     name = versioned(part.role, part.version)
     return Envelope(name=name, signed=orjson.loads(part.signed), payload=canonical(part.signed), signatures=signatures)
+
+
+def file_of(part: EventPart) -> SignedFile | None:
+    """The file that a part became; None before it was whole."""
+    if part.file is None:
+        return None
+    return SignedFile.of_bytes(Unsigned(part.role, part.version, envelope_of(part).expires, part.signed), part.file)
+
+
+def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
+    """The file of a part, with the signatures that were there when it was first made whole."""
+    found = file_of(part)
+    if found is not None:
+        return found
+    unsigned = Unsigned(part.role, part.version, envelope_of(part).expires, part.signed)
+    file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures])
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.complete_part(event.id, part.role, file.data)
+    return file
 
 
 def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> PartView:

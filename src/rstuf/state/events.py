@@ -16,6 +16,7 @@ from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.state.rows import Row
 
+_SHOW: Final = "rstuf event list --all shows what became of it"
 _EVENT: Final = "SELECT id, kind, phase, opened, closed, actor, expires_seconds, renew_before_seconds FROM event"
 _ROTATION: Final = (
     "SELECT id, kind, old, new, overlap_seconds, begun, root_version, rooted, ended FROM rotation "
@@ -76,7 +77,7 @@ def add_signature(connection: sqlite3.Connection, event: int, role: RoleName, si
         (event, role),
     ).fetchone()
     if open_part is None or open_part[0] is not None:
-        raise StateError(f"no signature can join the signing event {event} of {role} any more")
+        raise StateError(f"no signature can join the signing event {event} of {role} any more", hint=_SHOW)
     row = (event, role, signature.keyid, signature.sig, to_seconds(signature.at), signature.actor)
     return (
         connection.execute(
@@ -98,7 +99,7 @@ def complete_part(connection: sqlite3.Connection, event: int, role: RoleName, fi
         (file, event, role),
     ).rowcount
     if done != 1:
-        raise StateError(f"the signing event {event} of {role} is not open")
+        raise StateError(f"the signing event {event} of {role} is not open", hint=_SHOW)
 
 
 def close_event(connection: sqlite3.Connection, event: int, phase: EventPhase, *, closed: datetime) -> None:
@@ -112,7 +113,7 @@ def close_event(connection: sqlite3.Connection, event: int, phase: EventPhase, *
         (phase.value, to_seconds(closed), event),
     ).rowcount
     if done != 1:
-        raise StateError(f"the signing event {event} is not open")
+        raise StateError(f"the signing event {event} is not open", hint=_SHOW)
 
 
 def begin_rotation(

@@ -224,7 +224,7 @@ class SqliteTransaction(SqliteReader):
             )
         found = self.event(number)
         if found is None:
-            raise StateError(f"the signing event {number} is not here")
+            raise StateError(f"the signing event {number} is not here", hint="rstuf event list shows those that are")
         return found
 
     def add_signature(self, event: int, role: RoleName, *, keyid: KeyId, sig: str, at: datetime) -> bool:

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Final
 import typer
 
 import rstuf
+from rstuf_cli.awaiting import tell_waiting_ceremony
 from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message, terminal_width
+from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.plans import SAMPLE
 from rstuf_cli.reports import publication_document, sign
@@ -54,13 +56,13 @@ def ceremony(
         typer.Option("--out", metavar="FILE", help="Write what bootstraps an RSTUF service instead, and the keys."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the answers kept from before.")] = False,
-) -> None:
+) -> int:
     """Make a repository of your own: asked step by step, or by a plan.
 
-    Without --plan you are asked, one thing at a time; nothing is made before you have seen all of it. Every root signer
-    that the threshold needs must be present, as a key to open or to make. Keys that are made now are encrypted with a
-    passphrase that you choose, unless the plan says otherwise. A ceremony that was interrupted goes on when it is run
-    again.
+    Without --plan you are asked, one thing at a time; nothing is made before you have seen all of it. Signers who
+    are away, known by their public half alone, are waited for: exit 4, and rstuf event list says for whom. Keys that
+    are made now are encrypted with a passphrase that you choose, unless the plan says otherwise. A ceremony that was
+    interrupted goes on when it is run again.
 
     With --dry-run everything is checked that the ceremony checks before it writes, but passphrases that were not given:
     nobody is asked for one.
@@ -68,7 +70,7 @@ def ceremony(
     run = run_of(ctx)
     read = rstuf.read_plan_file(plan) if plan is not None else _asked(run, dry_run=dry_run, restart=restart, out=out)
     if read is None:
-        return
+        return ExitCode.DONE
     run.refuse_unknown_keys(lambda: read.keys)
     if save_plan is not None:
         rstuf.save_plan(read, save_plan, inputs=_inputs(plan))
@@ -79,18 +81,22 @@ def ceremony(
         _tell_notes(run.console, rehearsed.notes)
         goes_on = "a ceremony of this plan was interrupted here, and goes on; " if rehearsed.goes_on else ""
         run.console.note(f"{goes_on}nothing was made; without --dry-run it is")
-        return
+        return ExitCode.DONE
     if out is not None:
         _write_payload(run, read, out, inputs=_inputs(plan))
-        return
+        return ExitCode.DONE
     lasted = run.lasted()
     run.interrupted = run.unsigned = "nothing was made"
     report = _hold(run, read, plan)
     # Whichever plan it was: no other ceremony is held here.
     rstuf.forget_draft(run.directory)
     run.progress.close()
-    run.console.document(_document(report, read, run.directory))
-    _show_result(run, report, read, took=seconds(lasted()))
+    if report.root is None or report.publication is None:
+        tell_waiting_ceremony(run, report, where=_where(run))
+        return ExitCode.WAITING
+    run.console.document(_document(report, report.root, report.publication, read, run.directory))
+    _show_result(run, report, report.root, report.publication, read, took=seconds(lasted()))
+    return ExitCode.DONE
 
 
 def _asked(run: Run, *, dry_run: bool, restart: bool, out: Path | None) -> rstuf.Plan | None:
@@ -186,13 +192,19 @@ def _session(run: Run, plan: rstuf.Plan) -> rstuf.Session:
     return run.session(new_keys=len(new))
 
 
-def _document(report: rstuf.CeremonyReport, plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
+def _document(
+    report: rstuf.CeremonyReport,
+    root: bytes,
+    publication: rstuf.PublicationReport,
+    plan: rstuf.Plan,
+    directory: Path,
+) -> dict[str, Any]:
     return {
         "repository": report.repository,
         "directory": str(directory),
-        "root": {"version": 1, "sha256": hashlib.sha256(report.root).hexdigest(), "file": _root_file(plan)},
+        "root": {"version": 1, "sha256": hashlib.sha256(root).hexdigest(), "file": _root_file(plan)},
         "keys": [{"name": name, "keyid": entry.keyid, "signer": entry.signer} for name, entry in report.keys.items()],
-        "publication": publication_document(report.publication),
+        "publication": publication_document(publication),
         "notes": list(report.notes),
     }
 
@@ -206,12 +218,20 @@ def _show_plan(console: Console, plan: rstuf.Plan, directory: Path) -> None:
         console.line(f"  {line}" if line else "")
 
 
-def _show_result(run: Run, report: rstuf.CeremonyReport, plan: rstuf.Plan, *, took: str) -> None:
+def _show_result(
+    run: Run,
+    report: rstuf.CeremonyReport,
+    root: bytes,
+    publication: rstuf.PublicationReport,
+    plan: rstuf.Plan,
+    *,
+    took: str,
+) -> None:
     console = run.console
     if console.is_json:
         return
-    digest = hashlib.sha256(report.root).hexdigest()
-    version = f"timestamp v{number(report.publication.timestamp_version)}"
+    digest = hashlib.sha256(root).hexdigest()
+    version = f"timestamp v{number(publication.timestamp_version)}"
     console.result(
         f"{sign(console, ok=True)} {escape(report.repository)}: root v1 and {count(plan.bins, 'bin')} published as "
         f"{version}, {took}"

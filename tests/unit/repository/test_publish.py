@@ -10,6 +10,7 @@ from tests.support import plans
 from tests.support.engine import Engine, check_client, client_of, plan_document
 
 from rstuf.errors import ArtifactNotFound, ReleaseRefused, SignerUnavailable
+from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.names import TIMESTAMP, target_path
 from rstuf.repository.artifacts import remove_artifacts
 from rstuf.repository.publish import Spacing, plan_publication, publish
@@ -119,7 +120,7 @@ def test_audit_entries_are_chained(engine: Engine) -> None:
 
 
 def test_a_ceremony_needs_no_more_signers_than_its_thresholds(tmp_path: Path) -> None:
-    """Of three targets signers two sign; the third may be away. Below the threshold nothing is made."""
+    """Of three targets signers two sign; the third may be away. Below the threshold the ceremony waits for them."""
     document = plan_document(
         keys=plans.plan_data(signers=("one", "two", "red", "green"))["keys"] | {"blue": {"public": "blue"}},
         targets={"expires": "365d", "threshold": 2, "signers": ["red", "green", "blue"]},
@@ -132,9 +133,31 @@ def test_a_ceremony_needs_no_more_signers_than_its_thresholds(tmp_path: Path) ->
     few = Engine.new(tmp_path / "few", document=document | {"targets": document["targets"] | {"threshold": 3}})
     few.keys.made["blue"] = engine.keys.made["blue"]
     few.keys.away = {"blue"}
-    with pytest.raises(SignerUnavailable):
-        few.ceremony()
+    report = few.ceremony()
+    assert report.publication is None
     assert not few.metadata.files
+    assert report.waiting is not None
+    assert [part.ready for part in report.waiting.parts] == [True, False]
+    _, targets = few.events.bundle("root-v1").parts
+    blue = few.keys.made["blue"].signer
+    with few.ports.state.read() as reader:
+        assert not reader.root_versions()
+    done = few.events.receive([DetachedSignature(targets.digest, blue.keyid, blue.sign(targets.payload))])
+    assert [each.event.name for each in done.completions] == ["root-v1"]
+    check_client(few, tmp_path / "few-client")
+
+
+def test_a_signer_who_should_be_here_is_no_absentee(tmp_path: Path) -> None:
+    """A key whose place is named and that cannot be opened ends the ceremony before anything is made."""
+    document = {**plan_document()["keys"], "two": {"public": "two", "signer": "file:two.key"}}
+    engine = Engine.new(
+        tmp_path / "other", document=plan_document(keys=document, root={"threshold": 2, "signers": ["one", "two"]})
+    )
+    engine.keys.generate("two", "ed25519", "", encrypt=False, reuse=False, added=engine.clock.now())
+    engine.keys.away = {"two"}
+    with pytest.raises(SignerUnavailable):
+        engine.ceremony()
+    assert not engine.metadata.files
 
 
 def test_an_accepted_removal_can_be_asked_for_again(engine: Engine, tmp_path: Path) -> None:

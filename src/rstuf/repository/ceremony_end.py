@@ -1,0 +1,104 @@
+"""The end of a ceremony: root version 1 is published, then everything that it lets sign.
+
+All it needs is in the state, so whoever brings the last signature ends it: no plan, and nobody who began it.
+"""
+
+from __future__ import annotations
+
+from rstuf.errors import CeremonyUnfinished
+from rstuf.metadata.bins import Bins
+from rstuf.metadata.render import SignedFile
+from rstuf.metadata.root import Signatories, targets_over_bins
+from rstuf.metadata.views import root_roles
+from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.keys import PublicKey
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
+from rstuf.model.roles import RoleKind
+from rstuf.model.settings import Phase
+from rstuf.repository.authority import current_root
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import lost_roles, put_back
+from rstuf.repository.ports import Ports
+from rstuf.repository.recovery import recover
+from rstuf.repository.release import bring_out
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.roots import commit_root, renew_root
+from rstuf.repository.signing_events import file_of, view_part, whole_file
+from rstuf.repository.visible import is_as_published
+
+
+def ceremony_event(reader: StateReader) -> SigningEvent | None:
+    """The event in which the first root waits or waited for its signers, if it had to."""
+    found = None
+    for event in reader.events():
+        if event.kind is EventKind.CEREMONY and event.phase is not EventPhase.CANCELLED:
+            found = event
+    return found
+
+
+def finish_ceremony(ports: Ports) -> PublicationReport:
+    """Publish root version 1, where its signers are all there, and all that follows. Under the publication lock.
+
+    Raises:
+        CeremonyUnfinished: signatures are missing.
+        SigningError: the online key cannot be reached; nothing but root was published.
+    """
+    recover(ports)
+    put_back(ports)
+    with ports.state.read() as reader:
+        newest, event = reader.newest_root(), ceremony_event(reader)
+        ready = event is not None and all(view_part(reader, event, part).ready for part in event.parts)
+    if newest is None:
+        if event is None or not ready:
+            raise CeremonyUnfinished("this workspace")
+        # Every part before root: once that is out, the event is over.
+        files = [whole_file(ports, event, part) for part in reversed(event.parts)]
+        commit_root(ports, files[-1].data, signed_at=event.opened, event=event)
+    _renew_expired_root(ports)
+    publication = _first_publication(ports)
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.set_phase(Phase.LIVE)
+        state.record("ceremony.end", {"timestamp": publication.timestamp_version}, at=ports.clock.now())
+    return publication
+
+
+def first_targets(bits: int, online: PublicKey) -> dict[str, object]:
+    """What targets says first: it delegates to bins that the online key signs."""
+    return targets_over_bins(Bins(bits), Signatories([online], 1))
+
+
+def _renew_expired_root(ports: Ports) -> None:
+    """A ceremony that was interrupted for a year goes on under a root that no client would take."""
+    with ports.state.read() as reader:
+        expires, now = reader.role(ROOT).expires, ports.signing_time(reader)
+    if expires is not None and expires <= now:
+        renew_root(ports)
+
+
+def _first_publication(ports: Ports) -> PublicationReport:
+    with ports.state.read() as reader:
+        visible = reader.role(TIMESTAMP).visible
+        if visible:
+            parts = _to_sign_again(ports, reader)
+            return bring_out(ports, parts) if parts else PublicationReport(published=True, timestamp_version=visible)
+        targets, keys = reader.role(TARGETS), root_roles(current_root(reader))[TIMESTAMP]
+        parts = [Part(targets, 0, Reason.CHANGED, _signed_by_people(ceremony_event(reader)))]
+        parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
+        online = keys.keys[keys.keyids[0]]
+    return bring_out(ports, parts, proposed_targets=first_targets(targets.bin_bits or 0, online))
+
+
+def _signed_by_people(event: SigningEvent | None) -> SignedFile | None:
+    parts: tuple[EventPart, ...] = () if event is None else event.parts
+    return next((file_of(part) for part in parts if part.role == TARGETS), None)
+
+
+def _to_sign_again(ports: Ports, reader: StateReader) -> list[Part]:
+    """What of the first publication is lost or due, where the ceremony was interrupted between that and its end."""
+    due = reader.due_roles(ports.signing_time(reader))
+    parts = {role.id: Part(role, role.number, Reason.DUE) for role in due if role.kind is not RoleKind.ROOT}
+    lost = lost_roles(ports, reader)
+    if not is_as_published(ports):
+        lost.append(reader.role(TIMESTAMP))
+    return list((parts | {role.id: Part(role, role.number, Reason.DAMAGED) for role in lost}).values())

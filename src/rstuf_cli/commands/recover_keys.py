@@ -1,0 +1,250 @@
+"""`rstuf recover online-key, root-key, root-keys, root`: what to do when a key is lost, or somebody else has it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+import rstuf
+from rstuf.clock import SystemClock, iso
+from rstuf.errors import InvalidInput
+from rstuf_cli.commands.key import Name
+from rstuf_cli.commands.renew import renewal_document, tell_renewal
+from rstuf_cli.commands.root import propose
+from rstuf_cli.commands.rotate import AT_ONCE, Kind, Leaked, Lost, NoSign, To, Unencrypted, reason
+from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.reports import sign
+from rstuf_cli.rotating import Wish, find_key, replace_online_key
+from rstuf_cli.run import run_of
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.trusting import show_fingerprint
+from rstuf_cli.wording import both, count, number, seconds
+
+EXAMPLES = {
+    "recover online-key": """
+rstuf recover online-key --lost
+rstuf recover online-key --leaked --to spare
+rstuf recover online-key --leaked --unencrypted --yes
+""",
+    "recover root-key": """
+rstuf recover root-key bob --to bob-2
+rstuf recover root-key bob               without another in its place
+""",
+    "recover root-keys": """
+rstuf recover root-keys
+rstuf recover root-keys --out root-to-pin.json
+""",
+    "recover root": """
+rstuf recover root
+""",
+}
+
+_CAN: Final = """
+Sign a new root now, with keys that only you have, if as many of the old keys as root asks for are still yours too: it
+must be signed by the old ones and by the new ones. Clients that see yours first follow it, and refuse any other root of
+that version.
+
+Replace the online key at the same time: whoever can sign root can let in any online key.
+
+Tell everybody who downloads, by a way that does not pass through this repository, which root is yours; those who pin it
+anew are safe, whatever they have seen.
+"""
+_CANNOT: Final = """
+Nothing takes the leaked keys back. Whoever has as many as root asks for can sign a next root as rightly as you can, and
+clients follow whichever they see first.
+
+A client that has followed a root of theirs never comes back by itself: your next root is not signed by their keys. It
+must be given your root again, by hand.
+
+What was downloaded meanwhile cannot be told from what you published. Compare it with what you have.
+"""
+
+
+def online_key(
+    ctx: typer.Context,
+    *,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; needed only where there is more than one.")
+    ] = None,
+    lost: Lost = False,
+    leaked: Leaked = False,
+    to: To = None,
+    kind: Kind = None,
+    unencrypted: Unencrypted = False,
+    no_sign: NoSign = False,
+) -> int:
+    """Put another key in the place of an online key that is lost or leaked.
+
+    A new root names the new key alone, and right after it everything is signed anew. Clients come along by themselves,
+    also those that a thief has shown versions far ahead: they trust nothing that the old key signed any more. The root
+    keys that are needed sign here, or elsewhere by bundles. Run again, it goes on.
+    """
+    run = run_of(ctx)
+    wish = Wish(
+        why=reason(lost=lost, leaked=leaked),
+        to=to,
+        kind=None if kind is None else kind.value,
+        overlap=AT_ONCE,
+        unencrypted=unencrypted,
+        keys_sign=not no_sign,
+    )
+    with run.open() as repository:
+        old = find_key(repository, name).entry if name is not None else _the_online_key(repository)
+        return replace_online_key(run, repository, old, wish)
+
+
+def _the_online_key(repository: rstuf.Repository) -> rstuf.KeyEntry:
+    rotation, views = repository.events.rotation(), repository.view_keys()
+    goes = [view.entry for view in views if rotation is not None and view.entry.keyid == rotation.old]
+    found = goes or [view.entry for view in views if view.status.online]
+    if len(found) != 1:
+        names = ", ".join(entry.name for entry in found) or "none"
+        raise InvalidInput(f"which online key? there are {names}", hint="rstuf recover online-key NAME --lost")
+    return found[0]
+
+
+def root_key(
+    ctx: typer.Context,
+    *,
+    name: Name,
+    to: Annotated[str | None, typer.Option("--to", metavar="NAME", help="The key that takes its place.")] = None,
+    threshold: Annotated[
+        int | None, typer.Option("--threshold", metavar="N", help="How many must sign from now on.", min=1)
+    ] = None,
+    no_sign: NoSign = False,
+) -> int:
+    """Put another key in the place of a root key that is lost or leaked, while enough others are left.
+
+    One new root takes the old key out and lets the new one in. As many of the old keys as root asks for must sign it,
+    and so must the new: the lost one is not needed, and the leaked one cannot prevent it. You see what it changes, and
+    are asked.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        old = find_key(repository, name)
+        if not any(use.role == "root" for use in old.uses):
+            hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None
+            raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint or "rstuf root show says who does")
+        add = () if to is None else (find_key(repository, to).entry.name,)
+        update = rstuf.RootUpdate(add=add, remove=(old.entry.name,), threshold=threshold)
+        return propose(run, repository, update, keys_sign=not no_sign)
+
+
+def root_keys(
+    ctx: typer.Context,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the newest root, for those who pin it anew.")
+    ] = None,
+) -> None:
+    """Say what can be done when as many root keys leaked as root asks for, and what cannot.
+
+    With --out it also writes the newest root and shows its fingerprint: what clients are to be given again, by a way
+    that whoever has the keys does not control. Nothing is signed.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        version = repository.visible_versions().root
+        data = repository.root(version)
+    if data is None:
+        raise InvalidInput(f"there is no root v{version} here", hint="rstuf doctor says what is wrong")
+    facts = rstuf.read_root(data)
+    if out is not None:
+        _write_new(out, data)
+    steps = _steps_of_leak(facts, out)
+    run.console.document(
+        {
+            "version": version,
+            "sha256": facts.pin.sha256,
+            "words": rstuf.fingerprint_words(facts.pin.sha256),
+            "expires": iso(facts.expires),
+            "file": None if out is None else str(out),
+            "can": _texts(_CAN),
+            "cannot": _texts(_CANNOT),
+            "next_steps": steps_document(steps),
+        }
+    )
+    if not run.console.is_json:
+        _tell_leak(run.console, facts, out)
+        show_steps(run.console, steps, now=SystemClock().now())
+
+
+def _texts(paragraphs: str) -> list[str]:
+    return [" ".join(text.split()) for text in paragraphs.split("\n\n")]
+
+
+def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None) -> list[Step]:
+    keys = count(facts.roles["root"].threshold, "new key")
+    steps = [
+        Step("rstuf key generate NAME", f"{keys} at least, where the leaked ones never were"),
+        Step("rstuf root update --add NEW… --remove OLD…", "all in one root, signed by the old and by the new"),
+        Step("rstuf recover online-key --leaked", "whoever signs root decides over the online key too"),
+    ]
+    if out is None:
+        steps.append(Step("rstuf recover root-keys --out FILE", "after that: the root that clients are to pin anew"))
+    else:
+        steps.append(Step(f"rstuf trust add NAME URL --root {out.name}", "what each of them types, with rstuf"))
+    return steps
+
+
+def _tell_leak(console: Console, facts: rstuf.RootFacts, out: Path | None) -> None:
+    for head, texts in (("what can be done", _CAN), ("what cannot", _CANNOT)):
+        console.line(console.paint(head, Style.STRONG))
+        for text in _texts(texts):
+            console.prose(f"  - {text}", indent=4)
+        console.line()
+    version = number(facts.pin.version)
+    console.line(console.paint(f"the newest root here: v{version}", Style.STRONG))
+    show_fingerprint(console, facts.pin.sha256)
+    if out is not None:
+        console.line()
+        console.line(f"{sign(console, ok=True)} root v{version} is written to {escape(str(out))}")
+
+
+def _write_new(place: Path, data: bytes) -> None:
+    """
+    Raises:
+        InvalidInput: something is there already.
+    """
+    try:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        raise InvalidInput(f"{place} is there already", hint="move it away, or name another file") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def root(ctx: typer.Context) -> int:
+    """Sign a root that has expired, or soon will, for longer.
+
+    Clients that meet an expired root stop; they go on by themselves once a newer one is published, however old the one
+    is that they know. With enough root keys here it is published at once, else it waits in an event for those who are
+    away. Nothing but its version and its expiry changes.
+    """
+    run = run_of(ctx)
+    lasted, now = run.lasted(), SystemClock().now()
+    with run.open() as repository:
+        facts = rstuf.read_root(repository.root(repository.visible_versions().root) or b"")
+        tense = "expires" if facts.expires > now else "expired"
+        run.console.note(f"root v{number(facts.pin.version)} {tense} {both(facts.expires, now)}")
+        report = repository.renew(force=["root"])
+        waiting = [view.event.name for view in repository.events.views() if view.event.role == "root"]
+    run.progress.close()
+    steps = [
+        step
+        for name in waiting
+        for step in (
+            Step(f"rstuf sign {name}", "where a key that is missing is at hand"),
+            Step(f"rstuf bundle export {name} -o {name}.rstuf", "for holders who are away"),
+        )
+    ]
+    run.console.document({**renewal_document(report), "next_steps": steps_document(steps)})
+    tell_renewal(run.console, report, took=seconds(lasted()))
+    show_steps(run.console, steps, now=now)
+    return ExitCode.WAITING if report.waiting or waiting else ExitCode.DONE

@@ -1,0 +1,138 @@
+"""`rstuf key rotate, revoke`: another key in the place of one, in good order or because it must go."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+import rstuf
+from rstuf.errors import InvalidInput
+from rstuf_cli.commands.generate import KeyKind
+from rstuf_cli.commands.key import Name
+from rstuf_cli.commands.root import propose
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.rotating import DEFAULT_OVERLAP, Wish, find_key, replace_online_key
+from rstuf_cli.run import run_of
+
+EXAMPLES = {
+    "key rotate": """
+rstuf key rotate online                 makes online-2, and lets it in
+rstuf key rotate online --to cloud      a key that is known already
+rstuf key rotate online --overlap 3d    for clients that run for days
+rstuf key rotate online --no-sign       its root is signed elsewhere
+""",
+    "key revoke": """
+rstuf key revoke bob                    a root key: a root without it
+rstuf key revoke bob --threshold 1
+rstuf key revoke online --leaked        the online key: another one, at once
+rstuf key revoke online --lost --to spare
+""",
+}
+
+To = Annotated[
+    str | None, typer.Option("--to", metavar="NAME", help="A key that is known already; by default one is made.")
+]
+Kind = Annotated[
+    KeyKind | None, typer.Option("--kind", metavar="KIND", help="Of the new key; by default that of the old one.")
+]
+Unencrypted = Annotated[
+    bool, typer.Option("--unencrypted", help="Leave the new key unencrypted; by default it is as the old one.")
+]
+NoSign = Annotated[bool, typer.Option("--no-sign", help="Sign no root here; rstuf sign does, or bundles do.")]
+Lost = Annotated[bool, typer.Option("--lost", help="It is gone, and nobody else has it.")]
+Leaked = Annotated[bool, typer.Option("--leaked", help="Somebody else has it, or may have it.")]
+AT_ONCE: Final = rstuf.parse_duration("1s")
+
+
+def rotate(
+    ctx: typer.Context,
+    *,
+    name: Name,
+    to: To = None,
+    kind: Kind = None,
+    overlap: Annotated[
+        str, typer.Option("--overlap", metavar="PERIOD", help="How long both sign after the new root; 1d by default.")
+    ] = DEFAULT_OVERLAP,
+    unencrypted: Unencrypted = False,
+    no_sign: NoSign = False,
+) -> int:
+    """Let another online key take the place of one, so that no client notices.
+
+    From now on both keys sign. A root that names the new one alone waits for its signers; you see what it changes, and
+    the root keys that are here sign it once you agree. Both keys sign on for the overlap, then rstuf renew lets go of
+    the old one. Run again while that goes on, it tells how far it is and does what can be done. Of a key that is lost
+    or leaked, see rstuf recover online-key.
+    """
+    run = run_of(ctx)
+    wish = Wish(
+        why=rstuf.RotationKind.PLANNED,
+        to=to,
+        kind=None if kind is None else kind.value,
+        overlap=rstuf.parse_duration(overlap),
+        unencrypted=unencrypted,
+        keys_sign=not no_sign,
+    )
+    with run.open() as repository:
+        return replace_online_key(run, repository, find_key(repository, name).entry, wish)
+
+
+def revoke(
+    ctx: typer.Context,
+    *,
+    name: Name,
+    threshold: Annotated[
+        int | None,
+        typer.Option("--threshold", metavar="N", help="Of a root key: how many must sign without it.", min=1),
+    ] = None,
+    lost: Lost = False,
+    leaked: Leaked = False,
+    to: To = None,
+    kind: Kind = None,
+    unencrypted: Unencrypted = False,
+    no_sign: NoSign = False,
+) -> int:
+    """Let a key sign nothing any more.
+
+    A key of root or targets goes with a root that does not list it, which waits for its signers. The online key needs
+    another one in its place: say whether it is --lost or --leaked, and everything is signed anew as soon as root is.
+    The log says when it was done.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        view = find_key(repository, name)
+        if view.status.online or _goes(repository, view.entry):
+            wish = Wish(
+                why=reason(lost=lost, leaked=leaked),
+                to=to,
+                kind=None if kind is None else kind.value,
+                overlap=AT_ONCE,
+                unencrypted=unencrypted,
+                keys_sign=not no_sign,
+            )
+            return replace_online_key(run, repository, view.entry, wish)
+        if to is not None or kind is not None or unencrypted:
+            hint = f"rstuf recover root-key {name} --to NEW puts another in its place"
+            raise UsageFault(f"{name} is no online key, and nothing takes its place here", hint=hint)
+        role = next((use.role for use in view.uses if use.role in {"root", "targets"}), None)
+        if role is None:
+            raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
+        update = rstuf.RootUpdate(role=rstuf.RoleName(role), remove=(view.entry.name,), threshold=threshold)
+        return propose(run, repository, update, keys_sign=not no_sign)
+
+
+def reason(*, lost: bool, leaked: bool) -> rstuf.RotationKind:
+    """Why an online key is replaced at once.
+
+    Raises:
+        UsageFault: neither of the two is said, or both are.
+    """
+    if lost == leaked:
+        hint = "--leaked if anybody else may have it, else --lost; rstuf key rotate replaces one that is well"
+        raise UsageFault("say why the online key is replaced: --lost or --leaked", hint=hint)
+    return rstuf.RotationKind.LEAKED if leaked else rstuf.RotationKind.LOST
+
+
+def _goes(repository: rstuf.Repository, entry: rstuf.KeyEntry) -> bool:
+    rotation = repository.events.rotation()
+    return rotation is not None and entry.keyid == rotation.old

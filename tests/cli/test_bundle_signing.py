@@ -1,0 +1,510 @@
+"""`rstuf bundle inspect` and `sign`: a key holder sees what they sign, and is asked before their key is opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli, Result, tree
+from tests.support.bundles import DAY, PASSPHRASE, Document, World, bundle, encode
+from tests.support.hostile import baseline, hostile
+from tests.support.terminals import Terminal, on_terminal
+from tests.unit.metadata import roots
+from tests.unit.signing import keyring
+
+import rstuf
+from rstuf.clock import SystemClock
+from rstuf.metadata.bundle import parse_signatures
+from rstuf.metadata.key_identity import verify_signature
+from rstuf.metadata.root_parts import short_id
+from rstuf.model.keys import KeyId
+from rstuf.signing.containers import write_container
+from rstuf_cli import prompts
+
+WORLD = World(SystemClock().now())
+HOSTILE = hostile(WORLD)
+
+
+class Holder:
+    """The holder of a key, at their machine.
+
+    Attributes:
+        place: the directory that they stand in.
+        asked: the questions that they were asked.
+        answer: what they say to each.
+        opened: for which keys they were asked for a passphrase.
+    """
+
+    def __init__(self, cli: Cli, place: Path) -> None:
+        self._cli, self.place = cli, place
+        self.asked, self.opened = list[str](), list[str]()
+        self.answer, self.typed = False, list[str]()
+        self.file, self.record = place / "root-v4.rstuf", place / "record"
+
+    def inspect(self, data: bytes, *options: object) -> Result:
+        self.file.write_bytes(data)
+        return self._cli("bundle", "inspect", self.file, "--holder-dir", self.record, *options)
+
+    def sign(self, data: bytes, *options: object, key: str = "vault.key") -> Result:
+        self.file.write_bytes(data)
+        return self._cli("bundle", "sign", self.file, "--key", key, "--holder-dir", self.record, *options)
+
+    @property
+    def signatures(self) -> list[Path]:
+        return sorted(self.place.glob("*.sig"))
+
+
+def write_key(path: Path, number: int, *, passphrase: bytes | None = PASSPHRASE, kind: str = "ed25519") -> Path:
+    """The key file of a holder."""
+    path.touch(mode=0o600)
+    path.write_bytes(_container(number, passphrase, kind))
+    return path
+
+
+@cache
+def _container(number: int, passphrase: bytes | None, kind: str) -> bytes:
+    # Its key derivation is slow on purpose.
+    return write_container(keyring.private(kind, number), passphrase, where="test")
+
+
+@pytest.fixture
+def holder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Holder:
+    """The holder of the key "vault", who is there to be asked, and says no."""
+    holder = Holder(cli, tmp_path / "here")
+    write_key(holder.place / "vault.key", 2)
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    monkeypatch.setattr(prompts, "show", lambda lines, *, unless: None)
+
+    def agrees(question: str) -> bool:
+        holder.asked.append(question)
+        return holder.answer
+
+    def ask(question: str) -> str:
+        holder.asked.append(question)
+        return holder.typed.pop(0)
+
+    def ask_hidden(question: str) -> str:
+        holder.opened.append(question)
+        return PASSPHRASE.decode()
+
+    monkeypatch.setattr(prompts, "agrees", agrees)
+    monkeypatch.setattr(prompts, "ask", ask)
+    monkeypatch.setattr(prompts, "ask_hidden", ask_hidden)
+    return holder
+
+
+def marked(result: Result) -> list[str]:
+    """The lines of the screen that are marked."""
+    return [line for line in result.err.splitlines() if line.startswith("!")]
+
+
+# --- what hostile bundles come to (T35) ----------------------------------------------------------------------
+
+
+def test_there_are_enough_hostile_bundles() -> None:
+    """The table is as long as it should be, and no two of it are the same."""
+    assert len(HOSTILE) >= 150
+    assert len(set(HOSTILE.values())) == len(HOSTILE)
+    assert baseline(WORLD) not in HOSTILE.values()
+
+
+def test_an_honest_bundle_is_not_marked(holder: Holder) -> None:
+    """Beside them, an honest one has no mark at all: a mark means something."""
+    WORLD.record(holder.record)
+    done = holder.sign(baseline(WORLD))
+    assert (done.code, marked(done), holder.opened) == (1, [], [])
+    assert holder.asked == [f'Sign root-v4 with "vault", {roots.keyid(2)[:4]} {roots.keyid(2)[4:8]} …?']
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> None:
+    """Each is refused, or marked before the question; nobody is asked for a passphrase, and nothing is signed."""
+    WORLD.record(holder.record)
+    before, holder.typed = tree(holder.record), [WORLD.first_root]
+    done = holder.sign(HOSTILE[name])
+    assert done.code in {1, 3}, done.err
+    assert holder.opened == []
+    assert holder.signatures == []
+    assert tree(holder.record) == before
+    assert "Traceback" not in done.err
+    assert not any(ord(character) < 32 and character != "\n" for character in done.err)
+    assert "\u202e" not in done.err
+    if any(question.startswith("Sign") for question in holder.asked):
+        assert marked(done), done.err
+        assert "marked ! above" in done.err
+        assert done.out == ""
+    else:
+        assert re.search("^error: ", done.err, re.MULTILINE), done.err
+        assert "defect of rstuf" not in done.err
+
+
+# --- the first time ----------------------------------------------------------------------------------------------
+
+
+def test_the_first_time_a_fingerprint_is_needed(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a root that they trust, the roots in the bundle are worth nothing."""
+    monkeypatch.setattr(prompts, "person_is_there", lambda: False)
+    done = holder.inspect(baseline(WORLD))
+    assert done.code == 1
+    assert "nothing says which root of this repository you trust" in done.err
+    assert "--fingerprint" in done.err
+    assert done.out == ""
+
+
+@pytest.mark.parametrize("form", ["hex", "words", "grouped"])
+def test_a_fingerprint_begins_trust(form: str, holder: Holder) -> None:
+    """The first root's digest, as hex or words, leads to the root in force."""
+    text = WORLD.first_root
+    if form == "words":
+        text = " ".join(rstuf.fingerprint_words(text))
+    elif form == "grouped":
+        text = " ".join(text[at : at + 4] for at in range(0, 64, 4)).upper()
+    done = holder.inspect(baseline(WORLD), "--fingerprint", text)
+    assert (done.code, done.err) == (0, "")
+    assert "root v1, by the fingerprint that you gave" in done.out
+    assert "root v3; 2 steps from there" in done.out
+
+
+def test_a_person_is_asked_for_the_fingerprint(holder: Holder) -> None:
+    """They type what was read to them; what the bundle says is not shown before, and a slip may be mended."""
+    holder.typed = ["adrift", WORLD.first_root]
+    done = holder.sign(baseline(WORLD))
+    assert holder.asked[:2] == ["fingerprint, as hex or words:"] * 2
+    assert "try again" in done.err
+    assert WORLD.first_root not in done.err.split("try again")[0]
+    assert holder.asked[2].startswith("Sign root-v4")
+
+
+def test_another_fingerprint_is_another_repository(holder: Holder) -> None:
+    """A bundle for a repository whose first root has another digest is refused."""
+    done = holder.sign(baseline(WORLD), "--fingerprint", "ab" * 32)
+    assert (done.code, holder.asked) == (3, [])
+    assert "is not the root with this fingerprint" in done.err
+
+
+def test_a_trusted_root_in_a_file(holder: Holder) -> None:
+    """The signer's own copy of a root leads to the root in force; what the first root is, only the bundle says."""
+    for version, file in enumerate(WORLD.files, 1):
+        place = holder.place / f"{version}.root.json"
+        place.write_bytes(file)
+        done = holder.inspect(baseline(WORLD), "--trusted-root", place)
+        assert done.code == 0, done.err
+        assert f"root v{version}, by the file that you named" in done.out
+        assert ("not known to you" in done.out) is (version > 1)
+
+
+def test_a_trusted_root_of_another_repository(holder: Holder) -> None:
+    """A root that the chain does not follow from is no way in."""
+    other = holder.place / "other.json"
+    other.write_bytes(World(WORLD.now + DAY).files[2])
+    done = holder.inspect(baseline(WORLD), "--trusted-root", other)
+    assert done.code == 3
+    assert "is another one than the root 3 you trust" in done.err
+
+
+def test_a_first_root_stands_on_its_own_word(holder: Holder) -> None:
+    """For the first root there is nothing to trust, which is said loudly; signing it is remembered."""
+    holder.answer = True
+    done = holder.sign(encode(WORLD.first()))
+    assert done.code == 0, done.err
+    assert "! you trust    nothing here yet: all of it stands on its own word" in done.err
+    assert [path.name for path in holder.signatures] == [f"root-v1.{roots.keyid(2)[:8]}.sig"]
+    other = WORLD.first()
+    other["parts"][0]["signed"]["expires"] = WORLD.next_root["expires"].replace("Z", "Z")[:-3] + "30Z"
+    again = holder.sign(encode(other), "-o", "other.sig")
+    assert "you signed another first root" in " ".join(again.err.split())
+
+
+# --- signing ---------------------------------------------------------------------------------------------------
+
+
+def sign_it(holder: Holder, document: Document | None = None, *options: object, **how: Any) -> Result:
+    WORLD.record(holder.record)
+    holder.answer = True
+    return holder.sign(encode(document or WORLD.document(signed_by=(0,))), *options, **how)
+
+
+def test_what_was_shown_is_signed(holder: Holder) -> None:
+    """One file comes of it: a signature of the bytes that were shown, by the key that was named, and nothing else."""
+    done = sign_it(holder)
+    assert done.code == 0, done.err
+    assert (len(holder.asked), holder.opened) == (1, ["passphrase of vault:"])
+    (file,) = holder.signatures
+    assert file.name == f"root-v4.{roots.keyid(2)[:8]}.sig"
+    (made,) = parse_signatures(file.read_bytes()).signatures
+    part = bundle(WORLD.document()).parts[0]
+    assert (made.digest, made.keyid) == (part.digest, roots.keyid(2))
+    assert verify_signature(roots.key(2), made.sig, part.payload)
+    assert set(json.loads(file.read_bytes())["signatures"][0]) == {"digest", "keyid", "sig"}
+    assert f"rstuf bundle import {file.name}" in done.out
+
+
+def test_it_is_remembered(holder: Holder) -> None:
+    """The record keeps the root in force, names and what was signed, and the next bundle is held against it."""
+    holder.answer = True
+    holder.sign(baseline(WORLD), "--fingerprint", WORLD.first_root)
+    (file,) = holder.record.glob("*.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(holder.record.stat().st_mode) == 0o700
+    again = holder.inspect(baseline(WORLD))
+    assert "root v3, by your own record" in again.out
+    assert "!" not in again.out
+    other = WORLD.next_root
+    other["expires"] = WORLD.next_root["expires"][:-3] + "59Z" if not other["expires"].endswith("59Z") else "x"
+    changed = holder.inspect(encode(WORLD.document(other)))
+    assert f"! you signed another root v4 with {short_id(KeyId(roots.keyid(2)))}" in changed.out
+    forked = WORLD.document(chain=WORLD.files[:2])
+    assert holder.inspect(encode(forked)).code == 3
+
+
+def test_no_means_no(holder: Holder) -> None:
+    """Whoever says no has signed nothing, opened nothing and written nothing."""
+    WORLD.record(holder.record)
+    before = tree(holder.place)
+    done = holder.sign(baseline(WORLD))
+    assert (done.code, done.out, holder.opened) == (1, "", [])
+    assert done.err.endswith("nothing was signed\n")
+    assert tree(holder.place) == {**before, "root-v4.rstuf": tree(holder.place)["root-v4.rstuf"]}
+
+
+def test_a_script_names_the_code(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a person --yes needs the code that was compared, however it is written; another one is refused."""
+    monkeypatch.setattr(prompts, "person_is_there", lambda: False)
+    passphrase = holder.place / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_bytes(PASSPHRASE)
+    WORLD.record(holder.record)
+    code = bundle(WORLD.document()).code
+    how = ("--passphrase-file", passphrase)
+    assert holder.sign(baseline(WORLD), *how).code == 2
+    assert holder.sign(baseline(WORLD), *how, "--yes").code == 2
+    wrong = holder.sign(baseline(WORLD), *how, "--yes", "--code", "0000-0000-0000-0000")
+    assert (wrong.code, holder.signatures) == (3, [])
+    assert code in wrong.err
+    spoken = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    done = holder.sign(baseline(WORLD), *how, "--yes", "--code", spoken)
+    assert done.code == 0, done.err
+    assert len(holder.signatures) == 1
+    assert "root-v4  for the repository" in done.err
+
+
+def test_json_tells_all(holder: Holder) -> None:
+    """Inspection as data has the code, every part, side, key and concern; signing adds the signatures."""
+    WORLD.record(holder.record)
+    both = WORLD.document(WORLD.next_root, WORLD.targets, signed_by=(0,))
+    found = holder.inspect(encode(both), "--json").document
+    assert found["code"] == bundle(both).code
+    assert [part["role"] for part in found["parts"]] == ["root", "targets"]
+    assert found["parts"][0]["sides"][0] == {
+        "label": "root v3",
+        "threshold": 2,
+        "keyids": [roots.keyid(number) for number in (0, 1, 2)],
+        "signed": [roots.keyid(0)],
+        "missing": 1,
+    }
+    assert found["parts"][1]["targets"]["delegated"][0]["bins"] == {"count": 256, "prefix": '"bins"'}
+    assert {each["code"] for each in found["concerns"] if each["grave"]} == {"signature-foreign"}
+    (holder.place / "vault.key").unlink()
+    write_key(holder.place / "vault.key", 2, passphrase=None)
+    done = holder.sign(encode(both), "--json", "--yes", "--code", found["code"])
+    assert done.code == 0, done.err
+    assert done.document["signatures"][0]["keyid"] == roots.keyid(2)
+    assert done.document["recorded"] is True
+
+
+def test_a_key_that_may_not_sign(holder: Holder) -> None:
+    """A key that no side lists is refused before any question."""
+    write_key(holder.place / "other.key", 5)
+    WORLD.record(holder.record)
+    done = holder.sign(baseline(WORLD), key="other.key")
+    assert (done.code, holder.asked, holder.opened) == (1, [], [])
+    assert "which may not sign root-v4" in done.err
+
+
+@pytest.mark.parametrize("uri", ["vault.key", "file:vault.key", "./vault.key", "FILE:vault.key"])
+def test_ways_to_name_a_key(uri: str, holder: Holder) -> None:
+    """A key is named by its file, or by a signer URI."""
+    assert sign_it(holder, key=uri).code == 0
+    assert len(holder.signatures) == 1
+
+
+def test_a_file_that_is_there_is_left(holder: Holder) -> None:
+    """A signature never takes the place of another file; that is found before the question."""
+    (holder.place / "mine.sig").write_text("x")
+    done = sign_it(holder, None, "-o", "mine.sig")
+    assert (done.code, holder.asked) == (1, [])
+    assert (holder.place / "mine.sig").read_text() == "x"
+
+
+def test_stdout_has_the_signature_alone(holder: Holder) -> None:
+    """-o - writes the signature file to stdout and no file; the screen is on stderr."""
+    done = sign_it(holder, None, "-o", "-")
+    assert done.code == 0, done.err
+    assert parse_signatures(done.out_bytes).signatures[0].keyid == roots.keyid(2)
+    assert holder.signatures == []
+
+
+def test_a_qr_code_crosses_the_gap(holder: Holder) -> None:
+    """The code in the terminal and the picture hold the signature file, to the byte."""
+    done = sign_it(holder, None, "--qr", "--qr-out", "sig.png")
+    assert done.code == 0, done.err
+    (file,) = holder.signatures
+    assert rstuf.read_picture(holder.place / "sig.png") == [file.read_bytes()]
+    assert all(line in done.out for line in rstuf.qr_lines(file.read_bytes()))
+
+
+def test_a_key_of_another_kind(holder: Holder) -> None:
+    """An ECDSA key signs what lists it: its signature is not the same twice, and verifies."""
+    pem, root = keyring.public("ecdsa", 7), WORLD.next_root
+    roots.add_key(root, pem, "root")
+    write_key(holder.place / "ec.key", 7, kind="ecdsa")
+    done = sign_it(holder, WORLD.document(root), key="ec.key")
+    assert done.code == 0, done.err
+    (made,) = parse_signatures(holder.signatures[0].read_bytes()).signatures
+    assert verify_signature(pem, made.sig, bundle(WORLD.document(root)).parts[0].payload)
+
+
+def test_it_is_signed_for_no_longer_than_the_signer_says(holder: Holder) -> None:
+    """--max-expiry is the signer's own bound, whatever the bundle's policy is."""
+    WORLD.record(holder.record)
+    assert holder.inspect(baseline(WORLD), "--max-expiry", "364d").code == 3
+    assert holder.inspect(baseline(WORLD), "--max-expiry", "366d").code == 0
+
+
+def test_lines_fit(holder: Holder) -> None:
+    """No line of any screen is wider than 79 columns."""
+    WORLD.record(holder.record)
+    rich = WORLD.document(WORLD.next_root, {**WORLD.targets, "x-y": "z" * 300}, signed_by=(0, 4))
+    for data in (baseline(WORLD), encode(rich), HOSTILE["key: all replaced"], HOSTILE["label: new key alike"]):
+        assert max(map(len, holder.inspect(data).out.splitlines())) <= 79
+
+
+def test_a_moved_name_is_told_with_words(holder: Holder) -> None:
+    """Where a name moves to another key, its holder's words are there to be asked for."""
+    WORLD.record(holder.record)
+    text = " ".join(holder.inspect(HOSTILE["label: new key as the old"]).out.split())
+    assert '! the name "yubikey" is the name of another key' in text
+    assert " ".join(rstuf.fingerprint_words(roots.keyid(4))) in text
+
+
+# --- a person at a terminal -----------------------------------------------------------------------------------
+
+
+def test_at_a_terminal_the_answer_is_no(holder: Holder, tmp_path: Path) -> None:
+    """Enter alone is no; y signs, and only then the passphrase is asked for."""
+    WORLD.record(holder.record)
+    holder.file.write_bytes(baseline(WORLD))
+    command = [sys.executable, "-m", "rstuf_cli", "bundle", "sign", holder.file, "--key", "vault.key"]
+    command += ["--holder-dir", holder.record]
+    env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+    def refuses(terminal: Terminal) -> None:
+        terminal.until(b"[y/N]")
+        terminal.type(b"\r")
+
+    code, _, shown = on_terminal(command, refuses, env=env)
+    assert (code, holder.signatures) == (1, [])
+    assert b"passphrase" not in shown
+
+    def agrees(terminal: Terminal) -> None:
+        terminal.until(b"[y/N]")
+        terminal.type(b"y\r")
+        terminal.until(b"passphrase of vault:")
+        terminal.type(PASSPHRASE + b"\r")
+
+    code, out, shown = on_terminal(command, agrees, env=env)
+    assert code == 0, shown
+    assert len(holder.signatures) == 1
+    assert b"bundle import" in out
+
+
+# --- no network, no home, nothing to write on (T37) -----------------------------------------------------------
+
+
+def _may_unshare() -> bool:
+    tools = shutil.which("unshare") and shutil.which("strace")
+    return bool(tools) and subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_unshare(), reason="strace or unshare is not here, or may not be used")
+@pytest.mark.parametrize("act", ["inspect", "sign"])
+def test_no_socket_is_opened(act: str, holder: Holder, tmp_path: Path) -> None:
+    """Without network, HOME and a directory to write in, it works, and no internet socket is even made."""
+    (holder.place / "vault.key").unlink()
+    write_key(holder.place / "vault.key", 2, passphrase=None)
+    holder.file.write_bytes(baseline(WORLD))
+    (holder.place / "3.root.json").write_bytes(WORLD.files[2])
+    trace, code = tmp_path / "trace", bundle(WORLD.document()).code
+    holder.place.chmod(0o555)
+    command: list[object] = ["unshare", "-rn", "strace", "-f", "-e", "trace=network", "-o", trace, sys.executable]
+    command += ["-m", "rstuf_cli", "bundle", act, holder.file.name, "--trusted-root", "3.root.json"]
+    if act == "sign":
+        command += ["--key", "vault.key", "--yes", "--code", code, "-o", "-"]
+    try:
+        done = subprocess.run(
+            [*map(str, command)],
+            cwd=holder.place,
+            env={
+                "PATH": os.environ["PATH"],
+                "LANG": "C.UTF-8",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "XDG_DATA_HOME": "/proc",
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            start_new_session=True,
+        )
+    finally:
+        holder.place.chmod(0o755)
+    assert done.returncode == 0, done.stderr.decode()
+    if act == "sign":
+        assert parse_signatures(done.stdout).signatures[0].keyid == roots.keyid(2)
+        assert b"in no record of yours" in done.stderr
+    calls = trace.read_text()
+    assert "exited with 0" in calls
+    assert "AF_INET" not in calls
+
+
+def test_without_a_home_there_is_no_record(holder: Holder, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    """Who has no directory of their own signs all the same, and is told that nothing is remembered."""
+    monkeypatch.delenv("XDG_DATA_HOME")
+
+    def nowhere() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    holder.answer = True
+    holder.file.write_bytes(baseline(WORLD))
+    done = cli("bundle", "sign", holder.file, "--key", "vault.key", "--fingerprint", WORLD.first_root)
+    assert done.code == 0, done.err
+    assert "no record is kept of what you sign" in done.err
+
+
+def test_a_record_that_others_can_write_to(holder: Holder) -> None:
+    """A record that somebody else could have written is not believed."""
+    WORLD.record(holder.record)
+    holder.record.chmod(0o777)
+    done = holder.sign(baseline(WORLD))
+    assert (done.code, holder.asked) == (1, [])
+    assert "everybody can write to it" in done.err
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"null", b'{"format":1}', b"\xff"])
+def test_a_damaged_record_is_not_passed_over(damage: bytes, holder: Holder) -> None:
+    """A record that cannot be read stops signing: it may have said that this was signed otherwise."""
+    WORLD.record(holder.record)
+    (file,) = holder.record.glob("*.json")
+    file.write_bytes(damage)
+    done = holder.sign(baseline(WORLD))
+    assert (done.code, holder.asked) == (6, [])
+    assert "move it away" in done.err

@@ -1,0 +1,175 @@
+"""`rstuf recover …` for keys: each drill is a few commands, and stock clients of any age come along."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Cli, tree
+from tests.cli.test_root import away, refreshed
+from tests.support.clients import Client, directory_site
+from tests.support.person import ENTER, Person
+
+from rstuf.clock import SystemClock
+
+Later = Callable[[timedelta], None]
+
+
+def new_client(workspace: Path, memory: Path) -> Client:
+    """A client that begins with root v1."""
+    site = directory_site(workspace / "metadata", workspace / "targets")
+    root = (workspace / "metadata/1.root.json").read_bytes()
+    return Client.fresh(memory, site, root=root, now=SystemClock().now())
+
+
+def test_a_lost_online_key(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """With root's keys alone one command is enough: clients that were there before and new ones find everything."""
+    warm = refreshed(filled, tmp_path)
+    (filled / "keys/online.key").unlink()
+    assert cli("renew", "--force", "timestamp").code == 1
+    done = cli("recover", "online-key", "--lost", "--unencrypted", "--yes")
+    assert done.code == 0, done.err
+    assert "✓ root v2 is signed and published" in done.out
+    assert "the new key signs alone now" in done.out
+    for client in (warm.copy(tmp_path / "later"), new_client(filled, tmp_path / "new")):
+        assert client.refresh().root == 2
+        client.walk()
+        assert client.download("a.txt") == b"alpha\n"
+    (tmp_path / "c.txt").write_text("after it\n")
+    assert cli("artifact", "add", tmp_path / "c.txt").code == 0
+    assert cli("verify").code == 0
+    again = warm.copy(tmp_path / "again")
+    again.refresh()
+    assert again.download("c.txt") == b"after it\n"
+
+
+def test_a_leaked_online_key_is_revoked(filled: Path, cli: Cli) -> None:
+    """The key is asked for by name, replaced at once, and the log and the list of keys say so."""
+    assert cli("key", "revoke", "online", "--yes").code == 2
+    assert cli("key", "revoke", "online", "--lost", "--leaked", "--yes").code == 2
+    done = cli("key", "revoke", "online", "--leaked", "--yes", "--json")
+    assert (done.code, done.document["rotation"]) == (0, None)
+    (entry,) = cli("log", "--action", "key.revoke", "--json").document["entries"]
+    assert (entry["details"]["key"], entry["details"]["kind"]) == ("online", "leaked")
+    keys = {key["name"]: key["roles"] for key in cli("key", "list", "--json").document["keys"]}
+    assert keys["online"] == []
+    assert len(keys["online-2"]) == 4
+    assert cli("verify").code == 0
+
+
+def test_a_person_types_the_key_that_is_replaced(filled: Path) -> None:
+    """Another word changes nothing, and no key is made."""
+    before = tree(filled)
+    with Person.running("recover", "online-key", "--leaked", cwd=filled) as person:
+        person.sees("type online to replace it at once:")
+        person.presses("yes", ENTER)
+        assert person.ends() == 2
+    assert tree(filled) == before
+
+
+def test_root_keys_that_are_away_sign_later(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """Its root waits for them; the same command goes on once they are here, without a second new key."""
+    for name in ("alice", "bob"):
+        away(filled, name, tmp_path)
+    waits = cli("recover", "online-key", "--leaked", "--yes")
+    assert waits.code == 4
+    assert "online-2 signs everything anew as soon as root is signed" in waits.out
+    (tmp_path / "bob.key").rename(filled / "keys/bob.key")
+    done = cli("recover", "online-key", "--leaked", "--yes")
+    assert done.code == 0, done.err
+    assert "online-3" not in cli("key", "list").out
+    new_client(filled, tmp_path / "new").walk()
+
+
+def test_a_leak_during_a_planned_rotation_says_what_to_do(filled: Path, cli: Cli) -> None:
+    """A rotation in good order is not taken for a replacement: it says how to begin that instead."""
+    assert cli("key", "rotate", "online", "--no-sign").code == 4
+    refused = cli("recover", "online-key", "--leaked", "--yes")
+    assert refused.code == 1
+    assert "rstuf event cancel root-v2" in refused.err
+
+
+def test_without_a_reason_it_is_refused(filled: Path, cli: Cli) -> None:
+    """Whether it is lost or leaked is never guessed, and a key that is well has a command of its own."""
+    done = cli("recover", "online-key", "--yes")
+    assert (done.code, "--lost or --leaked" in done.err, "rstuf key rotate" in done.err) == (2, True, True)
+
+
+def test_a_root_key_is_replaced(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """One root takes the old one out and lets the new one in, signed without the key that is lost."""
+    away(filled, "bob", tmp_path)
+    assert cli("key", "generate", "bob-2", "--unencrypted").code == 0
+    done = cli("recover", "root-key", "bob", "--to", "bob-2", "--yes")
+    assert (done.code, done.out) == (0, "✓ root v2 is signed and published\n"), done.err
+    shown = cli("root", "show", "--json").document
+    assert [key["name"] for key in shown["roles"]["root"]["keys"]] == ["alice", "bob-2"]
+    assert new_client(filled, tmp_path / "new").refresh().root == 2
+    wrong = cli("recover", "root-key", "online", "--yes")
+    assert (wrong.code, "rstuf recover online-key" in wrong.err) == (1, True)
+
+
+def test_root_keys_that_leaked(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """It says plainly what can and what cannot be done, and writes the root that clients are to pin anew."""
+    place = tmp_path / "root-to-pin.json"
+    before = tree(filled)
+    told = cli("recover", "root-keys", "--out", place)
+    assert told.code == 0, told.err
+    text = " ".join(told.out.split())
+    assert "what can be done - Sign a new root now" in text
+    assert "what cannot - Nothing takes the leaked keys back." in text
+    assert "It must be given your root again, by hand." in text
+    data = (filled / "metadata/1.root.json").read_bytes()
+    assert place.read_bytes() == data
+    document = cli("recover", "root-keys", "--json").document
+    assert document["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (document["file"], len(document["can"]), len(document["cannot"])) == (None, 3, 3)
+    assert cli("recover", "root-keys", "--out", place).code == 1
+    assert tree(filled) == before
+    pinned = cli("trust", "add", "acme", filled / "metadata", "--root", place)
+    assert pinned.code == 0, pinned.err
+
+
+def test_all_root_keys_leaked_and_are_still_ours(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """The drill: new root keys in one root signed by the old ones, another online key, and the root to pin anew."""
+    warm = refreshed(filled, tmp_path)
+    for name in ("ann", "ben"):
+        assert cli("key", "generate", name, "--unencrypted").code == 0
+    swap = ("--add", "ann", "--add", "ben", "--remove", "alice", "--remove", "bob")
+    assert cli("root", "update", *swap, "--yes").code == 0
+    assert cli("recover", "online-key", "--leaked", "--yes").code == 0
+    place = tmp_path / "pin.json"
+    assert cli("recover", "root-keys", "--out", place).code == 0
+    repinned = Client.fresh(
+        tmp_path / "repinned", directory_site(filled / "metadata", filled / "targets"), root=place.read_bytes()
+    )
+    for client in (warm.copy(tmp_path / "later"), repinned):
+        assert client.refresh().root == 3
+        client.walk()
+    assert sorted(
+        entry["details"]["key"] for entry in cli("log", "--action", "key.revoke", "--json").document["entries"]
+    ) == ["alice", "bob", "online"]
+
+
+def test_an_expired_root(filled: Path, cli: Cli, later: Later, tmp_path: Path) -> None:
+    """It is signed again although it has expired, and clients that stopped at it go on."""
+    later(timedelta(days=400))
+    done = cli("recover", "root")
+    assert done.code == 0, done.err
+    assert "root v1 expired 35 days ago" in done.err
+    assert "root v2 signed and published" in done.out
+    assert cli("renew").code == 0
+    assert new_client(filled, tmp_path / "new").refresh().root == 2
+
+
+@pytest.mark.parametrize("days", [0, 400])
+def test_an_expired_root_waits_for_people(filled: Path, cli: Cli, later: Later, tmp_path: Path, days: int) -> None:
+    """Where they are away it waits in an event, and the next commands are named."""
+    later(timedelta(days=days))
+    for name in ("alice", "bob"):
+        away(filled, name, tmp_path)
+    done = cli("recover", "root", "--json")
+    assert done.code == 4, done.err
+    assert done.document["next_steps"][0]["command"] == "rstuf sign root-v2"
