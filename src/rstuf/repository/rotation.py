@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StorageError
+from rstuf.errors import InvalidInput, InvalidMetadata, NameTaken, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
@@ -35,7 +35,8 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.signing_events import is_open, open_event
+from rstuf.repository.root_update import dropped_by
+from rstuf.repository.signing_events import open_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -69,9 +70,9 @@ def begin_rotation(
     with ports.state.read() as reader:
         before, after = _key_named(reader, old), _key_named(reader, new)
         _check_fit(reader, before, after)
-        waiting = is_open(reader, ROOT)
+        waiting = dropped_by(reader, ROOT)
         if waiting is not None and not drop:
-            raise EventOpen(waiting.name, signed=[each.keyid[:12] for each in waiting.parts[0].signatures])
+            raise waiting
         needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
         for keyid in needed:
             entry = before if keyid == before.keyid else after

@@ -128,3 +128,13 @@ def test_nothing_names_the_stolen_key_afterwards(filled: Engine) -> None:
         assert old not in {each.keyid for each in open_envelope(data, name=file, kind=kind).signatures}
         assert old not in data.decode()
     assert actions["key.revoke"] == {"key": "online", "keyid": old, "kind": "leaked"}
+
+
+def test_junk_in_the_place_of_the_next_root_gives_way(filled: Engine, tmp_path: Path) -> None:
+    """What a thief put under the next root's name stops clients, and gives way to the root that is rightly signed."""
+    client = poisoned(filled, tmp_path / "client", Depth.BINS)
+    filled.metadata.show("2.root.json", Thief(filled).signs({"_type": "root", "version": 2}))
+    with pytest.raises(RepositoryError):
+        client.copy(tmp_path / "stopped").refresh()
+    replace_leaked(filled)
+    comes_back(filled, client, tmp_path / "later")
