@@ -133,11 +133,16 @@ def test_root_keys_that_are_away_sign_later(filled: Path, cli: Cli, tmp_path: Pa
 
 
 def test_a_leak_during_a_planned_rotation_says_what_to_do(filled: Path, cli: Cli) -> None:
-    """A rotation in good order is not taken for a replacement: it says how to begin that instead."""
+    """Before its root is out, the rotation in good order is to be dropped; after it, the old key goes at once."""
     assert cli("key", "rotate", "online", "--no-sign").code == 4
     refused = cli("recover", "online-key", "--leaked", "--yes")
     assert refused.code == 1
     assert "rstuf event cancel root-v2" in refused.err
+    assert cli("key", "rotate", "online", "--yes").code == 0
+    done = cli("recover", "online-key", "--leaked", "--yes", "--json")
+    assert (done.code, done.document["rotation"]) == (0, None)
+    (entry,) = cli("log", "--action", "key.revoke", "--json").document["entries"]
+    assert entry["details"]["kind"] == "leaked"
 
 
 def test_without_a_reason_it_is_refused(filled: Path, cli: Cli) -> None:

@@ -23,7 +23,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
-from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on
+from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on, hasten_rotation
 from rstuf.repository.signing_events import (
     BroughtSignature,
     EventView,
@@ -128,6 +128,12 @@ class EventDesk:
                 check_visible(self._ports)
             return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
 
+    def hasten(self, kind: RotationKind) -> None:
+        """End the overlap of a rotation now; see `rotation.hasten_rotation`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            hasten_rotation(self._ports, kind=kind)
+
     def bundle(self, name: str, *, since: int = 1) -> Bundle:
         """An event as one file for another machine, with the chain of roots from version `since` on.
 
@@ -192,7 +198,9 @@ class EventDesk:
         """
         with self._ports.state.transaction(actor=self._ports.actor) as state:
             if role not in state.periods() or role == TOP_LEVEL[0]:
-                raise InvalidInput(f"{role} has no periods that could be set like this")
+                raise InvalidInput(
+                    f"{role} has no periods that could be set like this", hint="rstuf root update --help"
+                )
             state.set_periods(role, periods)
             spans = {"expires": int(periods.expires.total_seconds())}
             state.record("policy.periods", {"role": role, **spans}, at=self._ports.clock.now())
