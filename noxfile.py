@@ -94,6 +94,13 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def people(session: nox.Session) -> None:
+    """Key holders with real keys change root and online keys while others publish and read: no client may fail."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "tests.people", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Ratios to the floor and to the plain way; `-- --full` for the sizes of the documentation."""
     session.install("-e", ".[test]")
