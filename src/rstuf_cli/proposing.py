@@ -115,6 +115,12 @@ def show_review(run: Run, review: rstuf.Review) -> None:
         prompts.show([line.text for line in lines], unless=console.error_stream)
 
 
+def list_review(console: Console, review: rstuf.Review) -> None:
+    """The same as the answer of a command."""
+    for line in screen(review, source=_WORKSPACE):
+        console.line(line.painted(console, error=False))
+
+
 # --- signing
 
 

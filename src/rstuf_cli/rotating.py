@@ -73,6 +73,10 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         _begin(run, repository, old, wish)
     else:
         _check_same(repository, going, old, wish)
+        if rstuf.RotationKind.PLANNED is going.kind is not wish.why:
+            proposing.refuse_unasked(run)
+            proposing.ask_typed(run, old.name, to="let go of it at once")
+            repository.events.hasten(wish.why)
     return _go_on(run, repository, wish)
 
 
@@ -111,12 +115,11 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
         raise InvalidInput(f"{after} is taking the place of {before} already", hint="rstuf event list shows how far")
     if old.keyid not in {going.old, going.new}:
         raise InvalidInput(f"{after} is taking the place of {before} now", hint="end that first: rstuf renew")
-    if wish.why is not rstuf.RotationKind.PLANNED and wish.why is not going.kind:
-        if going.root_version is None:
-            events = [view.event.name for view in repository.events.views() if view.event.role == "root"]
-            hint = f"drop that, then run this again: rstuf event cancel {''.join(events[:1]) or 'root'}"
-        else:
-            hint = "root names the new one alone already: rstuf renew ends the rest as soon as the overlap is over"
+    if wish.why is not rstuf.RotationKind.PLANNED and going.kind is rstuf.RotationKind.PLANNED:
+        if going.root_version is not None:
+            return
+        events = [view.event.name for view in repository.events.views() if view.event.role == "root"]
+        hint = f"drop that, then run this again: rstuf event cancel {''.join(events[:1]) or 'root'}"
         raise InvalidInput(f"{after} is taking the place of {before} already, in good order", hint=hint)
 
 

@@ -6,12 +6,17 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.signer import CryptoSigner
 from tests.cli.conftest import Cli, tree
 from tests.cli.test_root import away, refreshed
 from tests.support.clients import Client, directory_site
 from tests.support.person import ENTER, Person
+from tests.support.thieves import FARTHEST, Depth, Thief
 
 from rstuf.clock import SystemClock
 
@@ -44,6 +49,49 @@ def test_a_lost_online_key(filled: Path, cli: Cli, tmp_path: Path) -> None:
     again = warm.copy(tmp_path / "again")
     again.refresh()
     assert again.download("c.txt") == b"after it\n"
+
+
+class Served:
+    """What a workspace serves, to whoever can write there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self._directory.glob("*.json")}
+
+    def show(self, name: str, data: bytes) -> None:
+        (self._directory / name).write_bytes(data)
+
+
+def thief_in(workspace: Path) -> Thief:
+    """Somebody who has copied keys/online.key, and can write into metadata/."""
+    private = load_pem_private_key((workspace / "keys/online.key").read_bytes(), None)
+    crypto = CryptoSigner(private)
+    signer = SimpleNamespace(keyid=crypto.public_key.keyid, sign=lambda payload: crypto.sign(payload).signature)
+    keys = SimpleNamespace(made={"online": SimpleNamespace(signer=signer)})
+    engine: Any = SimpleNamespace(metadata=Served(workspace / "metadata"), keys=keys, clock=SystemClock())
+    return Thief(engine)
+
+
+@pytest.mark.parametrize("depth", Depth)
+def test_a_thief_of_the_online_key(filled: Path, cli: Cli, tmp_path: Path, depth: Depth) -> None:
+    """Clients that a thief has shown the highest versions come back by one command; by renewing they do not."""
+    warm = refreshed(filled, tmp_path)
+    thief_in(filled).publishes(depth)
+    assert warm.refresh().timestamp == FARTHEST
+    warm.walk()
+    assert cli("renew", "--force", "timestamp").code == 1
+    assert warm.copy(tmp_path / "renewed").refresh().timestamp == FARTHEST
+    done = cli("recover", "online-key", "--leaked", "--yes")
+    assert done.code == 0, done.err
+    later = warm.copy(tmp_path / "later")
+    view = later.refresh()
+    assert max(view.timestamp, view.snapshot, view.targets) < FARTHEST
+    later.walk()
+    assert later.download("a.txt") == b"alpha\n"
+    assert cli("verify").code == 0
 
 
 def test_a_leaked_online_key_is_revoked(filled: Path, cli: Cli) -> None:
@@ -85,11 +133,16 @@ def test_root_keys_that_are_away_sign_later(filled: Path, cli: Cli, tmp_path: Pa
 
 
 def test_a_leak_during_a_planned_rotation_says_what_to_do(filled: Path, cli: Cli) -> None:
-    """A rotation in good order is not taken for a replacement: it says how to begin that instead."""
+    """Before its root is out, the rotation in good order is to be dropped; after it, the old key goes at once."""
     assert cli("key", "rotate", "online", "--no-sign").code == 4
     refused = cli("recover", "online-key", "--leaked", "--yes")
     assert refused.code == 1
     assert "rstuf event cancel root-v2" in refused.err
+    assert cli("key", "rotate", "online", "--yes").code == 0
+    done = cli("recover", "online-key", "--leaked", "--yes", "--json")
+    assert (done.code, done.document["rotation"]) == (0, None)
+    (entry,) = cli("log", "--action", "key.revoke", "--json").document["entries"]
+    assert entry["details"]["kind"] == "leaked"
 
 
 def test_without_a_reason_it_is_refused(filled: Path, cli: Cli) -> None:

@@ -128,7 +128,12 @@ class StateBehind(StateError):
     def __init__(self, role: str, *, visible: int, known: int) -> None:
         self.role, self.visible, self.known = role, visible, known
         # Who may sign is not known below another root, so nothing goes on from there.
-        way_on = "" if role == "root" else "; if there is no newer, rstuf recover copy goes on from this"
+        way_on = (
+            ""
+            if role == "root"
+            else "; if there is no newer, rstuf recover copy goes on from this. If this is the only one, somebody else "
+            "holds the online key: rstuf recover online-key --leaked"
+        )
         super().__init__(
             f"{role} version {visible} is published and this state knows only {known}",
             hint=f"this state is an old copy; nothing was changed. Use the newest one{way_on}",

@@ -26,7 +26,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
-from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on
+from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on, hasten_rotation
 from rstuf.repository.signing_events import (
     BroughtSignature,
     Reception,
@@ -135,6 +135,12 @@ class EventDesk:
             if kind is RotationKind.PLANNED:
                 check_visible(self._ports)
             return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
+
+    def hasten(self, kind: RotationKind) -> None:
+        """End the overlap of a rotation now; see `rotation.hasten_rotation`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            hasten_rotation(self._ports, kind=kind)
 
     def bundle(self, name: str, *, since: int = 1) -> Bundle:
         """An event as one file for another machine, with the chain of roots from version `since` on.

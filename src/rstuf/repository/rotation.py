@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StorageError
+from rstuf.errors import InvalidInput, InvalidMetadata, NameTaken, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
@@ -35,7 +35,8 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.signing_events import is_open, open_event
+from rstuf.repository.root_update import dropped_by
+from rstuf.repository.signing_events import open_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -69,9 +70,9 @@ def begin_rotation(
     with ports.state.read() as reader:
         before, after = _key_named(reader, old), _key_named(reader, new)
         _check_fit(reader, before, after)
-        waiting = is_open(reader, ROOT)
+        waiting = dropped_by(reader, ROOT)
         if waiting is not None and not drop:
-            raise EventOpen(waiting.name, signed=[each.keyid[:12] for each in waiting.parts[0].signatures])
+            raise waiting
         needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
         for keyid in needed:
             entry = before if keyid == before.keyid else after
@@ -109,13 +110,40 @@ def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
     return publication
 
 
+def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | None:
+    """End the overlap of a rotation now: its old key turned out to be lost, or in the wrong hands. As `begin_rotation`.
+
+    Raises:
+        InvalidInput: none goes on whose root is published.
+    """
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+    if rotation is None or rotation.root_version is None:
+        raise InvalidInput("no root that names a new online key alone is published", hint="rstuf key list shows all")
+    now = ports.clock.now()
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.end_rotation(rotation.id, at=now)
+        state.begin_rotation(
+            kind=kind, old=rotation.old, new=rotation.new, overlap=rotation.overlap, begun=rotation.begun
+        )
+        names = {entry.keyid: entry.name for entry in state.keys()}
+        details = {"kind": kind.value, "old": names.get(rotation.old, ""), "new": names.get(rotation.new, "")}
+        state.record("rotation.begin", {**details, "keyid": rotation.new}, at=now)
+        again = state.rotation()
+        if again is not None:
+            state.note_rooted(again.id, version=rotation.root_version, at=now)
+    return carry_on(ports)
+
+
 def publish_under_new_root(ports: Ports) -> PublicationReport | None:
     """Sign everything anew with a key that could not be bridged, where what is visible does not verify yet."""
     with ports.state.read() as reader:
         rotation = reader.rotation()
         if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
             return None
-        if _verifies(ports, reader):
+        targets = load_authority(reader, ports.metadata)
+        ours = rotation.new in targets.top_level[TARGETS].keyids
+        if _verifies(ports, reader) and not (ours and lists_key(targets.targets, rotation.old)):
             return None
     for attempt in range(_MOST_JUMPS):
         with ports.state.read() as reader:

@@ -127,11 +127,12 @@ def propose(
     review = proposing.review_of(repository, repository.events.preview(proposal))
     if not dry_run:
         proposing.refuse_unasked(run, hint="--dry-run shows it, and --yes says that it is")
-    proposing.show_review(run, review)
     if dry_run:
         run.console.document({"opened": False, "review": review_document(review)})
+        proposing.list_review(run.console, review)
         run.console.result("nothing was opened: --dry-run")
         return ExitCode.DONE
+    proposing.show_review(run, review)
     lost = proposal.drops
     if lost is not None:
         proposing.ask_drop(run, repository, lost.event, lost.signed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tuf.api.exceptions import RepositoryError
 
 from rstuf.errors import StateBehind
 from rstuf.metadata.views import open_envelope
+from rstuf.model.names import TIMESTAMP
 from rstuf.model.rotation import RotationKind
 from rstuf.repository.from_copy import publish_from_copy
 from rstuf.repository.publish import publish
@@ -128,3 +130,41 @@ def test_nothing_names_the_stolen_key_afterwards(filled: Engine) -> None:
         assert old not in {each.keyid for each in open_envelope(data, name=file, kind=kind).signatures}
         assert old not in data.decode()
     assert actions["key.revoke"] == {"key": "online", "keyid": old, "kind": "leaked"}
+
+
+def test_junk_in_the_place_of_the_next_root_gives_way(filled: Engine, tmp_path: Path) -> None:
+    """What a thief put under the next root's name stops clients, and gives way to the root that is rightly signed."""
+    client = poisoned(filled, tmp_path / "client", Depth.BINS)
+    filled.metadata.show("2.root.json", Thief(filled).signs({"_type": "root", "version": 2}))
+    with pytest.raises(RepositoryError):
+        client.copy(tmp_path / "stopped").refresh()
+    replace_leaked(filled)
+    comes_back(filled, client, tmp_path / "later")
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("depth", Depth)
+def test_a_leak_while_both_keys_sign(filled: Engine, tmp_path: Path, depth: Depth, count: int) -> None:
+    """In the overlap of a rotation in good order the old key is let go of at once, and poisoned clients come back."""
+    filled.make_key("online-2")
+    filled.events.rotate("online", "online-2", overlap=timedelta(days=3))
+    client = poisoned(filled, tmp_path / "client", depth)
+    filled.metadata.show("timestamp.json", _visible(filled))
+    filled.events.sign("root-v2")
+    Thief(filled).takes_names(count)
+    filled.events.hasten(RotationKind.LEAKED)
+    assert filled.events.rotation() is None
+    comes_back(filled, client, tmp_path / "later")
+    check_client(filled, tmp_path / "fresh")
+    filled.add("b.txt", b"second")
+    publish(filled.ports)
+    comes_back(filled, client, tmp_path / "much-later")
+
+
+def _visible(engine: Engine) -> bytes:
+    """The timestamp that the engine published last."""
+    with engine.ports.state.read() as reader:
+        source = reader.publication_of_timestamp(reader.role(TIMESTAMP).visible)
+    assert source is not None
+    assert source.timestamp is not None
+    return source.timestamp
