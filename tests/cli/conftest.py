@@ -216,8 +216,8 @@ def elsewhere(tmp_path: Path, name: str, bundle: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.chdir(tmp_path / name)
         argv = ("bundle", "sign", bundle, "--key", f"{name}.key", "-o", sig, "--yes", "--code", code)
-        record = ("--holder-dir", tmp_path / name / "record", "--fingerprint", first)
-        done = run(*argv, *record, monkeypatch=patch)
+        trust = () if first is None else ("--fingerprint", first)
+        done = run(*argv, *trust, "--holder-dir", tmp_path / name / "record", monkeypatch=patch)
     assert done.code == 0, done.err
     return sig
 

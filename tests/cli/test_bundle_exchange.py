@@ -150,3 +150,29 @@ def test_a_file_without_end_is_not_read_to_its_end(waiting: Path, cli: Cli) -> N
         file.truncate(20_000_000)
     done = cli("bundle", "import", "huge")
     assert (done.code, "it has more than 10000000 bytes" in done.err) == (1, True)
+
+
+def test_a_ceremony_that_waits_ends_with_the_last_signature(
+    team: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first root goes out to holders who were away at the ceremony; the last signature to come back publishes."""
+    here = tmp_path / "fresh"
+    plan = (tmp_path / "plan.toml").read_text()
+    for name in ("bob", "cleo"):
+        shutil.copy(team / "keys" / f"{name}.pub", tmp_path / f"{name}.pub")
+        plan = plan.replace(
+            f'[keys.{name}]\ngenerate = "ed25519"\nencrypt = false\nsigner = "file:keys/{name}.key"\n',
+            f'[keys.{name}]\npublic = "{name}.pub"\n',
+        )
+    (tmp_path / "away.toml").write_text(plan)
+    held = cli("--repo", here, "ceremony", "--plan", tmp_path / "away.toml")
+    assert held.code == 4, held.err
+    bundle = tmp_path / "root-v1.rstuf"
+    assert cli("--repo", here, "bundle", "export", "root-v1", "-o", bundle).code == 0
+    assert "the first root" in cli("--repo", here, "event", "show", "root-v1").out
+    assert cli("--repo", here, "sign").code == 4
+    sig = elsewhere(tmp_path, "bob", bundle, monkeypatch)
+    done = cli("--repo", here, "bundle", "import", sig)
+    assert done.code == 0, done.err
+    assert "✓ root v1 has all its signatures, and is published\n" in done.out
+    assert cli("--repo", here, "verify").code == 0

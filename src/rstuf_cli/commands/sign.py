@@ -62,7 +62,7 @@ def sign(
     """
     run = run_of(ctx)
     run.interrupted = run.unsigned = "nothing was signed"
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         keyids = None if key is None else [_keyid_of(repository, name) for name in key]
         sitting = _Sitting(run, repository, keyids, holder_dir)
         return sitting.hold(event)
