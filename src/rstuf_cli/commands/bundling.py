@@ -72,7 +72,7 @@ def export(
     console = run.console
     if console.is_json and output == _STDOUT:
         raise UsageFault("--json writes its document to stdout, and -o - the bundle", hint="name a file: -o FILE")
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         view = repository.events.view(event)
         bundle = repository.events.bundle(view.event.name, since=since)
     data, place = rstuf.render_bundle(bundle), output or Path(f"{bundle.event}.rstuf")
@@ -128,7 +128,7 @@ def import_(
     run = run_of(ctx)
     brought = [_read(file) for file in files]
     sources = [(each.file, signature) for each in brought for signature in each.signatures]
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         desk = repository.events
         done = desk.receive(signature for _, signature in sources)
         touched = {reception.event for reception in done.receptions}

@@ -40,7 +40,7 @@ def list_(
 ) -> None:
     """List what waits for signatures, the oldest first."""
     run = run_of(ctx)
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         views = repository.events.views(ended=all_)
     now, console = SystemClock().now(), run.console
     console.document({"events": [event_document(view) for view in views]})
@@ -63,7 +63,7 @@ def list_(
 def show(ctx: typer.Context, event: _Event) -> None:
     """Show who must sign something that waits, who has, and what to do next."""
     run = run_of(ctx)
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         view = repository.events.view(event)
         code = repository.events.bundle(view.event.name).code
     steps = steps_of(view)
@@ -109,7 +109,7 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
     What is published stays as it is. The event's name is asked for; --yes answers beforehand.
     """
     run = run_of(ctx)
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         desk = repository.events
         view = desk.view(event)
         if not run.options.yes:
