@@ -45,10 +45,16 @@ class CeremonyUnfinished(RstufError):
 
     code = "ceremony-unfinished"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, signed: bool = False) -> None:
+        """
+        Args:
+            signed: root has all its signatures, so whoever has no plan can end it, too.
+        """
         self.path = path
+        again = "run the same rstuf ceremony again; it goes on"
         super().__init__(
-            f"the ceremony of {path} was interrupted", hint="run the same rstuf ceremony again; it goes on"
+            f"the ceremony of {path} was interrupted",
+            hint="rstuf sign ends it, and so does the same rstuf ceremony" if signed else again,
         )
 
 

@@ -25,6 +25,7 @@ from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
+from rstuf.repository.reports import PublicationReport
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
 from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on, hasten_rotation
 from rstuf.repository.signing_events import (
@@ -214,16 +215,28 @@ class EventDesk:
             spans = {"expires": int(periods.expires.total_seconds())}
             state.record("policy.periods", {"role": role, **spans}, at=self._ports.clock.now())
 
+    def end_ceremony(self) -> PublicationReport | None:
+        """Bring a ceremony to its end that was interrupted after its last signature; None where it was not.
+
+        Raises:
+            SigningError: the online key cannot be reached; nothing but root was published.
+        """
+        if not self._lacks_end():
+            return None
+        with self._ports.state.publication_lock(purpose="sign"):
+            # Whoever held the lock meanwhile may have ended it.
+            return finish_ceremony(self._ports) if self._lacks_end() else None
+
+    def _lacks_end(self) -> bool:
+        with self._ports.state.read() as reader:
+            return reader.newest_root() is not None and reader.settings().phase is not Phase.LIVE
+
     def _taken(self, receptions: list[Reception]) -> Signed:
         with self._ports.state.read() as reader:
             ready = any(is_ready(reader, event) for event in reader.open_events())
             replaces = any(event.kind is EventKind.REPLACEMENT for event in reader.open_events())
             first = reader.newest_root() is None
-            ended = reader.settings().phase is Phase.LIVE
-        if not ended and not first:
-            # The last signature was there, and the ceremony was interrupted before its end.
-            with self._ports.state.publication_lock(purpose="sign"):
-                finish_ceremony(self._ports)
+        self.end_ceremony()
         completions: list[Completion] = []
         if ready:
             with self._ports.state.publication_lock(purpose="sign"):

@@ -33,7 +33,7 @@ def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
         if stage is Stage.SIGNING and (waiting is not None or reader.newest_root() is not None):
             return
         if waiting is None:
-            raise CeremonyUnfinished("this workspace")
+            raise CeremonyUnfinished("this workspace", signed=reader.newest_root() is not None)
         # Only here: what views an event takes more than most commands need.
         from rstuf.repository.signing_events import view_part
 

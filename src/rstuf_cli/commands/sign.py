@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from rstuf_cli.console import escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.holding import HolderDir, open_record, show_review, take_down
+from rstuf_cli.reports import publication_document
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run, run_of
@@ -31,6 +32,7 @@ from rstuf_cli.waiting import (
     tell_completions,
     tell_waiting,
 )
+from rstuf_cli.wording import number
 
 EXAMPLES = {
     "sign": """
@@ -89,6 +91,9 @@ class _Sitting:
     def hold(self, name: str | None) -> int:
         """Sign one event, or all; the exit code."""
         desk = self.repository.events
+        ended = desk.end_ceremony()
+        if ended is not None:
+            return self._tell_ended(ended)
         # Root last: what it lets others sign may have to be published before it.
         chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
         if any(view.ready for view in chosen):
@@ -103,6 +108,16 @@ class _Sitting:
                     self._sign(now, record)
         ids = {view.event.id for view in chosen}
         return self._end([view for view in desk.views() if view.event.id in ids])
+
+    def _tell_ended(self, publication: rstuf.PublicationReport) -> int:
+        """Everybody had signed, and the ceremony was interrupted before its end: nothing is left to sign."""
+        document: dict[str, Any] = {"signed": [], "completed": [], "events": [], "reviews": [], "next_steps": []}
+        self.run.console.document({**document, "ceremony": publication_document(publication)})
+        version = f"timestamp v{number(publication.timestamp_version)}"
+        self.run.console.result(
+            f"{done_sign(self.run.console, ok=True)} root v1 was signed; the ceremony has its end now, as {version}"
+        )
+        return ExitCode.DONE
 
     def _mine(self, view: rstuf.EventView) -> list[str]:
         return [keyid for keyid in view.here if self.keyids is None or keyid in self.keyids]

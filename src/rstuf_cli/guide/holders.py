@@ -215,7 +215,7 @@ def _up_to(holders: int) -> range:
 
 
 def explain_away(answers: Answers) -> str | None:
-    """Why the ceremony cannot be held with these answers, where too few can sign here; None where enough can."""
+    """For whom the ceremony will wait with these answers, where too few can sign here; None where enough can."""
     away = [
         answers[f"root.{place}.name"]
         for place in _up_to(int(answers["root.count"]))
@@ -225,4 +225,4 @@ def explain_away(answers: Answers) -> str | None:
     if present >= threshold:
         return None
     others = away if len(away) <= _FEW else [*away[:_FEW], f"{len(away) - _FEW} more"]
-    return f"{threshold} must sign and {present} can here; {listed(others)} cannot sign on this machine"
+    return f"{threshold} must sign and {present} can here: the ceremony will wait for {listed(others)}"

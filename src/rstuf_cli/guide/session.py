@@ -69,7 +69,7 @@ def _until_accepted(interview: Interview, asker: Asker, make: str) -> rstuf.Plan
         interview.run(asker, step=step)
         plan = rstuf.read_plan(document_of(interview.answers))
         away = explain_away(interview.answers)
-        chosen = _ask(asker, _review(plan, away, make), offered=_MAKE if away is None else _SAVE)
+        chosen = _ask(asker, _review(plan, away, make), offered=_MAKE)
         if chosen == _MAKE:
             return plan
         saved = _saved(asker, plan) if chosen == _SAVE else None
@@ -85,8 +85,7 @@ def _until_accepted(interview: Interview, asker: Asker, make: str) -> rstuf.Plan
 def _review(plan: rstuf.Plan, away: str | None, make: str) -> Question:
     notes = [f"! {note}" for note in rstuf.notes_on(plan)]
     if away is not None:
-        notes = [f"! {away}; save the plan, or change who signs", *notes]
-    choices = [Choice(_MAKE, make)] if away is None else []
+        notes = [f"! {away}", *notes]
     return Question(
         "review",
         _REVIEW,
@@ -95,7 +94,7 @@ def _review(plan: rstuf.Plan, away: str | None, make: str) -> Question:
         teaches="\n\n".join(notes),
         table=lambda width, lines: plan_lines(plan, width=width, most=lines),
         choices=(
-            *choices,
+            Choice(_MAKE, make),
             Choice(_CHANGE, "change something"),
             Choice(_SAVE, "save it as a plan, and stop"),
         ),

@@ -171,10 +171,10 @@ def test_one_key_cannot_be_two() -> None:
 
 
 def test_who_is_away_is_told_before_the_end() -> None:
-    """A ceremony that lacks signers here says so in words, and one that has enough does not."""
+    """A ceremony that lacks signers here says for whom it will wait, and one that has enough does not."""
     answers = {"root.count": "2", "root.threshold": "2", "root.1.name": "ana", "root.2.name": "ben"}
     away = {**answers, "root.1.how": "make", "root.2.how": "public"}
-    assert explain_away(away) == "2 must sign and 1 can here; ben cannot sign on this machine"
+    assert explain_away(away) == "2 must sign and 1 can here: the ceremony will wait for ben"
     assert explain_away({**away, "root.threshold": "1"}) is None
 
 

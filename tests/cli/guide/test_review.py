@@ -115,5 +115,5 @@ def test_a_review_with_all_there_is_to_say_stays_on_the_screen(tmp_path: Path) -
     with Person.running("ceremony", cwd=place) as person:
         screen = person.sees("is this what you want?")
     assert "step 7 of 7" in screen.splitlines()[0]
-    for text in ("goes on from", "cannot sign on this machine", "losing one of them", "8 of 8", "? shows all", "? why"):
+    for text in ("goes on from", "will wait for root-1", "losing one of them", "8 of 8", "? shows all", "? why"):
         assert text in screen
