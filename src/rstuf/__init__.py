@@ -180,6 +180,8 @@ if TYPE_CHECKING:
     from rstuf.storage.locations import shown_place as shown_place
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
     from rstuf.storage.stock_client import ClientView as ClientView
+    from rstuf.transcripts import refuse_taken_transcript as refuse_taken_transcript
+    from rstuf.transcripts import write_transcript as write_transcript
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
@@ -352,6 +354,7 @@ _HOMES = {
     "recommended_bins": "rstuf.repository.advice",
     "record_of": "rstuf.repository.record_lines",
     "refuse_repository": "rstuf.founding",
+    "refuse_taken_transcript": "rstuf.transcripts",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_bundle": "rstuf.metadata.bundle",
@@ -373,6 +376,7 @@ _HOMES = {
     "write_bundle": "rstuf.holder.signing",
     "write_qr": "rstuf.pictures",
     "write_signatures": "rstuf.holder.signing",
+    "write_transcript": "rstuf.transcripts",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605  (a list of names, made from the table above)

@@ -172,6 +172,7 @@ PUBLIC = {
     "recommended_bins",
     "record_of",
     "refuse_repository",
+    "refuse_taken_transcript",
     "rehearse_ceremony",
     "rehearse_plan",
     "render_bundle",
@@ -193,6 +194,7 @@ PUBLIC = {
     "write_bundle",
     "write_qr",
     "write_signatures",
+    "write_transcript",
 }
 
 

@@ -22,6 +22,7 @@ from rstuf_cli.reports import publication_document, sign
 from rstuf_cli.review import plan_document, plan_lines
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.serving import show_way_to_clients
+from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.wording import count, fingerprint, listed, number, seconds
 
 _WORDS_WIDTH: Final = 72
@@ -61,6 +62,7 @@ def ceremony(
         typer.Option("--out", metavar="FILE", help="Write what bootstraps an RSTUF service instead, and the keys."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the answers kept from before.")] = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Make a repository of your own: asked step by step, or by a plan.
 
@@ -76,6 +78,9 @@ def ceremony(
     run = run_of(ctx)
     if rehearse and (dry_run or out is not None):
         raise UsageFault("--rehearse goes with neither --dry-run nor --out", hint="one after the other")
+    if rehearse or dry_run or out is not None:
+        refuse_without_result(run, transcript)
+    record = Transcript(run, transcript)
     if plan is not None:
         read: rstuf.Plan | None = rstuf.read_plan_file(plan)
     else:
@@ -106,10 +111,10 @@ def ceremony(
     run.progress.close()
     if report.root is None or report.publication is None:
         tell_waiting_ceremony(run, report, where=_where(run))
-        return ExitCode.WAITING
+        return record.end(ExitCode.WAITING)
     run.console.document(_document(report, report.root, report.publication, read, run.directory))
     _show_result(run, report, report.root, report.publication, read, took=seconds(lasted()))
-    return ExitCode.DONE
+    return record.end(ExitCode.DONE)
 
 
 def _made(*, dry_run: bool, rehearse: bool) -> str:
