@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
+    from rstuf.rehearsing import Practice as Practice
     from rstuf.repository.advice import ClientCost as ClientCost
     from rstuf.repository.advice import Upkeep as Upkeep
     from rstuf.repository.advice import compare_bins as compare_bins
@@ -178,6 +179,9 @@ if TYPE_CHECKING:
     from rstuf.signing.secrets import load_secrets as load_secrets
     from rstuf.storage.locations import shown_place as shown_place
     from rstuf.storage.stock_client import ClientVerdict as ClientVerdict
+    from rstuf.storage.stock_client import ClientView as ClientView
+    from rstuf.transcripts import refuse_taken_transcript as refuse_taken_transcript
+    from rstuf.transcripts import write_transcript as write_transcript
     from rstuf.wiring import Search as Search
     from rstuf.wiring import Session as Session
     from rstuf.wiring import find_files as find_files
@@ -207,6 +211,7 @@ _HOMES = {
     "Change": "rstuf.repository.why",
     "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
+    "ClientView": "rstuf.storage.stock_client",
     "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
     "Comparison": "rstuf.repository.sync",
@@ -255,6 +260,7 @@ _HOMES = {
     "PartView": "rstuf.repository.event_views",
     "Periods": "rstuf.model.policy",
     "Plan": "rstuf.repository.plan",
+    "Practice": "rstuf.rehearsing",
     "Problem": "rstuf.repository.reports",
     "PublicForm": "rstuf.signing.public_keys",
     "PublicKey": "rstuf.model.keys",
@@ -348,6 +354,7 @@ _HOMES = {
     "recommended_bins": "rstuf.repository.advice",
     "record_of": "rstuf.repository.record_lines",
     "refuse_repository": "rstuf.founding",
+    "refuse_taken_transcript": "rstuf.transcripts",
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_bundle": "rstuf.metadata.bundle",
@@ -369,6 +376,7 @@ _HOMES = {
     "write_bundle": "rstuf.holder.signing",
     "write_qr": "rstuf.pictures",
     "write_signatures": "rstuf.holder.signing",
+    "write_transcript": "rstuf.transcripts",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605  (a list of names, made from the table above)

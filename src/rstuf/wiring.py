@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from rstuf.repository.verify import Depth
     from rstuf.signing.source import KeyFileSource
     from rstuf.storage.sources import Tree
-    from rstuf.storage.stock_client import ClientVerdict
+    from rstuf.storage.stock_client import ClientVerdict, ClientView
 
 # Files fetched at once from a web server.
 _CONNECTIONS: Final = 8
@@ -367,6 +367,13 @@ def try_stock_client(
     from rstuf.storage.stock_client import download_all
 
     return download_all(metadata, artifacts, trusted_root=trusted_root, paths=paths)
+
+
+def look_with_stock_client(metadata: Path, *, trusted_root: bytes) -> ClientView:
+    """Let a stock client follow served metadata from root to bins; see `storage.stock_client`."""
+    from rstuf.storage.stock_client import look
+
+    return look(metadata, trusted_root=trusted_root)
 
 
 def verify_published(

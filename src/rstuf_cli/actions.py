@@ -85,6 +85,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "event.sign": lambda said: f"{said['event']} signed by {said['key']} ({said['keyid'][:8]}…)",
     "event.cancel": lambda said: f"{said['event']} dropped{_lost(said['signed'])}",
     "policy.periods": lambda said: f"{said['role']} lives for {period(timedelta(seconds=said['expires']))} from now on",
+    "transcript": lambda said: f"record written: {said['file']}, sha256 {said['sha256'][:16]}…",
     "copy.publish": lambda said: (
         f"gone on from a copy: {count(said['roles'], 'role')} signed, {number(said['versions'])} versions further up"
     ),

@@ -29,6 +29,7 @@ PUBLIC = {
     "Change",
     "ClientCost",
     "ClientVerdict",
+    "ClientView",
     "ClockBehind",
     "ClockTrust",
     "Comparison",
@@ -77,6 +78,7 @@ PUBLIC = {
     "PartView",
     "Periods",
     "Plan",
+    "Practice",
     "Problem",
     "PublicForm",
     "PublicKey",
@@ -170,6 +172,7 @@ PUBLIC = {
     "recommended_bins",
     "record_of",
     "refuse_repository",
+    "refuse_taken_transcript",
     "rehearse_ceremony",
     "rehearse_plan",
     "render_bundle",
@@ -191,6 +194,7 @@ PUBLIC = {
     "write_bundle",
     "write_qr",
     "write_signatures",
+    "write_transcript",
 }
 
 

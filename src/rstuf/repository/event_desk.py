@@ -10,7 +10,7 @@ from datetime import timedelta
 import orjson
 
 from rstuf.errors import InvalidInput
-from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature
+from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
 from rstuf.model.events import EventKind, SigningEvent
@@ -230,6 +230,26 @@ class EventDesk:
     def _lacks_end(self) -> bool:
         with self._ports.state.read() as reader:
             return reader.newest_root() is not None and reader.settings().phase is not Phase.LIVE
+
+    @property
+    def repository_name(self) -> str:
+        """What the repository is called, also while its ceremony waits."""
+        with self._ports.state.read() as reader:
+            return reader.settings().name
+
+    def code_of(self, event: SigningEvent) -> str:
+        """The short code that the signers of an event compare, also of one that has ended."""
+        return code_of([envelope_of(part).payload for part in event.parts])
+
+    def note_transcript(self, name: str, digest: str) -> None:
+        """Note in the log that a record was written for people to keep.
+
+        Args:
+            name: of its file.
+            digest: SHA-256 of the file, hex: whoever has the log can tell that the record was not changed.
+        """
+        with self._ports.state.transaction(actor=self._ports.actor) as state:
+            state.record("transcript", {"file": name, "sha256": digest}, at=self._ports.clock.now())
 
     def _taken(self, receptions: list[Reception]) -> Signed:
         with self._ports.state.read() as reader:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import orjson
+
 from rstuf.errors import StorageError
+from rstuf.model.names import TOP_LEVEL
 
 if TYPE_CHECKING:
     from tuf.ngclient.fetcher import FetcherInterface
@@ -27,6 +30,49 @@ class ClientVerdict:
     accepted: bool
     length: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """What a client made of a repository: accepted, with the versions it trusts then, or refused for a reason.
+
+    Attributes:
+        versions: of the top-level roles, by name; empty where it refused.
+    """
+
+    accepted: bool
+    reason: str
+    versions: Mapping[str, int]
+
+
+def look(metadata: Path, *, trusted_root: bytes) -> ClientView:
+    """Let a client that knows nothing but `trusted_root` follow all top-level roles, and targets down to a bin.
+
+    Raises:
+        StorageError: there is no room for its temporary files.
+    """
+    from tuf.api.exceptions import DownloadError, RepositoryError
+    from tuf.ngclient.updater import Updater
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="rstuf-client-") as scratch:
+            fetcher = _fetcher(metadata, metadata)
+            updater = Updater(scratch, _METADATA, fetcher=fetcher, bootstrap=trusted_root)
+            try:
+                updater.refresh()
+                # Whoever asks for a path learns which bin is responsible, and loads it.
+                updater.get_targetinfo("any/path")
+            except (RepositoryError, DownloadError) as error:
+                return ClientView(accepted=False, reason=str(error), versions={})
+            versions = {str(name): _version(Path(scratch) / f"{name}.json") for name in TOP_LEVEL}
+    except OSError as error:
+        raise StorageError("write", "temporary files", (error.strerror or str(error)).lower()) from error
+    return ClientView(accepted=True, reason="", versions=versions)
+
+
+def _version(kept: Path) -> int:
+    """The version of a role that the client has verified and kept."""
+    return int(orjson.loads(kept.read_bytes())["signed"]["version"])
 
 
 def download_all(

@@ -28,6 +28,7 @@ from rstuf_cli.holding import HolderDir, ask_fingerprint, open_record, show_revi
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document, screen
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.wording import fingerprint as grouped
 
 EXAMPLES = {
@@ -115,6 +116,7 @@ def sign(
         typer.Option("--code", metavar="CODE", help="The code that the other signers saw; --yes needs it."),
     ] = None,
     holder_dir: HolderDir = None,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Sign a bundle, once you have seen what it changes.
 
@@ -126,6 +128,7 @@ def sign(
     run = run_of(ctx)
     run.interrupted = run.unsigned = "nothing was signed"
     _check_options(run, code, output)
+    kept = Transcript(run, transcript)
     record = open_record(run, holder_dir, quiet=False)
     review = _review(
         run, file, trusted_root=trusted_root, fingerprint=fingerprint, max_expiry=max_expiry, record=record
@@ -141,9 +144,9 @@ def sign(
     show_review(run, review)
     if not run.options.yes and not _agrees(run, review, holder_key, mine):
         run.console.note("nothing was signed")
-        return ExitCode.REFUSED
-    _sign(run, review, holder_key, record, output=output, qr=qr, qr_out=qr_out)
-    return ExitCode.DONE
+        return kept.end_holder(review, None, ExitCode.REFUSED)
+    document = _sign(run, review, holder_key, record, output=output, qr=qr, qr_out=qr_out)
+    return kept.end_holder(review, document, ExitCode.DONE)
 
 
 def _sign(
@@ -155,7 +158,7 @@ def _sign(
     output: Path | None,
     qr: bool,
     qr_out: Path | None,
-) -> None:
+) -> rstuf.SignatureDocument:
     """Open the key, sign, take it down, and hand the signature over."""
     console = run.console
     signer = key.open(review, run.session().secrets, directory=Path.cwd())
@@ -175,6 +178,7 @@ def _sign(
         _tell(console, review, document, place)
     if qr:
         _show_qr(console, data, beside=place == _STDOUT)
+    return document
 
 
 def _check_options(run: Run, code: str | None, output: Path | None) -> None:

@@ -19,6 +19,7 @@ from rstuf_cli.files import read_small
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
     away,
     completion_document,
@@ -118,6 +119,8 @@ def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Signatures, signed bundles, or pictures of their QR codes.")
     ],
+    *,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Take signatures in that were made elsewhere.
 
@@ -126,6 +129,7 @@ def import_(
     somebody must still sign.
     """
     run = run_of(ctx)
+    record = Transcript(run, transcript)
     brought = [_read(file) for file in files]
     sources = [(each.file, signature) for each in brought for signature in each.signatures]
     with run.open(signing=True) as repository:
@@ -159,8 +163,8 @@ def import_(
     tell_waiting(run.console, [view for view in waiting if view.event.id not in blocked])
     show_steps(run.console, steps, now=SystemClock().now())
     if first is not None:
-        return ExitCode.REFUSED
-    return exit_of(done.completions, waiting)
+        return record.end(ExitCode.REFUSED)
+    return record.end(exit_of(done.completions, waiting))
 
 
 def _read(file: Path) -> _Brought:

@@ -17,10 +17,12 @@ from rstuf_cli.console import Console, Style, Verbosity, escape, escape_message,
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.plans import SAMPLE
+from rstuf_cli.rehearsing import hold_rehearsal
 from rstuf_cli.reports import publication_document, sign
 from rstuf_cli.review import plan_document, plan_lines
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.serving import show_way_to_clients
+from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.wording import count, fingerprint, listed, number, seconds
 
 _WORDS_WIDTH: Final = 72
@@ -29,6 +31,7 @@ EXAMPLES = {
     "ceremony": f"""
 rstuf ceremony                                 asks, shows all, then makes it
 rstuf ceremony --plan plan.toml --dry-run      review a plan; nothing is made
+rstuf ceremony --plan plan.toml --rehearse     all of it, with keys to throw away
 rstuf ceremony --plan plan.toml                a workspace in this directory
 rstuf --repo acme ceremony --plan plan.toml    or in another one
 rstuf ceremony --plan plan.toml --out payload.json   for an RSTUF service
@@ -51,11 +54,15 @@ def ceremony(
         typer.Option("--save-plan", metavar="FILE", help="Write the accepted plan to a new file too."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and make nothing.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Hold it with keys that are thrown away, and keep nothing.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write what bootstraps an RSTUF service instead, and the keys."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the answers kept from before.")] = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Make a repository of your own: asked step by step, or by a plan.
 
@@ -65,15 +72,26 @@ def ceremony(
     interrupted goes on when it is run again.
 
     With --dry-run everything is checked that the ceremony checks before it writes, but passphrases that were not given:
-    nobody is asked for one.
+    nobody is asked for one. With --rehearse the whole ceremony is held with other keys, those of signers who are away
+    too; a client verifies what it publishes, and all of it is removed.
     """
     run = run_of(ctx)
-    read = rstuf.read_plan_file(plan) if plan is not None else _asked(run, dry_run=dry_run, restart=restart, out=out)
+    if rehearse and (dry_run or out is not None):
+        raise UsageFault("--rehearse goes with neither --dry-run nor --out", hint="one after the other")
+    if rehearse or dry_run or out is not None:
+        refuse_without_result(run, transcript)
+    record = Transcript(run, transcript)
+    if plan is not None:
+        read: rstuf.Plan | None = rstuf.read_plan_file(plan)
+    else:
+        read = _asked(run, make=_made(dry_run=dry_run, rehearse=rehearse), restart=restart, here=out is None)
     if read is None:
         return ExitCode.DONE
     run.refuse_unknown_keys(lambda: read.keys)
     if save_plan is not None:
         rstuf.save_plan(read, save_plan, inputs=_inputs(plan))
+    if rehearse:
+        return hold_rehearsal(run, read, kept="your answers" if plan is None else "nothing")
     if dry_run:
         rehearsed = _rehearse(run, read, plan)
         run.console.document({"dry_run": True, **plan_document(read, run.directory), "notes": list(rehearsed.notes)})
@@ -93,26 +111,36 @@ def ceremony(
     run.progress.close()
     if report.root is None or report.publication is None:
         tell_waiting_ceremony(run, report, where=_where(run))
-        return ExitCode.WAITING
+        return record.end(ExitCode.WAITING)
     run.console.document(_document(report, report.root, report.publication, read, run.directory))
     _show_result(run, report, report.root, report.publication, read, took=seconds(lasted()))
-    return ExitCode.DONE
+    return record.end(ExitCode.DONE)
 
 
-def _asked(run: Run, *, dry_run: bool, restart: bool, out: Path | None) -> rstuf.Plan | None:
-    """The plan that a person's answers make; None where they saved it for later."""
+def _made(*, dry_run: bool, rehearse: bool) -> str:
+    """What accepting the plan does, as a choice of the review says it."""
+    if rehearse:
+        return "yes; rehearse it, with keys that are thrown away"
+    return "yes; show it, and make nothing" if dry_run else "yes, make the repository now"
+
+
+def _asked(run: Run, *, make: str, restart: bool, here: bool) -> rstuf.Plan | None:
+    """The plan that a person's answers make; None where they saved it for later.
+
+    Args:
+        here: whether it is for this directory.
+    """
     from rstuf_cli.guide.screen import Screen
     from rstuf_cli.guide.session import hold_interview
     from rstuf_cli.prompts import person_is_there
 
     if not person_is_there():
         raise UsageFault("there is no terminal to ask on; say --plan FILE", hint="rstuf ceremony --help shows a plan")
-    if out is None:
+    if here:
         # A dozen answers would come to nothing.
         rstuf.refuse_repository(run.directory, run.session_that_asks_nobody())
     if restart:
         rstuf.forget_draft(run.directory)
-    make = "yes; show it, and make nothing" if dry_run else "yes, make the repository now"
     held = hold_interview(run, Screen(), directory=run.directory.absolute(), make=make)
     if isinstance(held, Path):
         _tell_saved(run, held)

@@ -10,6 +10,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.wording import seconds
 
 EXAMPLES = {
@@ -20,7 +21,7 @@ rstuf recover copy --yes   without the question, in a script
 }
 
 
-def copy(ctx: typer.Context) -> int:
+def copy(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
     """Go on from a copy of the workspace that was put back.
 
     Clients may have seen what came after it, and refuse whatever is older. So all that can be signed here is signed
@@ -29,6 +30,7 @@ def copy(ctx: typer.Context) -> int:
     --yes answers beforehand.
     """
     run = run_of(ctx)
+    record = Transcript(run, transcript)
     lasted = run.lasted()
     run.interrupted = "run it again: it signs everything once more, further up"
     with run.open() as repository:
@@ -38,7 +40,7 @@ def copy(ctx: typer.Context) -> int:
     run.progress.close()
     run.console.document(renewal_document(report))
     tell_renewal(run.console, report, took=seconds(lasted()))
-    return ExitCode.WAITING if report.waiting else ExitCode.DONE
+    return record.end(ExitCode.WAITING if report.waiting else ExitCode.DONE)
 
 
 def _ask(run: Run, name: str) -> None:

@@ -21,6 +21,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.rotating import Wish, find_key, replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.trusting import show_fingerprint
 from rstuf_cli.wording import both, count, number, seconds
 
@@ -76,6 +77,7 @@ def online_key(
     kind: Kind = None,
     unencrypted: Unencrypted = False,
     no_sign: NoSign = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Put another key in the place of an online key that is lost or leaked.
 
@@ -84,6 +86,7 @@ def online_key(
     keys that are needed sign here, or elsewhere by bundles. Run again, it goes on.
     """
     run = run_of(ctx)
+    record = Transcript(run, transcript)
     wish = Wish(
         why=reason(lost=lost, leaked=leaked),
         to=to,
@@ -94,7 +97,8 @@ def online_key(
     )
     with run.open() as repository:
         old = find_key(repository, name).entry if name is not None else _the_online_key(repository)
-        return replace_online_key(run, repository, old, wish)
+        code = replace_online_key(run, repository, old, wish)
+    return record.end(code)
 
 
 def _the_online_key(repository: rstuf.Repository) -> rstuf.KeyEntry:
@@ -116,6 +120,7 @@ def root_key(
         int | None, typer.Option("--threshold", metavar="N", help="How many must sign from now on.", min=1)
     ] = None,
     no_sign: NoSign = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Put another key in the place of a root key that is lost or leaked, while enough others are left.
 
@@ -124,6 +129,7 @@ def root_key(
     are asked.
     """
     run = run_of(ctx)
+    record = Transcript(run, transcript)
     with run.open() as repository:
         old = find_key(repository, name)
         if not any(use.role == "root" for use in old.uses):
@@ -131,7 +137,8 @@ def root_key(
             raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint or "rstuf root show says who does")
         add = () if to is None else (find_key(repository, to).entry.name,)
         update = rstuf.RootUpdate(add=add, remove=(old.entry.name,), threshold=threshold)
-        return propose(run, repository, update, keys_sign=not no_sign)
+        code = propose(run, repository, update, keys_sign=not no_sign)
+    return record.end(code)
 
 
 def root_keys(
@@ -220,7 +227,7 @@ def _write_new(place: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def root(ctx: typer.Context) -> int:
+def root(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
     """Sign a root that has expired, or soon will, for longer.
 
     Clients that meet an expired root stop; they go on by themselves once a newer one is published, however old the one
@@ -229,6 +236,7 @@ def root(ctx: typer.Context) -> int:
     """
     run = run_of(ctx)
     lasted, now = run.lasted(), SystemClock().now()
+    record = Transcript(run, transcript)
     with run.open() as repository:
         facts = rstuf.read_root(repository.root(repository.visible_versions().root) or b"")
         tense = "expires" if facts.expires > now else "expired"
@@ -247,4 +255,4 @@ def root(ctx: typer.Context) -> int:
     run.console.document({**renewal_document(report), "next_steps": steps_document(steps)})
     tell_renewal(run.console, report, took=seconds(lasted()))
     show_steps(run.console, steps, now=now)
-    return ExitCode.WAITING if report.waiting or waiting else ExitCode.DONE
+    return record.end(ExitCode.WAITING if report.waiting or waiting else ExitCode.DONE)

@@ -20,6 +20,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.trusting import expiry, show_field
 from rstuf_cli.wording import both, count, fingerprint, listed, number, period
 
@@ -90,6 +91,7 @@ def update(
         bool, typer.Option("--no-sign", help="Only open the event; rstuf sign signs it, or bundles do.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would change, and open nothing.")] = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Change who signs root or targets, how many must, and how long roles live.
 
@@ -111,12 +113,16 @@ def update(
         raise UsageFault("change the keys of targets and its periods one after the other", hint=_HELP)
     if not dry_run and keys:
         proposing.refuse_unasked(run, hint="--dry-run shows it, and --yes says that it is")
+    if dry_run:
+        refuse_without_result(run, transcript)
+    record = Transcript(run, transcript)
     with run.open() as repository:
         periods = _periods(repository, role, expires, renew_before) if spans else None
         if role is not RoleChoice.ROOT and periods is not None:
-            return _set_periods(run, repository, role, periods, dry_run=dry_run)
+            return record.end(_set_periods(run, repository, role, periods, dry_run=dry_run))
         changed = rstuf.RootUpdate(changed.role, changed.add, changed.remove, changed.threshold, periods)
-        return propose(run, repository, changed, keys_sign=not no_sign, dry_run=dry_run)
+        code = propose(run, repository, changed, keys_sign=not no_sign, dry_run=dry_run)
+    return record.end(code)
 
 
 def propose(

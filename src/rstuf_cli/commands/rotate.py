@@ -14,6 +14,7 @@ from rstuf_cli.commands.root import propose
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.rotating import DEFAULT_OVERLAP, Wish, find_key, replace_online_key
 from rstuf_cli.run import run_of
+from rstuf_cli.transcript import Transcript, TranscriptFile
 
 EXAMPLES = {
     "key rotate": """
@@ -56,6 +57,7 @@ def rotate(
     ] = DEFAULT_OVERLAP,
     unencrypted: Unencrypted = False,
     no_sign: NoSign = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Let another online key take the place of one, so that no client notices.
 
@@ -65,6 +67,7 @@ def rotate(
     or leaked, see rstuf recover online-key.
     """
     run = run_of(ctx)
+    record = Transcript(run, transcript)
     wish = Wish(
         why=rstuf.RotationKind.PLANNED,
         to=to,
@@ -74,7 +77,8 @@ def rotate(
         keys_sign=not no_sign,
     )
     with run.open() as repository:
-        return replace_online_key(run, repository, find_key(repository, name).entry, wish)
+        code = replace_online_key(run, repository, find_key(repository, name).entry, wish)
+    return record.end(code)
 
 
 def revoke(

@@ -22,6 +22,7 @@ from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
     completion_document,
     event_document,
@@ -55,6 +56,7 @@ def sign(
         typer.Option("--key", metavar="NAME", help="Sign with this key alone; repeatable. By default all here."),
     ] = None,
     holder_dir: HolderDir = None,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Sign what waits for you, once you have seen what it changes.
 
@@ -64,10 +66,12 @@ def sign(
     """
     run = run_of(ctx)
     run.interrupted = run.unsigned = "nothing was signed"
+    record = Transcript(run, transcript)
     with run.open(signing=True) as repository:
         keyids = None if key is None else [_keyid_of(repository, name) for name in key]
         sitting = _Sitting(run, repository, keyids, holder_dir)
-        return sitting.hold(event)
+        code = sitting.hold(event)
+    return record.end(code)
 
 
 @dataclass
