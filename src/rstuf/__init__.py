@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
+    from rstuf.rebuilding import StateRebuild as StateRebuild
+    from rstuf.rebuilding import prepare_rebuild as prepare_rebuild
     from rstuf.repository.advice import ClientCost as ClientCost
     from rstuf.repository.advice import Upkeep as Upkeep
     from rstuf.repository.advice import compare_bins as compare_bins
@@ -125,6 +127,7 @@ if TYPE_CHECKING:
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
+    from rstuf.repository.rebuild import RebuildReport as RebuildReport
     from rstuf.repository.record_lines import ExportForm as ExportForm
     from rstuf.repository.record_lines import RecordLines as RecordLines
     from rstuf.repository.record_lines import record_of as record_of
@@ -262,6 +265,7 @@ _HOMES = {
     "PublicationReport": "rstuf.repository.reports",
     "PublishedRoot": "rstuf.repository.event_desk",
     "Reason": "rstuf.repository.reports",
+    "RebuildReport": "rstuf.repository.rebuild",
     "Reception": "rstuf.repository.signing_events",
     "RecordFormat": "rstuf.repository.records",
     "RecordLines": "rstuf.repository.record_lines",
@@ -293,6 +297,7 @@ _HOMES = {
     "SigningEvent": "rstuf.model.events",
     "Stage": "rstuf.repository.stages",
     "StampTrust": "rstuf.repository.sync",
+    "StateRebuild": "rstuf.rebuilding",
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",
     "TargetsFacts": "rstuf.holder.targets",
@@ -338,6 +343,7 @@ _HOMES = {
     "parse_duration": "rstuf.model.durations",
     "parse_fingerprint": "rstuf.model.fingerprints",
     "parse_signatures": "rstuf.metadata.bundle",
+    "prepare_rebuild": "rstuf.rebuilding",
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
     "read_draft": "rstuf.drafts",
