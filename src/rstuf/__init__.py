@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from rstuf.repository.keys import KeyChange as KeyChange
     from rstuf.repository.keys import KeyUse as KeyUse
     from rstuf.repository.keys import KeyView as KeyView
+    from rstuf.repository.lost_metadata import MetadataRecovery as MetadataRecovery
     from rstuf.repository.payload import BootstrapPayload as BootstrapPayload
     from rstuf.repository.plan import Plan as Plan
     from rstuf.repository.plan import read_plan as read_plan
@@ -246,6 +247,7 @@ _HOMES = {
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
     "Memory": "rstuf.client.records",
+    "MetadataRecovery": "rstuf.repository.lost_metadata",
     "Missing": "rstuf.repository.sync",
     "Names": "rstuf.glances",
     "Naming": "rstuf.client.records",

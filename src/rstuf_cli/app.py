@@ -103,6 +103,12 @@ VERBS: Final = (
         f"{_HOME}.recover_state:state",
         "make a state that is lost anew, from what is published",
     ),
+    Verb(
+        CARE,
+        "recover metadata",
+        f"{_HOME}.recover_metadata:metadata",
+        "bring back what is lost of the metadata, from the state",
+    ),
     Verb(CARE, "recover copy", f"{_HOME}.recover:copy", "go on from a copy of the workspace that was put back"),
     Verb(
         CARE,

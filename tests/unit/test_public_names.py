@@ -65,6 +65,7 @@ PUBLIC = {
     "ListedArtifact",
     "LogReport",
     "Memory",
+    "MetadataRecovery",
     "Missing",
     "Names",
     "Naming",
