@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
+    from rstuf.rebuilding import StateRebuild as StateRebuild
+    from rstuf.rebuilding import prepare_rebuild as prepare_rebuild
     from rstuf.rehearsing import Practice as Practice
     from rstuf.repository.advice import ClientCost as ClientCost
     from rstuf.repository.advice import Upkeep as Upkeep
@@ -121,11 +123,13 @@ if TYPE_CHECKING:
     from rstuf.repository.keys import KeyChange as KeyChange
     from rstuf.repository.keys import KeyUse as KeyUse
     from rstuf.repository.keys import KeyView as KeyView
+    from rstuf.repository.lost_metadata import MetadataRecovery as MetadataRecovery
     from rstuf.repository.payload import BootstrapPayload as BootstrapPayload
     from rstuf.repository.plan import Plan as Plan
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
+    from rstuf.repository.rebuild import RebuildReport as RebuildReport
     from rstuf.repository.record_lines import ExportForm as ExportForm
     from rstuf.repository.record_lines import RecordLines as RecordLines
     from rstuf.repository.record_lines import record_of as record_of
@@ -248,6 +252,7 @@ _HOMES = {
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
     "Memory": "rstuf.client.records",
+    "MetadataRecovery": "rstuf.repository.lost_metadata",
     "Missing": "rstuf.repository.sync",
     "Names": "rstuf.glances",
     "Naming": "rstuf.client.records",
@@ -268,6 +273,7 @@ _HOMES = {
     "PublicationReport": "rstuf.repository.reports",
     "PublishedRoot": "rstuf.repository.event_desk",
     "Reason": "rstuf.repository.reports",
+    "RebuildReport": "rstuf.repository.rebuild",
     "Reception": "rstuf.repository.signing_events",
     "RecordFormat": "rstuf.repository.records",
     "RecordLines": "rstuf.repository.record_lines",
@@ -299,6 +305,7 @@ _HOMES = {
     "SigningEvent": "rstuf.model.events",
     "Stage": "rstuf.repository.stages",
     "StampTrust": "rstuf.repository.sync",
+    "StateRebuild": "rstuf.rebuilding",
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",
     "TargetsFacts": "rstuf.holder.targets",
@@ -344,6 +351,7 @@ _HOMES = {
     "parse_duration": "rstuf.model.durations",
     "parse_fingerprint": "rstuf.model.fingerprints",
     "parse_signatures": "rstuf.metadata.bundle",
+    "prepare_rebuild": "rstuf.rebuilding",
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
     "read_draft": "rstuf.drafts",

@@ -228,6 +228,23 @@ def open_state(config: Config, session: Session) -> StateStore:
 
 
 @contextmanager
+def state_in_the_making(config: Config, session: Session, *, draft: Path) -> Iterator[Callable[[], StateStore]]:
+    """The right to make a state where a configuration names one; it is made at `draft`, beside it, when asked for.
+
+    Raises:
+        Locked: another process publishes in this workspace.
+    """
+    from rstuf.state.sqlite import SqliteStateStore
+
+    path = config.path_of(config.state)
+    locks = SqliteStateStore(path, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait)
+    with locks.publication_lock(purpose=session.purpose):
+        yield lambda: SqliteStateStore.create(
+            draft, wait=session.wait, purpose=session.purpose, on_wait=session.on_wait
+        )
+
+
+@contextmanager
 def leaving_no_trace(config: Config, session: Session) -> Iterator[None]:
     """Looks at the state in the block leave nothing beside it that was not there before, and what was there stays."""
     from rstuf.state.connections import has_side_files

@@ -97,6 +97,18 @@ VERBS: Final = (
     Verb(CARE, "bundle import", f"{_HOME}.bundling:import_", "take signatures in that were made elsewhere"),
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
+    Verb(
+        CARE,
+        "recover state",
+        f"{_HOME}.recover_state:state",
+        "make a state that is lost anew, from what is published",
+    ),
+    Verb(
+        CARE,
+        "recover metadata",
+        f"{_HOME}.recover_metadata:metadata",
+        "bring back what is lost of the metadata, from the state",
+    ),
     Verb(CARE, "recover copy", f"{_HOME}.recover:copy", "go on from a copy of the workspace that was put back"),
     Verb(
         CARE,

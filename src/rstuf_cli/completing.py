@@ -324,6 +324,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("root update", "renew_before"): _nothing,
     ("recover online-key", "name"): _keys,
     ("recover online-key", "to"): _keys,
+    ("recover state", "name"): _nothing,
     ("recover root-key", "name"): _keys,
     ("recover root-key", "to"): _keys,
     ("renew", "force"): _roles,

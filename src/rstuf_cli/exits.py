@@ -51,6 +51,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.LimitExceeded: ExitCode.REFUSED,
     errors.WorkspaceNotFound: ExitCode.REFUSED,
     errors.WorkspaceExists: ExitCode.REFUSED,
+    errors.StateExists: ExitCode.REFUSED,
     errors.CeremonyUnfinished: ExitCode.REFUSED,
     errors.CeremonyWaiting: ExitCode.WAITING,
     errors.UnsafeDirectory: ExitCode.REFUSED,

@@ -220,7 +220,10 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("root history", *at, "root", "history")
     keep("root diff", *at, "root", "diff")
     keep("key rotate", *at, "key", "rotate", "online", "--yes")
+    keep("recover metadata", *at, "recover", "metadata", "--yes")
     keep("recover root-keys", *at, "recover", "root-keys")
+    (scratch / "other" / "state.db").rename(scratch / "lost.db")
+    keep("recover state", "--repo", str(scratch / "other"), "recover", "state", "--yes")
     trust = ("--trust-dir", str(scratch / "trust"))
     served = (str(repo / "metadata"), "--root", str(repo / "metadata" / "1.root.json"))
     keep("trust add", "trust", "add", "here", *served, "--artifacts", str(repo / "targets"), *trust)
@@ -282,16 +285,19 @@ BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
+RECOVERIES = ("recover metadata", "recover state")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
 EVENTS = ("sign", "event list", "event show", "event cancel", "bundle export", "bundle import")
-HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS)
+HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS, *RECOVERIES)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
 def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[Any]], heading: str) -> None:
     """Each document has all fields of its table that are not marked, and none that the table does not name."""
     documented = dict(pair for row in rows(heading) for pair in words(row[0]))
-    if heading == "renew":
+    if heading == "recover metadata":
+        documented |= dict(pair for row in rows("renew") for pair in words(row[0]))
+    if heading in {"renew", "recover metadata"}:
         documented |= dict(pair for row in rows("publish") for pair in words(row[0]))
     required = {name for name, optional in documented.items() if not optional}
     seen: set[str] = set()
@@ -307,7 +313,7 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
         "publishing",
         "clock_behind",
         "missing",
-        *(["dry_run"] if heading == "renew" else []),
+        *(["dry_run"] if heading in {"renew", "recover metadata"} else []),
     }
     assert documented.keys() - seen <= elsewhere
 

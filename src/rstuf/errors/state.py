@@ -40,6 +40,19 @@ class WorkspaceExists(RstufError):
         return error
 
 
+class StateExists(RstufError):
+    """A state is to be made anew where one is, or where a part of one lies."""
+
+    code = "state-exists"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is there, and no state is made over it",
+            hint="if it cannot be used any more, move it away, and what begins with its name; then run this again",
+        )
+
+
 class CeremonyUnfinished(RstufError):
     """The workspace was begun and its ceremony never reached the end."""
 

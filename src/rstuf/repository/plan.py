@@ -27,6 +27,10 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     TIMESTAMP: "14d",
     PREFIX: "90d",
 }
+USUAL_PERIODS: Final[Mapping[str, Periods]] = {
+    role: Periods.of(parse_duration(expires)) for role, expires in _DEFAULTS.items()
+}
+"""How long roles live where a plan does not say it; bins under their prefix."""
 
 
 @dataclass(frozen=True, slots=True)

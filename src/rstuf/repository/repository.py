@@ -26,6 +26,7 @@ from rstuf.repository.stages import Stage, refuse_unfinished
 if TYPE_CHECKING:
     from rstuf.repository.event_desk import EventDesk
     from rstuf.repository.keys import KeyChange, KeyView
+    from rstuf.repository.lost_metadata import MetadataRecovery
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,
@@ -172,6 +173,12 @@ class Repository:
         from rstuf.repository.from_copy import publish_from_copy
 
         return publish_from_copy(self._ports)
+
+    def recover_metadata(self) -> MetadataRecovery:
+        """Bring back what is lost of the metadata; see `repository.lost_metadata.recover_metadata`."""
+        from rstuf.repository.lost_metadata import recover_metadata
+
+        return recover_metadata(self._ports)
 
     # --- looking
 

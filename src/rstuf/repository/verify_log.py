@@ -31,7 +31,11 @@ class _Told:
     def hear(self, entry: AuditEntry) -> None:
         """Take note of an entry."""
         action, details = entry.action, entry.details
-        if action == "publish" or action.startswith("publication."):
+        if action == "state.rebuild":
+            self.publication = max(self.publication, _whole(details, "publication"))
+            self.root = max(self.root, _whole(details, "version"))
+            self.number = max(self.number, _whole(details, "number"))
+        elif action == "publish" or action.startswith("publication."):
             self.publication = max(self.publication, _whole(details, "publication"))
         elif action.startswith("root."):
             self.root = max(self.root, _whole(details, "version"))

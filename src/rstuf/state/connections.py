@@ -273,7 +273,8 @@ def _begin_reading(uri: str, *, kind: type[C]) -> C:
 
 def _check_there(path: Path) -> None:
     if there(path) is None:
-        raise StateDamaged(str(path), "it does not exist")
+        hint = "put a backup of the state in its place; where there is none, rstuf recover state makes it anew"
+        raise StateDamaged(str(path), "it does not exist", hint=hint)
 
 
 def _uri(path: Path) -> str:

@@ -1,0 +1,305 @@
+"""A state that is lost is made anew from what is published: every role, every root, every artifact.
+
+What the metadata does not say cannot come back: who did what (the log begins anew), how long roles live (guessed, or
+taken from the ceremony's plan), and how far versions were used that nobody sees (so all go far up). What was accepted
+and never published is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from rstuf.errors import InvalidMetadata
+from rstuf.metadata.bins import PREFIX
+from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
+from rstuf.metadata.views import RoleKeys, root_roles
+from rstuf.model.artifacts import ArtifactRow
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.policy import Periods
+from rstuf.model.publication import PlannedRole, SignedRole
+from rstuf.model.roles import FileFacts, NewRole, RoleKind
+from rstuf.model.settings import Phase, RepositorySettings
+from rstuf.progress import step
+from rstuf.repository.interfaces import StateTransaction
+from rstuf.repository.plan import USUAL_PERIODS
+from rstuf.repository.ports import Ports
+from rstuf.repository.published import (
+    Published,
+    PublishedFile,
+    highest_versions,
+    read_bin,
+    refuse_missing_bins,
+    refuse_root_gap,
+    rows_of,
+)
+from rstuf.repository.renewal import JUMP
+
+_FOREIGN: Final = "nothing was rebuilt: this rstuf keeps a state only of keys as it writes them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What is known of a repository beside its metadata.
+
+    Attributes:
+        name: what its people call it.
+        keys: names and signers of keys that are known.
+        periods: of roles by name, those of bins under their prefix; what is missing is guessed.
+        plan_digest: of the plan of its ceremony; empty where that is not known.
+        files: the names of all files that lie where metadata is published.
+    """
+
+    name: str
+    keys: Sequence[KeyEntry]
+    periods: Mapping[str, Periods]
+    plan_digest: str
+    files: Iterable[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildReport:
+    """A state that was made anew.
+
+    Attributes:
+        root, timestamp: the versions that clients see.
+        artifacts, bins: how many.
+        keys: all keys by name; of those without a signer nobody knows here where they are.
+        periods: how long roles live from now on, those of bins under their prefix.
+        guessed: the roles whose periods are a guess.
+    """
+
+    repository: str
+    root: int
+    timestamp: int
+    artifacts: int
+    bins: int
+    keys: Sequence[KeyEntry]
+    periods: Mapping[str, Periods]
+    guessed: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Life:
+    """How long roles live, as far as their files tell: each was signed before now."""
+
+    now: datetime
+    periods: dict[str, Periods]
+    guessed: set[str] = field(default_factory=set)
+
+    def learn(self, role: str, expires: datetime) -> None:
+        """A file of a role whose periods are not known expires then."""
+        left = expires - self.now
+        if role in self.periods and (role not in self.guessed or left <= self.periods[role].expires):
+            return
+        self.guessed.add(role)
+        usual = USUAL_PERIODS[role]
+        # Nobody signs for a day and an hour.
+        self.periods[role] = usual if left <= usual.expires else Periods.of(timedelta(days=(left.days + 1)))
+
+    def signed_at(self, role: str, expires: datetime) -> datetime:
+        """When a file was signed, by its periods; not after now."""
+        return min(self.now, expires - self.periods[role].expires)
+
+    def sign_by(self, role: str, expires: datetime) -> datetime:
+        """When it is to be signed again."""
+        return expires - self.periods[role].renew_before
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What one published file is to the state."""
+
+    version: int
+    file: FileFacts
+    expires: datetime
+    data: bytes | None = None
+
+    @classmethod
+    def of(cls, file: PublishedFile, *, delegates: bool = False) -> _Brought:
+        facts = FileFacts(len(file.data), sha256(file.data).hexdigest())
+        return cls(file.envelope.version, facts, file.envelope.expires, file.data if delegates else None)
+
+
+def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildReport:
+    """Fill a state in which nothing was begun with what is published. Nothing is in it before all is.
+
+    Raises:
+        InvalidMetadata: a bin is missing or forged, or something is not of rstuf's form.
+        StorageError: something cannot be read.
+    """
+    now, highest = ports.clock.now(), highest_versions(known.files)
+    refuse_root_gap(published, highest)
+    refuse_missing_bins(ports.metadata, published)
+    keys = _name_keys(published, known.keys, now=now)
+    life = _Life(now, dict(known.periods))
+    brought = {
+        TARGETS: _Brought.of(published.targets, delegates=True),
+        SNAPSHOT: _Brought.of(published.snapshot),
+        TIMESTAMP: _Brought.of(published.timestamp),
+    }
+    for name, file in brought.items():
+        life.learn(name, file.expires)
+    life.learn(ROOT, published.root.envelope.expires)
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.begin_repository(RepositorySettings(known.name, Phase.CEREMONY, now, known.plan_digest, now))
+        state.add_roles(_roles(published))
+        for key in keys:
+            state.add_key(key)
+        number = state.next_number()
+        with step(ports.progress, "rebuilding", total=published.bins.count, unit="bins"):
+            rows = _rows(ports, published, brought, life)
+            result = state.put_artifacts(TARGETS, rows, number=number, replace=False, role_limit=TARGETS_PAYLOAD_BYTES)
+        for role, periods in life.periods.items():
+            state.set_periods(role, periods)
+        _record_roots(state, published, life)
+        publication = _record_publication(state, published, brought, life, number=number)
+        _jump(state, brought, highest)
+        state.set_phase(Phase.LIVE)
+        details = {
+            "artifacts": result.added,
+            "number": number,
+            "publication": publication,
+            "root": sha256(published.roots[0].data).hexdigest(),
+            "snapshot": sha256(published.snapshot.data).hexdigest(),
+            "targets": sha256(published.targets.data).hexdigest(),
+            "timestamp": sha256(published.timestamp.data).hexdigest(),
+            "version": published.root.envelope.version,
+        }
+        state.record("state.rebuild", details, at=now)
+    return RebuildReport(
+        repository=known.name,
+        root=published.root.envelope.version,
+        timestamp=published.timestamp.envelope.version,
+        artifacts=result.added,
+        bins=published.bins.count,
+        keys=tuple(keys),
+        periods=life.periods,
+        guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
+    )
+
+
+def _roles(published: Published) -> Iterator[NewRole]:
+    bins = published.bins
+    yield NewRole(ROOT, RoleKind.ROOT)
+    yield NewRole(TARGETS, RoleKind.TARGETS, bin_bits=bins.bits)
+    yield NewRole(SNAPSHOT, RoleKind.SNAPSHOT)
+    yield NewRole(TIMESTAMP, RoleKind.TIMESTAMP)
+    for index in range(bins.count):
+        yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
+
+
+def _rows(ports: Ports, published: Published, brought: dict[RoleName, _Brought], life: _Life) -> Iterator[ArtifactRow]:
+    """Every artifact, bin by bin; what is known of each bin is noted on the way."""
+    bins = published.bins
+    for index in range(bins.count):
+        file = read_bin(ports.metadata, published, index)
+        brought[bins.name(index)] = _Brought.of(file)
+        life.learn(PREFIX, file.envelope.expires)
+        yield from rows_of(file, bins, index)
+        ports.progress.advance()
+
+
+def _record_roots(state: StateTransaction, published: Published, life: _Life) -> None:
+    for root in published.roots:
+        version, expires = root.envelope.version, root.envelope.expires
+        signed_at, sign_by = life.signed_at(ROOT, expires), life.sign_by(ROOT, expires)
+        state.record_root(version, root.data, signed_at=signed_at, expires=expires, sign_by=sign_by)
+        state.settle_root(version)
+
+
+def _record_publication(
+    state: StateTransaction,
+    published: Published,
+    brought: Mapping[RoleName, _Brought],
+    life: _Life,
+    *,
+    number: int,
+) -> int:
+    """One publication that brought all that is visible, at the versions that it is visible at."""
+    for name, file in brought.items():
+        # Timestamp takes the version after the last; the others are given theirs.
+        state.burn_versions(name, file.version - (name == TIMESTAMP))
+    roles = [role for role in state.roles() if role.kind is not RoleKind.ROOT]
+    reserved = {role.id: brought[role.name].version for role in roles if role.kind is not RoleKind.TIMESTAMP}
+    signed = [life.signed_at(_period_of(name), file.expires) for name, file in brought.items()]
+    evidence = max([*signed, life.signed_at(ROOT, published.root.envelope.expires)])
+    publication = state.stage_publication([(role, number) for role in roles], begun=evidence, reserved=reserved)
+    planned = [role for role, _ in state.publication_roles(publication.id)]
+    state.record_files(publication.id, [_signed(role, brought[role.name], life) for role in planned])
+    state.commit_publication(publication.id, timestamp=published.timestamp.data)
+    state.settle_publication(publication.id, committed=life.now)
+    return publication.id
+
+
+def _signed(planned: PlannedRole, file: _Brought, life: _Life) -> SignedRole:
+    role = _period_of(planned.name)
+    return SignedRole(
+        planned,
+        file.file,
+        signed_at=life.signed_at(role, file.expires),
+        expires=file.expires,
+        sign_by=life.sign_by(role, file.expires),
+        data=file.data,
+    )
+
+
+def _period_of(name: RoleName) -> str:
+    return name if name in {TARGETS, SNAPSHOT, TIMESTAMP} else PREFIX
+
+
+def _jump(state: StateTransaction, brought: Mapping[RoleName, _Brought], highest: Mapping[str, int]) -> None:
+    """Versions once used are never used again, and files of those that were given up may be gone: go far above."""
+    for name, file in brought.items():
+        state.burn_versions(name, max(highest.get(name, 0) - file.version, 0) + JUMP)
+
+
+# --- keys ------------------------------------------------------------------------------------------------
+
+
+def _name_keys(published: Published, known: Sequence[KeyEntry], *, now: datetime) -> list[KeyEntry]:
+    """An entry for every key that signs something now, and for those of older roots whose names are known."""
+    by_id = {entry.keyid: entry for entry in known}
+    found: dict[KeyId, KeyEntry] = {}
+    taken = {entry.name.casefold() for entry in known}
+    for stem, keys in _signers(published):
+        for keyid in keys.keyids:
+            if keyid not in found:
+                key = _own_key(published, keys, keyid)
+                found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
+    for root in published.roots:
+        for keyid in root_roles(root.envelope)[ROOT].keyids:
+            if keyid in by_id:
+                found.setdefault(keyid, by_id[keyid])
+    return sorted(found.values(), key=lambda entry: entry.name)
+
+
+def _signers(published: Published) -> Iterator[tuple[str, RoleKeys]]:
+    yield ROOT, published.top_level[ROOT]
+    for role in (TIMESTAMP, SNAPSHOT):
+        yield "online", published.top_level[role]
+    yield "online", published.delegation.signers
+    yield TARGETS, published.top_level[TARGETS]
+
+
+def _own_key(published: Published, keys: RoleKeys, keyid: KeyId) -> PublicKey:
+    key = keys.keys.get(keyid)
+    if key is None or key.keyid != keyid:
+        reason = f"it lists the key {keyid[:16]} in a form that is not rstuf's, which is not supported yet"
+        raise InvalidMetadata(published.root.envelope.name, reason, hint=_FOREIGN)
+    return key
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """`online`, then `online-2`; root and targets keys are counted from the first one on."""
+    number = 1
+    while True:
+        name = stem if stem == "online" and number == 1 else f"{stem}-{number}"
+        if name not in taken:
+            taken.add(name)
+            return name
+        number += 1

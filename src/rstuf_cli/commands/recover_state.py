@@ -1,0 +1,138 @@
+"""`rstuf recover state`: a state that is lost is made anew from what is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf.clock import SystemClock
+from rstuf_cli import prompts
+from rstuf_cli.console import Console, escape
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.files import read_small
+from rstuf_cli.reports import sign
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.trusting import show_fingerprint
+from rstuf_cli.wording import count, number, seconds
+
+EXAMPLES = {
+    "recover state": """
+rstuf recover state
+rstuf recover state --plan plan.toml           with names, periods and signers
+rstuf recover state --trusted-root 1.root.json --yes
+"""
+}
+_MAX_ROOT_BYTES = 512_000
+
+
+def state(
+    ctx: typer.Context,
+    *,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="What the repository is called; by default as its directory is."),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", metavar="FILE", help="The plan of its ceremony: name, periods, names of keys, and signers."
+        ),
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option("--trusted-root", metavar="FILE", help="A root that you trust: nobody is asked about the first."),
+    ] = None,
+) -> None:
+    """Make a state that is lost anew, from what is published.
+
+    Every root, every role and every artifact is read from metadata/ and verified as a client would. You are shown the
+    fingerprint of the first root, and asked whether it is yours; --yes answers beforehand. A state that is there is
+    never written over: move one away that cannot be used. What was accepted and never published is gone, and the log
+    begins anew.
+    """
+    run = run_of(ctx)
+    lasted = run.lasted()
+    run.interrupted = "no state was made; run it again"
+    rebuild = rstuf.prepare_rebuild(
+        run.directory,
+        run.session(),
+        search=rstuf.Search.HERE if run.names_workspace else rstuf.Search.UPWARDS,
+        name=name,
+        plan_file=plan,
+        trusted_root=None if trusted_root is None else read_small(trusted_root, limit=_MAX_ROOT_BYTES),
+    )
+    facts = rstuf.read_root(rebuild.root)
+    if not rebuild.trusted and not run.options.yes:
+        _ask(run, facts)
+    report = rebuild.carry_out()
+    run.progress.close()
+    steps = _steps(report)
+    run.console.document(_document(report, facts, steps))
+    if not run.console.is_json:
+        _tell(run.console, report, facts, took=seconds(lasted()))
+        show_steps(run.console, steps, now=SystemClock().now())
+
+
+def _ask(run: Run, facts: rstuf.RootFacts) -> None:
+    if not prompts.person_is_there():
+        raise UsageFault(
+            "there is nobody to ask whether the first root is yours",
+            hint="--yes says that it is, or name one that you trust, --trusted-root FILE",
+        )
+    with run.pondering():
+        show_fingerprint(run.console, facts.pin.sha256)
+        if not prompts.agrees("all trust begins with root v1; is this fingerprint the one of yours?"):
+            raise UsageFault(
+                "that is not your root; nothing was made", hint="put back the metadata that is yours, from a copy"
+            )
+
+
+def _steps(report: rstuf.RebuildReport) -> list[Step]:
+    steps = [
+        Step(f"rstuf key add {key.name} --signer URI", "nothing here says where this key signs")
+        for key in report.keys
+        if key.signer is None
+    ]
+    if report.guessed:
+        why = f"how long these live is a guess: {', '.join(report.guessed)}"
+        steps.append(Step("rstuf root update --role ROLE --expires PERIOD", why))
+    return [*steps, Step("rstuf verify", "what is published and the new state, side by side")]
+
+
+def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[Step]) -> dict[str, Any]:
+    return {
+        "repository": report.repository,
+        "root_version": report.root,
+        "timestamp_version": report.timestamp,
+        "artifacts": report.artifacts,
+        "bins": report.bins,
+        "first_root": {"sha256": facts.pin.sha256, "words": rstuf.fingerprint_words(facts.pin.sha256)},
+        "keys": [{"name": key.name, "keyid": key.keyid, "signer": key.signer} for key in report.keys],
+        "periods": {
+            role: {
+                "expires": rstuf.format_duration(periods.expires),
+                "renew_before": rstuf.format_duration(periods.renew_before),
+                "guessed": role in report.guessed,
+            }
+            for role, periods in report.periods.items()
+        },
+        "next_steps": steps_document(steps),
+    }
+
+
+def _tell(console: Console, report: rstuf.RebuildReport, facts: rstuf.RootFacts, *, took: str) -> None:
+    console.result(
+        f"{sign(console, ok=True)} the state of {escape(report.repository)} is made anew: "
+        f"{count(report.artifacts, 'artifact')} in {count(report.bins, 'bin')}, root v{number(report.root)}, "
+        f"timestamp v{number(report.timestamp)}; {took}"
+    )
+    console.result(f"  the first root is {facts.pin.sha256[:16]}…")
+    for key in report.keys:
+        console.result(f"  key {escape(key.name)}: {escape(key.signer or 'elsewhere')}")
+    for role, periods in report.periods.items():
+        guess = ", a guess" if role in report.guessed else ""
+        console.result(f"  {escape(role)} lives {rstuf.format_duration(periods.expires)}{guess}")

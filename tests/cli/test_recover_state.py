@@ -1,0 +1,166 @@
+"""`rstuf recover state`: what is published becomes a state again, and everything goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import PLAN, Cli, tree
+from tests.support.clients import Client, directory_site
+from tests.support.person import ENTER, Person
+
+
+@pytest.fixture
+def lost(filled: Path) -> Path:
+    """A workspace that has lost its state."""
+    for path in filled.glob("state.db*"):
+        path.unlink()
+    return filled
+
+
+def client(place: Path, memory: Path) -> Client:
+    root = (place / "metadata" / "1.root.json").read_bytes()
+    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    site = directory_site(place / "metadata", place / "targets")
+    return Client.fresh(memory, site, root=root, now=max(now, datetime.now(now.tzinfo)))
+
+
+def test_everything_goes_on(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """Artifacts, keys and roots are there again; clients old and new follow what is published from then on."""
+    assert cli("renew", "--force", "root").code == 0
+    before = cli("artifact", "export").out
+    old = client(filled, tmp_path / "old")
+    first = old.refresh()
+    for path in filled.glob("state.db*"):
+        path.unlink()
+    done = cli("recover", "state", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert (done.document["artifacts"], done.document["root_version"], done.document["repository"]) == (2, 2, "acme")
+    signers = {key["name"]: key["signer"] for key in done.document["keys"]}
+    assert signers == {name: f"file:keys/{name}.key" for name in ("alice", "bob", "online")}
+    assert cli("artifact", "export").out == before
+    assert cli("verify", "--full").code == 0
+    assert cli("status", "--check").code == 0
+    (tmp_path / "new.txt").write_text("goes on")
+    assert cli("artifact", "add", tmp_path / "new.txt").code == 0
+    assert cli("renew", "--force", "root").code == 0
+    assert cli("verify", "--full").code == 0
+    assert cli("log", "--verify").code == 0
+    after = old.refresh()
+    assert after.older_than(first) == []
+    assert old.download("new.txt") == b"goes on"
+    assert client(filled, tmp_path / "fresh").download("a.txt") == b"alpha\n"
+
+
+def test_the_plan_gives_names_and_periods(lost: Path, cli: Cli, tmp_path: Path) -> None:
+    """Nothing has to be guessed where the plan of the ceremony is left; another repository's plan is refused."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN.replace('"acme"', '"from the plan"'))
+    guessed = cli("recover", "state", "--yes", "--plan", plan, "--json")
+    assert guessed.code == 0, guessed.err
+    assert guessed.document["repository"] == "from the plan"
+    assert not any(periods["guessed"] for periods in guessed.document["periods"].values())
+    assert cli("verify").code == 0
+
+
+def test_a_person_is_shown_the_fingerprint(lost: Path) -> None:
+    """Whoever does not know it makes nothing; y makes the state."""
+    before = tree(lost)
+    for answer, code in (("n", 2), ("y", 0)):
+        with Person.running("recover", "state", cwd=lost) as person:
+            person.sees("is this fingerprint the one of yours?")
+            person.presses(answer, ENTER)
+            assert person.ends() == code
+        assert (tree(lost) == before) is (code == 2)
+
+
+def test_nobody_to_ask_is_refused(lost: Path, cli: Cli) -> None:
+    """Without --yes a script makes nothing; a root that it trusts answers too."""
+    before = tree(lost)
+    refused = cli("recover", "state")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--trusted-root" in refused.err
+    assert tree(lost) == before
+    assert cli("recover", "state", "--trusted-root", lost / "metadata" / "1.root.json").code == 0
+
+
+@pytest.mark.parametrize("name", ["state.db", "state.db-wal"])
+def test_a_state_that_is_there_is_left_alone(lost: Path, cli: Cli, name: str) -> None:
+    """However damaged it is, and be it a part alone: somebody has to move it away."""
+    (lost / name).write_bytes(b"damaged beyond use")
+    (lost / name).chmod(0o600)
+    before = tree(lost)
+    refused = cli("recover", "state", "--yes")
+    assert refused.code == 1
+    assert "move it away" in refused.err
+    assert tree(lost) == before
+
+
+@pytest.mark.parametrize("target", ["elsewhere.db", "nowhere.db"])
+def test_a_link_in_the_place_of_the_state_is_refused(lost: Path, cli: Cli, tmp_path: Path, target: str) -> None:
+    """Whether or not it leads anywhere, nothing is written through it."""
+    (tmp_path / "elsewhere.db").write_bytes(b"somebody's")
+    (lost / "state.db").symlink_to(tmp_path / target)
+    refused = cli("recover", "state", "--yes")
+    assert refused.code == 1
+    assert (tmp_path / "elsewhere.db").read_bytes() == b"somebody's"
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_a_link_in_the_place_of_the_draft_is_only_removed(lost: Path, cli: Cli, tmp_path: Path) -> None:
+    """What an interrupted rebuild left is begun anew, and a link there leads nowhere."""
+    (tmp_path / "precious").write_bytes(b"somebody's")
+    (lost / "state.db.rebuilding").symlink_to(tmp_path / "precious")
+    (lost / "state.db.rebuilding-wal").write_bytes(b"half of it")
+    assert cli("recover", "state", "--yes").code == 0
+    assert (tmp_path / "precious").read_bytes() == b"somebody's"
+    assert not list(lost.glob("*.rebuilding*"))
+    assert cli("verify").code == 0
+
+
+def test_interrupted_it_leaves_no_state_and_is_run_again(lost: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped before the last step, whatever was made is not called the state; run again, it is made."""
+    import rstuf.rebuilding as home
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home, "give_name", stop)
+        assert cli("recover", "state", "--yes").code == 130
+    assert not (lost / "state.db").exists()
+    assert cli("recover", "state", "--yes").code == 0
+    assert cli("verify", "--full").code == 0
+
+
+def test_a_tampered_bin_makes_no_state(lost: Path, cli: Cli) -> None:
+    """It is named, nothing has the state's name, and nothing of an attempt is left."""
+    bin_file = max(lost.glob("metadata/*.bins-*.json"), key=lambda path: int(path.name.partition(".")[0]))
+    document = json.loads(bin_file.read_bytes())
+    document["signed"]["targets"] = {}
+    document["signed"]["expires"] = "2031-01-01T00:00:00Z"
+    bin_file.write_text(json.dumps(document))
+    refused = cli("recover", "state", "--yes")
+    assert refused.code == 3
+    assert bin_file.name in refused.err
+    assert not list(lost.glob("state.db*"))
+
+
+def test_a_key_that_is_elsewhere_is_asked_for(lost: Path, cli: Cli, tmp_path: Path) -> None:
+    """Keys that are not in the workspace get names, and the next step says how to tell where they sign."""
+    for name in ("bob.key", "bob.pub"):
+        if (lost / "keys" / name).exists():
+            shutil.move(lost / "keys" / name, tmp_path / name)
+    done = cli("recover", "state", "--yes")
+    assert done.code == 0, done.err
+    assert "rstuf key add root-1 --signer URI" in done.out
+
+
+def test_a_name_is_what_it_is_called(lost: Path, cli: Cli) -> None:
+    """--name names it; what cannot be a name is refused before anything is made."""
+    assert cli("recover", "state", "--yes", "--name", "\x1b[2J").code == 1
+    assert not (lost / "state.db").exists()
+    assert cli("recover", "state", "--yes", "--name", "other", "--json").document["repository"] == "other"
