@@ -13,6 +13,7 @@ RSTUF_UPDATE_TRANSCRIPTS=1 writes the answers anew.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PLAN, Result, Shop, elsewhere, run, tree
 
+import rstuf
 from rstuf.clock import SystemClock
 from rstuf.model.spoken import EVEN, ODD
 from rstuf_cli.app import VERBS
@@ -133,11 +135,16 @@ def inside(filled: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def waits(waiting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Root v2 waits for two of alice, bob and cleo; what bob has signed lies in ../bob.sig, and alice is here."""
-    done = run("bundle", "export", "root-v2", "-o", tmp_path / "sent.rstuf", monkeypatch=monkeypatch)
+    """Root v2 waits for two of alice, bob and cleo; what bob has signed lies in ../bob.sig, and alice is here.
+
+    `$CODE` is what the signers compare, and `$FINGERPRINT` the first root's.
+    """
+    sent = tmp_path / "sent.rstuf"
+    done = run("bundle", "export", "root-v2", "-o", sent, monkeypatch=monkeypatch)
     assert done.code == 0, done.err
-    elsewhere(tmp_path, "bob", tmp_path / "sent.rstuf", monkeypatch).rename(tmp_path / "bob.sig")
-    return {}
+    elsewhere(tmp_path, "bob", sent, monkeypatch).rename(tmp_path / "bob.sig")
+    first = hashlib.sha256((waiting / "metadata/1.root.json").read_bytes()).hexdigest()
+    return {"$CODE": rstuf.parse_bundle(sent.read_bytes()).code, "$FINGERPRINT": first}
 
 
 @pytest.fixture
