@@ -47,6 +47,7 @@ _VARYING = [
     (re.compile(r"\b[0-9a-f]{4} [0-9a-f]{4} …"), "HEX …"),
     # Where lines of them break depends on which words they are.
     (re.compile(rf'\b(?:{_WORD})(?:"?,?\s+"?(?:{_WORD})){{7,}}', re.IGNORECASE), "WORDS"),
+    (re.compile(r"\(WORDS\s+…\),\s+known\s+to\s+you"), "(WORDS …), known to you"),
     (re.compile(r"\b[A-Za-z0-9+/]{40,}=*"), "BASE64"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ| \d\d:\d\d)?"), "DATE"),
     (re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b"), "CODE"),
