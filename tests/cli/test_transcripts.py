@@ -48,6 +48,8 @@ _VARYING = [
     # Where lines of them break depends on which words they are.
     (re.compile(rf'\b(?:{_WORD})(?:"?,?\s+"?(?:{_WORD})){{7,}}', re.IGNORECASE), "WORDS"),
     (re.compile(r"\(WORDS\s+…\),\s+known\s+to\s+you"), "(WORDS …), known to you"),
+    # Keys are listed by their ids, so that it differs which is first.
+    (re.compile(r'(\{"scheme": "\w+", "label": )"[\w-]+"'), r"\1NAME"),
     (re.compile(r"\b[A-Za-z0-9+/]{40,}=*"), "BASE64"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ| \d\d:\d\d)?"), "DATE"),
     (re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b"), "CODE"),
