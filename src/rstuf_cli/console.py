@@ -169,8 +169,8 @@ class Console:
     # --- everything else
 
     def note(self, text: str) -> None:
-        """Something worth knowing beside the answer."""
-        if self.verbosity is not Verbosity.QUIET:
+        """Something worth knowing beside the answer, which is for people; a document stands alone."""
+        if self.verbosity is not Verbosity.QUIET and not self.is_json:
             self._err.write(_fit(text, self._err.file) + "\n")
 
     def detail(self, text: str) -> None:

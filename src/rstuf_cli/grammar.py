@@ -241,6 +241,8 @@ def _whole(value: str, param: Any, ctx: Any) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 17):
         raise typer.BadParameter(f"{value[:40]!r} is not a whole number", ctx=ctx, param=param)
     number = int(text)
+    if param.min is not None and number < param.min:
+        raise typer.BadParameter(f"{number} is less than {param.min}", ctx=ctx, param=param)
     if param.max is not None and number > param.max:
         raise typer.BadParameter(f"{number} is more than {param.max}", ctx=ctx, param=param)
     return number

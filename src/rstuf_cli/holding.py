@@ -67,7 +67,9 @@ def holder_directory(chosen: Path | None) -> Path | None:
 
 
 def show_review(run: Run, review: rstuf.Review) -> None:
-    """Show it to whoever will be asked, wherever stdout and stderr go."""
+    """Show it to whoever will be asked, wherever stdout and stderr go; a document says it itself."""
+    if run.console.is_json:
+        return
     console, lines = run.console, screen(review)
     console.error(line.painted(console, error=True) for line in lines)
     if not run.options.yes:

@@ -108,7 +108,9 @@ def review_of(repository: rstuf.Repository, bundle: rstuf.Bundle) -> rstuf.Revie
 
 
 def show_review(run: Run, review: rstuf.Review) -> None:
-    """Show it to whoever will be asked, wherever stdout and stderr go."""
+    """Show it to whoever will be asked, wherever stdout and stderr go; a document says it itself."""
+    if run.console.is_json:
+        return
     console, lines = run.console, screen(review, source=_WORKSPACE)
     console.error(line.painted(console, error=True) for line in lines)
     if not run.options.yes:

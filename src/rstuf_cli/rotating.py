@@ -19,7 +19,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.wording import both, period
+from rstuf_cli.wording import day, period
 
 DEFAULT_OVERLAP: Final = "1d"
 _MOST: Final = 1000
@@ -87,13 +87,16 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     _check_online(repository, old)
     if wish.keys_sign or opened is not None or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
+    if wish.to is not None:
+        find_key(repository, wish.to)
     run.console.note(f"{name} is to be replaced: {_WHY[wish.why]}")
     if opened is not None:
         proposing.ask_drop(run, repository, opened.event.name, proposing.signed_in(opened))
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="replace it at once")
     new = wish.to if wish.to is not None else _made(run, repository, old, wish)
-    run.keeps(f"the key {new}")
+    if wish.to is None:
+        run.keeps(f"the key {new}")
     run.interrupted = "run it again: it goes on from here"
     desk.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=opened is not None)
 
@@ -112,7 +115,9 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
     names = _names(repository)
     before, after = names.get(going.old, going.old[:12]), names.get(going.new, going.new[:12])
     if wish.to is not None and wish.to.lower() != after.lower():
-        raise InvalidInput(f"{after} is taking the place of {before} already", hint="rstuf event list shows how far")
+        raise InvalidInput(
+            f"{after} is taking the place of {before} already", hint=f"rstuf key rotate {before} shows how far"
+        )
     if old.keyid not in {going.old, going.new}:
         raise InvalidInput(f"{after} is taking the place of {before} now", hint="end that first: rstuf renew")
     if wish.why is not rstuf.RotationKind.PLANNED and going.kind is rstuf.RotationKind.PLANNED:
@@ -168,7 +173,7 @@ def _tell(run: Run, repository: rstuf.Repository, standing: proposing.Standing, 
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
         if until is not None:
             over = until <= now
-            told = "what is left is to let go of the old one" if over else f"both sign until {both(until, now)}"
+            told = "what is left is to let go of the old one" if over else f"both sign until {day(until, now)}"
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
         elif rotation.kind is rstuf.RotationKind.PLANNED:
             span = period(rotation.overlap)

@@ -13,6 +13,7 @@ RSTUF_UPDATE_TRANSCRIPTS=1 writes the answers anew.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PLAN, Result, Shop, elsewhere, run, tree
 
+import rstuf
 from rstuf.clock import SystemClock
 from rstuf.model.spoken import EVEN, ODD
 from rstuf_cli.app import VERBS
@@ -45,6 +47,9 @@ _VARYING = [
     (re.compile(r"\b[0-9a-f]{4} [0-9a-f]{4} …"), "HEX …"),
     # Where lines of them break depends on which words they are.
     (re.compile(rf'\b(?:{_WORD})(?:"?,?\s+"?(?:{_WORD})){{7,}}', re.IGNORECASE), "WORDS"),
+    (re.compile(r"\(WORDS\s+…\),\s+known\s+to\s+you"), "(WORDS …), known to you"),
+    # Keys are listed by their ids, so that it differs which is first.
+    (re.compile(r'(\{"scheme": "\w+", "label": )"[\w-]+"'), r"\1NAME"),
     (re.compile(r"\b[A-Za-z0-9+/]{40,}=*"), "BASE64"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ| \d\d:\d\d)?"), "DATE"),
     (re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b"), "CODE"),
@@ -133,11 +138,16 @@ def inside(filled: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def waits(waiting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Root v2 waits for two of alice, bob and cleo; what bob has signed lies in ../bob.sig, and alice is here."""
-    done = run("bundle", "export", "root-v2", "-o", tmp_path / "sent.rstuf", monkeypatch=monkeypatch)
+    """Root v2 waits for two of alice, bob and cleo; what bob has signed lies in ../bob.sig, and alice is here.
+
+    `$CODE` is what the signers compare, and `$FINGERPRINT` the first root's.
+    """
+    sent = tmp_path / "sent.rstuf"
+    done = run("bundle", "export", "root-v2", "-o", sent, monkeypatch=monkeypatch)
     assert done.code == 0, done.err
-    elsewhere(tmp_path, "bob", tmp_path / "sent.rstuf", monkeypatch).rename(tmp_path / "bob.sig")
-    return {}
+    elsewhere(tmp_path, "bob", sent, monkeypatch).rename(tmp_path / "bob.sig")
+    first = hashlib.sha256((waiting / "metadata/1.root.json").read_bytes()).hexdigest()
+    return {"$CODE": rstuf.parse_bundle(sent.read_bytes()).code, "$FINGERPRINT": first}
 
 
 @pytest.fixture

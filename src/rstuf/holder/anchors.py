@@ -127,9 +127,13 @@ class _Finder:
         Args:
             needed: whether that is refused instead.
         """
-        root = open_envelope(data, name="the root that you trust", kind="root")
+        name, hint = "the root that you trust", "name the file of a root that you know: --trusted-root FILE"
+        try:
+            root = open_envelope(data, name=name, kind="root")
+        except InvalidMetadata as error:
+            raise InvalidMetadata(name, error.reason, hint=hint) from error
         if not _signed_by(root, root):
-            raise InvalidMetadata(root.name, "it is not signed by as many of its own keys as it asks for")
+            raise InvalidMetadata(name, "it is not signed by as many of its own keys as it asks for", hint=hint)
         if root.version < self._chain[0].version - 1 and not needed:
             return None
         if root.version == 1:

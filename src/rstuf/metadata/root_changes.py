@@ -6,7 +6,7 @@ stands in the proposed root stands in `RootChanges` too: two proposals that diff
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -129,6 +129,11 @@ def _changes(before: RootParts | None, after: RootParts, *, now: datetime) -> Ro
     )
 
 
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
 def _role(before: RootParts | None, after: RootParts, name: RoleName) -> RoleChanges:
     role = after.roles[name]
     earlier = None if before is None else before.roles[name]
@@ -159,7 +164,7 @@ def _power(before: RootParts | None, after: RootParts) -> str:
         parts.append("the new alone suffice" if new > 1 else "the new one alone suffices")
     others = [name for name in TOP_LEVEL if name != ROOT and _signers(before, name) != _signers(after, name)]
     if others:
-        parts.append(f"{' and '.join(others)} can be signed by others than before")
+        parts.append(f"{_listed(others)} can be signed by others than before")
     return "; ".join(parts)
 
 

@@ -193,11 +193,11 @@ def changes_between(ports: Ports, before: int, after: int) -> RootChanges:
     Raises:
         InvalidInput: there is no such root, or `before` is not the earlier one.
     """
-    if before >= after:
-        raise InvalidInput(f"root v{before} does not come before v{after}", hint="name the older one first")
     with ports.state.read() as reader:
         old = _published(reader, before) if before else None
         new = _published(reader, after)
+    if before >= after:
+        raise InvalidInput(f"root v{before} does not come before v{after}", hint="name the older one first")
     # As it looked when it was signed: that it has expired since is no fault of it.
     now = min(ports.clock.now(), new.expires - _SECOND)
     return compare_roots(None, new, now=now) if old is None else compare_published(old, new, now=now)

@@ -48,6 +48,7 @@ rstuf root diff 1 4     any two
 }
 
 _HELP: Final = "rstuf root update --help"
+_UNASKED: Final = "--dry-run shows it, and --yes says that it is"
 _SHORT: Final = 8
 
 
@@ -112,7 +113,7 @@ def update(
     if role is RoleChoice.TARGETS and keys and spans:
         raise UsageFault("change the keys of targets and its periods one after the other", hint=_HELP)
     if not dry_run and keys:
-        proposing.refuse_unasked(run, hint="--dry-run shows it, and --yes says that it is")
+        proposing.refuse_unasked(run, hint=_UNASKED)
     if dry_run:
         refuse_without_result(run, transcript)
     record = Transcript(run, transcript)
@@ -121,18 +122,24 @@ def update(
         if role is not RoleChoice.ROOT and periods is not None:
             return record.end(_set_periods(run, repository, role, periods, dry_run=dry_run))
         changed = rstuf.RootUpdate(changed.role, changed.add, changed.remove, changed.threshold, periods)
-        code = propose(run, repository, changed, keys_sign=not no_sign, dry_run=dry_run)
+        code = propose(run, repository, changed, keys_sign=not no_sign, dry_run=dry_run, unasked=_UNASKED)
     return record.end(code)
 
 
 def propose(
-    run: Run, repository: rstuf.Repository, update: rstuf.RootUpdate, *, keys_sign: bool, dry_run: bool = False
+    run: Run,
+    repository: rstuf.Repository,
+    update: rstuf.RootUpdate,
+    *,
+    keys_sign: bool,
+    dry_run: bool = False,
+    unasked: str = "--yes says that it is",
 ) -> int:
     """Show what an update changes, ask, open its event, sign with the keys that are here, and tell how far it came."""
     proposal = repository.events.propose(update)
     review = proposing.review_of(repository, repository.events.preview(proposal))
     if not dry_run:
-        proposing.refuse_unasked(run, hint="--dry-run shows it, and --yes says that it is")
+        proposing.refuse_unasked(run, hint=unasked)
     if dry_run:
         run.console.document({"opened": False, "review": review_document(review)})
         proposing.list_review(run.console, review)
