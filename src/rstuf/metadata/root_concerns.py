@@ -102,7 +102,8 @@ def _threshold(before: RootParts | None, after: RootParts, name: RoleName) -> It
     if threshold == keys and (name == ROOT or keys > 1):
         new = before is None or threshold != earlier or before.countable(name) != keys
         lost = "clients can never get another root" if name == ROOT else "it waits until root names other keys"
-        yield Concern("all-must-sign", new, f"{name} needs each of its {count(keys, 'key')}: with one lost, {lost}")
+        each = "its one key" if keys == 1 else f"each of its {count(keys, 'key')}"
+        yield Concern("all-must-sign", new, f"{name} needs {each}: with {'it' if keys == 1 else 'one'} lost, {lost}")
 
 
 def _keys(before: RootParts, after: RootParts, name: RoleName) -> Iterator[Concern]:
