@@ -46,6 +46,8 @@ COMMANDS = {
     "publish": ["publish"],
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
+    "recover metadata": ["recover", "metadata", "--yes"],
+    "recover state": ["recover", "state", "--yes"],
     "recover copy": ["recover", "copy", "--yes"],
     "verify": ["verify"],
     "doctor": ["doctor"],
