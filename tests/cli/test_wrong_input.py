@@ -47,7 +47,6 @@ COMMANDS = {
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
     "recover metadata": ["recover", "metadata", "--yes"],
-    "recover state": ["recover", "state", "--yes"],
     "recover copy": ["recover", "copy", "--yes"],
     "verify": ["verify"],
     "doctor": ["doctor"],
