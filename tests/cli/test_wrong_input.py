@@ -46,7 +46,6 @@ COMMANDS = {
     "publish": ["publish"],
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
-    "recover metadata": ["recover", "metadata", "--yes"],
     "recover copy": ["recover", "copy", "--yes"],
     "verify": ["verify"],
     "doctor": ["doctor"],
