@@ -25,7 +25,7 @@ rstuf recover metadata --yes   without the question, in a script
 
 
 def metadata(ctx: typer.Context) -> int:
-    """Bring back what is lost of metadata/, wholly or in part, from the state.
+    """Bring back what is lost of the metadata, from the state.
 
     Roots and targets are put back as they were signed. Every bin that is lost, snapshot and timestamp are signed again,
     far above every version that clients can have seen. What was accepted and not published stays pending. You are asked
