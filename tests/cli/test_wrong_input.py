@@ -43,10 +43,15 @@ COMMANDS = {
     "key show": ["key", "show", "alice"],
     "key add": ["key", "add", "alice", "--away"],
     "key export": ["key", "export", "alice"],
+    "key rotate": ["key", "rotate", "online", "--yes"],
+    "root show": ["root", "show"],
+    "root history": ["root", "history"],
+    "root diff": ["root", "diff"],
     "publish": ["publish"],
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
     "recover copy": ["recover", "copy", "--yes"],
+    "recover root-keys": ["recover", "root-keys"],
     "verify": ["verify"],
     "doctor": ["doctor"],
     "log": ["log"],
@@ -60,6 +65,13 @@ COMMANDS = {
 LOOKING = {
     *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
     *("doctor", "log", "completion", "key list", "key find", "key show", "key export"),
+    *("root show", "root history", "root diff", "recover root-keys"),
+}
+# These need something that waits, a bundle, or something that is lost: what is wrong around them, their own tests say.
+ELSEWHERE = {
+    *("event show", "event cancel", "bundle export", "bundle inspect", "bundle sign", "bundle import"),
+    *("recover root-key", "recover root", "recover online-key", "recover state", "recover metadata"),
+    *("sign", "event list", "key revoke", "root update"),
 }
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
 DOCUMENTED = set(ExitCode)
@@ -154,7 +166,7 @@ Act = Callable[..., Result]
 
 def test_the_table_has_every_command() -> None:
     """A new command joins this table."""
-    assert set(COMMANDS) == {verb.path for verb in VERBS}
+    assert set(COMMANDS) | ELSEWHERE == {verb.path for verb in VERBS}
 
 
 def _options() -> Iterator[tuple[str, str, str]]:
