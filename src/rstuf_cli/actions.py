@@ -90,6 +90,10 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
         f"gone on from a copy: {count(said['roles'], 'role')} signed, {number(said['versions'])} versions further up"
     ),
     "timestamp.jump": lambda said: f"timestamp's next version set {number(said['versions'])} further up: it was lost",
+    "state.rebuild": lambda said: f"state made anew from what is published, with root v{number(said['version'])}",
+    "metadata.recover": lambda said: (
+        f"{count(said['roles'], 'role')} set {number(said['versions'])} versions further up: their files were lost"
+    ),
     "metadata.restore": lambda said: f"put back as signed: {_files(said)}",
     "state.restore": lambda said: f"recorded again from what is published: {_files(said)}",
 }

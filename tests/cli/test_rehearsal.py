@@ -58,13 +58,6 @@ def _same_key_twice(place: Path, plan: Path) -> None:
     shutil.copy(_KEYS / "alice.pub", plan.parent / "twin.pub")
 
 
-def _too_few(place: Path, plan: Path) -> None:
-    made = 'generate = "ed25519"\nencrypt = false\nsigner = "file:keys/alice.key"'
-    text = PLAN.replace(made, 'public = "a.pub"').replace("threshold = 1", "threshold = 2")
-    plan.write_text(text)
-    shutil.copy(_KEYS / "alice.pub", plan.parent / "a.pub")
-
-
 def _lost_online(place: Path, plan: Path) -> None:
     made = 'generate = "ed25519"\nencrypt = false\nsigner = "file:keys/online.key"'
     plan.write_text(PLAN.replace(made, 'signer = "file:nowhere.key"'))
@@ -99,7 +92,6 @@ Spoil = Callable[[Path, Path], None]
         _a_file_for_contents,
         _serves_keys,
         _same_key_twice,
-        _too_few,
         _lost_online,
     ],
 )

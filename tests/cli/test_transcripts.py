@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ PLACES = {
     "a workspace": "inside",
     "a client's machine": "client",
     "a team's workspace": "waits",
+    "one whose state is lost": "stateless",
 }
 # Where an answer to a question is data even though something is wrong: verdicts.
 VERDICTS = {3, 4, 7, 8}
@@ -52,6 +54,8 @@ _VARYING = [
     (re.compile(r'(\{"scheme": "\w+", "label": )"[\w-]+"'), r"\1NAME"),
     (re.compile(r"\b[A-Za-z0-9+/]{40,}=*"), "BASE64"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ| \d\d:\d\d)?"), "DATE"),
+    # The clock stands still, and the ceremony's did not: whether it ended within its first second is seen here.
+    (re.compile(r"DATE(?:, unchanged| → DATE)"), "DATE → DATE"),
     (re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b"), "CODE"),
     (re.compile(r"\w+, [\d.]+ .?B free"), "DISK free"),
     (re.compile(r'"kind": "\w+", "free": \d+, "files": \d+'), '"kind": DISK'),
@@ -133,6 +137,15 @@ def inside(filled: Path, tmp_path: Path) -> dict[str, str]:
     )
     (tmp_path / "passphrase").write_text("correct horse battery staple\n")
     (tmp_path / "passphrase").chmod(0o600)
+    return {}
+
+
+@pytest.fixture
+def stateless(filled: Path, tmp_path: Path) -> dict[str, str]:
+    """The workspace `acme` without its state, and a copy of that beside it."""
+    for file in filled.glob("state.db*"):
+        file.unlink()
+    shutil.copytree(filled, tmp_path / "second")
     return {}
 
 

@@ -67,7 +67,7 @@ def test_an_unfinished_ceremony_is_refused(cli: Cli, filled: Path) -> None:
         database.execute("UPDATE repository SET phase = 'ceremony'")
     done = cli("verify")
     assert (done.code, done.out) == (1, "")
-    assert "run the same rstuf ceremony again" in done.err
+    assert "so does the same rstuf ceremony" in done.err
 
 
 def test_a_state_without_roots_is_no_unfinished_ceremony(cli: Cli, filled: Path) -> None:

@@ -45,7 +45,7 @@ class PreparedCeremony:
         entries: the keys, by name.
         made: those of them that are new and not saved yet.
         parts: what people sign: root version 1, and targets where they sign that.
-        complete: whether its signers are all here; else the rest is awaited.
+        root: the bytes of root version 1, signed; None where signers are away, and awaited.
         begun: the instant it is dated from, UTC.
         notes: what a person should know about the policy, in words of its roles.
         opened: signers that are open already, by key id.
@@ -55,7 +55,7 @@ class PreparedCeremony:
     entries: Mapping[str, KeyEntry]
     made: Sequence[NewKey]
     parts: Sequence[Unsigned]
-    complete: bool
+    root: bytes | None
     begun: datetime
     notes: tuple[str, ...]
     opened: Mapping[KeyId, RoleSigner]
@@ -114,7 +114,9 @@ def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime
     if plan.online not in keys.opened:
         keys.opened[plan.online] = signers.open(keys.entries[plan.online])
     by_id = {signer.keyid: signer for signer in keys.opened.values()}
-    return PreparedCeremony(plan, keys.entries, keys.made, parts, complete, now, notes_on(plan), by_id)
+    # Signed before anything is written: whoever does not agree after all leaves nothing behind.
+    root = _signed(parts[0], by_id) if complete else None
+    return PreparedCeremony(plan, keys.entries, keys.made, parts, root, now, notes_on(plan), by_id)
 
 
 def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
@@ -148,8 +150,8 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
         recover(ports)
         with ports.state.read() as reader:
             event = ceremony_event(reader)
-        if newest is None and event is None and prepared.complete:
-            commit_root(ports, _signed(prepared), signed_at=prepared.begun)
+        if newest is None and event is None and prepared.root is not None:
+            commit_root(ports, prepared.root, signed_at=prepared.begun)
         elif newest is None:
             _collect(ports, prepared, event)
         with ports.state.read() as reader:
@@ -164,10 +166,9 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
     )
 
 
-def _signed(prepared: PreparedCeremony) -> bytes:
+def _signed(root: Unsigned, opened: Mapping[KeyId, RoleSigner]) -> bytes:
     """Root version 1, signed by everyone who is here."""
-    root = prepared.parts[0]
-    signers = [prepared.opened[keyid] for keyid in root_keyids(root) if keyid in prepared.opened]
+    signers = [opened[keyid] for keyid in root_keyids(root) if keyid in opened]
     return sign_with(root, [Signature(signer.keyid, signer.sign(root.payload)) for signer in signers]).data
 
 
