@@ -257,7 +257,9 @@ def test_ctrl_c_ends_the_wait_for_a_person(agent, workspace):
     entry = entry_of(agent, agent.make("ed25519", constraints=["-c"]))
     (agent.directory / "askpass").write_text(f"#!/bin/sh\ntouch {agent.directory}/asks\nexec sleep 60\n")
     program = (
-        "import sys; from tests.unit.signing.test_ssh_agent import *\n"
+        # Who was started in a shell's background has SIGINT ignored, and hands that on.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from tests.unit.signing.test_ssh_agent import *\n"
         f"SshAgent().signature(KeyEntry('maria', {entry.key!r}, None, ADDED), bytes.fromhex(sys.argv[1]), b'payload')"
     )
     blob = subprocess.run(["ssh-add", "-L"], env=agent.environment(), capture_output=True, check=True).stdout
@@ -273,7 +275,8 @@ def test_ctrl_c_ends_the_wait_for_a_person(agent, workspace):
         _, said = waiting.communicate(timeout=20)
     finally:
         waiting.kill()
-        waiting.wait()
+        # It closes the pipe, too.
+        waiting.communicate()
     assert b"KeyboardInterrupt" in said
     assert time.monotonic() - begun < 10
 
