@@ -80,6 +80,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "key.revoke": lambda said: f"{said['key']} ({said['keyid'][:8]}…) revoked: nothing names it any more",
     "rotation.begin": lambda said: f"{said['new']} is to take the place of {said['old']}{_why(said['kind'])}",
     "rotation.jump": lambda said: f"next versions set {number(said['versions'])} further up: their names were taken",
+    "rotation.cancel": lambda said: f"{said['old']} stays: its replacement by {said['new']} is called off",
     "rotation.end": lambda said: f"key {said['new'][:8]}… has taken the place of {said['old'][:8]}…",
     "event.open": lambda said: f"{said['event']} waits for signatures ({said['kind']})",
     "event.sign": lambda said: f"{said['event']} signed by {said['key']} ({said['keyid'][:8]}…)",

@@ -120,12 +120,6 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
         )
     if old.keyid not in {going.old, going.new}:
         raise InvalidInput(f"{after} is taking the place of {before} now", hint="end that first: rstuf renew")
-    if wish.why is not rstuf.RotationKind.PLANNED and going.kind is rstuf.RotationKind.PLANNED:
-        if going.root_version is not None:
-            return
-        events = [view.event.name for view in repository.events.views() if view.event.role == "root"]
-        hint = f"drop that, then run this again: rstuf event cancel {''.join(events[:1]) or 'root'}"
-        raise InvalidInput(f"{after} is taking the place of {before} already, in good order", hint=hint)
 
 
 def _go_on(run: Run, repository: rstuf.Repository, wish: Wish) -> int:

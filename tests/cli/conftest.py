@@ -85,12 +85,13 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after its ceremony, to copy."""
-    directory = tmp_path_factory.mktemp("made")
+    """A workspace after its ceremony, to copy. It took no time: all of its dates count from one second."""
+    directory, began = tmp_path_factory.mktemp("made"), SystemClock().now()
     plan = directory / "plan.toml"
     plan.write_text(PLAN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prompts, "person_is_there", lambda: False)
+        patch.setattr(SystemClock, "now", lambda self: began)
         done = run("--repo", directory / "acme", "ceremony", "--plan", plan, monkeypatch=patch)
     assert done.code == 0, done.err
     return directory / "acme"

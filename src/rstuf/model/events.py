@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
@@ -32,6 +33,10 @@ class EventKind(StrEnum):
     RENEWAL = "renewal"
     ROTATION = "rotation"
     REPLACEMENT = "replacement"
+
+
+ROTATING: Final = frozenset({EventKind.ROTATION, EventKind.REPLACEMENT})
+"""The kinds of events that belong to a rotation of an online key."""
 
 
 @dataclass(frozen=True, slots=True)

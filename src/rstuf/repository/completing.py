@@ -14,7 +14,7 @@ from rstuf.errors import ReleaseRefused, RstufError
 from rstuf.metadata.views import bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT
-from rstuf.repository.authority import load_authority
+from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
@@ -96,7 +96,9 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         role = reader.role(part.role)
         if role.visible >= part.version:
             # It came out, and the process ended before it could say so; or a newer one did.
-            return _close(ports, event, PublicationReport(published=False, timestamp_version=0))
+            ours = role.visible == part.version and is_recorded_file(role, part.file)
+            phase = EventPhase.DONE if ours else EventPhase.CANCELLED
+            return _close(ports, event, PublicationReport(published=False, timestamp_version=0), phase=phase)
     file = whole_file(ports, event, part)
     signed = orjson.loads(part.signed)
     with ports.state.read() as reader:
@@ -108,9 +110,11 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
     return _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
 
 
-def _close(ports: Ports, event: SigningEvent, report: PublicationReport) -> PublicationReport:
+def _close(
+    ports: Ports, event: SigningEvent, report: PublicationReport, *, phase: EventPhase = EventPhase.DONE
+) -> PublicationReport:
     with ports.state.transaction(actor=ports.actor) as state:
-        state.close_event(event.id, EventPhase.DONE, at=ports.clock.now())
-        if event.periods is not None:
+        state.close_event(event.id, phase, at=ports.clock.now())
+        if phase is EventPhase.DONE and event.periods is not None:
             state.set_periods(event.role, event.periods)
     return report

@@ -15,7 +15,7 @@ from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyId
-from rstuf.model.names import TOP_LEVEL, RoleName
+from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase
@@ -27,13 +27,22 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
-from rstuf.repository.rotation import DEFAULT_OVERLAP, RotationStart, begin_rotation, carry_on, hasten_rotation
+from rstuf.repository.rotation import (
+    DEFAULT_OVERLAP,
+    RotationStart,
+    begin_rotation,
+    call_off,
+    carry_on,
+    hasten_rotation,
+)
 from rstuf.repository.signing_events import (
     BroughtSignature,
     Reception,
     cancel_event,
+    drops_rotation,
     envelope_of,
     find_event,
+    is_open,
     receive,
     sign_event,
     view_event,
@@ -91,6 +100,10 @@ class EventDesk:
         with self._ports.state.publication_lock(purpose="root update"):
             recover(self._ports)
             refuse_older_state(self._ports)
+            with self._ports.state.read() as reader:
+                waits = is_open(reader, ROOT)
+            if drop and waits is not None:
+                self._call_off(waits)
             events = open_proposal(self._ports, proposal, drop=drop)
         return [self.view(event.name) for event in events]
 
@@ -117,9 +130,24 @@ class EventDesk:
         return signed
 
     def cancel(self, name: str) -> SigningEvent:
-        """Drop an open event; see `signing_events.cancel_event`."""
+        """Drop an open event; see `signing_events.cancel_event`.
+
+        Raises:
+            SigningError: it belongs to a rotation whose old key cannot be reached; nothing was changed.
+        """
         with self._ports.state.publication_lock(purpose="event cancel"):
-            return cancel_event(self._ports, name)
+            with self._ports.state.read() as reader:
+                event = find_event(reader, name)
+            self._call_off(event)
+            return cancel_event(self._ports, event.name)
+
+    def _call_off(self, event: SigningEvent) -> None:
+        with self._ports.state.read() as reader:
+            if not drops_rotation(event, reader.rotation()):
+                return
+        recover(self._ports)
+        refuse_older_state(self._ports)
+        call_off(self._ports)
 
     def rotate(
         self,
@@ -138,7 +166,7 @@ class EventDesk:
             return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
 
     def hasten(self, kind: RotationKind) -> None:
-        """End the overlap of a rotation now; see `rotation.hasten_rotation`."""
+        """End a rotation without its old key; see `rotation.hasten_rotation`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             hasten_rotation(self._ports, kind=kind)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from rstuf.errors import InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory
+from rstuf.errors import InvalidInput, InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory, nearest
 from rstuf.metadata.key_identity import key_identity
-from rstuf.model.keys import KeyEntry, PublicKey
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TIMESTAMP, TOP_LEVEL
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import StateReader
@@ -49,6 +49,26 @@ class KeyView:
     entry: KeyEntry
     uses: tuple[KeyUse, ...]
     status: KeyStatus
+
+
+def names_of(reader: StateReader) -> dict[KeyId, str]:
+    """What each key is called here."""
+    return {entry.keyid: entry.name for entry in reader.keys()}
+
+
+def key_named(reader: StateReader, name: str) -> KeyEntry:
+    """The key of that name; the case of its letters is no matter.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    entries = reader.keys()
+    for entry in entries:
+        if entry.name.casefold() == name.casefold():
+            return entry
+    meant = nearest(name, [entry.name for entry in entries])
+    guess = f"did you mean {meant}? " if meant is not None else ""
+    raise InvalidInput(f"no key is called {name}", hint=f"{guess}rstuf key add {name} FILE lets it be known")
 
 
 def view_keys(ports: Ports) -> list[KeyView]:

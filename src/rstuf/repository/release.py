@@ -20,6 +20,7 @@ from typing import Any
 from rstuf.errors import RstufError
 from rstuf.metadata import limits, release_check, render
 from rstuf.metadata.render import SignedFile
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import RoleKind
@@ -39,11 +40,13 @@ def bring_out(
     parts: Sequence[Part],
     *,
     proposed_targets: Mapping[str, Any] | None = None,
+    also: Mapping[RoleName, RoleKeys] | None = None,
 ) -> PublicationReport:
     """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
 
     Args:
         proposed_targets: what targets says, before there is a visible one (the ceremony's).
+        also: who must sign beside those whom root names; None for those whom a rotation that goes on asks for.
 
     Raises:
         SigningError: a key cannot be reached; nothing was staged.
@@ -54,7 +57,7 @@ def bring_out(
         parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
         now, periods = ports.signing_time(reader), reader.periods()
-        also = bridges(reader, now=now)
+        also = bridges(reader, now=now) if also is None else also
         for part in parts:
             if part.signed is None:
                 desk.signers(part.role.name, authority.role_keys(part.role.name, part.role.kind))

@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy, nearest
+from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.root_changes import RootChanges, compare_published, compare_roots
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPart, SigningEvent
-from rstuf.model.keys import KeyEntry
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.keys import key_named
 from rstuf.repository.ports import Ports
-from rstuf.repository.signing_events import envelope_of, is_open, open_event
+from rstuf.repository.signing_events import envelope_of, is_open, open_event, signers_of
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -125,21 +125,19 @@ def dropped_by(reader: StateReader, role: RoleName) -> EventOpen | None:
     event = is_open(reader, role)
     if event is None:
         return None
-    names = {entry.keyid: entry.name for entry in reader.keys()}
-    signed = dict.fromkeys(each.keyid for part in event.parts for each in part.signatures)
-    return EventOpen(event.name, signed=[names.get(keyid, keyid[:12]) for keyid in signed])
+    return EventOpen(event.name, signed=signers_of(reader, event))
 
 
 def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKeys:
     keyids, known = list(keys.keyids), dict(keys.keys)
     for name in update.remove:
-        entry = _named(reader, name)
+        entry = key_named(reader, name)
         if entry.keyid not in keyids:
             raise InvalidInput(f"{name} does not sign {update.role}", hint="rstuf root show says who does")
         keyids.remove(entry.keyid)
         known.pop(entry.keyid, None)
     for name in update.add:
-        entry = _named(reader, name)
+        entry = key_named(reader, name)
         if entry.keyid in keyids:
             raise InvalidInput(f"{name} signs {update.role} already", hint="rstuf root show says who does")
         keyids.append(entry.keyid)
@@ -175,16 +173,6 @@ def _targets_for(ports: Ports, reader: StateReader, keys: RoleKeys) -> Unsigned 
 
 def _targets(data: bytes, version: int) -> Envelope:
     return open_envelope(data, name=versioned(TARGETS, version), kind="targets")
-
-
-def _named(reader: StateReader, name: str) -> KeyEntry:
-    entries = reader.keys()
-    for entry in entries:
-        if entry.name.lower() == name.lower():
-            return entry
-    meant = nearest(name, [entry.name for entry in entries])
-    guess = f"did you mean {meant}? " if meant is not None else ""
-    raise InvalidInput(f"no key is called {name}", hint=f"{guess}rstuf key add {name} FILE lets it be known")
 
 
 def changes_between(ports: Ports, before: int, after: int) -> RootChanges:

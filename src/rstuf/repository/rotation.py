@@ -31,12 +31,13 @@ from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import SigningDesk, current_root, load_authority, signed_enough
 from rstuf.repository.bridge import ONLINE, bridges, delegating_to_both, delegating_to_new, lists_key, replaced
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.keys import key_named, names_of
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.root_update import dropped_by
-from rstuf.repository.signing_events import open_event
+from rstuf.repository.signing_events import is_open, open_event, reopen_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -68,7 +69,7 @@ def begin_rotation(
         StateError: another rotation goes on.
     """
     with ports.state.read() as reader:
-        before, after = _key_named(reader, old), _key_named(reader, new)
+        before, after = key_named(reader, old), key_named(reader, new)
         _check_fit(reader, before, after)
         waiting = dropped_by(reader, ROOT)
         if waiting is not None and not drop:
@@ -103,6 +104,8 @@ def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
         publication = _publish_bridge(ports, rotation) if rotation.kind is RotationKind.PLANNED else None
         _propose(ports, rotation, drop=drop)
         return publication
+    # Where people sign it: dropped, it is proposed again, for the rotation can't end without it.
+    _propose_targets(ports, rotation)
     if rotation.is_bridged(now):
         return None
     publication = publish_under_new_root(ports) or _let_go(ports, rotation)
@@ -111,28 +114,63 @@ def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
 
 
 def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | None:
-    """End the overlap of a rotation now: its old key turned out to be lost, or in the wrong hands. As `begin_rotation`.
+    """End a rotation without its old key, which turned out to be lost or in the wrong hands. As `begin_rotation`.
+
+    Before its root is out that goes on waiting, with the signatures that it has; after it, its overlap is over.
 
     Raises:
-        InvalidInput: none goes on whose root is published.
+        InvalidInput: none goes on.
     """
     with ports.state.read() as reader:
         rotation = reader.rotation()
-    if rotation is None or rotation.root_version is None:
-        raise InvalidInput("no root that names a new online key alone is published", hint="rstuf key list shows all")
+        event = None if rotation is None or rotation.root_version is not None else is_open(reader, ROOT)
+    if rotation is None:
+        raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
         state.end_rotation(rotation.id, at=now)
         state.begin_rotation(
             kind=kind, old=rotation.old, new=rotation.new, overlap=rotation.overlap, begun=rotation.begun
         )
-        names = {entry.keyid: entry.name for entry in state.keys()}
+        names = names_of(state)
         details = {"kind": kind.value, "old": names.get(rotation.old, ""), "new": names.get(rotation.new, "")}
         state.record("rotation.begin", {**details, "keyid": rotation.new}, at=now)
         again = state.rotation()
-        if again is not None:
+        if again is not None and rotation.root_version is not None:
             state.note_rooted(again.id, version=rotation.root_version, at=now)
+    if event is not None and event.kind is EventKind.ROTATION:
+        reopen_event(ports, event, kind=EventKind.REPLACEMENT)
     return carry_on(ports)
+
+
+def call_off(ports: Ports) -> PublicationReport | None:
+    """Take back what a rotation has published so far: nothing is signed with its new key any more.
+
+    Under the publication lock, after recovery, before its root is dropped. Broken off, the rotation goes on as it was.
+
+    Raises:
+        SigningError: the old key cannot be reached; nothing was changed.
+    """
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+        entry = None if rotation is None else reader.key(rotation.old)
+        if rotation is None or entry is None or rotation.root_version is not None:
+            return None
+        authority = load_authority(reader, ports.metadata)
+        if not lists_key(authority.targets, rotation.new):
+            return None
+        proposed = delegating_to_new(authority.targets, old=rotation.new, new=entry.key)
+        role = reader.role(TARGETS)
+        ours = rotation.old in authority.top_level[TARGETS].keyids
+        expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
+        signers = RoleKeys(keyids=(rotation.old,), threshold=1, keys={rotation.old: entry.key})
+        bins = bins_to_sign_again(ports, reader, signers) if ours else []
+    if not ours:
+        # People let the new key sign the bins already, so they must let the old one again.
+        back = renewed_part(TARGETS, proposed, version=role.version + 1, expires=expires)
+        open_event(ports, [back], kind=EventKind.UPDATE, drop=True)
+        return None
+    return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed_targets=proposed, also={})
 
 
 def publish_under_new_root(ports: Ports) -> PublicationReport | None:
@@ -194,14 +232,22 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
 def _propose(ports: Ports, rotation: Rotation, *, drop: bool) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
-        proposals = [part.role for event in reader.open_events() for part in event.parts]
-        proposed_root = None if ROOT in proposals and not drop else _root_of(ports, reader, rotation)
-        proposed_targets = None if TARGETS in proposals else _targets_of(ports, reader, rotation)
-    kind = EventKind.ROTATION if rotation.kind is RotationKind.PLANNED else EventKind.REPLACEMENT
-    if proposed_root is not None:
-        open_event(ports, [proposed_root], kind=kind, drop=drop)
-    if proposed_targets is not None:
-        open_event(ports, [proposed_targets], kind=kind)
+        waits = is_open(reader, ROOT) is not None
+        proposed = None if waits and not drop else _root_of(ports, reader, rotation)
+    if proposed is not None:
+        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
+    _propose_targets(ports, rotation)
+
+
+def _propose_targets(ports: Ports, rotation: Rotation) -> None:
+    with ports.state.read() as reader:
+        proposed = _targets_of(ports, reader, rotation) if is_open(reader, TARGETS) is None else None
+    if proposed is not None:
+        open_event(ports, [proposed], kind=_kind_of(rotation))
+
+
+def _kind_of(rotation: Rotation) -> EventKind:
+    return EventKind.ROTATION if rotation.kind is RotationKind.PLANNED else EventKind.REPLACEMENT
 
 
 def _root_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsigned:
@@ -216,7 +262,7 @@ def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsign
     """What people must sign of targets, so that the new key signs its bins; None where the online key signs it."""
     authority = load_authority(reader, ports.metadata)
     entry = reader.key(rotation.new)
-    if entry is None or rotation.old in authority.top_level[TARGETS].keyids:
+    if entry is None or {rotation.old, rotation.new} & set(authority.top_level[TARGETS].keyids):
         return None
     if not lists_key(authority.targets, rotation.old):
         return None
@@ -297,15 +343,6 @@ def _signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) 
         except (InvalidMetadata, StorageError):
             return False
     return True
-
-
-def _key_named(reader: StateReader, name: str) -> KeyEntry:
-    entries = reader.keys()
-    for entry in entries:
-        if entry.name.lower() == name.lower():
-            return entry
-    known = ", ".join(entry.name for entry in entries)
-    raise InvalidInput(f"no key is called {name}", hint=f"its keys: {known}")
 
 
 def _check_fit(reader: StateReader, old: KeyEntry, new: KeyEntry) -> None:

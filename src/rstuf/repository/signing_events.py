@@ -19,13 +19,15 @@ from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import Envelope, RoleKeys, Signature, root_roles
-from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
+from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import SigningDesk, current_root
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.keys import names_of
 from rstuf.repository.ports import Ports
 
 
@@ -120,11 +122,10 @@ def open_event(
     parts = [EventPart(each.name, each.version, each.data) for each in proposed]
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
-        for other in state.open_events():
-            if {part.role for part in other.parts} & {part.role for part in parts}:
-                if not drop:
-                    raise EventOpen(other.name, signed=_signers(state, other))
-                _cancel(state, other, ports=ports)
+        while (other := _in_the_way(state, parts)) is not None:
+            if not drop:
+                raise EventOpen(other.name, signed=signers_of(state, other))
+            _cancel(state, other, ports=ports)
         for part in parts:
             if part.role != ROOT:
                 state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
@@ -134,8 +135,29 @@ def open_event(
     return event
 
 
+def reopen_event(ports: Ports, event: SigningEvent, *, kind: EventKind) -> SigningEvent:
+    """Let the same bytes wait for another purpose, with the signatures that they have. Under the publication lock."""
+    now = ports.clock.now()
+    with ports.state.transaction(actor=ports.actor) as state:
+        state.close_event(event.id, EventPhase.CANCELLED, at=now)
+        parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
+        again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
+        for part in event.parts:
+            for each in part.signatures:
+                state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
+        details = {"event": again.name, "kind": kind.value, "sha256": [_digest(part) for part in again.parts]}
+        state.record("event.open", details, at=now)
+        return again
+
+
+def _in_the_way(state: StateReader, parts: Sequence[EventPart]) -> SigningEvent | None:
+    return next((event for part in parts if (event := is_open(state, part.role)) is not None), None)
+
+
 def cancel_event(ports: Ports, name: str) -> SigningEvent:
     """Drop an open event, with the signatures that it has. It stays in the list of those that ended.
+
+    A rotation whose root it was to bring ends with it; `rotation.call_off` takes back before what that published.
 
     Raises:
         EventNotFound: there is none of that name.
@@ -149,11 +171,23 @@ def cancel_event(ports: Ports, name: str) -> SigningEvent:
 def _cancel(state: StateTransaction, event: SigningEvent, *, ports: Ports) -> None:
     now = ports.clock.now()
     state.close_event(event.id, EventPhase.CANCELLED, at=now)
+    state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=now)
     rotation = state.rotation()
-    rotates = event.role == ROOT and event.kind in {EventKind.ROTATION, EventKind.REPLACEMENT}
-    if rotates and rotation is not None and rotation.root_version is None:
-        state.end_rotation(rotation.id, at=now)
-    state.record("event.cancel", {"event": event.name, "signed": _signers(state, event)}, at=now)
+    if not drops_rotation(event, rotation) or rotation is None:
+        return
+    state.end_rotation(rotation.id, at=now)
+    names = names_of(state)
+    said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
+    state.record("rotation.cancel", said, at=now)
+    for other in state.open_events():
+        if other.kind in ROTATING:
+            _cancel(state, other, ports=ports)
+
+
+def drops_rotation(event: SigningEvent, rotation: Rotation | None) -> bool:
+    """Whether a rotation is called off if an event is dropped: it is to bring the root that the rotation waits for."""
+    waits = rotation is not None and rotation.root_version is None
+    return waits and event.role == ROOT and event.kind in ROTATING
 
 
 def receive(ports: Ports, brought: Iterable[BroughtSignature]) -> list[Reception]:
@@ -210,7 +244,10 @@ def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile
     if found is not None:
         return found
     unsigned = Unsigned(part.role, part.version, envelope_of(part).expires, part.signed)
-    file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures])
+    with ports.state.read() as reader:
+        listed = _listed(reader, event, part)
+    # Who signed may be listed no more by the time the others have.
+    file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures if each.keyid in listed])
     with ports.state.transaction(actor=ports.actor) as state:
         state.complete_part(event.id, part.role, file.data)
     return file
@@ -248,7 +285,7 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tu
 
 def _view(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView:
     parts = tuple(view_part(reader, event, part) for part in event.parts)
-    names = {entry.keyid: entry.name for entry in reader.keys()}
+    names = names_of(reader)
     here: tuple[KeyId, ...] = ()
     if event.phase is EventPhase.OPEN:
         wanted = EventView(event, parts, names, here).wanted
@@ -287,9 +324,7 @@ def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -
 def _join(
     ports: Ports, state: StateTransaction, event: SigningEvent, part: EventPart, brought: BroughtSignature, *, who: str
 ) -> Reception:
-    listed: dict[KeyId, PublicKey] = {}
-    for _, keys in _sides(state, event, part):
-        listed |= keys.keys
+    listed = _listed(state, event, part)
     key = listed.get(brought.keyid)
     if key is None:
         return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_STRANGER_HINT)
@@ -298,7 +333,8 @@ def _join(
         return _refused(event.name, who, brought, "it does not verify with the key that it names", hint=hint)
     identity = key_identity(key)
     for there in part.signatures:
-        if there.keyid == brought.keyid or key_identity(listed[there.keyid]) == identity:
+        other = listed.get(there.keyid)
+        if there.keyid == brought.keyid or (other is not None and key_identity(other) == identity):
             return Reception(Outcome.KNOWN, event.name, who, brought.keyid)
     if part.file is not None:
         return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
@@ -306,6 +342,11 @@ def _join(
     state.add_signature(event.id, part.role, keyid=brought.keyid, sig=brought.sig, at=now)
     state.record("event.sign", {"event": event.name, "role": part.role, "keyid": brought.keyid, "key": who}, at=now)
     return Reception(Outcome.ADDED, event.name, who, brought.keyid)
+
+
+def _listed(reader: StateReader, event: SigningEvent, part: EventPart) -> dict[KeyId, PublicKey]:
+    """The keys of all sides that must sign a part."""
+    return {keyid: key for _, keys in _sides(reader, event, part) for keyid, key in keys.keys.items()}
 
 
 _STRANGER_HINT = "rstuf event show names those who may sign it"
@@ -327,9 +368,9 @@ def _refused(event: str | None, who: str, brought: BroughtSignature, reason: str
     return Reception(Outcome.REFUSED, event, who, brought.keyid, error)
 
 
-def _signers(reader: StateReader, event: SigningEvent) -> list[str]:
+def signers_of(reader: StateReader, event: SigningEvent) -> list[str]:
     """The names of those who have signed any part of it."""
-    names = {entry.keyid: entry.name for entry in reader.keys()}
+    names = names_of(reader)
     keyids = dict.fromkeys(each.keyid for part in event.parts for each in part.signatures)
     return [names.get(keyid, keyid[:12]) for keyid in keyids]
 

@@ -9,14 +9,18 @@ import pytest
 from tests.support.clients import Client
 from tests.support.engine import Engine, check_client, plan_document
 
-from rstuf.errors import InvalidInput
+from rstuf.errors import InvalidInput, SigningError
 from rstuf.metadata.views import open_envelope, root_roles
+from rstuf.model.events import EventKind
 from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.policy import Periods
 from rstuf.model.rotation import RotationKind
+from rstuf.repository.authority import load_authority
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
+from rstuf.repository.root_update import RootUpdate
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -128,3 +132,110 @@ def test_targets_that_people_sign_wait_for_them(tmp_path: Path) -> None:
     engine.add("c.txt", b"third")
     publish(engine.ports)
     check_client(engine, tmp_path / "after")
+
+
+def delegated_to(engine: Engine) -> set[str]:
+    """The names of those who may sign the bins, by the visible targets."""
+    with engine.ports.state.read() as reader:
+        bins = load_authority(reader, engine.metadata).bins
+    assert bins is not None
+    names = {key.entry.keyid: each for each, key in engine.keys.made.items()}
+    return {names[keyid] for keyid in bins.signers.keyids}
+
+
+def test_a_rotation_that_is_called_off_takes_the_new_key_out_again(filled: Engine, tmp_path: Path) -> None:
+    """Cancelled, or dropped for another root: bins know the old key alone, and clients of every age go on."""
+    warm = Client.fresh(tmp_path / "warm", filled.site(), root=filled.root(), now=filled.clock.now())
+    warm.refresh()
+    for number, drop in enumerate((False, True)):
+        new = filled.make_key(f"online-{number + 2}").name
+        filled.events.rotate("online", new, overlap=HOUR)
+        filled.add("b.txt", b"signed by both %d" % number)
+        publish(filled.ports)
+        between = Client.fresh(tmp_path / new, filled.site(), root=filled.root(), now=filled.clock.now())
+        between.refresh()
+        assert delegated_to(filled) == {"online", new}
+        if drop:
+            proposal = filled.events.propose(RootUpdate(periods=Periods(10 * DAY, DAY)))
+            assert [view.event.kind for view in filled.events.open(proposal, drop=True)] == [EventKind.UPDATE]
+        else:
+            filled.events.cancel("root-v2")
+        assert filled.events.rotation() is None
+        assert delegated_to(filled) == {"online"}
+        assert signed_by(filled, "timestamp.json") == {"online"}
+        filled.keys.away.add(new)
+        check_client(filled, tmp_path / f"fresh-{number}")
+        for client in (warm, between):
+            later = client.copy(tmp_path / f"later-{number}-{client is warm}", read=filled.site())
+            later.refresh()
+            assert later.download("b.txt") == b"signed by both %d" % number
+
+
+def test_a_rotation_whose_old_key_is_gone_is_not_called_off(filled: Engine) -> None:
+    """Nothing could be signed without the new key: it is refused, and all goes on as it was."""
+    filled.make_key("online-2")
+    filled.events.rotate("online", "online-2", overlap=HOUR)
+    filled.keys.away.add("online")
+    with pytest.raises(SigningError):
+        filled.events.cancel("root-v2")
+    assert filled.events.rotation() is not None
+    assert [view.event.name for view in filled.events.views()] == ["root-v2"]
+
+
+def test_a_key_that_is_lost_while_root_waits(tmp_path: Path) -> None:
+    """What its root has of signatures stays; as soon as it is signed the new key signs everything, without overlap."""
+    root = {"signers": ["one", "two"], "threshold": 2, "expires": "365d"}
+    filled = Engine.live(tmp_path / "repository", document=plan_document(root=root))
+    filled.add("a.txt", b"first")
+    publish(filled.ports)
+    filled.make_key("online-2")
+    filled.events.rotate("online", "online-2", overlap=HOUR)
+    filled.events.receive([filled.signature("root-v2", "one")])
+    filled.keys.away.add("online")
+    filled.events.hasten(RotationKind.LOST)
+    (view,) = filled.events.views()
+    assert (view.event.kind, len(view.signed)) == (EventKind.REPLACEMENT, 1)
+    filled.events.sign("root-v2")
+    assert filled.events.rotation() is None
+    assert signed_by(filled, "timestamp.json") == {"online-2"}
+    check_client(filled, tmp_path / "client")
+
+
+def test_people_are_asked_to_take_a_new_key_out_of_targets_again(tmp_path: Path) -> None:
+    """Where they let the new key sign the bins before its root was dropped, the old one is proposed to them again."""
+    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
+    engine = Engine.live(tmp_path / "repository", document=document)
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    engine.make_key("online-2")
+    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.events.sign("targets-v2")
+    assert delegated_to(engine) == {"online-2"}
+    engine.events.cancel("root-v2")
+    assert [view.event.name for view in engine.events.views()] == ["targets-v3"]
+    engine.events.sign("targets-v3")
+    assert delegated_to(engine) == {"online"}
+    engine.keys.away.add("online-2")
+    engine.add("b.txt", b"second")
+    publish(engine.ports)
+    check_client(engine, tmp_path / "client")
+
+
+def test_targets_that_a_rotation_needs_are_proposed_again(tmp_path: Path) -> None:
+    """Whoever drops them once root is out does not keep the rotation from ever ending."""
+    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
+    engine = Engine.live(tmp_path / "repository", document=document)
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    engine.make_key("online-2")
+    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.events.sign("root-v2")
+    engine.events.cancel("targets-v2")
+    engine.moved_on(hours=2)
+    renew(engine.ports, force=["timestamp"])
+    (view,) = engine.events.views()
+    engine.events.sign(view.event.name)
+    renew(engine.ports, force=["timestamp"])
+    assert engine.events.rotation() is None
+    assert delegated_to(engine) == {"online-2"}
+    check_client(engine, tmp_path / "client")
