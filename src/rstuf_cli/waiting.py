@@ -38,6 +38,8 @@ def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
     if view.ready:
         return f"{what(view.event)} has all its signatures, and is not published yet"
+    if not view.lacking:
+        return f"{what(view.event)} has all its signatures, and comes out after {escape(view.after or '')}"
     signed = named(view, view.signed) or "nobody"
     missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
@@ -105,6 +107,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "lacking": view.lacking if is_open else 0,
         "missing": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in (view.wanted if is_open else ())],
         "here": list(view.here),
+        "after": view.after,
     }
 
 

@@ -162,7 +162,7 @@ class _Reviewer:
             keys=self._keys,
             names={keyid: bundle.names[keyid] for keyid in self._keys if keyid in bundle.names},
             concerns=tuple(sorted(dict.fromkeys(self._concerns), key=lambda concern: not concern.grave)),
-            power=changes.power if changes is not None else _power_of(parts),
+            power=_power_of(parts, changes),
         )
 
     def _compare(self, part: BundlePart) -> RootChanges:
@@ -199,14 +199,22 @@ class _Reviewer:
             self._keys |= {keyid: key for keyid, key in listed.items() if keyid not in self._keys}
         if part.role == ROOT:
             return [part.envelope] if in_force is None else [in_force, part.envelope]
-        judge = in_force if root is None else root.envelope
-        if judge is None:
+        # It must verify from the root in force and, where another is proposed with it, from that one.
+        judges = [judge for judge in (in_force, None if root is None else root.envelope) if judge is not None]
+        if not judges:
             raise ProposalRefused(part.role, "form", "nothing says who signs it")
-        return [judge]
+        return judges
 
 
-def _power_of(parts: Sequence[PartReview]) -> str:
-    """What signing targets roles lets others do."""
+def _power_of(parts: Sequence[PartReview], changes: RootChanges | None) -> str:
+    """What signing lets others do: the keys of a root, and those to whom a targets role delegates."""
+    if changes is not None and parts[0].role == ROOT:
+        return changes.power
+    told = _power_of_targets(parts)
+    return told if changes is None else f"{told}; and with the root that comes with it, {changes.power}"
+
+
+def _power_of_targets(parts: Sequence[PartReview]) -> str:
     roles = [role for part in parts if part.targets is not None for role in part.targets.delegated]
     who = [
         f"any {role.threshold} of {count(len(role.keyids), 'key')} sign "

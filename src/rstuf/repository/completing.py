@@ -23,7 +23,7 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import bins_to_sign_again, carry_on, publish_under_new_root
-from rstuf.repository.signing_events import envelope_of, view_part, whole_file
+from rstuf.repository.signing_events import comes_after, envelope_of, view_part, whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def complete_events(ports: Ports) -> list[Completion]:
     done: list[Completion] = []
     while True:
         with ports.state.read() as reader:
-            ready = [event for event in reader.open_events() if is_ready(reader, event)]
+            ready = [event for event in reader.open_events() if is_ready(ports, reader, event)]
         # Roles that people sign come before the root that could change who signs them.
         ready = [each for each in ready if each.id not in {other.event.id for other in done}]
         ready.sort(key=lambda event: event.role == ROOT)
@@ -66,11 +66,13 @@ def carry_on_events(ports: Ports) -> PublicationReport | None:
     return stepped or next(reversed(published), None)
 
 
-def is_ready(reader: StateReader, event: SigningEvent) -> bool:
-    """Whether every side of every part of an open event has signed."""
+def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
+    """Whether every side of every part of an open event has signed, and nothing must come out before it."""
     newest = reader.newest_root()
     first = event.kind is EventKind.CEREMONY
-    return (newest is not None or first) and all(view_part(reader, event, part).ready for part in event.parts)
+    if not (newest is not None or first) or not all(view_part(reader, event, part).ready for part in event.parts):
+        return False
+    return first or comes_after(ports, reader, event) is None
 
 
 def _complete(ports: Ports, event: SigningEvent) -> Completion:

@@ -43,6 +43,7 @@ from rstuf.repository.signing_events import (
     envelope_of,
     find_event,
     is_open,
+    proposals_for,
     receive,
     sign_event,
     view_event,
@@ -174,13 +175,15 @@ class EventDesk:
     def bundle(self, name: str, *, since: int = 1) -> Bundle:
         """An event as one file for another machine, with the chain of roots from version `since` on.
 
+        A root that is proposed beside it, and says who signs it, comes with it.
+
         Raises:
             EventNotFound: no event of that name is open.
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
-            parts = []
-            for part in find_event(reader, name).parts:
+            parts, event = [], find_event(reader, name)
+            for part in (*event.parts, *proposals_for(reader, event)):
                 opened = envelope_of(part)
                 signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
                 parts.append(BundlePart(role=part.role, signed=opened.signed, signatures=signatures))
@@ -281,7 +284,7 @@ class EventDesk:
 
     def _taken(self, receptions: list[Reception]) -> Signed:
         with self._ports.state.read() as reader:
-            ready = any(is_ready(reader, event) for event in reader.open_events())
+            ready = any(is_ready(self._ports, reader, event) for event in reader.open_events())
             replaces = any(event.kind is EventKind.REPLACEMENT for event in reader.open_events())
             first = reader.newest_root() is None
         self.end_ceremony()

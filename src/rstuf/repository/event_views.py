@@ -68,17 +68,19 @@ class EventView:
     Attributes:
         names: what its keys are called here.
         here: of the keys that are still wanted, those that look as if they could sign here.
+        after: the name of the event that must come out before this one can; None where nothing must.
     """
 
     event: SigningEvent
     parts: tuple[PartView, ...]
     names: Mapping[KeyId, str]
     here: tuple[KeyId, ...]
+    after: str | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether nobody is missing."""
-        return all(part.ready for part in self.parts)
+        """Whether nobody is missing, and nothing must come out before it."""
+        return self.after is None and all(part.ready for part in self.parts)
 
     @property
     def lacking(self) -> int:

@@ -18,13 +18,13 @@ from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, Signature, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope, root_roles
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.model.names import ROOT, RoleName
+from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import SigningDesk, current_root
+from rstuf.repository.authority import SigningDesk, current_root, delegator_bytes, signed_enough
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.keys import names_of
@@ -269,6 +269,29 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> Part
     return PartView(part, hashlib.sha256(opened.payload).hexdigest(), tuple(sides))
 
 
+def proposals_for(reader: StateReader, event: SigningEvent) -> list[EventPart]:
+    """The proposed root that says who signs an event beside those whom the root in force names, if one does.
+
+    Who only the next root lists can judge by nothing else what they are to sign.
+    """
+    others = [part for other in reader.open_events() for part in other.parts if part.role == ROOT]
+    labels = {label for part in event.parts for label, _ in _sides(reader, event, part)}
+    return [part for part in others if event.role != ROOT and f"root v{part.version}" in labels]
+
+
+def comes_after(ports: Ports, reader: StateReader, event: SigningEvent) -> SigningEvent | None:
+    """The open event of targets that must come out before a root: what is visible would not verify from that root."""
+    waits = is_open(reader, TARGETS)
+    if event.role != ROOT or waits is None or event.kind in {EventKind.CEREMONY, EventKind.REPLACEMENT}:
+        return None
+    role, in_force = reader.role(TARGETS), root_roles(current_root(reader))
+    data = delegator_bytes(role, reader, ports.metadata, keys=in_force[TARGETS])
+    if data is None:
+        return None
+    visible = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
+    return None if signed_enough(visible, root_roles(envelope_of(event.parts[0]))[TARGETS]) else waits
+
+
 def _sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tuple[str, RoleKeys]]:
     """Who must sign a part, by root."""
     newest = reader.newest_root()
@@ -286,11 +309,12 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tu
 def _view(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView:
     parts = tuple(view_part(reader, event, part) for part in event.parts)
     names = names_of(reader)
-    here: tuple[KeyId, ...] = ()
-    if event.phase is EventPhase.OPEN:
-        wanted = EventView(event, parts, names, here).wanted
-        here = tuple(keyid for keyid in wanted if _is_here(ports, reader.key(keyid)))
-    return EventView(event, parts, names, here)
+    if event.phase is not EventPhase.OPEN:
+        return EventView(event, parts, names, ())
+    wanted = EventView(event, parts, names, ()).wanted
+    here = tuple(keyid for keyid in wanted if _is_here(ports, reader.key(keyid)))
+    before = comes_after(ports, reader, event)
+    return EventView(event, parts, names, here, None if before is None else before.name)
 
 
 def _is_here(ports: Ports, entry: KeyEntry | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -276,7 +277,17 @@ def _agrees(run: Run, review: rstuf.Review, key: rstuf.HolderKey, mine: tuple[st
         else key.uri
     )
     with run.pondering():
-        return prompts.agrees(f"Sign {review.event} with {escape(called)}?")
+        return prompts.agrees(f"Sign {_what(review, mine)} with {escape(called)}?")
+
+
+def _what(review: rstuf.Review, keyids: Collection[str]) -> str:
+    """The events of which such keys sign something: a root that says who signs another one may come with that."""
+    first, *others = review.parts
+    if first.role != "root":
+        for part in others:
+            if not keyids or any(keyid in keyids for side in part.sides for keyid in side.keyids):
+                return f"{review.event} and {part.role}-v{part.version}"
+    return review.event
 
 
 def _document(
@@ -295,7 +306,10 @@ def _document(
 def _tell(console: Console, review: rstuf.Review, document: rstuf.SignatureDocument, place: Path) -> None:
     keyid = document.signatures[0].keyid
     done, by = done_sign(console, ok=True), escape(grouped(keyid[:8]))
-    console.result(f"{done} {review.event} is signed with {by} …: {escape(str(place))}")
+    signed = _what(review, {each.keyid for each in document.signatures})
+    console.result(
+        f"{done} {signed} {'is' if signed == review.event else 'are'} signed with {by} …: {escape(str(place))}"
+    )
     console.result("")
     console.result("carry it back; there, it is taken in by")
     console.result(f"  rstuf bundle import {escape(place.name)}")

@@ -162,7 +162,7 @@ class _Sitting:
         self._take(signed)
         took = [each.keyid for each in signed.receptions if each.outcome is not rstuf.Outcome.REFUSED]
         if took:
-            take_down(self.run, record, review, _signed_before(review, took))
+            take_down(self.run, record, review, _signed_before(view, review, took))
             self.run.keeps("what was signed so far is kept; run the same command again for the rest")
             console.result(f"{done_sign(console, ok=True)} {name} is signed with {named(view, took)}")
         for reason in signed.closed.items():
@@ -225,10 +225,12 @@ class _Sitting:
         return exit_of(self.completions, waiting)
 
 
-def _signed_before(review: rstuf.Review, keyids: Sequence[str]) -> Iterator[rstuf.SignedBefore]:
+def _signed_before(view: rstuf.EventView, review: rstuf.Review, keyids: Sequence[str]) -> Iterator[rstuf.SignedBefore]:
     """What a record keeps of signatures that were made here."""
+    # What comes with an event to say who signs it is not signed with it.
+    own = {part.digest for part in view.parts}
     for part in review.parts:
-        listed = {keyid for side in part.sides for keyid in side.keyids}
+        listed = {keyid for side in part.sides for keyid in side.keyids if part.digest in own}
         for keyid in listed & set(keyids):
             yield rstuf.SignedBefore(part.role, part.version, part.digest, keyid, review.now)
 

@@ -54,13 +54,13 @@ def test_sides_of_a_root() -> None:
     ]
 
 
-def test_targets_are_signed_by_the_root_beside_them() -> None:
-    """Where a root comes with targets, it says who signs them; else the root in force does."""
+def test_targets_are_signed_by_the_root_beside_them_too() -> None:
+    """Where a root comes with targets, both it and the root in force say who signs them."""
     root = WORLD.next_root
     root["roles"]["targets"]["keyids"] = [roots.add_key(root, roots.key(5))]
     alone, beside = reviewed(WORLD.document(WORLD.targets)), reviewed(WORLD.document(root, WORLD.targets))
     assert [side.keyids for side in alone.parts[0].sides] == [(roots.keyid(3),)]
-    assert [side.keyids for side in beside.parts[1].sides] == [(roots.keyid(5),)]
+    assert [side.keyids for side in beside.parts[1].sides] == [(roots.keyid(3),), (roots.keyid(5),)]
     assert beside.code not in {alone.code, reviewed(WORLD.document(root)).code}
 
 

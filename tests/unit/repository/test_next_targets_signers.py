@@ -1,0 +1,81 @@
+"""A root that lets other people sign targets: who only that root lists signs across the gap, and targets come first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.clients import Client
+from tests.support.engine import Engine, check_client, plan_document
+
+from rstuf.holder.anchors import TrustSource
+from rstuf.holder.review import Review, review_bundle
+from rstuf.metadata.bundle import DetachedSignature, parse_bundle, render_bundle
+from rstuf.model.names import ROOT, TARGETS
+from rstuf.repository.publish import publish
+from rstuf.repository.root_update import RootUpdate
+from rstuf.repository.signing_events import Outcome
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """Root v2 is to let `three` sign targets in the place of `two`; nobody has signed yet."""
+    people = {"signers": ["two"], "threshold": 1, "expires": "365d"}
+    engine = Engine.live(tmp_path / "repository", document=plan_document(targets=people))
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    engine.make_key("three")
+    engine.events.open(engine.events.propose(RootUpdate(role=TARGETS, add=("three",), remove=("two",))))
+    return engine
+
+
+def by_holder(engine: Engine, event: str) -> Review:
+    """What the bundle of an event says on a machine that trusts the first root and knows nothing else."""
+    bundle = parse_bundle(render_bundle(engine.events.bundle(event)), name="bundle")
+    return review_bundle(bundle, now=engine.clock.now(), trusted=engine.root(), trusted_from=TrustSource.FILE)
+
+
+def signature(engine: Engine, event: str, key: str) -> DetachedSignature:
+    part = engine.events.bundle(event).parts[0]
+    signer = engine.keys.made[key].signer
+    return DetachedSignature(part.digest, signer.keyid, signer.sign(part.payload))
+
+
+def test_the_bundle_brings_the_root_that_lists_its_signer(engine: Engine) -> None:
+    """Both roots say who signs targets, and the difference of the proposed one is shown with it."""
+    review = by_holder(engine, "targets-v2")
+    assert [part.role for part in review.parts] == [TARGETS, ROOT]
+    assert [side.label for side in review.parts[0].sides] == ["root v1", "root v2"]
+    assert engine.keys.made["three"].entry.keyid in review.may_sign
+    assert review.parts[1].root is not None
+    assert "and with the root that comes with it" in review.power
+    assert [part.role for part in by_holder(engine, "root-v2").parts] == [ROOT]
+
+
+def test_root_waits_for_the_targets_that_it_needs(engine: Engine, tmp_path: Path) -> None:
+    """Signed first, it comes out right after targets that verify from both; no client is disturbed at any point."""
+    warm = Client.fresh(tmp_path / "warm", engine.site(), root=engine.root(), now=engine.clock.now())
+    warm.refresh()
+    done = engine.events.receive([signature(engine, "root-v2", "one")])
+    assert done.completions == ()
+    root = engine.events.view("root-v2")
+    assert (root.after, root.lacking, root.ready) == ("targets-v2", 0, False)
+    check_client(engine, tmp_path / "waiting")
+    assert engine.events.receive([signature(engine, "targets-v2", "two")]).completions == ()
+    done = engine.events.receive([signature(engine, "targets-v2", "three")])
+    assert [(each.event.name, each.obstacle) for each in done.completions] == [("targets-v2", None), ("root-v2", None)]
+    check_client(engine, tmp_path / "after")
+    warm.refresh()
+    engine.add("b.txt", b"second")
+    publish(engine.ports)
+    check_client(engine, tmp_path / "later")
+
+
+def test_a_signature_of_whom_the_root_listed_no_more_is_left_out(engine: Engine, tmp_path: Path) -> None:
+    """Three signed for a root that is dropped: what comes out without it has no signature that nobody asked for."""
+    assert engine.events.receive([signature(engine, "targets-v2", "three")]).receptions[0].outcome is Outcome.ADDED
+    engine.events.cancel("root-v2")
+    done = engine.events.receive([signature(engine, "targets-v2", "two")])
+    assert [each.event.name for each in done.completions] == ["targets-v2"]
+    assert engine.keys.made["three"].entry.keyid.encode() not in engine.metadata.files["2.targets.json"]
+    check_client(engine, tmp_path / "client")
