@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from rstuf.model.fingerprints import fingerprint_words as fingerprint_words
     from rstuf.model.fingerprints import parse_fingerprint as parse_fingerprint
     from rstuf.model.keys import KeyEntry as KeyEntry
+    from rstuf.model.keys import KeyId as KeyId
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import RoleName as RoleName
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from rstuf.repository.advice import compare_bins as compare_bins
     from rstuf.repository.advice import proposed_periods as proposed_periods
     from rstuf.repository.advice import recommended_bins as recommended_bins
+    from rstuf.repository.authority import ClosedKey as ClosedKey
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.completing import Completion as Completion
@@ -218,6 +220,7 @@ _HOMES = {
     "ClientView": "rstuf.storage.stock_client",
     "ClockBehind": "rstuf.repository.reports",
     "ClockTrust": "rstuf.repository.ports",
+    "ClosedKey": "rstuf.repository.authority",
     "Comparison": "rstuf.repository.sync",
     "Completion": "rstuf.repository.completing",
     "Concern": "rstuf.metadata.root_concerns",
@@ -245,6 +248,7 @@ _HOMES = {
     "HolderRecord": "rstuf.holder.record",
     "KeyChange": "rstuf.repository.keys",
     "KeyEntry": "rstuf.model.keys",
+    "KeyId": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
     "KeyStatus": "rstuf.repository.reports",
     "KeyUse": "rstuf.repository.keys",

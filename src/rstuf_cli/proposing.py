@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import rstuf
-from rstuf.clock import SystemClock
 from rstuf.errors import RstufError
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
-from rstuf_cli.review_screen import screen
 from rstuf_cli.run import Run
+from rstuf_cli.sitting import Sitting, closed_document, tell_closed
 from rstuf_cli.steps import Step
 from rstuf_cli.wording import count, listed
-
-_WORKSPACE = "what this workspace published"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +27,13 @@ class Standing:
         done: the events that are visible to clients now.
         waiting: those that wait for more signatures.
         obstacles: what keeps events that everybody has signed from becoming visible, by name.
+        closed: the keys that they still wait for, that were to sign here, and did not.
     """
 
     done: tuple[str, ...] = ()
     waiting: tuple[rstuf.EventView, ...] = ()
     obstacles: tuple[tuple[str, RstufError], ...] = ()
+    closed: tuple[rstuf.ClosedKey, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -70,19 +69,27 @@ def ask_typed(run: Run, word: str, *, to: str) -> None:
         raise UsageFault(f"that is not {word}; nothing was changed", hint="run it again when you are sure")
 
 
-def ask_drop(run: Run, repository: rstuf.Repository, name: str, signed: Sequence[str]) -> None:
-    """Say what an open event would lose, and let a person type its name where that is a signature.
+def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.EventView]) -> bool:
+    """Say what open events would lose, and let a person type their names where that is a signature.
+
+    Returns:
+        Whether anything was asked.
 
     Raises:
         UsageFault: they typed something else.
     """
-    lost = f"the signatures of {listed([escape(each) for each in signed])}" if signed else "no signature yet"
-    run.console.warning(f"{name} waits already, with {lost}; this takes its place and drops it")
     rotation = repository.events.rotation()
-    if rotation is not None and rotation.root_version is None:
-        run.console.warning("with it ends the rotation of the online key that it belongs to")
-    if signed:
-        ask_typed(run, name, to="drop it")
+    for view in dropped:
+        signed = signed_in(view)
+        whose = f"{'signature' if len(signed) == 1 else 'signatures'} of {listed([escape(each) for each in signed])}"
+        told = f"with the {whose}" if signed else "with no signature yet"
+        run.console.warning(f"{view.event.name} waits already, {told}; this takes its place and drops it")
+        if view.event.role == "root" and rotation is not None and rotation.root_version is None:
+            run.console.warning("with it ends the rotation of the online key that it belongs to")
+    asked = [view for view in dropped if signed_in(view)]
+    for view in asked:
+        ask_typed(run, view.event.name, to="drop it")
+    return bool(asked)
 
 
 def agrees(run: Run, question: str) -> bool:
@@ -93,56 +100,28 @@ def agrees(run: Run, question: str) -> bool:
         return prompts.agrees(question)
 
 
-# --- showing
-
-
-def review_of(repository: rstuf.Repository, bundle: rstuf.Bundle) -> rstuf.Review:
-    """A bundle of this workspace, judged by the first root that it published.
-
-    Raises:
-        ProposalRefused: nobody should sign it.
-    """
-    review = rstuf.review_bundle(bundle, now=SystemClock().now(), trusted=repository.root(1))
-    # Keys are called here what this workspace calls them.
-    return replace(review, concerns=tuple(each for each in review.concerns if each.code != "names-unknown"))
-
-
-def show_review(run: Run, review: rstuf.Review) -> None:
-    """Show it to whoever will be asked, wherever stdout and stderr go; a document says it itself."""
-    if run.console.is_json:
-        return
-    console, lines = run.console, screen(review, source=_WORKSPACE)
-    console.error(line.painted(console, error=True) for line in lines)
-    if not run.options.yes:
-        prompts.show([line.text for line in lines], unless=console.error_stream)
-
-
-def list_review(console: Console, review: rstuf.Review) -> None:
-    """The same as the answer of a command."""
-    for line in screen(review, source=_WORKSPACE):
-        console.line(line.painted(console, error=False))
-
-
 # --- signing
 
 
-def sign_here(run: Run, repository: rstuf.Repository, names: Iterable[str], *, keys: bool) -> Standing:
-    """How far events come with the keys that are here; without `keys` they are only opened."""
-    names, done, obstacles = tuple(names), list[str](), dict[str, RstufError]()
-    for name in names:
-        if not keys or name not in {view.event.name for view in repository.events.views()}:
+def sign_here(sitting: Sitting, reviews: Iterable[rstuf.Review], *, keys: bool) -> Standing:
+    """How far events come with the keys that are here, once they were shown; without `keys` they are only opened."""
+    desk, reviews = sitting.repository.events, tuple(reviews)
+    done, obstacles = list[str](), dict[str, RstufError]()
+    for review in reviews:
+        if not keys or review.event not in {view.event.name for view in desk.views()}:
             continue
-        signed = repository.events.sign(name)
-        for each in signed.completions:
+        for each in sitting.sign(review).completions:
             if each.obstacle is None:
                 done.append(each.event.name)
                 obstacles.pop(each.event.name, None)
             else:
                 obstacles[each.event.name] = each.obstacle
-    run.progress.close()
-    opened = [view for view in repository.events.views() if view.event.name in names]
-    waiting = tuple(view for view in opened if view.event.name not in obstacles)
-    return Standing(done=tuple(dict.fromkeys(done)), waiting=waiting, obstacles=tuple(obstacles.items()))
+    sitting.run.progress.close()
+    names = {review.event for review in reviews}
+    waiting = tuple(view for view in desk.views() if view.event.name in names - set(obstacles))
+    wanted = {keyid for view in waiting for keyid in view.wanted}
+    closed = tuple(each for each in sitting.closed if each.keyid in wanted)
+    return Standing(done=tuple(dict.fromkeys(done)), waiting=waiting, obstacles=tuple(obstacles.items()), closed=closed)
 
 
 # --- telling
@@ -164,6 +143,7 @@ def standing_document(standing: Standing) -> dict[str, Any]:
         "obstacles": [
             {"event": name, "code": error.code, "message": error.message} for name, error in standing.obstacles
         ],
+        "closed": closed_document(standing.closed),
     }
 
 
@@ -179,6 +159,7 @@ def tell_standing(console: Console, standing: Standing) -> None:
         wanted = _wanted(view)
         missing = f"; missing: {listed([escape(name) for name in wanted], last='or')}" if wanted else ""
         console.folded_result(f"    {by}{missing}", indent=4)
+    tell_closed(console, standing.closed)
     for name, error in standing.obstacles:
         console.warning(f"{name} is signed, and cannot come out yet: {escape_message(error.message)}")
         if error.hint:

@@ -18,6 +18,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run
+from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.wording import day, period
 
@@ -91,14 +92,14 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
         find_key(repository, wish.to)
     run.console.note(f"{name} is to be replaced: {_WHY[wish.why]}")
     if opened is not None:
-        proposing.ask_drop(run, repository, opened.event.name, proposing.signed_in(opened))
+        proposing.ask_drop(run, repository, [opened])
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="replace it at once")
     new = wish.to if wish.to is not None else _made(run, repository, old, wish)
     if wish.to is None:
         run.keeps(f"the key {new}")
     run.interrupted = "run it again: it goes on from here"
-    desk.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=opened is not None)
+    desk.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=[] if opened is None else [opened.event])
 
 
 def _check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
@@ -131,13 +132,14 @@ def _go_on(run: Run, repository: rstuf.Repository, wish: Wish) -> int:
     standing = proposing.Standing(waiting=tuple(views))
     if wish.keys_sign and any(view.here for view in views):
         proposing.refuse_unasked(run, hint=_ANSWERS)
-        reviews = [proposing.review_of(repository, desk.bundle(view.event.name)) for view in views]
+        sitting = Sitting.begin(run, repository)
+        reviews = [sitting.review(desk.bundle(view.event.name)) for view in views]
         for review in reviews:
-            proposing.show_review(run, review)
+            sitting.show(review)
         document["reviews"] = [review_document(review) for review in reviews]
         names = [view.event.name for view in views]
         if proposing.agrees(run, f"Sign {' and '.join(names)} with the keys that are here?"):
-            standing = proposing.sign_here(run, repository, names, keys=True)
+            standing = proposing.sign_here(sitting, reviews, keys=True)
     run.progress.close()
     return _tell(run, repository, standing, document)
 

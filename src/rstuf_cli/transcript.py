@@ -17,8 +17,8 @@ from rstuf.errors import ProposalRefused
 from rstuf_cli.actions import in_words
 from rstuf_cli.console import escape, folded
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.proposing import review_of
 from rstuf_cli.run import Run, actor
+from rstuf_cli.sitting import review_of
 from rstuf_cli.wording import listed
 
 TranscriptFile = Annotated[
@@ -147,7 +147,7 @@ def _of_event(repository: rstuf.Repository, view: rstuf.EventView) -> Iterator[s
     if view.wanted:
         yield from _field("missing", listed([_name(names, keyid) for keyid in view.wanted], last="or"))
     try:
-        yield from _of_review(review_of(repository, repository.events.bundle(event.name)), names)
+        yield from _of_review(review_of(repository.events.bundle(event.name)), names)
     except ProposalRefused as error:
         yield from _field("refused", escape(error.message))
 

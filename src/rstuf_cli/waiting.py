@@ -36,6 +36,8 @@ def what(event: rstuf.SigningEvent) -> str:
 
 def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
+    if view.expired:
+        return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
     if view.ready:
         return f"{what(view.event)} has all its signatures, and is not published yet"
     if not view.lacking:
@@ -68,6 +70,8 @@ def away(view: rstuf.EventView) -> tuple[str, ...]:
 def steps_of(view: rstuf.EventView) -> list[Step]:
     """What to do next about an event that is open."""
     name = view.event.name
+    if view.expired:
+        return [Step("rstuf renew", f"drops {name}, and proposes anew what is due", about="event")]
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
     steps = []
@@ -108,6 +112,8 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "missing": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in (view.wanted if is_open else ())],
         "here": list(view.here),
         "after": view.after,
+        "expires": iso(view.expires),
+        "expired": view.expired,
     }
 
 

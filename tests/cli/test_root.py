@@ -76,7 +76,7 @@ def test_dry_run_opens_nothing(carol: Path, cli: Cli) -> None:
     assert (done.code, done.out.endswith("\nnothing was opened: --dry-run\n")) == (0, True)
     assert '"carol"' in done.out
     shown = cli("root", "update", "--add", "carol", "--dry-run", "--json").document
-    assert (shown["opened"], shown["review"]["event"]) == (False, "root-v2")
+    assert (shown["opened"], [each["event"] for each in shown["reviews"]]) == (False, ["root-v2"])
     assert cli("log", "--json").document == before
 
 

@@ -70,7 +70,9 @@ def test_keys_are_opened_after_the_question(team: Path, cli: Cli, monkeypatch: p
     monkeypatch.setattr(prompts, "person_is_there", lambda: False)
     closed = cli("sign", "--key", "dora", "--yes")
     assert closed.code == 1
-    assert "! dora did not sign: " in closed.err
+    assert "error: the key dora is encrypted and there is no passphrase for it" in closed.err
+    assert "--passphrase-file dora=FILE" in closed.err
+    assert cli("sign", "--key", "dora", "--yes", "--json").document["error"]["code"] == "passphrase-needed"
     done = cli("sign", "--key", "dora", "--yes", "--passphrase-file", "secret")
     assert (done.code, "✓ root-v2 is signed with dora\n" in done.out) == (4, True)
 
@@ -91,7 +93,9 @@ def test_names_that_are_not_known(waiting: Path, cli: Cli) -> None:
     nobody = cli("sign", "--key", "alise", "--yes")
     assert (nobody.code, nobody.err) == (1, "error: no key is called alise\nhint:  did you mean alice?\n")
     elsewhere_now = cli("sign", "--key", "bob", "--yes")
-    assert (elsewhere_now.code, "rstuf sign root-v2" in elsewhere_now.out) == (4, True)
+    assert (elsewhere_now.code, "bob.key: there is no such file" in elsewhere_now.err) == (1, True)
+    no_signer_of_it = cli("sign", "--key", "online", "--yes")
+    assert (no_signer_of_it.code, "it may not sign root-v2" in no_signer_of_it.err) == (1, True)
 
 
 def test_one_after_the_other(team: Path, tmp_path: Path, cli: Cli) -> None:

@@ -45,8 +45,10 @@ from rstuf.errors.input import (
 )
 from rstuf.errors.signing import (
     AnchorNeeded,
+    EventExpired,
     EventNotFound,
     EventOpen,
+    EventReplaced,
     NotEnoughSigners,
     PassphraseNeeded,
     PinNeeded,
@@ -94,8 +96,10 @@ __all__ = [
     "ClockSuspicious",
     "ContentRefused",
     "DestinationTaken",
+    "EventExpired",
     "EventNotFound",
     "EventOpen",
+    "EventReplaced",
     "FileMissing",
     "FileTooLarge",
     "FingerprintDiffers",

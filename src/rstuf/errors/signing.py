@@ -122,6 +122,32 @@ class EventOpen(SigningError):
         )
 
 
+class EventExpired(SigningError):
+    """What a signing event proposes expired before everybody had signed it: nobody can use it any more."""
+
+    code = "event-expired"
+
+    def __init__(self, event: str, when: str) -> None:
+        self.event, self.when = event, when
+        super().__init__(
+            f"{event} expired on {when}, before everybody had signed it",
+            hint="rstuf renew drops it, and proposes anew what is due; or rstuf event cancel " + event,
+        )
+
+
+class EventReplaced(SigningError):
+    """Something else waits under a signing event's name than what its signer was shown."""
+
+    code = "event-replaced"
+
+    def __init__(self, event: str) -> None:
+        self.event = event
+        super().__init__(
+            f"{event} was replaced while you looked at it; the other one was not signed",
+            hint=f"rstuf sign {event} shows what waits now, and rstuf log who opened it",
+        )
+
+
 class NotEnoughSigners(SigningError):
     """Fewer keys can sign here than the role's threshold asks for."""
 

@@ -136,6 +136,20 @@ def read_visible(role: RoleState, metadata: MetadataStorage, *, kind: str, limit
     return open_envelope(data, name=name, kind=kind)
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedKey:
+    """A key that could not sign: what it is called here, and why."""
+
+    name: str
+    keyid: KeyId
+    error: RstufError
+
+    @property
+    def reason(self) -> str:
+        """Why, without its name."""
+        return str(getattr(self.error, "reason", self.error.message))
+
+
 @dataclass(slots=True)
 class SigningDesk:
     """Opens each key once, and signs roles with all of their keys that can be reached."""
@@ -167,21 +181,13 @@ class SigningDesk:
 
     def reasons(self, keys: RoleKeys) -> dict[str, str]:
         """For each key of a role that cannot sign here: its name and why."""
-        return self._reasons(keys.keyids)
+        return {each.name: each.reason for each in self.closed if each.keyid in keys.keyids}
 
     @property
-    def closed(self) -> dict[str, str]:
-        """The same for every key that was asked for."""
-        return self._reasons(self._closed)
-
-    def _reasons(self, keyids: Iterable[KeyId]) -> dict[str, str]:
-        found = {}
-        for keyid in keyids:
-            if keyid in self._closed:
-                entry = self.reader.key(keyid)
-                error = self._closed[keyid]
-                found[entry.name if entry else keyid[:12]] = getattr(error, "reason", error.message)
-        return found
+    def closed(self) -> tuple[ClosedKey, ...]:
+        """Every key that was asked for and could not sign."""
+        names = {keyid: entry.name if (entry := self.reader.key(keyid)) else keyid[:12] for keyid in self._closed}
+        return tuple(ClosedKey(names[keyid], keyid, error) for keyid, error in self._closed.items())
 
     def sign(self, unsigned: Unsigned, keys: RoleKeys, *, also: RoleKeys | None = None) -> SignedFile:
         """The role's file, signed by all of its keys that can be reached.
@@ -195,9 +201,20 @@ class SigningDesk:
             signers |= {signer.keyid: signer for signer in self.signers(unsigned.name, also)}
         return sign_with(unsigned, [Signature(signer.keyid, signer.sign(payload)) for signer in signers.values()])
 
-    def reachable(self, keyids: Iterable[KeyId]) -> list[RoleSigner]:
-        """Signers of those of some keys that can be opened here."""
-        return [signer for signer in map(self._signer, keyids) if signer is not None]
+    def signatures(self, payload: bytes, keyids: Iterable[KeyId]) -> list[Signature]:
+        """The signatures of those of some keys that can be opened here and sign; the others are `closed`."""
+        made = []
+        for keyid in keyids:
+            signer = self._signer(keyid)
+            if signer is None:
+                continue
+            try:
+                made.append(Signature(signer.keyid, signer.sign(payload)))
+            except SigningError as error:
+                # One that refuses keeps nobody else from signing.
+                del self._open[keyid]
+                self._closed[keyid] = error
+        return made
 
     def _signer(self, keyid: KeyId) -> RoleSigner | None:
         if keyid in self._open:

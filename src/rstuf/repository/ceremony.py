@@ -29,12 +29,13 @@ from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony, first
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
+from rstuf.repository.open_events import envelope_of, view_events, view_part
 from rstuf.repository.plan import Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.roots import commit_root
-from rstuf.repository.signing_events import envelope_of, open_event, sign_event, view_events, view_part
+from rstuf.repository.signing_events import open_event, sign_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | Non
     # Nobody could use what expired while it waited; so its signers are asked anew.
     expired = event is not None and any(envelope_of(part).expires <= ports.clock.now() for part in event.parts)
     if event is None or expired:
-        event = open_event(ports, prepared.parts, kind=EventKind.CEREMONY, drop=expired)
+        event = open_event(ports, prepared.parts, kind=EventKind.CEREMONY, drop=[event] if event is not None else ())
     sign_event(ports, event.name)
 
 

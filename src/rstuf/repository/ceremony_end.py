@@ -18,13 +18,14 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import current_root
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import lost_roles, put_back
+from rstuf.repository.open_events import file_of, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root, renew_root
-from rstuf.repository.signing_events import file_of, view_part, whole_file
+from rstuf.repository.signing_events import whole_file
 from rstuf.repository.visible import is_as_published
 
 

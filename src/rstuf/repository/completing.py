@@ -17,13 +17,14 @@ from rstuf.model.names import ROOT
 from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.open_events import comes_after, envelope_of, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import bins_to_sign_again, carry_on, publish_under_new_root
-from rstuf.repository.signing_events import comes_after, envelope_of, view_part, whole_file
+from rstuf.repository.signing_events import whole_file
 
 
 @dataclass(frozen=True, slots=True)

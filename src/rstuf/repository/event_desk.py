@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import orjson
 
-from rstuf.errors import InvalidInput
+from rstuf.clock import iso
+from rstuf.errors import EventExpired, InvalidInput
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
-from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
+from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase
+from rstuf.repository.authority import ClosedKey
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.open_events import (
+    envelope_of,
+    find_event,
+    has_expired,
+    is_open,
+    proposals_for,
+    view_event,
+    view_events,
+)
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.reports import PublicationReport
@@ -40,14 +51,8 @@ from rstuf.repository.signing_events import (
     Reception,
     cancel_event,
     drops_rotation,
-    envelope_of,
-    find_event,
-    is_open,
-    proposals_for,
     receive,
     sign_event,
-    view_event,
-    view_events,
 )
 from rstuf.repository.visible import check_visible, refuse_older_state
 
@@ -57,12 +62,12 @@ class Signed:
     """What became of signatures, and of the events that have all of theirs with them.
 
     Attributes:
-        closed: why keys that were to sign stayed closed, by their names.
+        closed: the keys that were to sign and did not.
     """
 
     receptions: tuple[Reception, ...]
     completions: tuple[Completion, ...]
-    closed: Mapping[str, str] = field(default_factory=dict)
+    closed: tuple[ClosedKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +108,14 @@ class EventDesk:
             refuse_older_state(self._ports)
             with self._ports.state.read() as reader:
                 waits = is_open(reader, ROOT)
-            if drop and waits is not None:
+            if drop and waits is not None and waits in [view.event for view in proposal.drops]:
                 self._call_off(waits)
             events = open_proposal(self._ports, proposal, drop=drop)
         return [self.view(event.name) for event in events]
 
-    def sign(self, name: str, *, keyids: Sequence[KeyId] | None = None) -> Signed:
+    def sign(self, name: str, *, keyids: Sequence[KeyId] | None = None, shown: Collection[str] | None = None) -> Signed:
         """Sign an event with the keys that are here; see `signing_events.sign_event`. What is complete comes out."""
-        receptions, closed = sign_event(self._ports, name, keyids=keyids)
+        receptions, closed = sign_event(self._ports, name, keyids=keyids, shown=shown)
         return replace(self._taken(receptions), closed=closed)
 
     def receive(self, signatures: Iterable[DetachedSignature]) -> Signed:
@@ -157,7 +162,7 @@ class EventDesk:
         *,
         kind: RotationKind = RotationKind.PLANNED,
         overlap: timedelta = DEFAULT_OVERLAP,
-        drop: bool = False,
+        drop: Collection[SigningEvent] = (),
     ) -> RotationStart:
         """Let another key take the place of an online key; see `rotation.begin_rotation`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
@@ -179,22 +184,28 @@ class EventDesk:
 
         Raises:
             EventNotFound: no event of that name is open.
+            EventExpired: nobody can use it any more.
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
             parts, event = [], find_event(reader, name)
+            if has_expired(event, self._ports.clock.now()):
+                raise EventExpired(event.name, iso(min(envelope_of(part).expires for part in event.parts)))
             for part in (*event.parts, *proposals_for(reader, event)):
                 opened = envelope_of(part)
                 signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
                 parts.append(BundlePart(role=part.role, signed=opened.signed, signatures=signatures))
             return _bundle(reader, parts, since=since)
 
-    def preview(self, proposal: RootProposal) -> Bundle:
-        """A proposal as the file that its signers would be given, before it is opened."""
-        proposed = [each for each in (proposal.root, proposal.targets) if each is not None]
-        parts = [BundlePart(role=each.name, signed=orjson.loads(each.data)) for each in proposed]
+    def preview(self, proposal: RootProposal) -> list[Bundle]:
+        """A proposal as the files that its signers would be given, one an event, before it is opened."""
+        root = BundlePart(role=ROOT, signed=orjson.loads(proposal.root.data))
+        wanted = [[root]]
+        if proposal.targets is not None:
+            # As `bundle` has it: the root says who else signs targets.
+            wanted.append([BundlePart(role=TARGETS, signed=orjson.loads(proposal.targets.data)), root])
         with self._ports.state.read() as reader:
-            return _bundle(reader, parts, since=1)
+            return [_bundle(reader, parts, since=1) for parts in wanted]
 
     def roots(self) -> list[PublishedRoot]:
         """Every root that was published, oldest first, with what it changed."""
@@ -270,7 +281,9 @@ class EventDesk:
 
     def code_of(self, event: SigningEvent) -> str:
         """The short code that the signers of an event compare, also of one that has ended."""
-        return code_of([envelope_of(part).payload for part in event.parts])
+        with self._ports.state.read() as reader:
+            parts = [*event.parts, *(proposals_for(reader, event) if event.phase is EventPhase.OPEN else ())]
+        return code_of([envelope_of(part).payload for part in parts])
 
     def note_transcript(self, name: str, digest: str) -> None:
         """Note in the log that a record was written for people to keep.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from rstuf.model.events import EventPart, SigningEvent
 from rstuf.model.keys import KeyId
+from rstuf.repository.authority import ClosedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,12 @@ class PartView:
 
     Attributes:
         digest: SHA-256 of the bytes that are signed, hex.
+        expires: when what it proposes expires, UTC.
     """
 
     part: EventPart
     digest: str
+    expires: datetime
     sides: tuple[PartSide, ...]
 
     @property
@@ -69,6 +73,8 @@ class EventView:
         names: what its keys are called here.
         here: of the keys that are still wanted, those that look as if they could sign here.
         after: the name of the event that must come out before this one can; None where nothing must.
+        expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
+        unreachable: of the keys that are wanted and should be here, why they are not.
     """
 
     event: SigningEvent
@@ -76,11 +82,18 @@ class EventView:
     names: Mapping[KeyId, str]
     here: tuple[KeyId, ...]
     after: str | None = None
+    expired: bool = False
+    unreachable: tuple[ClosedKey, ...] = ()
 
     @property
     def ready(self) -> bool:
-        """Whether nobody is missing, and nothing must come out before it."""
-        return self.after is None and all(part.ready for part in self.parts)
+        """Whether it can come out: nobody is missing, nothing must come out before it, and it has not expired."""
+        return self.after is None and not self.expired and all(part.ready for part in self.parts)
+
+    @property
+    def expires(self) -> datetime:
+        """When what it proposes expires, UTC: the earliest of its parts."""
+        return min(part.expires for part in self.parts)
 
     @property
     def lacking(self) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
@@ -17,6 +19,7 @@ from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
+from rstuf.repository.open_events import envelope_of, is_open, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -25,7 +28,7 @@ from rstuf.repository.reports import PublicationReport, Reason, Recovery, Renewa
 from rstuf.repository.root_update import propose_renewal
 from rstuf.repository.roots import renew_root
 from rstuf.repository.rotation import publish_under_new_root
-from rstuf.repository.signing_events import is_open, open_event, sign_event, view_part
+from rstuf.repository.signing_events import drop_expired, open_event, sign_event
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -61,6 +64,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         _named(reader, force)
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
+        dropped = drop_expired(ports)
         publish_under_new_root(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)
@@ -89,16 +93,31 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         publication = publication.mended(restored=restored, recorded=recorded)
         publication = replace(publication, recovery=recovery, clock_behind=behind)
         with ports.state.read() as reader:
-            return RenewalReport(publication, tuple(opened), reader.next_due(), root_version)
+            return RenewalReport(publication, tuple(opened), reader.next_due(), root_version, tuple(dropped))
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
     """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
     with ports.state.read() as reader:
-        waiting = [event for event in reader.open_events() if event.kind is EventKind.RENEWAL]
+        waiting = [event for event in reader.open_events() if _is_plain_renewal(ports, reader, event)]
     for event in waiting:
         sign_event(ports, event.name)
     return carry_on_events(ports)
+
+
+def _is_plain_renewal(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
+    """Whether an event says what is in force, for no longer than usual: only that is signed without a question."""
+    if event.kind is not EventKind.RENEWAL:
+        return False
+    for part in event.parts:
+        usual, proposed = propose_renewal(ports, reader, part.role), envelope_of(part)
+        if _undated(orjson.loads(usual.data)) != _undated(proposed.signed) or proposed.expires > usual.expires:
+            return False
+    return True
+
+
+def _undated(signed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in signed.items() if name not in {"version", "expires"}}
 
 
 def _root_version(ports: Ports) -> int:

@@ -145,13 +145,26 @@ class WaitingRole:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedEvent:
+    """A signing event that was dropped: its name, and the names of those whose signatures went with it."""
+
+    name: str
+    signed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalReport:
-    """What a renewal did, what it could not do, and when the next one is due (UTC)."""
+    """What a renewal did, what it could not do, and when the next one is due (UTC).
+
+    Attributes:
+        dropped: the signing events that had expired before everybody signed them.
+    """
 
     publication: PublicationReport
     waiting: tuple[WaitingRole, ...]
     next_due: datetime | None
     root_version: int | None = None
+    dropped: tuple[DroppedEvent, ...] = ()
 
 
 class Health(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy
+from rstuf.errors import InvalidInput, InvalidPolicy
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
@@ -16,10 +16,12 @@ from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
+from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import key_named
+from rstuf.repository.open_events import envelope_of, views_of_open
 from rstuf.repository.ports import Ports
-from rstuf.repository.signing_events import envelope_of, is_open, open_event, signers_of
+from rstuf.repository.signing_events import NewEvent, open_events
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -51,7 +53,7 @@ class RootProposal:
         root: what is to be signed.
         targets: targets signed anew, where what is visible of it would not verify from that root.
         changes: what the root changes, for whoever signs it.
-        drops: the event that opening this one would drop, and who has signed it; None where none is open.
+        drops: the events that opening this one drops, as they are now: whoever agrees to it is shown them.
     """
 
     root: Unsigned
@@ -59,7 +61,7 @@ class RootProposal:
     kind: EventKind
     periods: Periods | None
     changes: RootChanges
-    drops: EventOpen | None
+    drops: tuple[EventView, ...]
 
 
 def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
@@ -91,7 +93,8 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
             root, envelope_of(EventPart(ROOT, unsigned.version, unsigned.data)), now=ports.clock.now()
         )
         targets = _targets_for(ports, reader, keys) if update.role == TARGETS else None
-        return RootProposal(unsigned, targets, EventKind.UPDATE, update.periods, changes, dropped_by(reader, ROOT))
+        drops = views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS])
+        return RootProposal(unsigned, targets, EventKind.UPDATE, update.periods, changes, drops)
 
 
 def propose_renewal(ports: Ports, reader: StateReader, role: RoleName) -> Unsigned:
@@ -107,25 +110,20 @@ def propose_renewal(ports: Ports, reader: StateReader, role: RoleName) -> Unsign
 def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[SigningEvent]:
     """Let a proposal wait for its signatures. Under the publication lock.
 
+    Args:
+        drop: whether what it drops, as it was shown, is to be dropped.
+
     Raises:
-        EventOpen: another one waits, and is not to be dropped.
+        EventOpen: something waits that is not to be dropped, or that changed since it was shown.
         InvalidInput: another root was published meanwhile.
     """
     with ports.state.read() as reader:
         if proposal.root.version != current_root(reader).version + 1:
             raise InvalidInput("another root was published meanwhile", hint="run it again, over that one")
-    events = [open_event(ports, [proposal.root], kind=proposal.kind, periods=proposal.periods, drop=drop)]
+    wanted = [NewEvent((proposal.root,), proposal.kind, proposal.periods)]
     if proposal.targets is not None:
-        events.append(open_event(ports, [proposal.targets], kind=proposal.kind, drop=drop))
-    return events
-
-
-def dropped_by(reader: StateReader, role: RoleName) -> EventOpen | None:
-    """What a new event of a role would drop."""
-    event = is_open(reader, role)
-    if event is None:
-        return None
-    return EventOpen(event.name, signed=signers_of(reader, event))
+        wanted.append(NewEvent((proposal.targets,), proposal.kind))
+    return open_events(ports, wanted, drop=[view.event for view in proposal.drops] if drop else ())
 
 
 def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKeys:

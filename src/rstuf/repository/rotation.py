@@ -12,12 +12,12 @@ anew right after it. A client in between finds a timestamp that its root does no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from rstuf.errors import InvalidInput, InvalidMetadata, NameTaken, StorageError
+from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
@@ -32,12 +32,12 @@ from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.bridge import ONLINE, bridges, delegating_to_both, delegating_to_new, lists_key, replaced
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import key_named, names_of
+from rstuf.repository.open_events import is_open, signers_of
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.root_update import dropped_by
-from rstuf.repository.signing_events import is_open, open_event, reopen_event
+from rstuf.repository.signing_events import open_event, reopen_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -55,12 +55,12 @@ class RotationStart:
 
 
 def begin_rotation(
-    ports: Ports, *, old: str, new: str, kind: RotationKind, overlap: timedelta, drop: bool = False
+    ports: Ports, *, old: str, new: str, kind: RotationKind, overlap: timedelta, drop: Collection[SigningEvent] = ()
 ) -> RotationStart:
     """Let the key named `new` take the place of the online key named `old`. Under the publication lock, after recovery.
 
     Args:
-        drop: an open event of root is cancelled for it.
+        drop: an open event of root that is cancelled for it, as whoever says so saw it.
 
     Raises:
         InvalidInput: one of the two is not known, or not fit for it.
@@ -71,9 +71,9 @@ def begin_rotation(
     with ports.state.read() as reader:
         before, after = key_named(reader, old), key_named(reader, new)
         _check_fit(reader, before, after)
-        waiting = dropped_by(reader, ROOT)
-        if waiting is not None and not drop:
-            raise waiting
+        waiting = is_open(reader, ROOT)
+        if waiting is not None and waiting not in drop:
+            raise EventOpen(waiting.name, signed=signers_of(reader, waiting))
         needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
         for keyid in needed:
             entry = before if keyid == before.keyid else after
@@ -93,7 +93,7 @@ def begin_rotation(
     return RotationStart(rotation, publication, events)
 
 
-def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
+def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> PublicationReport | None:
     """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery."""
     with ports.state.read() as reader:
         rotation = reader.rotation()
@@ -165,10 +165,12 @@ def call_off(ports: Ports) -> PublicationReport | None:
         expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
         signers = RoleKeys(keyids=(rotation.old,), threshold=1, keys={rotation.old: entry.key})
         bins = bins_to_sign_again(ports, reader, signers) if ours else []
+        opened = list(reader.open_events())
     if not ours:
         # People let the new key sign the bins already, so they must let the old one again.
+        waits = [event for event in opened if any(part.role == TARGETS for part in event.parts)]
         back = renewed_part(TARGETS, proposed, version=role.version + 1, expires=expires)
-        open_event(ports, [back], kind=EventKind.UPDATE, drop=True)
+        open_event(ports, [back], kind=EventKind.UPDATE, drop=waits)
         return None
     return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed_targets=proposed, also={})
 
@@ -229,7 +231,7 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
     return bring_out(ports, parts, proposed_targets=proposed)
 
 
-def _propose(ports: Ports, rotation: Rotation, *, drop: bool) -> None:
+def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
         waits = is_open(reader, ROOT) is not None

@@ -1,34 +1,44 @@
 """Signing events: who must sign what waits, who has, and what becomes of a signature that is brought.
 
-Each signature is verified when it comes, against the keys of every side that must sign: for a root those of the root
-before and its own (TUF §5.3.4), else those whom the root names. Below the thresholds nothing is visible.
+Each signature is verified when it comes, against the keys of every side that must sign (`event_views`). Below the
+thresholds nothing is visible.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-import orjson
-
-from rstuf.errors import EventNotFound, EventOpen, RstufError, SignatureRefused
+from rstuf.clock import iso
+from rstuf.errors import EventExpired, EventOpen, EventReplaced, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
-from rstuf.metadata.thresholds import check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope, root_roles
+from rstuf.metadata.views import Signature, open_envelope, root_roles
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
-from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.model.names import ROOT, TARGETS, RoleName
+from rstuf.model.keys import KeyId, PublicKey
+from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import SigningDesk, current_root, delegator_bytes, signed_enough
-from rstuf.repository.event_views import EventView, PartSide, PartView
+from rstuf.repository.authority import ClosedKey, SigningDesk
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.keys import names_of
+from rstuf.repository.open_events import (
+    envelope_of,
+    file_of,
+    find_event,
+    has_expired,
+    is_open,
+    listed_for,
+    signers_of,
+    view_in,
+)
 from rstuf.repository.ports import Ports
+from rstuf.repository.reports import DroppedEvent
 
 
 class Outcome(StrEnum):
@@ -50,6 +60,15 @@ class BroughtSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEvent:
+    """What is to wait for signatures; see `SigningEvent`."""
+
+    proposed: tuple[Unsigned, ...]
+    kind: EventKind
+    periods: Periods | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reception:
     """What became of one signature.
 
@@ -57,6 +76,7 @@ class Reception:
         event: the name of the event that it is for; None where it is for none.
         who: what the key is called here, else how its id begins.
         error: why it was refused.
+        digest: SHA-256 of what was signed, hex.
     """
 
     outcome: Outcome
@@ -64,75 +84,50 @@ class Reception:
     who: str
     keyid: KeyId
     error: SignatureRefused | None = None
-
-
-def view_events(ports: Ports, *, ended: bool = False) -> list[EventView]:
-    """The events that are open, or all of them, oldest first."""
-    with ports.state.read() as reader:
-        return views_in(ports, reader, ended=ended)
-
-
-def views_in(ports: Ports, reader: StateReader, *, ended: bool = False) -> list[EventView]:
-    """The same, for one who is reading."""
-    events = list(reader.events()) if ended else reader.open_events()
-    return [_view(ports, reader, event) for event in events]
-
-
-def view_event(ports: Ports, name: str) -> EventView:
-    """The open event of that name.
-
-    Raises:
-        EventNotFound: there is none.
-    """
-    with ports.state.read() as reader:
-        return _view(ports, reader, find_event(reader, name))
-
-
-def find_event(reader: StateReader, name: str) -> SigningEvent:
-    """The open event that a person names; its role alone will do.
-
-    Raises:
-        EventNotFound: there is none.
-    """
-    events = reader.open_events()
-    for event in events:
-        if name in {event.name, event.role}:
-            return event
-    raise EventNotFound(name, known=[event.name for event in events])
+    digest: str = ""
 
 
 def open_event(
-    ports: Ports,
-    proposed: Sequence[Unsigned],
-    *,
-    kind: EventKind,
-    periods: Periods | None = None,
-    drop: bool = False,
+    ports: Ports, proposed: Sequence[Unsigned], *, kind: EventKind, drop: Collection[SigningEvent] = ()
 ) -> SigningEvent:
-    """Let metadata wait for signatures. Under the publication lock.
+    """Let metadata wait for signatures; see `open_events`."""
+    (event,) = open_events(ports, [NewEvent(tuple(proposed), kind)], drop=drop)
+    return event
+
+
+def open_events(ports: Ports, wanted: Sequence[NewEvent], *, drop: Collection[SigningEvent] = ()) -> list[SigningEvent]:
+    """Let metadata wait for signatures, all of it or nothing. Under the publication lock.
 
     A version of another role than root is taken for good: it is never used for other contents.
 
     Args:
-        drop: an open event of the same role is cancelled, with the signatures that it has.
+        drop: what may be cancelled for it, as whoever says so saw it: with exactly those signatures.
 
     Raises:
-        EventOpen: one is open, and is not to be dropped.
+        EventOpen: an event of one of the roles is open, and is not to be dropped as it is.
     """
-    parts = [EventPart(each.name, each.version, each.data) for each in proposed]
     now = ports.clock.now()
+    opened = []
     with ports.state.transaction(actor=ports.actor) as state:
-        while (other := _in_the_way(state, parts)) is not None:
-            if not drop:
+        roles = [each.name for new in wanted for each in new.proposed]
+        while (other := _in_the_way(state, roles)) is not None:
+            if other not in drop:
                 raise EventOpen(other.name, signed=signers_of(state, other))
-            _cancel(state, other, ports=ports)
-        for part in parts:
-            if part.role != ROOT:
-                state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
-        event = state.open_event(parts, kind=kind, opened=now, periods=periods)
-        details = {"event": event.name, "kind": kind.value, "sha256": [_digest(part) for part in event.parts]}
-        state.record("event.open", details, at=now)
-    return event
+            _cancel(state, other, at=now)
+        for new in wanted:
+            parts = [EventPart(each.name, each.version, each.data) for each in new.proposed]
+            for part in parts:
+                if part.role != ROOT:
+                    state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
+            event = state.open_event(parts, kind=new.kind, opened=now, periods=new.periods)
+            _note_opened(state, event, at=now)
+            opened.append(event)
+    return opened
+
+
+def _note_opened(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    details = {"event": event.name, "kind": event.kind.value, "sha256": [_digest(part) for part in event.parts]}
+    state.record("event.open", details, at=at)
 
 
 def reopen_event(ports: Ports, event: SigningEvent, *, kind: EventKind) -> SigningEvent:
@@ -145,13 +140,12 @@ def reopen_event(ports: Ports, event: SigningEvent, *, kind: EventKind) -> Signi
         for part in event.parts:
             for each in part.signatures:
                 state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
-        details = {"event": again.name, "kind": kind.value, "sha256": [_digest(part) for part in again.parts]}
-        state.record("event.open", details, at=now)
+        _note_opened(state, again, at=now)
         return again
 
 
-def _in_the_way(state: StateReader, parts: Sequence[EventPart]) -> SigningEvent | None:
-    return next((event for part in parts if (event := is_open(state, part.role)) is not None), None)
+def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent | None:
+    return next((event for role in roles if (event := is_open(state, role)) is not None), None)
 
 
 def cancel_event(ports: Ports, name: str) -> SigningEvent:
@@ -164,24 +158,44 @@ def cancel_event(ports: Ports, name: str) -> SigningEvent:
     """
     with ports.state.transaction(actor=ports.actor) as state:
         event = find_event(state, name)
-        _cancel(state, event, ports=ports)
+        _cancel(state, event, at=ports.clock.now())
     return event
 
 
-def _cancel(state: StateTransaction, event: SigningEvent, *, ports: Ports) -> None:
-    now = ports.clock.now()
-    state.close_event(event.id, EventPhase.CANCELLED, at=now)
-    state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=now)
+def drop_expired(ports: Ports) -> list[DroppedEvent]:
+    """Cancel what expired before everybody had signed it. Under the publication lock.
+
+    A rotation goes on without: what it waits for is proposed again.
+    """
+    now, dropped = ports.clock.now(), []
+    with ports.state.read() as reader:
+        if not any(has_expired(event, now) for event in reader.open_events()):
+            return []
+    with ports.state.transaction(actor=ports.actor) as state:
+        for event in state.open_events():
+            if event.kind is not EventKind.CEREMONY and has_expired(event, now):
+                dropped.append(DroppedEvent(event.name, tuple(signers_of(state, event))))
+                _close_unused(state, event, at=now)
+    return dropped
+
+
+def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    state.close_event(event.id, EventPhase.CANCELLED, at=at)
+    state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
+
+
+def _cancel(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    _close_unused(state, event, at=at)
     rotation = state.rotation()
     if not drops_rotation(event, rotation) or rotation is None:
         return
-    state.end_rotation(rotation.id, at=now)
+    state.end_rotation(rotation.id, at=at)
     names = names_of(state)
     said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
-    state.record("rotation.cancel", said, at=now)
+    state.record("rotation.cancel", said, at=at)
     for other in state.open_events():
         if other.kind in ROTATING:
-            _cancel(state, other, ports=ports)
+            _close_unused(state, other, at=at)
 
 
 def drops_rotation(event: SigningEvent, rotation: Rotation | None) -> bool:
@@ -196,46 +210,40 @@ def receive(ports: Ports, brought: Iterable[BroughtSignature]) -> list[Reception
     The same one twice is no harm, and one that comes after the thresholds were met neither.
     """
     with ports.state.transaction(actor=ports.actor) as state:
-        return [_receive(ports, state, each) for each in brought]
+        return [replace(_receive(ports, state, each), digest=each.digest) for each in brought]
 
 
 def sign_event(
-    ports: Ports, name: str, *, keyids: Sequence[KeyId] | None = None
-) -> tuple[list[Reception], Mapping[str, str]]:
-    """Sign what an event waits for, with those of its keys that can be opened here; `keyids` narrows them.
+    ports: Ports, name: str, *, keyids: Sequence[KeyId] | None = None, shown: Collection[str] | None = None
+) -> tuple[list[Reception], tuple[ClosedKey, ...]]:
+    """Sign what an event waits for, with those of its keys that can be opened here.
+
+    Args:
+        keyids: those of its keys that may; all of them where it is None.
+        shown: SHA-256 of the bytes that whoever signs was shown, hex; nothing else is signed then.
 
     Returns:
-        What became of each signature, and why keys stayed closed, by their names.
+        What became of each signature, and the keys that did not sign.
 
     Raises:
         EventNotFound: there is none of that name.
-        SigningError: a key did not sign.
+        EventExpired: nobody can use it any more.
+        EventReplaced: it is not what was shown.
     """
     with ports.state.read() as reader:
-        view = _view(ports, reader, find_event(reader, name))
+        view = view_in(ports, reader, find_event(reader, name))
+        if view.expired:
+            raise EventExpired(view.event.name, iso(view.expires))
+        if shown is not None and any(part.digest not in shown for part in view.parts):
+            raise EventReplaced(view.event.name)
         desk = SigningDesk(reader, ports.signers)
         brought = []
         for part in view.parts:
             wanted = [keyid for keyid in part.wanted if keyids is None or keyid in keyids]
-            payload = canonical(part.part.signed)
-            signers = desk.reachable(wanted)
-            brought += [BroughtSignature(part.digest, each.keyid, each.sign(payload)) for each in signers]
+            made = desk.signatures(canonical(part.part.signed), wanted)
+            brought += [BroughtSignature(part.digest, each.keyid, each.sig) for each in made]
         closed = desk.closed
     return receive(ports, brought), closed
-
-
-def envelope_of(part: EventPart) -> Envelope:
-    """A part as the metadata that it would be."""
-    signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
-    name = versioned(part.role, part.version)
-    return Envelope(name=name, signed=orjson.loads(part.signed), payload=canonical(part.signed), signatures=signatures)
-
-
-def file_of(part: EventPart) -> SignedFile | None:
-    """The file that a part became; None before it was whole."""
-    if part.file is None:
-        return None
-    return SignedFile.of_bytes(Unsigned(part.role, part.version, envelope_of(part).expires, part.signed), part.file)
 
 
 def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
@@ -245,86 +253,12 @@ def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile
         return found
     unsigned = Unsigned(part.role, part.version, envelope_of(part).expires, part.signed)
     with ports.state.read() as reader:
-        listed = _listed(reader, event, part)
+        listed = listed_for(reader, event, part)
     # Who signed may be listed no more by the time the others have.
     file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures if each.keyid in listed])
     with ports.state.transaction(actor=ports.actor) as state:
         state.complete_part(event.id, part.role, file.data)
     return file
-
-
-def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> PartView:
-    """How far a part is signed."""
-    opened = envelope_of(part)
-    sides = []
-    for label, keys in _sides(reader, event, part):
-        result = check_signatures(
-            opened.payload, opened.signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold
-        )
-        sides.append(
-            PartSide(
-                label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
-            )
-        )
-    return PartView(part, hashlib.sha256(opened.payload).hexdigest(), tuple(sides))
-
-
-def proposals_for(reader: StateReader, event: SigningEvent) -> list[EventPart]:
-    """The proposed root that says who signs an event beside those whom the root in force names, if one does.
-
-    Who only the next root lists can judge by nothing else what they are to sign.
-    """
-    others = [part for other in reader.open_events() for part in other.parts if part.role == ROOT]
-    labels = {label for part in event.parts for label, _ in _sides(reader, event, part)}
-    return [part for part in others if event.role != ROOT and f"root v{part.version}" in labels]
-
-
-def comes_after(ports: Ports, reader: StateReader, event: SigningEvent) -> SigningEvent | None:
-    """The open event of targets that must come out before a root: what is visible would not verify from that root."""
-    waits = is_open(reader, TARGETS)
-    if event.role != ROOT or waits is None or event.kind in {EventKind.CEREMONY, EventKind.REPLACEMENT}:
-        return None
-    role, in_force = reader.role(TARGETS), root_roles(current_root(reader))
-    data = delegator_bytes(role, reader, ports.metadata, keys=in_force[TARGETS])
-    if data is None:
-        return None
-    visible = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
-    return None if signed_enough(visible, root_roles(envelope_of(event.parts[0]))[TARGETS]) else waits
-
-
-def _sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tuple[str, RoleKeys]]:
-    """Who must sign a part, by root."""
-    newest = reader.newest_root()
-    sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
-    proposals = [other for each in (event, *reader.open_events()) for other in each.parts if other.role == ROOT]
-    for proposal in proposals[:1] if part.role != ROOT else [part]:
-        keys = root_roles(envelope_of(proposal))[part.role]
-        # A role that people sign must verify from the root that is in force and from the one that comes.
-        there = {(side.keyids, side.threshold) for _, side in sides}
-        if part.role == ROOT or (keys.keyids, keys.threshold) not in there:
-            sides.append((f"root v{proposal.version}", keys))
-    return sides
-
-
-def _view(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView:
-    parts = tuple(view_part(reader, event, part) for part in event.parts)
-    names = names_of(reader)
-    if event.phase is not EventPhase.OPEN:
-        return EventView(event, parts, names, ())
-    wanted = EventView(event, parts, names, ()).wanted
-    here = tuple(keyid for keyid in wanted if _is_here(ports, reader.key(keyid)))
-    before = comes_after(ports, reader, event)
-    return EventView(event, parts, names, here, None if before is None else before.name)
-
-
-def _is_here(ports: Ports, entry: KeyEntry | None) -> bool:
-    if entry is None or entry.signer is None:
-        return False
-    try:
-        ports.signers.look(entry)
-    except RstufError:
-        return False
-    return True
 
 
 def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -> Reception:
@@ -333,28 +267,52 @@ def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -
     for event in state.open_events():
         for part in event.parts:
             if _digest(part) == brought.digest:
+                if has_expired(event, ports.clock.now()):
+                    reason = f"{event.name} expired before everybody had signed it"
+                    return _refused(event.name, who, brought, reason, hint="rstuf renew drops it, and proposes anew")
                 return _join(ports, state, event, part, brought, who=who)
     for event in state.events():
         for part in event.parts:
             if _digest(part) == brought.digest:
-                if event.phase is EventPhase.DONE:
-                    return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
-                hint = "export the bundle of what is open now, and sign that: rstuf event list"
-                return _refused(event.name, who, brought, f"{event.name} was cancelled meanwhile", hint=hint)
+                return _come_late(state, event, part, brought, who=who)
     hint = "its signer signed other bytes than this repository waits for: compare the codes, then export it anew"
     return _refused(None, who, brought, f"nothing here has the digest {brought.digest[:16]} that it signs", hint=hint)
+
+
+def _come_late(
+    state: StateTransaction, event: SigningEvent, part: EventPart, brought: BroughtSignature, *, who: str
+) -> Reception:
+    """What becomes of a signature for an event that has ended."""
+    if event.phase is not EventPhase.DONE:
+        hint = "export the bundle of what is open now, and sign that: rstuf event list"
+        return _refused(event.name, who, brought, f"{event.name} was cancelled meanwhile", hint=hint)
+    known = _ever_listed(state, part.role).get(brought.keyid)
+    if known is None:
+        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_stranger_hint(event))
+    if not verify_signature(known, brought.sig, canonical(part.signed)):
+        return _refused(event.name, who, brought, _BAD, hint=_BAD_HINT)
+    return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
+
+
+def _ever_listed(reader: StateReader, role: RoleName) -> dict[KeyId, PublicKey]:
+    """The keys that any root has let sign a role."""
+    keys: dict[KeyId, PublicKey] = {}
+    for version in reader.root_versions():
+        root = reader.root(version)
+        if root is not None:
+            keys |= root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))[role].keys
+    return keys
 
 
 def _join(
     ports: Ports, state: StateTransaction, event: SigningEvent, part: EventPart, brought: BroughtSignature, *, who: str
 ) -> Reception:
-    listed = _listed(state, event, part)
+    listed = listed_for(state, event, part)
     key = listed.get(brought.keyid)
     if key is None:
-        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_STRANGER_HINT)
+        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_stranger_hint(event))
     if not verify_signature(key, brought.sig, canonical(part.signed)):
-        hint = "it may be damaged on its way, or made with another key: sign once more, and bring that"
-        return _refused(event.name, who, brought, "it does not verify with the key that it names", hint=hint)
+        return _refused(event.name, who, brought, _BAD, hint=_BAD_HINT)
     identity = key_identity(key)
     for there in part.signatures:
         other = listed.get(there.keyid)
@@ -368,12 +326,12 @@ def _join(
     return Reception(Outcome.ADDED, event.name, who, brought.keyid)
 
 
-def _listed(reader: StateReader, event: SigningEvent, part: EventPart) -> dict[KeyId, PublicKey]:
-    """The keys of all sides that must sign a part."""
-    return {keyid: key for _, keys in _sides(reader, event, part) for keyid, key in keys.keys.items()}
+_BAD: Final = "it does not verify with the key that it names"
+_BAD_HINT: Final = "it may be damaged on its way, or made with another key: sign once more, and bring that"
 
 
-_STRANGER_HINT = "rstuf event show names those who may sign it"
+def _stranger_hint(event: SigningEvent) -> str:
+    return f"rstuf event show {event.name} names those who may sign it"
 
 
 def _stranger(reader: StateReader, part: EventPart, keyid: KeyId) -> str:
@@ -392,17 +350,5 @@ def _refused(event: str | None, who: str, brought: BroughtSignature, reason: str
     return Reception(Outcome.REFUSED, event, who, brought.keyid, error)
 
 
-def signers_of(reader: StateReader, event: SigningEvent) -> list[str]:
-    """The names of those who have signed any part of it."""
-    names = names_of(reader)
-    keyids = dict.fromkeys(each.keyid for part in event.parts for each in part.signatures)
-    return [names.get(keyid, keyid[:12]) for keyid in keyids]
-
-
 def _digest(part: EventPart) -> str:
     return hashlib.sha256(canonical(part.signed)).hexdigest()
-
-
-def is_open(reader: StateReader, role: RoleName) -> SigningEvent | None:
-    """The open event of a role, if there is one."""
-    return next((event for event in reader.open_events() if any(part.role == role for part in event.parts)), None)

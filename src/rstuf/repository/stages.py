@@ -35,7 +35,7 @@ def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
         if waiting is None:
             raise CeremonyUnfinished("this workspace", signed=reader.newest_root() is not None)
         # Only here: what views an event takes more than most commands need.
-        from rstuf.repository.signing_events import view_part
+        from rstuf.repository.open_events import view_part
 
         names = {entry.keyid: entry.name for entry in reader.keys()}
         wanted = dict.fromkeys(keyid for part in waiting.parts for keyid in view_part(reader, waiting, part).wanted)

@@ -20,9 +20,9 @@ from rstuf.repository.dates import due_roles, true_expiry, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import look_at
 from rstuf.repository.mending import recorded_files
+from rstuf.repository.open_events import views_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus, Status
-from rstuf.repository.signing_events import views_in
 from rstuf.repository.visible import blockers, newer_than_known
 
 # Publications come and go; what looks wrong while they do is looked at again.

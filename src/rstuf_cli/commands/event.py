@@ -65,7 +65,7 @@ def show(ctx: typer.Context, event: _Event) -> None:
     run = run_of(ctx)
     with run.open(signing=True) as repository:
         view = repository.events.view(event)
-        code = repository.events.bundle(view.event.name).code
+        code = repository.events.code_of(view.event)
     steps = steps_of(view)
     run.console.document({**event_document(view), "code": code, "next_steps": steps_document(steps)})
     if not run.console.is_json:

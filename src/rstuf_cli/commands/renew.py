@@ -65,6 +65,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
             }
             for role in report.waiting
         ],
+        "dropped": [{"event": each.name, "signed": list(each.signed)} for each in report.dropped],
         "next_due": iso(report.next_due) if report.next_due is not None else None,
     }
 
@@ -77,6 +78,9 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
     publication = report.publication
     tell_clock(console, publication.clock_behind)
     tell_recovery(console, publication)
+    for each in report.dropped:
+        lost = f", with the signature of {listed([escape(name) for name in each.signed])}" if each.signed else ""
+        console.warning(f"{escape(each.name)} expired before everybody had signed it, and is dropped{lost}")
     names = [role.name for role in publication.roles]
     if report.root_version is not None:
         console.result(f"{sign(console, ok=True)} root v{number(report.root_version)} signed and published")

@@ -19,6 +19,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.sitting import Sitting, list_review
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.trusting import expiry, show_field
@@ -137,34 +138,35 @@ def propose(
 ) -> int:
     """Show what an update changes, ask, open its event, sign with the keys that are here, and tell how far it came."""
     proposal = repository.events.propose(update)
-    review = proposing.review_of(repository, repository.events.preview(proposal))
+    sitting = Sitting.begin(run, repository)
+    reviews = [sitting.review(bundle) for bundle in repository.events.preview(proposal)]
     if not dry_run:
         proposing.refuse_unasked(run, hint=unasked)
     if dry_run:
-        run.console.document({"opened": False, "review": review_document(review)})
-        proposing.list_review(run.console, review)
+        run.console.document({"opened": False, "reviews": [review_document(review) for review in reviews]})
+        for review in reviews:
+            list_review(run.console, review)
         run.console.result("nothing was opened: --dry-run")
         return ExitCode.DONE
-    proposing.show_review(run, review)
-    lost = proposal.drops
-    if lost is not None:
-        proposing.ask_drop(run, repository, lost.event, lost.signed)
+    for review in reviews:
+        sitting.show(review)
     what = "Open and sign" if keys_sign else "Open"
-    if (lost is None or not lost.signed) and not proposing.agrees(run, f"{what} {review.event}?"):
+    question = f"{what} {listed([review.event for review in reviews])}?"
+    if not proposing.ask_drop(run, repository, proposal.drops) and not proposing.agrees(run, question):
         run.console.note("nothing was changed")
         return ExitCode.REFUSED
-    names = [view.event.name for view in repository.events.open(proposal, drop=lost is not None)]
+    names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
     run.keeps(f"{listed(names)}, which waits for signatures")
     run.interrupted = f"{names[0]} waits for signatures; rstuf sign {names[0]} goes on"
     # What targets says must be visible before the root that changes who signs it.
-    standing = proposing.sign_here(run, repository, names[::-1], keys=keys_sign)
+    standing = proposing.sign_here(sitting, reviews[::-1], keys=keys_sign)
     steps = proposing.steps_of(standing)
     run.console.document(
         {
             "opened": True,
             "events": names,
             **proposing.standing_document(standing),
-            "review": review_document(review),
+            "reviews": [review_document(review) for review in reviews],
             "next_steps": steps_document(steps),
         }
     )

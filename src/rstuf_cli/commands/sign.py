@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import rstuf
-from rstuf.clock import SystemClock
-from rstuf.errors import InvalidInput, RecordDamaged, StorageError, UnsafeDirectory, nearest
+from rstuf.clock import SystemClock, iso
+from rstuf.errors import EventExpired, InvalidInput, RstufError, SignerMismatch, SigningError, nearest
 from rstuf_cli import prompts
-from rstuf_cli.console import escape, escape_message
+from rstuf_cli.console import escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.holding import HolderDir, open_record, show_review, take_down
+from rstuf_cli.holding import HolderDir
 from rstuf_cli.reports import publication_document
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.sitting import Sitting, closed_document, tell_closed
 from rstuf_cli.steps import show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
@@ -69,28 +69,27 @@ def sign(
     record = Transcript(run, transcript)
     with run.open(signing=True) as repository:
         keyids = None if key is None else [_keyid_of(repository, name) for name in key]
-        sitting = _Sitting(run, repository, keyids, holder_dir)
-        code = sitting.hold(event)
+        sitting = Sitting.begin(run, repository, holder_dir=holder_dir)
+        code = _Round(run, repository, sitting, keyids).hold(event)
     return record.end(code)
 
 
 @dataclass
-class _Sitting:
-    """One after the other is shown and signed.
+class _Round:
+    """What waits, one after the other.
 
     Attributes:
         keyids: with which keys alone; None for all that are here.
-        holder_dir: where the signer's record is kept, if they say so.
     """
 
     run: Run
     repository: rstuf.Repository
+    sitting: Sitting
     keyids: Sequence[str] | None
-    holder_dir: Path | None
     reviews: list[rstuf.Review] = field(default_factory=list)
     receptions: list[rstuf.Reception] = field(default_factory=list)
     completions: list[rstuf.Completion] = field(default_factory=list)
-    failed: bool = False
+    declined: bool = False
 
     def hold(self, name: str | None) -> int:
         """Sign one event, or all; the exit code."""
@@ -100,28 +99,68 @@ class _Sitting:
             return self._tell_ended(ended)
         # Root last: what it lets others sign may have to be published before it.
         chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
+        for view in chosen:
+            if view.expired:
+                self._refuse_expired(view, alone=name is not None)
+        chosen = [view for view in chosen if not view.expired]
+        self._refuse_unreachable(chosen)
         if any(view.ready for view in chosen):
             self._take(desk.complete())
         if any(self._mine(view) for view in chosen):
             self._refuse_without_person(chosen)
-            record = self._record()
             for view in chosen:
                 # What came out meanwhile can have changed who must sign it.
                 now = next((each for each in desk.views() if each.event.id == view.event.id), None)
                 if now is not None and self._mine(now):
-                    self._sign(now, record)
+                    self._sign(now)
         ids = {view.event.id for view in chosen}
         return self._end([view for view in desk.views() if view.event.id in ids])
 
     def _tell_ended(self, publication: rstuf.PublicationReport) -> int:
         """Everybody had signed, and the ceremony was interrupted before its end: nothing is left to sign."""
-        document: dict[str, Any] = {"signed": [], "completed": [], "events": [], "reviews": [], "next_steps": []}
-        self.run.console.document({**document, "ceremony": publication_document(publication)})
+        document: dict[str, Any] = {
+            "signed": [],
+            "completed": [],
+            "events": [],
+            "reviews": [],
+            "closed": [],
+            "next_steps": [],
+            "ceremony": publication_document(publication),
+        }
+        self.run.console.document(document)
         version = f"timestamp v{number(publication.timestamp_version)}"
         self.run.console.result(
             f"{done_sign(self.run.console, ok=True)} root v1 was signed; the ceremony has its end now, as {version}"
         )
         return ExitCode.DONE
+
+    def _refuse_expired(self, view: rstuf.EventView, *, alone: bool) -> None:
+        """
+        Raises:
+            EventExpired: it is what was asked for.
+        """
+        error = EventExpired(view.event.name, iso(view.expires))
+        if alone:
+            raise error
+        self.run.console.warning(f"{escape_message(error.message)}; {escape_message(error.hint or '')}")
+
+    def _refuse_unreachable(self, views: Sequence[rstuf.EventView]) -> None:
+        """
+        Raises:
+            SignerUnavailable, StorageError, SigningError: a key that was named is not where it should be.
+            SignerMismatch: it may sign none of this.
+        """
+        for keyid in self.keyids or ():
+            for each in (closed for view in views for closed in view.unreachable):
+                if each.keyid == keyid:
+                    raise each.error
+            listed_keys = {key for view in views for part in view.parts for side in part.sides for key in side.keyids}
+            if views and keyid not in listed_keys:
+                names = ", ".join(view.event.name for view in views)
+                key = next(entry.name for entry in self.repository.keys() if entry.keyid == keyid)
+                raise SignerMismatch(
+                    key, f"it may not sign {names}", hint=f"rstuf event show {views[0].event.name} names those who may"
+                )
 
     def _mine(self, view: rstuf.EventView) -> list[str]:
         return [keyid for keyid in view.here if self.keyids is None or keyid in self.keyids]
@@ -132,66 +171,25 @@ class _Sitting:
             hint = f"--yes says that it is meant; rstuf event show {name} shows its code, to compare with other signers"
             raise UsageFault(f"there is nobody to ask whether to sign {name}", hint=hint)
 
-    def _record(self) -> rstuf.HolderRecord | None:
-        try:
-            return open_record(self.run, self.holder_dir, quiet=True)
-        except UnsafeDirectory as error:
-            self._warn_of_record(error.message)
-            return None
-
-    def _warn_of_record(self, message: str) -> None:
-        if not self.run.console.is_json:
-            self.run.console.warning(escape(f"your record of what you signed is left out: {message}"))
-
-    def _sign(self, view: rstuf.EventView, record: rstuf.HolderRecord | None) -> None:
+    def _sign(self, view: rstuf.EventView) -> None:
         console, name, mine = self.run.console, view.event.name, self._mine(view)
-        bundle = self.repository.events.bundle(name)
-        review, record = self._review(bundle, record)
+        review = self.sitting.review(self.repository.events.bundle(name))
         self.reviews.append(review)
-        if not console.is_json:
-            show_review(self.run, review)
+        self.sitting.show(review)
         if not self.run.options.yes:
             with self.run.pondering():
                 agreed = prompts.agrees(f"Sign {name} with {named(view, mine)}?")
             if not agreed:
                 console.note(f"{name} was not signed")
-                self.failed = True
+                self.declined = True
                 return
-        wanted = [keyid for keyid in view.wanted if keyid in mine]
-        signed = self.repository.events.sign(name, keyids=wanted)
+        signed = self.sitting.sign(review, keyids=[keyid for keyid in view.wanted if keyid in mine])
         self._take(signed)
-        took = [each.keyid for each in signed.receptions if each.outcome is not rstuf.Outcome.REFUSED]
+        took = dict.fromkeys(each.keyid for each in signed.receptions if each.outcome is not rstuf.Outcome.REFUSED)
         if took:
-            take_down(self.run, record, review, _signed_before(view, review, took))
             self.run.keeps("what was signed so far is kept; run the same command again for the rest")
             console.result(f"{done_sign(console, ok=True)} {name} is signed with {named(view, took)}")
-        for reason in signed.closed.items():
-            self.failed = True
-            if not console.is_json:
-                console.warning(f"{escape(reason[0])} did not sign: {escape_message(reason[1])}")
         tell_completions(console, signed.completions)
-
-    def _review(
-        self, bundle: rstuf.Bundle, record: rstuf.HolderRecord | None
-    ) -> tuple[rstuf.Review, rstuf.HolderRecord | None]:
-        """The review by the newest root of this repository, and the record, if it could be read for it."""
-
-        def judged(by: rstuf.HolderRecord | None) -> rstuf.Review:
-            return rstuf.review_bundle(
-                bundle,
-                now=SystemClock().now(),
-                trusted=bundle.chain[-1] if bundle.chain else None,
-                trusted_from=rstuf.TrustSource.WORKSPACE,
-                record=by,
-            )
-
-        try:
-            return judged(record), record
-        except (RecordDamaged, UnsafeDirectory, StorageError) as error:
-            if record is None:
-                raise
-            self._warn_of_record(error.message)
-            return judged(None), None
 
     def _take(self, signed: rstuf.Signed) -> None:
         self.receptions += signed.receptions
@@ -201,7 +199,9 @@ class _Sitting:
         self.completions += signed.completions
 
     def _end(self, waiting: Sequence[rstuf.EventView]) -> int:
-        console = self.run.console
+        console, unreachable = self.run.console, self._unreachable(waiting)
+        if self.sitting.closed and not self.receptions and not self.completions:
+            raise _nobody_signed(self.sitting.closed)
         blocked = {each.event.id for each in self.completions if each.obstacle is not None}
         others = [view for view in waiting if view.event.id not in blocked]
         steps = [step for view in others for step in steps_of(view)]
@@ -211,28 +211,35 @@ class _Sitting:
                 "completed": [completion_document(each) for each in self.completions],
                 "events": [event_document(view) for view in waiting],
                 "reviews": [review_document(each) for each in self.reviews],
+                "closed": closed_document([*self.sitting.closed, *unreachable]),
                 "next_steps": steps_document(steps),
             }
         )
         if not self.reviews:
             tell_completions(console, self.completions)
+        tell_closed(console, self.sitting.closed)
+        tell_closed(console, unreachable, verb="is not here")
         if not (waiting or self.completions):
             console.result("nothing waits for a signature")
         tell_waiting(console, others)
         show_steps(console, steps, now=SystemClock().now())
-        if self.failed and not self.receptions:
+        if self.declined and not self.receptions:
             return ExitCode.REFUSED
         return exit_of(self.completions, waiting)
 
+    def _unreachable(self, views: Sequence[rstuf.EventView]) -> list[rstuf.ClosedKey]:
+        """Where nobody has signed, here or elsewhere: the keys that should be here, and are not."""
+        found = {each.keyid: each for view in views for each in view.unreachable if not view.signed}
+        return list(found.values())
 
-def _signed_before(view: rstuf.EventView, review: rstuf.Review, keyids: Sequence[str]) -> Iterator[rstuf.SignedBefore]:
-    """What a record keeps of signatures that were made here."""
-    # What comes with an event to say who signs it is not signed with it.
-    own = {part.digest for part in view.parts}
-    for part in review.parts:
-        listed = {keyid for side in part.sides for keyid in side.keyids if part.digest in own}
-        for keyid in listed & set(keyids):
-            yield rstuf.SignedBefore(part.role, part.version, part.digest, keyid, review.now)
+
+def _nobody_signed(closed: Sequence[rstuf.ClosedKey]) -> RstufError:
+    error: RstufError = closed[0].error
+    if len(closed) == 1:
+        return error
+    why = "; ".join(f"{each.name}: {each.reason}" for each in closed)
+    hint = next((each.error.hint for each in closed if each.error.hint), None)
+    return SigningError(f"none of the keys that are here signed. {why}", hint=hint)
 
 
 def _keyid_of(repository: rstuf.Repository, name: str) -> str:

@@ -178,7 +178,7 @@ def test_any_two_published_roots_are_compared(engine: Engine) -> None:
 def test_a_preview_is_what_would_be_opened(engine: Engine) -> None:
     """The bytes that are shown before an event is opened are the bytes that it waits for."""
     proposal = engine.events.propose(RootUpdate(add=("five",)))
-    preview = engine.events.preview(proposal)
+    (preview,) = engine.events.preview(proposal)
     engine.events.open(proposal)
     opened = engine.events.bundle("root-v3")
     assert [part.payload for part in preview.parts] == [part.payload for part in opened.parts]
