@@ -153,9 +153,10 @@ def propose(
     if (lost is None or not lost.signed) and not proposing.agrees(run, f"{what} {review.event}?"):
         run.console.note("nothing was changed")
         return ExitCode.REFUSED
+    run.interrupted = f"rstuf event list tells whether {review.event} waits for signatures"
     names = [view.event.name for view in repository.events.open(proposal, drop=lost is not None)]
-    run.keeps(f"{listed(names)}, which waits for signatures")
-    run.interrupted = f"{names[0]} waits for signatures; rstuf sign {names[0]} goes on"
+    run.keeps(f"{listed(names)}, as far as signed")
+    run.interrupted = "rstuf sign does what is left"
     # What targets says must be visible before the root that changes who signs it.
     standing = proposing.sign_here(run, repository, names[::-1], keys=keys_sign)
     steps = proposing.steps_of(standing)
