@@ -74,10 +74,13 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         _begin(run, repository, old, wish)
     else:
         _check_same(repository, going, old, wish)
+        before = _names(repository).get(going.old, going.old[:12])
         if rstuf.RotationKind.PLANNED is going.kind is not wish.why:
             proposing.refuse_unasked(run)
             proposing.ask_typed(run, old.name, to="let go of it at once")
+            run.interrupted = _goes_on(before)
             repository.events.hasten(wish.why)
+        run.interrupted = _goes_on(before)
     return _go_on(run, repository, wish)
 
 
@@ -98,8 +101,13 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     new = wish.to if wish.to is not None else _made(run, repository, old, wish)
     if wish.to is None:
         run.keeps(f"the key {new}")
-    run.interrupted = "run it again: it goes on from here"
+    run.interrupted = _goes_on(old.name)
     desk.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=[] if opened is None else [opened.event])
+
+
+def _goes_on(name: str) -> str:
+    """What Ctrl-C leaves from here on: run again after its end, another key would be replaced."""
+    return f"as long as rstuf key list says that {name} signs, run it again: it goes on from here"
 
 
 def _check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
@@ -216,6 +224,7 @@ def _made(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wis
             if planned and known.signer == f"{_FILE}{place}" and _is_idle(repository, known):
                 return known.name
             continue
+        run.interrupted = f"run it again; at most the key {name} is new"
         try:
             entry = rstuf.make_key(
                 base, name, kind=kind, encrypt=encrypt, place=place, reuse=planned, session=run.session(new_keys=1)

@@ -57,7 +57,8 @@ class Run:
     """What a command is handed.
 
     Attributes:
-        interrupted: what Ctrl-C leaves of the work, in words, from now on.
+        interrupted: what Ctrl-C leaves of the work, in words, from now on. Said before a change, and true of both
+            sides of it: Ctrl-C can fall between the change and whatever is told of it.
         unsigned: the same, where it is pressed instead of answering a question: keys are opened before they sign.
         kept, kept_data: see `keeps`.
     """

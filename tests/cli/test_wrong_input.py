@@ -12,13 +12,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from inspect import CO_GENERATOR
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
-from tests.cli.conftest import PLAN, Result, run, tree
+from tests.cli.conftest import PLAN, Result, elsewhere, run, tree
 
+import rstuf
 from rstuf.signing import containers
 from rstuf_cli.app import _EPILOG, _NOUNS, VERBS, _rstuf
 from rstuf_cli.entry import main
@@ -26,6 +28,8 @@ from rstuf_cli.exits import ExitCode
 from rstuf_cli.grammar import program
 
 SECRET = "correct horse battery"
+BUNDLE = ["../root-v2.rstuf", "--fingerprint", "{first}", "--holder-dir", "../holder"]
+CODE = ["--code", "{code}"]
 COMMANDS = {
     "demo": ["demo", "new"],
     "ceremony": ["--repo", "new", "ceremony", "--plan", "{plan}"],
@@ -61,27 +65,52 @@ COMMANDS = {
     "trust show": ["trust", "show", "acme", "--trust-dir", "../trust"],
     "trust remove": ["trust", "remove", "acme", "--yes", "--trust-dir", "../trust"],
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
+    "sign": ["sign", "--yes", "--holder-dir", "../holder"],
+    "event list": ["event", "list"],
+    "event show": ["event", "show", "root-v2"],
+    "event cancel": ["event", "cancel", "root-v2", "--yes"],
+    "bundle export": ["bundle", "export", "root-v2", "-o", "../exported.rstuf"],
+    "bundle inspect": ["bundle", "inspect", *BUNDLE],
+    "bundle sign": ["bundle", "sign", *BUNDLE, *("--key", "keys/alice.key", "-o", "../alice.sig", "--yes", *CODE)],
+    "bundle import": ["bundle", "import", "../bob.sig"],
+    "root update": ["root", "update", "--add", "carol", "--yes"],
+    "key revoke": ["key", "revoke", "bob", "--yes"],
+    "recover root-key": ["recover", "root-key", "bob", "--to", "carol", "--yes"],
+    "recover root": ["recover", "root"],
+    "recover online-key": ["recover", "online-key", "--leaked", "--yes"],
+    "recover state": ["recover", "state", "--yes"],
+    "recover metadata": ["recover", "metadata", "--yes"],
+}
+# The workspaces in which commands are typed that would find nothing to do in the usual one.
+PLACES = {
+    **dict.fromkeys(["sign", "event list", "event show", "event cancel"], "waits"),
+    **dict.fromkeys(["bundle export", "bundle inspect", "bundle sign", "bundle import"], "waits"),
+    "recover state": "stateless",
+    "recover metadata": "torn",
 }
 LOOKING = {
     *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
     *("doctor", "log", "completion", "key list", "key find", "key show", "key export"),
     *("root show", "root history", "root diff", "recover root-keys"),
+    *("event list", "event show", "bundle inspect"),
 }
-# These need something that waits, a bundle, or something that is lost: what is wrong around them, their own tests say.
-ELSEWHERE = {
-    *("event show", "event cancel", "bundle export", "bundle inspect", "bundle sign", "bundle import"),
-    *("recover root-key", "recover root", "recover online-key", "recover state", "recover metadata"),
-    *("sign", "event list", "key revoke", "root update"),
-}
+# Root keys sign these alone, and they have no passphrase.
+OF_ROOT = {"sign", "bundle import", "root update", "key revoke", "recover root-key", "recover root"}
 CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
-DOCUMENTED = set(ExitCode)
 NEVER = ("Traceback", "defect", "Error:")
+# What is said after Ctrl-C where nothing is left of the work.
+NOTHING = ("nothing was changed", "nothing was signed", "nothing was made", "no key was made", "no state was made")
+
+
+def traces(home: Path) -> dict[str, str]:
+    """What is in a directory, without files that are there to be locked."""
+    return {name: digest for name, digest in tree(home).items() if not name.endswith("lock")}
 
 
 class Broken(io.RawIOBase):
     """A stream that nobody reads, or that takes nothing."""
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, error: BaseException) -> None:
         self._error = error
 
     def writable(self) -> bool:
@@ -91,48 +120,67 @@ class Broken(io.RawIOBase):
         raise self._error
 
 
-def broken(error: OSError) -> io.TextIOWrapper:
+def broken(error: BaseException) -> io.TextIOWrapper:
     return io.TextIOWrapper(Broken(error), encoding="utf-8", write_through=True)
+
+
+def _write_files(around: Path) -> None:
+    head, _, tail = PLAN.rpartition("encrypt = false\n")
+    for name, text in (("plan.toml", head + tail), ("a.txt", "alpha"), ("b.txt", "beta"), ("files/c.txt", "gamma")):
+        (around / name).parent.mkdir(parents=True, exist_ok=True)
+        (around / name).write_text(text)
+    for name, text in (("right", SECRET), ("wrong", "something else")):
+        (around / name).touch(0o600)
+        (around / name).write_text(text)
 
 
 @pytest.fixture(scope="module")
 def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose online key has a passphrase, with an artifact, and what its commands name."""
+    """Workspaces whose online key has a passphrase, in `places`, and what their commands name, in `around`.
+
+    `acme` has an artifact and a key that signs nothing yet. In `waits`, root v2 waits for its signers; a bundle of it
+    is around, and a signature. `stateless` lost its state, and `torn` some of its metadata.
+    """
     home = tmp_path_factory.mktemp("locked")
-    head, _, tail = PLAN.rpartition("encrypt = false\n")
-    for name, text in (("plan.toml", head + tail), ("a.txt", "alpha"), ("b.txt", "beta"), ("files/c.txt", "gamma")):
-        (home / name).parent.mkdir(exist_ok=True)
-        (home / name).write_text(text)
-    for name, text in (("right", SECRET), ("wrong", "something else")):
-        (home / name).touch(0o600)
-        (home / name).write_text(text)
+    around, acme, waits = home / "around", home / "places" / "acme", home / "places" / "waits"
+    _write_files(around)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rstuf_cli.prompts.person_is_there", lambda: False)
         # How slowly a passphrase is tried is no matter here.
         patch.setattr(containers, "KDF_ROUNDS", 1)
-        given = ("--repo", home / "acme", "--passphrase-file", home / "right")
-        assert run(*given, "ceremony", "--plan", home / "plan.toml", monkeypatch=patch).code == 0
-        assert run(*given, "artifact", "add", home / "a.txt", monkeypatch=patch).code == 0
-        served = home / "acme" / "metadata"
-        pin = (
-            "trust",
-            "add",
-            "acme",
-            served,
-            "--root",
-            served / "1.root.json",
-            "--artifacts",
-            home / "acme" / "targets",
-        )
-        assert run(*pin, "--trust-dir", home / "trust", monkeypatch=patch).code == 0
+
+        def does(*argv: object, code: int = 0) -> None:
+            done = run("--passphrase-file", around / "right", *argv, monkeypatch=patch)
+            assert done.code == code, done.err
+
+        does("--repo", acme, "ceremony", "--plan", around / "plan.toml")
+        does("--repo", acme, "artifact", "add", around / "a.txt")
+        does("--repo", acme, "key", "generate", "carol", "--unencrypted")
+        served = acme / "metadata"
+        pin = ("trust", "add", "acme", served, "--root", served / "1.root.json", "--artifacts", acme / "targets")
+        does(*pin, "--trust-dir", around / "trust")
+        for name in ("waits", "stateless", "torn"):
+            shutil.copytree(acme, home / "places" / name)
+        (waits / "keys").rename(home / "keys")
+        does("--repo", waits, "renew", "--force", "root", code=ExitCode.WAITING)
+        (home / "keys").rename(waits / "keys")
+        bundle = around / "root-v2.rstuf"
+        does("--repo", waits, "bundle", "export", "root-v2", "-o", bundle)
+        (home / "bob").mkdir()
+        shutil.copy(waits / "keys" / "bob.key", home / "bob")
+        elsewhere(home, "bob", bundle, patch).rename(around / "bob.sig")
+    for lost in (*home.glob("places/stateless/state.db*"), *home.glob("places/torn/metadata/*.snapshot.json")):
+        lost.unlink()
     return home
 
 
 @pytest.fixture
-def home(locked_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it; the test stands in the workspace."""
+def home(locked_once: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what is around, with the workspace of the test's command as `acme`; the test stands in it."""
     monkeypatch.setattr(containers, "KDF_ROUNDS", 1)
-    shutil.copytree(locked_once, tmp_path / "home")
+    verb = request.node.callspec.params.get("verb")
+    shutil.copytree(locked_once / "around", tmp_path / "home")
+    shutil.copytree(locked_once / "places" / PLACES.get(verb, "acme"), tmp_path / "home" / "acme")
     monkeypatch.chdir(tmp_path / "home" / "acme")
     return tmp_path / "home"
 
@@ -140,9 +188,11 @@ def home(locked_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def act(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command with an empty stdin, on streams of the test's choice."""
+    bundle = rstuf.parse_bundle((home / "root-v2.rstuf").read_bytes())
+    names: dict[str, object] = {"plan": home / "plan.toml", "file": home / "b.txt", "directory": home / "files"}
+    names |= {"code": bundle.code, "first": bundle.first_root}
 
     def call(verb: str, *more: str, given: str | None = "right", **streams: Any) -> Result:
-        names = {"plan": home / "plan.toml", "file": home / "b.txt", "directory": home / "files"}
         words = [word.format(**names) for word in COMMANDS[verb]]
         secret = ["--passphrase-file", str(home / given)] if given is not None else []
         usual = {name: io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for name in ("stdout", "stderr")}
@@ -156,7 +206,8 @@ def act(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
             finally:
                 signal.signal(signal.SIGINT, heard)
         out, err = (usual[name].buffer.getvalue() for name in ("stdout", "stderr"))  # type: ignore[attr-defined]
-        return Result(code, out, err)
+        # Only documented codes are one.
+        return Result(ExitCode(code), out, err)
 
     return call
 
@@ -166,7 +217,7 @@ Act = Callable[..., Result]
 
 def test_the_table_has_every_command() -> None:
     """A new command joins this table."""
-    assert set(COMMANDS) | ELSEWHERE == {verb.path for verb in VERBS}
+    assert set(COMMANDS) == {verb.path for verb in VERBS}
 
 
 def _options() -> Iterator[tuple[str, str, str]]:
@@ -220,17 +271,23 @@ def test_nobody_there_and_nothing_on_stdin(verb: str, form: tuple[str, ...], act
 @pytest.mark.parametrize("given", ["wrong", None], ids=["wrong", "none"])
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_no_passphrase_or_a_wrong_one(verb: str, given: str | None, act: Act, home: Path) -> None:
-    """Who only looks needs none; who signs is refused, and clients see what they saw."""
-    served = tree(home / "acme" / "metadata")
+    """Who only looks needs none; who signs is refused, and clients see what they saw, but for what root keys sign."""
     if verb == "publish":
         assert act("artifact remove", "--no-publish").code == 0
+    served, before = tree(home / "acme" / "metadata"), traces(home)
     done = act(verb, "-v", "-v", given=given)
     assert not any(word in done.err for word in ("defect", SECRET, "something else"))
-    assert tree(home / "acme" / "metadata") == served
+    if "nothing was changed" in done.err:
+        assert traces(home) == before
     # A wrong passphrase is as good as any for what is made.
-    makes = {"ceremony", "key generate"} if given else set()
-    needs_none = {*LOOKING, *CLIENT, "artifact import", "key add", "demo", *makes}
+    makes = {"ceremony", "key generate", "recover online-key"} if given else set()
+    needs_none = {*LOOKING, *CLIENT, *OF_ROOT, "artifact import", "key add", "demo", *makes}
+    needs_none |= {"event cancel", "bundle export", "bundle sign", "recover state"}
     assert done.code == (0 if verb in needs_none else ExitCode.REFUSED), done.err
+    if verb != "recover online-key" or verb not in makes:
+        now = tree(home / "acme" / "metadata")
+        assert (now.pop("2.root.json", None) is not None) == (verb in OF_ROOT)
+        assert now == served
     if verb in {"artifact add", "artifact remove", "artifact sync"}:
         assert "kept:  1 " in done.err
 
@@ -291,6 +348,8 @@ def test_an_answer_that_cannot_be_written(verb: str, stream: str, act: Act, home
     assert not any(word in done.err for word in NEVER)
     if verb in {"artifact add", "artifact remove", "artifact sync", "renew"}:
         assert timestamp.read_bytes() != before
+    if verb in OF_ROOT:
+        assert timestamp.with_name("2.root.json").exists()
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -301,6 +360,19 @@ def test_remarks_that_cannot_be_written(verb: str, stream: str, act: Act) -> Non
     assert (usual.code, done.code) == (ExitCode.USAGE, 0)
 
 
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_ctrl_c_at_the_first_word_of_the_answer(verb: str, act: Act, home: Path) -> None:
+    """All is done by then, and nobody is told that nothing was."""
+    before = traces(home)
+    done = act(verb, stdout=broken(KeyboardInterrupt()))
+    if not done.err:
+        return  # There was nothing to say.
+    assert done.code == ExitCode.INTERRUPTED
+    assert "error: interrupted; " in done.err
+    if any(words in done.err for words in NOTHING):
+        assert traces(home) == before
+
+
 class Interruption:
     """Ctrl-C at the n-th call of a function of ours; counts them."""
 
@@ -308,7 +380,9 @@ class Interruption:
         self.at, self.calls = at, 0
 
     def __call__(self, frame: FrameType, event: str, _value: object) -> None:
-        if event == "call" and f"{os.sep}rstuf" in frame.f_code.co_filename:
+        code = frame.f_code
+        # What is raised in a generator that is being thrown away is never heard of.
+        if event == "call" and f"{os.sep}rstuf" in code.co_filename and not code.co_flags & CO_GENERATOR:
             self.calls += 1
             if self.calls == self.at:
                 sys.setprofile(None)
@@ -326,13 +400,13 @@ class Interruption:
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_ctrl_c_anywhere(verb: str, act: Act, home: Path) -> None:
     """Wherever Ctrl-C falls: exit 130, one line that says what is kept, and a repository that goes on."""
-    total = Interruption()
-    shutil.copytree(home / "acme", home / "aside")
+    total, aside = Interruption(), home.with_name("aside")
+    shutil.copytree(home, aside)
     assert total.during(lambda: act(verb)).code == 0
     points = 6
     for step in range(points):
-        shutil.rmtree(home / "acme")
-        shutil.copytree(home / "aside", home / "acme")
+        shutil.rmtree(home)
+        shutil.copytree(aside, home)
         os.chdir(home / "acme")
         pressed = Interruption(3 + step * (total.calls - 5) // (points - 1))
         done = pressed.during(lambda: act(verb))
@@ -341,7 +415,11 @@ def test_ctrl_c_anywhere(verb: str, act: Act, home: Path) -> None:
         assert done.code == ExitCode.INTERRUPTED, (step, done.err)
         assert done.err.splitlines()[-1 if "kept:" not in done.err else -2].startswith("error: interrupted; "), done.err
         assert not any(word in done.err for word in NEVER)
-        for after in ("publish", verb, "verify"):
+        if any(words in done.err for words in NOTHING):
+            assert traces(home) == traces(aside), (step, done.err)
+        # Where something is lost, it must come back first.
+        lost = PLACES.get(verb) in {"stateless", "torn"}
+        for after in (verb, "publish", "verify") if lost else ("publish", verb, "verify"):
             again = act(after)
             # What was done before Ctrl-C cannot be done again.
             known = (
@@ -350,6 +428,11 @@ def test_ctrl_c_anywhere(verb: str, act: Act, home: Path) -> None:
                 "is there already",
                 "no repository is trusted",
                 "is called",
+                "no signing event",
+                "signs nothing, so there is nothing to revoke",
+                "does not sign root",
+                "signs root already",
+                "no state is made over it",
             )
             done_already = after == verb and any(words in again.err for words in known)
             assert again.code == 0 or done_already, (step, again.err)

@@ -33,7 +33,7 @@ from rstuf.metadata.views import (
     root_roles,
 )
 from rstuf.model.keys import KeyId
-from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.interfaces import MetadataStorage, RoleSigner, SignerSource, StateReader
 
@@ -230,6 +230,15 @@ class SigningDesk:
             self._closed[keyid] = error
             return None
         return self._open[keyid]
+
+
+def open_online_key(reader: StateReader, source: SignerSource) -> None:
+    """Open what signs every publication, before something begins that cannot end without it.
+
+    Raises:
+        SigningError: it cannot be reached.
+    """
+    SigningDesk(reader, source).signers(TIMESTAMP, root_roles(current_root(reader))[TIMESTAMP])
 
 
 def signed_enough(envelope: Envelope, keys: RoleKeys) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from rstuf.errors import StateBehind
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from rstuf.repository.authority import current_root
+from rstuf.repository.authority import current_root, open_online_key
 from rstuf.repository.mending import put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import StateAge, recover
@@ -33,7 +33,7 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
     Raises:
         StateBehind: a root that the copy does not have is published; who may sign is then not known here.
         ForeignMetadata: another repository is published where this one would be.
-        SigningError: an online key cannot be reached; nothing was published.
+        SigningError: an online key cannot be reached; nothing was published, and no version passed over.
     """
     with ports.state.publication_lock(purpose="recover copy"):
         _refuse_newer_root(ports)
@@ -43,6 +43,8 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
         restored = put_back(ports)
         with ports.state.read() as reader:
             due = find_due(ports, reader, _ALL, ())
+            # No version is passed over for a key that does not sign the next one.
+            open_online_key(reader, ports.signers)
         with ports.state.transaction(actor=ports.actor) as state:
             for part in due.parts:
                 state.burn_versions(part.role.name, JUMP)

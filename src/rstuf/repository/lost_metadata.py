@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from rstuf.model.artifacts import View
 from rstuf.model.names import TIMESTAMP, RoleName
 from rstuf.progress import step
+from rstuf.repository.authority import open_online_key
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import lost_roles, put_back, record_again
 from rstuf.repository.ports import Ports
@@ -75,9 +76,16 @@ def recover_metadata(ports: Ports) -> MetadataRecovery:
 
 
 def _jump_over_lost(ports: Ports) -> tuple[RoleName, ...]:
-    """The roles whose visible files are lost; the next version of each is far above. Timestamp's `renew` takes up."""
+    """The roles whose visible files are lost; the next version of each is far above. Timestamp's `renew` takes up.
+
+    Raises:
+        SigningError: the online key cannot be reached; no version was passed over.
+    """
     with ports.state.read() as reader:
         roles = lost_roles(ports, reader)
+        if roles:
+            # No version is passed over for a key that does not sign the next one.
+            open_online_key(reader, ports.signers)
     lost = [role.name for role in roles]
     if lost:
         with ports.state.transaction(actor=ports.actor) as state:

@@ -165,9 +165,11 @@ def _sign(
     signer = key.open(review, run.session().secrets, directory=Path.cwd())
     data = rstuf.sign_bundle(review, [signer])
     document = rstuf.parse_signatures(data)
+    place = output or _default_place(review, document.signatures[0].keyid)
+    lacking = "" if place == _STDOUT else f" if {place} is not there"
+    run.interrupted = f"it may be signed; run it again{lacking}, to sign the same"
     # Taken down first: a signature that is out and unknown to its maker could be followed by another.
     recorded = take_down(run, record, review, rstuf.signed_by(document, review, at=review.now))
-    place = output or _default_place(review, document.signatures[0].keyid)
     if place == _STDOUT:
         console.raw(data)
     else:

@@ -80,6 +80,7 @@ def export(
     if place == _STDOUT:
         console.raw(data)
         return
+    run.interrupted = f"{place} is whole if it is there, and not there else"
     try:
         rstuf.write_bundle(place, data)
     except NameTaken:
@@ -134,6 +135,7 @@ def import_(
     sources = [(each.file, signature) for each in brought for signature in each.signatures]
     with run.open(signing=True) as repository:
         desk = repository.events
+        run.interrupted = "what was taken in is kept; run it again: the same signature twice is no harm"
         done = desk.receive(signature for _, signature in sources)
         touched = {reception.event for reception in done.receptions}
         waiting = [view for view in desk.views() if view.event.name in touched]

@@ -106,6 +106,7 @@ def ceremony(
     lasted = run.lasted()
     run.interrupted = run.unsigned = "nothing was made"
     report = _hold(run, read, plan)
+    run.interrupted = "what was done is kept"
     # Whichever plan it was: no other ceremony is held here.
     rstuf.forget_draft(run.directory)
     run.progress.close()

@@ -114,6 +114,7 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
         view = desk.view(event)
         if not run.options.yes:
             _ask(run, view)
+        run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
         rotating = desk.rotation() is not None
         desk.cancel(view.event.name)
         ends_rotation = rotating and desk.rotation() is None

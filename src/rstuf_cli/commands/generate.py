@@ -76,12 +76,14 @@ def generate(
         _refuse_known(repository, name)
         # What an interruption left: a key that is not known yet, or one without its public half.
         reuse = repository is not None or not (base / place).with_name(f"{name}.pub").exists()
+        run.interrupted = f"run it again: a key that is in {base / place} by then is taken as it is"
         entry = rstuf.make_key(
             base, name, kind=kind.value, encrypt=not unencrypted, place=place, reuse=reuse, session=run.session()
         )
         if repository is not None:
             run.keeps(f"the key, in {base / place}")
             repository.add_key(name, entry.key, signer=entry.signer)
+            run.interrupted = "what was done is kept"
     finally:
         if repository is not None:
             repository.close()
@@ -99,6 +101,7 @@ def _generate_in_place(run: Run, name: str, kind: KeyKind, signer: str) -> None:
     try:
         base = run.directory.absolute() if repository is None else rstuf.find_workspace(run.directory)
         _refuse_known(repository, name)
+        run.interrupted = "rstuf key find tells whether it was made"
         entry = rstuf.make_key_in_place(
             base, name, kind=kind.value, signer=signer, public=public, session=run.session()
         )

@@ -78,6 +78,7 @@ def add(
         place = None if away else signer or found_at
         if place is None and not away and file is None:
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
+        run.interrupted = "rstuf key list tells whether it is known here"
         change = repository.add_key(name, key, signer=place)
     if away and view is not None and view.status.online:
         run.console.warning(

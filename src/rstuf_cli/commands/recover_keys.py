@@ -241,6 +241,7 @@ def root(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
         facts = rstuf.read_root(repository.root(repository.visible_versions().root) or b"")
         tense = "expires" if facts.expires > now else "expired"
         run.console.note(f"root v{number(facts.pin.version)} {tense} {both(facts.expires, now)}")
+        run.interrupted = "what clients see is whole; run it again unless rstuf root show has the new root"
         report = repository.renew(force=["root"])
         waiting = [view.event.name for view in repository.events.views() if view.event.role == "root"]
     run.progress.close()

@@ -68,6 +68,7 @@ def state(
     facts = rstuf.read_root(rebuild.root)
     if not rebuild.trusted and not run.options.yes:
         _ask(run, facts)
+    run.interrupted = "the state is there whole, or not at all: run it again then"
     report = rebuild.carry_out()
     run.progress.close()
     steps = _steps(report)

@@ -155,9 +155,10 @@ def propose(
     if not proposing.ask_drop(run, repository, proposal.drops) and not proposing.agrees(run, question):
         run.console.note("nothing was changed")
         return ExitCode.REFUSED
+    run.interrupted = f"rstuf event list tells whether {listed([review.event for review in reviews])} waits"
     names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
-    run.keeps(f"{listed(names)}, which waits for signatures")
-    run.interrupted = f"{names[0]} waits for signatures; rstuf sign {names[0]} goes on"
+    run.keeps(f"{listed(names)}, as far as signed")
+    run.interrupted = "rstuf sign does what is left"
     # What targets says must be visible before the root that changes who signs it.
     standing = proposing.sign_here(sitting, reviews[::-1], keys=keys_sign)
     steps = proposing.steps_of(standing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -43,6 +43,8 @@ rstuf sign root-v4 --key laptop
 rstuf sign root-v4 --yes         without the question, in a script
 """
 }
+
+_SO_FAR: Final = "what was signed so far is kept; run the same command again for the rest"
 
 
 def sign(
@@ -94,9 +96,11 @@ class _Round:
     def hold(self, name: str | None) -> int:
         """Sign one event, or all; the exit code."""
         desk = self.repository.events
+        self.run.interrupted = _SO_FAR
         ended = desk.end_ceremony()
         if ended is not None:
             return self._tell_ended(ended)
+        self.run.interrupted = self.run.unsigned
         # Root last: what it lets others sign may have to be published before it.
         chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
         for view in chosen:
@@ -105,6 +109,7 @@ class _Round:
         chosen = [view for view in chosen if not view.expired]
         self._refuse_unreachable(chosen)
         if any(view.ready for view in chosen):
+            self.run.interrupted = _SO_FAR
             self._take(desk.complete())
         if any(self._mine(view) for view in chosen):
             self._refuse_without_person(chosen)
@@ -183,11 +188,13 @@ class _Round:
                 console.note(f"{name} was not signed")
                 self.declined = True
                 return
+        self.run.interrupted = _SO_FAR
         signed = self.sitting.sign(review, keyids=[keyid for keyid in view.wanted if keyid in mine])
         self._take(signed)
         took = dict.fromkeys(each.keyid for each in signed.receptions if each.outcome is not rstuf.Outcome.REFUSED)
         if took:
-            self.run.keeps("what was signed so far is kept; run the same command again for the rest")
+            self.run.unsigned = _SO_FAR
+            self.run.keeps(_SO_FAR)
             console.result(f"{done_sign(console, ok=True)} {name} is signed with {named(view, took)}")
         tell_completions(console, signed.completions)
 

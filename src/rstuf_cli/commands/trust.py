@@ -103,6 +103,7 @@ def add(
     version = root_version if root_version is not None else 1
     store = open_store(run, trust_dir)
     if root is None and wanted is None and root_version is None and known in store.names():
+        run.interrupted = f"rstuf trust show {known} tells where it is"
         _tell_moved(run.console, *store.move(known, url, artifacts=artifacts, naming=naming), store)
         return
     if root is not None:
@@ -119,6 +120,7 @@ def add(
         rstuf.check_fingerprint(data, wanted, where=where)
     elif root is None:
         _ask_fingerprint(run.console, data, where)
+    run.interrupted = f"rstuf trust list tells whether {known} is trusted"
     trusted = store.add(known, url, root=data, artifacts=artifacts, naming=naming or rstuf.Naming.HASHED)
     run.console.document({**trusted_document(trusted, store.memory(known)), "root": root_document(facts)})
     if not run.console.is_json:
@@ -266,6 +268,7 @@ def remove(
         store.get(known)
     if not run.options.yes:
         _ask_name(known)
+    run.interrupted = f"rstuf trust list tells whether {known} is trusted"
     store.remove(known)
     run.console.document({"name": known, "removed": True})
     run.console.result(f"{sign(run.console, ok=True)} {known} is trusted no more")
