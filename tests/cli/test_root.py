@@ -256,3 +256,31 @@ def test_revoking_below_the_threshold_is_refused(filled: Path, cli: Cli) -> None
     assert "root asks for 2 signatures of 1 distinct keys" in done.err
     assert "--threshold N" in done.err
     assert cli("key", "revoke", "bob", "--threshold", "1", "--yes").code == 0
+
+
+def test_who_signs_an_update_is_told_what_they_signed_before(team: Path, cli: Cli) -> None:
+    """The record of whoever signs is kept and asked by every command that signs, not by `rstuf sign` alone."""
+    assert cli("key", "generate", "dora", "--unencrypted").code == 0
+    first = cli("root", "update", "--add", "dora", "--yes")
+    assert (first.code, "you signed another root v2" in first.err) == (4, False)
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    again = cli("root", "update", "--threshold", "1", "--yes")
+    assert (again.code, "! you signed another root v2 with " in again.err) == (4, True)
+    assert "you signed another root v2" in cli("sign", "--yes").err + cli("event", "show", "root-v2").out + again.err
+
+
+def test_why_a_key_that_is_here_did_not_sign(team: Path, tmp_path: Path, cli: Cli) -> None:
+    """A wrong passphrase is named, with the command that is right, and what waits is told all the same."""
+    (tmp_path / "right").write_text("correct horse battery staple")
+    (tmp_path / "wrong").write_text("something else altogether")
+    for name in ("right", "wrong"):
+        (tmp_path / name).chmod(0o600)
+    assert cli("key", "generate", "dora", "--passphrase-file", tmp_path / "right").code == 0
+    given = ("--passphrase-file", f"dora={tmp_path / 'wrong'}")
+    done = cli("root", "update", "--add", "dora", "--yes", *given)
+    assert done.code == 4
+    assert "! dora did not sign: " in done.err
+    assert "root-v2 waits" in done.out
+    shown = cli("event", "cancel", "root-v2", "--yes") and cli("root", "update", "--add", "dora", "--yes", "--json", *given)
+    assert [each["key"] for each in shown.document["closed"]] == ["bob", "cleo", "dora"]
+    assert shown.document["closed"][-1]["code"] == "wrong-passphrase"

@@ -30,6 +30,13 @@ _LIMITS: Final[Mapping[RoleName, int]] = {
 }
 
 
+def next_due(reader: StateReader) -> datetime | None:
+    """When there is something to renew again, UTC: a role, or a rotation that can let go of its old key."""
+    rotation = reader.rotation()
+    until = rotation.until if rotation is not None else None
+    return min((each for each in (reader.next_due(), until) if each is not None), default=None)
+
+
 def due_roles(reader: StateReader, *, now: datetime, files: Mapping[RoleName, bytes | None]) -> list[RoleState]:
     """Every role that is to be signed at `now`, by the state and the top-level `files` that are visible."""
     due = {role.id: role for role in [*reader.due_roles(now), *reader.overlooked_roles(now)]}

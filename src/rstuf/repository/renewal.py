@@ -16,7 +16,7 @@ from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
-from rstuf.repository.dates import due_roles, visible_file
+from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open, view_part
@@ -93,7 +93,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         publication = publication.mended(restored=restored, recorded=recorded)
         publication = replace(publication, recovery=recovery, clock_behind=behind)
         with ports.state.read() as reader:
-            return RenewalReport(publication, tuple(opened), reader.next_due(), root_version, tuple(dropped))
+            return RenewalReport(publication, tuple(opened), next_due(reader), root_version, tuple(dropped))
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:

@@ -56,6 +56,9 @@ def test_both_keys_sign_until_nobody_can_miss_the_new_one(filled: Engine, tmp_pa
     publish(filled.ports)
     assert signed_by(filled, "timestamp.json") == {"online", "online-2"}
     check_client(filled, tmp_path / "overlap")
+    rotation = filled.events.rotation()
+    assert rotation is not None
+    assert renew(filled.ports).next_due == rotation.until
     filled.moved_on(hours=2)
     renew(filled.ports)
     assert signed_by(filled, "timestamp.json") == {"online-2"}
