@@ -281,6 +281,8 @@ def test_why_a_key_that_is_here_did_not_sign(team: Path, tmp_path: Path, cli: Cl
     assert done.code == 4
     assert "! dora did not sign: " in done.err
     assert "root-v2 waits" in done.out
-    shown = cli("event", "cancel", "root-v2", "--yes") and cli("root", "update", "--add", "dora", "--yes", "--json", *given)
+    shown = cli("event", "cancel", "root-v2", "--yes") and cli(
+        "root", "update", "--add", "dora", "--yes", "--json", *given
+    )
     assert [each["key"] for each in shown.document["closed"]] == ["bob", "cleo", "dora"]
     assert shown.document["closed"][-1]["code"] == "wrong-passphrase"

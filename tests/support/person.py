@@ -52,6 +52,9 @@ class Person:
             # A shell starts what runs in its background with SIGINT ignored, which children inherit.
             preexec_fn=_heed_ctrl_c,
         )
+        # The waits of pexpect before a key and after an end; the person waits for what they see.
+        process.delaybeforesend = None
+        process.ptyproc.delayafterclose = process.ptyproc.delayafterterminate = 0.02
         try:
             yield cls(process)
         finally:
