@@ -65,6 +65,7 @@ PUBLIC = {
     "KeyView",
     "ListedArtifact",
     "LogReport",
+    "Loss",
     "Memory",
     "MetadataRecovery",
     "Missing",

@@ -14,7 +14,7 @@ from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
 from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.keys import KeyId
+from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
@@ -23,6 +23,7 @@ from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.keys import key_named, report_loss
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.reports import PublicationReport
@@ -33,7 +34,9 @@ from rstuf.repository.rotation import (
     begin_rotation,
     call_off,
     carry_on,
+    check_replacement,
     hasten_rotation,
+    renounce_new_key,
 )
 from rstuf.repository.signing_events import (
     BroughtSignature,
@@ -171,6 +174,23 @@ class EventDesk:
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             hasten_rotation(self._ports, kind=kind)
+
+    def check_replacement(self, old: str, new: str) -> None:
+        """See that one key can take the place of another; see `rotation.check_replacement`."""
+        check_replacement(self._ports, old=old, new=new)
+
+    def renounce(
+        self, loss: Loss, *, to: str | None = None, overlap: timedelta = DEFAULT_OVERLAP, drop: bool = False
+    ) -> RotationStart | None:
+        """Go on without the new key of a rotation; see `rotation.renounce_new_key`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            return renounce_new_key(self._ports, loss=loss, to=to, overlap=overlap, drop=drop)
+
+    def report_loss(self, name: str, loss: Loss) -> None:
+        """Note that a key which nothing names is lost or leaked; see `keys.report_loss`."""
+        with self._ports.state.transaction(actor=self._ports.actor) as state:
+            report_loss(state, key_named(state, name).keyid, loss, at=self._ports.clock.now())
 
     def bundle(self, name: str, *, since: int = 1) -> Bundle:
         """An event as one file for another machine, with the chain of roots from version `since` on.

@@ -14,30 +14,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from rstuf.errors import InvalidInput, InvalidMetadata, NameTaken, StorageError
+from rstuf.errors import InvalidInput, InvalidMetadata, NameTaken, StateError, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
-from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.keys import KeyEntry
+from rstuf.model.events import ROTATING, EventKind, EventPhase, SigningEvent
+from rstuf.model.keys import KeyEntry, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import SigningDesk, current_root, load_authority, signed_enough
-from rstuf.repository.bridge import ONLINE, bridges, delegating_to_both, delegating_to_new, lists_key, replaced
-from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import key_named, names_of
+from rstuf.repository.bridge import (
+    ONLINE,
+    bridges,
+    delegating_to_both,
+    delegating_to_new,
+    gone_keys,
+    lists_key,
+    replaced,
+)
+from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.keys import key_named, names_of, refuse_leaked, report_loss
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.root_update import dropped_by
-from rstuf.repository.signing_events import is_open, open_event, reopen_event
+from rstuf.repository.signing_events import is_open, open_event, reopen_event, signers_of
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -69,8 +77,70 @@ def begin_rotation(
         StateError: another rotation goes on.
     """
     with ports.state.read() as reader:
-        before, after = key_named(reader, old), key_named(reader, new)
-        _check_fit(reader, before, after)
+        if reader.rotation() is not None:
+            raise StateError("the rotation of an online key goes on already", hint="rstuf status shows it")
+        before, after = _fit(reader, old=old, new=new)
+    return _begin(ports, before, after, kind=kind, overlap=overlap, drop=drop)
+
+
+def check_replacement(ports: Ports, *, old: str, new: str) -> None:
+    """See that one key can take the place of another. Writes nothing.
+
+    Raises:
+        InvalidInput: one of the two is not known, or not fit for it.
+    """
+    with ports.state.read() as reader:
+        _fit(reader, old=old, new=new)
+
+
+def renounce_new_key(
+    ports: Ports, *, loss: Loss, to: str | None, overlap: timedelta, drop: bool = False
+) -> RotationStart | None:
+    """Go on without the new key of the rotation that goes on, which turned out to be lost or in the wrong hands.
+
+    Where its root is not out and the old key is well, that stays as it is. Else the key named `to` takes the place of
+    the one that root names, at once, and nothing will name the other two. Under the publication lock, after recovery.
+
+    Raises:
+        InvalidInput: none goes on, or `to` is not fit for it.
+        EventOpen: an event of root is open.
+        SigningError: a key that must sign now cannot be reached; nothing was changed.
+    """
+    with ports.state.read() as reader:
+        rotation, names = reader.rotation(), names_of(reader)
+    if rotation is None:
+        raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
+    if not needs_another(rotation):
+        call_off(ports)
+        with ports.state.transaction(actor=ports.actor) as state:
+            _break_off(state, rotation, loss, at=ports.clock.now())
+        return None
+    goes = rotation.old if rotation.root_version is None else rotation.new
+    with ports.state.read() as reader:
+        before, after = _fit(reader, old=names[goes], new=to or "")
+    if after.keyid == rotation.new:
+        raise InvalidInput(f"{after.name} is the key that must go", hint="make another one: rstuf key generate NAME")
+    kinds = {rotation.kind, RotationKind(loss.value)} if goes == rotation.old else {RotationKind(loss.value)}
+    kind = RotationKind.LEAKED if RotationKind.LEAKED in kinds else RotationKind.LOST
+    return _begin(ports, before, after, kind=kind, overlap=overlap, drop=drop, instead=(rotation, loss))
+
+
+def needs_another(rotation: Rotation) -> bool:
+    """Whether a rotation whose new key must go needs another one: its root is out, or its old key must go as well."""
+    return rotation.root_version is not None or rotation.kind is not RotationKind.PLANNED
+
+
+def _begin(
+    ports: Ports,
+    before: KeyEntry,
+    after: KeyEntry,
+    *,
+    kind: RotationKind,
+    overlap: timedelta,
+    drop: bool,
+    instead: tuple[Rotation, Loss] | None = None,
+) -> RotationStart:
+    with ports.state.read() as reader:
         waiting = dropped_by(reader, ROOT)
         if waiting is not None and not drop:
             raise waiting
@@ -82,6 +152,10 @@ def begin_rotation(
             SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
+        if instead is not None:
+            _break_off(state, *instead, at=now)
+        if kind is not RotationKind.PLANNED:
+            report_loss(state, before.keyid, Loss(kind.value), at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
         details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
         state.record("rotation.begin", details, at=now)
@@ -91,6 +165,19 @@ def begin_rotation(
     if rotation is None:
         raise InvalidInput("the rotation ended before it began", hint="run it again")
     return RotationStart(rotation, publication, events)
+
+
+def _break_off(state: StateTransaction, rotation: Rotation, loss: Loss, *, at: datetime) -> None:
+    """End a rotation whose new key must go, with the events that would let that in."""
+    for event in state.open_events():
+        if event.kind in ROTATING:
+            state.close_event(event.id, EventPhase.CANCELLED, at=at)
+            state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
+    report_loss(state, rotation.new, loss, at=at)
+    state.end_rotation(rotation.id, at=at)
+    names = names_of(state)
+    said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
+    state.record("rotation.break" if needs_another(rotation) else "rotation.cancel", said, at=at)
 
 
 def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
@@ -128,6 +215,7 @@ def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | 
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
+        report_loss(state, rotation.old, Loss(kind.value), at=now)
         state.end_rotation(rotation.id, at=now)
         state.begin_rotation(
             kind=kind, old=rotation.old, new=rotation.new, overlap=rotation.overlap, begun=rotation.begun
@@ -159,7 +247,7 @@ def call_off(ports: Ports) -> PublicationReport | None:
         authority = load_authority(reader, ports.metadata)
         if not lists_key(authority.targets, rotation.new):
             return None
-        proposed = delegating_to_new(authority.targets, old=rotation.new, new=entry.key)
+        proposed = delegating_to_new(authority.targets, gone=(rotation.new,), new=entry.key)
         role = reader.role(TARGETS)
         ours = rotation.old in authority.top_level[TARGETS].keyids
         expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
@@ -179,9 +267,9 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
         rotation = reader.rotation()
         if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
             return None
-        targets = load_authority(reader, ports.metadata)
-        ours = rotation.new in targets.top_level[TARGETS].keyids
-        if _verifies(ports, reader) and not (ours and lists_key(targets.targets, rotation.old)):
+        authority = load_authority(reader, ports.metadata)
+        ours = rotation.new in authority.top_level[TARGETS].keyids
+        if _verifies(ports, reader) and not (ours and gone_keys(reader, authority.targets, rotation)):
             return None
     for attempt in range(_MOST_JUMPS):
         with ports.state.read() as reader:
@@ -264,20 +352,21 @@ def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsign
     entry = reader.key(rotation.new)
     if entry is None or {rotation.old, rotation.new} & set(authority.top_level[TARGETS].keyids):
         return None
-    if not lists_key(authority.targets, rotation.old):
+    gone = gone_keys(reader, authority.targets, rotation)
+    if not gone:
         return None
     role = reader.role(TARGETS)
-    signed = delegating_to_new(authority.targets, old=rotation.old, new=entry.key)
+    signed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
     expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
     return renewed_part(TARGETS, signed, version=role.version + 1, expires=expires)
 
 
 def _let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
-    """Step 4: what lacks the new signature gets it, and targets names the old key no more."""
+    """Step 4: what lacks the new signature gets it, and targets names no key any more that goes."""
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
         entry = reader.key(rotation.new)
-        if entry is None or not lists_key(authority.targets, rotation.old):
+        if entry is None or not gone_keys(reader, authority.targets, rotation):
             return None
         if rotation.new not in authority.top_level[TARGETS].keyids:
             # People sign it, in an event of their own.
@@ -296,7 +385,8 @@ def _parts_anew(
     if entry is None or rotation.new not in authority.top_level[TARGETS].keyids:
         return parts, None
     targets = reader.role(TARGETS)
-    proposed = delegating_to_new(authority.targets, old=rotation.old, new=entry.key)
+    gone = gone_keys(reader, authority.targets, rotation)
+    proposed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
     signers = RoleKeys(keyids=(rotation.new,), threshold=1, keys={rotation.new: entry.key})
     bins = bins_to_sign_again(ports, reader, signers)
     return [Part(targets, targets.number, Reason.ROTATED), *bins, *parts], proposed
@@ -310,9 +400,9 @@ def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
 
 
 def _end(ports: Ports, rotation: Rotation) -> None:
-    """Whether nothing names the old key any more: then it is over."""
+    """Whether nothing names the old key any more, nor any other that goes: then it is over."""
     with ports.state.read() as reader:
-        over = not lists_key(load_authority(reader, ports.metadata).targets, rotation.old)
+        over = not gone_keys(reader, load_authority(reader, ports.metadata).targets, rotation)
     if over:
         now = ports.clock.now()
         with ports.state.transaction(actor=ports.actor) as state:
@@ -345,7 +435,14 @@ def _signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) 
     return True
 
 
+def _fit(reader: StateReader, *, old: str, new: str) -> tuple[KeyEntry, KeyEntry]:
+    before, after = key_named(reader, old), key_named(reader, new)
+    _check_fit(reader, before, after)
+    return before, after
+
+
 def _check_fit(reader: StateReader, old: KeyEntry, new: KeyEntry) -> None:
+    refuse_leaked(new)
     roles = root_roles(current_root(reader))
     if not any(old.keyid in roles[name].keyids for name in ONLINE) or old.keyid in roles[ROOT].keyids:
         raise InvalidInput(
