@@ -26,6 +26,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import key_named, report_loss
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
+from rstuf.repository.renouncing import renounce_new_key
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
 from rstuf.repository.rotation import (
@@ -34,9 +35,8 @@ from rstuf.repository.rotation import (
     begin_rotation,
     call_off,
     carry_on,
-    check_replacement,
+    fit_keys,
     hasten_rotation,
-    renounce_new_key,
 )
 from rstuf.repository.signing_events import (
     BroughtSignature,
@@ -176,13 +176,14 @@ class EventDesk:
             hasten_rotation(self._ports, kind=kind)
 
     def check_replacement(self, old: str, new: str) -> None:
-        """See that one key can take the place of another; see `rotation.check_replacement`."""
-        check_replacement(self._ports, old=old, new=new)
+        """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""
+        with self._ports.state.read() as reader:
+            fit_keys(reader, old=old, new=new)
 
     def renounce(
         self, loss: Loss, *, to: str | None = None, overlap: timedelta = DEFAULT_OVERLAP, drop: bool = False
     ) -> RotationStart | None:
-        """Go on without the new key of a rotation; see `rotation.renounce_new_key`."""
+        """Go on without the new key of a rotation; see `renouncing.renounce_new_key`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             return renounce_new_key(self._ports, loss=loss, to=to, overlap=overlap, drop=drop)

@@ -12,9 +12,9 @@ anew right after it. A client in between finds a timestamp that its root does no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from rstuf.errors import InvalidInput, InvalidMetadata, NameTaken, StateError, StorageError
@@ -23,7 +23,7 @@ from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
-from rstuf.model.events import ROTATING, EventKind, EventPhase, SigningEvent
+from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
@@ -45,7 +45,7 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.root_update import dropped_by
-from rstuf.repository.signing_events import is_open, open_event, reopen_event, signers_of
+from rstuf.repository.signing_events import is_open, open_event, reopen_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -79,58 +79,11 @@ def begin_rotation(
     with ports.state.read() as reader:
         if reader.rotation() is not None:
             raise StateError("the rotation of an online key goes on already", hint="rstuf status shows it")
-        before, after = _fit(reader, old=old, new=new)
-    return _begin(ports, before, after, kind=kind, overlap=overlap, drop=drop)
+        before, after = fit_keys(reader, old=old, new=new)
+    return start_rotation(ports, before, after, kind=kind, overlap=overlap, drop=drop)
 
 
-def check_replacement(ports: Ports, *, old: str, new: str) -> None:
-    """See that one key can take the place of another. Writes nothing.
-
-    Raises:
-        InvalidInput: one of the two is not known, or not fit for it.
-    """
-    with ports.state.read() as reader:
-        _fit(reader, old=old, new=new)
-
-
-def renounce_new_key(
-    ports: Ports, *, loss: Loss, to: str | None, overlap: timedelta, drop: bool = False
-) -> RotationStart | None:
-    """Go on without the new key of the rotation that goes on, which turned out to be lost or in the wrong hands.
-
-    Where its root is not out and the old key is well, that stays as it is. Else the key named `to` takes the place of
-    the one that root names, at once, and nothing will name the other two. Under the publication lock, after recovery.
-
-    Raises:
-        InvalidInput: none goes on, or `to` is not fit for it.
-        EventOpen: an event of root is open.
-        SigningError: a key that must sign now cannot be reached; nothing was changed.
-    """
-    with ports.state.read() as reader:
-        rotation, names = reader.rotation(), names_of(reader)
-    if rotation is None:
-        raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
-    if not needs_another(rotation):
-        call_off(ports)
-        with ports.state.transaction(actor=ports.actor) as state:
-            _break_off(state, rotation, loss, at=ports.clock.now())
-        return None
-    goes = rotation.old if rotation.root_version is None else rotation.new
-    with ports.state.read() as reader:
-        before, after = _fit(reader, old=names[goes], new=to or "")
-    if after.keyid == rotation.new:
-        raise InvalidInput(f"{after.name} is the key that must go", hint="make another one: rstuf key generate NAME")
-    kinds = {rotation.kind, RotationKind(loss.value)} if goes == rotation.old else {RotationKind(loss.value)}
-    kind = RotationKind.LEAKED if RotationKind.LEAKED in kinds else RotationKind.LOST
-    return _begin(ports, before, after, kind=kind, overlap=overlap, drop=drop, instead=(rotation, loss))
-
-
-def needs_another(rotation: Rotation) -> bool:
-    """Whether a rotation whose new key must go needs another one: its root is out, or its old key must go as well."""
-    return rotation.root_version is not None or rotation.kind is not RotationKind.PLANNED
-
-
-def _begin(
+def start_rotation(
     ports: Ports,
     before: KeyEntry,
     after: KeyEntry,
@@ -138,8 +91,13 @@ def _begin(
     kind: RotationKind,
     overlap: timedelta,
     drop: bool,
-    instead: tuple[Rotation, Loss] | None = None,
+    first: Callable[[StateTransaction], None] | None = None,
 ) -> RotationStart:
+    """Begin with two keys that are fit for it; see `begin_rotation`.
+
+    Args:
+        first: what is done in the transaction that begins it, before that.
+    """
     with ports.state.read() as reader:
         waiting = dropped_by(reader, ROOT)
         if waiting is not None and not drop:
@@ -152,8 +110,8 @@ def _begin(
             SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
-        if instead is not None:
-            _break_off(state, *instead, at=now)
+        if first is not None:
+            first(state)
         if kind is not RotationKind.PLANNED:
             report_loss(state, before.keyid, Loss(kind.value), at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
@@ -165,19 +123,6 @@ def _begin(
     if rotation is None:
         raise InvalidInput("the rotation ended before it began", hint="run it again")
     return RotationStart(rotation, publication, events)
-
-
-def _break_off(state: StateTransaction, rotation: Rotation, loss: Loss, *, at: datetime) -> None:
-    """End a rotation whose new key must go, with the events that would let that in."""
-    for event in state.open_events():
-        if event.kind in ROTATING:
-            state.close_event(event.id, EventPhase.CANCELLED, at=at)
-            state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
-    report_loss(state, rotation.new, loss, at=at)
-    state.end_rotation(rotation.id, at=at)
-    names = names_of(state)
-    said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
-    state.record("rotation.break" if needs_another(rotation) else "rotation.cancel", said, at=at)
 
 
 def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
@@ -435,7 +380,12 @@ def _signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) 
     return True
 
 
-def _fit(reader: StateReader, *, old: str, new: str) -> tuple[KeyEntry, KeyEntry]:
+def fit_keys(reader: StateReader, *, old: str, new: str) -> tuple[KeyEntry, KeyEntry]:
+    """The online key named `old` and the key named `new` that can take its place.
+
+    Raises:
+        InvalidInput: one of the two is not known, or not fit for it.
+    """
     before, after = key_named(reader, old), key_named(reader, new)
     _check_fit(reader, before, after)
     return before, after

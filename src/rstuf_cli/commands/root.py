@@ -16,6 +16,7 @@ from rstuf_cli import proposing
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.losses import ask_found
 from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
@@ -153,6 +154,7 @@ def propose(
     if (lost is None or not lost.signed) and not proposing.agrees(run, f"{what} {review.event}?"):
         run.console.note("nothing was changed")
         return ExitCode.REFUSED
+    ask_found(run, [entry for entry in repository.keys() if entry.name in proposal.found])
     names = [view.event.name for view in repository.events.open(proposal, drop=lost is not None)]
     run.keeps(f"{listed(names)}, which waits for signatures")
     run.interrupted = f"{names[0]} waits for signatures; rstuf sign {names[0]} goes on"
