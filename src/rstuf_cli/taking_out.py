@@ -99,11 +99,8 @@ def _note_loss(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, lo
     ]
     steps = [Step(f"rstuf event cancel {name}", f"it would let {entry.name} sign") for name in would]
     run.console.document({"opened": False, "next_steps": steps_document(steps)})
-    done = sign(run.console, ok=True)
-    run.console.result(f"{done} {escape(entry.name)} signs nothing; noted that it is {_state(loss)}")
+    noted = find_key(repository, entry.name).entry.report
+    state = "lost" if noted is not None and noted.loss is rstuf.Loss.LOST else "in the wrong hands"
+    run.console.result(f"{sign(run.console, ok=True)} {escape(entry.name)} signs nothing; noted that it is {state}")
     show_steps(run.console, steps, now=SystemClock().now())
     return ExitCode.WAITING if would else ExitCode.DONE
-
-
-def _state(loss: rstuf.Loss) -> str:
-    return "lost" if loss is rstuf.Loss.LOST else "in the wrong hands"

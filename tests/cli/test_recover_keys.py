@@ -65,9 +65,9 @@ class Served:
         (self._directory / name).write_bytes(data)
 
 
-def thief_in(workspace: Path) -> Thief:
-    """Somebody who has copied keys/online.key, and can write into metadata/."""
-    private = load_pem_private_key((workspace / "keys/online.key").read_bytes(), None)
+def thief_in(workspace: Path, key: str = "online") -> Thief:
+    """Somebody who has copied keys/online.key (or another), and can write into metadata/."""
+    private = load_pem_private_key((workspace / f"keys/{key}.key").read_bytes(), None)
     crypto = CryptoSigner(private)
     signer = SimpleNamespace(keyid=crypto.public_key.keyid, sign=lambda payload: crypto.sign(payload).signature)
     keys = SimpleNamespace(made={"online": SimpleNamespace(signer=signer)})

@@ -32,7 +32,7 @@ EXAMPLES = {
 rstuf recover online-key --lost
 rstuf recover online-key --leaked --to spare
 rstuf recover online-key --leaked --unencrypted --yes
-rstuf recover online-key online-2 --leaked   while it takes the place of another
+rstuf recover online-key online-2 --leaked   of two, the new one
 """,
     "recover root-key": """
 rstuf recover root-key bob --to bob-2

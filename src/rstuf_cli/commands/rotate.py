@@ -25,7 +25,7 @@ rstuf key rotate online --no-sign       its root is signed elsewhere
 """,
     "key revoke": """
 rstuf key revoke bob                    a root key: a root without it
-rstuf key revoke bob --leaked           the same, and it can never be let in again
+rstuf key revoke bob --leaked           the same, for good
 rstuf key revoke bob --threshold 1
 rstuf key revoke online --leaked        the online key: another one, at once
 rstuf key revoke online --lost --to spare
