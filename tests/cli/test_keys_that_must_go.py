@@ -1,4 +1,4 @@
-"""Keys that must go, whatever they sign: the new one of a rotation, one of two roles; and that no leaked one returns."""
+"""Keys that must go, whatever they sign: the new one of a rotation, one of two roles; and no leaked one comes back."""
 
 from __future__ import annotations
 
