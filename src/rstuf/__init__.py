@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from rstuf.model.fingerprints import parse_fingerprint as parse_fingerprint
     from rstuf.model.keys import KeyEntry as KeyEntry
     from rstuf.model.keys import KeyId as KeyId
+    from rstuf.model.keys import Loss as Loss
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import RoleName as RoleName
@@ -255,6 +256,7 @@ _HOMES = {
     "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
+    "Loss": "rstuf.model.keys",
     "Memory": "rstuf.client.records",
     "MetadataRecovery": "rstuf.repository.lost_metadata",
     "Missing": "rstuf.repository.sync",

@@ -57,6 +57,14 @@ def _why(kind: str) -> str:
     return {"lost": ", which is lost", "leaked": ", which is in the wrong hands"}.get(kind, "")
 
 
+def _state(kind: str) -> str:
+    return {"lost": "lost", "leaked": "in the wrong hands"}.get(kind, kind)
+
+
+def _because(kind: str | None) -> str:
+    return "" if kind is None else f", being {_state(kind)}"
+
+
 def _lost(signed: Sequence[str]) -> str:
     return f", with the signatures of {listed([str(name) for name in signed])}" if signed else ""
 
@@ -77,10 +85,17 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "root.publish": lambda said: f"root v{number(said['version'])} published",
     "key.add": lambda said: f"key added: {_key(said)}",
     "key.move": lambda said: f"key moved: {_key(said)}",
-    "key.revoke": lambda said: f"{said['key']} ({said['keyid'][:8]}…) revoked: nothing names it any more",
+    "key.revoke": lambda said: (
+        f"{said['key']} ({said['keyid'][:8]}…) revoked{_because(said.get('kind'))}: nothing names it any more"
+    ),
+    "key.report": lambda said: f"{said['key']} ({said['keyid'][:8]}…) is said to be {_state(said['kind'])}",
+    "key.found": lambda said: f"{said['key']} ({said['keyid'][:8]}…) was lost, and signs again",
     "rotation.begin": lambda said: f"{said['new']} is to take the place of {said['old']}{_why(said['kind'])}",
     "rotation.jump": lambda said: f"next versions set {number(said['versions'])} further up: their names were taken",
     "rotation.cancel": lambda said: f"{said['old']} stays: its replacement by {said['new']} is called off",
+    "rotation.break": lambda said: (
+        f"the replacement of {said['old']} by {said['new']} is broken off: {said['new']} must go too"
+    ),
     "rotation.end": lambda said: f"key {said['new'][:8]}… has taken the place of {said['old'][:8]}…",
     "event.open": lambda said: f"{said['event']} waits for signatures ({said['kind']})",
     "event.sign": lambda said: f"{said['event']} signed by {said['key']} ({said['keyid'][:8]}…)",

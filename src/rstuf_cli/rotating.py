@@ -10,17 +10,18 @@ from typing import Any, Final
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import InvalidInput, InvalidKey
+from rstuf.errors import InvalidInput, InvalidKey, SigningError
 from rstuf_cli import proposing
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.losses import ask_found
 from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.wording import day, period
+from rstuf_cli.wording import day, listed, period
 
 DEFAULT_OVERLAP: Final = "1d"
 _MOST: Final = 1000
@@ -33,6 +34,8 @@ _WHY: Final = {
     rstuf.RotationKind.LEAKED: "a new root names the new key alone, and everything is signed anew: that is what lets "
     "clients forget whatever was signed with the leaked one",
 }
+# From the one that asks for least to the one that asks for most.
+_GRAVITY: Final = tuple(_WHY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,42 +75,133 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     going = repository.events.rotation()
     if going is None:
         _begin(run, repository, old, wish)
-    else:
-        _check_same(repository, going, old, wish)
-        before = _names(repository).get(going.old, going.old[:12])
-        if rstuf.RotationKind.PLANNED is going.kind is not wish.why:
-            proposing.refuse_unasked(run)
-            proposing.ask_typed(run, old.name, to="let go of it at once")
-            run.interrupted = _goes_on(before)
-            repository.events.hasten(wish.why)
-        run.interrupted = _goes_on(before)
-    return _go_on(run, repository, wish)
+        return _go_on(run, repository, wish, old)
+    if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
+        # Never hastened: that would leave the very key in charge that must go.
+        return _renounce(run, repository, going, old, wish)
+    _check_same(repository, going, old, wish)
+    goes = _entry(repository, going.old)
+    if _GRAVITY.index(wish.why) > _GRAVITY.index(going.kind):
+        proposing.refuse_unasked(run)
+        proposing.ask_typed(run, goes.name, to="let go of it at once")
+        run.interrupted = _goes_on(goes.name)
+        repository.events.hasten(wish.why)
+    run.interrupted = _goes_on(goes.name)
+    return _go_on(run, repository, wish, goes)
 
 
 def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
-    desk, name = repository.events, escape(old.name)
-    opened = next((view for view in desk.views() if view.event.role == "root"), None)
     # Refused before a key is made for it.
     _check_online(repository, old)
+    _check_new(repository, old, wish)
+    opened = _open_root(repository)
     if wish.keys_sign or opened is not None or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
-    if wish.to is not None:
-        find_key(repository, wish.to)
-    run.console.note(f"{name} is to be replaced: {_WHY[wish.why]}")
+    run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
+    new = _settled(run, repository, old, wish, opened=opened)
+    repository.events.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
+
+
+def _settled(
+    run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, opened: rstuf.EventView | None
+) -> str:
+    """The name of the key that takes the place, once a person has agreed to all that goes."""
     if opened is not None:
         proposing.ask_drop(run, repository, [opened])
+    if wish.to is not None:
+        ask_found(run, [find_key(repository, wish.to).entry])
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="replace it at once")
     new = wish.to if wish.to is not None else _made(run, repository, old, wish)
     if wish.to is None:
         run.keeps(f"the key {new}")
     run.interrupted = _goes_on(old.name)
-    desk.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=[] if opened is None else [opened.event])
+    return new
 
 
 def _goes_on(name: str) -> str:
     """What Ctrl-C leaves from here on: run again after its end, another key would be replaced."""
-    return f"as long as rstuf key list says that {name} signs, run it again: it goes on from here"
+    return f"as long as rstuf key list says that {name} signs, run it again with that name: it goes on from here"
+
+
+def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new: rstuf.KeyEntry, wish: Wish) -> int:
+    """The key that takes the place of another must go itself."""
+    old, loss, opened = _entry(repository, going.old), rstuf.Loss(wish.why.value), _open_root(repository)
+    if going.root_version is None and going.kind is rstuf.RotationKind.PLANNED:
+        return _call_off(run, repository, old, new, wish, opened=opened)
+    goes = old if going.root_version is None else new
+    _check_new(repository, goes, wish, like=new)
+    proposing.refuse_unasked(run, hint=_ANSWERS)
+    run.console.note(
+        f"{escape(new.name)} was to take the place of {escape(old.name)}, and must go too: another one replaces both"
+    )
+    third = _settled(run, repository, new, wish, opened=opened)
+    repository.events.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
+    return _go_on(run, repository, wish, new)
+
+
+def _call_off(
+    run: Run,
+    repository: rstuf.Repository,
+    old: rstuf.KeyEntry,
+    new: rstuf.KeyEntry,
+    wish: Wish,
+    *,
+    opened: rstuf.EventView | None,
+) -> int:
+    """Nothing names the new key but a root that waits, and the old one is well: it stays."""
+    if wish.to is not None:
+        raise UsageFault(f"{old.name} is well and stays, so nothing takes its place", hint="run it without --to")
+    proposing.refuse_unasked(run)
+    run.console.note(f"{escape(new.name)} is not let in: {escape(old.name)} stays, and goes on alone")
+    signed = proposing.signed_in(opened) if opened is not None else []
+    if opened is not None:
+        proposing.ask_drop(run, repository, [opened])
+    proposing.ask_typed(run, new.name, to="let it sign nothing any more")
+    try:
+        repository.events.renounce(rstuf.Loss(wish.why.value))
+    except SigningError as error:
+        error.hint = f"if {old.name} is gone as well: rstuf recover online-key {old.name} --lost; then this again"
+        raise
+    steps = []
+    if opened is not None and signed:
+        why = f"another root takes the number of {opened.event.name}: whoever has its signatures cannot use them then"
+        steps.append(Step("rstuf renew --force root", why))
+    told = f"{escape(new.name)} signs nothing any more; {escape(old.name)} stays, and signs alone"
+    return _go_on(run, repository, wish, new, told=told, steps=steps)
+
+
+def _open_root(repository: rstuf.Repository) -> rstuf.EventView | None:
+    return next((view for view in repository.events.views() if view.event.role == "root"), None)
+
+
+def _dropped(opened: rstuf.EventView | None) -> list[rstuf.SigningEvent]:
+    """What goes for it, as it was shown."""
+    return [] if opened is None else [opened.event]
+
+
+def _entry(repository: rstuf.Repository, keyid: str) -> rstuf.KeyEntry:
+    return next(entry for entry in repository.keys() if entry.keyid == keyid)
+
+
+def _check_new(
+    repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, like: rstuf.KeyEntry | None = None
+) -> None:
+    """
+    Raises:
+        InvalidInput: the key that is named cannot take the place of `old`.
+        UsageFault: none is named, and none can be made where `like`, or else the old one, is.
+    """
+    if wish.to is not None:
+        repository.events.check_replacement(old.name, find_key(repository, wish.to).entry.name)
+        return
+    beside = like or old
+    if beside.signer is not None and not beside.signer.startswith(_FILE):
+        where = "make another one there" if wish.why is rstuf.RotationKind.PLANNED else "make another one elsewhere"
+        raise UsageFault(
+            f"{beside.name} is in no file: {beside.signer}",
+            hint=f"{where} (rstuf key generate NAME --signer URI), then say --to NAME",
+        )
 
 
 def _check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
@@ -131,8 +225,22 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
         raise InvalidInput(f"{after} is taking the place of {before} now", hint="end that first: rstuf renew")
 
 
-def _go_on(run: Run, repository: rstuf.Repository, wish: Wish) -> int:
-    """Sign what waits with the keys that are here, let out what is complete, and tell how far it came."""
+def _go_on(
+    run: Run,
+    repository: rstuf.Repository,
+    wish: Wish,
+    goes: rstuf.KeyEntry,
+    *,
+    told: str = "the new key signs alone now; nothing names the old one any more",
+    steps: Sequence[Step] = (),
+) -> int:
+    """Sign what waits with the keys that are here, let out what is complete, and tell how far it came.
+
+    Args:
+        goes: the key that signs nothing in the end.
+        told: what it came to, once that is so.
+        steps: what is then to be done.
+    """
     desk = repository.events
     desk.complete()
     views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
@@ -149,13 +257,33 @@ def _go_on(run: Run, repository: rstuf.Repository, wish: Wish) -> int:
         if proposing.agrees(run, f"Sign {' and '.join(names)} with the keys that are here?"):
             standing = proposing.sign_here(sitting, reviews, keys=True)
     run.progress.close()
-    return _tell(run, repository, standing, document)
+    ending = _Ending(goes, told, (*steps, Step("rstuf verify", "looks at all of it, as clients do")))
+    return _tell(run, repository, standing, document, ending=ending)
 
 
-def _tell(run: Run, repository: rstuf.Repository, standing: proposing.Standing, document: dict[str, Any]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What it comes to in the end: the key that goes, what is said then, and what is to be done."""
+
+    goes: rstuf.KeyEntry
+    told: str
+    steps: tuple[Step, ...]
+
+
+def _tell(
+    run: Run,
+    repository: rstuf.Repository,
+    standing: proposing.Standing,
+    document: dict[str, Any],
+    *,
+    ending: _Ending,
+) -> int:
     console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
     steps = proposing.steps_of(standing)
+    still = [use.role for use in find_key(repository, ending.goes.name).uses]
     until = None
+    if rotation is None and not still:
+        steps += ending.steps
     if rotation is not None and rotation.rooted is not None:
         until = rotation.rooted + rotation.overlap
         steps.append(Step("rstuf renew", "then ends it; a timer that runs it does so by itself", by=until))
@@ -164,14 +292,16 @@ def _tell(run: Run, repository: rstuf.Repository, standing: proposing.Standing, 
             **document,
             **proposing.standing_document(standing),
             "rotation": None if rotation is None else _document(rotation, _names(repository)),
+            "may_sign_yet": still,
             "next_steps": steps_document(steps),
         }
     )
     proposing.tell_standing(console, standing)
     done = sign(console, ok=True)
-    if rotation is None:
-        console.result(f"{done} the new key signs alone now; nothing names the old one any more")
-        steps.append(Step("rstuf verify", "looks at all of it, as clients do"))
+    if rotation is None and still:
+        console.warning(f"{escape(ending.goes.name)} may sign {listed(still)} yet, until what waits is signed")
+    elif rotation is None:
+        console.folded_result(f"{done} {ending.told}", indent=2)
     else:
         names = {keyid: escape(name) for keyid, name in _names(repository).items()}
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
@@ -187,7 +317,8 @@ def _tell(run: Run, repository: rstuf.Repository, standing: proposing.Standing, 
         else:
             console.folded_result(f"  {new} signs everything anew as soon as root is signed", indent=2)
     show_steps(console, steps, now=now)
-    return ExitCode.WAITING if standing.waiting else standing.exit_code
+    left = standing.waiting or (rotation is None and still)
+    return ExitCode.WAITING if left else standing.exit_code
 
 
 def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]:
@@ -210,9 +341,6 @@ def _names(repository: rstuf.Repository) -> dict[Any, str]:
 def _made(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> str:
     """The name of a new key in keys/, which is known from here on. What an interruption left is taken as it is."""
     base = rstuf.find_workspace(run.directory)
-    if old.signer is not None and not old.signer.startswith(_FILE):
-        hint = "make another one there (rstuf key generate NAME --signer URI), then say --to NAME"
-        raise UsageFault(f"{old.name} is in no file: {old.signer}", hint=hint)
     planned = wish.why is rstuf.RotationKind.PLANNED
     encrypt = not wish.unencrypted and _is_encrypted(base, old)
     kind = wish.kind or old.key.keytype

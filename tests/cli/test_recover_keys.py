@@ -65,9 +65,9 @@ class Served:
         (self._directory / name).write_bytes(data)
 
 
-def thief_in(workspace: Path) -> Thief:
-    """Somebody who has copied keys/online.key, and can write into metadata/."""
-    private = load_pem_private_key((workspace / "keys/online.key").read_bytes(), None)
+def thief_in(workspace: Path, key: str = "online") -> Thief:
+    """Somebody who has copied keys/online.key (or another), and can write into metadata/."""
+    private = load_pem_private_key((workspace / f"keys/{key}.key").read_bytes(), None)
     crypto = CryptoSigner(private)
     signer = SimpleNamespace(keyid=crypto.public_key.keyid, sign=lambda payload: crypto.sign(payload).signature)
     keys = SimpleNamespace(made={"online": SimpleNamespace(signer=signer)})
@@ -126,7 +126,9 @@ def test_root_keys_that_are_away_sign_later(filled: Path, cli: Cli, tmp_path: Pa
     assert waits.code == 4
     assert "online-2 signs everything anew as soon as root is signed" in waits.out
     (tmp_path / "bob.key").rename(filled / "keys/bob.key")
-    done = cli("recover", "online-key", "--leaked", "--yes")
+    unnamed = cli("recover", "online-key", "--leaked", "--yes")
+    assert (unnamed.code, "online-2 is taking the place of online" in unnamed.err) == (2, True)
+    done = cli("recover", "online-key", "online", "--leaked", "--yes")
     assert done.code == 0, done.err
     assert "online-3" not in cli("key", "list").out
     new_client(filled, tmp_path / "new").walk()
@@ -138,8 +140,8 @@ def test_a_leak_during_a_planned_rotation(filled: Path, cli: Cli, root_is_out: b
     assert cli("key", "rotate", "online", *(["--yes"] if root_is_out else ["--no-sign"])).code == (
         0 if root_is_out else 4
     )
-    done = cli("recover", "online-key", "--leaked", "--yes", "--json")
-    assert (done.code, done.document["rotation"]) == (0, None)
+    done = cli("recover", "online-key", "online", "--leaked", "--yes", "--json")
+    assert (done.code, done.document["rotation"], done.document["may_sign_yet"]) == (0, None, [])
     (entry,) = cli("log", "--action", "key.revoke", "--json").document["entries"]
     assert entry["details"]["kind"] == "leaked"
 

@@ -12,7 +12,7 @@ from tests.support.state_backends import NOW, SETTINGS, TARGETS, begin, new_role
 
 from rstuf.errors import InvalidKey, InvalidRoleName, StateError
 from rstuf.model.audit import GENESIS, entry_digest
-from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
 from rstuf.model.names import RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import RootVersion
@@ -184,6 +184,23 @@ def test_a_key_moves(state_repository: StateStore) -> None:
             assert transaction.keys() == [replace(entry, signer=signer)]
     with pytest.raises(StateError), state_repository.transaction(actor="a") as transaction:
         transaction.move_key(KeyId("ff" * 32), None)
+
+
+def test_a_key_is_reported(state_repository: StateStore) -> None:
+    """That a key is lost or leaked is kept with it, the last word counts, and it can be taken back."""
+    entry = key_entry("online", "bb" * 32)
+    report = LossReport(Loss.LOST, NOW)
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.add_key(entry)
+        transaction.report_key(entry.keyid, report)
+        transaction.report_key(entry.keyid, replace(report, loss=Loss.LEAKED))
+    with state_repository.read() as reader:
+        (found,) = reader.keys()
+        assert found == reader.key(entry.keyid) == replace(entry, report=LossReport(Loss.LEAKED, NOW))
+        assert list(reader.damage()) == []
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.report_key(entry.keyid, None)
+        assert transaction.keys() == [entry]
 
 
 def test_periods_are_set_and_set_again(state_repository: StateStore) -> None:

@@ -67,6 +67,7 @@ PUBLIC = {
     "KeyView",
     "ListedArtifact",
     "LogReport",
+    "Loss",
     "Memory",
     "MetadataRecovery",
     "Missing",

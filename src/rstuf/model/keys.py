@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, NewType
 
 from rstuf.errors import InvalidKey, shorten
@@ -65,6 +66,21 @@ class PublicKey:
         return cls(*fields)
 
 
+class Loss(StrEnum):
+    """Why a key must go: nobody has it any more, or somebody else may have it."""
+
+    LOST = "lost"
+    LEAKED = "leaked"
+
+
+@dataclass(frozen=True, slots=True)
+class LossReport:
+    """That a key was said to be lost or leaked, and when that was said, UTC."""
+
+    loss: Loss
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
     """What the state knows of a key: its name here and where its private half signs.
@@ -74,14 +90,26 @@ class KeyEntry:
         key: the public half.
         signer: a signer URI ("file:keys/online.key"), or None where the private half is elsewhere.
         added: when it came here, UTC.
+        report: that it is lost or leaked, from when that was said; None of a key that is well.
     """
 
     name: str
     key: PublicKey
     signer: str | None
     added: datetime
+    report: LossReport | None = None
 
     @property
     def keyid(self) -> KeyId:
         """The key's id."""
         return self.key.keyid
+
+    @property
+    def is_leaked(self) -> bool:
+        """Whether somebody else may have it: then nothing may let it sign again, ever."""
+        return self.report is not None and self.report.loss is Loss.LEAKED
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody has it, as far as it was told."""
+        return self.report is not None and self.report.loss is Loss.LOST

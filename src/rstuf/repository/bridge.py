@@ -6,7 +6,7 @@ online key takes the place of another, timestamp, snapshot and online-signed tar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -56,23 +56,26 @@ def replaced(reader: StateReader, keys: RoleKeys, rotation: Rotation) -> RoleKey
 
 def delegating_to_both(targets: Mapping[str, Any], *, old: KeyId, new: PublicKey) -> dict[str, Any]:
     """What targets says, with its bins signed by either key."""
-    return _with_signers(targets, without=None, old=old, new=new)
+    return _with_signers(targets, without=(), beside=(old,), new=new)
 
 
-def delegating_to_new(targets: Mapping[str, Any], *, old: KeyId, new: PublicKey) -> dict[str, Any]:
-    """What targets says, with its bins signed by the new key alone."""
-    return _with_signers(targets, without=old, old=old, new=new)
+def delegating_to_new(targets: Mapping[str, Any], *, gone: Collection[KeyId], new: PublicKey) -> dict[str, Any]:
+    """What targets says, with its bins signed by the new key in the place of those that go."""
+    return _with_signers(targets, without=gone, beside=gone, new=new)
 
 
-def _with_signers(targets: Mapping[str, Any], *, without: KeyId | None, old: KeyId, new: PublicKey) -> dict[str, Any]:
+def _with_signers(
+    targets: Mapping[str, Any], *, without: Collection[KeyId], beside: Collection[KeyId], new: PublicKey
+) -> dict[str, Any]:
     delegations = targets.get("delegations")
     if not isinstance(delegations, Mapping) or "succinct_roles" not in delegations:
         return dict(targets)
     succinct = delegations["succinct_roles"]
     keyids = list(succinct["keyids"])
-    if old in keyids and new.keyid not in keyids:
-        keyids.insert(keyids.index(old) + 1, new.keyid)
-    keyids = [keyid for keyid in keyids if keyid != without]
+    place = next((index for index, keyid in enumerate(keyids) if keyid in beside), None)
+    if place is not None and new.keyid not in keyids:
+        keyids.insert(place + 1, new.keyid)
+    keyids = [keyid for keyid in keyids if keyid not in without]
     keys = {keyid: key for keyid, key in delegations["keys"].items() if keyid in keyids}
     if new.keyid in keyids:
         keys.setdefault(new.keyid, new.to_dict())
@@ -81,5 +84,26 @@ def _with_signers(targets: Mapping[str, Any], *, without: KeyId | None, old: Key
 
 def lists_key(targets: Mapping[str, Any], keyid: KeyId) -> bool:
     """Whether the bins of targets may be signed with a key."""
+    return keyid in _bin_signers(targets)
+
+
+def gone_keys(reader: StateReader, targets: Mapping[str, Any], rotation: Rotation) -> tuple[KeyId, ...]:
+    """The keys that targets lets sign its bins yet, and must not once a rotation is over.
+
+    More than its old key: where the new one of an earlier rotation turned out to be lost or in the wrong hands, that
+    one and the one before it may be named, too.
+    """
+    listed = {keyid for keys in root_roles(current_root(reader)).values() for keyid in keys.keyids}
+    named = [keyid for keyid in _bin_signers(targets) if keyid != rotation.new]
+    return tuple(each for each in named if each == rotation.old or each not in listed or _is_reported(reader, each))
+
+
+def _is_reported(reader: StateReader, keyid: KeyId) -> bool:
+    entry = reader.key(keyid)
+    return entry is not None and entry.report is not None
+
+
+def _bin_signers(targets: Mapping[str, Any]) -> Collection[KeyId]:
     delegations = targets.get("delegations") or {}
-    return keyid in (delegations.get("succinct_roles") or {}).get("keyids", ())
+    signers: Collection[KeyId] = (delegations.get("succinct_roles") or {}).get("keyids", ())
+    return signers

@@ -15,7 +15,7 @@ from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
-from rstuf.model.keys import KeyId
+from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
@@ -25,6 +25,7 @@ from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.keys import key_named, report_loss
 from rstuf.repository.open_events import (
     envelope_of,
     find_event,
@@ -36,6 +37,7 @@ from rstuf.repository.open_events import (
 )
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
+from rstuf.repository.renouncing import renounce_new_key
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
 from rstuf.repository.rotation import (
@@ -44,6 +46,7 @@ from rstuf.repository.rotation import (
     begin_rotation,
     call_off,
     carry_on,
+    fit_keys,
     hasten_rotation,
 )
 from rstuf.repository.signing_events import (
@@ -176,6 +179,29 @@ class EventDesk:
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             hasten_rotation(self._ports, kind=kind)
+
+    def check_replacement(self, old: str, new: str) -> None:
+        """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""
+        with self._ports.state.read() as reader:
+            fit_keys(reader, old=old, new=new)
+
+    def renounce(
+        self,
+        loss: Loss,
+        *,
+        to: str | None = None,
+        overlap: timedelta = DEFAULT_OVERLAP,
+        drop: Collection[SigningEvent] = (),
+    ) -> RotationStart | None:
+        """Go on without the new key of a rotation; see `renouncing.renounce_new_key`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            return renounce_new_key(self._ports, loss=loss, to=to, overlap=overlap, drop=drop)
+
+    def report_loss(self, name: str, loss: Loss) -> None:
+        """Note that a key which nothing names is lost or leaked; see `keys.report_loss`."""
+        with self._ports.state.transaction(actor=self._ports.actor) as state:
+            report_loss(state, key_named(state, name).keyid, loss, at=self._ports.clock.now())
 
     def bundle(self, name: str, *, since: int = 1) -> Bundle:
         """An event as one file for another machine, with the chain of roots from version `since` on.

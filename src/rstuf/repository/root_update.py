@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -13,12 +14,13 @@ from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.root_changes import RootChanges, compare_published, compare_roots
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPart, SigningEvent
+from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import key_named
+from rstuf.repository.keys import key_named, refuse_leaked
 from rstuf.repository.open_events import envelope_of, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_events
@@ -36,6 +38,8 @@ class RootUpdate:
         add, remove: names of keys.
         threshold: how many must sign; None where that stays.
         periods: root's own; None where they stay.
+        others: what is to become of other such roles, in the same root.
+        loss: why the keys that it removes must go; None where they are well.
     """
 
     role: RoleName = ROOT
@@ -43,6 +47,8 @@ class RootUpdate:
     remove: tuple[str, ...] = ()
     threshold: int | None = None
     periods: Periods | None = None
+    others: tuple[RootUpdate, ...] = ()
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class RootProposal:
         targets: targets signed anew, where what is visible of it would not verify from that root.
         changes: what the root changes, for whoever signs it.
         drops: the events that opening this one drops, as they are now: whoever agrees to it is shown them.
+        losses: the keys that it takes out because they are lost or leaked.
+        found: names of keys that were lost, and that it lets sign again.
     """
 
     root: Unsigned
@@ -62,6 +70,8 @@ class RootProposal:
     periods: Periods | None
     changes: RootChanges
     drops: tuple[EventView, ...]
+    losses: Mapping[KeyId, Loss] = field(default_factory=dict)
+    found: tuple[str, ...] = ()
 
 
 def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
@@ -72,29 +82,34 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         ProposalRefused: nobody should sign such a root.
     """
     with ports.state.read() as reader:
-        if update.role not in _BY_PEOPLE:
-            raise InvalidInput(
-                f"root update does not change who signs {update.role}",
-                hint="rstuf key rotate NAME replaces the online key",
-            )
-        if update.role != ROOT and update.periods is not None:
-            raise InvalidInput(f"the periods of {update.role} do not stand in root", hint="they are set by themselves")
         root = current_root(reader)
         roles = root_roles(root)
-        keys = _changed(reader, roles[update.role], update)
-        _refuse_mixture(keys, update.role, roles[TIMESTAMP], roles[ROOT])
-        if keys == roles[update.role] and update.periods is None:
+        updates = (update, *update.others)
+        changed = {each.role: _updated(reader, roles, each) for each in updates}
+        if update.periods is None and all(_says_the_same(keys, roles[name]) for name, keys in changed.items()):
             raise InvalidInput("that is what the root says already", hint="rstuf renew --force root signs it again")
         periods = update.periods or reader.periods()[ROOT]
         expires = ports.signing_time(reader) + periods.expires
-        signed = with_role_keys(root.signed, {update.role: keys}, version=root.version + 1, expires=expires)
+        signed = with_role_keys(root.signed, changed, version=root.version + 1, expires=expires)
         unsigned = part_of(ROOT, signed, expires=expires)
         changes = compare_roots(
             root, envelope_of(EventPart(ROOT, unsigned.version, unsigned.data)), now=ports.clock.now()
         )
-        targets = _targets_for(ports, reader, keys) if update.role == TARGETS else None
-        drops = views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS])
-        return RootProposal(unsigned, targets, EventKind.UPDATE, update.periods, changes, drops)
+        targets = _targets_for(ports, reader, changed[TARGETS]) if TARGETS in changed else None
+        if targets is not None:
+            _refuse_unsignable(roles[TARGETS], changed[TARGETS], updates)
+        return RootProposal(
+            unsigned,
+            targets,
+            EventKind.UPDATE,
+            update.periods,
+            changes,
+            views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS]),
+            losses=_losses(reader, updates),
+            found=tuple(
+                dict.fromkeys(name for each in updates for name in each.add if key_named(reader, name).is_lost)
+            ),
+        )
 
 
 def propose_renewal(ports: Ports, reader: StateReader, role: RoleName) -> Unsigned:
@@ -126,7 +141,50 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
     return open_events(ports, wanted, drop=[view.event for view in proposal.drops] if drop else ())
 
 
+def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:
+    """Who signs a role from then on."""
+    if update.role not in _BY_PEOPLE:
+        raise InvalidInput(
+            f"root update does not change who signs {update.role}",
+            hint="rstuf key rotate NAME replaces the online key",
+        )
+    if update.role != ROOT and update.periods is not None:
+        raise InvalidInput(f"the periods of {update.role} do not stand in root", hint="they are set by themselves")
+    keys = _changed(reader, roles[update.role], update)
+    _refuse_mixture(roles[update.role], keys, update.role, online=roles[TIMESTAMP], root=roles[ROOT])
+    return keys
+
+
+def _says_the_same(one: RoleKeys, other: RoleKeys) -> bool:
+    """In whatever order."""
+    return set(one.keyids) == set(other.keyids) and one.threshold == other.threshold
+
+
+def _losses(reader: StateReader, updates: tuple[RootUpdate, ...]) -> dict[KeyId, Loss]:
+    return {
+        key_named(reader, name).keyid: each.loss for each in updates if each.loss is not None for name in each.remove
+    }
+
+
+def _refuse_unsignable(before: RoleKeys, after: RoleKeys, updates: tuple[RootUpdate, ...]) -> None:
+    """Targets that is signed anew needs as many of those who sign it now, too: where too few are left, in two steps.
+
+    Raises:
+        InvalidPolicy: none of those who go can be asked, and the others are too few.
+    """
+    lost = next((name for each in updates if each.loss is not None for name in each.remove), None)
+    if lost is None or len(set(before.keyids) & set(after.keyids)) >= before.threshold:
+        return
+    hint = (
+        f"first take it out: rstuf key revoke {lost} --targets-threshold N; then let another one in: rstuf root update"
+    )
+    raise InvalidPolicy(f"without {lost} too few are left to sign the targets that another key could join", hint=hint)
+
+
 def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKeys:
+    both = {name.casefold() for name in update.add} & {name.casefold() for name in update.remove}
+    if both:
+        raise InvalidInput(f"{min(both)} is to be let in and taken out at once", hint="say one of the two")
     keyids, known = list(keys.keyids), dict(keys.keys)
     for name in update.remove:
         entry = key_named(reader, name)
@@ -138,6 +196,7 @@ def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKey
         entry = key_named(reader, name)
         if entry.keyid in keyids:
             raise InvalidInput(f"{name} signs {update.role} already", hint="rstuf root show says who does")
+        refuse_leaked(entry)
         keyids.append(entry.keyid)
         known[entry.keyid] = entry.key
     threshold = keys.threshold if update.threshold is None else update.threshold
@@ -145,15 +204,16 @@ def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKey
     try:
         check_threshold(update.role, threshold=threshold, distinct_keys=distinct)
     except InvalidPolicy as error:
-        raise InvalidPolicy(error.message, hint="say --threshold N too, or keep more keys") from None
+        option = "--threshold" if update.role == ROOT or update.loss is None else "--targets-threshold"
+        raise InvalidPolicy(error.message, hint=f"say {option} N too, or keep more keys") from None
     return replace(keys, keyids=tuple(keyids), threshold=threshold, keys=known)
 
 
-def _refuse_mixture(keys: RoleKeys, role: RoleName, online: RoleKeys, root: RoleKeys) -> None:
-    """A key that is online must not sign root, under no spelling; so a root key is kept out of what is online, too."""
+def _refuse_mixture(before: RoleKeys, keys: RoleKeys, role: RoleName, *, online: RoleKeys, root: RoleKeys) -> None:
+    """A key that is online must not begin to sign root, under no spelling; nor a root key what is below it."""
     others = online if role == ROOT else root
     theirs = {key_identity(key) for key in others.keys.values()}
-    if any(key_identity(key) in theirs for key in keys.keys.values()):
+    if any(key_identity(key) in theirs for keyid, key in keys.keys.items() if keyid not in before.keyids):
         what = "the online key may not sign root" if role == ROOT else "a root key should sign nothing but root"
         raise InvalidInput(what, hint="make a key for it: rstuf key generate NAME")
 

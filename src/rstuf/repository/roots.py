@@ -10,10 +10,12 @@ from rstuf.metadata import limits, render
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.keys import KeyId
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SigningDesk, current_root, read_visible, signed_enough
 from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.keys import note_found
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
@@ -48,6 +50,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
         _check_chain(new, current_root(reader) if newest is not None else None, size=len(data))
         if newest is not None:
             check_recorded(ports, reader)
+            _refuse_leaked(reader, new)
             if event is None or event.kind is not EventKind.REPLACEMENT:
                 _check_visible_verifies(ports, reader, new)
         if new.expires <= ports.clock.now():
@@ -59,6 +62,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
     _check_name_is_free(ports, versioned(ROOT, new.version), data)
     with ports.state.transaction(actor=ports.actor) as state:
         _note_revoked(state, new, at=ports.clock.now())
+        _note_found(state, new, at=ports.clock.now())
         state.record_root(
             new.version,
             data,
@@ -94,7 +98,37 @@ def _note_revoked(state: StateTransaction, new: Envelope, *, at: datetime) -> No
             # An online key may sign bins yet: the end of its rotation is when it goes.
             entry = state.key(keyid)
             details = {"key": entry.name if entry is not None else keyid[:12], "keyid": keyid}
+            if entry is not None and entry.report is not None:
+                details["kind"] = entry.report.loss.value
             state.record("key.revoke", details, at=at)
+
+
+def _let_in(reader: StateReader, new: Envelope) -> dict[KeyId, RoleName]:
+    """The keys that a root lets sign what they may not sign yet, each with one such role."""
+    old = root_roles(current_root(reader))
+    roles = root_roles(new).items()
+    return {keyid: name for name, keys in roles for keyid in keys.keyids if keyid not in old[name].keyids}
+
+
+def _refuse_leaked(reader: StateReader, new: Envelope) -> None:
+    """A proposal may be older than the news that a key of it leaked.
+
+    Raises:
+        ReleaseRefused: it lets such a key sign.
+    """
+    for keyid, role in _let_in(reader, new).items():
+        entry = reader.key(keyid)
+        if entry is not None and entry.is_leaked:
+            raise ReleaseRefused(
+                [f"the new root lets {entry.name} sign {role}, and that key leaked"],
+                hint=f"rstuf event cancel root-v{new.version}; then propose it again, without that key",
+            )
+
+
+def _note_found(state: StateTransaction, new: Envelope, *, at: datetime) -> None:
+    if state.newest_root() is not None:
+        for keyid in _let_in(state, new):
+            note_found(state, keyid, at=at)
 
 
 def _note_rotation(state: StateTransaction, new: Envelope, *, at: datetime) -> None:

@@ -12,26 +12,34 @@ anew right after it. A client in between finds a timestamp that its root does no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StorageError
+from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StateError, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
 from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.keys import KeyEntry
+from rstuf.model.keys import KeyEntry, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import SigningDesk, current_root, load_authority, signed_enough
-from rstuf.repository.bridge import ONLINE, bridges, delegating_to_both, delegating_to_new, lists_key, replaced
-from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import key_named, names_of
+from rstuf.repository.bridge import (
+    ONLINE,
+    bridges,
+    delegating_to_both,
+    delegating_to_new,
+    gone_keys,
+    lists_key,
+    replaced,
+)
+from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.keys import key_named, names_of, refuse_leaked, report_loss
 from rstuf.repository.open_events import is_open, signers_of
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -69,8 +77,28 @@ def begin_rotation(
         StateError: another rotation goes on.
     """
     with ports.state.read() as reader:
-        before, after = key_named(reader, old), key_named(reader, new)
-        _check_fit(reader, before, after)
+        if reader.rotation() is not None:
+            raise StateError("the rotation of an online key goes on already", hint="rstuf status shows it")
+        before, after = fit_keys(reader, old=old, new=new)
+    return start_rotation(ports, before, after, kind=kind, overlap=overlap, drop=drop)
+
+
+def start_rotation(
+    ports: Ports,
+    before: KeyEntry,
+    after: KeyEntry,
+    *,
+    kind: RotationKind,
+    overlap: timedelta,
+    drop: Collection[SigningEvent],
+    first: Callable[[StateTransaction], None] | None = None,
+) -> RotationStart:
+    """Begin with two keys that are fit for it; see `begin_rotation`.
+
+    Args:
+        first: what is done in the transaction that begins it, before that.
+    """
+    with ports.state.read() as reader:
         waiting = is_open(reader, ROOT)
         if waiting is not None and waiting not in drop:
             raise EventOpen(waiting.name, signed=signers_of(reader, waiting))
@@ -82,6 +110,10 @@ def begin_rotation(
             SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
+        if first is not None:
+            first(state)
+        if kind is not RotationKind.PLANNED:
+            report_loss(state, before.keyid, Loss(kind.value), at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
         details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
         state.record("rotation.begin", details, at=now)
@@ -128,6 +160,7 @@ def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | 
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
+        report_loss(state, rotation.old, Loss(kind.value), at=now)
         state.end_rotation(rotation.id, at=now)
         state.begin_rotation(
             kind=kind, old=rotation.old, new=rotation.new, overlap=rotation.overlap, begun=rotation.begun
@@ -159,7 +192,7 @@ def call_off(ports: Ports) -> PublicationReport | None:
         authority = load_authority(reader, ports.metadata)
         if not lists_key(authority.targets, rotation.new):
             return None
-        proposed = delegating_to_new(authority.targets, old=rotation.new, new=entry.key)
+        proposed = delegating_to_new(authority.targets, gone=(rotation.new,), new=entry.key)
         role = reader.role(TARGETS)
         ours = rotation.old in authority.top_level[TARGETS].keyids
         expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
@@ -181,9 +214,9 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
         rotation = reader.rotation()
         if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
             return None
-        targets = load_authority(reader, ports.metadata)
-        ours = rotation.new in targets.top_level[TARGETS].keyids
-        if _verifies(ports, reader) and not (ours and lists_key(targets.targets, rotation.old)):
+        authority = load_authority(reader, ports.metadata)
+        ours = rotation.new in authority.top_level[TARGETS].keyids
+        if _verifies(ports, reader) and not (ours and gone_keys(reader, authority.targets, rotation)):
             return None
     for attempt in range(_MOST_JUMPS):
         with ports.state.read() as reader:
@@ -266,20 +299,21 @@ def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsign
     entry = reader.key(rotation.new)
     if entry is None or {rotation.old, rotation.new} & set(authority.top_level[TARGETS].keyids):
         return None
-    if not lists_key(authority.targets, rotation.old):
+    gone = gone_keys(reader, authority.targets, rotation)
+    if not gone:
         return None
     role = reader.role(TARGETS)
-    signed = delegating_to_new(authority.targets, old=rotation.old, new=entry.key)
+    signed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
     expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
     return renewed_part(TARGETS, signed, version=role.version + 1, expires=expires)
 
 
 def _let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
-    """Step 4: what lacks the new signature gets it, and targets names the old key no more."""
+    """Step 4: what lacks the new signature gets it, and targets names no key any more that goes."""
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
         entry = reader.key(rotation.new)
-        if entry is None or not lists_key(authority.targets, rotation.old):
+        if entry is None or not gone_keys(reader, authority.targets, rotation):
             return None
         if rotation.new not in authority.top_level[TARGETS].keyids:
             # People sign it, in an event of their own.
@@ -298,7 +332,8 @@ def _parts_anew(
     if entry is None or rotation.new not in authority.top_level[TARGETS].keyids:
         return parts, None
     targets = reader.role(TARGETS)
-    proposed = delegating_to_new(authority.targets, old=rotation.old, new=entry.key)
+    gone = gone_keys(reader, authority.targets, rotation)
+    proposed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
     signers = RoleKeys(keyids=(rotation.new,), threshold=1, keys={rotation.new: entry.key})
     bins = bins_to_sign_again(ports, reader, signers)
     return [Part(targets, targets.number, Reason.ROTATED), *bins, *parts], proposed
@@ -312,9 +347,9 @@ def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
 
 
 def _end(ports: Ports, rotation: Rotation) -> None:
-    """Whether nothing names the old key any more: then it is over."""
+    """Whether nothing names the old key any more, nor any other that goes: then it is over."""
     with ports.state.read() as reader:
-        over = not lists_key(load_authority(reader, ports.metadata).targets, rotation.old)
+        over = not gone_keys(reader, load_authority(reader, ports.metadata).targets, rotation)
     if over:
         now = ports.clock.now()
         with ports.state.transaction(actor=ports.actor) as state:
@@ -347,7 +382,19 @@ def _signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) 
     return True
 
 
+def fit_keys(reader: StateReader, *, old: str, new: str) -> tuple[KeyEntry, KeyEntry]:
+    """The online key named `old` and the key named `new` that can take its place.
+
+    Raises:
+        InvalidInput: one of the two is not known, or not fit for it.
+    """
+    before, after = key_named(reader, old), key_named(reader, new)
+    _check_fit(reader, before, after)
+    return before, after
+
+
 def _check_fit(reader: StateReader, old: KeyEntry, new: KeyEntry) -> None:
+    refuse_leaked(new)
     roles = root_roles(current_root(reader))
     if not any(old.keyid in roles[name].keyids for name in ONLINE) or old.keyid in roles[ROOT].keyids:
         raise InvalidInput(

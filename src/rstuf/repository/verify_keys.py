@@ -40,6 +40,9 @@ def check_keys(
     for value, (key, by) in listed.items():
         if value not in values:
             complaints.disagree(f"it lists the key {key.keyid}, which the state does not have", role=by)
+    leaked = [shorten(entry.name) for value, entry in values.items() if value in listed and entry.is_leaked]
+    if leaked:
+        complaints.note(Note.LEAKED_KEY, f"keys that leaked, and may sign yet: {', '.join(sorted(leaked))}")
     unused = [shorten(entry.name) for value, entry in values.items() if value not in listed]
     if unused:
         complaints.note(Note.UNUSED_KEY, f"keys that no role lists (any more): {', '.join(sorted(unused))}")

@@ -12,7 +12,7 @@ from rstuf.clock import from_seconds
 from rstuf.errors import InvalidInput, StateDamaged
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import AuditEntry
-from rstuf.model.keys import KeyEntry, PublicKey
+from rstuf.model.keys import KeyEntry, Loss, LossReport, PublicKey
 from rstuf.model.names import RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, PublicationPhase, RootVersion
@@ -27,7 +27,7 @@ ROLE: Final = (
     "SELECT id, name, kind, holder, bin_index, bin_bits, version, visible, number, newest, forced, shown, "
     "expires, signed_at, sign_by, length, sha256, artifacts, payload FROM role"
 )
-KEY: Final = "SELECT name, keytype, scheme, public, signer, added FROM key"
+KEY: Final = "SELECT name, keytype, scheme, public, signer, added, loss, at FROM key LEFT JOIN key_loss USING (keyid)"
 PERIODS: Final = "SELECT role, expires_seconds, renew_before_seconds FROM periods"
 ROOT: Final = "SELECT version, data, settled FROM root"
 PUBLICATION: Final = "SELECT id, phase, number, begun, committed, timestamp_version, timestamp FROM publication"
@@ -95,9 +95,10 @@ def role(row: Row) -> RoleState:
 
 def key(row: Row) -> KeyEntry:
     """A row of `KEY`."""
-    name, keytype, scheme, public, signer, added = row
+    name, keytype, scheme, public, signer, added, loss, at = row
     value = PublicKey(keytype=keytype, scheme=scheme, public=public)
-    return KeyEntry(name=name, key=value, signer=signer, added=from_seconds(added))
+    report = None if loss is None else LossReport(Loss(loss), from_seconds(at))
+    return KeyEntry(name=name, key=value, signer=signer, added=from_seconds(added), report=report)
 
 
 def periods(row: Row) -> tuple[str, Periods]:

@@ -227,6 +227,14 @@ _EVENT_TABLES: Final = (
         CHECK ((root_version IS NULL) = (rooted IS NULL))
     )
     """,
+    # Keys that were said to be lost or leaked. It outlives whatever they signed: a leaked key never comes back.
+    """
+    CREATE TABLE key_loss (
+        keyid TEXT PRIMARY KEY REFERENCES key (keyid),
+        loss TEXT NOT NULL,
+        at INTEGER NOT NULL
+    )
+    """,
 )
 
 

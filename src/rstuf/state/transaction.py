@@ -16,7 +16,7 @@ from rstuf.errors import InvalidKey, InvalidRoleName, StateDamaged, StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import GENESIS, entry_digest
 from rstuf.model.events import CollectedSignature, EventKind, EventPart, EventPhase, SigningEvent
-from rstuf.model.keys import KeyEntry, KeyId
+from rstuf.model.keys import KeyEntry, KeyId, LossReport
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import Publication, SignedRole
@@ -125,6 +125,13 @@ class SqliteTransaction(SqliteReader):
         moved = self._connection.execute("UPDATE key SET signer = ? WHERE keyid = ?", (signer, keyid)).rowcount
         if moved != 1:
             raise StateError(f"the key {keyid[:16]} is not here", hint="rstuf key list shows those that are")
+
+    def report_key(self, keyid: KeyId, report: LossReport | None) -> None:
+        if report is None:
+            self._connection.execute("DELETE FROM key_loss WHERE keyid = ?", (keyid,))
+            return
+        row = {"keyid": keyid, "loss": report.loss.value, "at": to_seconds(report.at)}
+        self._database.table("key_loss").upsert(row, pk="keyid")
 
     def set_periods(self, role: str, periods: Periods) -> None:
         self._database.table("periods").upsert(

@@ -13,6 +13,7 @@ import rstuf
 from rstuf.errors import InvalidInput
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.losses import report_document, said_of
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.wording import fingerprint, listed
@@ -243,9 +244,14 @@ def _show_file(run: Run, file: Path) -> None:
 
 
 def _signs(view: rstuf.KeyView) -> str:
-    """`root (2 of 3)`, `targets, snapshot, timestamp and bins`."""
-    if not view.uses:
-        return "nothing yet"
+    """`root (2 of 3)`, `targets, snapshot, timestamp and bins`; behind it what became of a key that is not well."""
+    said = said_of(view.entry)
+    if said is not None:
+        return f"{_roles_of(view) or 'nothing'}; {said}"
+    return _roles_of(view) or "nothing yet"
+
+
+def _roles_of(view: rstuf.KeyView) -> str:
     alone = [use.role for use in view.uses if use.keys == 1]
     shared = [f"{use.role} ({use.threshold} of {use.keys})" for use in view.uses if use.keys > 1]
     return listed([*shared, *alone])
@@ -263,7 +269,7 @@ def _place(signer: str) -> str:
 
 
 def _view_document(view: rstuf.KeyView) -> dict[str, Any]:
-    document = document_of(view.entry, uses=view.uses)
+    document = {**document_of(view.entry, uses=view.uses), **report_document(view.entry)}
     if view.status.fault is not None:
         document["fault"] = view.status.fault
     return document

@@ -13,14 +13,16 @@ from rstuf.clock import SystemClock, iso
 from rstuf.errors import InvalidInput
 from rstuf_cli.commands.key import Name
 from rstuf_cli.commands.renew import renewal_document, tell_renewal
-from rstuf_cli.commands.root import propose
-from rstuf_cli.commands.rotate import AT_ONCE, Kind, Leaked, Lost, NoSign, To, Unencrypted, reason
+from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, To, Unencrypted, reason
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.losses import Leaked, Lost, loss_of
 from rstuf_cli.reports import sign
 from rstuf_cli.rotating import Wish, find_key, replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.taking_out import Removal, take_out
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.trusting import show_fingerprint
 from rstuf_cli.wording import both, count, number, seconds
@@ -30,9 +32,11 @@ EXAMPLES = {
 rstuf recover online-key --lost
 rstuf recover online-key --leaked --to spare
 rstuf recover online-key --leaked --unencrypted --yes
+rstuf recover online-key online-2 --leaked   of two, the new one
 """,
     "recover root-key": """
 rstuf recover root-key bob --to bob-2
+rstuf recover root-key bob --leaked --to bob-2
 rstuf recover root-key bob               without another in its place
 """,
     "recover root-keys": """
@@ -69,7 +73,7 @@ def online_key(
     ctx: typer.Context,
     *,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Which; needed only where there is more than one.")
+        str | None, typer.Argument(metavar="[NAME]", help="Which; needed where there is more than one.")
     ] = None,
     lost: Lost = False,
     leaked: Leaked = False,
@@ -83,7 +87,8 @@ def online_key(
 
     A new root names the new key alone, and right after it everything is signed anew. Clients come along by themselves,
     also those that a thief has shown versions far ahead: they trust nothing that the old key signed any more. The root
-    keys that are needed sign here, or elsewhere by bundles. Run again, it goes on.
+    keys that are needed sign here, or elsewhere by bundles. Run again with the key's name, it goes on. Where the one
+    that takes its place must go too, name that: a third one then replaces both.
     """
     run = run_of(ctx)
     record = Transcript(run, transcript)
@@ -96,15 +101,25 @@ def online_key(
         keys_sign=not no_sign,
     )
     with run.open() as repository:
-        old = find_key(repository, name).entry if name is not None else _the_online_key(repository)
+        old = find_key(repository, name).entry if name is not None else _the_online_key(repository, wish)
         code = replace_online_key(run, repository, old, wish)
     return record.end(code)
 
 
-def _the_online_key(repository: rstuf.Repository) -> rstuf.KeyEntry:
+def _the_online_key(repository: rstuf.Repository, wish: Wish) -> rstuf.KeyEntry:
+    """
+    Raises:
+        UsageFault: one takes the place of another, and either may be meant: the wrong guess leaves the other in charge.
+    """
     rotation, views = repository.events.rotation(), repository.view_keys()
-    goes = [view.entry for view in views if rotation is not None and view.entry.keyid == rotation.old]
-    found = goes or [view.entry for view in views if view.status.online]
+    if rotation is not None:
+        called: dict[str, str] = {view.entry.keyid: view.entry.name for view in views}
+        old, new = called.get(rotation.old, rotation.old[:12]), called.get(rotation.new, rotation.new[:12])
+        raise UsageFault(
+            f"which online key? {new} is taking the place of {old}",
+            hint=f"rstuf recover online-key {old} --{wish.why}, or {new} if that one must go",
+        )
+    found = [view.entry for view in views if view.status.online]
     if len(found) != 1:
         names = ", ".join(entry.name for entry in found) or "none"
         raise InvalidInput(f"which online key? there are {names}", hint="rstuf recover online-key NAME --lost")
@@ -119,25 +134,34 @@ def root_key(
     threshold: Annotated[
         int | None, typer.Option("--threshold", metavar="N", help="How many must sign from now on.", min=1)
     ] = None,
+    targets_threshold: TargetsThreshold = None,
+    lost: Lost = False,
+    leaked: Leaked = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
     """Put another key in the place of a root key that is lost or leaked, while enough others are left.
 
-    One new root takes the old key out and lets the new one in. As many of the old keys as root asks for must sign it,
-    and so must the new: the lost one is not needed, and the leaked one cannot prevent it. You see what it changes, and
-    are asked.
+    One new root takes the old key out and lets the new one in, also for targets where the old one signs that. As many
+    of the old keys as root asks for must sign it, and so must the new: the lost one is not needed, and the leaked one
+    cannot prevent it. You see what it changes, and are asked. Say --lost or --leaked, and it is noted with the key.
     """
     run = run_of(ctx)
+    loss = loss_of(lost=lost, leaked=leaked)
     record = Transcript(run, transcript)
     with run.open() as repository:
         old = find_key(repository, name)
         if not any(use.role == "root" for use in old.uses):
             hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None
             raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint or "rstuf root show says who does")
-        add = () if to is None else (find_key(repository, to).entry.name,)
-        update = rstuf.RootUpdate(add=add, remove=(old.entry.name,), threshold=threshold)
-        code = propose(run, repository, update, keys_sign=not no_sign)
+        removal = Removal(
+            to=None if to is None else find_key(repository, to).entry.name,
+            threshold=threshold,
+            targets_threshold=targets_threshold,
+            loss=loss,
+            keys_sign=not no_sign,
+        )
+        code = take_out(run, repository, old, removal)
     return record.end(code)
 
 

@@ -16,6 +16,7 @@ from rstuf_cli import proposing
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.losses import ask_found
 from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
@@ -155,6 +156,7 @@ def propose(
     if not proposing.ask_drop(run, repository, proposal.drops) and not proposing.agrees(run, question):
         run.console.note("nothing was changed")
         return ExitCode.REFUSED
+    ask_found(run, [entry for entry in repository.keys() if entry.name in proposal.found])
     run.interrupted = f"rstuf event list tells whether {listed([review.event for review in reviews])} waits"
     names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
     run.keeps(f"{listed(names)}, as far as signed")

@@ -7,13 +7,13 @@ from typing import Annotated, Final
 import typer
 
 import rstuf
-from rstuf.errors import InvalidInput
 from rstuf_cli.commands.generate import KeyKind
 from rstuf_cli.commands.key import Name
-from rstuf_cli.commands.root import propose
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.losses import Leaked, Lost, loss_of
 from rstuf_cli.rotating import DEFAULT_OVERLAP, Wish, find_key, replace_online_key
 from rstuf_cli.run import run_of
+from rstuf_cli.taking_out import Removal, take_out
 from rstuf_cli.transcript import Transcript, TranscriptFile
 
 EXAMPLES = {
@@ -25,6 +25,7 @@ rstuf key rotate online --no-sign       its root is signed elsewhere
 """,
     "key revoke": """
 rstuf key revoke bob                    a root key: a root without it
+rstuf key revoke bob --leaked           the same, for good
 rstuf key revoke bob --threshold 1
 rstuf key revoke online --leaked        the online key: another one, at once
 rstuf key revoke online --lost --to spare
@@ -41,8 +42,10 @@ Unencrypted = Annotated[
     bool, typer.Option("--unencrypted", help="Leave the new key unencrypted; by default it is as the old one.")
 ]
 NoSign = Annotated[bool, typer.Option("--no-sign", help="Sign no root here; rstuf sign does, or bundles do.")]
-Lost = Annotated[bool, typer.Option("--lost", help="It is gone, and nobody else has it.")]
-Leaked = Annotated[bool, typer.Option("--leaked", help="Somebody else has it, or may have it.")]
+TargetsThreshold = Annotated[
+    int | None,
+    typer.Option("--targets-threshold", metavar="N", help="How many must sign targets from then on.", min=1),
+]
 AT_ONCE: Final = rstuf.parse_duration("1s")
 
 
@@ -87,25 +90,29 @@ def revoke(
     name: Name,
     threshold: Annotated[
         int | None,
-        typer.Option("--threshold", metavar="N", help="Of a root key: how many must sign without it.", min=1),
+        typer.Option("--threshold", metavar="N", help="How many must sign root from then on, or targets.", min=1),
     ] = None,
+    targets_threshold: TargetsThreshold = None,
     lost: Lost = False,
     leaked: Leaked = False,
     to: To = None,
     kind: Kind = None,
     unencrypted: Unencrypted = False,
     no_sign: NoSign = False,
+    transcript: TranscriptFile = None,
 ) -> int:
     """Let a key sign nothing any more.
 
-    A key of root or targets goes with a root that does not list it, which waits for its signers. The online key needs
-    another one in its place: say whether it is --lost or --leaked, and everything is signed anew as soon as root is.
-    The log says when it was done.
+    A key of root, of targets or of both goes with one root that does not list it, which waits for its signers. The
+    online key needs another one in its place: say whether it is --lost or --leaked, and everything is signed anew as
+    soon as root is. A key that leaked can never be let in again. The log says when it was done.
     """
     run = run_of(ctx)
+    loss = loss_of(lost=lost, leaked=leaked)
+    record = Transcript(run, transcript)
     with run.open() as repository:
         view = find_key(repository, name)
-        if view.status.online or _goes(repository, view.entry):
+        if view.status.online or _rotates(repository, view.entry):
             wish = Wish(
                 why=reason(lost=lost, leaked=leaked),
                 to=to,
@@ -114,15 +121,13 @@ def revoke(
                 unencrypted=unencrypted,
                 keys_sign=not no_sign,
             )
-            return replace_online_key(run, repository, view.entry, wish)
+            return record.end(replace_online_key(run, repository, view.entry, wish))
         if to is not None or kind is not None or unencrypted:
             hint = f"rstuf recover root-key {name} --to NEW puts another in its place"
             raise UsageFault(f"{name} is no online key, and nothing takes its place here", hint=hint)
-        role = next((use.role for use in view.uses if use.role in {"root", "targets"}), None)
-        if role is None:
-            raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
-        update = rstuf.RootUpdate(role=rstuf.RoleName(role), remove=(view.entry.name,), threshold=threshold)
-        return propose(run, repository, update, keys_sign=not no_sign)
+        removal = Removal(threshold=threshold, targets_threshold=targets_threshold, loss=loss, keys_sign=not no_sign)
+        code = take_out(run, repository, view, removal)
+    return record.end(code)
 
 
 def reason(*, lost: bool, leaked: bool) -> rstuf.RotationKind:
@@ -137,6 +142,6 @@ def reason(*, lost: bool, leaked: bool) -> rstuf.RotationKind:
     return rstuf.RotationKind.LEAKED if leaked else rstuf.RotationKind.LOST
 
 
-def _goes(repository: rstuf.Repository, entry: rstuf.KeyEntry) -> bool:
+def _rotates(repository: rstuf.Repository, entry: rstuf.KeyEntry) -> bool:
     rotation = repository.events.rotation()
-    return rotation is not None and entry.keyid == rotation.old
+    return rotation is not None and entry.keyid in {rotation.old, rotation.new}

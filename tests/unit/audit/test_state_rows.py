@@ -320,6 +320,7 @@ def _change(directory: Path, statement: str, message: str) -> None:
             ),
             "unused-key",
         ),
+        ("INSERT INTO key_loss SELECT keyid, 'leaked', 1 FROM key WHERE name = 'online'", "leaked-key"),
     ],
 )
 def test_what_may_be_on_purpose_is_a_note(engine: Engine, tmp_path: Path, statement: str, note: str) -> None:

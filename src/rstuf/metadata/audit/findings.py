@@ -87,6 +87,7 @@ class Note(StrEnum):
     GLOB_CLASS = "glob-class"
     CONTENTS_NOT_CHECKED = "contents-not-checked"
     UNUSED_KEY = "unused-key"
+    LEAKED_KEY = "leaked-key"
     PERIODS_DIFFER = "periods-differ"
     UNFINISHED_PUBLICATION = "unfinished-publication"
     MOVED_ON = "moved-on"

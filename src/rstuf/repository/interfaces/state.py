@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from rstuf.model.artifacts import ArtifactRow, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
-from rstuf.model.keys import KeyEntry, KeyId
+from rstuf.model.keys import KeyEntry, KeyId, LossReport
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, RootVersion, SignedRole
@@ -241,6 +241,9 @@ class StateTransaction(StateReader, Protocol):
         Raises:
             StateError: there is no such key.
         """
+
+    def report_key(self, keyid: KeyId, report: LossReport | None) -> None:
+        """Note that a key is lost or leaked, in the place of what was noted before; None where it was found again."""
 
     def set_periods(self, role: str, periods: Periods) -> None:
         """Set the periods of a role, or of the bins with that prefix."""

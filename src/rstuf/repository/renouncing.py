@@ -1,0 +1,88 @@
+"""The new key of a rotation that turns out to be lost or in the wrong hands: never is it left in charge.
+
+While root names the old key and that is well, the rotation is called off. Else another key takes the place of the one
+that root names, at once, and targets names neither of the two any more: it is a rotation of its own, which begins in
+the transaction that ends the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from rstuf.errors import InvalidInput
+from rstuf.model.events import ROTATING, EventPhase, SigningEvent
+from rstuf.model.keys import Loss
+from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.repository.interfaces import StateTransaction
+from rstuf.repository.keys import names_of, report_loss
+from rstuf.repository.open_events import signers_of
+from rstuf.repository.ports import Ports
+from rstuf.repository.rotation import RotationStart, call_off, fit_keys, start_rotation
+
+
+def renounce_new_key(
+    ports: Ports, *, loss: Loss, to: str | None, overlap: timedelta, drop: Collection[SigningEvent] = ()
+) -> RotationStart | None:
+    """Go on without the new key of the rotation that goes on. Under the publication lock, after recovery.
+
+    Args:
+        to: the name of the key that takes the place of both; not needed where the old one stays.
+        drop: an open event of root that is cancelled for it, as whoever says so saw it.
+
+    Returns:
+        The rotation that goes on instead; None where the old key stays.
+
+    Raises:
+        InvalidInput: no rotation goes on, or `to` is not fit for it.
+        EventOpen: an event of root is open.
+        SigningError: a key that must sign now cannot be reached; nothing was changed.
+    """
+    with ports.state.read() as reader:
+        rotation, names = reader.rotation(), names_of(reader)
+    if rotation is None:
+        raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
+    if old_key_stays(rotation):
+        call_off(ports)
+        with ports.state.transaction(actor=ports.actor) as state:
+            _break_off(state, rotation, loss, at=ports.clock.now())
+        return None
+    goes = rotation.old if rotation.root_version is None else rotation.new
+    with ports.state.read() as reader:
+        before, after = fit_keys(reader, old=names[goes], new=to or "")
+    if after.keyid == rotation.new:
+        raise InvalidInput(f"{after.name} is the key that must go", hint="make another one: rstuf key generate NAME")
+    now = ports.clock.now()
+    return start_rotation(
+        ports,
+        before,
+        after,
+        kind=_kind(rotation, loss),
+        overlap=overlap,
+        drop=drop,
+        first=lambda state: _break_off(state, rotation, loss, at=now),
+    )
+
+
+def old_key_stays(rotation: Rotation) -> bool:
+    """Whether nothing but a root that waits names the new key, and the old one is well."""
+    return rotation.root_version is None and rotation.kind is RotationKind.PLANNED
+
+
+def _kind(rotation: Rotation, loss: Loss) -> RotationKind:
+    """Why the key goes that root names: where that is the old one, what was said of it is not forgotten."""
+    kinds = {RotationKind(loss.value)} | ({rotation.kind} if rotation.root_version is None else set())
+    return RotationKind.LEAKED if RotationKind.LEAKED in kinds else RotationKind.LOST
+
+
+def _break_off(state: StateTransaction, rotation: Rotation, loss: Loss, *, at: datetime) -> None:
+    """End a rotation whose new key must go, with the events that would let that in."""
+    for event in state.open_events():
+        if event.kind in ROTATING:
+            state.close_event(event.id, EventPhase.CANCELLED, at=at)
+            state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
+    report_loss(state, rotation.new, loss, at=at)
+    state.end_rotation(rotation.id, at=at)
+    names = names_of(state)
+    said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
+    state.record("rotation.cancel" if old_key_stays(rotation) else "rotation.break", said, at=at)

@@ -1,0 +1,106 @@
+"""A key of root or targets that must go: one root takes it out of every role that lists it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import rstuf
+from rstuf.clock import SystemClock
+from rstuf.errors import InvalidInput
+from rstuf_cli import proposing
+from rstuf_cli.commands.root import propose
+from rstuf_cli.console import escape
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.failures import UsageFault
+from rstuf_cli.reports import sign
+from rstuf_cli.rotating import find_key
+from rstuf_cli.run import Run
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.wording import listed
+
+_BY_PEOPLE = ("root", "targets")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """How a key is to be taken out.
+
+    Attributes:
+        to: the name of the key that takes its place wherever it signs; None for none.
+        threshold: how many must sign root from then on, or targets where it signs that alone; None where it stays.
+        targets_threshold: the same of targets, where it signs both.
+        loss: why; None where the key is well.
+        keys_sign: whether the keys that are here sign at once.
+    """
+
+    to: str | None = None
+    threshold: int | None = None
+    targets_threshold: int | None = None
+    loss: rstuf.Loss | None = None
+    keys_sign: bool = True
+
+
+def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, removal: Removal) -> int:
+    """Propose the root that takes a key out, sign it with the keys that are here, and see that nothing names it then.
+
+    Raises:
+        InvalidInput: no role that people sign lists it.
+    """
+    name = view.entry.name
+    roles = [use.role for use in view.uses if use.role in _BY_PEOPLE]
+    if not roles and not view.uses and removal.loss is not None:
+        return _note_loss(run, repository, view.entry, removal.loss)
+    if not roles:
+        raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
+    if removal.targets_threshold is not None and "targets" not in roles:
+        raise UsageFault(f"{name} does not sign targets", hint="--threshold says how many must sign root without it")
+    code = propose(run, repository, _update(name, roles, removal), keys_sign=removal.keys_sign)
+    if code != ExitCode.DONE:
+        return code
+    return _check_gone(run, repository, name, removal.loss)
+
+
+def _update(name: str, roles: list[str], removal: Removal) -> rstuf.RootUpdate:
+    thresholds = {"root": removal.threshold, "targets": removal.targets_threshold}
+    if roles == ["targets"] and removal.targets_threshold is None:
+        thresholds["targets"] = removal.threshold
+    add = () if removal.to is None else (removal.to,)
+    updates = [
+        rstuf.RootUpdate(
+            role=rstuf.RoleName(role), add=add, remove=(name,), threshold=thresholds.get(role), loss=removal.loss
+        )
+        for role in roles
+    ]
+    return replace(updates[0], others=tuple(updates[1:]))
+
+
+def _check_gone(run: Run, repository: rstuf.Repository, name: str, loss: rstuf.Loss | None) -> int:
+    """Say so where something names it yet: then it is not done."""
+    still = find_key(repository, name).uses
+    if not still:
+        return ExitCode.DONE
+    why = "" if loss is None else f" --{loss.value}"
+    run.console.warning(f"{escape(name)} may sign {listed([escape(use.role) for use in still])} yet")
+    run.console.error(f"    rstuf key revoke {escape(name)}{why}")
+    return ExitCode.WAITING
+
+
+def _note_loss(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, loss: rstuf.Loss) -> int:
+    """Nothing lists it: note what became of it, so that it is not let in, and name the events that would do that."""
+    proposing.refuse_unasked(run)
+    if loss is rstuf.Loss.LEAKED:
+        run.console.note(f"{escape(entry.name)} signs nothing; once that is noted, nothing can ever let it sign")
+        proposing.ask_typed(run, entry.name, to="note that it leaked")
+    repository.events.report_loss(entry.name, loss)
+    would = [
+        view.event.name
+        for view in repository.events.views()
+        if any(entry.keyid.encode() in part.signed for part in view.event.parts)
+    ]
+    steps = [Step(f"rstuf event cancel {name}", f"it would let {entry.name} sign") for name in would]
+    run.console.document({"opened": False, "next_steps": steps_document(steps)})
+    noted = find_key(repository, entry.name).entry.report
+    state = "lost" if noted is not None and noted.loss is rstuf.Loss.LOST else "in the wrong hands"
+    run.console.result(f"{sign(run.console, ok=True)} {escape(entry.name)} signs nothing; noted that it is {state}")
+    show_steps(run.console, steps, now=SystemClock().now())
+    return ExitCode.WAITING if would else ExitCode.DONE
