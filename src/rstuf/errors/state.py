@@ -72,7 +72,7 @@ class CeremonyUnfinished(RstufError):
 
 
 class CeremonyWaiting(CeremonyUnfinished):
-    """The ceremony waits for signers who are away; until they have signed, there is nothing to work with."""
+    """The ceremony waits for signers who are away; until they have signed, nothing can be published."""
 
     code = "ceremony-waiting"
 

@@ -10,6 +10,7 @@ from rstuf.errors import InvalidInput, InvalidKey, SignerUnavailable, StorageErr
 from rstuf.metadata.key_identity import key_identity
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TIMESTAMP, TOP_LEVEL
+from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
@@ -78,7 +79,7 @@ def view_keys(ports: Ports) -> list[KeyView]:
         StateDamaged: the recorded root or targets metadata is not what was published.
     """
     with ports.state.read() as reader:
-        authority = load_authority(reader, ports.metadata)
+        authority = _authority(ports, reader)
         uses = _uses(authority)
         online = authority.top_level[TIMESTAMP].keyids
         return [
@@ -159,6 +160,15 @@ def _known(reader: StateReader, name: str, key: PublicKey) -> KeyEntry | None:
                 hint="choose another name; a key's name is never handed on",
             )
     return None
+
+
+def _authority(ports: Ports, reader: StateReader) -> Authority:
+    """Who may sign what; while a ceremony waits for signers, by the root that they are to sign."""
+    if reader.settings().phase is Phase.LIVE:
+        return load_authority(reader, ports.metadata)
+    from rstuf.repository.ceremony_end import proposed_authority
+
+    return proposed_authority(reader)
 
 
 def _uses(authority: Authority) -> Mapping[str, tuple[KeyUse, ...]]:
