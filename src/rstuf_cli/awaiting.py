@@ -48,7 +48,7 @@ def tell_waiting_ceremony(run: Run, report: rstuf.CeremonyReport, *, where: str)
     console.result("")
     console.result("next")
     console.result(f"  rstuf {where}bundle export {name}     for each of them, to sign on their own machine")
-    console.result(f"  rstuf {where}bundle import FILE...    what they send back; the last one ends the ceremony")
+    console.result(f"  rstuf {where}bundle import FILE...     what they send back; the last one ends the ceremony")
     console.result(f"  rstuf {where}event show {name}        who has signed, and the code to compare")
 
 

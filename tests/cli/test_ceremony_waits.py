@@ -226,6 +226,27 @@ def test_the_same_ceremony_again_says_who_is_missing(place: Path, plan: Path, cl
     assert cli("event", "show", "root-v1", "--json").document["code"] == code
 
 
+def test_another_plan_is_not_held_meanwhile(place: Path, plan: Path, cli: Cli) -> None:
+    """Nothing was interrupted, and the same plan is not what was called: the refusal says whose ceremony waits here."""
+    plan.write_text(plan.read_text().replace("365d", "300d").replace("[root]\n", '[root]\nexpires = "200d"\n'))
+    refused = cli("ceremony", "--plan", plan)
+    assert (refused.code, refused.out) == (1, "")
+    assert "a ceremony of another plan was begun in" in refused.err
+    assert "interrupted" not in refused.err
+
+
+def test_what_was_signed_for_a_root_that_expired_is_not_dropped_in_silence(
+    place: Path, plan: Path, cli: Cli, later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs the ceremony again learns whose signatures are worth nothing any more, and that there is a new root."""
+    later(timedelta(days=400))
+    again = cli("ceremony", "--plan", plan)
+    assert again.code == 4
+    told = " ".join(again.err.split())
+    assert "the first root expired before everybody had signed it" in told
+    assert "what alice signed is dropped" in told
+
+
 def test_it_is_not_held_again(place: Path, plan: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the last signature has ended it, the same plan is refused like any other."""
     assert cli("bundle", "import", holder_signs("bob", exported(place, cli), monkeypatch)).code == 0
