@@ -238,7 +238,7 @@ def test_another_plan_is_not_held_meanwhile(place: Path, plan: Path, cli: Cli) -
 def test_what_was_signed_for_a_root_that_expired_is_not_dropped_in_silence(
     place: Path, plan: Path, cli: Cli, later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever runs the ceremony again learns whose signatures are worth nothing any more, and that there is a new root."""
+    """Whoever runs the ceremony again learns that there is a new root, and whose signatures are worth nothing now."""
     later(timedelta(days=400))
     again = cli("ceremony", "--plan", plan)
     assert again.code == 4

@@ -13,7 +13,7 @@ import rstuf
 from rstuf.clock import SystemClock
 from rstuf.errors import CeremonyUnfinished, InputMissing, WorkspaceNotFound
 from rstuf_cli.console import Console, escape, pad, width_of
-from rstuf_cli.run import Run, run_of
+from rstuf_cli.run import Run, keep_to_itself, run_of
 from rstuf_cli.steps import Step, show_steps
 from rstuf_cli.wording import fingerprint
 
@@ -42,6 +42,7 @@ def find(
     passphrase or a PIN, and no cloud service is asked at all. Behind each key stands what names it as a signer.
     """
     run = run_of(ctx)
+    keep_to_itself()
     for directory in where or ():
         if not directory.is_dir():
             raise InputMissing(str(directory), hint="name a directory that is there")

@@ -14,7 +14,7 @@ from rstuf.errors import InvalidInput
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
-from rstuf_cli.run import Run, run_of
+from rstuf_cli.run import Run, keep_to_itself, run_of
 from rstuf_cli.wording import fingerprint, listed
 
 EXAMPLES = {
@@ -208,6 +208,7 @@ def _key_named(
 
 def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | None]:
     """The public half in a file, and, where it is a private key, the signer that it makes."""
+    keep_to_itself()
     found = rstuf.look_at_key(file)
     if not found.private:
         return found.public, None
@@ -217,6 +218,7 @@ def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | 
 
 
 def _show_file(run: Run, file: Path) -> None:
+    keep_to_itself()
     found = rstuf.look_at_key(file)
     if found.public is None:
         raise InvalidInput(
