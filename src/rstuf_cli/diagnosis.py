@@ -122,7 +122,7 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         )
         for key in seen.keys
         # Those of which there is something to do are among the steps.
-        if key.fault is not None and not key.online and key.mend is None
+        if key.needed and key.fault is not None and not key.online and key.mend is None
     ]
 
 

@@ -145,7 +145,7 @@ class Run:
         return rstuf.Session(
             purpose=self.purpose,
             actor=actor(),
-            secrets=WarnsOfWeak(secrets, self.console),
+            secrets=WarnsOfWeak(secrets, self.console, awaited=self._awaits),
             wait=timedelta(seconds=options.wait),
             clock_trust=rstuf.ClockTrust.ACCEPTED if options.accept_clock else rstuf.ClockTrust.USUAL,
             progress=self.progress,
@@ -166,6 +166,11 @@ class Run:
 
     def _waits(self, lock: str, holder: str | None) -> None:
         self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))
+
+    def _awaits(self, key: str, where: str) -> None:
+        # What is drawn would be drawn over it.
+        self.progress.close()
+        self.console.note(escape(f"{where} has not signed with {key} yet: confirm it there, if it asks"))
 
     def open(self, *, making: str | None = None, signing: bool = False) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.

@@ -13,6 +13,8 @@ from tests.support.clients import Client, directory_site
 from tests.support.person import ENTER, Person
 from tests.support.plans import plan_text
 
+from rstuf.clock import SystemClock
+
 
 @pytest.fixture
 def carol(filled: Path, cli: Cli) -> Path:
@@ -227,6 +229,19 @@ def test_history_and_differences(carol: Path, cli: Cli) -> None:
     assert cli("root", "diff", "1", "9").code == 1
 
 
+def test_history_says_what_a_root_with_the_same_keys_is_for(
+    workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A root that lives longer, as long or shorter is told as what it is."""
+    moment = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda self: moment)
+    for expires in ("366d", "366d", "100d"):
+        assert cli("root", "update", "--expires", expires, "--yes").code == 0
+    ends = ["for longer", "to expire at about the same time", "to expire sooner"]
+    for line, end in zip(cli("root", "history").out.splitlines()[1:], ends, strict=True):
+        assert line.endswith(f"signed again, {end}")
+
+
 def test_the_first_root_differs_from_nothing(filled: Path, cli: Cli) -> None:
     """Before there is a second root, the difference is all of the first."""
     shown = cli("root", "diff")
@@ -239,9 +254,10 @@ def test_a_root_key_is_revoked(carol: Path, cli: Cli) -> None:
     assert cli("key", "revoke", "bob", "--yes").code == 0
     (entry,) = cli("log", "--action", "key.revoke", "--json").document["entries"]
     assert entry["details"]["key"] == "bob"
-    assert next(line for line in cli("key", "list").out.splitlines() if line.startswith("bob")).split()[1:3] == [
+    assert next(line for line in cli("key", "list").out.splitlines() if line.startswith("bob")).split()[1:4] == [
         "nothing",
-        "yet",
+        "any",
+        "more",
     ]
     again = cli("key", "revoke", "bob", "--yes")
     assert (again.code, "signs nothing" in again.err) == (1, True)

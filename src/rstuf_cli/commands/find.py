@@ -11,7 +11,7 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import CeremonyUnfinished, InputMissing, WorkspaceNotFound
+from rstuf.errors import CeremonyUnfinished, InputMissing, InvalidInput, WorkspaceNotFound
 from rstuf_cli.console import Console, escape, pad, width_of
 from rstuf_cli.run import Run, keep_to_itself, run_of
 from rstuf_cli.steps import Step, show_steps
@@ -45,6 +45,8 @@ def find(
     keep_to_itself()
     for directory in where or ():
         if not directory.is_dir():
+            if directory.exists():
+                raise InvalidInput(f"{directory} is no directory", hint="rstuf key show --file FILE looks at a file")
             raise InputMissing(str(directory), hint="name a directory that is there")
     workspace = _workspace(run)
     keys = [] if workspace is None else [workspace / "keys"]

@@ -246,7 +246,7 @@ def _show_file(run: Run, file: Path) -> None:
 def _signs(view: rstuf.KeyView) -> str:
     """`root (2 of 3)`, `targets, snapshot, timestamp and bins`."""
     if not view.uses:
-        return "nothing yet"
+        return "nothing any more" if view.retired else "nothing yet"
     alone = [use.role for use in view.uses if use.keys == 1]
     shared = [f"{use.role} ({use.threshold} of {use.keys})" for use in view.uses if use.keys > 1]
     return listed([*shared, *alone])

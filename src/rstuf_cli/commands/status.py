@@ -256,7 +256,7 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
 def _show_keys_away(console: Console, seen: rstuf.Status) -> None:
     """Keys of people that are not where the state has them; those of which there is something to do are told there."""
     for key in seen.keys:
-        if key.fault is not None and not key.online and key.mend is None:
+        if key.needed and key.fault is not None and not key.online and key.mend is None:
             for part in console.folded(f"  not here: {escape(key.name)}, {escape(key.fault)}", indent=4):
                 console.line(part)
 
