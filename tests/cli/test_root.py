@@ -272,3 +272,11 @@ def test_revoking_below_the_threshold_is_refused(filled: Path, cli: Cli) -> None
     assert "root asks for 2 signatures of 1 distinct keys" in done.err
     assert "--threshold N" in done.err
     assert cli("key", "revoke", "bob", "--threshold", "1", "--yes").code == 0
+
+
+@pytest.mark.parametrize("period", ["99999d", "99999999999d", "9" * 400 + "s"])
+def test_a_period_that_is_too_long_is_told_as_that(workspace: Path, cli: Cli, period: str) -> None:
+    """However many digits it has, its form is right and its length is what is wrong."""
+    done = cli("root", "update", "--expires", period, "--yes")
+    assert (done.code, done.out) == (1, "")
+    assert "it is more than 100 years" in done.err

@@ -178,7 +178,7 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
     _show_expiry(console, facts, now, unseen)
     if report.ok:
         _show_clients(console, facts)
-    _show_notes(console, facts.get("notes", ()))
+    show_notes(console, facts.get("notes", ()))
     show_steps(console, steps, now=now)
     console.line()
     total = len(report.problems) + report.more_problems
@@ -188,7 +188,7 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
         console.line(f"{console.paint(count(total, 'problem'), Style.BAD)}, {took}")
 
 
-def _show_notes(console: Console, notes: Iterable[Mapping[str, Any]]) -> None:
+def show_notes(console: Console, notes: Iterable[Mapping[str, Any]]) -> None:
     """What is worth knowing; what is true of many roles stands there once."""
     together: dict[str, dict[str, None]] = {}
     for note in notes:
