@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from rstuf.config import FILE_NAME, Config, read_config
 from rstuf.drafts import FILE_NAME as DRAFT
 from rstuf.durable import there
-from rstuf.errors import CeremonyUnfinished, ClockSuspicious, InvalidConfig, RstufError, WorkspaceNotFound, shorten
-from rstuf.model.settings import Phase
+from rstuf.errors import CeremonyWaiting, ClockSuspicious, InvalidConfig, RstufError, WorkspaceNotFound, shorten
 from rstuf.permissions import place_of, refuse_unsafe
 from rstuf.repository.doctor import (
     Ailment,
@@ -29,7 +28,9 @@ from rstuf.repository.doctor import (
     look_at_state,
     refusal,
     unfinished_ceremony,
+    waiting_ceremony,
 )
+from rstuf.repository.stages import Stage, refuse_unfinished
 from rstuf.surroundings import versions
 from rstuf.wiring import (
     Search,
@@ -166,9 +167,14 @@ class _Examination:
         """Look at what the state says, and at what clients see."""
         with state_as_it_is(config, self._session) as state:
             ports = ports_of(config, state, self._session)
+            try:
+                refuse_unfinished(ports, stage=Stage.LIVE)
+            except CeremonyWaiting as error:
+                self._ailments.append(waiting_ceremony(error))
+                why = "the ceremony waits for its signers"
+                self._unseen |= {Area.STATUS: why, Area.PUBLISHED: why}
+                return
             with state.read() as reader:
-                if not reader.begun() or reader.settings().phase is not Phase.LIVE:
-                    raise CeremonyUnfinished(str(self._directory))
                 try:
                     ports.signing_time(reader)
                 except ClockSuspicious as error:

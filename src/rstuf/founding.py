@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rstuf.config import FILE_NAME, Config, read_config, read_document, render_config
 from rstuf.durable import How, make_directory, there, write_file
-from rstuf.errors import CeremonyUnfinished, InputMissing, InvalidInput, NameTaken, PassphraseNeeded, WorkspaceExists
+from rstuf.errors import InputMissing, InvalidInput, NameTaken, OtherCeremony, PassphraseNeeded, WorkspaceExists
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.permissions import tighten
 from rstuf.places import anchored, faults_of, holds_something, refuse_unsafe_places, refuse_unusable_places
@@ -218,7 +218,7 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
 
     Raises:
         WorkspaceExists: a repository, or parts of one, are there.
-        CeremonyUnfinished: the ceremony of another plan was interrupted there.
+        OtherCeremony: the ceremony of another plan has not ended there.
     """
     if there(directory / FILE_NAME) is None:
         for name in ("state.db", plan.metadata):
@@ -234,7 +234,7 @@ def _is_begun(directory: Path, plan: Plan, session: Session) -> bool:
     if settings.phase is Phase.LIVE:
         raise WorkspaceExists.of_repository(str(directory), settings.name)
     if settings.plan_digest != plan.digest:
-        raise CeremonyUnfinished(str(directory))
+        raise OtherCeremony(str(directory))
     return True
 
 

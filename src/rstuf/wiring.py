@@ -62,6 +62,7 @@ class Session:
         wait: how long a lock is waited for.
         on_wait: told, after a second of waiting, which lock it is and who holds it (None where unknown).
         on_note: told the name of a key that is not in a file, and what to know before it is used.
+        before_keys: called before any private key is looked at, and again before others are.
     """
 
     purpose: str
@@ -73,6 +74,7 @@ class Session:
     progress: Progress = field(default_factory=Silent)
     on_wait: Callable[[str, str | None], None] | None = None
     on_note: Callable[[str, str], None] | None = None
+    before_keys: Callable[[], None] | None = None
 
 
 class Search(Enum):
@@ -146,6 +148,8 @@ def key_source(directory: Path, session: Session, *, inputs: Path) -> KeyFileSou
     """The keys of the workspace in `directory`; public halves that are named lie below `inputs`."""
     from rstuf.signing.source import KeyFileSource
 
+    if session.before_keys is not None:
+        session.before_keys()
     return KeyFileSource(directory, session.secrets, inputs=inputs, on_note=session.on_note)
 
 

@@ -223,7 +223,7 @@ def _rstuf(
         list[str] | None,
         typer.Option("--passphrase-fd", metavar="[KEY=]N", help="The same, from an open descriptor; repeatable."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", hidden=True, help="Answer yes to every question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Answer yes to every question but those for secrets.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Say which rstuf this is.")] = False,
 ) -> None:
     """A TUF repository from the command line."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import rstuf
-from rstuf_cli.console import escape
+from rstuf.clock import SystemClock, iso
+from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting import event_document, steps_of, tell_waiting
 from rstuf_cli.wording import count, listed
 
 
@@ -24,6 +28,7 @@ def tell_waiting_ceremony(run: Run, report: rstuf.CeremonyReport, *, where: str)
     lacking = max(side.missing for part in event.parts for side in part.sides)
     missing = _named(event, [keyid for part in event.parts for keyid in part.wanted])
     signed = _named(event, [each.keyid for part in event.parts for each in part.part.signatures])
+    whose = listed(missing, last="and" if lacking >= len(missing) else "or")
     console = run.console
     console.document(
         {
@@ -38,15 +43,53 @@ def tell_waiting_ceremony(run: Run, report: rstuf.CeremonyReport, *, where: str)
         return
     console.result(f"{sign(console, ok=True)} {escape(report.repository)}: the keys are made, and the policy is kept")
     by = f"; signed by {escape(listed(signed))}" if signed else ""
-    console.folded_result(
-        f"! root v1 waits for {count(lacking, 'more signature')}, of {escape(listed(missing))}{by}", indent=2
-    )
+    console.folded_result(f"! root v1 waits for {count(lacking, 'more signature')}, of {escape(whose)}{by}", indent=2)
     console.result("  nothing is published before that; what they sign is what you have seen now")
     console.result("")
     console.result("next")
     console.result(f"  rstuf {where}bundle export {name}     for each of them, to sign on their own machine")
-    console.result(f"  rstuf {where}bundle import FILE...    what they send back; the last one ends the ceremony")
+    console.result(f"  rstuf {where}bundle import FILE...     what they send back; the last one ends the ceremony")
     console.result(f"  rstuf {where}event show {name}        who has signed, and the code to compare")
+
+
+def waiting_document(name: str, view: rstuf.EventView, keys: Sequence[rstuf.KeyView]) -> dict[str, Any]:
+    """The status of a repository whose ceremony waits."""
+    return {
+        "repository": name,
+        "state": "waiting",
+        "now": iso(SystemClock().now()),
+        "keys": {key.entry.keyid: key.entry.name for key in keys},
+        "signers": [key_document(key.status) for key in keys],
+        "events": [event_document(view)],
+        "next_steps": steps_document(_steps(view)),
+    }
+
+
+def show_waiting_ceremony(console: Console, name: str, view: rstuf.EventView, keys: Sequence[rstuf.KeyView]) -> None:
+    """The same, for people."""
+    head = f"{console.paint(escape(name), Style.STRONG)}  ·  {count(len(keys), 'key')}"
+    console.line(f"{head}  ·  {console.paint('its ceremony waits for signatures', Style.WARN)}")
+    console.line()
+    tell_waiting(console, [view])
+    console.line("  nothing is published before that")
+    for key in keys:
+        if key.status.fault is not None:
+            for part in console.folded(f"  not here: {escape(key.entry.name)}, {escape(key.status.fault)}", indent=4):
+                console.line(part)
+    show_steps(console, _steps(view), now=SystemClock().now())
+
+
+def key_document(key: rstuf.KeyStatus) -> dict[str, Any]:
+    """A key and whether it can sign here, as `status` says it."""
+    fault = {"fault": key.fault} if key.fault is not None else {}
+    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **fault}
+
+
+def _steps(view: rstuf.EventView) -> list[Step]:
+    name, steps = view.event.name, steps_of(view)
+    if not view.ready:
+        steps.append(Step("rstuf bundle import FILE", "what they send back; the last signature ends the ceremony"))
+    return [*steps, Step(f"rstuf event show {name}", "who has signed, and the code to compare")]
 
 
 def _named(event: rstuf.EventView, keyids: Sequence[str]) -> list[str]:

@@ -11,11 +11,11 @@ from rstuf_cli.commands.status import next_steps
 from rstuf_cli.remedies import remedies
 from rstuf_cli.wording import count, number, size
 
-_NOTES: Final = frozenset({"pending"})
-_WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted"})
+_NOTES: Final = frozenset({"pending", "event"})
+_WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted", "rotation"})
 # What an audit finds as well, and says more of.
 _FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
-_MEANINGS: Final = {
+MEANINGS: Final = {
     "clock-behind": "what is signed is dated from the newest signature until then",
     "key-away": "what it signs waits for it",
     "old-copy": "publishing from it would take clients back",
@@ -25,6 +25,8 @@ _MEANINGS: Final = {
     "due": "clients refuse everything once it has expired",
     "interrupted": "clients see what they saw before, or all of it",
     "pending": "what was accepted is kept, and clients do not see it",
+    "event": "nothing of it is visible before everybody who must sign it has",
+    "rotation": "the old online key can still sign what it signed before",
 }
 
 
@@ -108,7 +110,7 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         severity = rstuf.Severity.NOTE if step.about in _NOTES else rstuf.Severity.PROBLEM
         severity = rstuf.Severity.WARNING if step.about in _WARNINGS else severity
         found.append(
-            rstuf.Ailment(rstuf.Area.STATUS, step.about, severity, step.why, _MEANINGS[step.about], step.command)
+            rstuf.Ailment(rstuf.Area.STATUS, step.about, severity, step.why, MEANINGS[step.about], step.command)
         )
     return found + [
         rstuf.Ailment(
@@ -116,11 +118,11 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
             "key-not-here",
             rstuf.Severity.NOTE,
             f"{key.name} is not here: {key.fault}",
-            _MEANINGS["key-away"],
+            MEANINGS["key-away"],
         )
         for key in seen.keys
         # Those of which there is something to do are among the steps.
-        if key.fault is not None and not key.online and key.mend is None
+        if key.needed and key.fault is not None and not key.online and key.mend is None
     ]
 
 

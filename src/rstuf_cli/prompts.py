@@ -142,10 +142,16 @@ class Passphrases:
 
 
 class WarnsOfWeak:
-    """Passes passphrases on, as `Secrets`, and says when a new one is easily guessed."""
+    """Passes passphrases on, as `Secrets`, and says when a new one is easily guessed.
 
-    def __init__(self, secrets: Secrets, console: Console) -> None:
-        self._secrets, self._console = secrets, console
+    Args:
+        awaited: told which key waits for somebody, and where.
+    """
+
+    def __init__(
+        self, secrets: Secrets, console: Console, *, awaited: Callable[[str, str], None] | None = None
+    ) -> None:
+        self._secrets, self._console, self._awaited = secrets, console, awaited
 
     def passphrase(self, key: str, *, new: bool) -> bytes:
         """As it was given or typed; see `Secrets`."""
@@ -165,6 +171,11 @@ class WarnsOfWeak:
     def pin(self, key: str, *, token: str, last_try: bool) -> bytes:
         """See `Secrets`. Nobody chooses one here."""
         return self._secrets.pin(key, token=token, last_try=last_try)
+
+    def awaited(self, key: str, where: str) -> None:
+        """See `ToldOfWaits`."""
+        if self._awaited is not None:
+            self._awaited(key, where)
 
 
 def weakness(passphrase: bytes) -> str | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Final, TypeVar
 
 import rstuf
@@ -28,7 +31,7 @@ def hold_rehearsal(run: Run, plan: rstuf.Plan, *, kept: str) -> int:
     run.interrupted = run.unsigned = f"{kept} was kept" if kept == "nothing" else f"{kept} alone are kept"
     console.line(f"{console.paint(escape(plan.name), Style.STRONG)}: a rehearsal, with keys that are thrown away")
     console.line()
-    with rstuf.Practice(plan, run.session_that_asks_nobody()) as practice:
+    with ending_as_by_ctrl_c(), rstuf.Practice(plan, run.session_that_asks_nobody()) as practice:
         report, took = _timed(run, practice.hold)
         run.progress.close()
         _tell_ceremony(console, plan, report, took)
@@ -40,6 +43,28 @@ def hold_rehearsal(run: Run, plan: rstuf.Plan, *, kept: str) -> int:
     result = f"{sign(console, ok=view.accepted)} {escape(plan.name)}: {end}; {run.interrupted}, {seconds(lasted())}"
     console.folded_result(result, indent=2)
     return ExitCode.DONE if view.accepted else ExitCode.REFUSED
+
+
+@contextmanager
+def ending_as_by_ctrl_c() -> Iterator[None]:
+    """Let a hangup or a request to end first do what Ctrl-C does, so that nothing stays that was to be removed."""
+    caught: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        # A second one must not end the removal.
+        if not caught:
+            caught.append(number)
+            raise KeyboardInterrupt
+
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in known if signal.getsignal(number) is signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if caught:
+            signal.raise_signal(caught[0])
 
 
 def _tell_ceremony(console: Console, plan: rstuf.Plan, report: rstuf.CeremonyReport, took: float) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import typer
 
@@ -20,6 +21,9 @@ from rstuf_cli.console import Console, Form, Verbosity, escape, escape_message
 if TYPE_CHECKING:
     from rstuf_cli.progress import CommandProgress
     from rstuf_cli.prompts import Passphrases
+
+# prctl(2)
+_SET_DUMPABLE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,10 @@ class Run:
         Raises:
             InvalidInput, UnsafeDirectory: a passphrase cannot be read from where it should be.
         """
+        keep_to_itself()
+        return self._session(new_keys=new_keys)
+
+    def _session(self, *, new_keys: int = 0) -> rstuf.Session:
         from rstuf_cli.prompts import Passphrases, person_is_there
 
         if person_is_there():
@@ -134,22 +142,24 @@ class Run:
         from rstuf_cli.prompts import WarnsOfWeak
 
         options, given = self.options, self._given
-        _keep_no_core()
         secrets = given if person is None else rstuf.AskingSecrets(given, person)
         return rstuf.Session(
             purpose=self.purpose,
             actor=actor(),
-            secrets=WarnsOfWeak(secrets, self.console),
+            secrets=WarnsOfWeak(secrets, self.console, awaited=self._awaits),
             wait=timedelta(seconds=options.wait),
             clock_trust=rstuf.ClockTrust.ACCEPTED if options.accept_clock else rstuf.ClockTrust.USUAL,
             progress=self.progress,
             on_wait=self._waits,
             on_note=self._warns,
+            before_keys=keep_to_itself,
         )
 
     @cached_property
     def _given(self) -> rstuf.Secrets:
         """The passphrases that the command line names: read once, as a descriptor gives each of them once."""
+        if self.options.passphrase_file or self.options.passphrase_fd:
+            keep_to_itself()
         return rstuf.load_secrets(self.options.passphrase_file, self.options.passphrase_fd, None)
 
     def _warns(self, key: str, note: str) -> None:
@@ -157,6 +167,11 @@ class Run:
 
     def _waits(self, lock: str, holder: str | None) -> None:
         self.console.note(escape(f"waiting for the {lock} lock, held by {holder or 'another process'}"))
+
+    def _awaits(self, key: str, where: str) -> None:
+        # What is drawn would be drawn over it.
+        self.progress.close()
+        self.console.note(escape(f"{where} has not signed with {key} yet: confirm it there, if it asks"))
 
     def open(self, *, making: str | None = None, signing: bool = False) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.
@@ -171,7 +186,7 @@ class Run:
         """
         search = rstuf.Search.HERE if self.names_workspace else rstuf.Search.UPWARDS
         stage = rstuf.Stage.SIGNING if signing else rstuf.Stage.LIVE
-        repository = rstuf.open_repository(self.directory, self.session(), search=search, stage=stage)
+        repository = rstuf.open_repository(self.directory, self._session(), search=search, stage=stage)
         try:
             new = [] if making is None else [making]
             self.refuse_unknown_keys(lambda: [*(key.name for key in repository.keys()), *new])
@@ -255,12 +270,21 @@ def actor() -> str:
     return f"{user}@{host}" if host else user
 
 
-def _keep_no_core() -> None:
-    """Should this process crash, no copy of its memory, and of passphrases in it, goes to the disk."""
-    try:
+@cache
+def keep_to_itself() -> None:
+    """Let nobody see the memory of this process, in which keys and passphrases will be, but root.
+
+    Should it crash, no copy goes to the disk; and where the system is Linux, no other process of the same user can look
+    into it while it runs. From then on /proc/PID belongs to root, for everybody but the process itself.
+    """
+    with suppress(ImportError, OSError, ValueError):
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, most))
-    except (ImportError, OSError, ValueError):
-        return
+    if sys.platform == "linux":
+        # Loaded where keys are used, and by nothing that only looks at artifacts.
+        with suppress(ImportError, OSError, AttributeError):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)

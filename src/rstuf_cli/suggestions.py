@@ -24,7 +24,7 @@ def unknown_command(ctx: Any, word: str) -> UsageFault:
     # Of verbs with several nouns the one that comes first in the program is used most.
     anywhere = {path.rpartition(" ")[2]: f"{root.command_path} {path}" for path in reversed(paths)}
     nouns = {path.partition(" ")[0]: f"{root.command_path} {path.partition(' ')[0]}" for path in paths if " " in path}
-    known = {**nouns, **anywhere, **here}
+    known = {**anywhere, **nouns, **here}
     begins = ctx.parent is None and word.casefold() in _BEGIN
     meant = "ceremony" if begins else nearest(word, known)
     help_ = f"{ctx.command_path} --help"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from pathlib import Path
 from textwrap import wrap
@@ -13,10 +13,11 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import ProposalRefused
+from rstuf.errors import ProposalRefused, RstufError
 from rstuf_cli.actions import in_words
 from rstuf_cli.console import escape, folded
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.failures import UsageFault
 from rstuf_cli.run import Run, actor
 from rstuf_cli.sitting import review_of
 from rstuf_cli.wording import listed
@@ -43,18 +44,24 @@ class Transcript:
         """
         Raises:
             InvalidInput: the file is there already, or cannot be written.
+            UsageFault: no file is meant.
         """
         self._run, self._file = run, file
         self._begun = SystemClock().now().replace(microsecond=0)
         if file is not None:
+            if str(file) == "-":
+                raise UsageFault("a record is a file: what stdout has is the answer", hint="--transcript FILE")
             rstuf.refuse_taken_transcript(file)
+        self._before = _Before() if file is None else _before(run)
 
     def end(self, code: int) -> int:
         """Write what came of a command that works in a repository, note it in its log; the same exit code."""
         if self._file is None:
             return code
         with self._run.open(signing=True) as repository:
-            told = list(_of_repository(repository, self._begun))
+            # A ceremony may have made the workspace, below another one.
+            here = self._before.place == rstuf.find_workspace(self._run.directory)
+            told = list(_of_repository(repository, self._before if here else _Before()))
             names = {str(entry.keyid): entry.name for entry in repository.keys()}
             root = repository.root(1)
             first = None if root is None else rstuf.read_root(root).pin.sha256
@@ -108,19 +115,46 @@ def refuse_without_result(run: Run, file: Path | None) -> None:
         UsageFault: a record is asked for of something that signs nothing.
     """
     if file is not None:
-        from rstuf_cli.failures import UsageFault
-
         raise UsageFault("--transcript is a record of what is signed, and nothing is", hint=f"{run.purpose} --help")
 
 
 # --- what came of it
 
 
-def _of_repository(repository: rstuf.Repository, begun: datetime) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was before a command.
+
+    Attributes:
+        place: the workspace that it is of; None where there was none, and nothing was.
+        entry: the number of the newest entry in the log.
+        ended: the events that had ended.
+    """
+
+    place: Path | None = None
+    entry: int = 0
+    ended: frozenset[int] = frozenset()
+
+
+def _before(run: Run) -> _Before:
+    """The same of the workspace that the person stands in."""
+    session = rstuf.Session(purpose=run.purpose, actor=actor(), secrets=rstuf.load_secrets([], [], None))
+    try:
+        place = rstuf.find_workspace(run.directory)
+        with rstuf.open_repository(place, session, search=rstuf.Search.HERE, stage=rstuf.Stage.SIGNING) as repository:
+            newest = max((entry.sequence for entry in repository.log()), default=0)
+            views = repository.events.views(ended=True)
+    except RstufError:
+        # It is not for a record to say what is wrong: the command itself meets it.
+        return _Before()
+    return _Before(place, newest, frozenset(view.event.id for view in views if view.event.closed is not None))
+
+
+def _of_repository(repository: rstuf.Repository, before: _Before) -> Iterator[str]:
     """The events that were open meanwhile, the roots that were published, and all that the log says."""
-    done = list(repository.log(since=begun))
+    done = list(repository.log(after=before.entry))
     for view in repository.events.views(ended=True):
-        if view.event.closed is None or view.event.closed >= begun:
+        if view.event.id not in before.ended:
             yield from _of_event(repository, view)
     for entry in done:
         if entry.action == "root.publish":

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +51,19 @@ def test_a_rehearsal_is_a_ceremony(cli: Cli, plan: Path) -> None:
     assert "root v1, threshold 2 of 3, by alice, bob and cleo" in done.out
     assert "root v1, targets v1, snapshot v1 and timestamp v1\n" in done.out
     assert "✓ acme: it was held as the ceremony will be; nothing was kept, " in done.out
+
+
+def test_a_rehearsal_that_is_told_to_end_leaves_nothing(plan: Path, scratch: Path) -> None:
+    """SIGTERM removes what Ctrl-C would, keys among it, and the process still ends by it."""
+    command = [sys.executable, "-m", "rstuf_cli", "ceremony", "--plan", plan, "--rehearse"]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stderr=subprocess.DEVNULL) as held:
+        until = time.monotonic() + 30
+        while not any(scratch.glob("*/*")):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        held.send_signal(signal.SIGTERM)
+        assert held.wait(30) == -signal.SIGTERM
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_rehearsal_as_data(cli: Cli, plan: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -16,7 +17,9 @@ import pytest
 from tests.cli.conftest import PLAN, Cli, tree
 from tests.cli.test_status import interrupt
 
+import rstuf_cli
 from rstuf.storage.staging import room
+from rstuf_cli.diagnosis import MEANINGS
 
 Later = Callable[[timedelta], None]
 
@@ -242,6 +245,35 @@ def test_what_status_knows(cli: Cli, filled: Path, later: Later, monkeypatch: py
     assert found(cli)["interrupted"]["mend"] == "rstuf publish"
     assert cli("publish").code == 0
     assert cli("doctor").code == 0
+
+
+def test_what_waits_for_signatures(waiting: Path, cli: Cli) -> None:
+    """An event that is open is a note, with the command that goes on with it, and everything else is looked at."""
+    document = cli("doctor", "--json").document
+    assert document["not_examined"] == {}
+    noted = [(each["severity"], each["mend"]) for each in document["findings"] if each["code"] == "event"]
+    assert noted == [("note", "rstuf sign root-v2"), ("note", "rstuf bundle export root-v2")]
+    assert cli("doctor").err == ""
+
+
+def test_the_end_of_a_rotation(workspace: Path, cli: Cli, later: Later) -> None:
+    """Once the time of both online keys is over, it is told that the old one is still let in, and what ends that."""
+    assert cli("key", "rotate", "online", "--yes").code == 0
+    assert "rotation" not in found(cli)
+    later(timedelta(days=2))
+    ends = found(cli)["rotation"]
+    assert (ends["severity"], ends["mend"]) == ("warning", "rstuf renew")
+
+
+def test_every_step_has_a_meaning() -> None:
+    """Whatever a step of `status` may be about, doctor knows what it means and how grave it is, and docs list it."""
+    source = Path(rstuf_cli.__file__).parent
+    written = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
+    about = set(re.findall(r'\babout="([^"]+)"', written))
+    assert {"event", "rotation", "due"} <= about
+    assert about <= MEANINGS.keys()
+    formats = Path(__file__).parents[2].joinpath("docs", "formats.md").read_text(encoding="utf-8")
+    assert {each for each in about if f"`{each}`" not in formats.partition("## What doctor finds")[2]} == set()
 
 
 def test_a_clock_that_cannot_be_right(cli: Cli, filled: Path, later: Later) -> None:

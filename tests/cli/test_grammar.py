@@ -255,9 +255,11 @@ def test_help_is_for_people(argv: list[str], cli: Cli) -> None:
 
 
 def test_answering_beforehand(cli: Cli, filled: Path) -> None:
-    """Scripts that say --yes to everything are understood, and help does not speak of what nothing asks."""
+    """Scripts that say --yes to everything are understood; help speaks of it for all, and where something asks."""
     assert cli("artifact", "remove", "--yes", "a.txt").code == 0
-    assert "--yes" not in cli("--help").out + cli("artifact", "add", "--help").out
+    assert "--yes" in cli("--help").out
+    assert "--yes" in cli("root", "update", "--help").out
+    assert "--yes" not in cli("artifact", "add", "--help").out
 
 
 def test_a_mistyped_command_is_recognised(cli: Cli) -> None:

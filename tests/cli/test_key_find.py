@@ -222,6 +222,21 @@ def test_an_agent_that_is_gone_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert "no agent" in place["fault"]
 
 
+@needs_openssh
+def test_an_agent_that_lists_nothing_is_named(cli: Cli, agent: RealAgent) -> None:
+    """Be it empty or locked: whoever looks for a key of theirs learns where it may be."""
+    assert "! ssh-agent: the agent holds no keys, or is locked (ssh-add KEYFILE" in cli("key", "find").out
+
+
+def test_a_file_is_no_directory_to_look_in(cli: Cli) -> None:
+    """What is there is not said to be missing."""
+    put("ssl-ed25519.key", Path("maria.key"))
+    done = cli("key", "find", "--in", "maria.key")
+    assert (done.code, done.out) == (1, "")
+    assert "maria.key is no directory\nhint:  rstuf key show --file FILE" in done.err
+    assert "does not exist" in cli("key", "find", "--in", "nowhere").err
+
+
 class _Half:
     """A scheme that finds one key, and then cannot go on."""
 

@@ -40,6 +40,9 @@ def test_a_new_key_is_made_and_takes_the_place(filled: Path, cli: Cli, later: La
     assert keys_of(cli)["online"] == []
     assert keys_of(cli)["online-2"] == ["targets", "snapshot", "timestamp", "bins"]
     (filled / "keys/online.key").unlink()
+    assert "online    nothing any more" in cli("key", "list").out
+    assert "not here" not in cli("status").out
+    assert [each["code"] for each in cli("doctor", "--json").document["findings"]] == []
     assert cli("renew", "--force", "bins").code == 0
     at = client.copy(tmp_path / "later", now=SystemClock().now())
     at.refresh()

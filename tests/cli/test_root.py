@@ -13,6 +13,8 @@ from tests.support.clients import Client, directory_site
 from tests.support.person import ENTER, Person
 from tests.support.plans import plan_text
 
+from rstuf.clock import SystemClock
+
 
 @pytest.fixture
 def carol(filled: Path, cli: Cli) -> Path:
@@ -227,6 +229,19 @@ def test_history_and_differences(carol: Path, cli: Cli) -> None:
     assert cli("root", "diff", "1", "9").code == 1
 
 
+def test_history_says_what_a_root_with_the_same_keys_is_for(
+    workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A root that lives longer, as long or shorter is told as what it is."""
+    moment = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda self: moment)
+    for expires in ("366d", "366d", "100d"):
+        assert cli("root", "update", "--expires", expires, "--yes").code == 0
+    ends = ["for longer", "to expire at about the same time", "to expire sooner"]
+    for line, end in zip(cli("root", "history").out.splitlines()[1:], ends, strict=True):
+        assert line.endswith(f"signed again, {end}")
+
+
 def test_the_first_root_differs_from_nothing(filled: Path, cli: Cli) -> None:
     """Before there is a second root, the difference is all of the first."""
     shown = cli("root", "diff")
@@ -239,9 +254,10 @@ def test_a_root_key_is_revoked(carol: Path, cli: Cli) -> None:
     assert cli("key", "revoke", "bob", "--yes").code == 0
     (entry,) = cli("log", "--action", "key.revoke", "--json").document["entries"]
     assert entry["details"]["key"] == "bob"
-    assert next(line for line in cli("key", "list").out.splitlines() if line.startswith("bob")).split()[1:3] == [
+    assert next(line for line in cli("key", "list").out.splitlines() if line.startswith("bob")).split()[1:4] == [
         "nothing",
-        "yet",
+        "any",
+        "more",
     ]
     again = cli("key", "revoke", "bob", "--yes")
     assert (again.code, "signs nothing" in again.err) == (1, True)
@@ -286,3 +302,11 @@ def test_why_a_key_that_is_here_did_not_sign(team: Path, tmp_path: Path, cli: Cl
     )
     assert [each["key"] for each in shown.document["closed"]] == ["bob", "cleo", "dora"]
     assert shown.document["closed"][-1]["code"] == "wrong-passphrase"
+
+
+@pytest.mark.parametrize("period", ["99999d", "99999999999d", "9" * 400 + "s"])
+def test_a_period_that_is_too_long_is_told_as_that(workspace: Path, cli: Cli, period: str) -> None:
+    """However many digits it has, its form is right and its length is what is wrong."""
+    done = cli("root", "update", "--expires", period, "--yes")
+    assert (done.code, done.out) == (1, "")
+    assert "it is more than 100 years" in done.err

@@ -54,6 +54,16 @@ def test_a_ceremony_with_a_root_key_in_the_agent(
     assert cli("verify").code == 0
 
 
+def test_whoever_must_confirm_is_told_where(cli: Cli, agent: RealAgent, tmp_path: Path) -> None:
+    """While the agent waits for an answer, the screen says that it does; what comes at once is told of by nobody."""
+    plan = plan_with(agent.uri(agent.make("ed25519", constraints=["-c"])), tmp_path)
+    asks = agent.directory / "askpass"
+    asks.write_text("#!/bin/sh\nsleep 1.3\nexit 0\n")
+    done = cli("ceremony", "--plan", plan)
+    assert done.code == 0, done.err
+    assert done.err.count("the SSH agent has not signed with alice yet: confirm it there, if it asks\n") == 1
+
+
 def test_a_dry_run_has_nothing_confirmed(cli: Cli, agent: RealAgent, tmp_path: Path) -> None:
     """A key that asks for each signature is only looked at; the ceremony itself then asks, and a no makes nothing."""
     plan = plan_with(agent.uri(agent.make("ed25519", constraints=["-c"])), tmp_path)

@@ -20,6 +20,7 @@ MEANT = {
     "artifact add --prefx a b": "--prefix",
     "artifact add --lenght=3": "--length",
     "publish --dryrun": "--dry-run",
+    "roots": "rstuf root",
     "init": "rstuf ceremony",
     "create acme": "rstuf ceremony",
     "new": "rstuf ceremony",

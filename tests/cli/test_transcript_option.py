@@ -11,6 +11,7 @@ from tests.cli.conftest import PLAN, Cli, as_person, run, tree
 from tests.support.plans import plan_text
 
 import rstuf
+from rstuf.clock import SystemClock
 
 
 @pytest.fixture
@@ -71,6 +72,25 @@ def test_a_file_that_is_there_is_refused_first(cli: Cli, plan: Path, tmp_path: P
         done = cli("ceremony", "--plan", plan, "--transcript", each)
         assert (done.code, done.out, tree(Path.cwd())) == (1, "", {})
     assert file.read_text() == "mine"
+
+
+def test_a_record_is_a_file(cli: Cli, plan: Path) -> None:
+    """`-` is stdout everywhere else, and no file is called so: nothing begins."""
+    done = cli("ceremony", "--plan", plan, "--transcript", "-")
+    assert (done.code, done.out, tree(Path.cwd())) == (2, "", {})
+    assert "a record is a file" in done.err
+
+
+def test_what_an_earlier_command_did_is_not_in_it(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of one second are told apart by the log, not by the clock, and so are the events that they ended."""
+    moment = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda self: moment)
+    assert cli("root", "update", "--expires", "300d", "--yes").code == 0
+    assert cli("root", "update", "--expires", "200d", "--yes", "--transcript", "record.txt").code == 0
+    text = text_of(Path("record.txt"))
+    assert "root v3, published" in text
+    assert "root-v2" not in text
+    assert "root v2, published" not in text
 
 
 @pytest.mark.parametrize("other", [("--dry-run",), ("--rehearse",), ("--out", "payload.json")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PLAN, Cli, tree
+
+from rstuf_cli.commands import verify
+from rstuf_cli.console import Console, Form
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -118,3 +122,17 @@ def test_what_should_not_be_served_is_a_problem(cli: Cli, filled: Path) -> None:
     assert "note" in done.out
     codes = [problem["code"] for problem in cli("verify", "--json").document["problems"]]
     assert sorted(codes) == ["served-private", "served-shared"]
+
+
+def test_a_note_that_is_true_of_many_roles_stands_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where every bin is also signed by a key that is known no more, they share a line; other notes have their own."""
+    also = [{"role": f"bins-{index:x}", "message": "it is also signed by 1f2e"} for index in range(16)]
+    with_files = [*also, {"role": "root", "message": "1.root.json is not there"}, {"message": "a key is nobody's"}]
+    console = Console(out=sys.stdout, err=sys.stderr, form=Form.TEXT)
+    verify.show_notes(console, with_files)
+    console.flush()
+    assert capsys.readouterr().out.splitlines() == [
+        "! note        bins-0, bins-1, bins-2 and 13 more: it is also signed by 1f2e",
+        "! note        root: 1.root.json is not there",
+        "! note        a key is nobody's",
+    ]

@@ -71,8 +71,20 @@ class CeremonyUnfinished(RstufError):
         )
 
 
+class OtherCeremony(CeremonyUnfinished):
+    """The ceremony of another plan was begun here, and has not ended."""
+
+    code = "other-ceremony"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.message = f"a ceremony of another plan was begun in {path}, and has not ended"
+        self.args = (self.message,)
+        self.hint = "go on with the plan that it began with; or hold this one in another directory"
+
+
 class CeremonyWaiting(CeremonyUnfinished):
-    """The ceremony waits for signers who are away; until they have signed, there is nothing to work with."""
+    """The ceremony waits for signers who are away; until they have signed, nothing can be published."""
 
     code = "ceremony-waiting"
 

@@ -8,9 +8,10 @@ from typing import Final
 
 from rstuf.errors import InvalidDuration
 
-_FORM: Final = re.compile(r"([0-9]{1,9})\s?([smhdwy])", re.ASCII)
+_FORM: Final = re.compile(r"([0-9]+)\s?([smhdwy])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 LONGEST: Final = timedelta(days=365 * 100)
+_MOST_DIGITS: Final = 10
 
 
 def parse_duration(text: str) -> timedelta:
@@ -22,10 +23,13 @@ def parse_duration(text: str) -> timedelta:
     match = _FORM.fullmatch(text.strip())
     if match is None:
         raise InvalidDuration(text, "it is not a whole number followed by s, m, h, d, w or y")
-    period = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
-    if not timedelta(0) < period <= LONGEST:
-        raise InvalidDuration(text, "it must be more than nothing and at most 100 years")
-    return period
+    # As digits first: no number of them is too long to be told what is wrong with it.
+    digits = match[1].lstrip("0")
+    if not digits:
+        raise InvalidDuration(text, "it must be more than nothing")
+    if len(digits) > _MOST_DIGITS or int(digits) * _SECONDS[match[2]] > LONGEST.total_seconds():
+        raise InvalidDuration(text, "it is more than 100 years")
+    return timedelta(seconds=int(digits) * _SECONDS[match[2]])
 
 
 def format_duration(period: timedelta) -> str:

@@ -11,11 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rstuf.errors import (
-    CeremonyUnfinished,
-    InvalidPlan,
-    WorkspaceExists,
-)
+from rstuf.errors import InvalidPlan, OtherCeremony, WorkspaceExists
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import Unsigned, renewed_part, sign_with
 from rstuf.metadata.root import first_root, root_keyids
@@ -29,7 +25,7 @@ from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony, first
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
-from rstuf.repository.open_events import envelope_of, view_events, view_part
+from rstuf.repository.open_events import envelope_of, signers_of, view_events, view_part
 from rstuf.repository.plan import Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -125,7 +121,7 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
 
     Raises:
         WorkspaceExists: a ceremony has ended here.
-        CeremonyUnfinished: one of another plan was begun here.
+        OtherCeremony: one of another plan was begun here.
         StorageError, StateError: run the same ceremony again when it is mended.
     """
     plan = prepared.plan
@@ -144,17 +140,18 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
         if settings.phase is not Phase.CEREMONY:
             raise WorkspaceExists("this workspace", "a repository whose ceremony has ended")
         if settings.plan_digest != plan.digest:
-            raise CeremonyUnfinished("this workspace")
+            raise OtherCeremony("this workspace")
         with ports.state.read() as reader:
             # Refuses a clock that is absurdly far ahead of the ceremony's beginning.
             ports.signing_time(reader)
         recover(ports)
         with ports.state.read() as reader:
             event = ceremony_event(reader)
+        notes = prepared.notes
         if newest is None and event is None and prepared.root is not None:
             commit_root(ports, prepared.root, signed_at=prepared.begun)
         elif newest is None:
-            _collect(ports, prepared, event)
+            notes = (*_collect(ports, prepared, event), *notes)
         with ports.state.read() as reader:
             waits = reader.newest_root() is None and _waits(reader)
         publication = None if waits else finish_ceremony(ports)
@@ -163,7 +160,7 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
     waiting = view_events(ports) if waits else []
     data = first.data if first is not None else None
     return CeremonyReport(
-        plan.name, data, publication, prepared.entries, prepared.notes, waiting=waiting[0] if waiting else None
+        plan.name, data, publication, prepared.entries, notes, waiting=waiting[0] if waiting else None
     )
 
 
@@ -173,13 +170,25 @@ def _signed(root: Unsigned, opened: Mapping[KeyId, RoleSigner]) -> bytes:
     return sign_with(root, [Signature(signer.keyid, signer.sign(root.payload)) for signer in signers]).data
 
 
-def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | None) -> None:
-    """Let root wait for its signers, with the signatures of those who are here: perhaps nobody is missing."""
+def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | None) -> tuple[str, ...]:
+    """Let root wait for its signers, with the signatures of those who are here: perhaps nobody is missing.
+
+    Returns:
+        What whoever began it should know: that signatures which came in before are worth nothing any more.
+    """
     # Nobody could use what expired while it waited; so its signers are asked anew.
     expired = event is not None and any(envelope_of(part).expires <= ports.clock.now() for part in event.parts)
+    dropped: list[str] = []
+    if event is not None and expired:
+        with ports.state.read() as reader:
+            dropped = signers_of(reader, event)
     if event is None or expired:
         event = open_event(ports, prepared.parts, kind=EventKind.CEREMONY, drop=[event] if event is not None else ())
     sign_event(ports, event.name)
+    if not expired:
+        return ()
+    lost = f"; what {' and '.join(dropped)} signed is dropped" if dropped else ""
+    return (f"the first root expired before everybody had signed it, so there is a new one to sign{lost}",)
 
 
 def _waits(reader: StateReader) -> bool:

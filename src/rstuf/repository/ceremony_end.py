@@ -9,16 +9,16 @@ from rstuf.errors import CeremonyUnfinished
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
 from rstuf.metadata.root import Signatories, targets_over_bins
-from rstuf.metadata.views import root_roles
+from rstuf.metadata.views import Envelope, bin_delegation, root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import PublicKey
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.settings import Phase
-from rstuf.repository.authority import current_root
+from rstuf.repository.authority import Authority, current_root
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import lost_roles, put_back
-from rstuf.repository.open_events import file_of, view_part
+from rstuf.repository.open_events import envelope_of, file_of, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -67,6 +67,27 @@ def finish_ceremony(ports: Ports) -> PublicationReport:
 def first_targets(bits: int, online: PublicKey) -> dict[str, object]:
     """What targets says first: it delegates to bins that the online key signs."""
     return targets_over_bins(Bins(bits), Signatories([online], 1))
+
+
+def proposed_authority(reader: StateReader) -> Authority:
+    """Who will sign what once a ceremony has ended, by the root that waits for its signers, or is out already.
+
+    Raises:
+        CeremonyUnfinished: there is none yet.
+    """
+    event = ceremony_event(reader)
+    proposed = None if event is None else next((part for part in event.parts if part.role == ROOT), None)
+    if reader.newest_root() is not None:
+        root = current_root(reader)
+    elif proposed is not None:
+        root = envelope_of(proposed)
+    else:
+        raise CeremonyUnfinished("this workspace")
+    roles = root_roles(root)
+    online = roles[TIMESTAMP].keys[roles[TIMESTAMP].keyids[0]]
+    targets = first_targets(reader.role(TARGETS).bin_bits or 0, online)
+    undated = Envelope(name="targets.json", signed=targets, payload=b"", signatures=())
+    return Authority(root, roles, targets, bin_delegation(undated))
 
 
 def _renew_expired_root(ports: Ports) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from rstuf.errors import RstufError
+from rstuf.errors import CeremonyWaiting, RstufError
 from rstuf.repository.reports import Status, VerifyReport
 
 _MEGA: Final = 10**6
@@ -186,6 +186,7 @@ _MEANINGS: Final = {
     "state-damaged": "nothing can be added, published or renewed from it; clients still see what is published",
     "state-newer": "this rstuf could only guess at what is in it; every command refuses to go on",
     "ceremony-unfinished": "the repository is not made yet; what was begun is kept",
+    "ceremony-waiting": "nothing is published before they have signed; rstuf status says what to do for them",
     "clock-suspicious": "nothing is signed by a clock that is so far off",
     "locked": "another program works with the state just now",
 }
@@ -196,6 +197,12 @@ def unfinished_ceremony(directory: str) -> Ailment:
     message = f"a ceremony began in {directory} and was interrupted before there was a state"
     mend = "rstuf ceremony, as it was called the first time"
     return Ailment(Area.STATE, "ceremony-unfinished", Severity.PROBLEM, message, _MEANINGS["ceremony-unfinished"], mend)
+
+
+def waiting_ceremony(error: CeremonyWaiting) -> Ailment:
+    """A ceremony that nothing is wrong with: people are to sign."""
+    mend = f"rstuf event show {error.event}"
+    return Ailment(Area.STATE, error.code, Severity.NOTE, error.message, _MEANINGS[error.code], mend)
 
 
 def look_at_disks(disks: Iterable[Disk]) -> Iterable[Ailment]:

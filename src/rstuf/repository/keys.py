@@ -9,8 +9,11 @@ from enum import StrEnum
 
 from rstuf.errors import InvalidInput, InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory, nearest
 from rstuf.metadata.key_identity import key_identity
+from rstuf.metadata.render import versioned
+from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
-from rstuf.model.names import TIMESTAMP, TOP_LEVEL
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
+from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.ports import Ports
@@ -43,13 +46,15 @@ class KeyView:
     """A key, what it signs, and whether its private half is where it should be.
 
     Attributes:
-        uses: none where no role lists it (yet).
+        uses: none where no role lists it.
+        retired: whether no role lists it any more, though an earlier root did.
         status: as a look shows it that asks nobody for anything.
     """
 
     entry: KeyEntry
     uses: tuple[KeyUse, ...]
     status: KeyStatus
+    retired: bool = False
 
 
 def names_of(reader: StateReader) -> dict[KeyId, str]:
@@ -108,11 +113,17 @@ def view_keys(ports: Ports) -> list[KeyView]:
         StateDamaged: the recorded root or targets metadata is not what was published.
     """
     with ports.state.read() as reader:
-        authority = load_authority(reader, ports.metadata)
+        authority = _authority(ports, reader)
         uses = _uses(authority)
         online = authority.top_level[TIMESTAMP].keyids
+        before = _listed_before(reader) if any(entry.keyid not in uses for entry in reader.keys()) else frozenset()
         return [
-            KeyView(entry, uses.get(entry.keyid, ()), look_at(ports, entry, online=entry.keyid in online))
+            KeyView(
+                entry,
+                uses.get(entry.keyid, ()),
+                look_at(ports, entry, online=entry.keyid in online),
+                retired=entry.keyid not in uses and entry.keyid in before,
+            )
             for entry in reader.keys()
         ]
 
@@ -189,6 +200,26 @@ def _known(reader: StateReader, name: str, key: PublicKey) -> KeyEntry | None:
                 hint="choose another name; a key's name is never handed on",
             )
     return None
+
+
+def _listed_before(reader: StateReader) -> frozenset[str]:
+    """The ids of keys that any published root let sign something."""
+    found: set[str] = set()
+    for version in reader.root_versions():
+        root = reader.root(version)
+        if root is not None:
+            roles = root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))
+            found.update(keyid for keys in roles.values() for keyid in keys.keyids)
+    return frozenset(found)
+
+
+def _authority(ports: Ports, reader: StateReader) -> Authority:
+    """Who may sign what; while a ceremony waits for signers, by the root that they are to sign."""
+    if reader.settings().phase is Phase.LIVE:
+        return load_authority(reader, ports.metadata)
+    from rstuf.repository.ceremony_end import proposed_authority
+
+    return proposed_authority(reader)
 
 
 def _uses(authority: Authority) -> Mapping[str, tuple[KeyUse, ...]]:

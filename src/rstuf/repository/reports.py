@@ -207,6 +207,7 @@ class KeyStatus:
         online: whether timestamp is signed with it.
         fault: why it cannot sign; None where it looks as if it could.
         mend: a command that mends it, if there is one.
+        needed: whether a role lists it, or something that waits would; nothing waits for any other.
     """
 
     name: str
@@ -215,6 +216,7 @@ class KeyStatus:
     online: bool
     fault: str | None = None
     mend: str | None = None
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

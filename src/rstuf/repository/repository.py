@@ -21,10 +21,11 @@ from rstuf.repository import artifacts
 from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
 from rstuf.repository.reading import Source
-from rstuf.repository.stages import Stage, refuse_unfinished
+from rstuf.repository.stages import Stage, refuse_unfinished, waiting_ceremony
 
 if TYPE_CHECKING:
     from rstuf.repository.event_desk import EventDesk
+    from rstuf.repository.event_views import EventView
     from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.lost_metadata import MetadataRecovery
     from rstuf.repository.records import RecordFormat
@@ -49,7 +50,8 @@ class Repository:
     def __init__(self, ports: Ports, *, stage: Stage = Stage.LIVE) -> None:
         """
         Args:
-            stage: `Stage.SIGNING` lets a ceremony in that waits for signers: its `events` can be used, and its keys.
+            stage: `Stage.SIGNING` lets a ceremony in that waits for signers: its `events` can be used, its keys and
+                its log be looked at.
 
         Raises:
             CeremonyUnfinished: its ceremony was interrupted.
@@ -181,6 +183,10 @@ class Repository:
         return recover_metadata(self._ports)
 
     # --- looking
+
+    def waiting_ceremony(self) -> EventView | None:
+        """What its ceremony waits for; None where that has ended. See `repository.stages.waiting_ceremony`."""
+        return waiting_ceremony(self._ports)
 
     def status(self) -> Status:
         """One look at it."""

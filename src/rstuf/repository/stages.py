@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from rstuf.errors import CeremonyUnfinished, CeremonyWaiting
 from rstuf.model.events import EventKind
 from rstuf.model.settings import Phase
 from rstuf.repository.ports import Ports
+
+if TYPE_CHECKING:
+    from rstuf.repository.event_views import EventView
 
 
 class Stage(Enum):
@@ -42,3 +46,20 @@ def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
         raise CeremonyWaiting(
             "this workspace", waiting.name, missing=[names.get(keyid, keyid[:12]) for keyid in wanted]
         )
+
+
+def waiting_ceremony(ports: Ports) -> EventView | None:
+    """The event in which the first root waits for its signers; None where the ceremony has ended.
+
+    Raises:
+        CeremonyUnfinished: the ceremony was interrupted.
+    """
+    with ports.state.read() as reader:
+        if reader.settings().phase is Phase.LIVE:
+            return None
+        from rstuf.repository.open_events import views_in
+
+        for view in views_in(ports, reader):
+            if view.event.kind is EventKind.CEREMONY:
+                return view
+        raise CeremonyUnfinished("this workspace", signed=reader.newest_root() is not None)

@@ -14,9 +14,11 @@ from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
 from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.model.roles import RoleKind, RoleState
+from rstuf.model.rotation import Rotation
 from rstuf.model.settings import Phase
-from rstuf.repository.authority import is_recorded_file, load_authority
+from rstuf.repository.authority import Authority, is_recorded_file, load_authority
 from rstuf.repository.dates import due_roles, true_expiry, visible_file
+from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import look_at
 from rstuf.repository.mending import recorded_files
@@ -92,8 +94,12 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
             roles.insert(2, replace(together, health=Health.DAMAGED, lost=lost) if lost else together)
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online = authority.top_level[TIMESTAMP].keyids
-        keys = tuple(look_at(ports, entry, online=entry.keyid in online) for entry in reader.keys())
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
+        needed = _needed(authority, events, rotation)
+        keys = tuple(
+            replace(look_at(ports, entry, online=entry.keyid in online), needed=entry.keyid in needed)
+            for entry in reader.keys()
+        )
         mark = _mark(reader)
     healths = [role.health for role in roles]
     if rotation is not None and rotation.is_over(now):
@@ -121,6 +127,16 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         rotation=rotation,
     )
     return seen, mark
+
+
+def _needed(authority: Authority, events: Collection[EventView], rotation: Rotation | None) -> set[str]:
+    """The ids of keys that a role lists, or would once what waits has come out."""
+    found = {str(keyid) for keys in authority.top_level.values() for keyid in keys.keyids}
+    if authority.bins is not None:
+        found.update(authority.bins.signers.keyids)
+    for view in events:
+        found.update(keyid for part in view.parts for side in part.sides for keyid in side.keyids)
+    return found if rotation is None else found | {rotation.old, rotation.new}
 
 
 def _file(ports: Ports, role: RoleState) -> bytes | None:

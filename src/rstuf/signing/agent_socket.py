@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from rstuf.signing.agent_wire import AgentFault
+from rstuf.signing.agent_wire import START_ONE, AgentFault
 
 VARIABLE: Final = "SSH_AUTH_SOCK"
 
@@ -32,15 +32,15 @@ def check_place(place: Path) -> None:
     Raises:
         AgentFault: there is no socket, or it is another user's. Root may use any.
     """
-    again = f"open a new terminal, or start one: eval $(ssh-agent); {VARIABLE} names its socket"
     try:
         found = place.stat()
     except FileNotFoundError:
-        raise AgentFault(f"there is no agent at {place} any more", hint=again) from None
+        raise AgentFault(f"there is no agent at {place} any more", hint=START_ONE) from None
     except (OSError, ValueError) as error:
-        raise AgentFault(f"{place} cannot be looked at: {getattr(error, 'strerror', None) or error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise AgentFault(f"{place} cannot be looked at: {reason}", hint=START_ONE) from None
     if not stat.S_ISSOCK(found.st_mode):
-        raise AgentFault(f"{place} is no socket", hint=again)
+        raise AgentFault(f"{place} is no socket", hint=START_ONE)
     if found.st_uid != os.geteuid() and os.geteuid() != 0:
         raise AgentFault(
             f"the agent's socket {place} belongs to another user (uid {found.st_uid})",

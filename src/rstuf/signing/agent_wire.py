@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,11 @@ _FAILURE: Final = 5
 _LIST, _LISTED = 11, 12
 _SIGN, _SIGNED = 13, 14
 _BLOCK: Final = 1 << 16
+# An agent that takes longer asks somebody.
+_PATIENCE: Final = 1.0
+
+START_ONE: Final = "open a new terminal, or start one: eval $(ssh-agent); SSH_AUTH_SOCK names its socket"
+_AGAIN: Final = "run it again; if it happens again, end that agent and start another one: eval $(ssh-agent)"
 
 
 class AgentFault(Exception):
@@ -58,14 +64,22 @@ def list_identities(place: Path, *, seconds: float) -> list[Identity]:
     answer = _Fields(_ask(place, bytes([_LIST]), answer=_LISTED, seconds=seconds))
     count = answer.number()
     if count > MAX_IDENTITIES:
-        raise AgentFault(f"the agent speaks of {count} keys; more than {MAX_IDENTITIES} are not listed")
+        raise AgentFault(
+            f"the agent speaks of {count} keys; more than {MAX_IDENTITIES} are not listed",
+            hint="ssh-add -d KEYFILE takes one out that is not needed",
+        )
     found = [Identity(blob=answer.string(), comment=answer.string()) for _ in range(count)]
     answer.end()
     return found
 
 
-def ask_signature(place: Path, blob: bytes, payload: bytes, *, flags: int, seconds: float) -> tuple[bytes, bytes]:
+def ask_signature(
+    place: Path, blob: bytes, payload: bytes, *, flags: int, seconds: float, on_wait: Callable[[], None] | None = None
+) -> tuple[bytes, bytes]:
     """A signature of the key `blob` over `payload`: what kind the agent calls it, and its bytes.
+
+    Args:
+        on_wait: called once where the agent takes so long that it must be asking somebody.
 
     Raises:
         AgentRefusal: it will not, or whoever was asked there said no.
@@ -77,7 +91,7 @@ def ask_signature(place: Path, blob: bytes, payload: bytes, *, flags: int, secon
             f"{len(payload)} bytes are to be signed, and agents take less than {MAX_FRAME // 1024} KiB at once",
             hint="name a key file as its signer: file:PATH",
         )
-    answer = _Fields(_ask(place, question, answer=_SIGNED, seconds=seconds))
+    answer = _Fields(_ask(place, question, answer=_SIGNED, seconds=seconds, on_wait=on_wait))
     signature = _Fields(answer.string())
     answer.end()
     kind, value = signature.string(), signature.string()
@@ -146,7 +160,9 @@ class _Fields:
         return taken
 
 
-def _ask(place: Path, question: bytes, *, answer: int, seconds: float) -> bytes:
+def _ask(
+    place: Path, question: bytes, *, answer: int, seconds: float, on_wait: Callable[[], None] | None = None
+) -> bytes:
     """The body of the answer to `question`, without its type."""
     deadline = time.monotonic() + seconds
     try:
@@ -154,18 +170,22 @@ def _ask(place: Path, question: bytes, *, answer: int, seconds: float) -> bytes:
             talk.settimeout(seconds)
             talk.connect(str(place))
             talk.sendall(_string(question))
-            length = int.from_bytes(_receive(talk, 4, deadline), "big")
+            length = int.from_bytes(_receive(talk, 4, deadline, on_wait), "big")
             if not 0 < length <= MAX_FRAME:
                 raise _nonsense()
             frame = _receive(talk, length, deadline)
     except TimeoutError:
-        raise AgentFault(f"the agent at {place} gave no answer within {seconds:g} seconds") from None
+        raise AgentFault(
+            f"the agent at {place} gave no answer within {seconds:g} seconds",
+            hint="look whether it asks for something; then run it again",
+        ) from None
     except FileNotFoundError:
-        raise AgentFault(f"there is no agent at {place} any more") from None
+        raise AgentFault(f"there is no agent at {place} any more", hint=START_ONE) from None
     except ConnectionRefusedError:
-        raise AgentFault(f"the agent at {place} has ended: nobody answers there") from None
+        raise AgentFault(f"the agent at {place} has ended: nobody answers there", hint=START_ONE) from None
     except OSError as error:
-        raise AgentFault(f"the agent at {place} cannot be asked: {(error.strerror or str(error)).lower()}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise AgentFault(f"the agent at {place} cannot be asked: {reason}", hint=START_ONE) from None
     if frame == bytes([_FAILURE]):
         raise AgentRefusal("the agent refused")
     if frame[0] != answer:
@@ -173,17 +193,24 @@ def _ask(place: Path, question: bytes, *, answer: int, seconds: float) -> bytes:
     return frame[1:]
 
 
-def _receive(talk: socket.socket, length: int, deadline: float) -> bytes:
+def _receive(talk: socket.socket, length: int, deadline: float, on_wait: Callable[[], None] | None = None) -> bytes:
     """Exactly `length` bytes, before the deadline however slowly they trickle in."""
     found = bytearray()
     while len(found) < length:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        talk.settimeout(left)
-        block = talk.recv(min(length - len(found), _BLOCK))
+        talk.settimeout(left if on_wait is None else min(left, _PATIENCE))
+        try:
+            block = talk.recv(min(length - len(found), _BLOCK))
+        except TimeoutError:
+            if on_wait is None:
+                raise
+            on_wait()
+            on_wait = None
+            continue
         if not block:
-            raise AgentFault("the agent broke off in the middle of an answer")
+            raise AgentFault("the agent broke off in the middle of an answer", hint=_AGAIN)
         found += block
     return bytes(found)
 
@@ -193,4 +220,4 @@ def _string(data: bytes) -> bytes:
 
 
 def _nonsense() -> AgentFault:
-    return AgentFault("what answers as an agent does not keep to the agents' protocol")
+    return AgentFault("what answers as an agent does not keep to the agents' protocol", hint=_AGAIN)

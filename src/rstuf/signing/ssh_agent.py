@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from typing import Final
 from rstuf.errors import InvalidKey, SignerMismatch, SignerUnavailable, SigningError, shorten
 from rstuf.metadata.key_identity import check_key, key_identity, verify_signature
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.repository.interfaces import RoleSigner, Secrets
+from rstuf.repository.interfaces import RoleSigner, Secrets, ToldOfWaits
 from rstuf.signing.agent_socket import VARIABLE, agent_place, check_place, forwarded_note
 from rstuf.signing.agent_wire import (
     AgentFault,
@@ -42,6 +42,8 @@ SIGN_SECONDS: Final = 180.0
 
 _PREFIX: Final = "SHA256:"
 _SHOWN: Final = 5
+_HOLDS_NOTHING: Final = "the agent holds no keys, or is locked"
+_PUT_IN: Final = "ssh-add KEYFILE puts one in, ssh-add -X unlocks it"
 _USE: Final = "use an Ed25519 or ECDSA P-256 key"
 _PKCS1: Final = "rsa-pkcs1v15-sha256"
 _RSA: Final = "agents sign with RSA by PKCS#1 v1.5 only, which few clients read"
@@ -77,8 +79,8 @@ class SshAgent:
         self._socket, self._list_seconds, self._sign_seconds = socket, list_seconds, sign_seconds
 
     def open(self, uri: SignerUri, entry: KeyEntry, secrets: Secrets) -> RoleSigner:
-        """See `Scheme.open`. The agent asks whom it asks when it signs, so nothing is asked of `secrets`."""
-        return _AgentSigner(self, entry, self._find(uri, entry))
+        """See `Scheme.open`. The agent asks whom it asks when it signs: `secrets` are only told that it does."""
+        return _AgentSigner(self, entry, self._find(uri, entry), secrets)
 
     def look(self, uri: SignerUri, entry: KeyEntry) -> bool:
         """See `Scheme.look`. The agent lists its keys without asking anybody: it is always certain."""
@@ -97,20 +99,31 @@ class SshAgent:
         return key
 
     def found(self) -> Iterator[FoundKey]:
-        """See `Scheme.found`: every key of the agent, with what it is called there."""
+        """See `Scheme.found`: every key of the agent, once, with what it is called there first."""
         if self._socket is None and agent_place() is None:
             return
         place = self._place(SCHEME)
         note = forwarded_note(place)
-        for identity in self._list(place, SCHEME):
+        listed = self._list(place, SCHEME)
+        if not listed:
+            raise SignerUnavailable(SCHEME, _HOLDS_NOTHING, hint=_PUT_IN)
+        once: dict[bytes, Identity] = {}
+        for identity in listed:
+            once.setdefault(identity.blob, identity)
+        for identity in once.values():
             yield _found(identity, note)
 
     def note(self, uri: SignerUri, name: str) -> str | None:
         """See `schemes.Noting`: that the agent is, or may be, another machine's."""
         return forwarded_note(self._place(name))
 
-    def signature(self, entry: KeyEntry, blob: bytes, payload: bytes) -> str:
+    def signature(
+        self, entry: KeyEntry, blob: bytes, payload: bytes, *, on_wait: Callable[[], None] | None = None
+    ) -> str:
         """A signature of the key `blob`, which is the entry's, over `payload`: hex, as its scheme has it.
+
+        Args:
+            on_wait: called once where the agent must be asking somebody.
 
         Raises:
             SignerUnavailable: the agent refuses, does not answer, or answers nonsense.
@@ -118,7 +131,9 @@ class SshAgent:
         """
         place, way = self._place(entry.name), _WAYS[entry.key.scheme]
         try:
-            kind, value = ask_signature(place, blob, payload, flags=way.flags, seconds=self._sign_seconds)
+            kind, value = ask_signature(
+                place, blob, payload, flags=way.flags, seconds=self._sign_seconds, on_wait=on_wait
+            )
             made = _as_tuf(kind, value, blob) if kind == way.name else None
         except AgentRefusal:
             raise self._refusal(entry.name, blob) from None
@@ -163,8 +178,7 @@ class SshAgent:
             if _fingerprint(identity.blob) == fingerprint:
                 return identity
         if not listed:
-            reason = "the agent holds no keys, or is locked"
-            raise SignerUnavailable(name, reason, hint="ssh-add KEYFILE puts one in, ssh-add -X unlocks it")
+            raise SignerUnavailable(name, _HOLDS_NOTHING, hint=_PUT_IN)
         raise SignerUnavailable(
             name, f"{fingerprint} is not in the agent", hint=f"ssh-add KEYFILE puts it in; it holds {_told(listed)}"
         )
@@ -207,17 +221,21 @@ class SshAgent:
 class _AgentSigner:
     """A key in the agent; each signature is asked for anew."""
 
-    __slots__ = ("_agent", "_blob", "_entry")
+    __slots__ = ("_agent", "_blob", "_entry", "_secrets")
 
-    def __init__(self, agent: SshAgent, entry: KeyEntry, blob: bytes) -> None:
-        self._agent, self._entry, self._blob = agent, entry, blob
+    def __init__(self, agent: SshAgent, entry: KeyEntry, blob: bytes, secrets: Secrets) -> None:
+        self._agent, self._entry, self._blob, self._secrets = agent, entry, blob, secrets
 
     @property
     def keyid(self) -> KeyId:
         return self._entry.keyid
 
     def sign(self, payload: bytes) -> str:
-        return self._agent.signature(self._entry, self._blob, payload)
+        return self._agent.signature(self._entry, self._blob, payload, on_wait=self._tell)
+
+    def _tell(self) -> None:
+        if isinstance(self._secrets, ToldOfWaits):
+            self._secrets.awaited(self._entry.name, "the SSH agent")
 
 
 def _as_tuf(kind: bytes, value: bytes, blob: bytes) -> str:

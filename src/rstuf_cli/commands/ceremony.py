@@ -112,6 +112,7 @@ def ceremony(
     run.progress.close()
     if report.root is None or report.publication is None:
         tell_waiting_ceremony(run, report, where=_where(run))
+        _tell_notes(run.console, report.notes)
         return record.end(ExitCode.WAITING)
     run.console.document(_document(report, report.root, report.publication, read, run.directory))
     _show_result(run, report, report.root, report.publication, read, took=seconds(lasted()))

@@ -11,9 +11,9 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import CeremonyUnfinished, InputMissing, WorkspaceNotFound
+from rstuf.errors import CeremonyUnfinished, InputMissing, InvalidInput, WorkspaceNotFound
 from rstuf_cli.console import Console, escape, pad, width_of
-from rstuf_cli.run import Run, run_of
+from rstuf_cli.run import Run, keep_to_itself, run_of
 from rstuf_cli.steps import Step, show_steps
 from rstuf_cli.wording import fingerprint
 
@@ -42,8 +42,11 @@ def find(
     passphrase or a PIN, and no cloud service is asked at all. Behind each key stands what names it as a signer.
     """
     run = run_of(ctx)
+    keep_to_itself()
     for directory in where or ():
         if not directory.is_dir():
+            if directory.exists():
+                raise InvalidInput(f"{directory} is no directory", hint="rstuf key show --file FILE looks at a file")
             raise InputMissing(str(directory), hint="name a directory that is there")
     workspace = _workspace(run)
     keys = [] if workspace is None else [workspace / "keys"]

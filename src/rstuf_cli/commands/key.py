@@ -15,7 +15,7 @@ from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import report_document, said_of
 from rstuf_cli.reports import sign
-from rstuf_cli.run import Run, run_of
+from rstuf_cli.run import Run, keep_to_itself, run_of
 from rstuf_cli.wording import fingerprint, listed
 
 EXAMPLES = {
@@ -105,7 +105,7 @@ def add(
 def list_(ctx: typer.Context) -> None:
     """List keys: what each signs, and where it is."""
     run = run_of(ctx)
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         views = repository.view_keys()
     run.console.document({"keys": [_view_document(view) for view in views]})
     if run.console.is_json:
@@ -135,7 +135,7 @@ def show(
     if file is not None:
         _show_file(run, file)
         return
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         view = _find(repository, name or "")
     run.console.document(_view_document(view))
     if run.console.is_json:
@@ -163,7 +163,7 @@ def export(
     Private halves are never exported.
     """
     run = run_of(ctx)
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
         entry = _find(repository, name).entry
     text = rstuf.render_public(entry.key, form, comment=entry.name)
     run.console.document({"name": entry.name, "keyid": entry.keyid, "form": form.value, "public": text})
@@ -210,6 +210,7 @@ def _key_named(
 
 def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | None]:
     """The public half in a file, and, where it is a private key, the signer that it makes."""
+    keep_to_itself()
     found = rstuf.look_at_key(file)
     if not found.private:
         return found.public, None
@@ -219,6 +220,7 @@ def _key_in(file: Path, workspace: Path) -> tuple[rstuf.PublicKey | None, str | 
 
 
 def _show_file(run: Run, file: Path) -> None:
+    keep_to_itself()
     found = rstuf.look_at_key(file)
     if found.public is None:
         raise InvalidInput(
@@ -248,7 +250,7 @@ def _signs(view: rstuf.KeyView) -> str:
     said = said_of(view.entry)
     if said is not None:
         return f"{_roles_of(view) or 'nothing'}; {said}"
-    return _roles_of(view) or "nothing yet"
+    return _roles_of(view) or ("nothing any more" if view.retired else "nothing yet")
 
 
 def _roles_of(view: rstuf.KeyView) -> str:

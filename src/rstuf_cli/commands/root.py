@@ -52,6 +52,7 @@ rstuf root diff 1 4     any two
 _HELP: Final = "rstuf root update --help"
 _UNASKED: Final = "--dry-run shows it, and --yes says that it is"
 _SHORT: Final = 8
+_HARDLY: Final = timedelta(days=1)
 
 
 class RoleChoice(StrEnum):
@@ -98,9 +99,10 @@ def update(
 ) -> int:
     """Change who signs root or targets, how many must, and how long roles live.
 
-    You see what the new root changes against the one in force, and are asked. Then it waits for its signatures in an
-    event: the keys that are here sign at once, and once those of both roots have, it is published. What the online key
-    signs alone lives for another time from its next version on, without an event. Exit code 4 says that it waits.
+    You see what the new root changes against the one in force, and are asked; --yes answers beforehand. Then it waits
+    for its signatures in an event: the keys that are here sign at once, and once those of both roots have, it is
+    published. What the online key signs alone lives for another time from its next version on, without an event. Exit
+    code 4 says that it waits.
     """
     run = run_of(ctx)
     changed = rstuf.RootUpdate(
@@ -359,7 +361,15 @@ def _summary(changes: rstuf.RootChanges, names: Mapping[Any, str]) -> str:
             said.append(f"threshold {role.threshold_before} → {role.threshold}")
         if said:
             parts.setdefault(", ".join(said), []).append(name)
-    return "; ".join(f"{listed(roles)}: {said}" for said, roles in parts.items()) or "signed again, for longer"
+    return "; ".join(f"{listed(roles)}: {said}" for said, roles in parts.items()) or _unchanged(changes)
+
+
+def _unchanged(changes: rstuf.RootChanges) -> str:
+    """What a root brings that lets the same keys sign as before."""
+    before = changes.expires_before
+    if before is None or abs(changes.expires - before) < _HARDLY:
+        return "signed again, to expire at about the same time"
+    return "signed again, for longer" if changes.expires > before else "signed again, to expire sooner"
 
 
 def _root(repository: rstuf.Repository, version: int) -> bytes:

@@ -9,6 +9,7 @@ import typer
 
 import rstuf
 from rstuf.clock import iso
+from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.remedies import from_copy, move_away, renewal_of
@@ -51,12 +52,16 @@ def status(
 ) -> int:
     """Show roles, keys and expiry at a glance, and what to do next.
 
-    A bar shows how much of a role's life is left. Reading waits for nobody and changes nothing.
+    A bar shows how much of a role's life is left. Reading waits for nobody and changes nothing. While a ceremony waits
+    for its signers, it says for whom, and --check exits with 4.
     """
     run = run_of(ctx)
     if watch or every is not None:
         return _watch(run, check=check, watch=watch, every=_PAUSE if every is None else every)
-    with run.open() as repository:
+    with run.open(signing=True) as repository:
+        waiting = repository.waiting_ceremony()
+        if waiting is not None:
+            return _tell_ceremony(run, repository, waiting, check=check)
         seen = repository.status()
     steps = next_steps(seen)
     run.console.document(_document(seen, steps))
@@ -88,14 +93,26 @@ def _watch(run: Run, *, check: bool, watch: bool, every: int) -> int:
 
     def draw(console: Console) -> None:
         # Nothing of the repository is held while somebody looks.
-        with run.open() as repository:
+        with run.open(signing=True) as repository:
+            waiting = repository.waiting_ceremony()
+            if waiting is not None:
+                show_waiting_ceremony(console, repository.events.repository_name, waiting, repository.view_keys())
+                return
             seen = repository.status()
         _show(console, seen, next_steps(seen))
 
     # What is wrong from the start is told as ever.
-    run.open().close()
+    run.open(signing=True).close()
     keep_drawing(run.console, draw, every=every)
     return ExitCode.DONE
+
+
+def _tell_ceremony(run: Run, repository: rstuf.Repository, waiting: rstuf.EventView, *, check: bool) -> int:
+    name, keys = repository.events.repository_name, repository.view_keys()
+    run.console.document(waiting_document(name, waiting, keys))
+    if not run.console.is_json:
+        show_waiting_ceremony(run.console, name, waiting, keys)
+    return ExitCode.WAITING if check else ExitCode.DONE
 
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
@@ -169,7 +186,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "bins": seen.bins,
         "roles": [_role_document(role) for role in seen.roles],
         "keys": {key.keyid: key.name for key in seen.keys},
-        "signers": [_key_document(key) for key in seen.keys],
+        "signers": [key_document(key) for key in seen.keys],
         "pending": seen.pending_roles,
         "interrupted": seen.interrupted,
         **({"publishing": seen.publishing} if seen.publishing is not None else {}),
@@ -182,11 +199,6 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
         "next_steps": steps_document(steps),
     }
-
-
-def _key_document(key: rstuf.KeyStatus) -> dict[str, Any]:
-    fault = {"fault": key.fault} if key.fault is not None else {}
-    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **fault}
 
 
 def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
@@ -244,7 +256,7 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
 def _show_keys_away(console: Console, seen: rstuf.Status) -> None:
     """Keys of people that are not where the state has them; those of which there is something to do are told there."""
     for key in seen.keys:
-        if key.fault is not None and not key.online and key.mend is None:
+        if key.needed and key.fault is not None and not key.online and key.mend is None:
             for part in console.folded(f"  not here: {escape(key.name)}, {escape(key.fault)}", indent=4):
                 console.line(part)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -19,7 +19,7 @@ from rstuf_cli.remedies import remedies, remedies_from_outside, unseen_in_words
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.wording import both, count, number, seconds
+from rstuf_cli.wording import both, count, listed, number, seconds
 
 EXAMPLES = {
     "verify": """
@@ -33,6 +33,7 @@ rstuf verify --url /media/mirror/metadata --artifacts-url /media/files
 
 _MAX_ROOT_BYTES: Final = 512_000
 _MAX_SHOWN: Final = 20
+_FEW_ROLES: Final = 4
 
 # What each part of an audit is about, by the stable words of its problems; all others are about roles.
 _ARTIFACTS: Final = frozenset({"bad-path", "bad-target", "wrong-bin", "not-delegated", "unreachable", "shadowed"})
@@ -166,10 +167,9 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
         _area(console, "state", f"agrees: {compared}, {log}", by_area, unseen)
     if "served" in checked:
         partly = any(note["code"] == "served-not-listed" for note in facts.get("notes", ()))
-        listed = "some of it could not be listed" if partly else None
-        _area(
-            console, "served", f"{count(checked['served'], 'name')}, nothing private, all ours alone", by_area, listed
-        )
+        unlisted = "some of it could not be listed" if partly else None
+        names = count(checked["served"], "name")
+        _area(console, "served", f"{names}, nothing private, all ours alone", by_area, unlisted)
     elif "asked" in checked:
         told = any(note["code"] == "served-not-listed" for note in facts.get("notes", ()))
         unasked = "not all that must not be served could be asked for" if told else None
@@ -178,9 +178,7 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
     _show_expiry(console, facts, now, unseen)
     if report.ok:
         _show_clients(console, facts)
-    for note in facts.get("notes", ()):
-        place = f"{note['role']}: " if note.get("role") else ""
-        console.line(f"{console.paint('!', Style.WARN)} {'note':<10}  {escape_message(place + note['message'])}")
+    show_notes(console, facts.get("notes", ()))
     show_steps(console, steps, now=now)
     console.line()
     total = len(report.problems) + report.more_problems
@@ -188,6 +186,20 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
         console.line(f"{console.paint('nothing is wrong', Style.GOOD)}, {took}")
     else:
         console.line(f"{console.paint(count(total, 'problem'), Style.BAD)}, {took}")
+
+
+def show_notes(console: Console, notes: Iterable[Mapping[str, Any]]) -> None:
+    """What is worth knowing; what is true of many roles stands there once."""
+    together: dict[str, dict[str, None]] = {}
+    for note in notes:
+        roles = together.setdefault(note["message"], {})
+        if note.get("role"):
+            roles[note["role"]] = None
+    for message, roles in together.items():
+        names = [*roles] if len(roles) <= _FEW_ROLES else [*roles][: _FEW_ROLES - 1]
+        more = [] if len(roles) <= _FEW_ROLES else [f"{number(len(roles) - len(names))} more"]
+        place = f"{listed([*names, *more])}: " if roles else ""
+        console.prose(f"{console.paint('!', Style.WARN)} {'note':<10}  {escape_message(place + message)}", indent=14)
 
 
 def _show_client(console: Console, checked: Mapping[str, int], by_area: Mapping[str, Sequence[rstuf.Problem]]) -> None:

@@ -17,7 +17,8 @@ from tests.unit.signing.keys_made import ADDED
 
 from rstuf.errors import SignerMismatch, SignerUnavailable
 from rstuf.model.keys import KeyEntry, PublicKey
-from rstuf.signing import agent_socket
+from rstuf.signing import agent_socket, ssh_agent
+from rstuf.signing.agent_wire import list_identities
 from rstuf.signing.public_keys import parse_public
 from rstuf.signing.rehearsal import RehearsedKeys
 from rstuf.signing.secrets import NoSecrets
@@ -191,6 +192,14 @@ def test_every_key_that_is_there_is_found(agent, workspace, key_file):
     assert (rsa.uri, rsa.key.scheme) == (agent.uri(files["rsa"]), "rsa-pkcs1v15-sha256")
     (p384,) = faults.values()
     assert ("not read by every client" in p384.fault, p384.uri, p384.key) == (True, None, None)
+
+
+def test_a_key_that_an_agent_repeats_is_found_once(agent):
+    """Whatever the agent says twice, there is one key to name."""
+    agent.make("ed25519")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssh_agent, "list_identities", lambda place, **how: list_identities(place, **how) * 2)
+        assert len(list(SshAgent(agent.socket).found())) == 1
 
 
 def test_a_certificate_is_not_taken_for_its_key(agent, source):

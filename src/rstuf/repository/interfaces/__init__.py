@@ -3,7 +3,16 @@
 Each protocol states what an implementation must guarantee; the contract suites in `tests/contract` check it.
 """
 
-from rstuf.repository.interfaces.signing import KeyMaker, NewKey, RoleSigner, Secrets, SignerSource, Watch, Witness
+from rstuf.repository.interfaces.signing import (
+    KeyMaker,
+    NewKey,
+    RoleSigner,
+    Secrets,
+    SignerSource,
+    ToldOfWaits,
+    Watch,
+    Witness,
+)
 from rstuf.repository.interfaces.stamps import FORGETFUL, KnownStamps, StampNotes, Stamps
 from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, StateStore, StateTransaction, Totals
 from rstuf.repository.interfaces.storage import (
@@ -47,6 +56,7 @@ __all__ = [
     "StateReader",
     "StateStore",
     "StateTransaction",
+    "ToldOfWaits",
     "Totals",
     "Watch",
     "Witness",

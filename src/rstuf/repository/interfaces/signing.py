@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from rstuf.metadata.render import SignedFile
@@ -129,6 +129,14 @@ class Secrets(Protocol):
         Raises:
             PinNeeded: there is none for this key and nobody can be asked; or it is the last try, and nobody is here.
         """
+
+
+@runtime_checkable
+class ToldOfWaits(Protocol):
+    """What `Secrets` may be, too: somebody who would not know that something elsewhere waits for them."""
+
+    def awaited(self, key: str, where: str) -> None:
+        """Told that a signature of the key with that name waits for somebody at `where`, in words."""
 
 
 class Watch(Protocol):
