@@ -166,7 +166,7 @@ def _sign(
     data = rstuf.sign_bundle(review, [signer])
     document = rstuf.parse_signatures(data)
     # Taken down first: a signature that is out and unknown to its maker could be followed by another.
-    recorded = take_down(run, record, review, rstuf.signed_by(document, review, at=review.now))
+    recorded = take_down(run, record, review, rstuf.signed_by(document, review, at=review.now), seen=review.seen)
     place = output or _default_place(review, document.signatures[0].keyid)
     if place == _STDOUT:
         console.raw(data)

@@ -15,11 +15,13 @@ from tests.unit.signing import keyring
 from rstuf.clock import iso
 from rstuf.errors import AnchorNeeded, InvalidMetadata, ProposalRefused, SignerMismatch, SigningError
 from rstuf.holder.anchors import TrustSource
+from rstuf.holder.record import HolderRecord, Remembered, SignedBefore
 from rstuf.holder.review import Review, review_bundle
 from rstuf.holder.signing import sign_bundle
 from rstuf.metadata.bundle import parse_signatures
 from rstuf.metadata.key_identity import verify_signature
 from rstuf.model.keys import KeyId
+from rstuf.model.names import ROOT
 
 WORLD = World(NOW)
 
@@ -98,6 +100,40 @@ def test_a_root_that_is_recorded_for_another_repository(tmp_path: Path) -> None:
     document["repository"]["first_root"] = "cd" * 32
     with pytest.raises(ProposalRefused, match="another repository"):
         reviewed(document, record=record)
+
+
+def _forged(signed: dict[str, object], chain: list[bytes]) -> dict[str, object]:
+    document = WORLD.document(signed, chain=chain)
+    document["repository"]["first_root"] = "cd" * 32
+    return document
+
+
+def test_another_first_root_hides_nothing_that_was_signed(tmp_path: Path) -> None:
+    """A bundle that says another first root is held against what was signed by the same keys all the same."""
+    record, chain = HolderRecord(tmp_path / "record"), WORLD.files[2:]
+    first = reviewed(WORLD.document(chain=chain), record=record)
+    part = first.parts[0]
+    record.add(first.remember([SignedBefore(part.role, 4, part.digest, KeyId(roots.keyid(0)), NOW)]))
+    other = {**WORLD.next_root, "expires": iso(NOW + 300 * DAY)}
+    found = {each.code for each in reviewed(_forged(other, chain), record=record).grave}
+    assert {"signed-another", "first-root-differs"} <= found
+    assert "signed-another" in {each.code for each in reviewed(WORLD.document(other, chain=chain), record=record).grave}
+
+
+def test_another_first_root_is_refused_where_the_right_one_is_known(tmp_path: Path) -> None:
+    """A root that the record knows to come from elsewhere may stand anywhere on the way, not only where trust began."""
+    record = WORLD.record(tmp_path / "record")
+    with pytest.raises(ProposalRefused, match="another repository"):
+        reviewed(_forged(WORLD.next_root, WORLD.files[1:]), trusted=WORLD.files[1], record=record)
+
+
+def test_keys_that_sign_in_two_known_repositories(tmp_path: Path) -> None:
+    """Where both first roots are known, what was signed in one says nothing of the other."""
+    record = HolderRecord(tmp_path / "record")
+    one = SignedBefore(ROOT, 4, "ab" * 32, KeyId(roots.keyid(0)), NOW)
+    record.add(Remembered(first_root="cd" * 32, checked=True, signed=(one,)))
+    assert reviewed(trusted=WORLD.files[0], record=record).anchor.checked
+    assert "signed-another" not in {each.code for each in reviewed(trusted=WORLD.files[0], record=record).grave}
 
 
 def test_expired_roots_do_not_stand_in_the_way() -> None:
