@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from rstuf.holder.signing import signed_by as signed_by
     from rstuf.holder.signing import write_bundle as write_bundle
     from rstuf.holder.signing import write_signatures as write_signatures
-    from rstuf.holder.targets import DelegatedRole as DelegatedRole
+    from rstuf.holder.target_concerns import DelegatedRole as DelegatedRole
     from rstuf.holder.targets import TargetsFacts as TargetsFacts
     from rstuf.metadata.bundle import Bundle as Bundle
     from rstuf.metadata.bundle import BundlePart as BundlePart
@@ -222,7 +222,7 @@ _HOMES = {
     "Completion": "rstuf.repository.completing",
     "Concern": "rstuf.metadata.root_concerns",
     "Conflict": "rstuf.repository.intake",
-    "DelegatedRole": "rstuf.holder.targets",
+    "DelegatedRole": "rstuf.holder.target_concerns",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
     "DetachedSignature": "rstuf.metadata.bundle",

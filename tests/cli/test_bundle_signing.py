@@ -81,6 +81,7 @@ def holder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Holder:
     """The holder of the key "vault", who is there to be asked, and says no."""
     holder = Holder(cli, tmp_path / "here")
     write_key(holder.place / "vault.key", 2)
+    write_key(holder.place / "online.key", 3)
     monkeypatch.setattr(prompts, "person_is_there", lambda: True)
     monkeypatch.setattr(prompts, "show", lambda lines, *, unless: None)
 
@@ -130,7 +131,8 @@ def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> Non
     """Each is refused, or marked before the question; nobody is asked for a passphrase, and nothing is signed."""
     WORLD.record(holder.record)
     before, holder.typed = tree(holder.record), [WORLD.first_root]
-    done = holder.sign(HOSTILE[name])
+    # By a key that may sign it, or nothing would be asked whatever it says.
+    done = holder.sign(HOSTILE[name], key="online.key" if name.startswith("targets:") else "vault.key")
     assert done.code in {1, 3}, done.err
     assert holder.opened == []
     assert holder.signatures == []
@@ -140,11 +142,41 @@ def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> Non
     assert "\u202e" not in done.err
     if any(question.startswith("Sign") for question in holder.asked):
         assert marked(done), done.err
-        assert "marked ! above" in done.err
+        assert re.fullmatch("! there (is one thing|are [0-9]+ things) marked ! above", marked(done)[-1])
         assert done.out == ""
     else:
         assert re.search("^error: ", done.err, re.MULTILINE), done.err
         assert "defect of rstuf" not in done.err
+
+
+def test_all_that_is_marked_is_counted(holder: Holder) -> None:
+    """The count above the question is of all marks, those at keys and fields too."""
+    WORLD.record(holder.record)
+    *marks, last = marked(holder.sign(HOSTILE["targets: bins of mallory"], key="online.key"))
+    assert [mark[:5] for mark in marks] == ["!   +", "! all"]
+    assert last == "! there are 2 things marked ! above"
+
+
+def test_what_is_grave_is_above_the_question(holder: Holder) -> None:
+    """However long a review is, what is grave in it stands within a screen of the question, too."""
+    WORLD.record(holder.record)
+    lines = holder.sign(HOSTILE["key: 60 in root"]).err.splitlines()
+    message = "! root asks for 1 signature instead of 2"
+    assert len(lines) > 400
+    assert lines.count(message) == 2
+    assert message in lines[-24:]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["key: 100 in no role", "key: 100 in root", "targets: unused keys", "targets: keys of a role", "targets: roles"],
+)
+def test_what_nobody_can_read_is_refused(name: str, holder: Holder) -> None:
+    """A bundle with more than a person can look through is refused, and they are not asked."""
+    WORLD.record(holder.record)
+    done = holder.sign(HOSTILE[name])
+    assert (done.code, holder.asked) == (3, [])
+    assert len(done.err.splitlines()) < 5
 
 
 # --- the first time ----------------------------------------------------------------------------------------------
@@ -259,7 +291,7 @@ def test_it_is_remembered(holder: Holder) -> None:
     assert "root v3, by your own record" in again.out
     assert "!" not in again.out
     other = WORLD.next_root
-    other["expires"] = WORLD.next_root["expires"][:-3] + "59Z" if not other["expires"].endswith("59Z") else "x"
+    other["expires"] = other["expires"][:-3] + ("58Z" if other["expires"].endswith("59Z") else "59Z")
     changed = holder.inspect(encode(WORLD.document(other)))
     assert f"! you signed another root v4 with {short_id(KeyId(roots.keyid(2)))}" in changed.out
     forked = WORLD.document(chain=WORLD.files[:2])

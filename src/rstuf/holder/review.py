@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from rstuf.clock import iso
 from rstuf.errors import InvalidMetadata, ProposalRefused
@@ -25,6 +26,9 @@ from rstuf.metadata.root_parts import count, short_id, some, take_apart
 from rstuf.metadata.views import Envelope
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
+
+# Where several hold keys, some versions are signed by the others.
+FEW_BETWEEN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +181,14 @@ class _Reviewer:
 
     def _part(self, part: BundlePart, root: BundlePart | None, changes: RootChanges | None) -> PartReview:
         facts = None
+        judges = self._judges(part, root)
         if part.role != ROOT:
-            facts = take_targets_apart(part, now=self._now, max_expiry=self._max_expiry)
+            known = self._keys if changes is None else changes.keys
+            facts = take_targets_apart(part, known=known, now=self._now, max_expiry=self._max_expiry)
             self._concerns += facts.concerns
             self._keys |= {keyid: key for keyid, key in facts.keys.items() if keyid not in self._keys}
         try:
-            sides, concerns = sides_of(part, self._judges(part, root))
+            sides, concerns = sides_of(part, judges)
         except InvalidMetadata as error:
             raise ProposalRefused(part.role, "form", error.reason) from None
         self._concerns += concerns
@@ -284,5 +290,11 @@ def _concerns_of_signed(part: BundlePart, signed: Sequence[SignedBefore], *, fir
             )
             yield Concern("signed-another", True, message, (each.keyid,))
     newest = max((each.version for each in before), default=0)
+    between = part.version - newest - 1
+    if newest and between > 0:
+        message = (
+            f"you last signed {part.role} v{newest}, and this is v{part.version}: you signed none of those between"
+        )
+        yield Concern("version-jump", between > FEW_BETWEEN, message)
     if newest > part.version:
         yield Concern("signed-newer", True, f"you signed {part.role} v{newest} already, which is newer than this one")

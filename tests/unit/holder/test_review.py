@@ -21,7 +21,7 @@ from rstuf.holder.signing import sign_bundle
 from rstuf.metadata.bundle import parse_signatures
 from rstuf.metadata.key_identity import verify_signature
 from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT
+from rstuf.model.names import ROOT, TARGETS
 
 WORLD = World(NOW)
 
@@ -134,6 +134,58 @@ def test_keys_that_sign_in_two_known_repositories(tmp_path: Path) -> None:
     record.add(Remembered(first_root="cd" * 32, checked=True, signed=(one,)))
     assert reviewed(trusted=WORLD.files[0], record=record).anchor.checked
     assert "signed-another" not in {each.code for each in reviewed(trusted=WORLD.files[0], record=record).grave}
+
+
+def _targets_codes(record: HolderRecord | None = None, **changes: object) -> dict[str, bool]:
+    found = reviewed(WORLD.document({**WORLD.targets, **changes}), record=record)
+    return {
+        each.code: each.grave for each in found.concerns if each.code not in {"names-unknown", "first-root-claimed"}
+    }
+
+
+def test_usual_targets_are_nothing_unusual() -> None:
+    """Bins that the online key of root signs, or one that the root beside them lists, are as they should be."""
+    assert _targets_codes() == {}
+    root, added = WORLD.next_root, roots.key(5)
+    roots.add_key(root, added, "timestamp")
+    targets = WORLD.targets
+    targets["delegations"]["keys"][added.keyid] = added.to_dict()
+    targets["delegations"]["succinct_roles"]["keyids"].append(added.keyid)
+    assert "delegated-to-new-keys" not in {each.code for each in reviewed(WORLD.document(root, targets)).concerns}
+    assert "delegated-to-new-keys" in {each.code for each in reviewed(WORLD.document(targets)).grave}
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (3, {}),
+        (4, {"version-jump": False}),
+        (13, {"version-jump": False}),
+        (14, {"version-jump": True}),
+        (2**53 - 1, {"version-jump": True, "version-high": True}),
+    ],
+)
+def test_versions_of_targets_that_jump(version: int, expected: dict[str, bool], tmp_path: Path) -> None:
+    """A version far from what its signer signed last is grave; a few that others signed are only told."""
+    before = SignedBefore(TARGETS, 2, "ab" * 32, KeyId(roots.keyid(3)), NOW)
+    record = WORLD.record(tmp_path / "record", signed=(before,))
+    assert _targets_codes(record, version=version) == expected
+
+
+def test_delegations_that_no_client_could_follow() -> None:
+    """No delegation, names that are no plain file names, and more bins than there can be are grave."""
+    delegations = WORLD.targets["delegations"]
+
+    def bins(**changes: object) -> dict[str, object]:
+        return {**delegations, "succinct_roles": {**delegations["succinct_roles"], **changes}}
+
+    role = {"keyids": [roots.keyid(3)], "threshold": 1, "name": "../x", "paths": ["*"], "terminating": False}
+    assert _targets_codes(delegations={"keys": {}}) == {"no-delegation": True}
+    assert _targets_codes(delegations=bins(name_prefix="../../x")) == {"odd-name": True}
+    assert _targets_codes(delegations=bins(name_prefix=".bins")) == {"odd-name": True}
+    assert _targets_codes(delegations={**delegations, "roles": [role]}) == {"odd-name": True}
+    assert _targets_codes(delegations=bins(bit_length=16)) == {}
+    assert _targets_codes(delegations=bins(bit_length=17)) == {"many-bins": True}
 
 
 def test_expired_roots_do_not_stand_in_the_way() -> None:
