@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from rstuf.holder.review import review_bundle as review_bundle
     from rstuf.holder.sides import Side as Side
     from rstuf.holder.signing import HolderKey as HolderKey
+    from rstuf.holder.signing import is_signature_of as is_signature_of
     from rstuf.holder.signing import keyids_of as keyids_of
+    from rstuf.holder.signing import keyids_signed_by as keyids_signed_by
     from rstuf.holder.signing import not_listed as not_listed
     from rstuf.holder.signing import sign_bundle as sign_bundle
     from rstuf.holder.signing import signed_by as signed_by
@@ -334,7 +336,9 @@ _HOMES = {
     "format_duration": "rstuf.model.durations",
     "hold_ceremony": "rstuf.founding",
     "keep_draft": "rstuf.drafts",
+    "is_signature_of": "rstuf.holder.signing",
     "keyids_of": "rstuf.holder.signing",
+    "keyids_signed_by": "rstuf.holder.signing",
     "keys_named_in": "rstuf.signing.secrets",
     "kind_of": "rstuf.metadata.bundle",
     "known_names": "rstuf.glances",
