@@ -16,6 +16,7 @@ from typing import Final
 
 import rstuf
 from rstuf.clock import iso
+from rstuf.errors import shorten
 from rstuf_cli.console import Console, Style, escape, folded, terminal_width
 from rstuf_cli.wording import count, listed
 
@@ -24,6 +25,7 @@ _COLUMN: Final = 15
 _SHORT: Final = 16
 _FEW_WORDS: Final = 8
 _FEW_ALIKE: Final = 2
+_LONGEST: Final = 240
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SOURCES: Final = {
     rstuf.TrustSource.FILE: "the file that you named",
@@ -222,7 +224,7 @@ class _Screen:
             yield Line()
         for messages in alike.values():
             for message in messages[:_FEW_ALIKE]:
-                yield from self._lines("! ", escape(message), 2, grave=True)
+                yield from self._lines("! ", escape(shorten(message, limit=_LONGEST)), 2, grave=True)
             if len(messages) > _FEW_ALIKE:
                 yield Line(f"! and {len(messages) - _FEW_ALIKE} more like it", Style.BAD)
 

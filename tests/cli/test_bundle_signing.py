@@ -170,12 +170,16 @@ def test_what_is_grave_is_above_the_question(holder: Holder) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["key: 100 in no role", "key: 100 in root", "targets: unused keys", "targets: keys of a role", "targets: roles"],
+    [
+        *("key: 100 in no role", "key: 100 in root", "targets: unused keys", "targets: keys of a role"),
+        *("targets: roles", "targets: many patterns", "targets: a long name", "targets: a long key id"),
+        *("targets: a long scheme", "targets: keys in many roles"),
+    ],
 )
 def test_what_nobody_can_read_is_refused(name: str, holder: Holder) -> None:
     """A bundle with more than a person can look through is refused, and they are not asked."""
     WORLD.record(holder.record)
-    done = holder.sign(HOSTILE[name])
+    done = holder.sign(HOSTILE[name], key="online.key" if name.startswith("targets:") else "vault.key")
     assert (done.code, holder.asked) == (3, [])
     assert len(done.err.splitlines()) < 5
 
@@ -384,7 +388,7 @@ def test_the_same_again_is_no_harm(kind: str, holder: Holder) -> None:
     """Signing the same by the same key again leaves what is there, with its picture: also where no two are alike."""
     root = WORLD.next_root
     roots.add_key(root, keyring.public(kind, 7), "root")
-    write_key(holder.place / "again.key", 7, kind=kind)
+    write_key(holder.place / "again.key", 7, passphrase=None, kind=kind)
     options = ("-o", "mine.sig", "--qr-out", "mine.png")
     first = sign_it(holder, WORLD.document(root), *options, key="again.key")
     assert first.code == 0, first.err

@@ -484,6 +484,19 @@ def _parts(world: World) -> Mapping[str, bytes]:
         "targets: roles": lambda signed: signed["delegations"].update(
             roles=[{**other, "name": f"x{number}", "keyids": [roots.keyid(3)]} for number in range(300)]
         ),
+        "targets: a long name": lambda signed: signed["delegations"].update(
+            roles=[{**other, "name": "x" * 100_000, "keyids": [roots.keyid(3)]}]
+        ),
+        "targets: a long key id": lambda signed: signed["delegations"]["keys"].update(
+            {"x" * 100_000: mallory.to_dict()}
+        ),
+        "targets: a long scheme": lambda signed: signed["delegations"]["keys"].update(
+            {mallory.keyid: {**mallory.to_dict(), "scheme": "x" * 100_000}}
+        ),
+        "targets: keys in many roles": lambda signed: signed["delegations"].update(
+            keys={**signed["delegations"]["keys"], **_many(60)},
+            roles=[{**other, "name": f"x{number}", "keyids": list(_many(60))} for number in range(60)],
+        ),
         "targets: many patterns": lambda signed: signed["delegations"].update(
             roles=[{**other, "name": f"x{n}", "keyids": [roots.keyid(3)], "paths": ["a" * 3000]} for n in range(30)]
         ),

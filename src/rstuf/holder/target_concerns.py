@@ -15,6 +15,7 @@ from rstuf.errors import InvalidKey, shorten
 from rstuf.metadata.key_identity import check_key, key_identity
 from rstuf.metadata.root_concerns import FAR, SOON, Concern
 from rstuf.metadata.root_parts import count, short_id, short_ids
+from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.policy import MAX_BINS_LARGE
 
@@ -62,8 +63,8 @@ def concerns_of_targets(
     """
     if version > HIGH_VERSION:
         message = (
-            f"targets would be v{version}, which is very high: clients take nothing lower afterwards, and none is left "
-            "at 9007199254740991"
+            f"targets would be v{version}, which is very high: clients take no lower one afterwards, and none comes "
+            f"after v{MAX_INTEGER}"
         )
         yield Concern("version-high", True, message)
     yield from _dates(expires, now)
@@ -96,7 +97,7 @@ def _delegations(delegated: Sequence[DelegatedRole], known: Collection[KeyId]) -
             "no-delegation", True, "targets delegates to nobody: no client finds what bins or other roles list any more"
         )
     for role in delegated:
-        told = role.name if role.bins is None else f"all {role.bins[0]} bins"
+        told = shorten(role.name) if role.bins is None else f"all {role.bins[0]} bins"
         strangers = tuple(keyid for keyid in role.keyids if keyid not in known)
         if strangers:
             message = f"{told} can be signed by {short_ids(strangers)}, which root does not list"

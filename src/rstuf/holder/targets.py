@@ -31,6 +31,7 @@ MOST_LISTED: Final = 50
 MAX_LISTED_CHARACTERS: Final = 16_384
 MAX_NEW_KEYS: Final = 256
 MAX_DELEGATED: Final = 256
+MAX_SEATS: Final = 1024
 MAX_RULE_CHARACTERS: Final = 65_536
 _FIELDS: Final = frozenset({"_type", "delegations", "expires", "spec_version", "targets", "version"})
 _TOLD: Final = frozenset({"keyids", "threshold", "name", "name_prefix", "bit_length"})
@@ -140,9 +141,11 @@ class _Reader:
             raise self._refuse("unused-keys", f"it lists {len(keys.keys() - used)} keys that no role uses")
         if len(new) > MAX_NEW_KEYS:
             raise self._refuse("new-keys", f"nobody can compare the {len(new)} keys in it that root does not list")
-        if len(delegated) > MAX_DELEGATED:
+        if len(delegated) > MAX_DELEGATED or sum(len(role.keyids) for role in delegated) > MAX_SEATS:
             raise self._refuse("delegated", f"nobody can read all the {len(delegated)} roles that it delegates to")
-        if sum(len(role.name) + len(rest) for role in delegated for rest in role.rest) > MAX_RULE_CHARACTERS:
+        texts = [text for role in delegated for text in (role.name, *role.rest, *(role.bins or ())[1:])]
+        texts += [text for keyid, key in keys.items() for text in (keyid, "" if key is None else key.scheme)]
+        if sum(len(str(text)) for text in texts) > MAX_RULE_CHARACTERS:
             raise self._refuse("delegated", "nobody can read all that it says of the roles that it delegates to")
 
     def _expiry(self, now: datetime, max_expiry: timedelta | None) -> datetime:
