@@ -50,13 +50,15 @@ if TYPE_CHECKING:
     from rstuf.holder.review import review_bundle as review_bundle
     from rstuf.holder.sides import Side as Side
     from rstuf.holder.signing import HolderKey as HolderKey
+    from rstuf.holder.signing import is_signature_of as is_signature_of
     from rstuf.holder.signing import keyids_of as keyids_of
+    from rstuf.holder.signing import keyids_signed_by as keyids_signed_by
     from rstuf.holder.signing import not_listed as not_listed
     from rstuf.holder.signing import sign_bundle as sign_bundle
     from rstuf.holder.signing import signed_by as signed_by
     from rstuf.holder.signing import write_bundle as write_bundle
     from rstuf.holder.signing import write_signatures as write_signatures
-    from rstuf.holder.targets import DelegatedRole as DelegatedRole
+    from rstuf.holder.target_concerns import DelegatedRole as DelegatedRole
     from rstuf.holder.targets import TargetsFacts as TargetsFacts
     from rstuf.metadata.bundle import Bundle as Bundle
     from rstuf.metadata.bundle import BundlePart as BundlePart
@@ -226,7 +228,7 @@ _HOMES = {
     "Completion": "rstuf.repository.completing",
     "Concern": "rstuf.metadata.root_concerns",
     "Conflict": "rstuf.repository.intake",
-    "DelegatedRole": "rstuf.holder.targets",
+    "DelegatedRole": "rstuf.holder.target_concerns",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
     "DetachedSignature": "rstuf.metadata.bundle",
@@ -340,7 +342,9 @@ _HOMES = {
     "format_duration": "rstuf.model.durations",
     "hold_ceremony": "rstuf.founding",
     "keep_draft": "rstuf.drafts",
+    "is_signature_of": "rstuf.holder.signing",
     "keyids_of": "rstuf.holder.signing",
+    "keyids_signed_by": "rstuf.holder.signing",
     "keys_named_in": "rstuf.signing.secrets",
     "kind_of": "rstuf.metadata.bundle",
     "known_names": "rstuf.glances",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import io
 import os
+import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rstuf.errors import FileTooLarge, InputMissing, InvalidInput, SourceChanged, StorageError
+from rstuf.durable import is_failing
+from rstuf.errors import FileTooLarge, InputMissing, InvalidBundle, InvalidInput, SourceChanged, StorageError
 
 
-def read_small(path: Path, *, limit: int) -> bytes:
+def read_small(path: Path, *, limit: int, opener: Callable[[str, int], int] | None = None) -> bytes:
     """A file's bytes.
 
     Raises:
@@ -22,7 +25,7 @@ def read_small(path: Path, *, limit: int) -> bytes:
         StorageError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=opener) as file:
             data = file.read(limit + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise InputMissing(str(path)) from None
@@ -31,6 +34,36 @@ def read_small(path: Path, *, limit: int) -> bytes:
     if len(data) > limit:
         raise FileTooLarge(str(path), limit=limit)
     return data
+
+
+def read_brought(path: Path, *, limit: int) -> bytes:
+    """The bytes of a bundle or a signature that somebody brought, whatever stands under its name.
+
+    Raises:
+        InputMissing: it is not there.
+        InvalidBundle: it is no regular file, which is found without waiting for anybody, or may not be read, or is
+            larger than `limit` bytes.
+        StorageError: the disk fails.
+    """
+    try:
+        return read_small(path, limit=limit, opener=_open_regular)
+    except FileTooLarge:
+        raise InvalidBundle(str(path), f"it has more than {limit} bytes") from None
+    except StorageError as error:
+        if not isinstance(error.__context__, OSError) or is_failing(error.__context__):
+            raise
+        hint = "name the file that was carried over, one that you may read"
+        raise InvalidBundle(str(path), error.reason, hint=hint) from None
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # A pipe that nobody writes to must not hold up the open that finds out that it is one.
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file")
 
 
 def open_steady(file: int | Path) -> BinaryIO:
@@ -62,6 +95,11 @@ class _Steady(io.FileIO):
 
 def _mark(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def as_argument(name: str) -> str:
+    """A file's name as a shell takes it for one word, and a command for no option."""
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
 def expanded(paths: Iterable[Path]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -77,13 +77,25 @@ def show_review(run: Run, review: rstuf.Review) -> None:
 
 
 def take_down(
-    run: Run, record: rstuf.HolderRecord | None, review: rstuf.Review, signed: Iterable[rstuf.SignedBefore]
+    run: Run,
+    record: rstuf.HolderRecord | None,
+    review: rstuf.Review,
+    signed: Iterable[rstuf.SignedBefore],
+    *,
+    seen: Collection[rstuf.SignedBefore] | None = None,
 ) -> bool:
-    """Whether it is in the record now; where that cannot be written, whoever was asked signs all the same."""
+    """Whether it is in the record now; where that cannot be written, whoever was asked signs all the same.
+
+    Args:
+        seen: what they were told that they had signed, where the signature is not out yet.
+
+    Raises:
+        ProposalRefused: they signed something meanwhile that they were not told of.
+    """
     if record is None:
         return False
     try:
-        record.add(review.remember(signed))
+        record.add(review.remember(signed), seen=seen)
     except (StorageError, UnsafeDirectory, Locked) as error:
         run.console.warning(escape(f"this signature is in no record of yours: {error.message}"))
         return False

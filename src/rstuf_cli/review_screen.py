@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
@@ -15,13 +16,16 @@ from typing import Final
 
 import rstuf
 from rstuf.clock import iso
-from rstuf_cli.console import Console, Style, escape, folded
+from rstuf.errors import shorten
+from rstuf_cli.console import Console, Style, escape, folded, terminal_width
 from rstuf_cli.wording import count, listed
 
 WIDTH: Final = 79
 _COLUMN: Final = 15
 _SHORT: Final = 16
 _FEW_WORDS: Final = 8
+_FEW_ALIKE: Final = 2
+_LONGEST: Final = 240
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SOURCES: Final = {
     rstuf.TrustSource.FILE: "the file that you named",
@@ -44,24 +48,35 @@ class Line:
 
 
 def screen(review: rstuf.Review, *, source: str | None = None) -> list[Line]:
-    """The screen of a review, in lines of 79 columns at most.
+    """The screen of a review, in lines of 79 columns at most, or as many as the terminal has.
 
     Args:
         source: where trust comes from, in words, where no signer brought it.
     """
-    return list(_Screen(review, source or _SOURCES.get(review.anchor.source, "")).lines())
+    width, rows = min(WIDTH, terminal_width()), shutil.get_terminal_size().lines
+    return _Screen(review, source or _SOURCES.get(review.anchor.source, ""), width).lines(rows)
 
 
 class _Screen:
-    def __init__(self, review: rstuf.Review, source: str) -> None:
-        self._review, self._source = review, source
+    def __init__(self, review: rstuf.Review, source: str, width: int) -> None:
+        self._review, self._source, self._width = review, source, width
         root = review.anchor.root
         self._trusted = frozenset(root.signed["keys"]) if root is not None else frozenset[str]()
         self._keys: Mapping[str, rstuf.PublicKey | None] = {str(keyid): key for keyid, key in review.keys.items()}
         self._names = {str(keyid): name for keyid, name in review.names.items()}
         self._new: dict[str, None] = {}
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self, rows: int) -> list[Line]:
+        """All of it. What is grave is said again at the end where whoever is asked there cannot see it any more."""
+        above, concerns = list(self._above()), list(self._concerns())
+        below = [*self._words(), *self._code()]
+        marks = sum(line.text.startswith("!") for line in (*above, *concerns))
+        end = list(self._end(marks))
+        # The question and the cursor take a line each.
+        far = len(concerns) + len(below) + len(end) + 2 > rows
+        return [*above, *concerns, *below, *(self._again() if far else ()), *end]
+
+    def _above(self) -> Iterator[Line]:
         yield from self._head()
         for part in self._review.parts:
             yield Line()
@@ -70,17 +85,14 @@ class _Screen:
             if part.targets is not None:
                 yield from self._targets(part.targets)
             yield from self._signatures(part)
-        yield from self._concerns()
-        yield from self._words()
-        yield from self._end()
 
     # --- what it is for
 
     def _head(self) -> Iterator[Line]:
         review, anchor = self._review, self._review.anchor
-        yield Line(
-            f"{review.event}  for the repository that calls itself {json.dumps(review.bundle.repository)}", Style.STRONG
-        )
+        title = f"{review.event}  for the repository that calls itself {json.dumps(review.bundle.repository)}"
+        for line in self._lines("", title, 2, grave=False):
+            yield Line(line.text, Style.STRONG)
         yield Line()
         first = review.bundle.first_root
         if first is None:
@@ -182,7 +194,7 @@ class _Screen:
         if concerns:
             yield Line()
         for each in concerns:
-            yield from _lines("! " if each.grave else "  ", escape(each.message), 2, grave=each.grave)
+            yield from self._lines("! " if each.grave else "  ", escape(each.message), 2, grave=each.grave)
             for keyid in each.keyids if each.code == "label-moved" else ():
                 self._new.setdefault(keyid)
 
@@ -192,23 +204,36 @@ class _Screen:
             if digest is None:
                 continue
             yield Line()
-            yield from _lines("  ", f"{self._called(keyid)}: let its holder read you these words", 2, grave=False)
-            for line in wrap(" ".join(rstuf.fingerprint_words(digest)), WIDTH - 4):
+            yield from self._lines("  ", f"{self._called(keyid)}: let its holder read you these words", 2, grave=False)
+            for line in wrap(" ".join(rstuf.fingerprint_words(digest)), self._width - 4):
                 yield Line(f"    {line}")
 
-    def _end(self) -> Iterator[Line]:
-        review = self._review
+    def _code(self) -> Iterator[Line]:
         yield Line()
-        yield from self._field("code", f"{review.code}   read it to the other signers,")
+        yield from self._field("code", f"{self._review.code}   read it to the other signers,")
         yield from self._field("", "who must see the same")
-        for part in review.parts:
+        for part in self._review.parts:
             yield from self._field("sha256", f"{part.digest}")
+
+    def _again(self) -> Iterator[Line]:
+        """What is grave, once more and in few lines: of what is alike, the first."""
+        alike: dict[str, list[str]] = {}
+        for each in self._review.grave:
+            alike.setdefault(each.code, []).append(each.message)
+        if alike:
+            yield Line()
+        for messages in alike.values():
+            for message in messages[:_FEW_ALIKE]:
+                yield from self._lines("! ", escape(shorten(message, limit=_LONGEST)), 2, grave=True)
+            if len(messages) > _FEW_ALIKE:
+                yield Line(f"! and {len(messages) - _FEW_ALIKE} more like it", Style.BAD)
+
+    def _end(self, marks: int) -> Iterator[Line]:
         yield Line()
-        grave = len(review.grave)
-        if grave:
-            marks = "is one thing" if grave == 1 else f"are {grave} things"
-            yield Line(f"! there {marks} marked ! above", Style.BAD)
-        yield from _lines("", f"What signing does: {escape(review.power)}.", 0, grave=False)
+        if marks:
+            things = "is one thing" if marks == 1 else f"are {marks} things"
+            yield Line(f"! there {things} marked ! above", Style.BAD)
+        yield from self._lines("", f"What signing does: {escape(self._review.power)}.", 0, grave=False)
 
     # --- parts of lines
 
@@ -226,13 +251,13 @@ class _Screen:
         mark = "!" if grave else " "
         if grave:
             self._new.setdefault(keyid)
-            yield from _lines(f"{mark}   {sign} ", f"{self._shown(keyid)}", 8, grave=grave)
-            yield from _lines("      ", beside, 8, grave=grave)
+            yield from self._lines(f"{mark}   {sign} ", f"{self._shown(keyid)}", 8, grave=grave)
+            yield from self._lines("      ", beside, 8, grave=grave)
         else:
-            yield from _lines(f"{mark}   {sign} ", f"{self._called(keyid)}, {scheme}", 8, grave=grave)
+            yield from self._lines(f"{mark}   {sign} ", f"{self._called(keyid)}, {scheme}", 8, grave=grave)
         digest = self._digest(keyid)
         if digest is not None and digest != keyid:
-            yield from _lines("      ", f"its hash {digest}", 8, grave=grave)
+            yield from self._lines("      ", f"its hash {digest}", 8, grave=grave)
 
     def _digest(self, keyid: str) -> str | None:
         """The key's own hash, whatever it is named by; None for a key that is not read."""
@@ -254,17 +279,15 @@ class _Screen:
     def _shown(keyid: str) -> str:
         return keyid if _DIGEST.fullmatch(keyid) else json.dumps(keyid)
 
-    @staticmethod
-    def _field(name: str, value: str, *, grave: bool = False) -> Iterator[Line]:
-        return _lines(f"{'!' if grave else ' '} {name:<{_COLUMN - 2}}", value, _COLUMN, grave=grave)
+    def _field(self, name: str, value: str, *, grave: bool = False) -> Iterator[Line]:
+        return self._lines(f"{'!' if grave else ' '} {name:<{_COLUMN - 2}}", value, _COLUMN, grave=grave)
 
-
-def _lines(head: str, text: str, indent: int, *, grave: bool) -> Iterator[Line]:
-    """A line, folded: `text` is safe, and a word in it that is too long for a line is broken."""
-    room = WIDTH - indent
-    text = re.sub(rf"\S{{{room + 1},}}", lambda match: " ".join(wrap(match[0], room)), text)
-    for line in folded(head + text, width=WIDTH, indent=indent):
-        yield Line(line.rstrip(), Style.BAD if grave else Style.PLAIN)
+    def _lines(self, head: str, text: str, indent: int, *, grave: bool) -> Iterator[Line]:
+        """A line, folded: `text` is safe, and a word in it that is too long for a line is broken."""
+        room = self._width - indent
+        text = re.sub(rf"\S{{{room + 1},}}", lambda match: " ".join(wrap(match[0], room)), text)
+        for line in folded(head + text, width=self._width, indent=indent):
+            yield Line(line.rstrip(), Style.BAD if grave else Style.PLAIN)
 
 
 def _change(before: object, after: object) -> str:

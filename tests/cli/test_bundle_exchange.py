@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -150,6 +152,23 @@ def test_a_file_without_end_is_not_read_to_its_end(waiting: Path, cli: Cli) -> N
         file.truncate(20_000_000)
     done = cli("bundle", "import", "huge")
     assert (done.code, "it has more than 10000000 bytes" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_what_is_no_file_is_refused_at_once(kind: str, waiting: Path, cli: Cli) -> None:
+    """A directory and a pipe that nobody writes to are refused alike by whoever reads them, and nobody waits."""
+    place = waiting / "odd"
+    place.mkdir() if kind == "directory" else os.mkfifo(place)
+    for command in (("import", place), ("inspect", place), ("sign", place, "--key", "x", "--yes", "--code", "x")):
+        done = cli("bundle", *command)
+        assert done.code == 1
+        assert re.search("odd: it is (a directory|not a regular file)\n", done.err)
+
+
+def test_a_bundle_with_a_blank_in_its_name(waiting: Path, cli: Cli) -> None:
+    """The command for its signer is one that a shell understands."""
+    done = cli("bundle", "export", "root-v2", "-o", "my bundle.rstuf")
+    assert "\n  rstuf bundle sign 'my bundle.rstuf' --key KEY\n" in done.out
 
 
 def test_a_ceremony_that_waits_ends_with_the_last_signature(

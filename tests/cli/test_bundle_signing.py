@@ -23,6 +23,7 @@ from tests.unit.signing import keyring
 
 import rstuf
 from rstuf.clock import SystemClock
+from rstuf.errors import StorageError
 from rstuf.metadata.bundle import parse_signatures
 from rstuf.metadata.key_identity import verify_signature
 from rstuf.metadata.root_parts import short_id
@@ -81,6 +82,7 @@ def holder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Holder:
     """The holder of the key "vault", who is there to be asked, and says no."""
     holder = Holder(cli, tmp_path / "here")
     write_key(holder.place / "vault.key", 2)
+    write_key(holder.place / "online.key", 3)
     monkeypatch.setattr(prompts, "person_is_there", lambda: True)
     monkeypatch.setattr(prompts, "show", lambda lines, *, unless: None)
 
@@ -130,7 +132,8 @@ def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> Non
     """Each is refused, or marked before the question; nobody is asked for a passphrase, and nothing is signed."""
     WORLD.record(holder.record)
     before, holder.typed = tree(holder.record), [WORLD.first_root]
-    done = holder.sign(HOSTILE[name])
+    # By a key that may sign it, or nothing would be asked whatever it says.
+    done = holder.sign(HOSTILE[name], key="online.key" if name.startswith("targets:") else "vault.key")
     assert done.code in {1, 3}, done.err
     assert holder.opened == []
     assert holder.signatures == []
@@ -140,11 +143,45 @@ def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> Non
     assert "\u202e" not in done.err
     if any(question.startswith("Sign") for question in holder.asked):
         assert marked(done), done.err
-        assert "marked ! above" in done.err
+        assert re.fullmatch("! there (is one thing|are [0-9]+ things) marked ! above", marked(done)[-1])
         assert done.out == ""
     else:
         assert re.search("^error: ", done.err, re.MULTILINE), done.err
         assert "defect of rstuf" not in done.err
+
+
+def test_all_that_is_marked_is_counted(holder: Holder) -> None:
+    """The count above the question is of all marks, those at keys and fields too."""
+    WORLD.record(holder.record)
+    *marks, last = marked(holder.sign(HOSTILE["targets: bins of mallory"], key="online.key"))
+    assert [mark[:5] for mark in marks] == ["!   +", "! all"]
+    assert last == "! there are 2 things marked ! above"
+
+
+def test_what_is_grave_is_above_the_question(holder: Holder) -> None:
+    """However long a review is, what is grave in it stands within a screen of the question, too."""
+    WORLD.record(holder.record)
+    lines = holder.sign(HOSTILE["key: 60 in root"]).err.splitlines()
+    message = "! root asks for 1 signature instead of 2"
+    assert len(lines) > 400
+    assert lines.count(message) == 2
+    assert message in lines[-24:]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("key: 100 in no role", "key: 100 in root", "targets: unused keys", "targets: keys of a role"),
+        *("targets: roles", "targets: many patterns", "targets: a long name", "targets: a long key id"),
+        *("targets: a long scheme", "targets: keys in many roles"),
+    ],
+)
+def test_what_nobody_can_read_is_refused(name: str, holder: Holder) -> None:
+    """A bundle with more than a person can look through is refused, and they are not asked."""
+    WORLD.record(holder.record)
+    done = holder.sign(HOSTILE[name], key="online.key" if name.startswith("targets:") else "vault.key")
+    assert (done.code, holder.asked) == (3, [])
+    assert len(done.err.splitlines()) < 5
 
 
 # --- the first time ----------------------------------------------------------------------------------------------
@@ -259,7 +296,7 @@ def test_it_is_remembered(holder: Holder) -> None:
     assert "root v3, by your own record" in again.out
     assert "!" not in again.out
     other = WORLD.next_root
-    other["expires"] = WORLD.next_root["expires"][:-3] + "59Z" if not other["expires"].endswith("59Z") else "x"
+    other["expires"] = other["expires"][:-3] + ("58Z" if other["expires"].endswith("59Z") else "59Z")
     changed = holder.inspect(encode(WORLD.document(other)))
     assert f"! you signed another root v4 with {short_id(KeyId(roots.keyid(2)))}" in changed.out
     forked = WORLD.document(chain=WORLD.files[:2])
@@ -289,7 +326,8 @@ def test_a_script_names_the_code(holder: Holder, monkeypatch: pytest.MonkeyPatch
     assert holder.sign(baseline(WORLD), *how, "--yes").code == 2
     wrong = holder.sign(baseline(WORLD), *how, "--yes", "--code", "0000-0000-0000-0000")
     assert (wrong.code, holder.signatures) == (3, [])
-    assert code in wrong.err
+    assert code not in wrong.err
+    assert "its code is another one than you gave" in wrong.err
     spoken = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
     done = holder.sign(baseline(WORLD), *how, "--yes", "--code", spoken)
     assert done.code == 0, done.err
@@ -345,6 +383,64 @@ def test_a_file_that_is_there_is_left(holder: Holder) -> None:
     assert (holder.place / "mine.sig").read_text() == "x"
 
 
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+def test_the_same_again_is_no_harm(kind: str, holder: Holder) -> None:
+    """Signing the same by the same key again leaves what is there, with its picture: also where no two are alike."""
+    root = WORLD.next_root
+    roots.add_key(root, keyring.public(kind, 7), "root")
+    write_key(holder.place / "again.key", 7, passphrase=None, kind=kind)
+    options = ("-o", "mine.sig", "--qr-out", "mine.png")
+    first = sign_it(holder, WORLD.document(root), *options, key="again.key")
+    assert first.code == 0, first.err
+    before = {name: text for name, text in tree(holder.place).items() if name.startswith("mine")}
+    again = holder.sign(encode(WORLD.document(root)), *options, key="again.key")
+    assert again.code == 0, again.err
+    assert {name: text for name, text in tree(holder.place).items() if name.startswith("mine")} == before
+    other = holder.sign(baseline(WORLD), *options)
+    assert (other.code, "mine.sig is there already" in other.err) == (1, True)
+
+
+@pytest.mark.parametrize("place", ["taken.png", "gone/sig.png", "mine.sig"])
+def test_where_no_picture_can_be_written(place: str, holder: Holder) -> None:
+    """A picture that cannot be written is found before the question, and nothing is signed."""
+    (holder.place / "taken.png").write_text("x")
+    done = sign_it(holder, None, "-o", "mine.sig", "--qr-out", place)
+    assert (done.code, holder.asked, holder.signatures) == (1, [], [])
+
+
+def test_what_was_signed_is_on_record_whatever_follows(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where handing it over fails at last, the transcript says that it was signed, and so does the error."""
+
+    def full(data: bytes, path: Path) -> None:
+        raise StorageError("write", str(path), "no space left on the disk")
+
+    monkeypatch.setattr(rstuf, "write_qr", full)
+    done = sign_it(holder, None, "-o", "mine.sig", "--qr-out", "mine.png", "--transcript", "record.txt")
+    assert done.code == 6
+    assert "kept:  root-v4 is signed, and the signature is mine.sig" in done.err
+    text = (holder.place / "record.txt").read_text()
+    assert "(exit code 6)" in text
+    assert "nobody" not in text.partition("who signed here")[2].partition("keys")[0]
+
+
+def test_both_parts_are_named_in_the_question(holder: Holder) -> None:
+    """Whoever signs root and targets is asked about both, whichever comes first."""
+    root = WORLD.next_root
+    root["roles"]["targets"]["keyids"].append(roots.keyid(2))
+    targets = WORLD.targets
+    sign_it(holder, WORLD.document(root, targets))
+    sign_it(holder, WORLD.document(targets, root), "-o", "second.sig")
+    asked = [question.partition(" with ")[0] for question in holder.asked]
+    assert asked == ["Sign root-v4 and targets-v2", "Sign targets-v2 and root-v4"]
+
+
+@pytest.mark.parametrize(("name", "quoted"), [("my sig", "'my sig'"), ("-x.sig", "./-x.sig")])
+def test_what_comes_next_can_be_typed(name: str, quoted: str, holder: Holder) -> None:
+    """The command that takes a signature in is one that a shell understands."""
+    done = sign_it(holder, None, f"--output={name}")
+    assert f"\n  rstuf bundle import {quoted}\n" in done.out
+
+
 def test_stdout_has_the_signature_alone(holder: Holder) -> None:
     """-o - writes the signature file to stdout and no file; the screen is on stderr."""
     done = sign_it(holder, None, "-o", "-")
@@ -386,6 +482,18 @@ def test_lines_fit(holder: Holder) -> None:
     rich = WORLD.document(WORLD.next_root, {**WORLD.targets, "x-y": "z" * 300}, signed_by=(0, 4))
     for data in (baseline(WORLD), encode(rich), HOSTILE["key: all replaced"], HOSTILE["label: new key alike"]):
         assert max(map(len, holder.inspect(data).out.splitlines())) <= 79
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_lines_fit_a_narrow_terminal(columns: int, holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal lines are folded once, so that what goes on stands under what it belongs to."""
+    monkeypatch.setenv("COLUMNS", str(columns + 1))
+    WORLD.record(holder.record)
+    lines = holder.inspect(HOSTILE["key: all replaced"]).out.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert [line for line in lines if line.startswith("  first root")] == [
+        f"  first root   {WORLD.first_root[: columns - 15]}"
+    ]
 
 
 def test_a_moved_name_is_told_with_words(holder: Holder) -> None:

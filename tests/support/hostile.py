@@ -366,6 +366,10 @@ def _keys(world: World) -> Mapping[str, bytes]:
         "key: ids a text": _put("roles", "root", "keyids", to=first),
         "key: an object without a value": _put("keys", first, to={"keytype": "ed25519", "scheme": "ed25519"}),
         "key: keys a list": _put("keys", to=[]),
+        "key: 100 in no role": lambda signed: _flood(signed, 100),
+        "key: 8 in no role": lambda signed: _flood(signed, 8),
+        "key: 100 in root": lambda signed: signed["roles"]["root"]["keyids"].extend(_flood(signed, 100)),
+        "key: 60 in root": lambda signed: signed["roles"]["root"]["keyids"].extend(_flood(signed, 60)),
         "key: of low order": lambda signed: roots.add_key(
             signed, PublicKey("ed25519", "ed25519", "01" + "00" * 31), "root"
         ),
@@ -377,6 +381,14 @@ def _keys(world: World) -> Mapping[str, bytes]:
         "key: P-521": lambda signed: roots.add_key(signed, keyring.public("p521", 0), "root"),
     }
     return found | {name: _root(world, change) for name, change in changes.items()}
+
+
+def _flood(signed: Document, number: int) -> list[str]:
+    """A root in which one signature is enough, and so many keys that this might stand too far above the question."""
+    signed["roles"]["root"]["threshold"] = 1
+    keys = _many(number)
+    signed["keys"].update(keys)
+    return list(keys)
 
 
 def _signatures(world: World) -> Mapping[str, bytes]:
@@ -457,8 +469,50 @@ def _parts(world: World) -> Mapping[str, bytes]:
         "targets: delegations a list": _put("delegations", to=[]),
         "targets: roles a text": _put("delegations", "roles", to="x"),
         "targets: unused key": _put("delegations", "keys", mallory.keyid, to=mallory.to_dict()),
+        "targets: the last version there is": _put("version", to=2**53 - 1),
+        "targets: no delegations": _drop("delegations"),
+        "targets: delegations empty": _put("delegations", to={}),
+        "targets: bins of mallory": _put("delegations", to=_bins_of(mallory)),
+        "targets: bins outside": _put(*succinct, "name_prefix", to="../../x"),
+        "targets: bins hidden": _put(*succinct, "name_prefix", to=".x"),
+        "targets: bins with an escape": _put(*succinct, "name_prefix", to="\x1b[2J"),
+        "targets: 32 bits": _put(*succinct, "bit_length", to=32),
+        "targets: unused keys": _put("delegations", "keys", to=_many(300)),
+        "targets: keys of a role": lambda signed: signed["delegations"].update(
+            keys=_many(300), roles=[{**other, "keyids": list(_many(300))}]
+        ),
+        "targets: roles": lambda signed: signed["delegations"].update(
+            roles=[{**other, "name": f"x{number}", "keyids": [roots.keyid(3)]} for number in range(300)]
+        ),
+        "targets: a long name": lambda signed: signed["delegations"].update(
+            roles=[{**other, "name": "x" * 100_000, "keyids": [roots.keyid(3)]}]
+        ),
+        "targets: a long key id": lambda signed: signed["delegations"]["keys"].update(
+            {"x" * 100_000: mallory.to_dict()}
+        ),
+        "targets: a long scheme": lambda signed: signed["delegations"]["keys"].update(
+            {mallory.keyid: {**mallory.to_dict(), "scheme": "x" * 100_000}}
+        ),
+        "targets: keys in many roles": lambda signed: signed["delegations"].update(
+            keys={**signed["delegations"]["keys"], **_many(60)},
+            roles=[{**other, "name": f"x{number}", "keyids": list(_many(60))} for number in range(60)],
+        ),
+        "targets: many patterns": lambda signed: signed["delegations"].update(
+            roles=[{**other, "name": f"x{n}", "keyids": [roots.keyid(3)], "paths": ["a" * 3000]} for n in range(30)]
+        ),
     }
     return found | {name: _targets(world, change) for name, change in changes.items()}
+
+
+def _many(number: int) -> dict[str, Any]:
+    """So many keys, which nobody has."""
+    keys = [roots.key(100 + each) for each in range(number)]
+    return {key.keyid: key.to_dict() for key in keys}
+
+
+def _bins_of(key: PublicKey) -> Document:
+    bins = {"bit_length": 8, "keyids": [key.keyid], "name_prefix": "bins", "threshold": 1}
+    return {"keys": {key.keyid: key.to_dict()}, "succinct_roles": bins}
 
 
 def baseline(world: World) -> bytes:

@@ -9,12 +9,13 @@ A bundle brings the roots between, and is believed in nothing:
 3. A root of the bundle that has a version which the signer trusts must be that root. A chain that ends before it would
    lead them back.
 4. The first root is known where trust began with it, or where the record knows it; else it is what the bundle says.
+   Where the record knows that a root on the way comes from another one, the bundle is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,6 +48,7 @@ class Anchor:
         root: the root in force, verified; None for a first root.
         data: its file.
         checked: whether the bundle's `first_root` is known to be right.
+        payloads: what was signed of the roots that trust went through, from the one that it began with on.
     """
 
     source: TrustSource
@@ -55,6 +57,7 @@ class Anchor:
     root: Envelope | None = None
     data: bytes | None = None
     checked: bool = False
+    payloads: tuple[bytes, ...] = ()
 
 
 def find_anchor(
@@ -84,6 +87,15 @@ def find_anchor(
     return _Finder(bundle, source).find(trusted, fingerprint, remembered, others)
 
 
+def same_root(anchor: Anchor, others: Sequence[Remembered], *, first_root: str | None) -> Iterator[Remembered]:
+    """What the record keeps under other first roots although it trusts a root that this trust goes through, too."""
+    for other in others:
+        if other.first_root != first_root and other.root is not None:
+            root = open_envelope(other.root, name="a root in your record", kind="root")
+            if root.payload in anchor.payloads:
+                yield other
+
+
 class _Finder:
     def __init__(self, bundle: Bundle, source: TrustSource) -> None:
         self._bundle, self._chain, self._source = bundle, bundle.roots(), source
@@ -105,7 +117,6 @@ class _Finder:
         if remembered.root is not None:
             found = self._from(remembered.root, TrustSource.RECORD, checked=remembered.checked, needed=trusted is None)
         if trusted is not None:
-            self._refuse_other_repository(trusted, others)
             known = self._source is TrustSource.WORKSPACE or (found is not None and found.checked)
             found = self._from(trusted, self._source, checked=known, needed=True)
         if found is None:
@@ -114,6 +125,7 @@ class _Finder:
             found = self._from(bundle.chain[0], TrustSource.FINGERPRINT, checked=True, needed=True)
         if found is None:
             raise AnchorNeeded(bundle.event, "nothing says which root of this repository you trust")
+        self._refuse_other_repository(found, others)
         return found
 
     def _without(self) -> Anchor:
@@ -140,7 +152,7 @@ class _Finder:
             if _sha256(data) != self._bundle.first_root:
                 raise self._refuse("first-root", "it is for another repository than the one whose first root you trust")
             checked = True
-        last, last_data = root, data
+        last, last_data, payloads = root, data, [root.payload]
         for following, following_data in self._after(root):
             if not _signed_by(following, last):
                 raise self._refuse(
@@ -149,8 +161,15 @@ class _Finder:
             if not _signed_by(following, following):
                 raise self._refuse("chain", f"root {following.version} in it is not signed by its own keys")
             last, last_data = following, following_data
+            payloads.append(following.payload)
         return Anchor(
-            source=source, version=root.version, sha256=_sha256(data), root=last, data=last_data, checked=checked
+            source=source,
+            version=root.version,
+            sha256=_sha256(data),
+            root=last,
+            data=last_data,
+            checked=checked,
+            payloads=tuple(payloads),
         )
 
     def _after(self, root: Envelope) -> Sequence[tuple[Envelope, bytes]]:
@@ -167,9 +186,9 @@ class _Finder:
             )
         return pairs[root.version - first + 1 :]
 
-    def _refuse_other_repository(self, trusted: bytes, others: Sequence[Remembered]) -> None:
-        for other in others:
-            if other.checked and other.root == trusted and other.first_root != self._bundle.first_root:
+    def _refuse_other_repository(self, found: Anchor, others: Sequence[Remembered]) -> None:
+        for other in same_root(found, others, first_root=self._bundle.first_root):
+            if other.checked:
                 raise self._refuse(
                     "first-root", "it says that it is for another repository than the root you trust is of"
                 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from rstuf.clock import iso, parse_iso
 from rstuf.durable import SECRET_DIRECTORY, SECRET_FILE, How, make_directory, storage_error, write_file
-from rstuf.errors import InvalidJson, RecordDamaged
+from rstuf.errors import InvalidJson, ProposalRefused, RecordDamaged
 from rstuf.locks import FileLock
 from rstuf.metadata.canonical import compact, strict_loads
 from rstuf.model.keys import KeyId
@@ -113,14 +113,17 @@ class HolderRecord:
             raise storage_error("read", str(self.directory), error) from error
         return [self.get(name) for name in names if _DIGEST.fullmatch(name)]
 
-    def add(self, known: Remembered) -> None:
+    def add(self, known: Remembered, *, seen: Collection[SignedBefore] | None = None) -> None:
         """Take down what was signed now, and what is trusted and called how since.
 
         Args:
             known: `signed` joins what is there; the rest takes its place. A root never goes back to an older version:
                 `review_bundle` refuses what would lead there.
+            seen: what the holder had signed by their record when they were asked. Where something else of the same
+                role and version joined meanwhile, what they were shown did not say so, and this is refused.
 
         Raises:
+            ProposalRefused: something was signed meanwhile that they were not told of. Nothing was taken down.
             RecordDamaged, UnsafeDirectory, StorageError, Locked: nothing was taken down.
         """
         make_directory(self.directory, mode=SECRET_DIRECTORY)
@@ -128,6 +131,8 @@ class HolderRecord:
         lock = FileLock(self.directory / ".record.lock", label="record")
         with lock.hold(wait=_WAIT, purpose=self._purpose):
             before = self.get(known.first_root)
+            if seen is not None:
+                _refuse_unseen(known, [*before.signed, *(each for one in self.all() for each in one.signed)], seen)
             # The same again was signed then, and is no other thing to remember.
             old = {(each.role, each.version, each.digest, each.keyid) for each in before.signed}
             new = [each for each in known.signed if (each.role, each.version, each.digest, each.keyid) not in old]
@@ -142,6 +147,16 @@ class HolderRecord:
 
     def _place(self, first_root: str | None) -> Path:
         return self.directory / f"{first_root or _FIRST_ROOTS}.json"
+
+
+def _refuse_unseen(known: Remembered, recorded: Sequence[SignedBefore], seen: Collection[SignedBefore]) -> None:
+    for each in known.signed:
+        for other in recorded:
+            if (other.role, other.version, other.keyid) != (each.role, each.version, each.keyid):
+                continue
+            if other.digest != each.digest and other not in seen:
+                reason = f"another {each.role} v{each.version} was signed with the same key while you were asked"
+                raise ProposalRefused(f"{each.role}-v{each.version}", "signed-meanwhile", reason)
 
 
 def _read(place: Path) -> bytes | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from rstuf.clock import iso
 from rstuf.errors import InvalidMetadata, ProposalRefused
-from rstuf.holder.anchors import Anchor, TrustSource, find_anchor
+from rstuf.holder.anchors import Anchor, TrustSource, find_anchor, same_root
 from rstuf.holder.labels import concerns_of_labels
 from rstuf.holder.record import HolderRecord, Remembered, SignedBefore
 from rstuf.holder.sides import Side, sides_of
@@ -25,6 +26,9 @@ from rstuf.metadata.root_parts import count, short_id, some, take_apart
 from rstuf.metadata.views import Envelope
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
+
+# Where several hold keys, some versions are signed by the others.
+FEW_BETWEEN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ class Review:
         concerns: what is unusual, the grave ones first.
         power: what signing lets the keys of the new root do, or of the roles that it
             delegates to, do: one sentence without a final stop.
+        seen: all that the signer had signed, by their record.
     """
 
     bundle: Bundle
@@ -72,6 +77,7 @@ class Review:
     names: Mapping[KeyId, str]
     concerns: tuple[Concern, ...]
     power: str
+    seen: frozenset[SignedBefore] = frozenset()
 
     @property
     def event(self) -> str:
@@ -150,8 +156,9 @@ class _Reviewer:
         changes = None if root is None else self._compare(root)
         parts = tuple(self._part(part, root, changes) for part in bundle.parts)
         self._concerns += _concerns_of_repository(bundle, self._anchor, remembered, others)
+        before = _signed_before(self._anchor, parts, remembered, others)
         for part in bundle.parts:
-            self._concerns += _concerns_of_signed(part, remembered)
+            self._concerns += _concerns_of_signed(part, before, first=remembered.first_root is None)
         self._concerns += concerns_of_labels(bundle.names, known=remembered.names, shown=self._keys)
         return Review(
             bundle=bundle,
@@ -163,6 +170,7 @@ class _Reviewer:
             names={keyid: bundle.names[keyid] for keyid in self._keys if keyid in bundle.names},
             concerns=tuple(sorted(dict.fromkeys(self._concerns), key=lambda concern: not concern.grave)),
             power=_power_of(parts, changes),
+            seen=frozenset((*remembered.signed, *(each for other in others for each in other.signed))),
         )
 
     def _compare(self, part: BundlePart) -> RootChanges:
@@ -173,12 +181,14 @@ class _Reviewer:
 
     def _part(self, part: BundlePart, root: BundlePart | None, changes: RootChanges | None) -> PartReview:
         facts = None
+        judges = self._judges(part, root)
         if part.role != ROOT:
-            facts = take_targets_apart(part, now=self._now, max_expiry=self._max_expiry)
+            known = self._keys if changes is None else changes.keys
+            facts = take_targets_apart(part, known=known, now=self._now, max_expiry=self._max_expiry)
             self._concerns += facts.concerns
             self._keys |= {keyid: key for keyid, key in facts.keys.items() if keyid not in self._keys}
         try:
-            sides, concerns = sides_of(part, self._judges(part, root))
+            sides, concerns = sides_of(part, judges)
         except InvalidMetadata as error:
             raise ProposalRefused(part.role, "form", error.reason) from None
         self._concerns += concerns
@@ -241,18 +251,50 @@ def _concerns_of_repository(
         first = (namesakes[0].first_root or "")[:8]
         message = f"you know another repository that is called {name}, whose first root is {first}…"
         yield Concern("repository-namesake", True, message)
+    for other in same_root(anchor, others, first_root=bundle.first_root):
+        message = (
+            f"the root you trust comes from the first root {(bundle.first_root or '')[:8]}…, says the bundle, and came "
+            f"from {(other.first_root or '')[:8]}… when you last signed by it: one of the two is made up"
+        )
+        yield Concern("first-root-differs", True, message)
 
 
-def _concerns_of_signed(part: BundlePart, remembered: Remembered) -> Iterator[Concern]:
+def _signed_before(
+    anchor: Anchor, parts: Sequence[PartReview], remembered: Remembered, others: Sequence[Remembered]
+) -> Sequence[SignedBefore]:
+    """What the holder signed of this repository, also as that of another first root, with keys that may sign this.
+
+    Unless both first roots are known, a bundle can say another one than the last to be taken for another repository.
+    Where there is none yet, nothing that was signed before can be of it.
+    """
+    if anchor.root is None:
+        return remembered.signed
+    listed = {keyid for part in parts for side in part.sides for keyid in side.keyids}
+    doubtful = [
+        each
+        for other in others
+        for each in other.signed
+        if other.first_root != remembered.first_root and not (other.checked and anchor.checked) and each.keyid in listed
+    ]
+    return [*remembered.signed, *doubtful]
+
+
+def _concerns_of_signed(part: BundlePart, signed: Sequence[SignedBefore], *, first: bool) -> Iterator[Concern]:
     """What the holder's record says of the same version, or of later ones."""
-    before = [each for each in remembered.signed if each.role == part.role]
+    before = [each for each in signed if each.role == part.role]
     for each in before:
         if each.version == part.version and each.digest != part.digest:
-            what = "another first root" if remembered.first_root is None else f"another {part.role} v{part.version}"
+            what = "another first root" if first else f"another {part.role} v{part.version}"
             message = (
                 f"you signed {what} with {short_id(each.keyid)} on {iso(each.at)}: its digest is {each.digest[:16]}…"
             )
             yield Concern("signed-another", True, message, (each.keyid,))
     newest = max((each.version for each in before), default=0)
+    between = part.version - newest - 1
+    if newest and between > 0:
+        message = (
+            f"you last signed {part.role} v{newest}, and this is v{part.version}: you signed none of those between"
+        )
+        yield Concern("version-jump", between > FEW_BETWEEN, message)
     if newest > part.version:
         yield Concern("signed-newer", True, f"you signed {part.role} v{newest} already, which is newer than this one")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rstuf.durable import PUBLIC_FILE, How, write_file
-from rstuf.errors import InvalidKey, SignerMismatch, SigningError
+from rstuf.errors import InvalidKey, PinNeeded, SignerMismatch, SigningError
 from rstuf.holder.record import SignedBefore
 from rstuf.holder.review import Review
 from rstuf.metadata.bundle import BundlePart, DetachedSignature, SignatureDocument, render_signatures
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rstuf.repository.interfaces import RoleSigner, Secrets
 
 _FILE: Final = "file:"
+# Agents list their keys without asking anybody, and most tokens do.
+_LISTING: Final = ("ssh-agent:", "hsm:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,16 @@ class HolderKey:
         """The public half as far as that shows without asking anybody; None where it does not.
 
         Raises:
-            InvalidKey, StorageError: there is no key that could be used.
+            InvalidKey, StorageError, SignerUnavailable: there is no key that could be used.
         """
+        if self.uri.lower().startswith(_LISTING):
+            from rstuf.signing.secrets import NoSecrets
+            from rstuf.signing.source import KeyFileSource
+
+            try:
+                return KeyFileSource(directory, NoSecrets()).public_of(self.name, self.uri)
+            except PinNeeded:
+                return None
         if not self.uri.lower().startswith(_FILE):
             return None
         from rstuf.signing.looking import look_at_key
@@ -81,6 +91,25 @@ class HolderKey:
 def keyids_of(review: Review, public: PublicKey) -> tuple[KeyId, ...]:
     """The key ids, among those that may sign what was reviewed, that stand for this key."""
     return tuple(keyid for keyid in review.may_sign if _identity(review.keys.get(keyid)) == key_identity(public))
+
+
+def keyids_signed_by(review: Review, signer: RoleSigner) -> tuple[KeyId, ...]:
+    """The key ids under which an open key signs what was reviewed."""
+    return tuple(keyid for keyid in review.may_sign if _is_of(signer, keyid, review.keys.get(keyid)))
+
+
+def is_signature_of(document: SignatureDocument, review: Review, keyids: Collection[str]) -> bool:
+    """Whether a signature file is just what these keys sign of what was reviewed, each signature verified."""
+    parts = {part.digest: part.payload for part in review.bundle.parts}
+    due = {
+        (part.digest, keyid) for part in review.parts for side in part.sides for keyid in side.keyids if keyid in keyids
+    }
+    if {(each.digest, each.keyid) for each in document.signatures} != due:
+        return False
+    return all(
+        (key := review.keys[each.keyid]) is not None and verify_signature(key, each.sig, parts[each.digest])
+        for each in document.signatures
+    )
 
 
 def not_listed(name: str, public: PublicKey, review: Review) -> SignerMismatch:

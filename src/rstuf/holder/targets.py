@@ -8,47 +8,36 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rstuf.clock import iso, parse_iso
-from rstuf.errors import InvalidKey, ProposalRefused, shorten
+from rstuf.errors import InvalidKey, InvalidRoleName, ProposalRefused, shorten
+from rstuf.holder.target_concerns import DelegatedRole, concerns_of_targets
 from rstuf.metadata.bundle import BundlePart
 from rstuf.metadata.canonical import compact
-from rstuf.metadata.key_identity import check_key, key_identity
+from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.limits import TARGETS_BYTES
-from rstuf.metadata.root_concerns import FAR, SOON, Concern
+from rstuf.metadata.root_concerns import Concern
 from rstuf.metadata.root_parts import count, path_of, short_id
+from rstuf.metadata.root_rules import MAX_FOREIGN_CHARACTERS, MAX_UNUSED_KEYS
 from rstuf.model.durations import format_duration
 from rstuf.model.keys import KeyId, PublicKey
+from rstuf.model.names import role_name
 
 MOST_LISTED: Final = 50
-MAX_FOREIGN_CHARACTERS: Final = 16_384
+MAX_LISTED_CHARACTERS: Final = 16_384
+MAX_NEW_KEYS: Final = 256
+MAX_DELEGATED: Final = 256
+MAX_SEATS: Final = 1024
+MAX_RULE_CHARACTERS: Final = 65_536
 _FIELDS: Final = frozenset({"_type", "delegations", "expires", "spec_version", "targets", "version"})
 _TOLD: Final = frozenset({"keyids", "threshold", "name", "name_prefix", "bit_length"})
 _KEY_FIELDS: Final = frozenset({"keytype", "keyval", "scheme"})
 _LONGEST: Final = 4000
 _SPEC_VERSION: Final = re.compile(r"1\.[0-9]{1,4}(\.[0-9]{1,4})?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DelegatedRole:
-    """Whom a targets role lets sign other roles.
-
-    Attributes:
-        name: the role, in quotes where it is no plain word; "bins" for succinct ones.
-        keyids, threshold: who may sign it, in the file's order, and how many must.
-        bins: how many there are, and the prefix of their names; None for one role.
-        rest: everything else that it says, as "field = JSON" in ASCII.
-    """
-
-    name: str
-    keyids: tuple[KeyId, ...]
-    threshold: int
-    bins: tuple[int, str] | None
-    rest: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +69,23 @@ class TargetsFacts:
     concerns: tuple[Concern, ...]
 
 
-def take_targets_apart(part: BundlePart, *, now: datetime, max_expiry: timedelta | None) -> TargetsFacts:
+def take_targets_apart(
+    part: BundlePart, *, known: Collection[KeyId], now: datetime, max_expiry: timedelta | None
+) -> TargetsFacts:
     """All that a proposed targets role says.
 
+    Args:
+        known: the keys of the root in force, and of one that is proposed with it.
+
     Raises:
-        ProposalRefused: nobody should sign it.
+        ProposalRefused: nobody should sign it, or nobody can read all of it.
     """
-    return _Reader(part).read(now, max_expiry)
+    return _Reader(part, known).read(now, max_expiry)
 
 
 class _Reader:
-    def __init__(self, part: BundlePart) -> None:
-        self._part, self._signed = part, part.signed
+    def __init__(self, part: BundlePart, known: Collection[KeyId]) -> None:
+        self._part, self._signed, self._known = part, part.signed, known
 
     def read(self, now: datetime, max_expiry: timedelta | None) -> TargetsFacts:
         if len(self._part.payload) > TARGETS_BYTES:
@@ -106,25 +100,53 @@ class _Reader:
         keys = {KeyId(keyid): _key(key) for keyid, key in raw.items()}
         delegated = tuple(self._delegated(delegations, keys))
         foreign = dict(sorted(self._foreign(delegations, raw, keys)))
-        if sum(len(path) + len(value) for path, value in foreign.items()) > MAX_FOREIGN_CHARACTERS:
-            raise self._refuse("foreign", "nobody can read all the fields in it that TUF does not know")
+        self._refuse_unreadable(delegated, keys, foreign)
         return TargetsFacts(
             version=self._part.version,
             expires=expires,
             days=(expires - now).days,
             spec_version=spec,
             artifacts=len(targets),
-            listed=tuple(f"{json.dumps(path)} = {_json(targets[path])}" for path in sorted(targets)[:MOST_LISTED]),
+            listed=tuple(_listed(targets)),
             listing=hashlib.sha256(compact(targets)).hexdigest() if targets else None,
             delegated=delegated,
             keys=keys,
             foreign=tuple(f"{path} = {value}" for path, value in foreign.items()),
-            concerns=(
-                *_concerns_of_dates(expires, now),
-                *_concerns_of_contents(targets, foreign),
-                *_concerns_of_keys(keys, delegated),
+            concerns=tuple(
+                concerns_of_targets(
+                    version=self._part.version,
+                    expires=expires,
+                    now=now,
+                    artifacts=len(targets),
+                    keys=keys,
+                    known=self._known,
+                    delegated=delegated,
+                    foreign=foreign,
+                )
             ),
         )
+
+    def _refuse_unreadable(
+        self,
+        delegated: Collection[DelegatedRole],
+        keys: Mapping[KeyId, PublicKey | None],
+        foreign: Mapping[str, str],
+    ) -> None:
+        """What is told at such length is not told: nobody reads it."""
+        used = {keyid for role in delegated for keyid in role.keyids}
+        new = keys.keys() - set(self._known)
+        if sum(len(path) + len(value) for path, value in foreign.items()) > MAX_FOREIGN_CHARACTERS:
+            raise self._refuse("foreign", "nobody can read all the fields in it that TUF does not know")
+        if len(keys.keys() - used) > MAX_UNUSED_KEYS:
+            raise self._refuse("unused-keys", f"it lists {len(keys.keys() - used)} keys that no role uses")
+        if len(new) > MAX_NEW_KEYS:
+            raise self._refuse("new-keys", f"nobody can compare the {len(new)} keys in it that root does not list")
+        if len(delegated) > MAX_DELEGATED or sum(len(role.keyids) for role in delegated) > MAX_SEATS:
+            raise self._refuse("delegated", f"nobody can read all the {len(delegated)} roles that it delegates to")
+        texts = [text for role in delegated for text in (role.name, *role.rest, *(role.bins or ())[1:])]
+        texts += [text for keyid, key in keys.items() for text in (keyid, "" if key is None else key.scheme)]
+        if sum(len(str(text)) for text in texts) > MAX_RULE_CHARACTERS:
+            raise self._refuse("delegated", "nobody can read all that it says of the roles that it delegates to")
 
     def _expiry(self, now: datetime, max_expiry: timedelta | None) -> datetime:
         try:
@@ -155,7 +177,7 @@ class _Reader:
             bits, prefix = role.get("bit_length"), role.get("name_prefix")
             if type(bits) is not int or not 1 <= bits <= 32 or not isinstance(prefix, str) or not prefix:
                 raise self._refuse("form", "its bins are not of the form of TAP 15")
-            yield self._role(role, "bins", keys, bins=(1 << bits, json.dumps(prefix)))
+            yield self._role(role, "bins", keys, bins=(1 << bits, json.dumps(prefix)), names=_bin_name(prefix, bits))
         roles = delegations.get("roles", [])
         if not isinstance(roles, list):
             raise self._refuse("form", "its delegated roles are no list")
@@ -163,7 +185,7 @@ class _Reader:
             role = self._object(each, "a delegated role")
             if not isinstance(role.get("name"), str):
                 raise self._refuse("form", "a delegated role has no name")
-            yield self._role(role, path_of(role["name"]), keys, bins=None)
+            yield self._role(role, path_of(role["name"]), keys, bins=None, names=role["name"])
 
     def _role(
         self,
@@ -172,6 +194,7 @@ class _Reader:
         keys: Mapping[KeyId, PublicKey | None],
         *,
         bins: tuple[int, str] | None,
+        names: str,
     ) -> DelegatedRole:
         keyids, threshold = role.get("keyids"), role.get("threshold")
         if not isinstance(keyids, list) or not all(isinstance(each, str) for each in keyids):
@@ -194,7 +217,7 @@ class _Reader:
             )
         told = _TOLD - ({"name"} if bins else {"name_prefix", "bit_length"})
         rest = tuple(f"{path_of(field)} = {_json(role[field])}" for field in sorted(role) if field not in told)
-        return DelegatedRole(name=name, keyids=ids, threshold=threshold, bins=bins, rest=rest)
+        return DelegatedRole(name=name, keyids=ids, threshold=threshold, bins=bins, rest=rest, plain=_is_plain(names))
 
     def _foreign(
         self, delegations: Mapping[str, Any], raw: Mapping[str, Any], keys: Mapping[KeyId, PublicKey | None]
@@ -226,48 +249,28 @@ class _Reader:
         return ProposalRefused(self._part.role, rule, reason)
 
 
-def _concerns_of_dates(expires: datetime, now: datetime) -> Iterator[Concern]:
-    left = expires - now
-    told = f"targets would expire on {iso(expires)}, {count(left.days, 'day')} from this machine's date"
-    if left > FAR:
-        yield Concern("expires-far", True, f"{told}, and more than two years is long to trust the same keys")
-    if left < SOON:
-        yield Concern("expires-soon", True, f"{told}: without another by then, every client stops")
+def _listed(targets: Mapping[str, Any]) -> Iterator[str]:
+    """The first artifacts; fewer where they are told at length. The digest of all stands beside them."""
+    room = MAX_LISTED_CHARACTERS
+    for path in sorted(targets)[:MOST_LISTED]:
+        text = f"{json.dumps(path)} = {_json(targets[path])}"
+        room -= len(text)
+        if room < 0:
+            return
+        yield text
 
 
-def _concerns_of_contents(targets: Mapping[str, Any], foreign: Mapping[str, str]) -> Iterator[Concern]:
-    if targets:
-        more = len(targets) - MOST_LISTED
-        unseen = f", of which {more} are not shown" if more > 0 else ""
-        yield Concern("artifacts-listed", True, f"targets lists {count(len(targets), 'artifact')} itself{unseen}")
-    for path, value in foreign.items():
-        if path != "delegations" and value not in {"[]", "{}"}:
-            told = shorten(f"{path} = {value}", limit=120)
-            yield Concern("foreign-field", True, f"targets says what TUF does not know: {told}")
+def _bin_name(prefix: str, bits: int) -> str:
+    """The name of the first bin."""
+    return f"{prefix}-{0:0{len(f'{(1 << bits) - 1:x}')}x}"
 
 
-def _concerns_of_keys(keys: Mapping[KeyId, PublicKey | None], delegated: Sequence[DelegatedRole]) -> Iterator[Concern]:
-    used = {keyid for role in delegated for keyid in role.keyids}
-    values: dict[bytes, KeyId] = {}
-    for keyid, key in keys.items():
-        called = f"the key {short_id(keyid)}"
-        if keyid not in used:
-            yield Concern("unused-keys", True, f"targets lists {called}, which no role uses", (keyid,))
-        if key is None:
-            yield Concern("key-unreadable", True, f"{called} is of a form that rstuf does not read", (keyid,))
-            continue
-        if key.keyid != keyid:
-            yield Concern("foreign-key-id", True, f"{called} is not named by its hash, which is {key.keyid}", (keyid,))
-        try:
-            check_key(key, where=called)
-        except InvalidKey as error:
-            reason = error.reason.encode("ascii", "backslashreplace").decode()
-            yield Concern("key-not-let-in", True, f"{called} would not be let in today: {reason}", (keyid,))
-            continue
-        value = key_identity(key)
-        if value in values:
-            yield Concern("key-twice", True, f"{short_id(values[value])} and {short_id(keyid)} are one key", (keyid,))
-        values.setdefault(value, keyid)
+def _is_plain(name: str) -> bool:
+    try:
+        role_name(name)
+    except InvalidRoleName:
+        return False
+    return True
 
 
 def _key(key: Any) -> PublicKey | None:

@@ -9,7 +9,7 @@ The signer's own copy of the last root decides, and the signer's own clock; noth
 5. A key that the trusted root does not list is of a kind that clients read, under the key id that is its hash. One
    that it lists is the very same object as there.
 6. A role lists keys that are there, each once by key id and once by value, and a threshold that they can meet.
-7. What TUF does not know in it can still be read by a person.
+7. What TUF does not know in it can still be read by a person, and so can the keys that are new in it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from rstuf.model.keys import KeyId
 from rstuf.model.names import TOP_LEVEL, RoleName
 
 MAX_FOREIGN_CHARACTERS: Final = 16_384
+MAX_UNUSED_KEYS: Final = 8
+MAX_NEW_KEYS: Final = 64
 _SPEC_VERSION: Final = re.compile(r"1\.[0-9]{1,4}(\.[0-9]{1,4})?", re.ASCII)
 
 
@@ -121,6 +123,12 @@ def _check_form(proposed: Envelope, refuse: _Refuser) -> None:
 
 
 def _check_keys(parts: RootParts, trusted: RootParts | None, refuse: _Refuser) -> None:
+    known = trusted.keys.keys() if trusted is not None else frozenset[KeyId]()
+    idle, new = set(parts.unused) - known, parts.keys.keys() - known
+    if len(idle) > MAX_UNUSED_KEYS:
+        raise refuse("unused-keys", f"it brings {len(idle)} keys that no role uses")
+    if len(new) > MAX_NEW_KEYS:
+        raise refuse("new-keys", f"nobody can compare the {len(new)} keys that are new in it")
     for keyid, key in parts.keys.items():
         called = f"the key {short_id(keyid)}"
         if trusted is not None and keyid in trusted.keys:

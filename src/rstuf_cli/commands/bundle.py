@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,25 +12,20 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import (
-    AnchorNeeded,
-    FileTooLarge,
-    InvalidBundle,
-    InvalidInput,
-    ProposalRefused,
-    RstufError,
-)
+from rstuf.errors import AnchorNeeded, ProposalRefused, RstufError
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape, terminal_width
-from rstuf_cli.exits import ExitCode
+from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.files import read_small
+from rstuf_cli.files import as_argument, read_brought, read_small
 from rstuf_cli.holding import HolderDir, ask_fingerprint, open_record, show_review, take_down
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document, screen
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.transcript import Transcript, TranscriptFile
+from rstuf_cli.way_out import STDOUT, WayOut, create
 from rstuf_cli.wording import fingerprint as grouped
+from rstuf_cli.wording import listed
 
 EXAMPLES = {
     "bundle inspect": """
@@ -42,15 +37,14 @@ rstuf bundle inspect root-v4.rstuf --fingerprint 3f9ac21e…   the first time
 rstuf bundle sign root-v4.rstuf --key vault.key
 rstuf bundle sign root-v4.rstuf --key vault.key -o /media/usb/vault.sig --qr
 rstuf bundle sign root-v4.rstuf --key vault.key --fingerprint 3f9ac21e…
+rstuf bundle sign root-v4.rstuf --key ssh-agent:SHA256:…   as ssh-add -l prints it
 rstuf bundle sign FILE --key vault.key --yes --code 4F2K-91XX-7Q0D-MB3E
 """,
 }
 
-_MAX_BYTES: Final = 8_000_001
+_MAX_BYTES: Final = 8_000_000
 _MAX_ROOT_BYTES: Final = 512_000
 _TWO_YEARS: Final = "730d"
-_STDOUT: Final = Path("-")
-_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.")]
 _TrustedRoot = Annotated[
@@ -99,7 +93,7 @@ def sign(
     file: _File,
     *,
     key: Annotated[
-        str, typer.Option("--key", metavar="URI", help="Your key: its file, or a signer URI like ssh-agent:NAME.")
+        str, typer.Option("--key", metavar="URI", help="Your key: its file, or a signer URI as ssh-agent:SHA256:….")
     ],
     output: Annotated[
         Path | None,
@@ -141,47 +135,54 @@ def sign(
     mine = rstuf.keyids_of(review, public) if public is not None else ()
     if public is not None and not mine:
         raise rstuf.not_listed(holder_key.name, public, review)
-    _check_output(output, review, mine)
+    way = WayOut(review, output, qr_out, qr)
+    way.check(mine)
     show_review(run, review)
     if not run.options.yes and not _agrees(run, review, holder_key, mine):
         run.console.note("nothing was signed")
         return kept.end_holder(review, None, ExitCode.REFUSED)
-    document = _sign(run, review, holder_key, record, output=output, qr=qr, qr_out=qr_out)
-    return kept.end_holder(review, document, ExitCode.DONE)
+    data, recorded = _sign(run, review, holder_key, record, way)
+    try:
+        _hand_over(run, way, data, recorded=recorded)
+    except BaseException as error:
+        # It was signed all the same, and whoever asked for a record of that gets it.
+        with suppress(RstufError, OSError):
+            ended = exit_code_of(error) if isinstance(error, RstufError) else ExitCode.REFUSED
+            kept.end_holder(review, rstuf.parse_signatures(data), ended)
+        raise
+    return kept.end_holder(review, rstuf.parse_signatures(data), ExitCode.DONE)
 
 
 def _sign(
-    run: Run,
-    review: rstuf.Review,
-    key: rstuf.HolderKey,
-    record: rstuf.HolderRecord | None,
-    *,
-    output: Path | None,
-    qr: bool,
-    qr_out: Path | None,
-) -> rstuf.SignatureDocument:
-    """Open the key, sign, take it down, and hand the signature over."""
-    console = run.console
+    run: Run, review: rstuf.Review, key: rstuf.HolderKey, record: rstuf.HolderRecord | None, way: WayOut
+) -> tuple[bytes, bool]:
+    """Open the key, sign, and take it down: the signature file, and whether it is in the record."""
     signer = key.open(review, run.session().secrets, directory=Path.cwd())
-    data = rstuf.sign_bundle(review, [signer])
-    document = rstuf.parse_signatures(data)
-    place = output or _default_place(review, document.signatures[0].keyid)
-    lacking = "" if place == _STDOUT else f" if {place} is not there"
-    run.interrupted = f"it may be signed; run it again{lacking}, to sign the same"
+    way.check(rstuf.keyids_signed_by(review, signer))
+    data = way.again(rstuf.sign_bundle(review, [signer]))
+    # Run again, the same signature is no harm, and one that is there already is left as it is.
+    run.interrupted = "it may be signed; run it again, to sign the same"
     # Taken down first: a signature that is out and unknown to its maker could be followed by another.
-    recorded = take_down(run, record, review, rstuf.signed_by(document, review, at=review.now))
-    if place == _STDOUT:
+    signed = rstuf.signed_by(rstuf.parse_signatures(data), review, at=review.now)
+    return data, take_down(run, record, review, signed, seen=review.seen)
+
+
+def _hand_over(run: Run, way: WayOut, data: bytes, *, recorded: bool) -> None:
+    console, document = run.console, rstuf.parse_signatures(data)
+    place = way.place(document.signatures[0].keyid)
+    if place == STDOUT:
         console.raw(data)
     else:
-        rstuf.write_signatures(place, data)
-    if qr_out is not None:
-        rstuf.write_qr(data, qr_out)
-    if place != _STDOUT:
-        console.document(_document(review, document, place, recorded=recorded))
-        _tell(console, review, document, place)
-    if qr:
-        _show_qr(console, data, beside=place == _STDOUT)
-    return document
+        create(place, lambda: rstuf.write_signatures(place, data))
+        run.keeps(f"{way.review.event} is signed, and the signature is {place}")
+    if way.picture is not None:
+        picture = way.picture
+        create(picture, lambda: rstuf.write_qr(data, picture))
+    if place != STDOUT:
+        console.document(_document(way.review, document, place, recorded=recorded))
+        _tell(console, way.review, document, place)
+    if way.shows_code:
+        _show_qr(console, data, beside=place == STDOUT)
 
 
 def _check_options(run: Run, code: str | None, output: Path | None) -> None:
@@ -190,7 +191,7 @@ def _check_options(run: Run, code: str | None, output: Path | None) -> None:
         UsageFault: nobody can be asked, and no script says that it has compared the code.
     """
     hint = "--yes --code CODE, with the code that the signers compared; rstuf bundle inspect shows it"
-    if run.console.is_json and output == _STDOUT:
+    if run.console.is_json and output == STDOUT:
         raise UsageFault("--json writes its document to stdout, and -o - the signature", hint="name a file: -o FILE")
     if run.options.yes and code is None:
         raise UsageFault("--yes signs only what its --code stands for", hint=hint)
@@ -204,34 +205,12 @@ def _check_code(review: rstuf.Review, code: str | None) -> None:
         ProposalRefused: the code that was compared is another one.
     """
     if code is not None and _plain_code(code) != _plain_code(review.code):
-        raise ProposalRefused(review.event, "code", f"its code is {review.code}, and not the one that you gave")
+        raise ProposalRefused(review.event, "code", "its code is another one than you gave")
 
 
 def _plain_code(code: str) -> str:
     """Crockford's base 32 as it is written down: without regard to case, and to letters that look like digits."""
     return re.sub(r"[\s-]+", "", code).upper().translate(str.maketrans("OIL", "011"))
-
-
-def _check_output(output: Path | None, review: rstuf.Review, mine: tuple[str, ...]) -> None:
-    """That the signature can be written, before anybody is asked for anything.
-
-    Raises:
-        InvalidInput: it cannot.
-    """
-    place = output or (_default_place(review, mine[0]) if mine else Path("signature"))
-    if place == _STDOUT:
-        return
-    if (output is not None or mine) and os.path.lexists(place):
-        raise InvalidInput(f"{place} is there already", hint="move it away, or name another file with -o FILE")
-    if not os.access(place.parent, os.W_OK | os.X_OK):
-        raise InvalidInput(
-            f"nothing can be written in {place.parent.absolute()}",
-            hint="-o FILE writes the signature elsewhere, -o - to stdout",
-        )
-
-
-def _default_place(review: rstuf.Review, keyid: str) -> Path:
-    return Path(f"{review.event}.{_PLAIN.sub('', keyid)[:8]}.sig")
 
 
 def _review(
@@ -262,11 +241,7 @@ def _review(
 
 
 def _read_bundle(file: Path) -> rstuf.Bundle:
-    try:
-        data = read_small(file, limit=_MAX_BYTES)
-    except FileTooLarge:
-        raise InvalidBundle(str(file), f"it has more than {_MAX_BYTES - 1} bytes") from None
-    return rstuf.parse_bundle(data, name=str(file))
+    return rstuf.parse_bundle(read_brought(file, limit=_MAX_BYTES), name=str(file))
 
 
 def _agrees(run: Run, review: rstuf.Review, key: rstuf.HolderKey, mine: tuple[str, ...]) -> bool:
@@ -283,13 +258,13 @@ def _agrees(run: Run, review: rstuf.Review, key: rstuf.HolderKey, mine: tuple[st
 
 
 def _what(review: rstuf.Review, keyids: Collection[str]) -> str:
-    """The events of which such keys sign something: a root that says who signs another one may come with that."""
-    first, *others = review.parts
-    if first.role != "root":
-        for part in others:
-            if not keyids or any(keyid in keyids for side in part.sides for keyid in side.keyids):
-                return f"{review.event} and {part.role}-v{part.version}"
-    return review.event
+    """The parts that such keys sign: another may only come with them, to say who signs them."""
+    mine = [
+        f"{part.role}-v{part.version}"
+        for part in review.parts
+        if not keyids or any(keyid in keyids for side in part.sides for keyid in side.keyids)
+    ]
+    return listed(mine)
 
 
 def _document(
@@ -309,12 +284,11 @@ def _tell(console: Console, review: rstuf.Review, document: rstuf.SignatureDocum
     keyid = document.signatures[0].keyid
     done, by = done_sign(console, ok=True), escape(grouped(keyid[:8]))
     signed = _what(review, {each.keyid for each in document.signatures})
-    console.result(
-        f"{done} {signed} {'is' if signed == review.event else 'are'} signed with {by} …: {escape(str(place))}"
-    )
+    be = "is" if len({each.digest for each in document.signatures}) == 1 else "are"
+    console.result(f"{done} {signed} {be} signed with {by} …: {escape(str(place))}")
     console.result("")
     console.result("carry it back; there, it is taken in by")
-    console.result(f"  rstuf bundle import {escape(place.name)}")
+    console.result(f"  rstuf bundle import {escape(as_argument(place.name))}")
 
 
 def _show_qr(console: Console, data: bytes, *, beside: bool) -> None:

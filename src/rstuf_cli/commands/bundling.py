@@ -11,11 +11,11 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import FileTooLarge, InvalidBundle, InvalidInput, NameTaken, RstufError
+from rstuf.errors import InvalidBundle, InvalidInput, NameTaken, RstufError
 from rstuf_cli.console import Console, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault, failure_of, show_failure
-from rstuf_cli.files import read_small
+from rstuf_cli.files import as_argument, read_brought
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import show_steps, steps_document
@@ -101,7 +101,7 @@ def export(
     console.result(f"  code  {bundle.code}   every signer must see the same")
     console.result("")
     console.result("carry it to them; there, it is signed by")
-    console.result(f"  rstuf bundle sign {escape(place.name)} --key KEY")
+    console.result(f"  rstuf bundle sign {escape(as_argument(place.name))} --key KEY")
     console.result("and what comes of it is taken in here by")
     console.result("  rstuf bundle import FILE")
 
@@ -172,11 +172,9 @@ def import_(
 def _read(file: Path) -> _Brought:
     """The signatures in a file, whatever it is; of one that cannot be read, why."""
     try:
-        data = read_small(file, limit=_MAX_BYTES)
+        data = read_brought(file, limit=_MAX_BYTES)
         contents = rstuf.read_picture(file) if data.startswith(_PICTURES) else [data]
         return _Brought(file, tuple(each for content in contents for each in _signatures(content, str(file))))
-    except FileTooLarge:
-        return _Brought(file, error=InvalidBundle(str(file), f"it has more than {_MAX_BYTES} bytes"))
     except RstufError as error:
         return _Brought(file, error=error)
 

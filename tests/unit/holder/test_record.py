@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.bundles import World
 from tests.unit.metadata import roots
 from tests.unit.metadata.roots import NOW
 
-from rstuf.errors import RecordDamaged, UnsafeDirectory
+from rstuf.errors import ProposalRefused, RecordDamaged, UnsafeDirectory
 from rstuf.holder.record import HolderRecord, Remembered, SignedBefore
 from rstuf.model.keys import KeyId
 from rstuf.model.names import ROOT
@@ -41,6 +42,19 @@ def test_nothing_that_was_signed_is_forgotten(tmp_path: Path) -> None:
     assert known.checked
     assert known.names[KeyId("x")] == "maria"
     assert len(known.names) == 5
+
+
+@pytest.mark.parametrize("first_root", [WORLD.first_root, "cd" * 32], ids=["the same", "another"])
+def test_what_was_signed_meanwhile_is_not_passed_over(first_root: str, tmp_path: Path) -> None:
+    """Another signature of the same role and version that its holder was not told of stops the one that came later."""
+    record = WORLD.record(tmp_path / "record")
+    record.add(Remembered(first_root=first_root, signed=(ONE,)), seen=())
+    other = Remembered(first_root=WORLD.first_root, signed=(replace(ONE, digest="cd" * 32),))
+    with pytest.raises(ProposalRefused, match="another root v3 was signed with the same key while you were asked"):
+        record.add(other, seen=())
+    assert record.get(first_root).signed == (ONE,)
+    record.add(other, seen=(ONE,))
+    assert other.signed[0] in record.get(WORLD.first_root).signed
 
 
 def test_first_roots_are_kept_apart(tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ from tests.unit.signing import keyring
 from rstuf.clock import iso
 from rstuf.errors import AnchorNeeded, InvalidMetadata, ProposalRefused, SignerMismatch, SigningError
 from rstuf.holder.anchors import TrustSource
+from rstuf.holder.record import HolderRecord, Remembered, SignedBefore
 from rstuf.holder.review import Review, review_bundle
 from rstuf.holder.signing import sign_bundle
 from rstuf.metadata.bundle import parse_signatures
 from rstuf.metadata.key_identity import verify_signature
 from rstuf.model.keys import KeyId
+from rstuf.model.names import ROOT, TARGETS
 
 WORLD = World(NOW)
 
@@ -98,6 +100,92 @@ def test_a_root_that_is_recorded_for_another_repository(tmp_path: Path) -> None:
     document["repository"]["first_root"] = "cd" * 32
     with pytest.raises(ProposalRefused, match="another repository"):
         reviewed(document, record=record)
+
+
+def _forged(signed: dict[str, object], chain: list[bytes]) -> dict[str, object]:
+    document = WORLD.document(signed, chain=chain)
+    document["repository"]["first_root"] = "cd" * 32
+    return document
+
+
+def test_another_first_root_hides_nothing_that_was_signed(tmp_path: Path) -> None:
+    """A bundle that says another first root is held against what was signed by the same keys all the same."""
+    record, chain = HolderRecord(tmp_path / "record"), WORLD.files[2:]
+    first = reviewed(WORLD.document(chain=chain), record=record)
+    part = first.parts[0]
+    record.add(first.remember([SignedBefore(part.role, 4, part.digest, KeyId(roots.keyid(0)), NOW)]))
+    other = {**WORLD.next_root, "expires": iso(NOW + 300 * DAY)}
+    found = {each.code for each in reviewed(_forged(other, chain), record=record).grave}
+    assert {"signed-another", "first-root-differs"} <= found
+    assert "signed-another" in {each.code for each in reviewed(WORLD.document(other, chain=chain), record=record).grave}
+
+
+def test_another_first_root_is_refused_where_the_right_one_is_known(tmp_path: Path) -> None:
+    """A root that the record knows to come from elsewhere may stand anywhere on the way, not only where trust began."""
+    record = WORLD.record(tmp_path / "record")
+    with pytest.raises(ProposalRefused, match="another repository"):
+        reviewed(_forged(WORLD.next_root, WORLD.files[1:]), trusted=WORLD.files[1], record=record)
+
+
+def test_keys_that_sign_in_two_known_repositories(tmp_path: Path) -> None:
+    """Where both first roots are known, what was signed in one says nothing of the other."""
+    record = HolderRecord(tmp_path / "record")
+    one = SignedBefore(ROOT, 4, "ab" * 32, KeyId(roots.keyid(0)), NOW)
+    record.add(Remembered(first_root="cd" * 32, checked=True, signed=(one,)))
+    assert reviewed(trusted=WORLD.files[0], record=record).anchor.checked
+    assert "signed-another" not in {each.code for each in reviewed(trusted=WORLD.files[0], record=record).grave}
+
+
+def _targets_codes(record: HolderRecord | None = None, **changes: object) -> dict[str, bool]:
+    found = reviewed(WORLD.document({**WORLD.targets, **changes}), record=record)
+    return {
+        each.code: each.grave for each in found.concerns if each.code not in {"names-unknown", "first-root-claimed"}
+    }
+
+
+def test_usual_targets_are_nothing_unusual() -> None:
+    """Bins that the online key of root signs, or one that the root beside them lists, are as they should be."""
+    assert _targets_codes() == {}
+    root, added = WORLD.next_root, roots.key(5)
+    roots.add_key(root, added, "timestamp")
+    targets = WORLD.targets
+    targets["delegations"]["keys"][added.keyid] = added.to_dict()
+    targets["delegations"]["succinct_roles"]["keyids"].append(added.keyid)
+    assert "delegated-to-new-keys" not in {each.code for each in reviewed(WORLD.document(root, targets)).concerns}
+    assert "delegated-to-new-keys" in {each.code for each in reviewed(WORLD.document(targets)).grave}
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (3, {}),
+        (4, {"version-jump": False}),
+        (13, {"version-jump": False}),
+        (14, {"version-jump": True}),
+        (2**53 - 1, {"version-jump": True, "version-high": True}),
+    ],
+)
+def test_versions_of_targets_that_jump(version: int, expected: dict[str, bool], tmp_path: Path) -> None:
+    """A version far from what its signer signed last is grave; a few that others signed are only told."""
+    before = SignedBefore(TARGETS, 2, "ab" * 32, KeyId(roots.keyid(3)), NOW)
+    record = WORLD.record(tmp_path / "record", signed=(before,))
+    assert _targets_codes(record, version=version) == expected
+
+
+def test_delegations_that_no_client_could_follow() -> None:
+    """No delegation, names that are no plain file names, and more bins than there can be are grave."""
+    delegations = WORLD.targets["delegations"]
+
+    def bins(**changes: object) -> dict[str, object]:
+        return {**delegations, "succinct_roles": {**delegations["succinct_roles"], **changes}}
+
+    role = {"keyids": [roots.keyid(3)], "threshold": 1, "name": "../x", "paths": ["*"], "terminating": False}
+    assert _targets_codes(delegations={"keys": {}}) == {"no-delegation": True}
+    assert _targets_codes(delegations=bins(name_prefix="../../x")) == {"odd-name": True}
+    assert _targets_codes(delegations=bins(name_prefix=".bins")) == {"odd-name": True}
+    assert _targets_codes(delegations={**delegations, "roles": [role]}) == {"odd-name": True}
+    assert _targets_codes(delegations=bins(bit_length=16)) == {}
+    assert _targets_codes(delegations=bins(bit_length=17)) == {"many-bins": True}
 
 
 def test_expired_roots_do_not_stand_in_the_way() -> None:
