@@ -26,12 +26,14 @@ from pathlib import Path
 from tests.crash import together
 from tests.crash.crew import Case, Crew
 from tests.crash.faults import FAULTS
-from tests.crash.operations import OPERATIONS, write_inputs
+from tests.crash.operations import EVERYDAY, write_inputs
 from tests.crash.report import Table, say, show_caught
 from tests.crash.runs import ROOT, HarnessError, require_places, require_strace
+from tests.crash.signing import SIGNING
 from tests.crash.stopping import supported
 from tests.crash.suites import SUITES
 
+OPERATIONS = (*EVERYDAY, *SIGNING)
 SEEDED = "seeded"
 ALL = (*SUITES, together.NAME, SEEDED)
 _MEMORY = Path("/dev/shm")
@@ -124,11 +126,19 @@ def _lacking(place: Path) -> dict[str, str]:
 
 
 def _disturb(crew: Crew, suite: str, cases: Sequence[Case], options: argparse.Namespace) -> int:
-    limit = options.limit or (sys.maxsize if options.full else SUITES[suite].daily)
+    asked = [case for case in cases if suite in case.points]
+    limits = {case.name: _limit(suite, case, options) for case in asked}
     table = Table(SUITES[suite].title)
-    for result in crew.disturb(suite, cases, limit=limit, seed=options.seed):
+    for result in crew.disturb(suite, asked, limits=limits, seed=options.seed):
         table.add(result)
-    return table.show({case.name: len(case.points[suite]) for case in cases})
+    return table.show({case.name: len(case.points[suite]) for case in asked})
+
+
+def _limit(suite: str, case: Case, options: argparse.Namespace) -> int:
+    """At how many points of an operation."""
+    if options.limit or options.full:
+        return int(options.limit or sys.maxsize)
+    return max(2, round(SUITES[suite].daily * case.world.operation.share))
 
 
 def _run_together(crew: Crew, inputs: Path, options: argparse.Namespace) -> int:

@@ -83,7 +83,8 @@ def _prepare(operation: Operation, place: Path, inputs: Path, suites: Sequence[s
     bench = _bench()
     world = build_world(operation, place, inputs, bench.zygote)
     calls = kill.rehearse(bench, world)
-    return Case(world, {suite: SUITES[suite].find(bench, world, calls) for suite in suites})
+    asked = [suite for suite in suites if suite not in operation.without]
+    return Case(world, {suite: SUITES[suite].find(bench, world, calls) for suite in asked})
 
 
 def _try(suite: str, world: World, points: Sequence[Any]) -> list[Result]:
@@ -167,12 +168,12 @@ class Crew:
         ]
         return [future.result() for future in futures]
 
-    def disturb(self, suite: str, cases: Sequence[Case], *, limit: int, seed: int) -> Iterator[Result]:
-        """Try points of every case, at most `limit` of each."""
+    def disturb(self, suite: str, cases: Sequence[Case], *, limits: Mapping[str, int], seed: int) -> Iterator[Result]:
+        """Try points of every case, at most as many as `limits` says by its name."""
         size = 16 if suite == "power" else 6
         futures = []
         for case in cases:
-            chosen = SUITES[suite].choose(case.points[suite], limit, seed)
+            chosen = SUITES[suite].choose(case.points[suite], limits[case.name], seed)
             chunks = [chosen[first : first + size] for first in range(0, len(chosen), size)]
             futures += [self._pool.submit(_try, suite, case.world, chunk) for chunk in chunks]
         for future in as_completed(futures):

@@ -145,7 +145,7 @@ def fail_at(
     result.wrong += manners(outcome)
     if outcome.code == 0 and point.unflushed:
         result.wrong.append("L1: published bytes or names could not be made durable, and it called that success")
-    result.wrong += judge.look(bench.site, bench.before(world), "after the error", shift=shift)
+    bench.look(world, judge, result, "after the error")
     result.wrong += ledger.note(bench.place / "repo")
     if outcome.code != 0 and untouched is not None:
         result.wrong += _still(bench, world, judge, untouched)

@@ -82,7 +82,7 @@ def kill_at(bench: Bench, world: World, point: Point) -> Result:
         result.notes["drifted"] += 1
     if outcome.acknowledged:
         result.notes["acknowledged"] += 1
-    result.wrong += judge.look(bench.site, bench.before(world), "after the kill", shift=shift)
+    bench.look(world, judge, result, "after the kill")
     result.wrong += ledger.note(bench.place / "repo")
     result.wrong += bench.heal(world, judge, ledger, acknowledged=outcome.acknowledged, turn=point.ordinal)
     return result

@@ -204,9 +204,7 @@ def _judge(bench: Bench, recording: Recording, instant: Instant, image: Image, l
     judge = bench.judge(world)
     if live.memory is not None:
         judge.add_memory(LIVE, live.memory)
-    result.wrong += judge.look(
-        bench.site, bench.before(world), "before the restart", shift=world.operation.shift, excused=excused
-    )
+    bench.look(world, judge, result, "before the restart", excused=excused)
     if judge.excused or (left is None and forgotten):
         result.notes[GAP] += 1
     acknowledged = instant.acknowledged

@@ -70,7 +70,7 @@ def cut_at(bench: Bench, world: World, point: ShortPoint) -> Result:
     if then == "on" and outcome.code != 0:
         said = outcome.stderr.decode(errors="replace").strip()
         result.wrong.append(f"L5: a write that only has to go on was taken for an error: {said[-200:]}")
-    result.wrong += judge.look(bench.site, bench.before(world), "after the short write", shift=shift)
+    bench.look(world, judge, result, "after the short write")
     result.wrong += ledger.note(bench.place / "repo")
     acknowledged = outcome.acknowledged
     result.wrong += bench.heal(world, judge, ledger, acknowledged=acknowledged, turn=point.cut.ordinal)

@@ -96,6 +96,7 @@ def online_key(
         keys_sign=not no_sign,
     )
     with run.open() as repository:
+        repository.events.catch_up()
         old = find_key(repository, name).entry if name is not None else _the_online_key(repository)
         code = replace_online_key(run, repository, old, wish)
     return record.end(code)
@@ -131,6 +132,7 @@ def root_key(
     run = run_of(ctx)
     record = Transcript(run, transcript)
     with run.open() as repository:
+        repository.events.catch_up()
         old = find_key(repository, name)
         if not any(use.role == "root" for use in old.uses):
             hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None

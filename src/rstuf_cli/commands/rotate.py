@@ -104,6 +104,7 @@ def revoke(
     """
     run = run_of(ctx)
     with run.open() as repository:
+        repository.events.catch_up()
         view = find_key(repository, name)
         if view.status.online or _goes(repository, view.entry):
             wish = Wish(

@@ -100,7 +100,7 @@ class _Sitting:
             return self._tell_ended(ended)
         # Root last: what it lets others sign may have to be published before it.
         chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
-        if any(view.ready for view in chosen):
+        if any(view.ready for view in chosen) or (desk.interrupted and not any(self._mine(view) for view in chosen)):
             self._take(desk.complete())
         if any(self._mine(view) for view in chosen):
             self._refuse_without_person(chosen)
