@@ -123,7 +123,7 @@ class Bench:
         return wrong + ledger.note(self.place / "repo")
 
     def _detour(self, world: World, judge: Judge, words: Words, *, shift: float) -> list[str]:
-        """Another command first. Clients are where they were if it refuses, as it may, or if there is something lost."""
+        """Another command first. Clients are where they were if it refuses, as it may, or if something is lost."""
         operation, when = world.operation, "after another command"
         outcome = world.run(self.healer, words, self.place, shift=shift)
         wrong = _failed(words, outcome, operation.detour_errors)

@@ -54,6 +54,8 @@ _SIGNED_BY_ONE: Final = (
     rstuf("root", "update", "--expires", "400d", "--no-sign", "--yes"),
     rstuf("sign", "--key", "owner", "--yes", "--holder-dir", "{place}/holder"),
 )
+_UNSIGNED: Final = (_key("second"), rstuf("root", "update", "--add", "second", "--no-sign", "--yes"))
+"""Root v2, which waits for everybody."""
 _WITH_SIGN: Final = (*DETOURS, _SIGN)
 _SECOND_ROOT: Final = (Trust(1), Trust(2))
 _DONE_BEFORE: Final = frozenset({"invalid-input"})
@@ -90,6 +92,12 @@ SIGNING: Final = (
     ),
     _signing("key rotate", _ROTATE, (Trust(1), Trust(1, Bins.MORE), Trust(2, Bins.MORE)), detours=_WITH_SIGN),
     _signing(
+        "key rotate over an event",
+        _ROTATE,
+        (Trust(1), Trust(1, Bins.MORE), Trust(2, Bins.MORE)),
+        setup=_UNSIGNED,
+    ),
+    _signing(
         "key rotate, its end",
         rstuf("renew"),
         (Trust(2, Bins.MORE), Trust(2)),
@@ -106,6 +114,23 @@ SIGNING: Final = (
         "recover online-key",
         _LEAKED,
         _SECOND_ROOT,
+        excuse=_under_new_root,
+        rerun_errors=_DONE_BEFORE,
+        detours=_WITH_SIGN,
+    ),
+    _signing(
+        "online-key over an event",
+        _LEAKED,
+        _SECOND_ROOT,
+        setup=_UNSIGNED,
+        excuse=_under_new_root,
+        rerun_errors=_DONE_BEFORE,
+    ),
+    _signing(
+        "online-key in a rotation",
+        _LEAKED,
+        (Trust(1, Bins.MORE), Trust(2, Bins.MORE), Trust(2)),
+        setup=(rstuf("key", "rotate", "online", "--no-sign"),),
         excuse=_under_new_root,
         rerun_errors=_DONE_BEFORE,
         detours=_WITH_SIGN,

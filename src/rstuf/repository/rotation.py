@@ -37,7 +37,7 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.root_update import dropped_by
-from rstuf.repository.signing_events import is_open, open_event, reopen_event
+from rstuf.repository.signing_events import drop_event, is_open, open_event, reopen_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -71,8 +71,7 @@ def begin_rotation(
     with ports.state.read() as reader:
         before, after = key_named(reader, old), key_named(reader, new)
         _check_fit(reader, before, after)
-        waiting = dropped_by(reader, ROOT)
-        if waiting is not None and not drop:
+        if not drop and (waiting := dropped_by(reader, ROOT)) is not None:
             raise waiting
         needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
         for keyid in needed:
@@ -82,10 +81,14 @@ def begin_rotation(
             SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
+        # Together with it: run again after an interruption it goes on, and nobody would be asked a second time.
+        dropped = is_open(state, ROOT) if drop else None
+        if dropped is not None:
+            drop_event(state, dropped, at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
         details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
         state.record("rotation.begin", details, at=now)
-    publication = carry_on(ports, drop=drop)
+    publication = carry_on(ports)
     with ports.state.read() as reader:
         rotation, events = reader.rotation(), tuple(reader.open_events())
     if rotation is None:
@@ -93,7 +96,7 @@ def begin_rotation(
     return RotationStart(rotation, publication, events)
 
 
-def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
+def carry_on(ports: Ports) -> PublicationReport | None:
     """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery."""
     with ports.state.read() as reader:
         rotation = reader.rotation()
@@ -102,7 +105,7 @@ def carry_on(ports: Ports, *, drop: bool = False) -> PublicationReport | None:
         return None
     if rotation.root_version is None:
         publication = _publish_bridge(ports, rotation) if rotation.kind is RotationKind.PLANNED else None
-        _propose(ports, rotation, drop=drop)
+        _propose(ports, rotation)
         return publication
     # Where people sign it: dropped, it is proposed again, for the rotation can't end without it.
     _propose_targets(ports, rotation)
@@ -138,8 +141,8 @@ def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | 
         again = state.rotation()
         if again is not None and rotation.root_version is not None:
             state.note_rooted(again.id, version=rotation.root_version, at=now)
-    if event is not None and event.kind is EventKind.ROTATION:
-        reopen_event(ports, event, kind=EventKind.REPLACEMENT)
+        if event is not None and event.kind is EventKind.ROTATION:
+            reopen_event(state, event, kind=EventKind.REPLACEMENT, at=now)
     return carry_on(ports)
 
 
@@ -229,13 +232,12 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
     return bring_out(ports, parts, proposed_targets=proposed)
 
 
-def _propose(ports: Ports, rotation: Rotation, *, drop: bool) -> None:
+def _propose(ports: Ports, rotation: Rotation) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
-        waits = is_open(reader, ROOT) is not None
-        proposed = None if waits and not drop else _root_of(ports, reader, rotation)
+        proposed = _root_of(ports, reader, rotation) if is_open(reader, ROOT) is None else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
+        open_event(ports, [proposed], kind=_kind_of(rotation))
     _propose_targets(ports, rotation)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import orjson
@@ -125,7 +126,7 @@ def open_event(
         while (other := _in_the_way(state, parts)) is not None:
             if not drop:
                 raise EventOpen(other.name, signed=signers_of(state, other))
-            _cancel(state, other, ports=ports)
+            drop_event(state, other, at=now)
         for part in parts:
             if part.role != ROOT:
                 state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
@@ -135,19 +136,17 @@ def open_event(
     return event
 
 
-def reopen_event(ports: Ports, event: SigningEvent, *, kind: EventKind) -> SigningEvent:
-    """Let the same bytes wait for another purpose, with the signatures that they have. Under the publication lock."""
-    now = ports.clock.now()
-    with ports.state.transaction(actor=ports.actor) as state:
-        state.close_event(event.id, EventPhase.CANCELLED, at=now)
-        parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
-        again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
-        for part in event.parts:
-            for each in part.signatures:
-                state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
-        details = {"event": again.name, "kind": kind.value, "sha256": [_digest(part) for part in again.parts]}
-        state.record("event.open", details, at=now)
-        return again
+def reopen_event(state: StateTransaction, event: SigningEvent, *, kind: EventKind, at: datetime) -> SigningEvent:
+    """Let the same bytes wait for another purpose, with the signatures that they have."""
+    state.close_event(event.id, EventPhase.CANCELLED, at=at)
+    parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
+    again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
+    for part in event.parts:
+        for each in part.signatures:
+            state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
+    details = {"event": again.name, "kind": kind.value, "sha256": [_digest(part) for part in again.parts]}
+    state.record("event.open", details, at=at)
+    return again
 
 
 def _in_the_way(state: StateReader, parts: Sequence[EventPart]) -> SigningEvent | None:
@@ -164,24 +163,24 @@ def cancel_event(ports: Ports, name: str) -> SigningEvent:
     """
     with ports.state.transaction(actor=ports.actor) as state:
         event = find_event(state, name)
-        _cancel(state, event, ports=ports)
+        drop_event(state, event, at=ports.clock.now())
     return event
 
 
-def _cancel(state: StateTransaction, event: SigningEvent, *, ports: Ports) -> None:
-    now = ports.clock.now()
-    state.close_event(event.id, EventPhase.CANCELLED, at=now)
-    state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=now)
+def drop_event(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    """Cancel an open event, and with it a rotation whose root it was to bring."""
+    state.close_event(event.id, EventPhase.CANCELLED, at=at)
+    state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
     rotation = state.rotation()
     if not drops_rotation(event, rotation) or rotation is None:
         return
-    state.end_rotation(rotation.id, at=now)
+    state.end_rotation(rotation.id, at=at)
     names = names_of(state)
     said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
-    state.record("rotation.cancel", said, at=now)
+    state.record("rotation.cancel", said, at=at)
     for other in state.open_events():
         if other.kind in ROTATING:
-            _cancel(state, other, ports=ports)
+            drop_event(state, other, at=at)
 
 
 def drops_rotation(event: SigningEvent, rotation: Rotation | None) -> bool:
