@@ -118,6 +118,11 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
         raise InvalidInput(
             f"{after} is taking the place of {before} already", hint=f"rstuf key rotate {before} shows how far"
         )
+    if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
+        # Going on would end with exactly the key that must go.
+        back = f"rstuf event cancel root takes it back; then let another take the place of {before}"
+        hint = back if going.root_version is None else f"rstuf recover online-key {before} --lost ends that; then again"
+        raise InvalidInput(f"{after} is taking the place of {before} now", hint=hint)
     if old.keyid not in {going.old, going.new}:
         raise InvalidInput(f"{after} is taking the place of {before} now", hint="end that first: rstuf renew")
 
