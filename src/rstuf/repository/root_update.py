@@ -19,7 +19,7 @@ from rstuf.repository.authority import current_root, delegator_bytes, load_autho
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import key_named
 from rstuf.repository.ports import Ports
-from rstuf.repository.signing_events import envelope_of, is_open, open_event, signers_of
+from rstuf.repository.signing_events import envelope_of, is_open, open_in, signers_of
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -114,9 +114,12 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
     with ports.state.read() as reader:
         if proposal.root.version != current_root(reader).version + 1:
             raise InvalidInput("another root was published meanwhile", hint="run it again, over that one")
-    events = [open_event(ports, [proposal.root], kind=proposal.kind, periods=proposal.periods, drop=drop)]
-    if proposal.targets is not None:
-        events.append(open_event(ports, [proposal.targets], kind=proposal.kind, drop=drop))
+    kind, at = proposal.kind, ports.clock.now()
+    with ports.state.transaction(actor=ports.actor) as state:
+        # Both or neither: a root that came alone could never come out.
+        events = [open_in(state, [proposal.root], kind=kind, at=at, periods=proposal.periods, drop=drop)]
+        if proposal.targets is not None:
+            events.append(open_in(state, [proposal.targets], kind=kind, at=at, drop=drop))
     return events
 
 

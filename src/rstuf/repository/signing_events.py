@@ -110,7 +110,21 @@ def open_event(
     periods: Periods | None = None,
     drop: bool = False,
 ) -> SigningEvent:
-    """Let metadata wait for signatures. Under the publication lock.
+    """Let metadata wait for signatures. Under the publication lock; see `open_in`."""
+    with ports.state.transaction(actor=ports.actor) as state:
+        return open_in(state, proposed, kind=kind, at=ports.clock.now(), periods=periods, drop=drop)
+
+
+def open_in(
+    state: StateTransaction,
+    proposed: Sequence[Unsigned],
+    *,
+    kind: EventKind,
+    at: datetime,
+    periods: Periods | None = None,
+    drop: bool = False,
+) -> SigningEvent:
+    """Let metadata wait for signatures, together with what else a transaction does.
 
     A version of another role than root is taken for good: it is never used for other contents.
 
@@ -121,18 +135,16 @@ def open_event(
         EventOpen: one is open, and is not to be dropped.
     """
     parts = [EventPart(each.name, each.version, each.data) for each in proposed]
-    now = ports.clock.now()
-    with ports.state.transaction(actor=ports.actor) as state:
-        while (other := _in_the_way(state, parts)) is not None:
-            if not drop:
-                raise EventOpen(other.name, signed=signers_of(state, other))
-            drop_event(state, other, at=now)
-        for part in parts:
-            if part.role != ROOT:
-                state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
-        event = state.open_event(parts, kind=kind, opened=now, periods=periods)
-        details = {"event": event.name, "kind": kind.value, "sha256": [_digest(part) for part in event.parts]}
-        state.record("event.open", details, at=now)
+    while (other := _in_the_way(state, parts)) is not None:
+        if not drop:
+            raise EventOpen(other.name, signed=signers_of(state, other))
+        drop_event(state, other, at=at)
+    for part in parts:
+        if part.role != ROOT:
+            state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
+    event = state.open_event(parts, kind=kind, opened=at, periods=periods)
+    details = {"event": event.name, "kind": kind.value, "sha256": [_digest(part) for part in event.parts]}
+    state.record("event.open", details, at=at)
     return event
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.engine import Engine, check_client
 from tests.support.faulty import Faulty, Power, faulty_engine
 
-from rstuf.model.events import EventKind
+from rstuf.metadata.render import Unsigned
+from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.names import TARGETS
 from rstuf.model.rotation import RotationKind
-from rstuf.repository import rotation
+from rstuf.repository import root_update, rotation
+from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.root_update import RootUpdate
 from rstuf.repository.signing_events import Outcome
 
@@ -125,3 +129,26 @@ def test_a_rotation_is_hastened_whole_or_not_at_all(tmp_path: Path, monkeypatch:
     engine.events.sign("root-v2")
     assert engine.events.rotation() is None
     check_client(engine, tmp_path / "client")
+
+
+def test_a_root_never_waits_without_the_targets_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are opened or neither: signed alone, the root could not come out, and nobody would be asked for targets."""
+    engine, _ = faulty_engine(tmp_path / "repository")
+    engine.make_key("release")
+    update = RootUpdate(role=TARGETS, add=("release",), remove=("online",))
+    proposal, real = engine.events.propose(update), root_update.open_in
+    assert proposal.targets is not None
+
+    def stops(state: StateTransaction, proposed: Sequence[Unsigned], **options: Any) -> SigningEvent:
+        if proposed[0].name == TARGETS:
+            raise Power
+        return real(state, proposed, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(root_update, "open_in", stops)
+        with pytest.raises(Power):
+            engine.events.open(proposal)
+    assert engine.events.views() == []
+    for view in reversed(engine.events.open(proposal)):
+        engine.events.sign(view.event.name)
+    assert check_client(engine, tmp_path / "client").root == 2
