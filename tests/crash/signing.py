@@ -33,7 +33,7 @@ def _still_lost(site: Site, error: Exception) -> bool:
     return isinstance(error, DownloadHTTPError)
 
 
-_SHARE: Final = 0.2
+_SHARE: Final = 0.15
 _WITHOUT: Final = frozenset({"clock"})
 """A clock that jumps is tried where artifacts change; roots that are renewed by then would blur whom clients trust."""
 
@@ -133,6 +133,14 @@ SIGNING: Final = (
         setup=(rstuf("key", "rotate", "online", "--no-sign"),),
         excuse=_under_new_root,
         rerun_errors=_DONE_BEFORE,
+        detours=_WITH_SIGN,
+    ),
+    _signing(
+        "recovery of a root",
+        _SIGN,
+        _SECOND_ROOT,
+        setup=(_key("second"),),
+        interrupted=Interruption(_ADD_SECOND, "2.root.json"),
         detours=_WITH_SIGN,
     ),
     _signing(
