@@ -20,7 +20,7 @@ from rstuf.repository.publish import publish
 
 
 def world_of(engine: Engine, operation: Operation, start: Path) -> World:
-    found = {path: "" for path in engine.contents}
+    found = dict.fromkeys(engine.contents, "")
     views = [View(found, trust) for trust in operation.trusts]
     return World(operation, start, start, (), engine.root(), views[0], views[-1], Ledger())
 
