@@ -32,7 +32,6 @@ class Judge:
         self._memories = {f"client from instant {index}": memory for index, memory in enumerate(world.memories)}
         self._versions: dict[str, Versions] = {}
         self._count = 0
-        self.excused: list[Failure] = []
 
     def add_memory(self, name: str, memory: Path) -> None:
         """One more client that remembers."""
@@ -53,9 +52,8 @@ class Judge:
             allowed: what they may find; None allows that nothing is published.
             when: words for the report.
             shift: seconds that their clocks are ahead.
-            excused: which failures are not counted as wrong but kept in `excused`.
+            excused: which failures are not counted as wrong.
         """
-        self.excused = []
         root = self._world.root or _read(site, "1.root.json")
         if _read(site, "timestamp.json") is None:
             return [] if None in allowed else [f"L2 {when}: there is no timestamp.json"]
@@ -84,10 +82,7 @@ class Judge:
             client.walk()
             found = View(self._contents(client), self._trust(client))
         except Exception as error:  # whatever a client stumbles over is what we look for
-            if excused(failure := Failure(name, error)):
-                self.excused.append(failure)
-                return []
-            return [f"L2: {type(error).__name__}: {error}"]
+            return [] if excused(Failure(name, error)) else [f"L2: {type(error).__name__}: {error}"]
         if found not in allowed:
             wrong.append(_difference(found, allowed))
         if name in self._versions and (back := versions.older_than(self._versions[name])):
