@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tests.crash import together
@@ -94,7 +94,8 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     needed = (names if disturbing else set()) | {FAULTS[fault].tried[1] for fault in faults}
     began, bad = time.monotonic(), 0
     with Crew(place, options.workers, mounts="full" not in lacking) as crew:
-        every = crew.prepare([operation for operation in OPERATIONS if operation.name in needed], inputs, disturbing)
+        operations = [operation for operation in OPERATIONS if operation.name in needed]
+        every = crew.prepare(operations, inputs, _tried(disturbing, needed, options))
         cases = [case for case in every if case.name in names]
         say(f"{len(every)} operations prepared in {time.monotonic() - began:.0f} s")
         for suite in suites:
@@ -110,6 +111,20 @@ def _run(options: argparse.Namespace, place: Path) -> int:
         say(f"SKIPPED {suite}, {len(names)} operations and {hidden} defects: {lacking[suite]}")
     say(f"{time.monotonic() - began:.0f} s in all")
     return bad
+
+
+def _tried(suites: Sequence[str], names: Collection[str], options: argparse.Namespace) -> dict[str, list[str]]:
+    """The suites that try each operation: in a daily run some take turns, for making their worlds ready costs most."""
+    chosen = options.full or options.only or options.suites
+    return {
+        operation.name: [
+            suite
+            for turn, suite in enumerate(SUITES)
+            if suite in suites and (chosen or (turn + place + options.seed) % operation.turns == 0)
+        ]
+        for place, operation in enumerate(OPERATIONS)
+        if operation.name in names
+    }
 
 
 def _lacking(place: Path) -> dict[str, str]:
@@ -138,7 +153,8 @@ def _limit(suite: str, case: Case, options: argparse.Namespace) -> int:
     """At how many points of an operation."""
     if options.limit or options.full:
         return int(options.limit or sys.maxsize)
-    return max(2, round(SUITES[suite].daily * case.world.operation.share))
+    operation = case.world.operation
+    return max(2, round(SUITES[suite].daily * operation.share * operation.turns))
 
 
 def _run_together(crew: Crew, inputs: Path, options: argparse.Namespace) -> int:

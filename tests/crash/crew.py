@@ -160,10 +160,10 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def prepare(self, operations: Sequence[Operation], inputs: Path, suites: Sequence[str]) -> list[Case]:
-        """Build the worlds of operations, and find out what there is to disturb."""
+    def prepare(self, operations: Sequence[Operation], inputs: Path, suites: Mapping[str, Sequence[str]]) -> list[Case]:
+        """Build the worlds of operations, and find out what there is to disturb for the suites that try each."""
         futures = [
-            self._pool.submit(_prepare, operation, self._scratch / f"world-{index}", inputs, suites)
+            self._pool.submit(_prepare, operation, self._scratch / f"world-{index}", inputs, suites[operation.name])
             for index, operation in enumerate(operations)
         ]
         return [future.result() for future in futures]

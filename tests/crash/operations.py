@@ -159,6 +159,7 @@ class Operation:
         detours: commands that may come before it is run again; detour_errors: codes by which they may refuse that.
         shift: seconds that the clock is ahead.
         share: how much of what a suite tries of one operation every day is tried of this one.
+        turns: in one of so many daily runs a suite tries it, at so many times the points.
         without: suites that have nothing to ask of it.
     """
 
@@ -178,6 +179,7 @@ class Operation:
     detour_errors: frozenset[str] = frozenset()
     shift: float = HOUR
     share: float = 1.0
+    turns: int = 1
     without: frozenset[str] = frozenset()
 
 

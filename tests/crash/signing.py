@@ -34,6 +34,7 @@ def _still_lost(site: Site, error: Exception) -> bool:
 
 
 _SHARE: Final = 0.15
+_TURNS: Final = 3
 _WITHOUT: Final = frozenset({"clock"})
 """A clock that jumps is tried where artifacts change; roots that are renewed by then would blur whom clients trust."""
 
@@ -62,7 +63,7 @@ _DONE_BEFORE: Final = frozenset({"invalid-input"})
 
 
 def _signing(name: str, argv: Words, trusts: tuple[Trust, ...], **options: object) -> Operation:
-    return Operation(name, argv, trusts=trusts, share=_SHARE, without=_WITHOUT, **options)  # type: ignore[arg-type]
+    return Operation(name, argv, trusts=trusts, share=_SHARE, turns=_TURNS, without=_WITHOUT, **options)  # type: ignore[arg-type]
 
 
 SIGNING: Final = (
