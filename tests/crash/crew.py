@@ -82,9 +82,10 @@ def _bench(fault: str | None = None) -> Bench:
 def _prepare(operation: Operation, place: Path, inputs: Path, suites: Sequence[str]) -> Case:
     bench = _bench()
     world = build_world(operation, place, inputs, bench.zygote)
-    calls = kill.rehearse(bench, world)
     asked = [suite for suite in suites if suite not in operation.without]
-    return Case(world, {suite: SUITES[suite].find(bench, world, calls) for suite in asked})
+    rehearsals = dict.fromkeys([kill.rehearse, *(SUITES[suite].rehearse for suite in asked)])
+    calls = {rehearse: rehearse(bench, world) for rehearse in rehearsals}
+    return Case(world, {suite: SUITES[suite].find(bench, world, calls[SUITES[suite].rehearse]) for suite in asked})
 
 
 def _try(suite: str, world: World, points: Sequence[Any]) -> list[Result]:
@@ -114,7 +115,7 @@ def _put_in(name: str, worlds: Mapping[str, World], inputs: Path) -> Caught:
 def _attempts(bench: Bench, fault: Fault, world: World) -> tuple[Iterator[Result], int]:
     """Results of ever more points, one after the other, and how many there are."""
     suite = fault.tried[0]
-    calls = kill.rehearse(bench, world)
+    calls = SUITES[suite].rehearse(bench, world)
     points: list[Any]
     if suite == "power":
         recorded = power.record(bench, world)

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.crash.bench import Bench, Result
 from tests.crash.errors import manners
-from tests.crash.kill import spread
+from tests.crash.kill import in_words, spread
 from tests.crash.mounts import AMPLE, Disk
 from tests.crash.operations import HOUR, VERIFY
 from tests.crash.runs import HarnessError
@@ -85,7 +85,7 @@ def fill(bench: Bench, world: World, point: FullPoint) -> Result:
     with _disk(bench) as disk:
         world.copy(bench.place)
         judge, ledger = bench.judge(world), world.ledger.copy()
-        words = tuple(word for word in world.operation.argv if word != "--json")
+        words = in_words(world.operation.argv)
         shift = world.operation.shift
         point.apply(disk)
         outcome = bench.run(world, words, shift=shift)

@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.crash.bench import Bench, Result
 from tests.crash.errors import manners
+from tests.crash.kill import in_words
 from tests.crash.runs import Cut
 from tests.crash.trace import Call
 from tests.crash.worlds import World
@@ -54,7 +55,7 @@ def cut_at(bench: Bench, world: World, point: ShortPoint) -> Result:
     """Cut that write short; clients look; run the command again; clients look."""
     world.copy(bench.place)
     judge, ledger = bench.judge(world), world.ledger.copy()
-    words = tuple(word for word in world.operation.argv if word != "--json")
+    words = in_words(world.operation.argv)
     shift, then = world.operation.shift, point.cut.then
     outcome = bench.run(world, words, shift=shift, cut=point.cut)
     reached = outcome.written == point.cut.keep
