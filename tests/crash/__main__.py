@@ -20,18 +20,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tests.crash import together
 from tests.crash.crew import Case, Crew
 from tests.crash.faults import FAULTS
-from tests.crash.operations import OPERATIONS, write_inputs
+from tests.crash.operations import EVERYDAY, write_inputs
 from tests.crash.report import Table, say, show_caught
 from tests.crash.runs import ROOT, HarnessError, require_places, require_strace
+from tests.crash.signing import SIGNING
 from tests.crash.stopping import supported
 from tests.crash.suites import SUITES
 
+OPERATIONS = (*EVERYDAY, *SIGNING)
 SEEDED = "seeded"
 ALL = (*SUITES, together.NAME, SEEDED)
 _MEMORY = Path("/dev/shm")
@@ -92,7 +94,8 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     needed = (names if disturbing else set()) | {FAULTS[fault].tried[1] for fault in faults}
     began, bad = time.monotonic(), 0
     with Crew(place, options.workers, mounts="full" not in lacking) as crew:
-        every = crew.prepare([operation for operation in OPERATIONS if operation.name in needed], inputs, disturbing)
+        operations = [operation for operation in OPERATIONS if operation.name in needed]
+        every = crew.prepare(operations, inputs, _tried(disturbing, needed, options))
         cases = [case for case in every if case.name in names]
         say(f"{len(every)} operations prepared in {time.monotonic() - began:.0f} s")
         for suite in suites:
@@ -110,6 +113,20 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     return bad
 
 
+def _tried(suites: Sequence[str], names: Collection[str], options: argparse.Namespace) -> dict[str, list[str]]:
+    """The suites that try each operation: in a daily run some take turns, for making their worlds ready costs most."""
+    chosen = options.full or options.only or options.suites
+    return {
+        operation.name: [
+            suite
+            for turn, suite in enumerate(SUITES)
+            if suite in suites and (chosen or (turn + place + options.seed) % operation.turns == 0)
+        ]
+        for place, operation in enumerate(OPERATIONS)
+        if operation.name in names
+    }
+
+
 def _lacking(place: Path) -> dict[str, str]:
     """Suites that cannot be run on this machine, and why."""
     lacking = {}
@@ -124,11 +141,20 @@ def _lacking(place: Path) -> dict[str, str]:
 
 
 def _disturb(crew: Crew, suite: str, cases: Sequence[Case], options: argparse.Namespace) -> int:
-    limit = options.limit or (sys.maxsize if options.full else SUITES[suite].daily)
+    asked = [case for case in cases if suite in case.points]
+    limits = {case.name: _limit(suite, case, options) for case in asked}
     table = Table(SUITES[suite].title)
-    for result in crew.disturb(suite, cases, limit=limit, seed=options.seed):
+    for result in crew.disturb(suite, asked, limits=limits, seed=options.seed):
         table.add(result)
-    return table.show({case.name: len(case.points[suite]) for case in cases})
+    return table.show({case.name: len(case.points[suite]) for case in asked})
+
+
+def _limit(suite: str, case: Case, options: argparse.Namespace) -> int:
+    """At how many points of an operation."""
+    if options.limit or options.full:
+        return int(options.limit or sys.maxsize)
+    operation = case.world.operation
+    return max(2, round(SUITES[suite].daily * operation.share * operation.turns))
 
 
 def _run_together(crew: Crew, inputs: Path, options: argparse.Namespace) -> int:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.judges import Judge
+from tests.crash.judges import Failure, Judge
 from tests.crash.ledger import Ledger
-from tests.crash.operations import DETOURS, FILES, HOUR, LATER, PUBLISH, View, Words, digest
+from tests.crash.operations import HOUR, LATER, PUBLISH, VERIFY, Words
 from tests.crash.runs import Cut, Outcome, Trace, Zygote
 from tests.crash.worlds import World
 from tests.support.clients import Site, directory_site
+
+TRY_AGAIN = "clients had to try again"
+"""What is counted where an operation cannot but let them."""
 
 
 @dataclass(slots=True)
@@ -69,9 +72,28 @@ class Bench:
         """A command on the workspace."""
         return world.run(self.zygote, words, self.place, shift=shift, trace=trace, cut=cut)
 
-    def before(self, world: World) -> list[View | None]:
-        """What clients may see while the operation is under way."""
-        return [world.before, world.after, *([None] if world.root is None else [])]
+    def look(
+        self,
+        world: World,
+        judge: Judge,
+        result: Result,
+        when: str,
+        *,
+        excused: Callable[[Failure], bool] = lambda failure: False,
+    ) -> None:
+        """Clients look while the operation is not done; note what is wrong, and what they will try again."""
+        excuse, site = world.operation.excuse, self.site
+        gaps: list[Failure] = []
+
+        def forgiven(failure: Failure) -> bool:
+            if excuse is not None and excuse(site, failure.error):
+                gaps.append(failure)
+                return True
+            return excused(failure)
+
+        shift = world.operation.shift
+        result.wrong += judge.look(site, world.under_way, when, shift=shift, excused=forgiven)
+        result.notes[TRY_AGAIN] += bool(gaps)
 
     def heal(self, world: World, judge: Judge, ledger: Ledger, *, acknowledged: bool, turn: int = 0) -> list[str]:
         """Run the command again, once (or, if it was acknowledged, only `publish`), and look.
@@ -83,8 +105,7 @@ class Bench:
         wrong: list[str] = []
         self.mend(self.place / "repo/state.db")
         if turn % 2 and world.root is not None:
-            wrong += self.again(world, DETOURS[turn // 2 % len(DETOURS)], shift=shift)
-            wrong += judge.look(self.site, self.before(world), "after another command", shift=shift)
+            wrong += self._detour(world, judge, operation.detours[turn // 2 % len(operation.detours)], shift=shift)
         if acknowledged:
             wrong += self.again(world, PUBLISH, shift=shift)
         else:
@@ -96,16 +117,32 @@ class Bench:
         if turn % 2 or wrong:
             return wrong
         wrong += self.again(world, LATER, shift=shift + HOUR)
-        later = {**world.after, "later.bin": digest(FILES["later.bin"])}
-        wrong += judge.look(self.site, [later], "after the next change", shift=shift + HOUR)
+        wrong += judge.look(self.site, [world.after.later()], "after the next change", shift=shift + HOUR)
+        if operation.trusts:
+            wrong += self.again(world, VERIFY, shift=shift + HOUR)
         return wrong + ledger.note(self.place / "repo")
+
+    def _detour(self, world: World, judge: Judge, words: Words, *, shift: float) -> list[str]:
+        """Another command first. Clients are where they were if it refuses, as it may, or if something is lost."""
+        operation, when = world.operation, "after another command"
+        outcome = world.run(self.healer, words, self.place, shift=shift)
+        wrong = _failed(words, outcome, operation.detour_errors)
+        if outcome.code == 0 and not operation.lost:
+            return wrong + judge.look(self.site, world.settled, when, shift=shift)
+        result = Result(operation.name, when)
+        self.look(world, judge, result, when)
+        return wrong + result.wrong
 
     def again(self, world: World, words: Words, *, shift: float, fine: frozenset[str] = frozenset()) -> list[str]:
         """Run a command that is to succeed, or to end with an error of one of the codes `fine`; what is wrong."""
-        outcome = world.run(self.healer, words, self.place, shift=shift)
-        if outcome.hung:
-            return [f"L5: {' '.join(words)} hung"]
-        if outcome.code != 0 and outcome.error not in fine:
-            said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-300:]
-            return [f"L5: {' '.join(words)} ended with {outcome.code}: {said}"]
-        return []
+        return _failed(words, world.run(self.healer, words, self.place, shift=shift), fine)
+
+
+def _failed(words: Words, outcome: Outcome, fine: frozenset[str]) -> list[str]:
+    """What is wrong with a command that was to succeed, or to end with an error of one of the codes `fine`."""
+    if outcome.hung:
+        return [f"L5: {' '.join(words)} hung"]
+    if outcome.code != 0 and outcome.error not in fine:
+        said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-300:]
+        return [f"L5: {' '.join(words)} ended with {outcome.code}: {said}"]
+    return []

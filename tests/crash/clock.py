@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.crash.bench import Bench, Result
 from tests.crash.judges import Judge
 from tests.crash.ledger import Ledger
-from tests.crash.operations import CEREMONY, DAY, FILES, HOUR, LATER, PUBLISH, View, Words, digest
+from tests.crash.operations import CEREMONY, DAY, HOUR, LATER, PUBLISH, View, Words
 from tests.crash.worlds import World
 
 _JUMPS: Final = {
@@ -88,7 +88,7 @@ class _Story:
         first = _FIRST[point.first]
         if first is not None:
             self._run(first, shift=HOUR)
-            self._look(shift=HOUR, allowed=self._bench.before(world))
+            self._look(shift=HOUR, allowed=world.under_way)
         present = self._operate()
         begun = world.operation.argv == CEREMONY
         # Metadata that was first made in the past has expired by now, as nobody could know.
@@ -100,9 +100,8 @@ class _Story:
         if begun:
             self._run(_RENEW, shift=2 * HOUR)
         self._run(LATER, shift=2 * HOUR)
-        later = {**world.after, "later.bin": digest(FILES["later.bin"])}
         for shift in times:
-            self._look(shift=shift, allowed=[later])
+            self._look(shift=shift, allowed=[world.after.later()])
         self._result.wrong += self._ledger.note(self._bench.place / "repo")
         return self._result
 
@@ -115,7 +114,7 @@ class _Story:
         done = outcome.code == 0
         if outcome.error == _REFUSED:
             self._result.notes["refused"] += 1
-            self._look(shift=HOUR, allowed=self._bench.before(world))
+            self._look(shift=HOUR, allowed=world.under_way)
             if not point.absurd:
                 self._wrong("a clock that may well be right was refused")
         elif outcome.error == _EXPIRED and point.seconds >= _ROOT_LIFE:

@@ -82,8 +82,10 @@ def _bench(fault: str | None = None) -> Bench:
 def _prepare(operation: Operation, place: Path, inputs: Path, suites: Sequence[str]) -> Case:
     bench = _bench()
     world = build_world(operation, place, inputs, bench.zygote)
-    calls = kill.rehearse(bench, world)
-    return Case(world, {suite: SUITES[suite].find(bench, world, calls) for suite in suites})
+    asked = [suite for suite in suites if suite not in operation.without]
+    rehearsals = dict.fromkeys([kill.rehearse, *(SUITES[suite].rehearse for suite in asked)])
+    calls = {rehearse: rehearse(bench, world) for rehearse in rehearsals}
+    return Case(world, {suite: SUITES[suite].find(bench, world, calls[SUITES[suite].rehearse]) for suite in asked})
 
 
 def _try(suite: str, world: World, points: Sequence[Any]) -> list[Result]:
@@ -113,7 +115,7 @@ def _put_in(name: str, worlds: Mapping[str, World], inputs: Path) -> Caught:
 def _attempts(bench: Bench, fault: Fault, world: World) -> tuple[Iterator[Result], int]:
     """Results of ever more points, one after the other, and how many there are."""
     suite = fault.tried[0]
-    calls = kill.rehearse(bench, world)
+    calls = SUITES[suite].rehearse(bench, world)
     points: list[Any]
     if suite == "power":
         recorded = power.record(bench, world)
@@ -159,20 +161,20 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def prepare(self, operations: Sequence[Operation], inputs: Path, suites: Sequence[str]) -> list[Case]:
-        """Build the worlds of operations, and find out what there is to disturb."""
+    def prepare(self, operations: Sequence[Operation], inputs: Path, suites: Mapping[str, Sequence[str]]) -> list[Case]:
+        """Build the worlds of operations, and find out what there is to disturb for the suites that try each."""
         futures = [
-            self._pool.submit(_prepare, operation, self._scratch / f"world-{index}", inputs, suites)
+            self._pool.submit(_prepare, operation, self._scratch / f"world-{index}", inputs, suites[operation.name])
             for index, operation in enumerate(operations)
         ]
         return [future.result() for future in futures]
 
-    def disturb(self, suite: str, cases: Sequence[Case], *, limit: int, seed: int) -> Iterator[Result]:
-        """Try points of every case, at most `limit` of each."""
+    def disturb(self, suite: str, cases: Sequence[Case], *, limits: Mapping[str, int], seed: int) -> Iterator[Result]:
+        """Try points of every case, at most as many as `limits` says by its name."""
         size = 16 if suite == "power" else 6
         futures = []
         for case in cases:
-            chosen = SUITES[suite].choose(case.points[suite], limit, seed)
+            chosen = SUITES[suite].choose(case.points[suite], limits[case.name], seed)
             chunks = [chosen[first : first + size] for first in range(0, len(chosen), size)]
             futures += [self._pool.submit(_try, suite, case.world, chunk) for chunk in chunks]
         for future in as_completed(futures):

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from tests.crash.bench import Bench, Result
 from tests.crash.judges import Judge
+from tests.crash.kill import in_words
 from tests.crash.operations import View, Words
 from tests.crash.runs import Outcome, Trace
 from tests.crash.trace import Call, changing
@@ -131,7 +132,7 @@ def fail_at(
     """
     world.copy(bench.place)
     judge, ledger = bench.judge(world), world.ledger.copy()
-    words = tuple(word for word in world.operation.argv if word != "--json")
+    words = in_words(world.operation.argv)
     when = f"{point.ordinal}+" if point.lasting else str(point.ordinal)
     injection = f"{point.name}:error={point.error}:when={when}"
     shift = world.operation.shift
@@ -145,7 +146,7 @@ def fail_at(
     result.wrong += manners(outcome)
     if outcome.code == 0 and point.unflushed:
         result.wrong.append("L1: published bytes or names could not be made durable, and it called that success")
-    result.wrong += judge.look(bench.site, bench.before(world), "after the error", shift=shift)
+    bench.look(world, judge, result, "after the error")
     result.wrong += ledger.note(bench.place / "repo")
     if outcome.code != 0 and untouched is not None:
         result.wrong += _still(bench, world, judge, untouched)

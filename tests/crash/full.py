@@ -11,14 +11,13 @@ from typing import Final
 
 from tests.crash.bench import Bench, Result
 from tests.crash.errors import manners
-from tests.crash.kill import spread
+from tests.crash.kill import in_words, spread
 from tests.crash.mounts import AMPLE, Disk
-from tests.crash.operations import HOUR
+from tests.crash.operations import HOUR, VERIFY
 from tests.crash.runs import HarnessError
 from tests.crash.worlds import World
 
 _STORAGE: Final = 6
-_VERIFY: Final = ("--repo", "{repo}", "--json", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def fill(bench: Bench, world: World, point: FullPoint) -> Result:
     with _disk(bench) as disk:
         world.copy(bench.place)
         judge, ledger = bench.judge(world), world.ledger.copy()
-        words = tuple(word for word in world.operation.argv if word != "--json")
+        words = in_words(world.operation.argv)
         shift = world.operation.shift
         point.apply(disk)
         outcome = bench.run(world, words, shift=shift)
@@ -97,7 +96,7 @@ def fill(bench: Bench, world: World, point: FullPoint) -> Result:
         if outcome.code not in (0, _STORAGE):
             said = outcome.stderr.decode(errors="replace").strip()
             result.wrong.append(f"manners: it ended with {outcome.code}, not {_STORAGE}: {said[-200:]}")
-        result.wrong += judge.look(bench.site, bench.before(world), "on the full disk", shift=shift)
+        bench.look(world, judge, result, "on the full disk")
         result.wrong += ledger.note(bench.place / "repo")
         disk.free()
         result.wrong += bench.heal(world, judge, ledger, acknowledged=outcome.code == 0, turn=point.left)
@@ -111,7 +110,7 @@ def tidy(bench: Bench, world: World) -> list[str]:
     rooms = [found for place in repo.glob("*/.staging") for found in place.iterdir()]
     left = [*rooms, *(found for found in repo.rglob(".rstuf-*.tmp"))]
     wrong = [f"L5: {found.relative_to(repo)} was left behind" for found in left]
-    return wrong + bench.again(world, _VERIFY, shift=world.operation.shift + 2 * HOUR)
+    return wrong + bench.again(world, VERIFY, shift=world.operation.shift + 2 * HOUR)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.crash.operations import FOREIGN, View, digest
+from tests.crash.operations import FOREIGN, Bins, Digests, Trust, View, digest
 from tests.crash.worlds import World
 from tests.support.clients import Client, NotListed, Site
 from tests.support.clients import View as Versions
@@ -32,7 +32,6 @@ class Judge:
         self._memories = {f"client from instant {index}": memory for index, memory in enumerate(world.memories)}
         self._versions: dict[str, Versions] = {}
         self._count = 0
-        self.excused: list[Failure] = []
 
     def add_memory(self, name: str, memory: Path) -> None:
         """One more client that remembers."""
@@ -53,9 +52,8 @@ class Judge:
             allowed: what they may find; None allows that nothing is published.
             when: words for the report.
             shift: seconds that their clocks are ahead.
-            excused: which failures are not counted as wrong but kept in `excused`.
+            excused: which failures are not counted as wrong.
         """
-        self.excused = []
         root = self._world.root or _read(site, "1.root.json")
         if _read(site, "timestamp.json") is None:
             return [] if None in allowed else [f"L2 {when}: there is no timestamp.json"]
@@ -82,12 +80,9 @@ class Judge:
         try:
             versions = client.refresh()
             client.walk()
-            found = self._contents(client)
+            found = View(self._contents(client), self._trust(client))
         except Exception as error:  # whatever a client stumbles over is what we look for
-            if excused(failure := Failure(name, error)):
-                self.excused.append(failure)
-                return []
-            return [f"L2: {type(error).__name__}: {error}"]
+            return [] if excused(Failure(name, error)) else [f"L2: {type(error).__name__}: {error}"]
         if found not in allowed:
             wrong.append(_difference(found, allowed))
         if name in self._versions and (back := versions.older_than(self._versions[name])):
@@ -95,10 +90,18 @@ class Judge:
         self._versions[name] = versions
         return wrong
 
-    def _contents(self, client: Client) -> View:
+    def _trust(self, client: Client) -> Trust | None:
+        """Whom a client trusts, where that is looked at."""
+        if not self._world.operation.trusts:
+            return None
+        signers = client.signers()
+        bins, online = signers.bins, signers.online
+        return Trust(signers.root, Bins.ALIKE if bins == online else Bins.MORE if bins > online else Bins.OTHERS)
+
+    def _contents(self, client: Client) -> Digests:
         """What a client finds of all paths that this world knows, downloaded and verified where contents are here."""
         found = {}
-        for path in {**self._world.before, **self._world.after, "later.bin": ""}:
+        for path in {**self._world.before.artifacts, **self._world.after.later().artifacts}:
             if path in FOREIGN:
                 target = client.find(path)
                 if target is not None:
@@ -120,11 +123,18 @@ def _read(site: Site, name: str) -> bytes | None:
 
 def _difference(found: View, allowed: Sequence[View | None]) -> str:
     """What keeps `found` from being the last of the states that are allowed."""
-    wanted = next((view for view in reversed(allowed) if view is not None), {})
+    last = next((view for view in reversed(allowed) if view is not None), View({}))
+    has, wanted = found.artifacts, last.artifacts
     kinds = {
-        "missing": sorted(wanted.keys() - found.keys()),
-        "still there": sorted(found.keys() - wanted.keys()),
-        "other bytes": sorted(path for path in wanted.keys() & found.keys() if wanted[path] != found[path]),
+        "missing": sorted(wanted.keys() - has.keys()),
+        "still there": sorted(has.keys() - wanted.keys()),
+        "other bytes": sorted(path for path in wanted.keys() & has.keys() if wanted[path] != has[path]),
     }
     shown = "; ".join(f"{what}: {', '.join(paths[:4])}" for what, paths in kinds.items() if paths)
+    if found.trust != last.trust:
+        shown = f"{shown}; {_in_words(found.trust)} and not {_in_words(last.trust)}"
     return f"L1: neither the old nor the new state: {shown}"
+
+
+def _in_words(trust: Trust | None) -> str:
+    return "any trust" if trust is None else f"root v{trust.root} with bins {trust.bins.name}"

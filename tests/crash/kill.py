@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tests.crash.bench import Bench, Result
+from tests.crash.operations import Words
 from tests.crash.runs import HarnessError, Trace
 from tests.crash.trace import Call, changing, read_trace
 from tests.crash.worlds import World
@@ -48,6 +49,30 @@ def rehearse(bench: Bench, world: World) -> list[Call]:
     wrong += bench.heal(world, judge, ledger, acknowledged=True)
     if wrong:
         raise HarnessError(f"{world.operation.name} does not work without any disturbance: {wrong[0]}")
+    return _touching(bench, world)
+
+
+def rehearse_in_words(bench: Bench, world: World) -> list[Call]:
+    """The same calls where it speaks to people: what it shows is written too, so they are other ones by number.
+
+    Raises:
+        HarnessError: it doesn't do its work.
+    """
+    world.copy(bench.place)
+    trace = Trace(bench.trace, reading=True)
+    outcome = bench.run(world, in_words(world.operation.argv), shift=world.operation.shift, trace=trace)
+    if outcome.code != 0:
+        said = (outcome.stderr or outcome.stdout).decode(errors="replace")
+        raise HarnessError(f"{world.operation.name} ended with {outcome.code} when it spoke to people: {said}")
+    return _touching(bench, world)
+
+
+def in_words(words: Words) -> Words:
+    """A command that speaks to people."""
+    return tuple(word for word in words if word != "--json")
+
+
+def _touching(bench: Bench, world: World) -> list[Call]:
     places = str(bench.place), str(world.inputs)
     return [call for call in read_trace(bench.trace) if any(call.touches(place) for place in places)]
 
@@ -82,7 +107,7 @@ def kill_at(bench: Bench, world: World, point: Point) -> Result:
         result.notes["drifted"] += 1
     if outcome.acknowledged:
         result.notes["acknowledged"] += 1
-    result.wrong += judge.look(bench.site, bench.before(world), "after the kill", shift=shift)
+    bench.look(world, judge, result, "after the kill")
     result.wrong += ledger.note(bench.place / "repo")
     result.wrong += bench.heal(world, judge, ledger, acknowledged=outcome.acknowledged, turn=point.ordinal)
     return result

@@ -4,20 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
+from tests.support.clients import Site
 from tests.support.plans import plan_text
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 
 Words = tuple[str, ...]
-"""A command's words; {repo} is the workspace and {in} the input files."""
-View = Mapping[str, str]
-"""What a client finds: sha256 by path; a path that no role lists is not in it."""
+"""A command's words; {repo} is the workspace, {place} what it lies in, and {in} the input files."""
+Digests = Mapping[str, str]
+"""sha256 by path."""
+
+
+class Bins(Enum):
+    """Who may sign bins: the online key that root names, that and another one, or others."""
+
+    ALIKE = auto()
+    MORE = auto()
+    OTHERS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom a client trusts: by which version of root, and for bins."""
+
+    root: int
+    bins: Bins = Bins.ALIKE
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a client finds.
+
+    Attributes:
+        artifacts: sha256 by path; a path that no role lists is not in it.
+        trust: None where nobody looks at that.
+    """
+
+    artifacts: Digests
+    trust: Trust | None = None
+
+    def later(self) -> View:
+        """With the change that comes after the trouble."""
+        return replace(self, artifacts={**self.artifacts, "later.bin": digest(FILES["later.bin"])})
+
 
 PLAN: Final = plan_text(
     name="crash",
@@ -73,47 +109,32 @@ class Interruption:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """A command and what it is to bring about.
+class SignedAway:
+    """An event that is signed by a holder who is away, with one key; `{place}/away.sig` is what comes back."""
 
-    Attributes:
-        setup: commands that come before it and are not under test; shown: what clients find by them.
-        interrupted: what was cut off just before it, so that it begins with recovery.
-        gains: paths with the sha256 that clients find afterwards; loses: paths that they do not find any more.
-        finish: a command that makes visible what this one only accepts.
-        rerun_errors: codes of errors by which the same command, run again, may say that all is done already.
-        shift: seconds that the clock is ahead.
-    """
-
-    name: str
-    argv: Words
-    setup: tuple[Words, ...] = ()
-    shown: View = field(default_factory=dict)
-    interrupted: Interruption | None = None
-    gains: View = field(default_factory=dict)
-    loses: frozenset[str] = frozenset()
-    finish: Words | None = None
-    rerun_errors: frozenset[str] = frozenset()
-    shift: float = HOUR
+    event: str
+    key: str
 
 
-def _rstuf(*words: str) -> Words:
+def rstuf(*words: str) -> Words:
+    """A command on the workspace."""
     return ("--repo", "{repo}", "--json", *words)
 
 
 def _add(*names: str, options: Words = ()) -> Words:
-    return _rstuf("artifact", "add", *options, *(f"{{in}}/{name}" for name in names))
+    return rstuf("artifact", "add", *options, *(f"{{in}}/{name}" for name in names))
 
 
-def _digests(*names: str) -> View:
+def _digests(*names: str) -> Digests:
     return {name: digest(FILES[name]) for name in names}
 
 
-CEREMONY: Final = _rstuf("ceremony", "--plan", "{in}/plan.toml")
-PUBLISH: Final = _rstuf("publish")
+CEREMONY: Final = rstuf("ceremony", "--plan", "{in}/plan.toml")
+PUBLISH: Final = rstuf("publish")
+VERIFY: Final = rstuf("verify")
 LATER: Final = _add("later.bin")
 """A change that comes after the trouble."""
-DETOURS: Final = (PUBLISH, _rstuf("renew", "--force", "timestamp"))
+DETOURS: Final = (PUBLISH, rstuf("renew", "--force", "timestamp"))
 """Commands that may come before the interrupted one is run again."""
 BASE: Final = (
     (_add("alpha.bin", "beta.txt"), _digests("alpha.bin", "beta.txt")),
@@ -121,11 +142,52 @@ BASE: Final = (
 )
 """What every workspace has behind it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A command and what it is to bring about.
+
+    Attributes:
+        setup: what comes before it and is not under test; shown: what clients find by that.
+        lost: what is gone just before it, as patterns below the workspace.
+        interrupted: what was cut off just before it, so that it begins with recovery.
+        gains: paths with the sha256 that clients find afterwards; loses: paths that they do not find any more.
+        trusts: whom clients trust before, on the way and afterwards; () where nobody looks at that.
+        excuse: what a client may run into until the operation is done; it tries again.
+        finish: a command that makes visible what this one only accepts.
+        rerun_errors: codes of errors by which the same command, run again, may say that all is done already.
+        detours: commands that may come before it is run again; detour_errors: codes by which they may refuse that.
+        shift: seconds that the clock is ahead.
+        share: how much of what a suite tries of one operation every day is tried of this one.
+        turns: in one of so many daily runs a suite tries it, at so many times the points.
+        without: suites that have nothing to ask of it.
+    """
+
+    name: str
+    argv: Words
+    setup: tuple[Words | SignedAway, ...] = ()
+    shown: Digests = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    interrupted: Interruption | None = None
+    gains: Digests = field(default_factory=dict)
+    loses: frozenset[str] = frozenset()
+    trusts: tuple[Trust, ...] = ()
+    excuse: Callable[[Site, Exception], bool] | None = None
+    finish: Words | None = None
+    rerun_errors: frozenset[str] = frozenset()
+    detours: tuple[Words, ...] = DETOURS
+    detour_errors: frozenset[str] = frozenset()
+    shift: float = HOUR
+    share: float = 1.0
+    turns: int = 1
+    without: frozenset[str] = frozenset()
+
+
 _NAMES = ("one.bin", "two.txt", "three.bin")
 _NEW = _digests(*_NAMES)
 _ADD = _add(*_NAMES)
 
-OPERATIONS: Final = (
+EVERYDAY: Final = (
     Operation("ceremony", CEREMONY, rerun_errors=frozenset({"workspace-exists"})),
     Operation("add", _ADD, gains=_NEW),
     Operation("add --no-publish", _add(*_NAMES, options=("--no-publish",)), gains=_NEW, finish=PUBLISH),
@@ -136,25 +198,25 @@ OPERATIONS: Final = (
     ),
     Operation(
         "remove",
-        _rstuf("artifact", "remove", "alpha.bin", "beta.txt"),
+        rstuf("artifact", "remove", "alpha.bin", "beta.txt"),
         loses=frozenset({"alpha.bin", "beta.txt"}),
         rerun_errors=frozenset({"artifact-not-found"}),
     ),
     Operation(
         "import",
-        _rstuf("artifact", "import", "{in}/records.ndjson"),
+        rstuf("artifact", "import", "{in}/records.ndjson"),
         gains={path: digest(data) for path, data in FOREIGN.items()},
     ),
     Operation(
         "sync",
-        _rstuf("artifact", "sync", "--delete", "--prefix", "tree", "{in}/tree"),
+        rstuf("artifact", "sync", "--delete", "--prefix", "tree", "{in}/tree"),
         setup=(_add("alpha.bin", "beta.txt", options=("--prefix", "tree")),),
         shown={f"tree/{name}": digest(FILES[name]) for name in ("alpha.bin", "beta.txt")},
         gains={f"tree/{name}": digest(data) for name, data in TREE.items()},
         loses=frozenset({"tree/beta.txt"}),
     ),
     Operation("publish", PUBLISH, setup=(_add(*_NAMES, options=("--no-publish",)),), gains=_NEW),
-    Operation("renew", _rstuf("renew"), shift=11 * DAY),
+    Operation("renew", rstuf("renew"), shift=11 * DAY),
     Operation(
         "recovery of a ceremony",
         CEREMONY,

@@ -163,6 +163,7 @@ class _Live:
         self._world = world
         self._place = bench.scratch / "live"
         self._visits = 0
+        self._refused: bytes | None = None
         self.timestamp: bytes | None = None
         self.memory: Path | None = world.memories[-1] if world.memories else None
         shutil.rmtree(self._place, ignore_errors=True)
@@ -171,9 +172,8 @@ class _Live:
         """Visit, if there is anything new; what is wrong with it."""
         site = _disk_site(disk)
         timestamp = _timestamp(site)
-        if timestamp is None or timestamp == self.timestamp:
+        if timestamp is None or timestamp in {self.timestamp, self._refused}:
             return []
-        self.timestamp = timestamp
         self._visits += 1
         place = self._place / str(self._visits)
         if self.memory is not None:
@@ -184,8 +184,10 @@ class _Live:
             client.refresh()
             client.walk()
         except Exception as error:  # whatever a client stumbles over is what we look for
-            return [f"L2: {type(error).__name__}: {error} ({LIVE})"]
-        self.memory = place
+            self._refused, excuse = timestamp, self._world.operation.excuse
+            excused = excuse is not None and excuse(site, error)
+            return [] if excused else [f"L2: {type(error).__name__}: {error} ({LIVE})"]
+        self.timestamp, self.memory = timestamp, place
         return []
 
 
@@ -197,17 +199,18 @@ def _judge(bench: Bench, recording: Recording, instant: Instant, image: Image, l
     result = Result(world.operation.name, f"after {call} (call {image.cut}), {image.how}")
     left = _timestamp(bench.site)
     forgotten = live.timestamp is not None and left != live.timestamp
+    ahead: list[Failure] = []
 
     def excused(failure: Failure) -> bool:
-        return failure.client == LIVE and forgotten and isinstance(failure.error, BadVersionNumberError)
+        if failure.client == LIVE and forgotten and isinstance(failure.error, BadVersionNumberError):
+            ahead.append(failure)
+        return failure in ahead
 
     judge = bench.judge(world)
     if live.memory is not None:
         judge.add_memory(LIVE, live.memory)
-    result.wrong += judge.look(
-        bench.site, bench.before(world), "before the restart", shift=world.operation.shift, excused=excused
-    )
-    if judge.excused or (left is None and forgotten):
+    bench.look(world, judge, result, "before the restart", excused=excused)
+    if ahead or (left is None and forgotten):
         result.notes[GAP] += 1
     acknowledged = instant.acknowledged
     result.notes["acknowledged"] += acknowledged

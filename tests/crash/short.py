@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.crash.bench import Bench, Result
 from tests.crash.errors import manners
+from tests.crash.kill import in_words
 from tests.crash.runs import Cut
 from tests.crash.trace import Call
 from tests.crash.worlds import World
@@ -54,7 +55,7 @@ def cut_at(bench: Bench, world: World, point: ShortPoint) -> Result:
     """Cut that write short; clients look; run the command again; clients look."""
     world.copy(bench.place)
     judge, ledger = bench.judge(world), world.ledger.copy()
-    words = tuple(word for word in world.operation.argv if word != "--json")
+    words = in_words(world.operation.argv)
     shift, then = world.operation.shift, point.cut.then
     outcome = bench.run(world, words, shift=shift, cut=point.cut)
     reached = outcome.written == point.cut.keep
@@ -70,7 +71,7 @@ def cut_at(bench: Bench, world: World, point: ShortPoint) -> Result:
     if then == "on" and outcome.code != 0:
         said = outcome.stderr.decode(errors="replace").strip()
         result.wrong.append(f"L5: a write that only has to go on was taken for an error: {said[-200:]}")
-    result.wrong += judge.look(bench.site, bench.before(world), "after the short write", shift=shift)
+    bench.look(world, judge, result, "after the short write")
     result.wrong += ledger.note(bench.place / "repo")
     acknowledged = outcome.acknowledged
     result.wrong += bench.heal(world, judge, ledger, acknowledged=acknowledged, turn=point.cut.ordinal)

@@ -24,6 +24,7 @@ class Suite:
         find: every point of an operation, from the calls that it makes undisturbed.
         choose: at most so many of them, over the whole run of the operation; moved by the seed.
         disturb: try points.
+        rehearse: how it runs undisturbed.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Suite:
     find: Callable[[Bench, World, Sequence[Call]], Sequence[Any]]
     disturb: Callable[[Bench, World, Sequence[Any]], list[Result]]
     choose: Callable[[Sequence[Any], int, int], list[Any]] = kill.spread
+    rehearse: Callable[[Bench, World], Sequence[Call]] = kill.rehearse
 
 
 def _each(disturb: Callable[[Bench, World, Any], Result]) -> Callable[[Bench, World, Sequence[Any]], list[Result]]:
@@ -65,9 +67,15 @@ SUITES: Final = {
         lambda bench, world, calls: errors.points(bench, calls),
         _each(errors.fail_at),
         errors.spread_errors,
+        kill.rehearse_in_words,
     ),
     "reads": Suite(
-        "system calls that only look, and fail", 10, reads.points, _each(reads.unread), errors.spread_errors
+        "system calls that only look, and fail",
+        10,
+        reads.points,
+        _each(reads.unread),
+        errors.spread_errors,
+        kill.rehearse_in_words,
     ),
     "short": Suite(
         "writes that end early",
@@ -75,6 +83,7 @@ SUITES: Final = {
         lambda bench, world, calls: short.points(bench, calls),
         _each(short.cut_at),
         errors.spread_errors,
+        kill.rehearse_in_words,
     ),
     "full": Suite(
         "a disk that is full, or read-only",

@@ -63,6 +63,20 @@ class View:
         return {**self.roles, "root": self.root, "timestamp": self.timestamp, "snapshot": self.snapshot}
 
 
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """Who may sign, by what a client trusts: the version of its root, and ids of keys.
+
+    Attributes:
+        online: those for timestamp.
+        bins: those for the hash bins of targets; empty where it has none.
+    """
+
+    root: int
+    online: frozenset[str]
+    bins: frozenset[str]
+
+
 def directory_site(metadata: Path, artifacts: Path | None = None) -> Site:
     """A site that is served from directories: `metadata` as `/`, `artifacts` as `/targets/`."""
 
@@ -198,6 +212,14 @@ class Client:
             elif delegations is not None and delegations.roles is not None:
                 waiting.extend((name, role) for name in delegations.roles)
         return len(seen) - 1
+
+    def signers(self) -> Signers:
+        """Who may sign, by what the current session trusts."""
+        trusted = self._session()._trusted_set
+        delegations = trusted.targets.delegations
+        bins = delegations.succinct_roles if delegations is not None else None
+        online = frozenset(trusted.root.get_delegated_role("timestamp").keyids)
+        return Signers(trusted.root.version, online, frozenset(bins.keyids if bins is not None else ()))
 
     def find(self, path: str) -> TargetFile | None:
         """What the current session's metadata says of `path` (a session is begun if there is none)."""

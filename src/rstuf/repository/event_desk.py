@@ -126,6 +126,26 @@ class EventDesk:
         brought = [BroughtSignature(each.digest, each.keyid, each.sig) for each in signatures]
         return self._taken(receive(self._ports, brought))
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether clients do not see yet, or not whole, what a command that was interrupted had decided."""
+        with self._ports.state.read() as reader:
+            return _is_interrupted(reader)
+
+    def catch_up(self) -> None:
+        """Bring to its end what an interrupted command began. Waits for nobody where nothing was interrupted."""
+        if self.interrupted:
+            with self._ports.state.publication_lock(purpose="sign"):
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """A root that is in the state gets its file, and what its keys must sign anew is signed."""
+        recover(self._ports)
+        with self._ports.state.read() as reader:
+            open_gap = _needs_signing_anew(reader)
+        if open_gap:
+            carry_on(self._ports)
+
     def complete(self) -> Signed:
         """Bring out what everybody has signed, and take a rotation its next step, where its time has come."""
         signed = self._taken([])
@@ -324,18 +344,32 @@ class EventDesk:
     def _taken(self, receptions: list[Reception]) -> Signed:
         with self._ports.state.read() as reader:
             ready = any(is_ready(self._ports, reader, event) for event in reader.open_events())
+            interrupted = _is_interrupted(reader)
             replaces = any(event.kind is EventKind.REPLACEMENT for event in reader.open_events())
             first = reader.newest_root() is None
         self.end_ceremony()
         completions: list[Completion] = []
-        if ready:
+        if ready or interrupted:
             with self._ports.state.publication_lock(purpose="sign"):
-                recover(self._ports)
+                self._catch_up()
                 if not replaces and not first:
                     # Whoever stole a key may have published above everything: that is what is mended here.
                     refuse_older_state(self._ports)
                 completions = complete_events(self._ports)
         return Signed(tuple(receptions), tuple(completions))
+
+
+def _is_interrupted(reader: StateReader) -> bool:
+    root = reader.newest_root()
+    if root is None or reader.settings().phase is not Phase.LIVE:
+        return False
+    return not root.settled or reader.unfinished_publication() is not None or _needs_signing_anew(reader)
+
+
+def _needs_signing_anew(reader: StateReader) -> bool:
+    """Whether a key was replaced at once, and its root is out: what clients see may not verify from that yet."""
+    rotation = reader.rotation()
+    return rotation is not None and rotation.kind is not RotationKind.PLANNED and rotation.root_version is not None
 
 
 def _bundle(reader: StateReader, parts: Sequence[BundlePart], *, since: int) -> Bundle:

@@ -45,7 +45,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.signing_events import open_event, reopen_event
+from rstuf.repository.signing_events import drop_event, open_event, reopen_event
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -114,10 +114,16 @@ def start_rotation(
             first(state)
         if kind is not RotationKind.PLANNED:
             report_loss(state, before.keyid, Loss(kind.value), at=now)
+        # Together with it: run again after an interruption it goes on, and nobody would be asked a second time.
+        waiting = is_open(state, ROOT)
+        if waiting is not None and waiting not in drop:
+            raise EventOpen(waiting.name, signed=signers_of(state, waiting))
+        if waiting is not None:
+            drop_event(state, waiting, at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
         details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
         state.record("rotation.begin", details, at=now)
-    publication = carry_on(ports, drop=drop)
+    publication = carry_on(ports)
     with ports.state.read() as reader:
         rotation, events = reader.rotation(), tuple(reader.open_events())
     if rotation is None:
@@ -125,7 +131,7 @@ def start_rotation(
     return RotationStart(rotation, publication, events)
 
 
-def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> PublicationReport | None:
+def carry_on(ports: Ports) -> PublicationReport | None:
     """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery."""
     with ports.state.read() as reader:
         rotation = reader.rotation()
@@ -134,7 +140,7 @@ def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> Publicatio
         return None
     if rotation.root_version is None:
         publication = _publish_bridge(ports, rotation) if rotation.kind is RotationKind.PLANNED else None
-        _propose(ports, rotation, drop=drop)
+        _propose(ports, rotation)
         return publication
     # Where people sign it: dropped, it is proposed again, for the rotation can't end without it.
     _propose_targets(ports, rotation)
@@ -171,8 +177,8 @@ def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | 
         again = state.rotation()
         if again is not None and rotation.root_version is not None:
             state.note_rooted(again.id, version=rotation.root_version, at=now)
-    if event is not None and event.kind is EventKind.ROTATION:
-        reopen_event(ports, event, kind=EventKind.REPLACEMENT)
+        if event is not None and event.kind is EventKind.ROTATION:
+            reopen_event(state, event, kind=EventKind.REPLACEMENT, at=now)
     return carry_on(ports)
 
 
@@ -264,13 +270,12 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
     return bring_out(ports, parts, proposed_targets=proposed)
 
 
-def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
+def _propose(ports: Ports, rotation: Rotation) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
-        waits = is_open(reader, ROOT) is not None
-        proposed = None if waits and not drop else _root_of(ports, reader, rotation)
+        proposed = _root_of(ports, reader, rotation) if is_open(reader, ROOT) is None else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
+        open_event(ports, [proposed], kind=_kind_of(rotation))
     _propose_targets(ports, rotation)
 
 

@@ -113,7 +113,7 @@ def open_events(ports: Ports, wanted: Sequence[NewEvent], *, drop: Collection[Si
         while (other := _in_the_way(state, roles)) is not None:
             if other not in drop:
                 raise EventOpen(other.name, signed=signers_of(state, other))
-            _cancel(state, other, at=now)
+            drop_event(state, other, at=now)
         for new in wanted:
             parts = [EventPart(each.name, each.version, each.data) for each in new.proposed]
             for part in parts:
@@ -130,18 +130,16 @@ def _note_opened(state: StateTransaction, event: SigningEvent, *, at: datetime) 
     state.record("event.open", details, at=at)
 
 
-def reopen_event(ports: Ports, event: SigningEvent, *, kind: EventKind) -> SigningEvent:
-    """Let the same bytes wait for another purpose, with the signatures that they have. Under the publication lock."""
-    now = ports.clock.now()
-    with ports.state.transaction(actor=ports.actor) as state:
-        state.close_event(event.id, EventPhase.CANCELLED, at=now)
-        parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
-        again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
-        for part in event.parts:
-            for each in part.signatures:
-                state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
-        _note_opened(state, again, at=now)
-        return again
+def reopen_event(state: StateTransaction, event: SigningEvent, *, kind: EventKind, at: datetime) -> SigningEvent:
+    """Let the same bytes wait for another purpose, with the signatures that they have."""
+    state.close_event(event.id, EventPhase.CANCELLED, at=at)
+    parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
+    again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
+    for part in event.parts:
+        for each in part.signatures:
+            state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
+    _note_opened(state, again, at=at)
+    return again
 
 
 def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent | None:
@@ -158,7 +156,7 @@ def cancel_event(ports: Ports, name: str) -> SigningEvent:
     """
     with ports.state.transaction(actor=ports.actor) as state:
         event = find_event(state, name)
-        _cancel(state, event, at=ports.clock.now())
+        drop_event(state, event, at=ports.clock.now())
     return event
 
 
@@ -184,7 +182,8 @@ def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime)
     state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
 
 
-def _cancel(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+def drop_event(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    """Cancel an open event, and with it a rotation whose root it was to bring."""
     _close_unused(state, event, at=at)
     rotation = state.rotation()
     if not drops_rotation(event, rotation) or rotation is None:

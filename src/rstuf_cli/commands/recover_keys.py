@@ -101,6 +101,7 @@ def online_key(
         keys_sign=not no_sign,
     )
     with run.open() as repository:
+        repository.events.catch_up()
         old = find_key(repository, name).entry if name is not None else _the_online_key(repository, wish)
         code = replace_online_key(run, repository, old, wish)
     return record.end(code)
@@ -150,6 +151,7 @@ def root_key(
     loss = loss_of(lost=lost, leaked=leaked)
     record = Transcript(run, transcript)
     with run.open() as repository:
+        repository.events.catch_up()
         old = find_key(repository, name)
         if not any(use.role == "root" for use in old.uses):
             hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None

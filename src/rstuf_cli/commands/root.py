@@ -122,6 +122,8 @@ def update(
         refuse_without_result(run, transcript)
     record = Transcript(run, transcript)
     with run.open() as repository:
+        if not dry_run:
+            repository.events.catch_up()
         periods = _periods(repository, role, expires, renew_before) if spans else None
         if role is not RoleChoice.ROOT and periods is not None:
             return record.end(_set_periods(run, repository, role, periods, dry_run=dry_run))

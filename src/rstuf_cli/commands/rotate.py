@@ -111,6 +111,7 @@ def revoke(
     loss = loss_of(lost=lost, leaked=leaked)
     record = Transcript(run, transcript)
     with run.open() as repository:
+        repository.events.catch_up()
         view = find_key(repository, name)
         if view.status.online or _rotates(repository, view.entry):
             wish = Wish(

@@ -108,7 +108,7 @@ class _Round:
                 self._refuse_expired(view, alone=name is not None)
         chosen = [view for view in chosen if not view.expired]
         self._refuse_unreachable(chosen)
-        if any(view.ready for view in chosen):
+        if any(view.ready for view in chosen) or (desk.interrupted and not any(self._mine(view) for view in chosen)):
             self.run.interrupted = _SO_FAR
             self._take(desk.complete())
         if any(self._mine(view) for view in chosen):
