@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 import rstuf
-from rstuf.errors import InvalidFingerprint, Locked, StorageError, UnsafeDirectory
+from rstuf.errors import InvalidFingerprint, Locked, ProposalRefused, StorageError, UnsafeDirectory
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape
 from rstuf_cli.review_screen import screen
@@ -74,6 +75,21 @@ def show_review(run: Run, review: rstuf.Review) -> None:
     console.error(line.painted(console, error=True) for line in lines)
     if not run.options.yes:
         prompts.show([line.text for line in lines], unless=console.error_stream)
+
+
+def check_code(review: rstuf.Review, code: str | None) -> None:
+    """See that it is what the signers compared, where they say what that was.
+
+    Raises:
+        ProposalRefused: the code that was compared is another one.
+    """
+    if code is not None and _plain_code(code) != _plain_code(review.code):
+        raise ProposalRefused(review.event, "code", "its code is another one than you gave")
+
+
+def _plain_code(code: str) -> str:
+    """Crockford's base 32 as it is written down: without regard to case, and to letters that look like digits."""
+    return re.sub(r"[\s-]+", "", code).upper().translate(str.maketrans("OIL", "011"))
 
 
 def take_down(

@@ -156,3 +156,14 @@ def test_a_renewal_that_waits_names_what_to_do(team: Path, cli: Cli, later: Late
     assert "rstuf bundle export root-v2\n" in done.err
     document = cli("renew", "--json").document
     assert [each["event"] for each in document["waiting"]] == ["root-v2"]
+
+
+def test_a_script_signs_what_its_code_stands_for(waiting: Path, cli: Cli) -> None:
+    """The code that people compared, however it is written; another one, or one for all that waits, signs nothing."""
+    code = cli("event", "show", "root-v2", "--json").document["code"]
+    assert cli("sign", "--yes", "--code", code).code == 2
+    other = cli("sign", "root-v2", "--yes", "--code", code[::-1])
+    assert (other.code, code in other.err + other.out) == (3, False)
+    assert cli("event", "show", "root-v2", "--json").document["signatures"] == []
+    assert cli("sign", "root-v2", "--yes", "--code", code.lower().replace("-", " ")).code == 4
+    assert len(cli("event", "show", "root-v2", "--json").document["signatures"]) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +11,13 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import AnchorNeeded, ProposalRefused, RstufError
+from rstuf.errors import AnchorNeeded, RstufError
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape, terminal_width
 from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import as_argument, read_brought, read_small
-from rstuf_cli.holding import HolderDir, ask_fingerprint, open_record, show_review, take_down
+from rstuf_cli.holding import HolderDir, ask_fingerprint, check_code, open_record, show_review, take_down
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document, screen
 from rstuf_cli.run import Run, run_of
@@ -128,7 +127,7 @@ def sign(
     review = _review(
         run, file, trusted_root=trusted_root, fingerprint=fingerprint, max_expiry=max_expiry, record=record
     )
-    _check_code(review, code)
+    check_code(review, code)
     holder_key = rstuf.HolderKey.at(key)
     run.refuse_unknown_keys(lambda: [holder_key.name])
     public = holder_key.look(Path.cwd())
@@ -197,20 +196,6 @@ def _check_options(run: Run, code: str | None, output: Path | None) -> None:
         raise UsageFault("--yes signs only what its --code stands for", hint=hint)
     if not run.options.yes and (run.console.is_json or not prompts.person_is_there()):
         raise UsageFault("there is nobody to ask whether to sign this", hint=hint)
-
-
-def _check_code(review: rstuf.Review, code: str | None) -> None:
-    """
-    Raises:
-        ProposalRefused: the code that was compared is another one.
-    """
-    if code is not None and _plain_code(code) != _plain_code(review.code):
-        raise ProposalRefused(review.event, "code", "its code is another one than you gave")
-
-
-def _plain_code(code: str) -> str:
-    """Crockford's base 32 as it is written down: without regard to case, and to letters that look like digits."""
-    return re.sub(r"[\s-]+", "", code).upper().translate(str.maketrans("OIL", "011"))
 
 
 def _review(

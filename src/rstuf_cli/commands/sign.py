@@ -15,7 +15,7 @@ from rstuf_cli import prompts
 from rstuf_cli.console import escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.holding import HolderDir
+from rstuf_cli.holding import HolderDir, check_code
 from rstuf_cli.reports import publication_document
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_screen import review_document
@@ -40,7 +40,7 @@ EXAMPLES = {
 rstuf sign                       all that waits for the keys that are here
 rstuf sign root-v4
 rstuf sign root-v4 --key laptop
-rstuf sign root-v4 --yes         without the question, in a script
+rstuf sign root-v4 --yes --code 4F2K-91XX-7Q0D-MB3E   in a script
 """
 }
 
@@ -57,6 +57,10 @@ def sign(
         list[str] | None,
         typer.Option("--key", metavar="NAME", help="Sign with this key alone; repeatable. By default all here."),
     ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option("--code", metavar="CODE", help="The code that the other signers saw; nothing else is signed."),
+    ] = None,
     holder_dir: HolderDir = None,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -68,12 +72,14 @@ def sign(
     """
     run = run_of(ctx)
     run.interrupted = run.unsigned = "nothing was signed"
+    if code is not None and event is None:
+        raise UsageFault("a code stands for one event", hint="name it: rstuf sign EVENT --code CODE")
     record = Transcript(run, transcript)
     with run.open(signing=True) as repository:
         keyids = None if key is None else [_keyid_of(repository, name) for name in key]
         sitting = Sitting.begin(run, repository, holder_dir=holder_dir)
-        code = _Round(run, repository, sitting, keyids).hold(event)
-    return record.end(code)
+        exit_code = _Round(run, repository, sitting, keyids, code).hold(event)
+    return record.end(exit_code)
 
 
 @dataclass
@@ -82,12 +88,14 @@ class _Round:
 
     Attributes:
         keyids: with which keys alone; None for all that are here.
+        code: what the signers compared; None where they compare it now.
     """
 
     run: Run
     repository: rstuf.Repository
     sitting: Sitting
     keyids: Sequence[str] | None
+    code: str | None
     reviews: list[rstuf.Review] = field(default_factory=list)
     receptions: list[rstuf.Reception] = field(default_factory=list)
     completions: list[rstuf.Completion] = field(default_factory=list)
@@ -173,12 +181,13 @@ class _Round:
     def _refuse_without_person(self, views: Sequence[rstuf.EventView]) -> None:
         if not self.run.options.yes and (self.run.console.is_json or not prompts.person_is_there()):
             name = next(view.event.name for view in views if self._mine(view))
-            hint = f"--yes says that it is meant; rstuf event show {name} shows its code, to compare with other signers"
+            hint = f"--yes says that it is meant, and --code CODE what; rstuf event show {name} shows its code"
             raise UsageFault(f"there is nobody to ask whether to sign {name}", hint=hint)
 
     def _sign(self, view: rstuf.EventView) -> None:
         console, name, mine = self.run.console, view.event.name, self._mine(view)
         review = self.sitting.review(self.repository.events.bundle(name))
+        check_code(review, self.code)
         self.reviews.append(review)
         self.sitting.show(review)
         if not self.run.options.yes:
