@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Cli, tree
+from tests.cli.test_recover_keys import thief_in
+from tests.cli.test_root import refreshed
 from tests.support.person import ENTER, Person
+from tests.support.thieves import FARTHEST, Depth
 
 
 @pytest.fixture
@@ -38,6 +41,24 @@ def test_what_refuses_an_old_copy_names_the_way_on(put_back: Path, cli: Cli) -> 
     assert cli("verify", "--full").code == 0
     assert cli("status", "--check").code == 0
     assert cli("artifact", "list", "--json").document["artifacts"][0]["path"] == "a.txt"
+
+
+def test_names_that_were_used_are_gone_above(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """What lies under names further up counts where it is rightly signed, though nothing visible leads to it."""
+    visible = (filled / "metadata/timestamp.json").read_bytes()
+    thief = thief_in(filled)
+    thief.version = 25_000
+    thief.publishes(Depth.BINS)
+    warm = refreshed(filled, tmp_path)
+    (filled / "metadata/timestamp.json").write_bytes(visible)
+    for name in ("snapshot", "targets", "bins-0"):
+        (filled / f"metadata/{FARTHEST}.{name}.json").write_bytes(b"{}")
+    done = cli("recover", "copy", "--yes", "--json")
+    assert done.code == 0, done.err
+    versions = {role["name"]: role["version"] for role in done.document["roles"]}
+    assert set(versions.values()) == {35_001}
+    assert cli("verify").code == 0
+    assert warm.copy(tmp_path / "later").refresh().timestamp == 35_001
 
 
 def test_looking_at_an_old_copy_names_the_way_on(put_back: Path, cli: Cli) -> None:

@@ -71,6 +71,7 @@ from rstuf.errors.state import (
     StateNewer,
     StateSettings,
     UnsafeDirectory,
+    VersionsUsedUp,
     WorkspaceExists,
     WorkspaceNotFound,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "TrustNotFound",
     "UnsafeDirectory",
     "VerificationFailed",
+    "VersionsUsedUp",
     "WorkspaceExists",
     "WorkspaceNotFound",
     "WrongPassphrase",
