@@ -50,7 +50,7 @@ class StateExists(RstufError):
         super().__init__(
             f"{path} is there, and no state is made over it",
             hint="if it cannot be used any more, move it away with what begins with its name: mkdir aside && "
-            "mv state.db* aside/, then run this again",
+            "mv state.db* aside/; then run this again",
         )
 
 
@@ -112,7 +112,7 @@ class StateDamaged(StateError):
         # SQLite calls a page malformed that a failing disk did not give it.
         usual = (
             "nothing was changed; run it again, and if it stays so put a backup of the state in its place. Without one "
-            "make it anew from what is published: mkdir aside && mv state.db* aside/, then rstuf recover state"
+            "make it anew from what is published: mkdir aside && mv state.db* aside/ && rstuf recover state"
         )
         super().__init__(f"the state {path} cannot be read: {reason}", hint=hint or usual)
 
@@ -160,8 +160,8 @@ class StateBehind(StateError):
         """Where there is no newer copy. Who may sign is not known below another root, so nothing goes on from there."""
         if self.role == "root":
             return (
-                "where none is left, make the state anew from what is published: mkdir aside && mv state.db* aside/, "
-                "then rstuf recover state. If none of you signed that root, somebody else has root's keys: "
+                "where none is left, make the state anew from what is published: mkdir aside && mv state.db* aside/ "
+                "&& rstuf recover state. If none of you signed that root, somebody else has root's keys: "
                 "rstuf recover root-keys"
             )
         return (
