@@ -329,9 +329,12 @@ def _signs_itself(data: bytes, name: str) -> bool:
 
 
 def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]]:
-    yield TIMESTAMP, TIMESTAMP_FILE
+    # Another root says who may sign the rest, so it is told first.
     # Timestamp may have been put back together with the state; what was written once beside it was not.
-    for role in (ROOT, SNAPSHOT):
+    for role in (ROOT, TIMESTAMP, SNAPSHOT):
+        if role == TIMESTAMP:
+            yield TIMESTAMP, TIMESTAMP_FILE
+            continue
         for version in range(known[role] + 1, known[role] + 1 + _FAR):
             yield role, versioned(role, version)
 

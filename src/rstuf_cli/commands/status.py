@@ -105,6 +105,10 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
         if seen.clock_behind
         else []
     )
+    if seen.clock_suspicious is not None:
+        # What follows is refused until it is set, or vouched for.
+        why = f"{seen.clock_suspicious.message}; if it is right, say --accept-clock with what follows"
+        clock = [Step("set the clock", why, about="clock-suspicious")]
     waiting = [*steps_of_rotation(seen), *steps_of_events(seen)] if seen.old_copy is None else []
     return [*clock, *_of_keys(seen), *_of_roles(seen), *waiting]
 
