@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rstuf.repository.plan import Plan
     from rstuf.repository.published import Published
     from rstuf.repository.rebuild import RebuildReport, Remembered
+    from rstuf.signing.source import KeyFileSource
 
 _DRAFT: Final = ".rebuilding"
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
@@ -218,11 +219,15 @@ def _names_in(directory: Path) -> list[str]:
 
 
 def _known_keys(directory: Path, session: Session, plan: Plan | None, published: Published) -> Mapping[KeyId, KeyEntry]:
-    """Every key whose name is known: by the plan, else by the file that it is in."""
+    """Every key whose name is known: by the plan, else by the file that it is in; the last one by what is left."""
     found: dict[KeyId, KeyEntry] = {}
     names: set[str] = set()
     now = session.clock.now()
-    for name, key, signer in (*_planned_keys(directory, session, plan, published), *_keys_in_files(directory, session)):
+    for name, key, signer in (
+        *_planned_keys(directory, session, plan),
+        *_keys_in_files(directory, session),
+        *_guessed_key(directory, session, plan, published),
+    ):
         if key.keyid not in found and name.casefold() not in names:
             found[key.keyid] = KeyEntry(name, key, signer, now)
             names.add(name.casefold())
@@ -258,25 +263,48 @@ def _is_name(name: str) -> bool:
     return True
 
 
-def _planned_keys(
-    directory: Path, session: Session, plan: Plan | None, published: Published
-) -> Iterator[tuple[str, PublicKey, str | None]]:
+def _planned_keys(directory: Path, session: Session, plan: Plan | None) -> Iterator[tuple[str, PublicKey, str | None]]:
     """Names, public halves and signers of the plan's keys, as far as it tells which keys they are."""
     if plan is None:
         return
-    from rstuf.model.names import TIMESTAMP
-
     source = key_source(directory, session, inputs=directory)
     for name, key in plan.keys.items():
-        public: PublicKey | None = None
-        with suppress(RstufError):
-            if key.public is not None:
+        there = _public_in_file(source, name, key.signer)
+        public = there
+        if key.public is not None:
+            public = None
+            with suppress(RstufError):
                 public = source.read_public(key.public)
-            elif key.signer is not None and key.signer.startswith("file:"):
-                public = source.public_of_made(name, key.signer)
-        if public is None and name == plan.online:
-            # Of the one key that signs online nobody needs to ask which it is.
-            online = list(published.top_level[TIMESTAMP].keys.values())
-            public = online[0] if len(online) == 1 else None
         if public is not None:
-            yield name, public, key.signer
+            # Keys are replaced, and files with them: one that holds another key signs nothing with this one.
+            yield name, public, key.signer if there is None or there.keyid == public.keyid else None
+
+
+def _guessed_key(
+    directory: Path, session: Session, plan: Plan | None, published: Published
+) -> Iterator[tuple[str, PublicKey, str | None]]:
+    """The plan's online key, where nothing told which it is: of the one key that signs online nobody needs to ask.
+
+    Unless it was replaced since the plan was written: then the place that the plan has for it is another key's, so a
+    file is believed to hold it only if it is there and does not tell.
+    """
+    from rstuf.model.names import TIMESTAMP
+
+    online = list(published.top_level[TIMESTAMP].keys.values())
+    if plan is None or plan.online not in plan.keys or len(online) != 1:
+        return
+    signer = plan.keys[plan.online].signer
+    if signer is not None and signer.startswith("file:"):
+        with suppress(RstufError):
+            held = key_source(directory, session, inputs=directory).public_of_made(plan.online, signer)
+            signer = signer if held is not None and held.keyid == online[0].keyid else None
+    yield plan.online, online[0], signer
+
+
+def _public_in_file(source: KeyFileSource, name: str, signer: str | None) -> PublicKey | None:
+    """The public half of what is in a key's file; None where it is elsewhere, not there, or does not tell."""
+    if signer is None or not signer.startswith("file:"):
+        return None
+    with suppress(RstufError):
+        return source.public_of_made(name, signer)
+    return None

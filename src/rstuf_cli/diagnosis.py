@@ -105,7 +105,7 @@ _IN_ORDER: Final = {
 def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
     found = []
     for step in next_steps(seen):
-        if audited and step.about in _FOUND_TWICE:
+        if step.about == "clock-suspicious" or (audited and step.about in _FOUND_TWICE):
             continue
         severity = rstuf.Severity.NOTE if step.about in _NOTES else rstuf.Severity.PROBLEM
         severity = rstuf.Severity.WARNING if step.about in _WARNINGS else severity
@@ -129,16 +129,22 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
 def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:
     """One finding for each kind of problem, with what mends that kind."""
     found = []
+    # Below what clients see already nothing is mended: then all findings have one cause, and go with it.
+    together = remedies(report)
+    behind = any(step.about == "old-copy" for step in together)
     for code in dict.fromkeys(problem.code for problem in report.problems):
         alike = tuple(problem for problem in report.problems if problem.code == code)
         first, more = alike[0], len(alike) - 1
         place = " ".join(part for part in (first.role, first.path) if part is not None)
         message = first.message if not place or place in first.message else f"{place}: {first.message}"
         message += f" (and {number(more)} more)" if more else ""
-        steps = remedies(replace(report, problems=alike))
+        steps = together if behind else remedies(replace(report, problems=alike))
         meaning = steps[0].why if steps else "clients may refuse it, or see something else than was published"
         mend = steps[0].command if steps else "rstuf verify"
         if len(steps) > 1 and steps[0].about == "in-the-way":
             mend += f", then {steps[1].command}"
+        elif code == "state-behind":
+            mend += "".join(f"; or {step.command}" for step in steps[1:])
+            meaning += "; rstuf verify says which of these helps when"
         found.append(rstuf.Ailment(rstuf.Area.PUBLISHED, code, rstuf.Severity.PROBLEM, message, meaning, mend))
     return found

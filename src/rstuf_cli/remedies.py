@@ -16,15 +16,16 @@ _ELSEWHERE: Final = frozenset(
     | {"not-delegated", "unreachable", "shadowed"}
 )
 _FEW: Final = 3
+_STATE_ANEW: Final = "mkdir aside && mv state.db* aside/ && rstuf recover state"
 
 
 def remedies(report: rstuf.VerifyReport) -> list[Step]:
     """What to do in a workspace about what is wrong there, the most urgent first."""
     codes = {problem.code for problem in report.problems}
     if "state-behind" in codes:
-        newest = Step("put back the newest copy", "clients see what this one does not know of: publish nothing from it")
+        # Whatever else differs comes of it.
         of_root = any(problem.code == "state-behind" and problem.role == "root" for problem in report.problems)
-        return [newest] if of_root else [newest, from_copy()]
+        return ways_of_older_state("root" if of_root else "", "clients see what this one does not know of")
     concerned = {problem.role for problem in report.problems}
     in_the_way = [each for each in report.in_the_way if each.role in concerned or "client-refuses" in codes]
     # What comes of a root that is none goes with it.
@@ -58,11 +59,32 @@ def move_away(in_the_way: Sequence[rstuf.Blocker]) -> list[Step]:
     ]
 
 
-def from_copy() -> Step:
-    """The way on from an old copy of a workspace."""
-    return Step(
-        "rstuf recover copy", "only where no newer copy is left; it says what that costs, and asks", about="old-copy"
-    )
+def ways_of_older_state(role: str, seen: str) -> list[Step]:
+    """The ways on where clients see what a state does not know of, the one that does least harm first.
+
+    It is an old copy, or somebody else has the key: nothing here tells which, and what helps in one case may harm in
+    the other. Another online key is right in both; a copy that goes on beside a thief leaves the key with them.
+
+    Args:
+        role: of which it is.
+        seen: that clients see it, in words.
+    """
+    if role == "root":
+        ways = [
+            ("put back the newest copy", f"{seen}: this is an old one, or somebody else has root's keys"),
+            (_STATE_ANEW, "if no newer copy is left and that root is yours: a new state, from what is published"),
+            ("rstuf recover root-keys", "if none of you signed that root: what can be done, and what cannot"),
+        ]
+    else:
+        ways = [
+            ("put back the newest copy", f"{seen}: this is an old one, or somebody else has the online key"),
+            (
+                "rstuf recover online-key --leaked",
+                "if this is the newest: clients forget what somebody else has signed with the old key",
+            ),
+            ("rstuf recover copy", "if no newer copy is left; it says what that costs, and asks"),
+        ]
+    return [Step(command, why, about="old-copy") for command, why in ways]
 
 
 def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:

@@ -280,6 +280,10 @@ def test_a_clock_that_cannot_be_right(cli: Cli, filled: Path, later: Later) -> N
     """It is told beside what it makes of the dates."""
     later(timedelta(days=4000))
     assert "set the clock" in found(cli)["clock-suspicious"]["mend"]
+    (first, *_) = cli("status", "--json").document["next_steps"]
+    assert (first["command"], "--accept-clock" in first["why"]) == ("set the clock", True)
+    assert cli("--accept-clock", "renew").code == 0
+    assert found(cli) == {}
 
 
 def test_leftovers(cli: Cli, filled: Path) -> None:

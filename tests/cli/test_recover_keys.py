@@ -187,14 +187,17 @@ def test_root_keys_that_leaked(filled: Path, cli: Cli, tmp_path: Path) -> None:
     told = cli("recover", "root-keys", "--out", place)
     assert told.code == 0, told.err
     text = " ".join(told.out.split())
-    assert "what can be done - Sign a new root now" in text
+    assert "what can be done where 1 root key or more leaked - Sign a new root now" in text
     assert "what cannot - Nothing takes the leaked keys back." in text
+    assert "what can be done where fewer than 1 of 2 root keys are left; root expires in 365 days" in text
+    assert "what cannot - No new root can be signed" in text
     assert "It must be given your root again, by hand." in text
     data = (filled / "metadata/1.root.json").read_bytes()
     assert place.read_bytes() == data
     document = cli("recover", "root-keys", "--json").document
     assert document["sha256"] == hashlib.sha256(data).hexdigest()
     assert (document["file"], len(document["can"]), len(document["cannot"])) == (None, 3, 3)
+    assert {part: len(texts) for part, texts in document["lost"].items()} == {"can": 3, "cannot": 2}
     assert cli("recover", "root-keys", "--out", place).code == 1
     assert tree(filled) == before
     pinned = cli("trust", "add", "acme", filled / "metadata", "--root", place)
@@ -233,7 +236,28 @@ def test_an_expired_root(filled: Path, cli: Cli, later: Later, tmp_path: Path) -
     assert new_client(filled, tmp_path / "new").refresh().root == 2
 
 
-@pytest.mark.parametrize("days", [0, 400])
+def test_a_root_that_is_not_due_is_left(filled: Path, cli: Cli, later: Later) -> None:
+    """It is refused with its dates and the command that signs it all the same; once it is due, one run is enough."""
+    refused = cli("recover", "root")
+    assert (refused.code, "root v1 is not due" in refused.err) == (1, True)
+    assert "rstuf renew --force root" in refused.err
+    later(timedelta(days=300))
+    assert cli("recover", "root").code == 0
+    assert cli("recover", "root").code == 1
+    assert len(cli("root", "history", "--json").document["roots"]) == 2
+
+
+def test_another_event_is_not_taken_for_the_renewal(filled: Path, cli: Cli, later: Later) -> None:
+    """What waits changes who signs: it is said to be looked at before it is signed."""
+    assert cli("root", "update", "--threshold", "2", "--no-sign", "--yes").code == 4
+    later(timedelta(days=300))
+    done = cli("recover", "root", "--json")
+    assert done.code == 4, done.err
+    steps = [step["command"] for step in done.document["next_steps"]]
+    assert steps[:2] == ["rstuf event show root-v2", "rstuf sign root-v2"]
+
+
+@pytest.mark.parametrize("days", [300, 400])
 def test_an_expired_root_waits_for_people(filled: Path, cli: Cli, later: Later, tmp_path: Path, days: int) -> None:
     """Where they are away it waits in an event, and the next commands are named."""
     later(timedelta(days=days))
@@ -241,4 +265,5 @@ def test_an_expired_root_waits_for_people(filled: Path, cli: Cli, later: Later, 
         away(filled, name, tmp_path)
     done = cli("recover", "root", "--json")
     assert done.code == 4, done.err
-    assert done.document["next_steps"][0]["command"] == "rstuf sign root-v2"
+    steps = [step["command"] for step in done.document["next_steps"]]
+    assert (steps[0], steps[-1]) == ("rstuf sign root-v2", "rstuf recover root-keys")

@@ -126,6 +126,20 @@ def test_contents_that_are_lost_too_are_counted(filled: Path, cli: Cli, clients:
     whole(cli)
 
 
+def test_without_the_online_key_it_says_what_is_back(filled: Path, cli: Cli, clients: Clients) -> None:
+    """What was put back is told, and so is the command for a key that is gone; after it all comes back."""
+    shutil.rmtree(filled / "metadata")
+    (filled / "keys/online.key").unlink()
+    refused = cli("recover", "metadata", "--yes")
+    assert refused.code == 1
+    assert "1.root.json, 2.root.json" in refused.err
+    assert "rstuf recover online-key --lost" in refused.err
+    cli("recover", "online-key", "--lost", "--unencrypted", "--yes")
+    assert cli("recover", "metadata", "--yes").code == 0
+    whole(cli)
+    clients.follow()
+
+
 def test_nobody_is_asked_only_with_yes(filled: Path, cli: Cli) -> None:
     """A script without --yes changes nothing."""
     shutil.rmtree(filled / "metadata")

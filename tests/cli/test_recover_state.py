@@ -66,6 +66,38 @@ def test_the_plan_gives_names_and_periods(lost: Path, cli: Cli, tmp_path: Path) 
     assert cli("verify").code == 0
 
 
+@pytest.mark.parametrize("old_file", ["kept", "gone"])
+def test_a_plan_from_before_a_rotation_names_no_wrong_file(
+    filled: Path, cli: Cli, tmp_path: Path, old_file: str
+) -> None:
+    """The online key is the one that signs by now, in its own file, and publishing goes on."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
+    for path in [*filled.glob("state.db*"), *(filled.glob("keys/online.*") if old_file == "gone" else ())]:
+        path.unlink()
+    done = cli("recover", "state", "--yes", "--plan", plan, "--json")
+    assert done.code == 0, done.err
+    signers = {key["name"]: key["signer"] for key in done.document["keys"]}
+    assert signers["online-2"] == "file:keys/online-2.key"
+    assert "rstuf key add" not in str(done.document["next_steps"])
+    (tmp_path / "new.txt").write_text("goes on")
+    assert cli("artifact", "add", tmp_path / "new.txt").code == 0
+    assert cli("verify").code == 0
+
+
+def test_an_online_key_that_is_not_there_gets_no_file(lost: Path, cli: Cli, tmp_path: Path) -> None:
+    """The plan tells its name; where it signs is asked for, since its place in the plan may be another key's by now."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    for path in lost.glob("keys/online.*"):
+        path.unlink()
+    done = cli("recover", "state", "--yes", "--plan", plan, "--json")
+    assert done.code == 0, done.err
+    assert {key["name"]: key["signer"] for key in done.document["keys"]}["online"] is None
+    assert done.document["next_steps"][0]["command"] == "rstuf key add online --signer URI"
+
+
 def test_a_person_is_shown_the_fingerprint(lost: Path) -> None:
     """Whoever does not know it makes nothing; y makes the state."""
     before = tree(lost)

@@ -19,6 +19,7 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ PLACES = {
     "a client's machine": "client",
     "a team's workspace": "waits",
     "one whose state is lost": "stateless",
+    "one that nobody has looked after": "forgotten",
 }
 # Where an answer to a question is data even though something is wrong: verdicts.
 VERDICTS = {3, 4, 7, 8}
@@ -144,6 +146,14 @@ def stateless(filled: Path, tmp_path: Path) -> dict[str, str]:
     for file in filled.glob("state.db*"):
         file.unlink()
     shutil.copytree(filled, tmp_path / "second")
+    return {}
+
+
+@pytest.fixture
+def forgotten(filled: Path, tmp_path: Path, later: Callable[[timedelta], None]) -> dict[str, str]:
+    """The workspace `acme` more than a year later, and a copy of it beside it."""
+    shutil.copytree(filled, tmp_path / "second")
+    later(timedelta(days=400))
     return {}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any
@@ -37,6 +37,7 @@ class Thief:
     engine: Engine
     key: str = "online"
     version: int = FARTHEST
+    also_lists: Mapping[str, int] = field(default_factory=dict)
 
     def publishes(self, depth: Depth) -> None:
         """Put metadata of that depth into the served directory, signed as it must be."""
@@ -51,6 +52,7 @@ class Thief:
                 put(f"{self.version}.{role}.json", self.signs(signed))
                 snapshot["meta"][name] = {"version": self.version}
         if depth >= Depth.SNAPSHOT:
+            snapshot["meta"] |= {f"{role}.json": {"version": version} for role, version in self.also_lists.items()}
             data = self.signs(snapshot)
             put(f"{self.version}.snapshot.json", data)
             meta = {

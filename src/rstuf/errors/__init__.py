@@ -74,6 +74,7 @@ from rstuf.errors.state import (
     StateNewer,
     StateSettings,
     UnsafeDirectory,
+    VersionsUsedUp,
     WorkspaceExists,
     WorkspaceNotFound,
 )
@@ -158,6 +159,7 @@ __all__ = [
     "TrustNotFound",
     "UnsafeDirectory",
     "VerificationFailed",
+    "VersionsUsedUp",
     "WorkspaceExists",
     "WorkspaceNotFound",
     "WrongPassphrase",

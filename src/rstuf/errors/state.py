@@ -49,7 +49,8 @@ class StateExists(RstufError):
         self.path = path
         super().__init__(
             f"{path} is there, and no state is made over it",
-            hint="if it cannot be used any more, move it away, and what begins with its name; then run this again",
+            hint="if it cannot be used any more, move it away with what begins with its name: mkdir aside && "
+            "mv state.db* aside/; then run this again",
         )
 
 
@@ -121,7 +122,10 @@ class StateDamaged(StateError):
     def __init__(self, path: str, reason: str, *, hint: str | None = None) -> None:
         self.path, self.reason = path, reason
         # SQLite calls a page malformed that a failing disk did not give it.
-        usual = "nothing was changed; run it again, and if it stays so put a backup of the state in its place"
+        usual = (
+            "nothing was changed; run it again, and if it stays so put a backup of the state in its place. Without one "
+            "make it anew from what is published: mkdir aside && mv state.db* aside/ && rstuf recover state"
+        )
         super().__init__(f"the state {path} cannot be read: {reason}", hint=hint or usual)
 
 
@@ -158,17 +162,36 @@ class StateBehind(StateError):
 
     def __init__(self, role: str, *, visible: int, known: int) -> None:
         self.role, self.visible, self.known = role, visible, known
-        # Who may sign is not known below another root, so nothing goes on from there.
-        way_on = (
-            ""
-            if role == "root"
-            else "; if there is no newer, rstuf recover copy goes on from this. If this is the only one, somebody else "
-            "holds the online key: rstuf recover online-key --leaked"
-        )
         super().__init__(
             f"{role} version {visible} is published and this state knows only {known}",
-            hint=f"this state is an old copy; nothing was changed. Use the newest one{way_on}",
+            hint=f"nothing was changed. If this is an old copy of yours, use the newest one; {self._way_on}",
         )
+
+    @property
+    def _way_on(self) -> str:
+        """Where there is no newer copy. Who may sign is not known below another root, so nothing goes on from there."""
+        if self.role == "root":
+            return (
+                "where none is left, make the state anew from what is published: mkdir aside && mv state.db* aside/ "
+                "&& rstuf recover state. If none of you signed that root, somebody else has root's keys: "
+                "rstuf recover root-keys"
+            )
+        return (
+            "if this is the newest, somebody else has the online key: rstuf recover online-key --leaked. Where it is "
+            "an old one and no newer is left, rstuf recover copy goes on from it"
+        )
+
+
+class VersionsUsedUp(StateBehind):
+    """What is published goes too far up, or lists what is not here: the same keys can publish nothing above it."""
+
+    code = "versions-used-up"
+
+    def __init__(self, role: str, *, visible: int, known: int) -> None:
+        super().__init__(role, visible=visible, known=known)
+        self.message = f"{self.message}: no copy of yours got there, and nothing can be published above it"
+        self.args = (self.message,)
+        self.hint = "nothing was changed. Somebody else has the online key: rstuf recover online-key --leaked"
 
 
 class Locked(RstufError):

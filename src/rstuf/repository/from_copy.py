@@ -1,27 +1,33 @@
 """Going on from a copy: a workspace that was put back, with or without what it serves.
 
-Nothing in a copy tells what clients have seen since it was taken. So everything that can be signed here is signed
-again, far above every version that they can have met. What was accepted after the copy was taken is not in it, and
-clients find it no more: that a person decides.
+Nothing in a copy tells what clients have seen since it was taken. What is published tells some of it: so everything
+that can be signed here is signed again, far above what the copy knows of and above all that is rightly signed there.
+What was accepted after the copy was taken is not in it, and clients find it no more: that a person decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from rstuf.errors import StateBehind
+from rstuf.errors import StateBehind, VersionsUsedUp
 from rstuf.metadata.bins import PREFIX
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.repository.authority import current_root, open_online_key
+from rstuf.repository.dates import next_due
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import StateAge, recover
 from rstuf.repository.release import bring_out
-from rstuf.repository.renewal import JUMP, find_due
+from rstuf.repository.renewal import JUMP, Due, find_due
 from rstuf.repository.reports import RenewalReport
+from rstuf.repository.seen import seen_versions
 from rstuf.repository.visible import newer_root, refuse_junk_root
 
 _ALL: Final = (TARGETS, SNAPSHOT, TIMESTAMP, PREFIX)
+# Some clients keep a version in 32 bits. What is published from a copy leaves half of these for what comes after it.
+_HIGHEST: Final = 2**30
 
 
 def publish_from_copy(ports: Ports) -> RenewalReport:
@@ -32,6 +38,7 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
 
     Raises:
         StateBehind: a root that the copy does not have is published; who may sign is then not known here.
+        VersionsUsedUp: what is published cannot be gone above; only another online key helps.
         ForeignMetadata: another repository is published where this one would be.
         SigningError: an online key cannot be reached; nothing was published, and no version passed over.
     """
@@ -45,15 +52,38 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
             due = find_due(ports, reader, _ALL, ())
             # No version is passed over for a key that does not sign the next one.
             open_online_key(reader, ports.signers)
+            burnt = _versions_to_burn(ports, reader, due)
         with ports.state.transaction(actor=ports.actor) as state:
-            for part in due.parts:
-                state.burn_versions(part.role.name, JUMP)
-            state.record("copy.publish", {"roles": len(due.parts), "versions": JUMP}, at=ports.clock.now())
+            for name, count in burnt.items():
+                state.burn_versions(name, count)
+            details = {"roles": len(due.parts), "versions": max(burnt.values())}
+            state.record("copy.publish", details, at=ports.clock.now())
         publication = bring_out(ports, due.parts)
         with ports.state.read() as reader:
             return RenewalReport(
-                publication.mended(restored=restored, recorded=recorded), tuple(due.waiting), reader.next_due()
+                publication.mended(restored=restored, recorded=recorded), tuple(due.waiting), next_due(reader)
             )
+
+
+def _versions_to_burn(ports: Ports, reader: StateReader, due: Due) -> Mapping[RoleName, int]:
+    """How many versions of each role are passed over, so that the next one is far above what clients can have met.
+
+    What waits for people goes up as well: once they have signed it, clients that have seen a newer one must take it.
+
+    Raises:
+        VersionsUsedUp: a role goes too far up, or is listed and not here, so that nothing could go on from it.
+    """
+    known = {role.name: role.version for role in reader.roles()}
+    seen = seen_versions(ports, reader)
+    for role, version in seen.items():
+        if role not in known or version + JUMP > _HIGHEST:
+            raise VersionsUsedUp(role, visible=version, known=known.get(RoleName(role), 0))
+    # Each file came with a snapshot and a timestamp, and of these perhaps nothing is left.
+    together = max(seen.values(), default=0)
+    seen = {**seen, SNAPSHOT: together, TIMESTAMP: together}
+    names = {part.role.name for part in due.parts}
+    names |= {waiting.name for waiting in due.waiting if waiting.event is None}
+    return {name: max(seen.get(name, 0) - known[name], 0) + JUMP for name in names}
 
 
 def _refuse_newer_root(ports: Ports) -> None:

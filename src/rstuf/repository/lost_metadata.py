@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rstuf.errors import SigningError
 from rstuf.model.artifacts import View
 from rstuf.model.names import TIMESTAMP, RoleName
 from rstuf.progress import step
@@ -61,7 +62,14 @@ def recover_metadata(ports: Ports) -> MetadataRecovery:
         recorded = record_again(ports)
         restored = put_back(ports)
         lost = _jump_over_lost(ports)
-    renewal = renew(ports, force=lost)
+    try:
+        renewal = renew(ports, force=lost)
+    except SigningError as error:
+        # People's keys are waited for; this one is asked for now.
+        back = f"what was put back as it was signed: {', '.join(restored)}. " if restored else ""
+        hint = f"{error.hint}; " if error.hint else ""
+        error.hint = f"{back}{hint}if the online key is lost, rstuf recover online-key --lost and then run this again"
+        raise
     publication = renewal.publication.mended(
         restored=(*restored, *renewal.publication.restored), recorded=(*recorded, *renewal.publication.recorded)
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from rstuf.errors import StateBehind
+from rstuf.errors import ClockSuspicious, StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
 from rstuf.model.rotation import Rotation
@@ -243,6 +243,7 @@ class Status:
         interrupted: a publication is unfinished, and nobody carries it out.
         publishing: who carries out a publication just now, in words; None where nobody does.
         clock_behind: None where the clock is not behind what was signed here.
+        clock_suspicious: what every command that signs says of the clock; None where it is believed.
         first_root: the SHA-256 of root v1, hex, by which clients trust what is published; None where it is not known.
         in_the_way: what has to be moved away by hand.
         old_copy: what clients see that this state does not know of; None where it knows all.
@@ -263,6 +264,7 @@ class Status:
     timestamp_version: int
     publishing: str | None = None
     clock_behind: ClockBehind | None = None
+    clock_suspicious: ClockSuspicious | None = None
     old_copy: StateBehind | None = None
     in_the_way: tuple[Blocker, ...] = ()
     first_root: str | None = None

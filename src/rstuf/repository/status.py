@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from rstuf.errors import CeremonyUnfinished, StorageError
+from rstuf.errors import CeremonyUnfinished, ClockSuspicious, StorageError
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
@@ -69,7 +69,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         settings = reader.settings()
         if settings.phase is not Phase.LIVE:
             raise CeremonyUnfinished("this workspace")
-        behind = ports.clock_behind(reader)
+        behind, suspicious = ports.clock_behind(reader), _suspicion(ports, reader)
         # A clock that went back makes nothing young again.
         now = ports.clock.now() if behind is None else behind.newest
         authority = load_authority(reader, ports.metadata)
@@ -120,6 +120,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         timestamp_version=mark.visible,
         publishing=publishing,
         clock_behind=behind,
+        clock_suspicious=suspicious,
         old_copy=old_copy,
         in_the_way=in_the_way if old_copy is None else (),
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
@@ -137,6 +138,14 @@ def _needed(authority: Authority, events: Collection[EventView], rotation: Rotat
     for view in events:
         found.update(keyid for part in view.parts for side in part.sides for keyid in side.keyids)
     return found if rotation is None else found | {rotation.old, rotation.new}
+
+
+def _suspicion(ports: Ports, reader: StateReader) -> ClockSuspicious | None:
+    try:
+        ports.signing_time(reader)
+    except ClockSuspicious as error:
+        return error
+    return None
 
 
 def _file(ports: Ports, role: RoleState) -> bytes | None:

@@ -81,7 +81,9 @@ def _with_surroundings(ports: Ports, report: VerifyReport) -> VerifyReport:
     findings = Findings()
     newer = newer_than_known(ports)
     if newer is not None:
-        findings.problem(Code.STATE_BEHIND, f"{newer.message}: this workspace is an old copy", role=newer.role)
+        findings.problem(
+            Code.STATE_BEHIND, f"{newer.message}: it is an old copy, or somebody else has the key", role=newer.role
+        )
     served = look_around(ports, findings)
     notes = [*map(as_data, findings.notes), *report.facts["notes"]]
     return replace(

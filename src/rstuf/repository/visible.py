@@ -150,11 +150,16 @@ def refuse_junk_root(ports: Ports) -> None:
 
     Raises:
         InvalidMetadata: something is there that is no root of this repository.
+        StateBehind: what is there is one, signed by both sides, and clients follow it.
     """
     with ports.state.read() as reader:
-        name = versioned(ROOT, current_root(reader).version + 1)
-    if is_taken(ports.metadata, name):
-        raise junk_root(name)
+        root = current_root(reader)
+        name = versioned(ROOT, root.version + 1)
+        if not is_taken(ports.metadata, name):
+            return
+        if version := newer_root(ports, reader):
+            raise StateBehind(ROOT, visible=version, known=root.version)
+    raise junk_root(name)
 
 
 def junk_root(name: str) -> InvalidMetadata:
@@ -182,7 +187,11 @@ def is_taken(metadata: MetadataStorage, name: str) -> bool:
 
 
 def blockers(ports: Ports, reader: StateReader) -> tuple[Blocker, ...]:
-    """What lies where a file of ours is or will be, and nothing that is written replaces: see `Blocker`."""
+    """What lies where a file of ours is or will be, and nothing that is written replaces: see `Blocker`.
+
+    A next root that is signed by both sides is not in the way: clients have followed it, and whoever took it away would
+    lose them for good.
+    """
     written = [(TIMESTAMP, TIMESTAMP_FILE), *((ROOT, versioned(ROOT, version)) for version in reader.root_versions())]
     written += [
         (role.name, versioned(role.name, role.visible)) for kind in _CARRIED for role in reader.roles(kind=kind)
@@ -190,7 +199,7 @@ def blockers(ports: Ports, reader: StateReader) -> tuple[Blocker, ...]:
     found_there = [Blocker(name, role, directory=True) for role, name in written if _is_directory(ports.metadata, name)]
     following = versioned(ROOT, current_root(reader).version + 1)
     try:
-        junk = is_taken(ports.metadata, following)
+        junk = is_taken(ports.metadata, following) and not newer_root(ports, reader)
     except StorageError:
         junk = False
     return tuple([*found_there, Blocker(following, ROOT, directory=False)] if junk else found_there)
@@ -277,7 +286,7 @@ def _find_newer(ports: Ports) -> _Newer | None:
         for role, name in _newer_names(known):
             data = found(ports.metadata, name, limit=_LIMITS[role])
             version = _accepted(data, name, kind=role, keys=keys[role], above=known[role])
-            if data is not None and version:
+            if data is not None and version and (role != ROOT or _signs_itself(data, name)):
                 newer = _Newer(role, version, data)
                 if _known_of(reader, newer) is not None:
                     return newer
@@ -299,20 +308,33 @@ def _known_of(reader: StateReader, newer: _Newer) -> int | None:
 
 
 def newer_root(ports: Ports, reader: StateReader) -> int:
-    """The version of a published root that this state does not have, rightly signed; 0 where there is none."""
+    """The version of a published root that this state does not have, signed by both sides; 0 where there is none."""
     root = current_root(reader)
     for version in range(root.version + 1, root.version + 1 + _FAR):
         name = versioned(ROOT, version)
         data = found(ports.metadata, name, limit=limits.ROOT_BYTES)
-        if _accepted(data, name, kind=ROOT, keys=root_roles(root)[ROOT], above=root.version):
+        accepted = _accepted(data, name, kind=ROOT, keys=root_roles(root)[ROOT], above=root.version)
+        if data is not None and accepted and _signs_itself(data, name):
             return version
     return 0
 
 
+def _signs_itself(data: bytes, name: str) -> bool:
+    """Whether a root is signed by its own keys too: without them no client follows it (TUF §5.3.4)."""
+    try:
+        root = open_envelope(data, name=name, kind=ROOT)
+        return signed_enough(root, root_roles(root)[ROOT])
+    except InvalidMetadata:
+        return False
+
+
 def _newer_names(known: Mapping[RoleName, int]) -> Iterator[tuple[RoleName, str]]:
-    yield TIMESTAMP, TIMESTAMP_FILE
+    # Another root says who may sign the rest, so it is told first.
     # Timestamp may have been put back together with the state; what was written once beside it was not.
-    for role in (ROOT, SNAPSHOT):
+    for role in (ROOT, TIMESTAMP, SNAPSHOT):
+        if role == TIMESTAMP:
+            yield TIMESTAMP, TIMESTAMP_FILE
+            continue
         for version in range(known[role] + 1, known[role] + 1 + _FAR):
             yield role, versioned(role, version)
 

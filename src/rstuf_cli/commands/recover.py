@@ -25,7 +25,7 @@ def copy(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
     """Go on from a copy of the workspace that was put back.
 
     Clients may have seen what came after it, and refuse whatever is older. So all that can be signed here is signed
-    again, far above every version that they can have met, and published over what is there. What was accepted after the
+    again, far above the copy and above all that is published, and then published over it. What was accepted after the
     copy was taken is not in it: clients find it no more, until it is added again. The repository's name is asked for;
     --yes answers beforehand.
     """
@@ -47,5 +47,8 @@ def _ask(run: Run, name: str) -> None:
     if not prompts.person_is_there():
         raise UsageFault("there is nobody to ask whether that is meant", hint="--yes says that it is")
     run.console.note("whatever was accepted after this copy was taken will be gone for clients")
+    run.console.note(
+        "if no copy was put back here, somebody else has the online key: rstuf recover online-key --leaked instead"
+    )
     if prompts.ask(f"type {escape(name)} to publish from it:").strip() != name:
         raise UsageFault("that is not its name; nothing was changed", hint="rstuf status shows the name")

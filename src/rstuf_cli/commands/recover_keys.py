@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -66,6 +67,23 @@ A client that has followed a root of theirs never comes back by itself: your nex
 must be given your root again, by hand.
 
 What was downloaded meanwhile cannot be told from what you published. Compare it with what you have.
+"""
+
+
+_LOST_CAN: Final = """
+Look for the keys again: in copies, on old disks, with everybody who ever held one. As many as root asks for are enough;
+put back where their signers say, rstuf recover root or rstuf recover root-key goes on with them.
+
+Go on publishing with the online key: what it signs is followed as before, until root expires.
+
+Begin another repository meanwhile, with keys in more hands: rstuf ceremony in an empty directory, the artifacts added
+to it, and its first root given to everybody who downloads, by another way, before this root expires.
+"""
+_LOST_CANNOT: Final = """
+No new root can be signed: no other root key and no other online key can be let in, and root cannot live longer. There
+is no exception: what keeps others from signing in your place keeps you from it, too.
+
+Once root has expired, every client stops, whatever else is renewed.
 """
 
 
@@ -174,21 +192,29 @@ def root_keys(
         Path | None, typer.Option("--out", metavar="FILE", help="Write the newest root, for those who pin it anew.")
     ] = None,
 ) -> None:
-    """Say what can be done when as many root keys leaked as root asks for, and what cannot.
+    """Say what can be done when too many root keys leaked or are lost, and what cannot.
 
-    With --out it also writes the newest root and shows its fingerprint: what clients are to be given again, by a way
-    that whoever has the keys does not control. Nothing is signed.
+    That is: as many leaked as root asks for, or fewer are left. With --out it also writes the newest root and shows its
+    fingerprint: what clients are to be given again, by a way that whoever has the keys does not control. That is
+    refused while another root follows which is not yours. Nothing is signed.
     """
     run = run_of(ctx)
     with run.open() as repository:
         version = repository.visible_versions().root
         data = repository.root(version)
+        theirs = _root_of_others(repository)
     if data is None:
         raise InvalidInput(f"there is no root v{version} here", hint="rstuf doctor says what is wrong")
     facts = rstuf.read_root(data)
     if out is not None:
+        if theirs is not None:
+            raise InvalidInput(
+                f"{theirs}.root.json follows root v{version}, rightly signed: who pins v{version} anew follows it, too",
+                hint=f"if none of you signed it, move {theirs}.root.json away, sign one that takes its place with "
+                "rstuf root update, and write that; rstuf recover root-keys says all of it",
+            )
         _write_new(out, data)
-    steps = _steps_of_leak(facts, out)
+    steps = _steps_of_leak(facts, out, theirs)
     run.console.document(
         {
             "version": version,
@@ -198,6 +224,7 @@ def root_keys(
             "file": None if out is None else str(out),
             "can": _texts(_CAN),
             "cannot": _texts(_CANNOT),
+            "lost": {"can": _texts(_LOST_CAN), "cannot": _texts(_LOST_CANNOT)},
             "next_steps": steps_document(steps),
         }
     )
@@ -210,9 +237,22 @@ def _texts(paragraphs: str) -> list[str]:
     return [" ".join(text.split()) for text in paragraphs.split("\n\n")]
 
 
-def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None) -> list[Step]:
+def _root_of_others(repository: rstuf.Repository) -> int | None:
+    """The version of a root that clients follow and this workspace does not know; None where there is none."""
+    newer = repository.status().old_copy
+    return newer.visible if newer is not None and newer.role == "root" else None
+
+
+def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None, theirs: int | None) -> list[Step]:
     keys = count(facts.roles["root"].threshold, "new key")
-    steps = [
+    steps = []
+    if theirs is not None:
+        away = "if none of you signed it, and only then: yours takes its place. Who has followed it must pin yours anew"
+        steps += [
+            Step(f"move {theirs}.root.json away", away),
+            Step("rstuf doctor", "whether more of what is served is not yours, and what mends it"),
+        ]
+    steps += [
         Step("rstuf key generate NAME", f"{keys} at least, where the leaked ones never were"),
         Step("rstuf root update --add NEW… --remove OLD…", "all in one root, signed by the old and by the new"),
         Step("rstuf recover online-key --leaked", "whoever signs root decides over the online key too"),
@@ -225,7 +265,16 @@ def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None) -> list[Step]:
 
 
 def _tell_leak(console: Console, facts: rstuf.RootFacts, out: Path | None) -> None:
-    for head, texts in (("what can be done", _CAN), ("what cannot", _CANNOT)):
+    threshold, keys = facts.roles["root"].threshold, len(facts.roles["root"].keyids)
+    expires = both(facts.expires, SystemClock().now())
+    leaked = f"where {count(threshold, 'root key')} or more leaked"
+    lost = f"where fewer than {threshold} of {count(keys, 'root key')} are left; root expires {expires}"
+    for head, texts in (
+        (f"what can be done {leaked}", _CAN),
+        ("what cannot", _CANNOT),
+        (f"what can be done {lost}", _LOST_CAN),
+        ("what cannot", _LOST_CANNOT),
+    ):
         console.line(console.paint(head, Style.STRONG))
         for text in _texts(texts):
             console.prose(f"  - {text}", indent=4)
@@ -258,28 +307,54 @@ def root(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
 
     Clients that meet an expired root stop; they go on by themselves once a newer one is published, however old the one
     is that they know. With enough root keys here it is published at once, else it waits in an event for those who are
-    away. Nothing but its version and its expiry changes.
+    away. Nothing but its version and its expiry changes. One that is not due is not signed again.
     """
     run = run_of(ctx)
     lasted, now = run.lasted(), SystemClock().now()
     record = Transcript(run, transcript)
     with run.open() as repository:
         facts = rstuf.read_root(repository.root(repository.visible_versions().root) or b"")
+        _refuse_undue(repository, facts)
         tense = "expires" if facts.expires > now else "expired"
         run.console.note(f"root v{number(facts.pin.version)} {tense} {both(facts.expires, now)}")
         run.interrupted = "what clients see is whole; run it again unless rstuf root show has the new root"
-        report = repository.renew(force=["root"])
-        waiting = [view.event.name for view in repository.events.views() if view.event.role == "root"]
+        # It is due, so it needs no force: whoever comes second finds it done.
+        report = repository.renew()
+        waiting = [view.event for view in repository.events.views() if view.event.role == "root"]
     run.progress.close()
-    steps = [
-        step
-        for name in waiting
-        for step in (
-            Step(f"rstuf sign {name}", "where a key that is missing is at hand"),
-            Step(f"rstuf bundle export {name} -o {name}.rstuf", "for holders who are away"),
-        )
-    ]
+    steps = _steps_of_renewal(waiting)
     run.console.document({**renewal_document(report), "next_steps": steps_document(steps)})
     tell_renewal(run.console, report, took=seconds(lasted()))
     show_steps(run.console, steps, now=now)
     return record.end(ExitCode.WAITING if report.waiting or waiting else ExitCode.DONE)
+
+
+def _refuse_undue(repository: rstuf.Repository, facts: rstuf.RootFacts) -> None:
+    """
+    Raises:
+        InvalidInput: root lives on, and nobody needs another one.
+    """
+    (seen,) = [role for role in repository.status().roles if role.name == "root"]
+    if seen.health == rstuf.Health.HEALTHY:
+        now, version = SystemClock().now(), number(facts.pin.version)
+        raise InvalidInput(
+            f"root v{version} is not due: it expires {both(facts.expires, now)}, and is to be signed again "
+            f"{both(seen.sign_by, now)}",
+            hint="rstuf renew --force root signs it all the same",
+        )
+
+
+def _steps_of_renewal(waiting: Sequence[rstuf.SigningEvent]) -> list[Step]:
+    """What to do about a root that waits, which need not be the renewal that was asked for."""
+    steps = []
+    for event in waiting:
+        if event.kind != rstuf.EventKind.RENEWAL:
+            why = "it waits already and changes who signs, so no renewal is opened beside it: look before you sign"
+            steps.append(Step(f"rstuf event show {event.name}", why))
+        steps += [
+            Step(f"rstuf sign {event.name}", "where a key that is missing is at hand"),
+            Step(f"rstuf bundle export {event.name} -o {event.name}.rstuf", "for holders who are away"),
+        ]
+    if waiting:
+        steps.append(Step("rstuf recover root-keys", "if keys are gone for good, and too few are left to sign"))
+    return steps

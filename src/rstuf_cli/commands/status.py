@@ -12,7 +12,7 @@ from rstuf.clock import iso
 from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.remedies import from_copy, move_away, renewal_of
+from rstuf_cli.remedies import move_away, renewal_of, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
@@ -122,6 +122,10 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
         if seen.clock_behind
         else []
     )
+    if seen.clock_suspicious is not None:
+        # What follows is refused until it is set, or vouched for.
+        why = f"{seen.clock_suspicious.message}; if it is right, say --accept-clock with what follows"
+        clock = [Step("set the clock", why, about="clock-suspicious")]
     waiting = [*steps_of_rotation(seen), *steps_of_events(seen)] if seen.old_copy is None else []
     return [*clock, *_of_keys(seen), *_of_roles(seen), *waiting]
 
@@ -143,9 +147,7 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
 
 def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.old_copy is not None:
-        newest = Step("put back the newest copy", f"this is an old one: {seen.old_copy.message}", about="old-copy")
-        # Who may sign is not known below another root: no command goes on from there.
-        return [newest] if seen.old_copy.role == "root" else [newest, from_copy()]
+        return ways_of_older_state(seen.old_copy.role, seen.old_copy.message)
     steps = []
     overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
     due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
@@ -226,7 +228,7 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     worst = "damaged" if seen.health == rstuf.Health.DAMAGED else "expired"
     health = words.get(seen.health, console.paint(worst, Style.BAD))
     if seen.old_copy is not None:
-        health = console.paint("an old copy", Style.BAD)
+        health = console.paint("behind what is published", Style.BAD)
     head = f"{console.paint(escape(seen.repository), Style.STRONG)}  ·  {count(seen.artifacts, 'artifact')}"
     console.line(f"{head} in {count(seen.bins, 'bin')}  ·  {health}{things}")
     console.line()

@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.engine import Engine, check_client, plan_document
+from tests.support.engine import Engine, check_client, client_of, plan_document
 from tests.support.faulty import leave_committing
+from tests.support.thieves import Depth, Thief
 
-from rstuf.errors import StateBehind
+from rstuf.errors import StateBehind, VersionsUsedUp
 from rstuf.repository.from_copy import publish_from_copy
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
@@ -86,6 +87,45 @@ def test_once_more_is_once_more_further_up(tmp_path: Path) -> None:
     first = publish_from_copy(engine.ports).publication.timestamp_version
     assert publish_from_copy(engine.ports).publication.timestamp_version > first + 9_000
     check_client(engine, tmp_path / "client")
+
+
+@pytest.mark.parametrize("depth", Depth)
+@pytest.mark.parametrize("ahead", [9_000, 10_000, 25_000])
+def test_what_is_visible_is_gone_above(tmp_path: Path, depth: Depth, ahead: int) -> None:
+    """However far what is published went after the copy, whoever saw it follows."""
+    engine = filled(tmp_path)
+    copied = Copied(engine, tmp_path)
+    Thief(engine, version=ahead).publishes(depth)
+    check_client(engine, tmp_path / "after")
+    engine = copied.put_back(served=False, overlaid=False)
+    publish_from_copy(engine.ports)
+    check_client(engine, tmp_path / "after")
+    check_client(engine, tmp_path / "fresh")
+
+
+def test_a_listing_without_its_files_is_gone_above(tmp_path: Path) -> None:
+    """Clients remember what a snapshot lists, be it that none of it is there."""
+    engine = filled(tmp_path)
+    Thief(engine, version=25_000).publishes(Depth.BINS)
+    memory = client_of(engine, tmp_path / "after")
+    memory.refresh()
+    for name in [name for name in engine.metadata.files if name.startswith("25000.bins")]:
+        engine.metadata.remove(name)
+    publish_from_copy(engine.ports)
+    check_client(engine, tmp_path / "after")
+
+
+@pytest.mark.parametrize("spoil", ["highest", "listed"])
+def test_what_nothing_can_go_above_is_refused(tmp_path: Path, spoil: str) -> None:
+    """The highest versions, or a role that is not here and no later snapshot may drop: only another key helps."""
+    engine = filled(tmp_path)
+    thief = Thief(engine) if spoil == "highest" else Thief(engine, version=9_000, also_lists={"unknown": 1})
+    thief.publishes(Depth.SNAPSHOT)
+    before = dict(engine.metadata.files)
+    with pytest.raises(VersionsUsedUp) as refused:
+        publish_from_copy(engine.ports)
+    assert "rstuf recover online-key --leaked" in str(refused.value.hint)
+    assert engine.metadata.files == before
 
 
 def test_a_copy_in_the_middle_of_a_publication(tmp_path: Path) -> None:

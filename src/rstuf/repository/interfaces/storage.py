@@ -180,7 +180,7 @@ class ServedEntry:
 
 
 class ServedPlaces(Protocol):
-    """All that a server would serve, where that can be listed. No other rule relies on what a listing shows."""
+    """All that a server would serve, where that can be listed. No rule relies on a listing alone."""
 
     def walk(self) -> Iterator[ServedEntry]:
         """Everything below the places of metadata and contents, in no particular order.
