@@ -16,6 +16,7 @@ _WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted", "rotation"})
 # What an audit finds as well, and says more of.
 _FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
 MEANINGS: Final = {
+    "clock-suspicious": "nothing is signed until it is set, or said to be right",
     "clock-behind": "what is signed is dated from the newest signature until then",
     "key-away": "what it signs waits for it",
     "old-copy": "publishing from it would take clients back",

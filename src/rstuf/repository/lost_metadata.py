@@ -6,6 +6,8 @@ nobody knows what clients saw last. Changes that they have not seen yet stay pen
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rstuf.errors import SigningError
@@ -61,15 +63,10 @@ def recover_metadata(ports: Ports) -> MetadataRecovery:
         recovery = recover(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
-        lost = _jump_over_lost(ports)
-    try:
+        with _told_what_is_back(restored):
+            lost = _jump_over_lost(ports)
+    with _told_what_is_back(restored):
         renewal = renew(ports, force=lost)
-    except SigningError as error:
-        # People's keys are waited for; this one is asked for now.
-        back = f"what was put back as it was signed: {', '.join(restored)}. " if restored else ""
-        hint = f"{error.hint}; " if error.hint else ""
-        error.hint = f"{back}{hint}if the online key is lost, rstuf recover online-key --lost and then run this again"
-        raise
     publication = renewal.publication.mended(
         restored=(*restored, *renewal.publication.restored), recorded=(*recorded, *renewal.publication.recorded)
     )
@@ -81,6 +78,18 @@ def recover_metadata(ports: Ports) -> MetadataRecovery:
             pending=reader.totals().pending_roles,
             missing=_missing_contents(ports, reader),
         )
+
+
+@contextmanager
+def _told_what_is_back(restored: Sequence[str]) -> Iterator[None]:
+    """People's keys are waited for; the online key is asked for now, and where it is gone there is a way."""
+    try:
+        yield
+    except SigningError as error:
+        back = f"what was put back as it was signed: {', '.join(restored)}. " if restored else ""
+        hint = f"{error.hint}; " if error.hint else ""
+        error.hint = f"{back}{hint}if the online key is lost, rstuf recover online-key --lost and then run this again"
+        raise
 
 
 def _jump_over_lost(ports: Ports) -> tuple[RoleName, ...]:
