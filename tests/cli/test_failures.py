@@ -89,7 +89,7 @@ def test_hints_name_commands_that_exist(cli: Cli, filled: Path) -> None:
 def test_a_defect_is_no_traceback(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody foresaw is told as a defect; its traceback comes to those who ask, escaped, without values."""
 
-    def broken(_self: Run) -> None:
+    def broken(_self: Run, **_: object) -> None:
         secret = "hunter2"  # noqa: F841
         raise ValueError("odd \x1b[31m thing")
 
@@ -112,7 +112,7 @@ def test_problems_of_the_system_are_storage_problems(
 ) -> None:
     """An OSError that reaches the face is exit 6, with the file's name."""
 
-    def broken(_self: Run) -> None:
+    def broken(_self: Run, **_: object) -> None:
         raise PermissionError(13, "Permission denied", "some/file")
 
     monkeypatch.setattr(Run, "open", broken)

@@ -98,7 +98,7 @@ def test_signatures_that_go_with_a_leaked_key_are_named(team: Path, cli: Cli, tm
     """Whoever drops the root that some have signed types its name, and is told to take its number."""
     assert cli("key", "rotate", "online", "--yes").code == 4
     with Person.running("recover", "online-key", "online-2", "--leaked", cwd=team) as person:
-        assert "the signatures of alice" in person.sees("type root-v2 to drop it:")
+        assert "the signature of alice" in person.sees("type root-v2 to drop it:")
         person.presses("root-v2", ENTER)
         person.sees("type online-2 to let it sign nothing any more:")
         person.presses("online-2", ENTER)

@@ -94,21 +94,6 @@ def test_a_thief_of_the_online_key(filled: Path, cli: Cli, tmp_path: Path, depth
     assert cli("verify").code == 0
 
 
-def test_the_key_that_comes_may_be_the_one_that_leaked(filled: Path, cli: Cli) -> None:
-    """Nothing goes on towards a key that somebody else has: it is refused, and the hint is the way."""
-    assert cli("key", "rotate", "online", "--no-sign").code == 4
-    refused = cli("recover", "online-key", "online-2", "--leaked", "--yes", "--json")
-    assert (refused.code, refused.document["error"]["code"]) == (1, "invalid-input")
-    assert "rstuf event cancel root takes it back" in refused.document["error"]["hint"]
-    assert cli("key", "rotate", "online", "--yes").code == 0
-    refused = cli("recover", "online-key", "online-2", "--leaked", "--yes", "--json")
-    assert "rstuf recover online-key online --lost ends that" in refused.document["error"]["hint"]
-    assert cli("recover", "online-key", "online", "--lost", "--yes").code == 0
-    assert cli("recover", "online-key", "online-2", "--leaked", "--yes").code == 0
-    assert cli("key", "show", "online-2", "--json").document["roles"] == []
-    assert cli("verify").code == 0
-
-
 def test_a_leaked_online_key_is_revoked(filled: Path, cli: Cli) -> None:
     """The key is asked for by name, replaced at once, and the log and the list of keys say so."""
     assert cli("key", "revoke", "online", "--yes").code == 2

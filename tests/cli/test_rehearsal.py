@@ -154,7 +154,7 @@ def test_a_ceremony_that_goes_on(cli: Cli, plan: Path, tmp_path: Path, monkeypat
     done = cli(*place, "--dry-run")
     assert (done.code, "was interrupted here, and goes on; nothing was made" in done.err) == (0, True)
     plan.write_text(ENCRYPTED.replace("count = 4", "count = 8"))
-    assert (cli(*place, "--dry-run").code, "was interrupted" in cli(*place, "--dry-run").err) == (1, True)
+    assert (cli(*place, "--dry-run").code, "of another plan was begun" in cli(*place, "--dry-run").err) == (1, True)
     plan.write_text(ENCRYPTED)
     assert cli(*place, "--passphrase-file", secret).code == 0
 

@@ -37,6 +37,7 @@ class Model:
         missing: how many each side still waits for, by its place.
         good: the signature of each key that verifies.
         past: what becomes of signatures for events that ended, by digest.
+        ever: the keys that a root has listed, now or before: only theirs come late instead of never.
     """
 
     digest: str
@@ -44,24 +45,27 @@ class Model:
     missing: list[int]
     good: dict[KeyId, str]
     past: dict[str, Outcome]
+    ever: set[KeyId]
     signed: set[KeyId] = field(default_factory=set)
     done: bool = False
 
     @classmethod
-    def of(cls, view: EventView, good: dict[KeyId, str], past: dict[str, Outcome]) -> Model:
+    def of(cls, view: EventView, good: dict[KeyId, str], past: dict[str, Outcome], ever: set[KeyId]) -> Model:
         (part,) = view.parts
         sides: dict[KeyId, set[int]] = {}
         for place, side in enumerate(part.sides):
             for keyid in side.keyids:
                 sides.setdefault(keyid, set()).add(place)
-        return cls(part.digest, sides, [side.threshold for side in part.sides], good, past)
+        return cls(part.digest, sides, [side.threshold for side in part.sides], good, past, ever)
 
     def take(self, brought: DetachedSignature) -> Outcome:
         """What becomes of one signature."""
         if brought.digest != self.digest:
-            return self.past.get(brought.digest, Outcome.REFUSED)
+            known = brought.keyid in self.ever
+            return self.past.get(brought.digest, Outcome.REFUSED) if known else Outcome.REFUSED
         if self.done:
-            return Outcome.NOT_NEEDED
+            late = brought.keyid in self.ever and self.good.get(brought.keyid) == brought.sig
+            return Outcome.NOT_NEEDED if late else Outcome.REFUSED
         if brought.keyid not in self.sides or self.good.get(brought.keyid) != brought.sig:
             return Outcome.REFUSED
         if brought.keyid in self.signed:
@@ -74,6 +78,8 @@ class Model:
     def settle(self) -> None:
         """The end of a delivery: what is complete comes out."""
         self.done = self.done or max(self.missing) <= 0
+        if self.done:
+            self.ever.update(self.sides)
 
 
 def signature_of(engine: Engine, name: str, payload: bytes, digest: str) -> DetachedSignature:
@@ -120,6 +126,7 @@ def test_what_becomes_of_each_signature_is_what_the_model_says(seed: int, quick:
     engine.events.sign("root")
     current, outcomes, seen = {"one", "two", "three", "four"}, set[Outcome](), set[object]()
     past, old = dict[str, Outcome](), list[DetachedSignature]()
+    ever = {engine.keys.made[name].entry.keyid for name in current}
     for _ in range(PERMUTATIONS):
         view, proposed = propose(engine, chance, current)
         (part,) = view.parts
@@ -129,7 +136,7 @@ def test_what_becomes_of_each_signature_is_what_the_model_says(seed: int, quick:
         other = signature_of(engine, chance.choice(NAMES), b"other bytes", "0" * 64)
         pile = returns(chance, good, [stranger, other, *old])
         seen.add(tuple((each.digest[:8], each.keyid) for each in pile))
-        model = Model.of(view, {each.keyid: each.sig for each in good}, past)
+        model = Model.of(view, {each.keyid: each.sig for each in good}, past, ever)
         while pile:
             many = chance.randint(1, 5)
             delivery, pile = pile[:many], pile[many:]

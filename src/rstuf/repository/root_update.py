@@ -19,8 +19,8 @@ from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
 from rstuf.repository.event_views import EventView
-from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import key_named, refuse_leaked
+from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.keys import key_named, refuse_leaked, report_loss
 from rstuf.repository.open_events import envelope_of, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_events
@@ -138,7 +138,14 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
     wanted = [NewEvent((proposal.root,), proposal.kind, proposal.periods)]
     if proposal.targets is not None:
         wanted.append(NewEvent((proposal.targets,), proposal.kind))
-    return open_events(ports, wanted, drop=[view.event for view in proposal.drops] if drop else ())
+
+    def note_losses(state: StateTransaction) -> None:
+        # Who must not sign any more is known from here on, whatever becomes of the event.
+        for keyid, loss in proposal.losses.items():
+            report_loss(state, keyid, loss, at=ports.clock.now())
+
+    dropped = [view.event for view in proposal.drops] if drop else ()
+    return open_events(ports, wanted, drop=dropped, also=note_losses)
 
 
 def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:

@@ -7,7 +7,7 @@ thresholds nothing is visible.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -95,13 +95,20 @@ def open_event(
     return event
 
 
-def open_events(ports: Ports, wanted: Sequence[NewEvent], *, drop: Collection[SigningEvent] = ()) -> list[SigningEvent]:
+def open_events(
+    ports: Ports,
+    wanted: Sequence[NewEvent],
+    *,
+    drop: Collection[SigningEvent] = (),
+    also: Callable[[StateTransaction], None] | None = None,
+) -> list[SigningEvent]:
     """Let metadata wait for signatures, all of it or nothing. Under the publication lock.
 
     A version of another role than root is taken for good: it is never used for other contents.
 
     Args:
         drop: what may be cancelled for it, as whoever says so saw it: with exactly those signatures.
+        also: what is done in the same transaction.
 
     Raises:
         EventOpen: an event of one of the roles is open, and is not to be dropped as it is.
@@ -122,6 +129,8 @@ def open_events(ports: Ports, wanted: Sequence[NewEvent], *, drop: Collection[Si
             event = state.open_event(parts, kind=new.kind, opened=now, periods=new.periods)
             _note_opened(state, event, at=now)
             opened.append(event)
+        if also is not None:
+            also(state)
     return opened
 
 

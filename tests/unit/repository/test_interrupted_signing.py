@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.engine import Engine, check_client
 from tests.support.faulty import Faulty, Power, faulty_engine
 
-from rstuf.metadata.render import Unsigned
-from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.events import EventKind
 from rstuf.model.names import TARGETS
 from rstuf.model.rotation import RotationKind
-from rstuf.repository import root_update, rotation
-from rstuf.repository.interfaces import StateTransaction
+from rstuf.repository import rotation
 from rstuf.repository.root_update import RootUpdate
 from rstuf.repository.signing_events import Outcome
 
@@ -101,7 +98,7 @@ def test_what_a_rotation_drops_is_dropped_when_it_begins(
     with monkeypatch.context() as patched:
         patched.setattr(rotation, "carry_on", stops)
         with pytest.raises(Power):
-            engine.events.rotate("online", "online-2", kind=kind, drop=True)
+            engine.events.rotate("online", "online-2", kind=kind, drop=[view.event for view in engine.events.views()])
     engine.events.complete()
     (view,) = engine.events.views()
     assert view.event.kind is (EventKind.ROTATION if kind is RotationKind.PLANNED else EventKind.REPLACEMENT)
@@ -136,16 +133,17 @@ def test_a_root_never_waits_without_the_targets_that_it_needs(tmp_path: Path, mo
     engine, _ = faulty_engine(tmp_path / "repository")
     engine.make_key("release")
     update = RootUpdate(role=TARGETS, add=("release",), remove=("online",))
-    proposal, real = engine.events.propose(update), root_update.open_in
+    proposal = engine.events.propose(update)
     assert proposal.targets is not None
+    with engine.ports.state.transaction(actor="test") as state:
+        transactions = type(state)
 
-    def stops(state: StateTransaction, proposed: Sequence[Unsigned], **options: Any) -> SigningEvent:
-        if proposed[0].name == TARGETS:
-            raise Power
-        return real(state, proposed, **options)
+    def stops(*_: object) -> None:
+        # The versions of targets are taken last, after root has its event.
+        raise Power
 
     with monkeypatch.context() as patched:
-        patched.setattr(root_update, "open_in", stops)
+        patched.setattr(transactions, "burn_versions", stops)
         with pytest.raises(Power):
             engine.events.open(proposal)
     assert engine.events.views() == []

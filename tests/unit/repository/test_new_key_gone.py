@@ -124,7 +124,7 @@ def test_where_the_old_key_is_gone_too_another_root_takes_the_place(tmp_path: Pa
         engine.events.hasten(RotationKind.LEAKED)
     else:
         engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
-    start = engine.events.renounce(loss, to="online-3", drop=True)
+    start = engine.events.renounce(loss, to="online-3", drop=[view.event for view in engine.events.views()])
     assert start is not None
     # That the first one leaked is not forgotten where the second is only lost.
     assert start.rotation.kind is RotationKind.LEAKED
@@ -188,7 +188,7 @@ def test_a_leaked_key_is_never_let_in_again(tmp_path: Path) -> None:
     for name in ("online-2", "three"):
         engine.events.report_loss(name, Loss.LEAKED)
     with pytest.raises(InvalidInput, match="online-2 leaked"):
-        engine.events.rotate("online", "online-2", drop=True)
+        engine.events.rotate("online", "online-2", drop=[view.event for view in engine.events.views()])
     with pytest.raises(InvalidInput, match="three leaked"):
         engine.events.propose(RootUpdate(add=("three",)))
     (done,) = engine.events.sign("root-v2").completions
