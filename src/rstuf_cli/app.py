@@ -126,7 +126,7 @@ VERBS: Final = (
         CARE,
         "recover root-keys",
         f"{_HOME}.recover_keys:root_keys",
-        "say what can be done when as many root keys leaked as root asks for, and what cannot",
+        "say what can be done when too many root keys leaked or are lost, and what cannot",
     ),
     Verb(CARE, "recover root", f"{_HOME}.recover_keys:root", "sign a root that has expired, or soon will, for longer"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),

@@ -313,6 +313,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("bundle sign", "fingerprint"): _nothing,
     ("bundle sign", "max_expiry"): _nothing,
     ("bundle sign", "code"): _nothing,
+    ("sign", "code"): _nothing,
     ("key rotate", "name"): _keys,
     ("key rotate", "to"): _keys,
     ("key rotate", "overlap"): _nothing,
