@@ -23,7 +23,8 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
-from rstuf.repository.rotation import bins_to_sign_again, carry_on, publish_under_new_root
+from rstuf.repository.rotation import carry_on
+from rstuf.repository.signing_anew import bins_to_sign_again, publish_under_new_root
 from rstuf.repository.signing_events import whole_file
 
 

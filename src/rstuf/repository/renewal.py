@@ -27,7 +27,7 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
 from rstuf.repository.root_update import propose_renewal
 from rstuf.repository.roots import renew_root
-from rstuf.repository.rotation import publish_under_new_root
+from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import drop_expired, open_event, sign_event
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
