@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting_status import until_targets
 from rstuf_cli.wording import day, listed, period
 
 DEFAULT_OVERLAP: Final = "1d"
@@ -73,6 +74,9 @@ def find_key(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
     """Let another key take the place of an online key, or go on with that; the exit code."""
     going = repository.events.rotation()
+    if going is None and find_key(repository, old.name).status.stray:
+        _take_out(run, repository, old, wish)
+        return _go_on(run, repository, wish, old)
     if going is None:
         _begin(run, repository, old, wish)
         return _go_on(run, repository, wish, old)
@@ -100,6 +104,18 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
     new = _settled(run, repository, old, wish, opened=opened)
     repository.events.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
+
+
+def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
+    """Root names another key already, so nothing but targets has to be signed without this one."""
+    if wish.to is not None:
+        raise UsageFault(f"another key has the place of {old.name} already", hint="run it without --to")
+    proposing.refuse_unasked(run, hint=_ANSWERS)
+    run.console.note(f"root names {escape(old.name)} no more; targets is signed without it, so that it signs no bins")
+    if wish.why is not rstuf.RotationKind.PLANNED:
+        proposing.ask_typed(run, old.name, to="let it sign nothing any more")
+    run.interrupted = _goes_on(old.name)
+    repository.events.take_out_stray(old.name, kind=wish.why)
 
 
 def _settled(
@@ -256,6 +272,7 @@ def _go_on(
         names = [view.event.name for view in views]
         if proposing.agrees(run, f"Sign {' and '.join(names)} with the keys that are here?"):
             standing = proposing.sign_here(sitting, reviews, keys=True)
+            desk.complete()
     run.progress.close()
     ending = _Ending(goes, told, (*steps, Step("rstuf verify", "looks at all of it, as clients do")))
     return _tell(run, repository, standing, document, ending=ending)
@@ -284,8 +301,10 @@ def _tell(
     until = None
     if rotation is None and not still:
         steps += ending.steps
+    targets = next((view.event.name for view in standing.waiting if view.event.role == "targets"), None)
     if rotation is not None and rotation.rooted is not None:
         until = rotation.rooted + rotation.overlap
+    if until is not None and targets is None:
         steps.append(Step("rstuf renew", "then ends it; a timer that runs it does so by itself", by=until))
     console.document(
         {
@@ -306,8 +325,7 @@ def _tell(
         names = {keyid: escape(name) for keyid, name in _names(repository).items()}
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
         if until is not None:
-            over = until <= now
-            told = "what is left is to let go of the old one" if over else f"both sign until {day(until, now)}"
+            told = _until(rotation, old, until, now, waits=targets)
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
         elif rotation.kind is rstuf.RotationKind.PLANNED:
             span = period(rotation.overlap)
@@ -319,6 +337,15 @@ def _tell(
     show_steps(console, steps, now=now)
     left = standing.waiting or (rotation is None and still)
     return ExitCode.WAITING if left else standing.exit_code
+
+
+def _until(rotation: rstuf.Rotation, old: str, until: datetime, now: datetime, *, waits: str | None) -> str:
+    """How long the old key has a say yet, once root does not name it any more."""
+    if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
+        return f"both sign until {day(until, now)}"
+    if waits is not None:
+        return until_targets(rotation.kind, old, escape(waits))
+    return f"what is left is to let go of {old}"
 
 
 def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]:

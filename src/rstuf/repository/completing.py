@@ -111,7 +111,15 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         after = bin_delegation(envelope_of(part))
         if before.bins is not None and after is not None and before.bins.signers != after.signers:
             parts += bins_to_sign_again(ports, reader, after.signers)
-    return _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+    published = _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+    return _end_rotation(ports) or published
+
+
+def _end_rotation(ports: Ports) -> PublicationReport | None:
+    """A rotation whose root is out may have waited for just these targets."""
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+    return None if rotation is None or rotation.root_version is None else carry_on(ports)
 
 
 def _close(

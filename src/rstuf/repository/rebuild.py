@@ -25,6 +25,7 @@ from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
+from rstuf.repository.bridge import stray_keys
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.plan import USUAL_PERIODS
 from rstuf.repository.ports import Ports
@@ -71,6 +72,7 @@ class RebuildReport:
         keys: all keys by name; of those without a signer nobody knows here where they are.
         periods: how long roles live from now on, those of bins under their prefix.
         guessed: the roles whose periods are a guess.
+        strays: the names of keys that targets lets sign its bins, though root names them no more.
     """
 
     repository: str
@@ -81,6 +83,7 @@ class RebuildReport:
     keys: Sequence[KeyEntry]
     periods: Mapping[str, Periods]
     guessed: Sequence[str]
+    strays: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -171,6 +174,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "version": published.root.envelope.version,
         }
         state.record("state.rebuild", details, at=now)
+    stray = stray_keys(published.top_level, published.targets.envelope.signed, None)
     return RebuildReport(
         repository=known.name,
         root=published.root.envelope.version,
@@ -180,6 +184,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         keys=tuple(keys),
         periods=life.periods,
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
+        strays=tuple(key.name for key in keys if key.keyid in stray),
     )
 
 
