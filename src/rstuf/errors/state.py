@@ -163,7 +163,7 @@ class StateBehind(StateError):
             ""
             if role == "root"
             else "; if there is no newer, rstuf recover copy goes on from this. If this is the only one, somebody else "
-            "holds the online key: rstuf recover online-key --leaked"
+            "holds the online key: rstuf recover online-key NAME --leaked"
         )
         super().__init__(
             f"{role} version {visible} is published and this state knows only {known}",

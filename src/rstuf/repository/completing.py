@@ -17,6 +17,7 @@ from rstuf.model.names import ROOT
 from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import comes_after, envelope_of, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -89,6 +90,9 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
 
 def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | None:
     file = whole_file(ports, event, event.parts[0])
+    if event.kind is EventKind.REPLACEMENT:
+        # What was lost would keep the root from coming out, and no renewal can mend it without a key that signs.
+        put_back(ports)
     commit_root(ports, file.data, signed_at=event.opened, event=event)
     published = publish_under_new_root(ports)
     return carry_on(ports) or published

@@ -6,6 +6,7 @@ Read from what is published: what is signed already is left as it is, so it can 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rstuf.errors import InvalidMetadata, NameTaken, StorageError
@@ -18,6 +19,7 @@ from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import current_root, load_authority, signed_enough
 from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import put_back
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -38,11 +40,13 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
         ours = rotation.new in authority.top_level[TARGETS].keyids
         if _verifies(ports, reader) and not (ours and gone_keys(reader, authority.targets, rotation)):
             return None
+    # What was lost would keep it from coming out, and no renewal can mend that without a key that signs.
+    restored = put_back(ports)
     for attempt in range(_MOST_JUMPS):
         with ports.state.read() as reader:
             parts, proposed = _parts_anew(ports, reader, rotation)
         try:
-            return bring_out(ports, parts, proposed_targets=proposed)
+            return replace(bring_out(ports, parts, proposed_targets=proposed), restored=restored)
         except NameTaken:
             if attempt == _MOST_JUMPS - 1:
                 raise

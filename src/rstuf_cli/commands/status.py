@@ -136,12 +136,15 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
 def _of_keys(seen: rstuf.Status) -> list[Step]:
     """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
     going = goes_for_good(seen)
+    named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
     steps = steps_of_strays(seen)
     for key in seen.keys:
         if key.fault is None or not (key.online or key.mend) or key.keyid in going:
             continue
         name = "the online key" if key.online else f"the key {key.name}"
         lost = "; nothing can be published or renewed without it" if key.online else ""
+        if key.online and key.keyid in named:
+            lost += f"; if it is gone for good: rstuf recover online-key {escape(key.name)} --lost"
         signer = key.signer or ""
         away = f"put back {signer.removeprefix('file:')}" if signer.startswith("file:") else f"let {signer} be reached"
         mend = key.mend or away
