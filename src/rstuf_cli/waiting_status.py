@@ -80,7 +80,7 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
         both = rotation.kind is rstuf.RotationKind.PLANNED
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
     waits = next((view.event.name for view in seen.events if view.event.role == "targets"), None)
-    if waits is not None and rotation.kind is not rstuf.RotationKind.PLANNED:
+    if waits is not None and rotation.is_over(seen.now):
         return f"{begins}; {until_targets(rotation.kind, old, escape(waits))}"
     if rotation.is_over(seen.now):
         return f"{begins}; rstuf renew ends it"
@@ -88,10 +88,12 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
 
 
 def until_targets(kind: rstuf.RotationKind, old: str, event: str) -> str:
-    """What holds while people have not signed the targets that takes a key out which is lost or leaked."""
+    """What holds while people have not signed the targets that takes a key out."""
     if kind is rstuf.RotationKind.LEAKED:
         return f"until {event} is signed, whoever has {old} can still change contents"
-    return f"until {event} is signed, nothing can be published: bins need {old}"
+    if kind is rstuf.RotationKind.LOST:
+        return f"until {event} is signed, bins need {old}: without it nothing can be published"
+    return f"it ends once {event} is signed"
 
 
 def _named(seen: rstuf.Status, rotation: rstuf.Rotation) -> tuple[str, str]:

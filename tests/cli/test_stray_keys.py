@@ -67,6 +67,8 @@ def test_where_people_sign_targets_they_take_it_out(cli: Cli, tmp_path: Path, mo
     assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 4
     lose_state(place, cli)
     assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 4
+    renewed = cli("renew", "--json")
+    assert (renewed.code, [role["event"] for role in renewed.document["waiting"]]) == (4, ["targets-v10002"])
     (event,) = cli("event", "list", "--json").document["events"]
     assert keys_of(cli)["online"] == ["bins"]
     assert cli("key", "add", "bob", tmp_path / "bob.key").code == 0
@@ -90,7 +92,7 @@ def test_until_people_have_signed_targets_a_leaked_key_has_a_say(
     said = "until targets-v2 is signed, whoever has online can still change contents"
     for told in (done, cli("status")):
         words = " ".join(told.out.split())
-        assert (said in words, "both" in words, "rstuf renew" in words) == (True, False, False)
+        assert (said in words, "both" in words, "renew ends it" in words) == (True, False, False)
     (tmp_path / "bob.key").rename(place / "keys/bob.key")
     assert cli("sign", "targets-v2", "--yes").code == 0
     assert cli("status", "--check").code == 0

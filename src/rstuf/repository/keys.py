@@ -9,13 +9,11 @@ from enum import StrEnum
 
 from rstuf.errors import InvalidInput, InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory, nearest
 from rstuf.metadata.key_identity import key_identity
-from rstuf.metadata.render import versioned
-from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
+from rstuf.model.names import TIMESTAMP, TOP_LEVEL
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
-from rstuf.repository.bridge import stray_keys
+from rstuf.repository.bridge import listed_before, stray_keys
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import KeyStatus
@@ -117,7 +115,7 @@ def view_keys(ports: Ports) -> list[KeyView]:
         authority = _authority(ports, reader)
         uses = _uses(authority)
         online, stray = online_and_stray(reader, authority)
-        before = _listed_before(reader) if any(entry.keyid not in uses for entry in reader.keys()) else frozenset()
+        before = listed_before(reader) if any(entry.keyid not in uses for entry in reader.keys()) else frozenset()
         return [
             KeyView(
                 entry,
@@ -146,7 +144,7 @@ def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
 
 def online_and_stray(reader: StateReader, authority: Authority) -> tuple[Set[KeyId], Set[KeyId]]:
     """The keys that sign what comes out each time, bins with it; and those of them that root does not name."""
-    stray = stray_keys(authority.top_level, authority.targets, reader.rotation())
+    stray = stray_keys(reader, authority.top_level, authority.targets)
     online = set(authority.top_level[TIMESTAMP].keyids)
     if authority.bins is not None:
         online.update(authority.bins.signers.keyids)
@@ -210,17 +208,6 @@ def _known(reader: StateReader, name: str, key: PublicKey) -> KeyEntry | None:
                 hint="choose another name; a key's name is never handed on",
             )
     return None
-
-
-def _listed_before(reader: StateReader) -> frozenset[str]:
-    """The ids of keys that any published root let sign something."""
-    found: set[str] = set()
-    for version in reader.root_versions():
-        root = reader.root(version)
-        if root is not None:
-            roles = root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))
-            found.update(keyid for keys in roles.values() for keyid in keys.keyids)
-    return frozenset(found)
 
 
 def _authority(ports: Ports, reader: StateReader) -> Authority:

@@ -25,7 +25,6 @@ from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
-from rstuf.repository.bridge import stray_keys
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.plan import USUAL_PERIODS
 from rstuf.repository.ports import Ports
@@ -39,6 +38,7 @@ from rstuf.repository.published import (
     rows_of,
 )
 from rstuf.repository.renewal import JUMP
+from rstuf.repository.strays import strays
 
 _FOREIGN: Final = "nothing was rebuilt: this rstuf keeps a state only of keys as it writes them"
 
@@ -174,7 +174,8 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "version": published.root.envelope.version,
         }
         state.record("state.rebuild", details, at=now)
-    stray = stray_keys(published.top_level, published.targets.envelope.signed, None)
+    with ports.state.read() as reader:
+        stray = strays(ports, reader)
     return RebuildReport(
         repository=known.name,
         root=published.root.envelope.version,
@@ -184,7 +185,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         keys=tuple(keys),
         periods=life.periods,
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
-        strays=tuple(key.name for key in keys if key.keyid in stray),
+        strays=tuple(key.name for key in stray),
     )
 
 

@@ -11,8 +11,8 @@ import orjson
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
+from rstuf.model.events import ROTATING, EventKind, SigningEvent
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
@@ -193,7 +193,17 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
+    due.waiting += _kept_by_rotation(reader, due)
     return due
+
+
+def _kept_by_rotation(reader: StateReader, due: Due) -> list[WaitingRole]:
+    """Targets, where people must sign it before a key that has to go can sign bins no more."""
+    rotation, event = reader.rotation(), is_open(reader, TARGETS)
+    told = any(each.name == TARGETS for each in due.waiting)
+    if rotation is None or rotation.root_version is None or event is None or event.kind not in ROTATING or told:
+        return []
+    return [_waiting_in(reader, event, reader.role(TARGETS), Reason.ROTATED)]
 
 
 def _waiting_in(reader: StateReader, event: SigningEvent, role: RoleState, reason: Reason) -> WaitingRole:

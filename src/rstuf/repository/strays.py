@@ -22,7 +22,7 @@ _AT_ONCE = timedelta(0)
 def strays(ports: Ports, reader: StateReader) -> list[KeyEntry]:
     """The keys that sign bins and nothing that root names, while no rotation goes on that takes them out."""
     authority = load_authority(reader, ports.metadata)
-    found = stray_keys(authority.top_level, authority.targets, reader.rotation())
+    found = stray_keys(reader, authority.top_level, authority.targets)
     return [entry for keyid in found if (entry := reader.key(keyid)) is not None]
 
 
