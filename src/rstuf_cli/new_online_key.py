@@ -40,7 +40,9 @@ def made_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: 
     """The name of a new key in keys/, which is known from here on. What an interruption left is taken as it is."""
     base = rstuf.find_workspace(run.directory)
     planned = wish.why is rstuf.RotationKind.PLANNED
-    encrypt = not wish.unencrypted and _is_encrypted(base, old)
+    was_encrypted = _is_encrypted(base, old)
+    # What cannot be looked at says nothing against it.
+    encrypt = not wish.unencrypted and was_encrypted is not False
     kind = wish.kind or old.key.keytype
     for name in _free_names(old.name):
         known = next((entry for entry in repository.keys() if entry.name.lower() == name.lower()), None)
@@ -60,7 +62,7 @@ def made_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: 
                 raise
             continue
         except PassphraseNeeded as error:
-            if not _is_there(base, old):
+            if was_encrypted is None:
                 error.hint = f"{error.hint}; or --unencrypted, if {old.name} was"
             raise
         run.keeps(f"the key, in {base / place}")
@@ -79,18 +81,14 @@ def _free_names(name: str) -> Sequence[str]:
     return [f"{name}-{number}" for number in range(first, first + _MOST)]
 
 
-def _is_encrypted(base: Path, old: rstuf.KeyEntry) -> bool:
-    """Whether the old key's file is; a file that cannot be looked at any more says nothing against it."""
+def _is_encrypted(base: Path, old: rstuf.KeyEntry) -> bool | None:
+    """Whether the old key's file is; None where it cannot be looked at any more."""
     if old.signer is None:
-        return True
+        return None
     try:
         return rstuf.look_at_key(base / old.signer.removeprefix(IN_FILE)).encrypted
     except (rstuf.errors.RstufError, OSError):
-        return True
-
-
-def _is_there(base: Path, old: rstuf.KeyEntry) -> bool:
-    return old.signer is not None and base.joinpath(old.signer.removeprefix(IN_FILE)).exists()
+        return None
 
 
 def _is_unused(repository: rstuf.Repository, entry: rstuf.KeyEntry, place: Path) -> bool:

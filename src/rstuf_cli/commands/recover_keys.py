@@ -151,7 +151,8 @@ def root_key(
 
     One new root takes the old key out and lets the new one in, also for targets where the old one signs that. As many
     of the old keys as root asks for must sign it, and so must the new: the lost one is not needed, and the leaked one
-    cannot prevent it. You see what it changes, and are asked. Say --lost or --leaked, and it is noted with the key.
+    cannot prevent it. You see what it changes, and are asked; --yes answers beforehand. Say --lost or --leaked, and it
+    is noted with the key.
     """
     run = run_of(ctx)
     loss = loss_of(lost=lost, leaked=leaked)
