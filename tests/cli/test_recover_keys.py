@@ -95,90 +95,6 @@ def test_a_thief_of_the_online_key(filled: Path, cli: Cli, tmp_path: Path, depth
     assert cli("verify").code == 0
 
 
-def test_run_again_nothing_that_is_well_is_replaced(filled: Path, cli: Cli) -> None:
-    """A lost key that is here is not lost, a leaked one is named; run again, it tells which key took the place."""
-    before = tree(filled)
-    refused = cli("recover", "online-key", "--lost", "--yes")
-    assert (refused.code, "online is not lost: it is here, and signs" in refused.err) == (1, True)
-    refused = cli("recover", "online-key", "--leaked", "--yes")
-    assert (refused.code, "rstuf recover online-key online --leaked" in refused.err) == (2, True)
-    assert tree(filled) == before
-    command = ("recover", "online-key", "online", "--leaked", "--yes")
-    assert cli(*command).code == 0
-    before = tree(filled)
-    again = cli(*command)
-    assert (again.code, "online signs nothing any more: online-2 took its place" in again.out) == (0, True)
-    assert tree(filled) == before
-
-
-def test_a_key_that_went_in_good_order_leaked_later(filled: Path, cli: Cli) -> None:
-    """Nothing is replaced for it; that it leaked is noted, so that nothing lets it in again."""
-    assert cli("key", "rotate", "online", "--yes", "--overlap", "1s").code == 0
-    time.sleep(1.1)
-    assert cli("renew").code == 0
-    done = cli("recover", "online-key", "online", "--leaked", "--yes")
-    assert (done.code, "online-2 took its place" in done.out) == (0, True)
-    assert cli("key", "show", "online", "--json").document["report"]["loss"] == "leaked"
-    assert not (filled / "keys/online-3.key").exists()
-
-
-def test_what_is_printed_of_a_lost_key_leads_to_its_recovery(filled: Path, cli: Cli, tmp_path: Path) -> None:
-    """Status, doctor and whatever signs name the command; so does a passphrase that nobody knows any more."""
-    (filled / "keys/online.key").unlink()
-    command = "rstuf recover online-key online --lost"
-    for each in (("status",), ("doctor",), ("renew", "--force", "timestamp"), ("publish",)):
-        done = cli(*each)
-        assert each == ("publish",) or command in " ".join((done.out + done.err).split()), each
-    made = cli("recover", "online-key", "--lost", "--yes")
-    assert (made.code, "--passphrase-file online-2=FILE; or --unencrypted" in " ".join(made.err.split())) == (1, True)
-    secret = tmp_path / "secret"
-    secret.write_text("five random words are better\n")
-    secret.chmod(0o600)
-    assert cli("recover", "online-key", "--lost", "--yes", "--passphrase-file", f"online-2={secret}").code == 0
-    forgotten = cli("renew", "--force", "timestamp")
-    assert f"if its passphrase is lost: {command.replace('online ', 'online-2 ')}" in " ".join(forgotten.err.split())
-
-
-@pytest.mark.parametrize("lost", ["1.root.json", "1.targets.json", "*"])
-def test_an_online_key_and_metadata_are_lost(filled: Path, cli: Cli, tmp_path: Path, lost: str) -> None:
-    """No renewal could mend it without a key, so the key's recovery puts back what was signed."""
-    warm = refreshed(filled, tmp_path)
-    root = (filled / "metadata/1.root.json").read_bytes()
-    (filled / "keys/online.key").unlink()
-    for path in filled.glob(f"metadata/{lost}.json" if lost == "*" else f"metadata/{lost}"):
-        path.unlink()
-    done = cli("recover", "online-key", "--lost", "--unencrypted", "--yes")
-    assert done.code == 0, done.err
-    assert (filled / "metadata/1.root.json").read_bytes() == root
-    for client in (warm, new_client(filled, tmp_path / "new")):
-        client.refresh()
-        client.walk()
-    assert cli("verify").code == 0
-
-
-def test_a_key_that_was_made_for_nothing_is_taken(filled: Path, cli: Cli) -> None:
-    """An interruption leaves the new key behind; run again, no other is made beside it."""
-    (filled / "keys/online.key").unlink()
-    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
-    assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
-    assert not (filled / "keys/online-3.key").exists()
-
-
-def test_the_key_that_comes_may_be_the_one_that_leaked(filled: Path, cli: Cli) -> None:
-    """Nothing goes on towards a key that somebody else has: it is refused, and the hint is the way."""
-    assert cli("key", "rotate", "online", "--no-sign").code == 4
-    refused = cli("recover", "online-key", "online-2", "--leaked", "--yes", "--json")
-    assert (refused.code, refused.document["error"]["code"]) == (1, "invalid-input")
-    assert "rstuf event cancel root takes it back" in refused.document["error"]["hint"]
-    assert cli("key", "rotate", "online", "--yes").code == 0
-    refused = cli("recover", "online-key", "online-2", "--leaked", "--yes", "--json")
-    assert "rstuf recover online-key online --lost ends that" in refused.document["error"]["hint"]
-    assert cli("recover", "online-key", "online", "--lost", "--yes").code == 0
-    assert cli("recover", "online-key", "online-2", "--leaked", "--yes").code == 0
-    assert cli("key", "show", "online-2", "--json").document["roles"] == []
-    assert cli("verify").code == 0
-
-
 def test_a_leaked_online_key_is_revoked(filled: Path, cli: Cli) -> None:
     """The key is asked for by name, replaced at once, and the log and the list of keys say so."""
     assert cli("key", "revoke", "online", "--yes").code == 2
@@ -312,3 +228,72 @@ def test_an_expired_root_waits_for_people(filled: Path, cli: Cli, later: Later, 
     done = cli("recover", "root", "--json")
     assert done.code == 4, done.err
     assert done.document["next_steps"][0]["command"] == "rstuf sign root-v2"
+
+
+def test_run_again_nothing_that_is_well_is_replaced(filled: Path, cli: Cli) -> None:
+    """A lost key that is here is not lost, a leaked one is named; run again, it tells which key took the place."""
+    before = tree(filled)
+    refused = cli("recover", "online-key", "--lost", "--yes")
+    assert (refused.code, "online is not lost: it is here, and signs" in refused.err) == (1, True)
+    refused = cli("recover", "online-key", "--leaked", "--yes")
+    assert (refused.code, "rstuf recover online-key online --leaked" in refused.err) == (2, True)
+    assert tree(filled) == before
+    command = ("recover", "online-key", "online", "--leaked", "--yes")
+    assert cli(*command).code == 0
+    before = tree(filled)
+    again = cli(*command)
+    assert (again.code, "online signs nothing any more: online-2 took its place" in again.out) == (0, True)
+    assert tree(filled) == before
+
+
+def test_a_key_that_went_in_good_order_leaked_later(filled: Path, cli: Cli) -> None:
+    """Nothing is replaced for it; that it leaked is noted, so that nothing lets it in again."""
+    assert cli("key", "rotate", "online", "--yes", "--overlap", "1s").code == 0
+    time.sleep(1.1)
+    assert cli("renew").code == 0
+    done = cli("recover", "online-key", "online", "--leaked", "--yes")
+    assert (done.code, "online-2 took its place" in done.out) == (0, True)
+    assert cli("key", "show", "online", "--json").document["report"]["loss"] == "leaked"
+    assert not (filled / "keys/online-3.key").exists()
+
+
+def test_what_is_printed_of_a_lost_key_leads_to_its_recovery(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """Status, doctor and whatever signs name the command; so does a passphrase that nobody knows any more."""
+    (filled / "keys/online.key").unlink()
+    command = "rstuf recover online-key online --lost"
+    for each in (("status",), ("doctor",), ("renew", "--force", "timestamp"), ("publish",)):
+        done = cli(*each)
+        assert each == ("publish",) or command in " ".join((done.out + done.err).split()), each
+    made = cli("recover", "online-key", "--lost", "--yes")
+    assert (made.code, "--passphrase-file online-2=FILE; or --unencrypted" in " ".join(made.err.split())) == (1, True)
+    secret = tmp_path / "secret"
+    secret.write_text("five random words are better\n")
+    secret.chmod(0o600)
+    assert cli("recover", "online-key", "--lost", "--yes", "--passphrase-file", f"online-2={secret}").code == 0
+    forgotten = cli("renew", "--force", "timestamp")
+    assert f"if its passphrase is lost: {command.replace('online ', 'online-2 ')}" in " ".join(forgotten.err.split())
+
+
+@pytest.mark.parametrize("lost", ["1.root.json", "1.targets.json", "*"])
+def test_an_online_key_and_metadata_are_lost(filled: Path, cli: Cli, tmp_path: Path, lost: str) -> None:
+    """No renewal could mend it without a key, so the key's recovery puts back what was signed."""
+    warm = refreshed(filled, tmp_path)
+    root = (filled / "metadata/1.root.json").read_bytes()
+    (filled / "keys/online.key").unlink()
+    for path in filled.glob(f"metadata/{lost}.json" if lost == "*" else f"metadata/{lost}"):
+        path.unlink()
+    done = cli("recover", "online-key", "--lost", "--unencrypted", "--yes")
+    assert done.code == 0, done.err
+    assert (filled / "metadata/1.root.json").read_bytes() == root
+    for client in (warm, new_client(filled, tmp_path / "new")):
+        client.refresh()
+        client.walk()
+    assert cli("verify").code == 0
+
+
+def test_a_key_that_was_made_for_nothing_is_taken(filled: Path, cli: Cli) -> None:
+    """An interruption leaves the new key behind; run again, no other is made beside it."""
+    (filled / "keys/online.key").unlink()
+    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
+    assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
+    assert not (filled / "keys/online-3.key").exists()
