@@ -38,7 +38,7 @@ def goes_for_good(seen: rstuf.Status) -> set[str]:
 def steps_of_strays(seen: rstuf.Status) -> list[Step]:
     """What takes keys out that sign bins, though root names them no more."""
     names = [key.name for key in seen.keys if key.stray]
-    why = f"root names {listed([escape(name) for name in names])} no more, and targets lets bins be signed with it yet"
+    why = f"root does not name {listed([escape(name) for name in names])}, and targets lets bins be signed with it"
     return [Step("rstuf renew", why, about="stray-key")] if names else []
 
 

@@ -16,7 +16,7 @@ from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_
 from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.authority import current_root, load_authority, signed_enough
+from rstuf.repository.authority import current_root, is_recorded_file, load_authority, signed_enough
 from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
@@ -55,14 +55,15 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
 
 
 def bins_to_sign_again(ports: Ports, reader: StateReader, signers: RoleKeys) -> list[Part]:
-    """The bins whose visible files `signers` have not signed. Reads the heads of all of them."""
+    """The bins whose visible files `signers` have not signed, or are not what was published. Reads all of them."""
     parts = []
     for role in reader.roles(kind=RoleKind.BIN):
         if not role.visible or role.file is None:
             continue
         data = found(ports.metadata, versioned(role.name, role.visible), limit=role.file.length)
         try:
-            by = {each.keyid for each in read_signatures(data)} if data is not None else set()
+            # Another file in its place may name any key.
+            by = {each.keyid for each in read_signatures(data)} if data and is_recorded_file(role, data) else set()
         except (ValueError, KeyError, TypeError):
             by = set()
         if len(by & set(signers.keyids)) < signers.threshold:

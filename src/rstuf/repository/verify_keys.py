@@ -50,7 +50,7 @@ def check_keys(
         ever = listed_before(state)
         names = ", ".join(sorted(shorten(entry.name) for entry in stray if entry.keyid in ever))
         if names:
-            complaints.note(Note.STRAY_KEY, f"keys that may sign bins, though root names them no more: {names}")
+            complaints.note(Note.STRAY_KEY, f"keys that may sign bins, though root does not name them: {names}")
     unused = [shorten(entry.name) for value, entry in values.items() if value not in listed]
     if unused:
         complaints.note(Note.UNUSED_KEY, f"keys that no role lists (any more): {', '.join(sorted(unused))}")

@@ -99,7 +99,7 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
         if key.signer is None
     ]
     for name in report.strays:
-        why = f"takes {escape(name)} out of targets: root names it no more, and whoever has it could change contents"
+        why = f"takes {escape(name)} out of targets: root does not name it, and whoever has it could change contents"
         steps.append(Step("rstuf renew", why, about="stray-key"))
     if report.guessed:
         why = f"how long these live is a guess: {', '.join(report.guessed)}"
