@@ -82,7 +82,8 @@ def show_waiting_ceremony(console: Console, name: str, view: rstuf.EventView, ke
 def key_document(key: rstuf.KeyStatus) -> dict[str, Any]:
     """A key and whether it can sign here, as `status` says it."""
     fault = {"fault": key.fault} if key.fault is not None else {}
-    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **fault}
+    stray = {"stray": True} if key.stray else {}
+    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **stray, **fault}
 
 
 def _steps(view: rstuf.EventView) -> list[Step]:

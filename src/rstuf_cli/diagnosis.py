@@ -27,6 +27,7 @@ MEANINGS: Final = {
     "interrupted": "clients see what they saw before, or all of it",
     "pending": "what was accepted is kept, and clients do not see it",
     "event": "nothing of it is visible before everybody who must sign it has",
+    "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "rotation": "the old online key can still sign what it signed before",
 }
 

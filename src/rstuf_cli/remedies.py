@@ -79,7 +79,7 @@ def ways_of_older_state(role: str, seen: str) -> list[Step]:
         ways = [
             ("put back the newest copy", f"{seen}: this is an old one, or somebody else has the online key"),
             (
-                "rstuf recover online-key --leaked",
+                "rstuf recover online-key NAME --leaked",
                 "if this is the newest: clients forget what somebody else has signed with the old key",
             ),
             ("rstuf recover copy", "if no newer copy is left; it says what that costs, and asks"),

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any, Final
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import InvalidInput, InvalidKey, SigningError
+from rstuf.errors import InvalidInput, SigningError
 from rstuf_cli import proposing
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_found
+from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_screen import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting_status import until_targets
 from rstuf_cli.wording import day, listed, period
 
 DEFAULT_OVERLAP: Final = "1d"
-_MOST: Final = 1000
-_FILE: Final = "file:"
 _ANSWERS: Final = "--yes says that it is; with --no-sign, rstuf sign signs its root later"
 _KINDS: Final = ("rotation", "replacement")
 _WHY: Final = {
@@ -36,25 +35,6 @@ _WHY: Final = {
 }
 # From the one that asks for least to the one that asks for most.
 _GRAVITY: Final = tuple(_WHY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is wanted of a replacement.
-
-    Attributes:
-        to: the name of a key that is here already; None for a new one.
-        kind: of the new key; None for the old one's.
-        unencrypted: whether the new one's file is to be; else as the old one's.
-        keys_sign: whether the keys that are here sign its event at once.
-    """
-
-    why: rstuf.RotationKind
-    to: str | None = None
-    kind: str | None = None
-    overlap: timedelta
-    unencrypted: bool = False
-    keys_sign: bool = True
 
 
 def find_key(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
@@ -73,6 +53,13 @@ def find_key(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
     """Let another key take the place of an online key, or go on with that; the exit code."""
     going = repository.events.rotation()
+    if going is None and find_key(repository, old.name).status.stray:
+        _take_out(run, repository, old, wish)
+        return _go_on(run, repository, wish, old)
+    said_gone = wish.why is not rstuf.RotationKind.PLANNED and wish.to is None
+    after = _successor(repository, old) if going is None and said_gone else None
+    if after is not None:
+        return _tell_gone(run, repository, old, wish, after=after)
     if going is None:
         _begin(run, repository, old, wish)
         return _go_on(run, repository, wish, old)
@@ -94,12 +81,25 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     # Refused before a key is made for it.
     _check_online(repository, old)
     _check_new(repository, old, wish)
+    _check_lost(run, old, wish)
     opened = _open_root(repository)
     if wish.keys_sign or opened is not None or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
     new = _settled(run, repository, old, wish, opened=opened)
     repository.events.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
+
+
+def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
+    """Root names another key already, so nothing but targets has to be signed without this one."""
+    if wish.to is not None:
+        raise UsageFault(f"another key has the place of {old.name} already", hint="run it without --to")
+    proposing.refuse_unasked(run, hint=_ANSWERS)
+    run.console.note(f"root names {escape(old.name)} no more; targets is signed without it, so that it signs no bins")
+    if wish.why is not rstuf.RotationKind.PLANNED:
+        proposing.ask_typed(run, old.name, to="let it sign nothing any more")
+    run.interrupted = _goes_on(old.name)
+    repository.events.take_out_stray(old.name, kind=wish.why)
 
 
 def _settled(
@@ -112,7 +112,7 @@ def _settled(
         ask_found(run, [find_key(repository, wish.to).entry])
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="replace it at once")
-    new = wish.to if wish.to is not None else _made(run, repository, old, wish)
+    new = wish.to if wish.to is not None else made_key(run, repository, old, wish)
     if wish.to is None:
         run.keeps(f"the key {new}")
     run.interrupted = _goes_on(old.name)
@@ -196,7 +196,7 @@ def _check_new(
         repository.events.check_replacement(old.name, find_key(repository, wish.to).entry.name)
         return
     beside = like or old
-    if beside.signer is not None and not beside.signer.startswith(_FILE):
+    if beside.signer is not None and not beside.signer.startswith(IN_FILE):
         where = "make another one there" if wish.why is rstuf.RotationKind.PLANNED else "make another one elsewhere"
         raise UsageFault(
             f"{beside.name} is in no file: {beside.signer}",
@@ -208,6 +208,41 @@ def _check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
     if not find_key(repository, old.name).status.online:
         hint = "rstuf key list shows which is; rstuf root update changes others"
         raise InvalidInput(f"{old.name} is not an online key", hint=hint)
+
+
+def _check_lost(run: Run, old: rstuf.KeyEntry, wish: Wish) -> None:
+    """
+    Raises:
+        InvalidInput: it is said to be lost, and is here, and signs.
+    """
+    if wish.why is rstuf.RotationKind.LOST and is_well(run, old):
+        raise InvalidInput(
+            f"{old.name} is not lost: it is here, and signs",
+            hint=f"rstuf key rotate {old.name} replaces a key that is well; if anybody else may have it: "
+            f"rstuf recover online-key {old.name} --leaked",
+        )
+
+
+def _successor(repository: rstuf.Repository, old: rstuf.KeyEntry) -> str | None:
+    """The name of the online key, where it took the place of `old`, which signs nothing any more; else None."""
+    view, newest = find_key(repository, old.name), repository.visible_versions().root
+    roots = (repository.root(version) for version in range(newest, 0, -1))
+    signers = [rstuf.read_root(data).roles["timestamp"].keyids for data in roots if data is not None]
+    if view.uses or not any(old.keyid in keyids for keyids in signers[1:]):
+        return None
+    return next((entry.name for entry in repository.keys() if entry.keyid in signers[0]), None)
+
+
+def _tell_gone(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, after: str) -> int:
+    """It was replaced before: what is said of it is noted, and nothing else is done."""
+    leaked = wish.why is rstuf.RotationKind.LEAKED
+    if old.report is None or (leaked and old.is_lost):
+        proposing.refuse_unasked(run)
+        if leaked:
+            proposing.ask_typed(run, old.name, to="note that it leaked: nothing can ever let it sign then")
+        repository.events.report_loss(old.name, rstuf.Loss(wish.why.value))
+    told = f"{escape(old.name)} signs nothing any more: {escape(after)} took its place"
+    return _go_on(run, repository, wish, old, told=told)
 
 
 def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.KeyEntry, wish: Wish) -> None:
@@ -256,6 +291,7 @@ def _go_on(
         names = [view.event.name for view in views]
         if proposing.agrees(run, f"Sign {' and '.join(names)} with the keys that are here?"):
             standing = proposing.sign_here(sitting, reviews, keys=True)
+            desk.complete()
     run.progress.close()
     ending = _Ending(goes, told, (*steps, Step("rstuf verify", "looks at all of it, as clients do")))
     return _tell(run, repository, standing, document, ending=ending)
@@ -284,8 +320,10 @@ def _tell(
     until = None
     if rotation is None and not still:
         steps += ending.steps
+    targets = next((view.event.name for view in standing.waiting if view.event.role == "targets"), None)
     if rotation is not None and rotation.rooted is not None:
         until = rotation.rooted + rotation.overlap
+    if until is not None and targets is None:
         steps.append(Step("rstuf renew", "then ends it; a timer that runs it does so by itself", by=until))
     console.document(
         {
@@ -306,8 +344,7 @@ def _tell(
         names = {keyid: escape(name) for keyid, name in _names(repository).items()}
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
         if until is not None:
-            over = until <= now
-            told = "what is left is to let go of the old one" if over else f"both sign until {day(until, now)}"
+            told = _until(rotation, old, until, now, waits=targets)
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
         elif rotation.kind is rstuf.RotationKind.PLANNED:
             span = period(rotation.overlap)
@@ -319,6 +356,15 @@ def _tell(
     show_steps(console, steps, now=now)
     left = standing.waiting or (rotation is None and still)
     return ExitCode.WAITING if left else standing.exit_code
+
+
+def _until(rotation: rstuf.Rotation, old: str, until: datetime, now: datetime, *, waits: str | None) -> str:
+    """How long the old key has a say yet, once root does not name it any more."""
+    if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
+        return f"both sign until {day(until, now)}"
+    if waits is not None:
+        return until_targets(rotation.kind, old, escape(waits))
+    return f"what is left is to let go of {old}"
 
 
 def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]:
@@ -333,62 +379,3 @@ def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]
 
 def _names(repository: rstuf.Repository) -> dict[Any, str]:
     return {entry.keyid: entry.name for entry in repository.keys()}
-
-
-# --- the new key
-
-
-def _made(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> str:
-    """The name of a new key in keys/, which is known from here on. What an interruption left is taken as it is."""
-    base = rstuf.find_workspace(run.directory)
-    planned = wish.why is rstuf.RotationKind.PLANNED
-    encrypt = not wish.unencrypted and _is_encrypted(base, old)
-    kind = wish.kind or old.key.keytype
-    for name in _free_names(old.name):
-        known = next((entry for entry in repository.keys() if entry.name.lower() == name.lower()), None)
-        place = Path("keys", f"{name}.key")
-        if known is not None:
-            # An older key beside one that leaked may have leaked with it.
-            if planned and known.signer == f"{_FILE}{place}" and _is_idle(repository, known):
-                return known.name
-            continue
-        run.interrupted = f"run it again; at most the key {name} is new"
-        try:
-            entry = rstuf.make_key(
-                base, name, kind=kind, encrypt=encrypt, place=place, reuse=planned, session=run.session(new_keys=1)
-            )
-        except InvalidKey:
-            if planned:
-                raise
-            continue
-        run.keeps(f"the key, in {base / place}")
-        repository.add_key(name, entry.key, signer=entry.signer)
-        run.console.note(f"{escape(name)} is made, in {escape(str(place))}")
-        return name
-    raise InvalidInput(f"there are too many keys called {old.name}-…", hint="name one that is here: --to NAME")
-
-
-def _free_names(name: str) -> Sequence[str]:
-    """`online-2`, `online-3`, …; behind `online-2`, `online-3`."""
-    stem, _, last = name.rpartition("-")
-    first = 2
-    if stem and last.isascii() and last.isdigit() and len(last) < 5:
-        name, first = stem, int(last) + 1
-    return [f"{name}-{number}" for number in range(first, first + _MOST)]
-
-
-def _is_encrypted(base: Path, old: rstuf.KeyEntry) -> bool:
-    """Whether the old key's file is; a file that cannot be looked at any more says nothing against it."""
-    if old.signer is None:
-        return True
-    try:
-        return rstuf.look_at_key(base / old.signer.removeprefix(_FILE)).encrypted
-    except (rstuf.errors.RstufError, OSError):
-        return True
-
-
-def _is_idle(repository: rstuf.Repository, entry: rstuf.KeyEntry) -> bool:
-    """Whether no root has ever listed a key."""
-    newest = repository.visible_versions().root
-    roots = [repository.root(version) or b"" for version in range(1, newest + 1)]
-    return not any(entry.keyid.encode() in data for data in roots)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rstuf_cli.progress import CommandProgress
     from rstuf_cli.prompts import Passphrases
 
+    NamesToCome = Callable[[Sequence[rstuf.KeyEntry], Path], Iterable[str]]
+
 # prctl(2)
 _SET_DUMPABLE: Final = 4
 
@@ -173,11 +175,12 @@ class Run:
         self.progress.close()
         self.console.note(escape(f"{where} has not signed with {key} yet: confirm it there, if it asks"))
 
-    def open(self, *, making: str | None = None, signing: bool = False) -> rstuf.Repository:
+    def open(self, *, making: str | NamesToCome | None = None, signing: bool = False) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.
 
         Args:
-            making: the name of a key that is about to be made or added: it may have a passphrase too.
+            making: the name of a key that is about to be made or added: it may have a passphrase too. Or what says
+                which names may be made, of the keys that are known and the workspace.
             signing: a ceremony that waits for its signers will do.
 
         Raises:
@@ -188,12 +191,16 @@ class Run:
         stage = rstuf.Stage.SIGNING if signing else rstuf.Stage.LIVE
         repository = rstuf.open_repository(self.directory, self._session(), search=search, stage=stage)
         try:
-            new = [] if making is None else [making]
-            self.refuse_unknown_keys(lambda: [*(key.name for key in repository.keys()), *new])
+            self.refuse_unknown_keys(lambda: [*(key.name for key in repository.keys()), *self._new(repository, making)])
         except BaseException:
             repository.close()
             raise
         return repository
+
+    def _new(self, repository: rstuf.Repository, making: str | NamesToCome | None) -> Iterable[str]:
+        if making is None or isinstance(making, str):
+            return [] if making is None else [making]
+        return making(repository.keys(), rstuf.find_workspace(self.directory))
 
     def refuse_unknown_keys(self, known: Callable[[], Iterable[str]]) -> None:
         """That every passphrase which was given for a key by name is for one of those that are known.

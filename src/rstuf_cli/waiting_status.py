@@ -10,7 +10,7 @@ from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import steps_of, waits_in_words
-from rstuf_cli.wording import day
+from rstuf_cli.wording import day, listed
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
@@ -19,8 +19,27 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
     if rotation is None or not rotation.is_over(seen.now) or any(view.event.role == "targets" for view in seen.events):
         return []
     old, new = _named(seen, rotation)
-    why = f"the time of both keys is over; {escape(new)} goes on without {escape(old)}"
+    why = f"{escape(new)} goes on without {escape(old)}"
+    if rotation.kind is rstuf.RotationKind.PLANNED:
+        why = f"the time of both keys is over; {why}"
     return [Step("rstuf renew", why, about="rotation")]
+
+
+def goes_for_good(seen: rstuf.Status) -> set[str]:
+    """The ids of keys that nobody is to put back: another one has their place, or is about to."""
+    if seen.rotation is None:
+        return {key.keyid for key in seen.keys if key.stray}
+    if seen.rotation.kind is rstuf.RotationKind.PLANNED and not seen.rotation.is_over(seen.now):
+        return set()
+    named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    return {str(seen.rotation.old), *(key.keyid for key in seen.keys if key.keyid not in named)}
+
+
+def steps_of_strays(seen: rstuf.Status) -> list[Step]:
+    """What takes keys out that sign bins, though root names them no more."""
+    names = [key.name for key in seen.keys if key.stray]
+    why = f"root does not name {listed([escape(name) for name in names])}, and targets lets bins be signed with it"
+    return [Step("rstuf renew", why, about="stray-key")] if names else []
 
 
 def steps_of_events(seen: rstuf.Status) -> list[Step]:
@@ -60,9 +79,21 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
     if rotation.until is None:
         both = rotation.kind is rstuf.RotationKind.PLANNED
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
+    waits = next((view.event.name for view in seen.events if view.event.role == "targets"), None)
+    if waits is not None and rotation.is_over(seen.now):
+        return f"{begins}; {until_targets(rotation.kind, old, escape(waits))}"
     if rotation.is_over(seen.now):
         return f"{begins}; rstuf renew ends it"
     return f"{begins}; both sign until {day(rotation.until, seen.now)}, then rstuf renew ends it"
+
+
+def until_targets(kind: rstuf.RotationKind, old: str, event: str) -> str:
+    """What holds while people have not signed the targets that takes a key out."""
+    if kind is rstuf.RotationKind.LEAKED:
+        return f"until {event} is signed, whoever has {old} can still change contents"
+    if kind is rstuf.RotationKind.LOST:
+        return f"until {event} is signed, bins need {old}: without it nothing can be published"
+    return f"it ends once {event} is signed"
 
 
 def _named(seen: rstuf.Status, rotation: rstuf.Rotation) -> tuple[str, str]:

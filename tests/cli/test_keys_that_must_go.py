@@ -64,7 +64,7 @@ def test_the_new_key_leaks_before_its_root_is_out(filled: Path, cli: Cli, comman
 def test_a_replacement_leaks_while_its_root_waits(filled: Path, cli: Cli, tmp_path: Path) -> None:
     """The root that lists it is dropped, and what is signed after it names neither of the two."""
     warm = refreshed(filled, tmp_path)
-    assert cli("recover", "online-key", "--leaked", "--yes", "--no-sign").code == 4
+    assert cli("recover", "online-key", "online", "--leaked", "--yes", "--no-sign").code == 4
     waits = cli("recover", "online-key", "online-2", "--leaked", "--yes", "--no-sign")
     assert (waits.code, "root-v2 waits already" in waits.err) == (4, True), waits.err
     assert cli("sign", "--yes").code == 0
@@ -78,7 +78,8 @@ def test_a_replacement_leaks_while_its_root_waits(filled: Path, cli: Cli, tmp_pa
 
 def test_a_lost_replacement_that_leaked(filled: Path, cli: Cli) -> None:
     """What is known to be worse counts: a key that was said to be lost turns out to have leaked."""
-    assert cli("recover", "online-key", "--lost", "--yes", "--no-sign").code == 4
+    (filled / "keys/online.key").unlink()
+    assert cli("recover", "online-key", "--lost", "--yes", "--unencrypted", "--no-sign").code == 4
     done = cli("recover", "online-key", "online", "--leaked", "--yes")
     assert done.code == 0, done.err
     assert log_of(cli, "key.revoke") == [("online", "leaked")]
@@ -161,7 +162,7 @@ def test_a_root_key_is_lost_or_leaked(filled: Path, cli: Cli) -> None:
 
 def test_no_leaked_key_comes_back(filled: Path, cli: Cli) -> None:
     """Neither as an online key nor as a root key, by any command; nothing is changed."""
-    assert cli("recover", "online-key", "--leaked", "--yes").code == 0
+    assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 0
     before = tree(filled)
     for command in (
         ("key", "rotate", "online-2", "--to", "online"),
@@ -177,7 +178,10 @@ def test_no_leaked_key_comes_back(filled: Path, cli: Cli) -> None:
 
 def test_a_lost_key_comes_back_only_when_asked(filled: Path, cli: Cli) -> None:
     """What that means is said before a person types its name; another word changes nothing."""
-    assert cli("recover", "online-key", "--lost", "--yes").code == 0
+    key = filled / "keys/online.key"
+    key.rename(filled / "keys/aside")
+    assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
+    key.with_name("aside").rename(key)
     before = tree(filled)
     with Person.running("key", "rotate", "online-2", "--to", "online", cwd=filled) as person:
         assert "whoever found it before you can sign" in " ".join(person.sees("type online to let it sign").split())

@@ -173,9 +173,10 @@ def test_a_wrong_passphrase_is_mended_at_the_prompt(typing: Typing, cli: Cli, tm
     typing("a", "b", "c")
     refused = cli("artifact", "add", "two.txt")
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.splitlines()[-2:] == [
+    assert refused.err.splitlines()[-3:] == [
         "error: the passphrase does not open the key online",
         "kept:  1 artifact accepted; rstuf publish makes it visible to clients",
+        "hint:  try again; if its passphrase is lost: rstuf recover online-key online --lost",
     ]
 
 

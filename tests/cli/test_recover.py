@@ -74,7 +74,7 @@ def test_looking_at_an_old_copy_names_the_way_on(put_back: Path, cli: Cli) -> No
         assert "rstuf recover copy" in shown
         assert "somebody else has the online key" in " ".join(shown.split())
     steps = [step["command"] for step in cli("status", "--json").document["next_steps"]]
-    assert steps == ["put back the newest copy", "rstuf recover online-key --leaked", "rstuf recover copy"]
+    assert steps == ["put back the newest copy", "rstuf recover online-key NAME --leaked", "rstuf recover copy"]
     findings = cli("doctor", "--json").document["findings"]
     assert {finding["code"] for finding in findings} == {"state-behind", "state-disagrees"}
     assert all(finding["mend"].startswith("put back the newest copy") for finding in findings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_a_thief_of_the_online_key(filled: Path, cli: Cli, tmp_path: Path, depth
     warm.walk()
     assert cli("renew", "--force", "timestamp").code == 1
     assert warm.copy(tmp_path / "renewed").refresh().timestamp == FARTHEST
-    done = cli("recover", "online-key", "--leaked", "--yes")
+    done = cli("recover", "online-key", "online", "--leaked", "--yes")
     assert done.code == 0, done.err
     later = warm.copy(tmp_path / "later")
     view = later.refresh()
@@ -111,7 +112,7 @@ def test_a_leaked_online_key_is_revoked(filled: Path, cli: Cli) -> None:
 def test_a_person_types_the_key_that_is_replaced(filled: Path) -> None:
     """Another word changes nothing, and no key is made."""
     before = tree(filled)
-    with Person.running("recover", "online-key", "--leaked", cwd=filled) as person:
+    with Person.running("recover", "online-key", "online", "--leaked", cwd=filled) as person:
         person.sees("type online to replace it at once:")
         person.presses("yes", ENTER)
         assert person.ends() == 2
@@ -122,7 +123,7 @@ def test_root_keys_that_are_away_sign_later(filled: Path, cli: Cli, tmp_path: Pa
     """Its root waits for them; the same command goes on once they are here, without a second new key."""
     for name in ("alice", "bob"):
         away(filled, name, tmp_path)
-    waits = cli("recover", "online-key", "--leaked", "--yes")
+    waits = cli("recover", "online-key", "online", "--leaked", "--yes")
     assert waits.code == 4
     assert "online-2 signs everything anew as soon as root is signed" in waits.out
     (tmp_path / "bob.key").rename(filled / "keys/bob.key")
@@ -196,7 +197,7 @@ def test_all_root_keys_leaked_and_are_still_ours(filled: Path, cli: Cli, tmp_pat
         assert cli("key", "generate", name, "--unencrypted").code == 0
     swap = ("--add", "ann", "--add", "ben", "--remove", "alice", "--remove", "bob")
     assert cli("root", "update", *swap, "--yes").code == 0
-    assert cli("recover", "online-key", "--leaked", "--yes").code == 0
+    assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 0
     place = tmp_path / "pin.json"
     assert cli("recover", "root-keys", "--out", place).code == 0
     repinned = Client.fresh(
@@ -252,3 +253,72 @@ def test_an_expired_root_waits_for_people(filled: Path, cli: Cli, later: Later, 
     assert done.code == 4, done.err
     steps = [step["command"] for step in done.document["next_steps"]]
     assert (steps[0], steps[-1]) == ("rstuf sign root-v2", "rstuf recover root-keys")
+
+
+def test_run_again_nothing_that_is_well_is_replaced(filled: Path, cli: Cli) -> None:
+    """A lost key that is here is not lost, a leaked one is named; run again, it tells which key took the place."""
+    before = tree(filled)
+    refused = cli("recover", "online-key", "--lost", "--yes")
+    assert (refused.code, "online is not lost: it is here, and signs" in refused.err) == (1, True)
+    refused = cli("recover", "online-key", "--leaked", "--yes")
+    assert (refused.code, "rstuf recover online-key online --leaked" in refused.err) == (2, True)
+    assert tree(filled) == before
+    command = ("recover", "online-key", "online", "--leaked", "--yes")
+    assert cli(*command).code == 0
+    before = tree(filled)
+    again = cli(*command)
+    assert (again.code, "online signs nothing any more: online-2 took its place" in again.out) == (0, True)
+    assert tree(filled) == before
+
+
+def test_a_key_that_went_in_good_order_leaked_later(filled: Path, cli: Cli) -> None:
+    """Nothing is replaced for it; that it leaked is noted, so that nothing lets it in again."""
+    assert cli("key", "rotate", "online", "--yes", "--overlap", "1s").code == 0
+    time.sleep(1.1)
+    assert cli("renew").code == 0
+    done = cli("recover", "online-key", "online", "--leaked", "--yes")
+    assert (done.code, "online-2 took its place" in done.out) == (0, True)
+    assert cli("key", "show", "online", "--json").document["report"]["loss"] == "leaked"
+    assert not (filled / "keys/online-3.key").exists()
+
+
+def test_what_is_printed_of_a_lost_key_leads_to_its_recovery(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """Status, doctor and whatever signs name the command; so does a passphrase that nobody knows any more."""
+    (filled / "keys/online.key").unlink()
+    command = "rstuf recover online-key online --lost"
+    for each in (("status",), ("doctor",), ("renew", "--force", "timestamp"), ("publish",)):
+        done = cli(*each)
+        assert each == ("publish",) or command in " ".join((done.out + done.err).split()), each
+    made = cli("recover", "online-key", "--lost", "--yes")
+    assert (made.code, "--passphrase-file online-2=FILE; or --unencrypted" in " ".join(made.err.split())) == (1, True)
+    secret = tmp_path / "secret"
+    secret.write_text("five random words are better\n")
+    secret.chmod(0o600)
+    assert cli("recover", "online-key", "--lost", "--yes", "--passphrase-file", f"online-2={secret}").code == 0
+    forgotten = cli("renew", "--force", "timestamp")
+    assert f"if its passphrase is lost: {command.replace('online ', 'online-2 ')}" in " ".join(forgotten.err.split())
+
+
+@pytest.mark.parametrize("lost", ["1.root.json", "1.targets.json", "*"])
+def test_an_online_key_and_metadata_are_lost(filled: Path, cli: Cli, tmp_path: Path, lost: str) -> None:
+    """No renewal could mend it without a key, so the key's recovery puts back what was signed."""
+    warm = refreshed(filled, tmp_path)
+    root = (filled / "metadata/1.root.json").read_bytes()
+    (filled / "keys/online.key").unlink()
+    for path in filled.glob(f"metadata/{lost}.json" if lost == "*" else f"metadata/{lost}"):
+        path.unlink()
+    done = cli("recover", "online-key", "--lost", "--unencrypted", "--yes")
+    assert done.code == 0, done.err
+    assert (filled / "metadata/1.root.json").read_bytes() == root
+    for client in (warm, new_client(filled, tmp_path / "new")):
+        client.refresh()
+        client.walk()
+    assert cli("verify").code == 0
+
+
+def test_a_key_that_was_made_for_nothing_is_taken(filled: Path, cli: Cli) -> None:
+    """An interruption leaves the new key behind; run again, no other is made beside it."""
+    (filled / "keys/online.key").unlink()
+    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
+    assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
+    assert not (filled / "keys/online-3.key").exists()

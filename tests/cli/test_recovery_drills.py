@@ -101,7 +101,7 @@ def leaked_online_key(drill: Drill) -> None:
     thief_in(drill.place).publishes(Depth.BINS)
     drill.clients["newest"].refresh()
     drill.clients["newest"].walk()
-    assert "rstuf recover online-key --leaked" in drill.does("status").out
+    assert "rstuf recover online-key NAME --leaked" in drill.does("status").out
     drill.does("recover", "copy", "--yes", code=1)
     drill.does("recover", "online-key", "--leaked", "--yes")
 

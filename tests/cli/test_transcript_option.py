@@ -206,7 +206,10 @@ def test_a_holder_who_says_no(waiting: Path, cli: Cli, tmp_path: Path, monkeypat
         ("root update --threshold 2 --yes", "root        2 of 2 must sign: alice and bob"),
         ("root update --role timestamp --expires 1d", "timestamp lives for 24 h from now on"),
         ("key rotate online --yes", "online-2 is to take the place of online"),
-        ("recover online-key --lost --yes", "online-2 is to take the place of online, which is lost"),
+        (
+            "recover online-key online --leaked --yes",
+            "online-2 is to take the place of online, which is in the wrong hands",
+        ),
         ("recover root-key bob --yes", "root        1 of 1 must sign: alice"),
         ("recover root", "root v2, published"),
         ("recover copy --yes", "gone on from a copy"),

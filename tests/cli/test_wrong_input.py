@@ -77,7 +77,7 @@ COMMANDS = {
     "key revoke": ["key", "revoke", "bob", "--yes"],
     "recover root-key": ["recover", "root-key", "bob", "--to", "carol", "--yes"],
     "recover root": ["recover", "root"],
-    "recover online-key": ["recover", "online-key", "--leaked", "--yes"],
+    "recover online-key": ["recover", "online-key", "online", "--leaked", "--yes"],
     "recover state": ["recover", "state", "--yes"],
     "recover metadata": ["recover", "metadata", "--yes"],
 }

@@ -177,8 +177,8 @@ class StateBehind(StateError):
                 "rstuf recover root-keys"
             )
         return (
-            "if this is the newest, somebody else has the online key: rstuf recover online-key --leaked. Where it is "
-            "an old one and no newer is left, rstuf recover copy goes on from it"
+            "if this is the newest, somebody else has the online key: rstuf recover online-key NAME --leaked. Where it "
+            "is an old one and no newer is left, rstuf recover copy goes on from it"
         )
 
 
@@ -191,7 +191,7 @@ class VersionsUsedUp(StateBehind):
         super().__init__(role, visible=visible, known=known)
         self.message = f"{self.message}: no copy of yours got there, and nothing can be published above it"
         self.args = (self.message,)
-        self.hint = "nothing was changed. Somebody else has the online key: rstuf recover online-key --leaked"
+        self.hint = "nothing was changed. Somebody else has the online key: rstuf recover online-key NAME --leaked"
 
 
 class Locked(RstufError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rstuf.errors import (
     FileMissing,
@@ -13,12 +13,14 @@ from rstuf.errors import (
     InvalidMetadata,
     NotAFile,
     NotEnoughSigners,
+    PassphraseNeeded,
     RstufError,
     SignerUnavailable,
     SigningError,
     StateDamaged,
     StateError,
     UnsafeDirectory,
+    WrongPassphrase,
 )
 from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
@@ -35,7 +37,10 @@ from rstuf.metadata.views import (
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind, RoleState
+from rstuf.model.settings import Phase
 from rstuf.repository.interfaces import MetadataStorage, RoleSigner, SignerSource, StateReader
+
+_REPLACE: Final = "rstuf recover online-key {name} --lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,9 @@ class SigningDesk:
         if len({signer.keyid for signer in opened}) < keys.threshold:
             closed = [self._closed[keyid] for keyid in keys.keyids if keyid in self._closed]
             if len(closed) == 1:
-                raise closed[0]
+                error = closed[0]
+                error.hint = hint_of_closed(self.reader, keys, error)
+                raise error
             raise NotEnoughSigners(role, available=len(opened), threshold=keys.threshold, reasons=self.reasons(keys))
         self._met[keys.keyids, keys.threshold] = opened
         return opened
@@ -230,6 +237,27 @@ class SigningDesk:
             self._closed[keyid] = error
             return None
         return self._open[keyid]
+
+
+def hint_of_closed(reader: StateReader, keys: RoleKeys, error: RstufError) -> str | None:
+    """What helps where the only key of a role does not sign: of an online key, also what to do if it is gone for good.
+
+    One that root names no more goes with targets that wait for people, or with the next renewal.
+    """
+    newest, entry = reader.newest_root(), reader.key(keys.keyids[0])
+    if newest is None or entry is None or reader.settings().phase is not Phase.LIVE:
+        return error.hint
+    roles = root_roles(current_root(reader))
+    if entry.keyid not in roles[TIMESTAMP].keyids:
+        if any(entry.keyid in each.keyids for each in roles.values()):
+            return error.hint
+        waits = [event.name for event in reader.open_events() if event.role == TARGETS]
+        without = f"bins go on without {entry.name} once"
+        return f"{without} {waits[0]} is signed: rstuf sign {waits[0]}" if waits else error.hint
+    closed = isinstance(error, PassphraseNeeded | WrongPassphrase)
+    way = f"{'if its passphrase is lost' if closed else 'if it is gone for good'}: {_REPLACE.format(name=entry.name)}"
+    first = "try again" if type(error) is WrongPassphrase else error.hint
+    return way if first is None or way in first else f"{first}; {way}"
 
 
 def open_online_key(reader: StateReader, source: SignerSource) -> None:

@@ -93,9 +93,40 @@ def gone_keys(reader: StateReader, targets: Mapping[str, Any], rotation: Rotatio
     More than its old key: where the new one of an earlier rotation turned out to be lost or in the wrong hands, that
     one and the one before it may be named, too.
     """
-    listed = {keyid for keys in root_roles(current_root(reader)).values() for keyid in keys.keyids}
+    listed = _online_keys(root_roles(current_root(reader)))
     named = [keyid for keyid in _bin_signers(targets) if keyid != rotation.new]
     return tuple(each for each in named if each == rotation.old or each not in listed or _is_reported(reader, each))
+
+
+def stray_keys(
+    reader: StateReader, roles: Mapping[RoleName, RoleKeys], targets: Mapping[str, Any]
+) -> tuple[KeyId, ...]:
+    """The keys that targets lets sign its bins though root, with these roles, lets them sign nothing.
+
+    A rotation takes them out at its end; where the state that knew of it was lost, nothing would: snapshot lists bins
+    by their versions alone, so that whoever has such a key could put another bin in the place of one, for good. Bins
+    that have had keys of their own from the beginning, as other tools make them, keep these.
+    """
+    listed, named = _online_keys(roles), _bin_signers(targets)
+    if reader.rotation() is not None or all(keyid in listed for keyid in named):
+        return ()
+    ever = listed_before(reader)
+    return tuple(keyid for keyid in named if keyid not in listed) if any(keyid in ever for keyid in named) else ()
+
+
+def listed_before(reader: StateReader) -> frozenset[str]:
+    """The ids of keys that any published root let sign something."""
+    found: set[str] = set()
+    for version in reader.root_versions():
+        root = reader.root(version)
+        if root is not None:
+            roles = root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))
+            found.update(keyid for keys in roles.values() for keyid in keys.keyids)
+    return frozenset(found)
+
+
+def _online_keys(roles: Mapping[RoleName, RoleKeys]) -> frozenset[KeyId]:
+    return frozenset(keyid for name in ONLINE for keyid in roles[name].keyids)
 
 
 def _is_reported(reader: StateReader, keyid: KeyId) -> bool:

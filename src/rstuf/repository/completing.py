@@ -17,13 +17,15 @@ from rstuf.model.names import ROOT
 from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import comes_after, envelope_of, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
-from rstuf.repository.rotation import bins_to_sign_again, carry_on, publish_under_new_root
+from rstuf.repository.rotation import carry_on
+from rstuf.repository.signing_anew import bins_to_sign_again, publish_under_new_root
 from rstuf.repository.signing_events import whole_file
 
 
@@ -88,6 +90,9 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
 
 def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | None:
     file = whole_file(ports, event, event.parts[0])
+    if event.kind is EventKind.REPLACEMENT:
+        # What was lost would keep the root from coming out, and no renewal can mend it without a key that signs.
+        put_back(ports)
     commit_root(ports, file.data, signed_at=event.opened, event=event)
     published = publish_under_new_root(ports)
     return carry_on(ports) or published
@@ -110,7 +115,15 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         after = bin_delegation(envelope_of(part))
         if before.bins is not None and after is not None and before.bins.signers != after.signers:
             parts += bins_to_sign_again(ports, reader, after.signers)
-    return _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+    published = _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+    return _end_rotation(ports) or published
+
+
+def _end_rotation(ports: Ports) -> PublicationReport | None:
+    """A rotation whose root is out may have waited for just these targets."""
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+    return None if rotation is None or rotation.root_version is None else carry_on(ports)
 
 
 def _close(

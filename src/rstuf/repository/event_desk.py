@@ -57,6 +57,7 @@ from rstuf.repository.signing_events import (
     receive,
     sign_event,
 )
+from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.visible import check_visible, refuse_older_state
 
 
@@ -199,6 +200,15 @@ class EventDesk:
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             hasten_rotation(self._ports, kind=kind)
+
+    def take_out_stray(self, name: str, *, kind: RotationKind) -> None:
+        """Let a key sign no bins any more that root does not name; see `strays.begin_without_strays`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            if kind is RotationKind.PLANNED:
+                check_visible(self._ports)
+            begin_without_strays(self._ports, kind=kind, name=name)
+            carry_on(self._ports)
 
     def check_replacement(self, old: str, new: str) -> None:
         """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""

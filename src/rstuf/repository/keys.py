@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from rstuf.errors import InvalidInput, InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory, nearest
 from rstuf.metadata.key_identity import key_identity
-from rstuf.metadata.render import versioned
-from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
+from rstuf.model.names import TIMESTAMP, TOP_LEVEL
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.bridge import listed_before, stray_keys
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import KeyStatus
@@ -115,13 +114,13 @@ def view_keys(ports: Ports) -> list[KeyView]:
     with ports.state.read() as reader:
         authority = _authority(ports, reader)
         uses = _uses(authority)
-        online = authority.top_level[TIMESTAMP].keyids
-        before = _listed_before(reader) if any(entry.keyid not in uses for entry in reader.keys()) else frozenset()
+        online, stray = online_and_stray(reader, authority)
+        before = listed_before(reader) if any(entry.keyid not in uses for entry in reader.keys()) else frozenset()
         return [
             KeyView(
                 entry,
                 uses.get(entry.keyid, ()),
-                look_at(ports, entry, online=entry.keyid in online),
+                replace(look_at(ports, entry, online=entry.keyid in online), stray=entry.keyid in stray),
                 retired=entry.keyid not in uses and entry.keyid in before,
             )
             for entry in reader.keys()
@@ -141,6 +140,15 @@ def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
     except (SignerUnavailable, StorageError) as error:
         return replace(known, fault=getattr(error, "reason", error.message))
     return known
+
+
+def online_and_stray(reader: StateReader, authority: Authority) -> tuple[Set[KeyId], Set[KeyId]]:
+    """The keys that sign what comes out each time, bins with it; and those of them that root does not name."""
+    stray = stray_keys(reader, authority.top_level, authority.targets)
+    online = set(authority.top_level[TIMESTAMP].keyids)
+    if authority.bins is not None:
+        online.update(authority.bins.signers.keyids)
+    return online, set(stray)
 
 
 def entry_of(ports: Ports, key: PublicKey) -> KeyEntry | None:
@@ -200,17 +208,6 @@ def _known(reader: StateReader, name: str, key: PublicKey) -> KeyEntry | None:
                 hint="choose another name; a key's name is never handed on",
             )
     return None
-
-
-def _listed_before(reader: StateReader) -> frozenset[str]:
-    """The ids of keys that any published root let sign something."""
-    found: set[str] = set()
-    for version in reader.root_versions():
-        root = reader.root(version)
-        if root is not None:
-            roles = root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))
-            found.update(keyid for keys in roles.values() for keyid in keys.keyids)
-    return frozenset(found)
 
 
 def _authority(ports: Ports, reader: StateReader) -> Authority:

@@ -20,7 +20,7 @@ from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
-from rstuf.repository.rotation import publish_under_new_root
+from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.visible import check_visible, refuse_junk_root
 
 # A snapshot over this many bins is large: publications of such a repository are at least this far apart.

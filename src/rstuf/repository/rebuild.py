@@ -38,6 +38,7 @@ from rstuf.repository.published import (
     rows_of,
 )
 from rstuf.repository.renewal import JUMP
+from rstuf.repository.strays import strays
 
 _FOREIGN: Final = "nothing was rebuilt: this rstuf keeps a state only of keys as it writes them"
 
@@ -71,6 +72,7 @@ class RebuildReport:
         keys: all keys by name; of those without a signer nobody knows here where they are.
         periods: how long roles live from now on, those of bins under their prefix.
         guessed: the roles whose periods are a guess.
+        strays: the names of keys that targets lets sign its bins, though root names them no more.
     """
 
     repository: str
@@ -81,6 +83,7 @@ class RebuildReport:
     keys: Sequence[KeyEntry]
     periods: Mapping[str, Periods]
     guessed: Sequence[str]
+    strays: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -171,6 +174,8 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "version": published.root.envelope.version,
         }
         state.record("state.rebuild", details, at=now)
+    with ports.state.read() as reader:
+        stray = strays(ports, reader)
     return RebuildReport(
         repository=known.name,
         root=published.root.envelope.version,
@@ -180,6 +185,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         keys=tuple(keys),
         periods=life.periods,
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
+        strays=tuple(key.name for key in stray),
     )
 
 

@@ -11,8 +11,8 @@ import orjson
 from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
+from rstuf.model.events import ROTATING, EventKind, SigningEvent
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
@@ -27,8 +27,9 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
 from rstuf.repository.root_update import propose_renewal
 from rstuf.repository.roots import renew_root
-from rstuf.repository.rotation import publish_under_new_root
+from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import drop_expired, open_event, sign_event
+from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -97,7 +98,11 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
-    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
+    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed.
+
+    A key that signs bins and that root does not name is taken out.
+    """
+    begin_without_strays(ports)
     with ports.state.read() as reader:
         waiting = [event for event in reader.open_events() if _is_plain_renewal(ports, reader, event)]
     for event in waiting:
@@ -188,7 +193,17 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
+    due.waiting += _kept_by_rotation(reader, due)
     return due
+
+
+def _kept_by_rotation(reader: StateReader, due: Due) -> list[WaitingRole]:
+    """Targets, where people must sign it before a key that has to go can sign bins no more."""
+    rotation, event = reader.rotation(), is_open(reader, TARGETS)
+    told = any(each.name == TARGETS for each in due.waiting)
+    if rotation is None or rotation.root_version is None or event is None or event.kind not in ROTATING or told:
+        return []
+    return [_waiting_in(reader, event, reader.role(TARGETS), Reason.ROTATED)]
 
 
 def _waiting_in(reader: StateReader, event: SigningEvent, role: RoleState, reason: Reason) -> WaitingRole:

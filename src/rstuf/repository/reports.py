@@ -204,7 +204,8 @@ class KeyStatus:
 
     Attributes:
         signer: where its private half is (a signer URI); None where it is with somebody else.
-        online: whether timestamp is signed with it.
+        online: whether timestamp or bins are signed with it.
+        stray: whether targets lets it sign bins though root names it no more, and nothing takes it out.
         fault: why it cannot sign; None where it looks as if it could.
         mend: a command that mends it, if there is one.
         needed: whether a role lists it, or something that waits would; nothing waits for any other.
@@ -217,6 +218,7 @@ class KeyStatus:
     fault: str | None = None
     mend: str | None = None
     needed: bool = True
+    stray: bool = False
 
 
 @dataclass(frozen=True, slots=True)

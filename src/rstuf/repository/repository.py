@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from rstuf.errors import ArtifactNotFound
+from rstuf.errors import ArtifactNotFound, RstufError
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
@@ -234,6 +234,14 @@ class Repository:
             PassphraseNeeded, WrongPassphrase, UnsafeDirectory: it stays closed.
         """
         return self._ports.signers.public_of(name, signer)
+
+    def opens(self, entry: KeyEntry) -> bool:
+        """Whether a key can sign: it is opened for it, with the passphrases that the session has."""
+        try:
+            self._ports.signers.open(entry)
+        except RstufError:
+            return False
+        return True
 
     def add_key(self, name: str, key: PublicKey, *, signer: str | None) -> KeyChange:
         """Let a key be known by a name, and where it signs; see `repository.keys.add_key`."""

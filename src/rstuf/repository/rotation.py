@@ -12,23 +12,21 @@ anew right after it. A client in between finds a timestamp that its root does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidMetadata, NameTaken, StateError, StorageError
-from rstuf.metadata import limits
+from rstuf.errors import EventOpen, InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
-from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
+from rstuf.metadata.render import Unsigned, part_of, renewed_part
 from rstuf.metadata.root import with_role_keys
-from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
+from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.authority import SigningDesk, current_root, load_authority, signed_enough
+from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.bridge import (
     ONLINE,
     bridges,
@@ -45,12 +43,10 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.signing_anew import bins_to_sign_again, end_rotation, let_go, publish_under_new_root, signed_by
 from rstuf.repository.signing_events import drop_event, open_event, reopen_event
-from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
-# What a thief may have put under names that are written once: each time one is met, this many times further up.
-_JUMP, _FURTHER, _MOST_JUMPS = 100, 100, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +142,8 @@ def carry_on(ports: Ports) -> PublicationReport | None:
     _propose_targets(ports, rotation)
     if rotation.is_bridged(now):
         return None
-    publication = publish_under_new_root(ports) or _let_go(ports, rotation)
-    _end(ports, rotation)
+    publication = publish_under_new_root(ports) or let_go(ports, rotation)
+    end_rotation(ports, rotation)
     return publication
 
 
@@ -214,44 +210,6 @@ def call_off(ports: Ports) -> PublicationReport | None:
     return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed_targets=proposed, also={})
 
 
-def publish_under_new_root(ports: Ports) -> PublicationReport | None:
-    """Sign everything anew with a key that could not be bridged, where what is visible does not verify yet."""
-    with ports.state.read() as reader:
-        rotation = reader.rotation()
-        if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
-            return None
-        authority = load_authority(reader, ports.metadata)
-        ours = rotation.new in authority.top_level[TARGETS].keyids
-        if _verifies(ports, reader) and not (ours and gone_keys(reader, authority.targets, rotation)):
-            return None
-    for attempt in range(_MOST_JUMPS):
-        with ports.state.read() as reader:
-            parts, proposed = _parts_anew(ports, reader, rotation)
-        try:
-            return bring_out(ports, parts, proposed_targets=proposed)
-        except NameTaken:
-            if attempt == _MOST_JUMPS - 1:
-                raise
-            _jump(ports, parts, _JUMP * _FURTHER**attempt)
-    return None
-
-
-def bins_to_sign_again(ports: Ports, reader: StateReader, signers: RoleKeys) -> list[Part]:
-    """The bins whose visible files `signers` have not signed. Reads the heads of all of them."""
-    parts = []
-    for role in reader.roles(kind=RoleKind.BIN):
-        if not role.visible or role.file is None:
-            continue
-        data = found(ports.metadata, versioned(role.name, role.visible), limit=role.file.length)
-        try:
-            by = {each.keyid for each in read_signatures(data)} if data is not None else set()
-        except (ValueError, KeyError, TypeError):
-            by = set()
-        if len(by & set(signers.keyids)) < signers.threshold:
-            parts.append(Part(role, max(role.number, role.shown), Reason.ROTATED))
-    return parts
-
-
 def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | None:
     """Step 1, where it is not visible yet."""
     with ports.state.read() as reader:
@@ -260,7 +218,7 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
         also = bridges(reader, now=ports.signing_time(reader))
         ours = rotation.old in authority.top_level[TARGETS].keyids
         delegates = lists_key(authority.targets, rotation.new) or not lists_key(authority.targets, rotation.old)
-        if entry is None or (_signed_by(ports, reader, also) and (delegates or not ours)):
+        if entry is None or (signed_by(ports, reader, also) and (delegates or not ours)):
             return None
         proposed = None
         parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
@@ -311,80 +269,6 @@ def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsign
     signed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
     expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
     return renewed_part(TARGETS, signed, version=role.version + 1, expires=expires)
-
-
-def _let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
-    """Step 4: what lacks the new signature gets it, and targets names no key any more that goes."""
-    with ports.state.read() as reader:
-        authority = load_authority(reader, ports.metadata)
-        entry = reader.key(rotation.new)
-        if entry is None or not gone_keys(reader, authority.targets, rotation):
-            return None
-        if rotation.new not in authority.top_level[TARGETS].keyids:
-            # People sign it, in an event of their own.
-            return None
-        parts, proposed = _parts_anew(ports, reader, rotation)
-    return bring_out(ports, parts, proposed_targets=proposed)
-
-
-def _parts_anew(
-    ports: Ports, reader: StateReader, rotation: Rotation
-) -> tuple[Sequence[Part], Mapping[str, Any] | None]:
-    """Everything that must be signed with the new key alone, and what targets says then."""
-    authority = load_authority(reader, ports.metadata)
-    entry = reader.key(rotation.new)
-    parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
-    if entry is None or rotation.new not in authority.top_level[TARGETS].keyids:
-        return parts, None
-    targets = reader.role(TARGETS)
-    gone = gone_keys(reader, authority.targets, rotation)
-    proposed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
-    signers = RoleKeys(keyids=(rotation.new,), threshold=1, keys={rotation.new: entry.key})
-    bins = bins_to_sign_again(ports, reader, signers)
-    return [Part(targets, targets.number, Reason.ROTATED), *bins, *parts], proposed
-
-
-def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
-    with ports.state.transaction(actor=ports.actor) as state:
-        for part in parts:
-            state.burn_versions(part.role.name, count)
-        state.record("rotation.jump", {"versions": count}, at=ports.clock.now())
-
-
-def _end(ports: Ports, rotation: Rotation) -> None:
-    """Whether nothing names the old key any more, nor any other that goes: then it is over."""
-    with ports.state.read() as reader:
-        over = not gone_keys(reader, load_authority(reader, ports.metadata).targets, rotation)
-    if over:
-        now = ports.clock.now()
-        with ports.state.transaction(actor=ports.actor) as state:
-            state.end_rotation(rotation.id, at=now)
-            state.record("rotation.end", {"old": rotation.old, "new": rotation.new}, at=now)
-            if rotation.kind is not RotationKind.PLANNED:
-                entry = state.key(rotation.old)
-                details = {"key": entry.name if entry is not None else rotation.old[:12], "keyid": rotation.old}
-                state.record("key.revoke", {**details, "kind": rotation.kind.value}, at=now)
-
-
-def _verifies(ports: Ports, reader: StateReader) -> bool:
-    """Whether what clients see first verifies from the newest root."""
-    return _signed_by(ports, reader, root_roles(current_root(reader)))
-
-
-def _signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) -> bool:
-    """Whether the visible files of these online roles are signed by these keys."""
-    for name in ONLINE:
-        if name not in keys:
-            continue
-        role = reader.role(name)
-        file = TIMESTAMP_FILE if name == TIMESTAMP else versioned(name, role.visible)
-        try:
-            data = found(ports.metadata, file, limit=limits.SNAPSHOT_WITH_LENGTH_BYTES)
-            if data is None or not signed_enough(open_envelope(data, name=file, kind=name), keys[name]):
-                return False
-        except (InvalidMetadata, StorageError):
-            return False
-    return True
 
 
 def fit_keys(reader: StateReader, *, old: str, new: str) -> tuple[KeyEntry, KeyEntry]:

@@ -48,7 +48,7 @@ def _ask(run: Run, name: str) -> None:
         raise UsageFault("there is nobody to ask whether that is meant", hint="--yes says that it is")
     run.console.note("whatever was accepted after this copy was taken will be gone for clients")
     run.console.note(
-        "if no copy was put back here, somebody else has the online key: rstuf recover online-key --leaked instead"
+        "if no copy was put back here, somebody else has the online key: rstuf recover online-key NAME --leaked instead"
     )
     if prompts.ask(f"type {escape(name)} to publish from it:").strip() != name:
         raise UsageFault("that is not its name; nothing was changed", hint="rstuf status shows the name")

@@ -19,8 +19,9 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, Lost, loss_of
+from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.reports import sign
-from rstuf_cli.rotating import Wish, find_key, replace_online_key
+from rstuf_cli.rotating import find_key, replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.taking_out import Removal, take_out
@@ -31,8 +32,8 @@ from rstuf_cli.wording import both, count, number, seconds
 EXAMPLES = {
     "recover online-key": """
 rstuf recover online-key --lost
-rstuf recover online-key --leaked --to spare
-rstuf recover online-key --leaked --unencrypted --yes
+rstuf recover online-key online --leaked --to spare
+rstuf recover online-key online --leaked --unencrypted --yes
 rstuf recover online-key online-2 --leaked   of two, the new one
 """,
     "recover root-key": """
@@ -91,7 +92,8 @@ def online_key(
     ctx: typer.Context,
     *,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Which; needed where there is more than one.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Which; needed where it leaked, or there are two."),
     ] = None,
     lost: Lost = False,
     leaked: Leaked = False,
@@ -104,9 +106,10 @@ def online_key(
     """Put another key in the place of an online key that is lost or leaked.
 
     A new root names the new key alone, and right after it everything is signed anew. Clients come along by themselves,
-    also those that a thief has shown versions far ahead: they trust nothing that the old key signed any more. The root
-    keys that are needed sign here, or elsewhere by bundles. Run again with the key's name, it goes on. Where the one
-    that takes its place must go too, name that: a third one then replaces both.
+    also those that a thief has shown versions far ahead. Where people sign targets, they must sign that anew as well:
+    until then a leaked key can still change contents. The root keys that are needed sign here, or elsewhere by bundles.
+    You are asked before; --yes answers beforehand. Run again with the key's name, it goes on, or says which key took
+    its place. Where the one that takes its place must go too, name that: a third one then replaces both.
     """
     run = run_of(ctx)
     record = Transcript(run, transcript)
@@ -118,7 +121,7 @@ def online_key(
         unencrypted=unencrypted,
         keys_sign=not no_sign,
     )
-    with run.open() as repository:
+    with run.open(making=names_to_come) as repository:
         repository.events.catch_up()
         old = find_key(repository, name).entry if name is not None else _the_online_key(repository, wish)
         code = replace_online_key(run, repository, old, wish)
@@ -141,7 +144,10 @@ def _the_online_key(repository: rstuf.Repository, wish: Wish) -> rstuf.KeyEntry:
     found = [view.entry for view in views if view.status.online]
     if len(found) != 1:
         names = ", ".join(entry.name for entry in found) or "none"
-        raise InvalidInput(f"which online key? there are {names}", hint="rstuf recover online-key NAME --lost")
+        raise InvalidInput(f"which online key? there are {names}", hint=f"rstuf recover online-key NAME --{wish.why}")
+    if wish.why is rstuf.RotationKind.LEAKED:
+        # Run again, it would replace the key that has just taken its place.
+        raise UsageFault("which online key leaked?", hint=f"rstuf recover online-key {found[0].name} --leaked")
     return found[0]
 
 
@@ -163,7 +169,8 @@ def root_key(
 
     One new root takes the old key out and lets the new one in, also for targets where the old one signs that. As many
     of the old keys as root asks for must sign it, and so must the new: the lost one is not needed, and the leaked one
-    cannot prevent it. You see what it changes, and are asked. Say --lost or --leaked, and it is noted with the key.
+    cannot prevent it. You see what it changes, and are asked; --yes answers beforehand. Say --lost or --leaked, and it
+    is noted with the key.
     """
     run = run_of(ctx)
     loss = loss_of(lost=lost, leaked=leaked)
@@ -255,7 +262,7 @@ def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None, theirs: int | None)
     steps += [
         Step("rstuf key generate NAME", f"{keys} at least, where the leaked ones never were"),
         Step("rstuf root update --add NEW… --remove OLD…", "all in one root, signed by the old and by the new"),
-        Step("rstuf recover online-key --leaked", "whoever signs root decides over the online key too"),
+        Step("rstuf recover online-key NAME --leaked", "whoever signs root decides over the online key too"),
     ]
     if out is None:
         steps.append(Step("rstuf recover root-keys --out FILE", "after that: the root that clients are to pin anew"))

@@ -98,6 +98,9 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
         for key in report.keys
         if key.signer is None
     ]
+    for name in report.strays:
+        why = f"takes {escape(name)} out of targets: root does not name it, and whoever has it could change contents"
+        steps.append(Step("rstuf renew", why, about="stray-key"))
     if report.guessed:
         why = f"how long these live is a guess: {', '.join(report.guessed)}"
         steps.append(Step("rstuf root update --role ROLE --expires PERIOD", why))

@@ -11,7 +11,8 @@ from rstuf_cli.commands.generate import KeyKind
 from rstuf_cli.commands.key import Name
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, Lost, loss_of
-from rstuf_cli.rotating import DEFAULT_OVERLAP, Wish, find_key, replace_online_key
+from rstuf_cli.new_online_key import Wish, names_to_come
+from rstuf_cli.rotating import DEFAULT_OVERLAP, find_key, replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.taking_out import Removal, take_out
 from rstuf_cli.transcript import Transcript, TranscriptFile
@@ -66,8 +67,8 @@ def rotate(
 
     From now on both keys sign. A root that names the new one alone waits for its signers; you see what it changes, and
     the root keys that are here sign it once you agree. Both keys sign on for the overlap, then rstuf renew lets go of
-    the old one. Run again while that goes on, it tells how far it is and does what can be done. Of a key that is lost
-    or leaked, see rstuf recover online-key.
+    the old one. --yes answers beforehand. Run again while that goes on, it tells how far it is and does what can be
+    done. Of a key that is lost or leaked, see rstuf recover online-key.
     """
     run = run_of(ctx)
     record = Transcript(run, transcript)
@@ -79,7 +80,7 @@ def rotate(
         unencrypted=unencrypted,
         keys_sign=not no_sign,
     )
-    with run.open() as repository:
+    with run.open(making=names_to_come) as repository:
         code = replace_online_key(run, repository, find_key(repository, name).entry, wish)
     return record.end(code)
 
@@ -105,12 +106,13 @@ def revoke(
 
     A key of root, of targets or of both goes with one root that does not list it, which waits for its signers. The
     online key needs another one in its place: say whether it is --lost or --leaked, and everything is signed anew as
-    soon as root is. A key that leaked can never be let in again. The log says when it was done.
+    soon as root is. A key that leaked can never be let in again. You are asked before; --yes answers beforehand. The
+    log says when it was done.
     """
     run = run_of(ctx)
     loss = loss_of(lost=lost, leaked=leaked)
     record = Transcript(run, transcript)
-    with run.open() as repository:
+    with run.open(making=names_to_come) as repository:
         repository.events.catch_up()
         view = find_key(repository, name)
         if view.status.online or _rotates(repository, view.entry):

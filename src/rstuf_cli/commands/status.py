@@ -17,7 +17,14 @@ from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.waiting import event_document
-from rstuf_cli.waiting_status import rotation_document, show_waiting, steps_of_events, steps_of_rotation
+from rstuf_cli.waiting_status import (
+    goes_for_good,
+    rotation_document,
+    show_waiting,
+    steps_of_events,
+    steps_of_rotation,
+    steps_of_strays,
+)
 from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
@@ -132,12 +139,16 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
 
 def _of_keys(seen: rstuf.Status) -> list[Step]:
     """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
-    steps = []
+    going = goes_for_good(seen)
+    named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    steps = steps_of_strays(seen)
     for key in seen.keys:
-        if key.fault is None or not (key.online or key.mend):
+        if key.fault is None or not (key.online or key.mend) or key.keyid in going:
             continue
         name = "the online key" if key.online else f"the key {key.name}"
         lost = "; nothing can be published or renewed without it" if key.online else ""
+        if key.online and key.keyid in named:
+            lost += f"; if it is gone for good: rstuf recover online-key {escape(key.name)} --lost"
         signer = key.signer or ""
         away = f"put back {signer.removeprefix('file:')}" if signer.startswith("file:") else f"let {signer} be reached"
         mend = key.mend or away

@@ -124,7 +124,7 @@ def test_what_nothing_can_go_above_is_refused(tmp_path: Path, spoil: str) -> Non
     before = dict(engine.metadata.files)
     with pytest.raises(VersionsUsedUp) as refused:
         publish_from_copy(engine.ports)
-    assert "rstuf recover online-key --leaked" in str(refused.value.hint)
+    assert "rstuf recover online-key NAME --leaked" in str(refused.value.hint)
     assert engine.metadata.files == before
 
 
