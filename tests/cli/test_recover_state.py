@@ -73,7 +73,7 @@ def test_a_plan_from_before_a_rotation_names_no_wrong_file(
     """The online key is the one that signs by now, in its own file, and publishing goes on."""
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
-    assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
+    assert cli("recover", "online-key", "online", "--leaked", "--unencrypted", "--yes").code == 0
     for path in [*filled.glob("state.db*"), *(filled.glob("keys/online.*") if old_file == "gone" else ())]:
         path.unlink()
     done = cli("recover", "state", "--yes", "--plan", plan, "--json")

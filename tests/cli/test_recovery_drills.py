@@ -103,7 +103,7 @@ def leaked_online_key(drill: Drill) -> None:
     drill.clients["newest"].walk()
     assert "rstuf recover online-key NAME --leaked" in drill.does("status").out
     drill.does("recover", "copy", "--yes", code=1)
-    drill.does("recover", "online-key", "--leaked", "--yes")
+    drill.does("recover", "online-key", "online", "--leaked", "--yes")
 
 
 def lost_root_key(drill: Drill) -> None:
@@ -184,7 +184,7 @@ def test_leaked_root_keys(drill: Drill) -> None:
         drill.does("key", "generate", name, "--unencrypted")
     swap = ("--add", "ann", "--add", "ben", "--remove", "alice", "--remove", "bob")
     drill.does("root", "update", *swap, "--yes")
-    drill.does("recover", "online-key", "--leaked", "--yes")
+    drill.does("recover", "online-key", "online", "--leaked", "--yes")
     drill.does("recover", "root-keys", "--out", pin)
     with pytest.raises(RepositoryError):
         victim.refresh()

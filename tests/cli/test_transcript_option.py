@@ -210,7 +210,7 @@ def test_a_holder_who_says_no(waiting: Path, cli: Cli, tmp_path: Path, monkeypat
             "recover online-key online --leaked --yes",
             "online-2 is to take the place of online, which is in the wrong hands",
         ),
-        ("recover root-key bob --yes", "root        1 of 1 must sign: alice"),
+        ("recover root-key bob --yes", "root 1 of 1 must sign: alice"),
         ("recover root", "root v2, published"),
         ("recover copy --yes", "gone on from a copy"),
     ],
@@ -224,7 +224,7 @@ def test_other_commands_are_recorded(
     done = cli(*command.split(), "--transcript", "record.txt")
     assert done.code in {0, 4}, done.err
     text = text_of(Path("record.txt"))
-    assert says in text
+    assert " ".join(says.split()) in " ".join(text.split())
     assert f"(exit code {done.code})" in text
     assert noted(cli)[-1] == {"file": "record.txt", "sha256": digest_of(Path("record.txt"))}
     assert cli("log", "--verify").code == 0

@@ -85,6 +85,7 @@ COMMANDS = {
 PLACES = {
     **dict.fromkeys(["sign", "event list", "event show", "event cancel"], "waits"),
     **dict.fromkeys(["bundle export", "bundle inspect", "bundle sign", "bundle import"], "waits"),
+    "recover root": "due",
     "recover state": "stateless",
     "recover metadata": "torn",
 }
@@ -139,7 +140,8 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Workspaces whose online key has a passphrase, in `places`, and what their commands name, in `around`.
 
     `acme` has an artifact and a key that signs nothing yet. In `waits`, root v2 waits for its signers; a bundle of it
-    is around, and a signature. `stateless` lost its state, and `torn` some of its metadata.
+    is around, and a signature. In `due`, root is to be signed
+    again. `stateless` lost its state, and `torn` some of its metadata.
     """
     home = tmp_path_factory.mktemp("locked")
     around, acme, waits = home / "around", home / "places" / "acme", home / "places" / "waits"
@@ -159,6 +161,14 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         served = acme / "metadata"
         pin = ("trust", "add", "acme", served, "--root", served / "1.root.json", "--artifacts", acme / "targets")
         does(*pin, "--trust-dir", around / "trust")
+        # Its root is due from the next second on, and never anything else.
+        due = (
+            (around / "plan.toml")
+            .read_text()
+            .replace("[root]\n", '[root]\nexpires = "30d"\nrenew_before = "2591999s"\n')
+        )
+        (home / "due.toml").write_text(due)
+        does("--repo", home / "places" / "due", "ceremony", "--plan", home / "due.toml")
         for name in ("waits", "stateless", "torn"):
             shutil.copytree(acme, home / "places" / name)
         (waits / "keys").rename(home / "keys")
@@ -429,6 +439,7 @@ def test_ctrl_c_anywhere(verb: str, act: Act, home: Path) -> None:
                 "no repository is trusted",
                 "is called",
                 "no signing event",
+                "is not due",
                 "signs nothing, so there is nothing to revoke",
                 "does not sign root",
                 "signs root already",

@@ -245,6 +245,9 @@ def hint_of_closed(reader: StateReader, keys: RoleKeys, error: RstufError) -> st
     One that root names no more goes with targets that wait for people, or with the next renewal.
     """
     newest, entry = reader.newest_root(), reader.key(keys.keyids[0])
+    if isinstance(error, UnsafeDirectory):
+        # It is there; who else can get at it is what is wrong.
+        return error.hint
     if newest is None or entry is None or reader.settings().phase is not Phase.LIVE:
         return error.hint
     roles = root_roles(current_root(reader))
