@@ -17,7 +17,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_found
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
-from rstuf_cli.review_screen import review_document
+from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document

@@ -25,7 +25,7 @@ from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import key_named, report_loss
+from rstuf.repository.known_keys import key_named, report_loss
 from rstuf.repository.open_events import (
     envelope_of,
     find_event,

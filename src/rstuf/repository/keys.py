@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 
-from rstuf.errors import InvalidInput, InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory, nearest
+from rstuf.errors import InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory
 from rstuf.metadata.key_identity import key_identity
-from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
+from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TIMESTAMP, TOP_LEVEL
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.bridge import listed_before, stray_keys
-from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.ceremony_end import proposed_authority
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import KeyStatus
 
@@ -54,55 +54,6 @@ class KeyView:
     uses: tuple[KeyUse, ...]
     status: KeyStatus
     retired: bool = False
-
-
-def names_of(reader: StateReader) -> dict[KeyId, str]:
-    """What each key is called here."""
-    return {entry.keyid: entry.name for entry in reader.keys()}
-
-
-def key_named(reader: StateReader, name: str) -> KeyEntry:
-    """The key of that name; the case of its letters is no matter.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    entries = reader.keys()
-    for entry in entries:
-        if entry.name.casefold() == name.casefold():
-            return entry
-    meant = nearest(name, [entry.name for entry in entries])
-    guess = f"did you mean {meant}? " if meant is not None else ""
-    raise InvalidInput(f"no key is called {name}", hint=f"{guess}rstuf key add {name} FILE lets it be known")
-
-
-def report_loss(state: StateTransaction, keyid: KeyId, loss: Loss, *, at: datetime) -> None:
-    """Note that a key is lost or leaked, from when that was said first; that it leaked is never taken back."""
-    entry = state.key(keyid)
-    if entry is None or entry.is_leaked or (entry.report is not None and entry.report.loss is loss):
-        return
-    state.report_key(keyid, LossReport(loss, at))
-    state.record("key.report", {"key": entry.name, "keyid": keyid, "kind": loss.value}, at=at)
-
-
-def note_found(state: StateTransaction, keyid: KeyId, *, at: datetime) -> None:
-    """A lost key signs again, so somebody has found it."""
-    entry = state.key(keyid)
-    if entry is not None and entry.is_lost:
-        state.report_key(keyid, None)
-        state.record("key.found", {"key": entry.name, "keyid": keyid}, at=at)
-
-
-def refuse_leaked(entry: KeyEntry) -> None:
-    """
-    Raises:
-        InvalidInput: somebody else may have it, so that nothing may let it sign.
-    """
-    if entry.report is not None and entry.is_leaked:
-        raise InvalidInput(
-            f"{entry.name} leaked, as was said on {entry.report.at:%Y-%m-%d}: whoever has it could sign again",
-            hint="let another one in: rstuf key generate NAME",
-        )
 
 
 def view_keys(ports: Ports) -> list[KeyView]:
@@ -214,8 +165,6 @@ def _authority(ports: Ports, reader: StateReader) -> Authority:
     """Who may sign what; while a ceremony waits for signers, by the root that they are to sign."""
     if reader.settings().phase is Phase.LIVE:
         return load_authority(reader, ports.metadata)
-    from rstuf.repository.ceremony_end import proposed_authority
-
     return proposed_authority(reader)
 
 

@@ -23,7 +23,7 @@ from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import names_of
+from rstuf.repository.known_keys import names_of
 from rstuf.repository.ports import Ports
 
 

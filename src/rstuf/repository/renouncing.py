@@ -15,7 +15,7 @@ from rstuf.model.events import ROTATING, EventPhase, SigningEvent
 from rstuf.model.keys import Loss
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.interfaces import StateTransaction
-from rstuf.repository.keys import names_of, report_loss
+from rstuf.repository.known_keys import names_of, report_loss
 from rstuf.repository.open_events import signers_of
 from rstuf.repository.ports import Ports
 from rstuf.repository.rotation import RotationStart, call_off, fit_keys, start_rotation

@@ -20,7 +20,7 @@ from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader, StateTransaction
-from rstuf.repository.keys import key_named, refuse_leaked, report_loss
+from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
 from rstuf.repository.open_events import envelope_of, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_events

@@ -15,7 +15,7 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SigningDesk, current_root, read_visible, signed_enough
 from rstuf.repository.interfaces import StateReader, StateTransaction
-from rstuf.repository.keys import note_found
+from rstuf.repository.known_keys import note_found
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root

@@ -37,7 +37,7 @@ from rstuf.repository.bridge import (
     replaced,
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
-from rstuf.repository.keys import key_named, names_of, refuse_leaked, report_loss
+from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
 from rstuf.repository.open_events import is_open, signers_of
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out

@@ -26,7 +26,7 @@ from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, SigningDesk
 from rstuf.repository.interfaces import StateReader, StateTransaction
-from rstuf.repository.keys import names_of
+from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import (
     envelope_of,
     file_of,

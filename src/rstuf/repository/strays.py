@@ -13,7 +13,7 @@ from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.bridge import stray_keys
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.keys import report_loss
+from rstuf.repository.known_keys import report_loss
 from rstuf.repository.ports import Ports
 
 _AT_ONCE = timedelta(0)

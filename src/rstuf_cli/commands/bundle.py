@@ -19,7 +19,8 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import as_argument, read_brought, read_small
 from rstuf_cli.holding import HolderDir, ask_fingerprint, check_code, open_record, show_review, take_down
 from rstuf_cli.reports import sign as done_sign
-from rstuf_cli.review_screen import review_document, screen
+from rstuf_cli.review_document import review_document
+from rstuf_cli.review_screen import screen
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.way_out import STDOUT, WayOut, create

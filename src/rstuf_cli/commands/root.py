@@ -18,7 +18,7 @@ from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_found
 from rstuf_cli.reports import sign
-from rstuf_cli.review_screen import review_document, root_changes_document
+from rstuf_cli.review_document import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting, list_review
 from rstuf_cli.steps import Step, show_steps, steps_document

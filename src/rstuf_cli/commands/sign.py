@@ -18,7 +18,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.holding import HolderDir, check_code
 from rstuf_cli.reports import publication_document
 from rstuf_cli.reports import sign as done_sign
-from rstuf_cli.review_screen import review_document
+from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
 from rstuf_cli.steps import show_steps, steps_document
