@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.bundles import PASSPHRASE
+from tests.support.holders import Holder, write_key
 from tests.support.plans import plan_text
 from tests.support.servers import Site, serving
 
@@ -241,3 +243,30 @@ def opened(workspace: Path) -> rstuf.Repository:
     """The engine's own view of a workspace, for what other commands are about."""
     session = rstuf.Session(purpose="test", actor="test", secrets=rstuf.load_secrets((), (), None))
     return rstuf.open_repository(workspace, session)
+
+
+@pytest.fixture
+def holder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Holder:
+    """The holder of the key "vault", who is there to be asked, and says no."""
+    holder = Holder(cli, tmp_path / "here")
+    write_key(holder.place / "vault.key", 2)
+    write_key(holder.place / "online.key", 3)
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    monkeypatch.setattr(prompts, "show", lambda lines, *, unless: None)
+
+    def agrees(question: str) -> bool:
+        holder.asked.append(question)
+        return holder.answer
+
+    def ask(question: str) -> str:
+        holder.asked.append(question)
+        return holder.typed.pop(0)
+
+    def ask_hidden(question: str) -> str:
+        holder.opened.append(question)
+        return PASSPHRASE.decode()
+
+    monkeypatch.setattr(prompts, "agrees", agrees)
+    monkeypatch.setattr(prompts, "ask", ask)
+    monkeypatch.setattr(prompts, "ask_hidden", ask_hidden)
+    return holder

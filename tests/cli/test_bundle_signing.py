@@ -4,184 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import stat
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli, Result, tree
-from tests.support.bundles import DAY, PASSPHRASE, Document, World, bundle, encode
+from tests.cli.conftest import Cli, tree
+from tests.support.bundles import DAY, PASSPHRASE, World, bundle, encode
+from tests.support.holders import WORLD, Holder, sign_it, write_key
 from tests.support.hostile import baseline, hostile
 from tests.support.terminals import Terminal, on_terminal
 from tests.unit.metadata import roots
 from tests.unit.signing import keyring
 
 import rstuf
-from rstuf.clock import SystemClock
 from rstuf.errors import StorageError
 from rstuf.metadata.bundle import parse_signatures
 from rstuf.metadata.key_identity import verify_signature
 from rstuf.metadata.root_parts import short_id
 from rstuf.model.keys import KeyId
-from rstuf.signing.containers import write_container
 from rstuf_cli import prompts
 
-WORLD = World(SystemClock().now())
 HOSTILE = hostile(WORLD)
-
-
-class Holder:
-    """The holder of a key, at their machine.
-
-    Attributes:
-        place: the directory that they stand in.
-        asked: the questions that they were asked.
-        answer: what they say to each.
-        opened: for which keys they were asked for a passphrase.
-    """
-
-    def __init__(self, cli: Cli, place: Path) -> None:
-        self._cli, self.place = cli, place
-        self.asked, self.opened = list[str](), list[str]()
-        self.answer, self.typed = False, list[str]()
-        self.file, self.record = place / "root-v4.rstuf", place / "record"
-
-    def inspect(self, data: bytes, *options: object) -> Result:
-        self.file.write_bytes(data)
-        return self._cli("bundle", "inspect", self.file, "--holder-dir", self.record, *options)
-
-    def sign(self, data: bytes, *options: object, key: str = "vault.key") -> Result:
-        self.file.write_bytes(data)
-        return self._cli("bundle", "sign", self.file, "--key", key, "--holder-dir", self.record, *options)
-
-    @property
-    def signatures(self) -> list[Path]:
-        return sorted(self.place.glob("*.sig"))
-
-
-def write_key(path: Path, number: int, *, passphrase: bytes | None = PASSPHRASE, kind: str = "ed25519") -> Path:
-    """The key file of a holder."""
-    path.touch(mode=0o600)
-    path.write_bytes(_container(number, passphrase, kind))
-    return path
-
-
-@cache
-def _container(number: int, passphrase: bytes | None, kind: str) -> bytes:
-    # Its key derivation is slow on purpose.
-    return write_container(keyring.private(kind, number), passphrase, where="test")
-
-
-@pytest.fixture
-def holder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Holder:
-    """The holder of the key "vault", who is there to be asked, and says no."""
-    holder = Holder(cli, tmp_path / "here")
-    write_key(holder.place / "vault.key", 2)
-    write_key(holder.place / "online.key", 3)
-    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
-    monkeypatch.setattr(prompts, "show", lambda lines, *, unless: None)
-
-    def agrees(question: str) -> bool:
-        holder.asked.append(question)
-        return holder.answer
-
-    def ask(question: str) -> str:
-        holder.asked.append(question)
-        return holder.typed.pop(0)
-
-    def ask_hidden(question: str) -> str:
-        holder.opened.append(question)
-        return PASSPHRASE.decode()
-
-    monkeypatch.setattr(prompts, "agrees", agrees)
-    monkeypatch.setattr(prompts, "ask", ask)
-    monkeypatch.setattr(prompts, "ask_hidden", ask_hidden)
-    return holder
-
-
-def marked(result: Result) -> list[str]:
-    """The lines of the screen that are marked."""
-    return [line for line in result.err.splitlines() if line.startswith("!")]
-
-
-# --- what hostile bundles come to (T35) ----------------------------------------------------------------------
-
-
-def test_there_are_enough_hostile_bundles() -> None:
-    """The table is as long as it should be, and no two of it are the same."""
-    assert len(HOSTILE) >= 150
-    assert len(set(HOSTILE.values())) == len(HOSTILE)
-    assert baseline(WORLD) not in HOSTILE.values()
-
-
-def test_an_honest_bundle_is_not_marked(holder: Holder) -> None:
-    """Beside them, an honest one has no mark at all: a mark means something."""
-    WORLD.record(holder.record)
-    done = holder.sign(baseline(WORLD))
-    assert (done.code, marked(done), holder.opened) == (1, [], [])
-    assert holder.asked == [f'Sign root-v4 with "vault", {roots.keyid(2)[:4]} {roots.keyid(2)[4:8]} …?']
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_bundle_is_refused_or_marked(name: str, holder: Holder) -> None:
-    """Each is refused, or marked before the question; nobody is asked for a passphrase, and nothing is signed."""
-    WORLD.record(holder.record)
-    before, holder.typed = tree(holder.record), [WORLD.first_root]
-    # By a key that may sign it, or nothing would be asked whatever it says.
-    done = holder.sign(HOSTILE[name], key="online.key" if name.startswith("targets:") else "vault.key")
-    assert done.code in {1, 3}, done.err
-    assert holder.opened == []
-    assert holder.signatures == []
-    assert tree(holder.record) == before
-    assert "Traceback" not in done.err
-    assert not any(ord(character) < 32 and character != "\n" for character in done.err)
-    assert "\u202e" not in done.err
-    if any(question.startswith("Sign") for question in holder.asked):
-        assert marked(done), done.err
-        assert re.fullmatch("! there (is one thing|are [0-9]+ things) marked ! above", marked(done)[-1])
-        assert done.out == ""
-    else:
-        assert re.search("^error: ", done.err, re.MULTILINE), done.err
-        assert "defect of rstuf" not in done.err
-
-
-def test_all_that_is_marked_is_counted(holder: Holder) -> None:
-    """The count above the question is of all marks, those at keys and fields too."""
-    WORLD.record(holder.record)
-    *marks, last = marked(holder.sign(HOSTILE["targets: bins of mallory"], key="online.key"))
-    assert [mark[:5] for mark in marks] == ["!   +", "! all"]
-    assert last == "! there are 2 things marked ! above"
-
-
-def test_what_is_grave_is_above_the_question(holder: Holder) -> None:
-    """However long a review is, what is grave in it stands within a screen of the question, too."""
-    WORLD.record(holder.record)
-    lines = holder.sign(HOSTILE["key: 60 in root"]).err.splitlines()
-    message = "! root asks for 1 signature instead of 2"
-    assert len(lines) > 400
-    assert lines.count(message) == 2
-    assert message in lines[-24:]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("key: 100 in no role", "key: 100 in root", "targets: unused keys", "targets: keys of a role"),
-        *("targets: roles", "targets: many patterns", "targets: a long name", "targets: a long key id"),
-        *("targets: a long scheme", "targets: keys in many roles"),
-    ],
-)
-def test_what_nobody_can_read_is_refused(name: str, holder: Holder) -> None:
-    """A bundle with more than a person can look through is refused, and they are not asked."""
-    WORLD.record(holder.record)
-    done = holder.sign(HOSTILE[name], key="online.key" if name.startswith("targets:") else "vault.key")
-    assert (done.code, holder.asked) == (3, [])
-    assert len(done.err.splitlines()) < 5
 
 
 # --- the first time ----------------------------------------------------------------------------------------------
@@ -262,12 +108,6 @@ def test_a_first_root_stands_on_its_own_word(holder: Holder) -> None:
 
 
 # --- signing ---------------------------------------------------------------------------------------------------
-
-
-def sign_it(holder: Holder, document: Document | None = None, *options: object, **how: Any) -> Result:
-    WORLD.record(holder.record)
-    holder.answer = True
-    return holder.sign(encode(document or WORLD.document(signed_by=(0,))), *options, **how)
 
 
 def test_what_was_shown_is_signed(holder: Holder) -> None:
