@@ -108,7 +108,7 @@ def sign_here(sitting: Sitting, reviews: Iterable[rstuf.Review], *, keys: bool) 
     desk, reviews = sitting.repository.events, tuple(reviews)
     done, obstacles = list[str](), dict[str, RstufError]()
     for review in reviews:
-        if not keys or review.event not in {view.event.name for view in desk.views()}:
+        if not keys or review.event in done:
             continue
         for each in sitting.sign(review).completions:
             if each.obstacle is None:

@@ -88,11 +88,15 @@ class Sitting:
         """Sign what was shown, and nothing else, and take it down.
 
         Raises:
-            EventNotFound, EventReplaced, EventExpired: that does not wait any more.
+            EventNotFound, EventReplaced, EventExpired, SignatureRefused: that does not wait any more.
         """
         shown = {part.digest for part in review.parts}
         wanted = None if keyids is None else [rstuf.KeyId(keyid) for keyid in keyids]
         signed = self.repository.events.sign(review.event, keyids=wanted, shown=shown)
+        refused = [each.error for each in signed.receptions if each.error is not None]
+        if refused and len(refused) == len(signed.receptions):
+            # It was dropped or replaced while its keys were opened.
+            raise refused[0]
         made = list(_taken_down(review, signed.receptions))
         if made:
             holding.take_down(self.run, self.record, review, made)

@@ -81,7 +81,7 @@ def _check_gone(run: Run, repository: rstuf.Repository, name: str, loss: rstuf.L
         return ExitCode.DONE
     why = "" if loss is None else f" --{loss.value}"
     run.console.warning(f"{escape(name)} may sign {listed([escape(use.role) for use in still])} yet")
-    run.console.error(f"    rstuf key revoke {escape(name)}{why}")
+    run.console.error([f"    rstuf key revoke {escape(name)}{why}"])
     return ExitCode.WAITING
 
 

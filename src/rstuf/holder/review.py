@@ -23,9 +23,9 @@ from rstuf.metadata.bundle import Bundle, BundlePart
 from rstuf.metadata.root_changes import RootChanges, compare_roots
 from rstuf.metadata.root_concerns import Concern
 from rstuf.metadata.root_parts import count, short_id, some, take_apart
-from rstuf.metadata.views import Envelope
+from rstuf.metadata.views import Envelope, root_roles
 from rstuf.model.keys import KeyId, PublicKey
-from rstuf.model.names import ROOT, RoleName
+from rstuf.model.names import ROOT, TIMESTAMP, RoleName
 
 # Where several hold keys, some versions are signed by the others.
 FEW_BETWEEN: Final = 10
@@ -183,8 +183,7 @@ class _Reviewer:
         facts = None
         judges = self._judges(part, root)
         if part.role != ROOT:
-            known = self._keys if changes is None else changes.keys
-            facts = take_targets_apart(part, known=known, now=self._now, max_expiry=self._max_expiry)
+            facts = take_targets_apart(part, known=_online(part, judges), now=self._now, max_expiry=self._max_expiry)
             self._concerns += facts.concerns
             self._keys |= {keyid: key for keyid, key in facts.keys.items() if keyid not in self._keys}
         try:
@@ -216,9 +215,17 @@ class _Reviewer:
         return judges
 
 
+def _online(part: BundlePart, judges: Sequence[Envelope]) -> set[KeyId]:
+    """The keys that these roots let sign online, as bins usually are."""
+    try:
+        return {keyid for judge in judges for keyid in root_roles(judge)[TIMESTAMP].keyids}
+    except InvalidMetadata as error:
+        raise ProposalRefused(part.role, "form", error.reason) from None
+
+
 def _power_of(parts: Sequence[PartReview], changes: RootChanges | None) -> str:
     """What signing lets others do: the keys of a root, and those to whom a targets role delegates."""
-    if changes is not None and parts[0].role == ROOT:
+    if changes is not None and len(parts) == 1:
         return changes.power
     told = _power_of_targets(parts)
     return told if changes is None else f"{told}; and with the root that comes with it, {changes.power}"

@@ -58,7 +58,7 @@ def concerns_of_targets(
 
     Args:
         artifacts: how many it lists itself.
-        known: the keys of the root in force, and of one that is proposed with it.
+        known: the online keys of the root in force, and of one that is proposed with it.
         foreign: what TUF does not know in it, by path.
     """
     if version > HIGH_VERSION:
@@ -100,7 +100,7 @@ def _delegations(delegated: Sequence[DelegatedRole], known: Collection[KeyId]) -
         told = shorten(role.name) if role.bins is None else f"all {role.bins[0]} bins"
         strangers = tuple(keyid for keyid in role.keyids if keyid not in known)
         if strangers:
-            message = f"{told} can be signed by {short_ids(strangers)}, which root does not list"
+            message = f"{told} can be signed by {short_ids(strangers)}, which root does not let sign online"
             yield Concern("delegated-to-new-keys", True, message, strangers)
         if not role.plain:
             name = role.name if role.bins is None else role.bins[1]

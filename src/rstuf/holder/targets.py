@@ -75,7 +75,7 @@ def take_targets_apart(
     """All that a proposed targets role says.
 
     Args:
-        known: the keys of the root in force, and of one that is proposed with it.
+        known: the online keys of the root in force, and of one that is proposed with it.
 
     Raises:
         ProposalRefused: nobody should sign it, or nobody can read all of it.

@@ -279,7 +279,8 @@ def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -
                     reason = f"{event.name} expired before everybody had signed it"
                     return _refused(event.name, who, brought, reason, hint="rstuf renew drops it, and proposes anew")
                 return _join(ports, state, event, part, brought, who=who)
-    for event in state.events():
+    # The same bytes may have waited before, for another purpose: what came of them in the end is what counts.
+    for event in sorted(state.events(), key=lambda event: event.phase is not EventPhase.DONE):
         for part in event.parts:
             if _digest(part) == brought.digest:
                 return _come_late(state, event, part, brought, who=who)
