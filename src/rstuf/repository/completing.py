@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from rstuf.errors import ReleaseRefused, RstufError
-from rstuf.metadata.views import bin_delegation
+from rstuf.errors import ReleaseRefused, RstufError, SigningError
+from rstuf.metadata.views import RoleKeys, bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
-from rstuf.model.names import ROOT
-from rstuf.repository.authority import is_recorded_file, load_authority
+from rstuf.model.names import ROOT, TIMESTAMP
+from rstuf.repository.authority import SigningDesk, is_recorded_file, load_authority
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
@@ -82,10 +82,28 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
     try:
         if event.kind is EventKind.CEREMONY:
             return Completion(event, finish_ceremony(ports))
+        if event.kind is EventKind.REPLACEMENT and event.role == ROOT and (gone := _unreachable_key(ports)) is not None:
+            return Completion(event, obstacle=gone)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
     except ReleaseRefused as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
+
+
+def _unreachable_key(ports: Ports) -> SigningError | None:
+    """Why the new key of a replacement cannot sign: no client would get past a root that names it."""
+    with ports.state.read() as reader:
+        rotation = reader.rotation()
+        entry = None if rotation is None else reader.key(rotation.new)
+        if entry is None:
+            return None
+        keys = RoleKeys(keyids=(entry.keyid,), threshold=1, keys={entry.keyid: entry.key})
+        try:
+            SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
+        except SigningError as error:
+            error.hint = f"put it back; or, if it is gone for good: rstuf recover online-key {entry.name} --lost"
+            return error
+    return None
 
 
 def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import orjson
 
 from rstuf.clock import iso
-from rstuf.errors import EventExpired, InvalidInput
+from rstuf.errors import EventExpired, InvalidInput, SigningError
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
@@ -134,9 +135,12 @@ class EventDesk:
             return _is_interrupted(reader)
 
     def catch_up(self) -> None:
-        """Bring to its end what an interrupted command began. Waits for nobody where nothing was interrupted."""
+        """Bring to its end what an interrupted command began. Waits for nobody where nothing was interrupted.
+
+        A key that is gone keeps it from that, and nobody from replacing the key.
+        """
         if self.interrupted:
-            with self._ports.state.publication_lock(purpose="sign"):
+            with self._ports.state.publication_lock(purpose="sign"), suppress(SigningError):
                 self._catch_up()
 
     def _catch_up(self) -> None:

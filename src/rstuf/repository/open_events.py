@@ -114,7 +114,14 @@ def proposals_for(reader: StateReader, event: SigningEvent) -> list[EventPart]:
 
 
 def comes_after(ports: Ports, reader: StateReader, event: SigningEvent) -> SigningEvent | None:
-    """The open event of targets that must come out before a root: what is visible would not verify from that root."""
+    """The open event that must come out before another.
+
+    Before a root, the targets without which what is visible would not verify from it; but where an online key is
+    replaced at once, root comes first, since nothing can be signed before it.
+    """
+    if event.kind is EventKind.REPLACEMENT and event.role != ROOT:
+        root = is_open(reader, ROOT)
+        return root if root is not None and root.kind is EventKind.REPLACEMENT else None
     waits = is_open(reader, TARGETS)
     if event.role != ROOT or waits is None or event.kind in {EventKind.CEREMONY, EventKind.REPLACEMENT}:
         return None

@@ -10,7 +10,7 @@ from tests.support.clients import Client
 from tests.support.engine import Engine, check_client, client_of, plan_document
 from tests.unit.repository.test_rotation import delegated_to, signed_by
 
-from rstuf.errors import InvalidInput, ReleaseRefused
+from rstuf.errors import InvalidInput, ReleaseRefused, SigningError
 from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.keys import Loss
 from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP
@@ -233,3 +233,40 @@ def test_one_root_takes_a_key_out_of_every_role(tmp_path: Path, loss: Loss | Non
     check_client(engine, tmp_path / "fresh")
     later = warm.copy(tmp_path / "later", read=engine.site())
     assert later.refresh().root == 2
+
+
+def test_a_root_waits_for_a_key_that_can_sign_after_it(tmp_path: Path) -> None:
+    """The new key of a replacement is gone before its root is out: that stays back, for no client would get past it."""
+    engine = Engine.live(tmp_path / "repository")
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    engine.make_key("online-2")
+    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.keys.away.add("online-2")
+    (completion,) = engine.events.sign("root-v2").completions
+    assert isinstance(completion.obstacle, SigningError)
+    assert "rstuf recover online-key online-2 --lost" in str(completion.obstacle.hint)
+    assert "2.root.json" not in engine.metadata.files
+    check_client(engine, tmp_path / "waiting")
+    engine.keys.away.clear()
+    engine.events.complete()
+    assert engine.events.rotation() is None
+    check_client(engine, tmp_path / "after")
+
+
+def test_targets_come_after_the_root_without_which_nothing_is_signed(tmp_path: Path) -> None:
+    """A lost online key where people sign targets: whatever is signed first, root comes out first."""
+    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
+    engine = Engine.live(tmp_path / "repository", document=document)
+    engine.add("a.txt", b"first")
+    publish(engine.ports)
+    engine.make_key("online-2")
+    engine.keys.away.add("online")
+    engine.events.rotate("online", "online-2", kind=RotationKind.LOST)
+    assert engine.events.sign("targets-v2").completions == ()
+    assert engine.events.view("targets-v2").after == "root-v2"
+    done = engine.events.sign("root-v2")
+    assert [(each.event.name, each.obstacle) for each in done.completions] == [("root-v2", None), ("targets-v2", None)]
+    engine.events.complete()
+    assert engine.events.rotation() is None
+    check_client(engine, tmp_path / "after")
