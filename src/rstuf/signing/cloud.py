@@ -189,6 +189,8 @@ def _told(service: Service, wanted: list[str]) -> tuple[str, PublicKey]:
 def _class(service: Service) -> Any:
     for name in _LOGGERS:
         logger = logging.getLogger(name)
+        # What it logs quotes what a service answered, secrets with it: whoever logs all the rest gets none of that.
+        logger.propagate = False
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
     return getattr(import_module("securesystemslib.signer"), service.signer)
