@@ -43,21 +43,23 @@ def review_document(review: rstuf.Review) -> dict[str, object]:
     }
 
 
+def side_document(side: rstuf.Side | rstuf.PartSide) -> dict[str, object]:
+    """Keys of whom so many must sign, and who has."""
+    return {
+        "label": side.label,
+        "threshold": side.threshold,
+        "keyids": list(side.keyids),
+        "signed": list(side.signed),
+        "missing": side.missing,
+    }
+
+
 def _part_document(part: rstuf.PartReview) -> dict[str, object]:
     document: dict[str, object] = {
         "role": part.role,
         "version": part.version,
         "sha256": part.digest,
-        "sides": [
-            {
-                "label": side.label,
-                "threshold": side.threshold,
-                "keyids": list(side.keyids),
-                "signed": list(side.signed),
-                "missing": side.missing,
-            }
-            for side in part.sides
-        ],
+        "sides": [side_document(side) for side in part.sides],
     }
     if part.root is not None:
         document["root"] = root_changes_document(part.root)

@@ -12,6 +12,7 @@ from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.failures import failure_of, show_failure
 from rstuf_cli.reports import publication_document, roles_in_words
 from rstuf_cli.reports import sign as done_sign
+from rstuf_cli.review_document import side_document
 from rstuf_cli.steps import Step
 from rstuf_cli.wording import count, listed, number
 
@@ -121,17 +122,7 @@ def _part_document(part: rstuf.PartView, *, is_open: bool) -> dict[str, Any]:
     document = {"role": part.part.role, "version": part.part.version, "sha256": part.digest}
     if not is_open:
         return document
-    sides = [
-        {
-            "label": side.label,
-            "threshold": side.threshold,
-            "keyids": list(side.keyids),
-            "signed": list(side.signed),
-            "missing": side.missing,
-        }
-        for side in part.sides
-    ]
-    return {**document, "sides": sides}
+    return {**document, "sides": [side_document(side) for side in part.sides]}
 
 
 def reception_document(reception: rstuf.Reception) -> dict[str, Any]:

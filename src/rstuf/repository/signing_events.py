@@ -1,6 +1,6 @@
 """Signing events: who must sign what waits, who has, and what becomes of a signature that is brought.
 
-Each signature is verified when it comes, against the keys of every side that must sign (`event_views`). Below the
+Each signature is verified when it comes, against the keys of every side that must sign (`open_events`). Below the
 thresholds nothing is visible.
 """
 

@@ -254,19 +254,14 @@ def test_a_root_waits_for_a_key_that_can_sign_after_it(tmp_path: Path) -> None:
     check_client(engine, tmp_path / "after")
 
 
-def test_targets_come_after_the_root_without_which_nothing_is_signed(tmp_path: Path) -> None:
+def test_targets_come_after_the_root_without_which_nothing_is_signed(by_people: Engine, tmp_path: Path) -> None:
     """A lost online key where people sign targets: whatever is signed first, root comes out first."""
-    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
-    engine = Engine.live(tmp_path / "repository", document=document)
-    engine.add("a.txt", b"first")
-    publish(engine.ports)
-    engine.make_key("online-2")
-    engine.keys.away.add("online")
-    engine.events.rotate("online", "online-2", kind=RotationKind.LOST)
-    assert engine.events.sign("targets-v2").completions == ()
-    assert engine.events.view("targets-v2").after == "root-v2"
-    done = engine.events.sign("root-v2")
+    by_people.keys.away.add("online")
+    by_people.events.rotate("online", "online-2", kind=RotationKind.LOST)
+    assert by_people.events.sign("targets-v2").completions == ()
+    assert by_people.events.view("targets-v2").after == "root-v2"
+    done = by_people.events.sign("root-v2")
     assert [(each.event.name, each.obstacle) for each in done.completions] == [("root-v2", None), ("targets-v2", None)]
-    engine.events.complete()
-    assert engine.events.rotation() is None
-    check_client(engine, tmp_path / "after")
+    by_people.events.complete()
+    assert by_people.events.rotation() is None
+    check_client(by_people, tmp_path / "after")

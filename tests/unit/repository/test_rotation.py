@@ -112,29 +112,24 @@ def test_only_an_online_key_is_rotated(filled: Engine) -> None:
     assert filled.events.views() == []
 
 
-def test_targets_that_people_sign_wait_for_them(tmp_path: Path) -> None:
+def test_targets_that_people_sign_wait_for_them(by_people: Engine, tmp_path: Path) -> None:
     """Where people sign targets, the new key signs bins once they have signed targets too, all in one publication."""
-    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
-    engine = Engine.live(tmp_path / "repository", document=document)
-    engine.add("a.txt", b"first")
-    publish(engine.ports)
-    engine.make_key("online-2")
-    start = engine.events.rotate("online", "online-2", overlap=HOUR)
+    start = by_people.events.rotate("online", "online-2", overlap=HOUR)
     assert [event.name for event in start.events] == ["root-v2", "targets-v2"]
-    engine.events.sign("root-v2")
-    check_client(engine, tmp_path / "between")
-    engine.add("b.txt", b"second")
-    publish(engine.ports)
-    check_client(engine, tmp_path / "between-2")
-    engine.events.sign("targets-v2")
-    check_client(engine, tmp_path / "signed")
-    engine.moved_on(hours=2)
-    renew(engine.ports, force=["timestamp"])
-    assert engine.events.rotation() is None
-    engine.keys.away.add("online")
-    engine.add("c.txt", b"third")
-    publish(engine.ports)
-    check_client(engine, tmp_path / "after")
+    by_people.events.sign("root-v2")
+    check_client(by_people, tmp_path / "between")
+    by_people.add("b.txt", b"second")
+    publish(by_people.ports)
+    check_client(by_people, tmp_path / "between-2")
+    by_people.events.sign("targets-v2")
+    check_client(by_people, tmp_path / "signed")
+    by_people.moved_on(hours=2)
+    renew(by_people.ports, force=["timestamp"])
+    assert by_people.events.rotation() is None
+    by_people.keys.away.add("online")
+    by_people.add("c.txt", b"third")
+    publish(by_people.ports)
+    check_client(by_people, tmp_path / "after")
 
 
 def delegated_to(engine: Engine) -> set[str]:
@@ -204,41 +199,31 @@ def test_a_key_that_is_lost_while_root_waits(tmp_path: Path) -> None:
     check_client(filled, tmp_path / "client")
 
 
-def test_people_are_asked_to_take_a_new_key_out_of_targets_again(tmp_path: Path) -> None:
+def test_people_are_asked_to_take_a_new_key_out_of_targets_again(by_people: Engine, tmp_path: Path) -> None:
     """Where they let the new key sign the bins before its root was dropped, the old one is proposed to them again."""
-    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
-    engine = Engine.live(tmp_path / "repository", document=document)
-    engine.add("a.txt", b"first")
-    publish(engine.ports)
-    engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", overlap=HOUR)
-    engine.events.sign("targets-v2")
-    assert delegated_to(engine) == {"online-2"}
-    engine.events.cancel("root-v2")
-    assert [view.event.name for view in engine.events.views()] == ["targets-v3"]
-    engine.events.sign("targets-v3")
-    assert delegated_to(engine) == {"online"}
-    engine.keys.away.add("online-2")
-    engine.add("b.txt", b"second")
-    publish(engine.ports)
-    check_client(engine, tmp_path / "client")
+    by_people.events.rotate("online", "online-2", overlap=HOUR)
+    by_people.events.sign("targets-v2")
+    assert delegated_to(by_people) == {"online-2"}
+    by_people.events.cancel("root-v2")
+    assert [view.event.name for view in by_people.events.views()] == ["targets-v3"]
+    by_people.events.sign("targets-v3")
+    assert delegated_to(by_people) == {"online"}
+    by_people.keys.away.add("online-2")
+    by_people.add("b.txt", b"second")
+    publish(by_people.ports)
+    check_client(by_people, tmp_path / "client")
 
 
-def test_targets_that_a_rotation_needs_are_proposed_again(tmp_path: Path) -> None:
+def test_targets_that_a_rotation_needs_are_proposed_again(by_people: Engine, tmp_path: Path) -> None:
     """Whoever drops them once root is out does not keep the rotation from ever ending."""
-    document = plan_document(targets={"signers": ["one", "two"], "threshold": 1, "expires": "365d"})
-    engine = Engine.live(tmp_path / "repository", document=document)
-    engine.add("a.txt", b"first")
-    publish(engine.ports)
-    engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", overlap=HOUR)
-    engine.events.sign("root-v2")
-    engine.events.cancel("targets-v2")
-    engine.moved_on(hours=2)
-    renew(engine.ports, force=["timestamp"])
-    (view,) = engine.events.views()
-    engine.events.sign(view.event.name)
-    renew(engine.ports, force=["timestamp"])
-    assert engine.events.rotation() is None
-    assert delegated_to(engine) == {"online-2"}
-    check_client(engine, tmp_path / "client")
+    by_people.events.rotate("online", "online-2", overlap=HOUR)
+    by_people.events.sign("root-v2")
+    by_people.events.cancel("targets-v2")
+    by_people.moved_on(hours=2)
+    renew(by_people.ports, force=["timestamp"])
+    (view,) = by_people.events.views()
+    by_people.events.sign(view.event.name)
+    renew(by_people.ports, force=["timestamp"])
+    assert by_people.events.rotation() is None
+    assert delegated_to(by_people) == {"online-2"}
+    check_client(by_people, tmp_path / "client")
