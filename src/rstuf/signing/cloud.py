@@ -44,8 +44,8 @@ _HINTS: Final[Mapping[Trouble, str]] = {
     Trouble.NETWORK: "look at the network and any proxy, and run it again",
     Trouble.UNKNOWN: "nothing was changed; use the key with the service's own tool, which says more",
 }
-# What these libraries log would reach stderr, where a program sets up no logging of its own.
-_LOGGERS: Final = ("securesystemslib", "azure", "msal", "google", "hvac")
+# Not "securesystemslib" itself: its handler writes to stderr, and gets what a logger below hands on.
+_LOGGERS: Final = ("securesystemslib.signer", "azure", "msal", "google", "hvac")
 
 
 class CloudScheme:
@@ -189,7 +189,7 @@ def _told(service: Service, wanted: list[str]) -> tuple[str, PublicKey]:
 def _class(service: Service) -> Any:
     for name in _LOGGERS:
         logger = logging.getLogger(name)
-        # What it logs quotes what a service answered, secrets with it: whoever logs all the rest gets none of that.
+        # What these log quotes what a service answered, secrets with it: nobody gets that unless they ask this logger.
         logger.propagate = False
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
