@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
+    from rstuf.rebuilding import FormerKey as FormerKey
     from rstuf.rebuilding import StateRebuild as StateRebuild
     from rstuf.rebuilding import prepare_rebuild as prepare_rebuild
     from rstuf.rehearsing import Practice as Practice
@@ -245,6 +246,7 @@ _HOMES = {
     "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
     "Fetched": "rstuf.repository.why",
+    "FormerKey": "rstuf.rebuilding",
     "FoundKey": "rstuf.signing.schemes",
     "Health": "rstuf.repository.reports",
     "HolderKey": "rstuf.holder.signing",

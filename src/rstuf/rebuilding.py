@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rstuf.config import Config, read_config
 from rstuf.durable import DIRECTORY, How, flush_directory, give_name, storage_error
-from rstuf.errors import InvalidInput, InvalidKey, InvalidPlan, RstufError, StateExists
+from rstuf.errors import InvalidInput, InvalidKey, InvalidMetadata, InvalidPlan, RstufError, StateExists
 from rstuf.founding import read_plan_file
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey, check_key_name
 from rstuf.permissions import place_of, refuse_unsafe
@@ -44,6 +44,20 @@ _KEYS: Final = "keys"
 _MAX_NAME: Final = 200
 
 
+@dataclass(frozen=True, slots=True)
+class FormerKey:
+    """An online key that root names no more.
+
+    Attributes:
+        name: what it is called here; None where nothing tells.
+        root_version: the newest root, which names another.
+    """
+
+    keyid: KeyId
+    name: str | None
+    root_version: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRebuild:
     """A state that can be made anew, once somebody has said that the root is theirs.
@@ -52,11 +66,14 @@ class StateRebuild:
         root: the bytes of root version 1: all that is published follows from it.
         name: what the repository will be called.
         trusted: whether the root follows from one that is trusted already, so that nobody needs to be asked.
+        former: the key that signs what is published though the newest root names it no more: it was replaced, and
+            nothing was signed anew yet. Whoever has it, too, may have signed what lies there; None in good order.
     """
 
     root: bytes
     name: str
     trusted: bool
+    former: FormerKey | None
     _config: Config
     _session: Session
     _plan: Plan | None
@@ -64,6 +81,8 @@ class StateRebuild:
 
     def carry_out(self) -> RebuildReport:
         """Make the state, durably, and give it its name.
+
+        With it, what `former` signed is taken for what was released.
 
         Raises:
             StateExists: there is one by now.
@@ -83,6 +102,7 @@ class StateRebuild:
             try:
                 ports = ports_of(config, state, session)
                 published = read_published(ports.metadata, trusted=self._trusted_root or self.root)
+                _refuse_other_signer(published, self.former)
                 report = rebuild(ports, published, self._remembered(published))
             except BaseException:
                 state.close()
@@ -148,6 +168,7 @@ def prepare_rebuild(
         root=published.roots[0].data,
         name=_check_name(name or (plan.name if plan is not None else directory.resolve().name)),
         trusted=trusted_root is not None,
+        former=_former_key(directory, session, plan, published),
         _config=config,
         _session=session,
         _plan=plan,
@@ -165,6 +186,20 @@ def _check_name(name: str) -> str:
         reason = f"a repository's name is 1 to {_MAX_NAME} printable characters"
         raise InvalidInput(reason, hint="say what it is called: --name NAME")
     return name
+
+
+def _former_key(directory: Path, session: Session, plan: Plan | None, published: Published) -> FormerKey | None:
+    key = published.former_key
+    if key is None:
+        return None
+    entry = _known_keys(directory, session, plan, published).get(key.keyid)
+    return FormerKey(key.keyid, None if entry is None else entry.name, published.root.envelope.version)
+
+
+def _refuse_other_signer(published: Published, former: FormerKey | None) -> None:
+    key = published.former_key
+    if key is not None and (former is None or former.keyid != key.keyid):
+        raise InvalidMetadata("timestamp.json", "it was replaced meanwhile, signed by another key", hint="run it again")
 
 
 # --- the place of the state ------------------------------------------------------------------------------

@@ -326,6 +326,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("recover online-key", "name"): _keys,
     ("recover online-key", "to"): _keys,
     ("recover state", "name"): _nothing,
+    ("recover state", "former_key"): _nothing,
     ("recover root-key", "name"): _keys,
     ("recover root-key", "to"): _keys,
     ("renew", "force"): _roles,

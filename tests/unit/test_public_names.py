@@ -54,6 +54,7 @@ PUBLIC = {
     "Explanation",
     "ExportForm",
     "Fetched",
+    "FormerKey",
     "FoundKey",
     "Health",
     "HolderKey",

@@ -4,7 +4,9 @@ The rules, in the order of TUF §5.3 to §5.6; only that something expired is no
 
 1. the roots follow each other from the first one on, each signed by the keys before it and by its own;
 2. timestamp, snapshot and targets are signed as the newest root says, and each is the one that its forerunner names
-   (version; length and hashes where these are given);
+   (version; length and hashes where these are given). Where an online key was replaced at once, its root comes out
+   before anything is signed anew: what lies there then is signed as an earlier root says, which is told, since it is
+   what the key that went may have signed in other hands;
 3. targets shares its artifacts out over bins, and snapshot lists these and nothing else;
 4. every bin is there, is the one that snapshot lists, and is signed as targets says.
 """
@@ -24,6 +26,7 @@ from rstuf.metadata.fragments import row_of
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import BinDelegation, Envelope, RoleKeys, bin_delegation, open_envelope, root_roles
 from rstuf.model.artifacts import MAX_INTEGER, Artifact, ArtifactRow
+from rstuf.model.keys import PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, target_path
 from rstuf.repository.authority import signed_enough
 from rstuf.repository.interfaces import MetadataStorage
@@ -55,6 +58,8 @@ class Published:
     Attributes:
         roots: every root, the first one first.
         top_level: who signs what, by the newest of them.
+        verifies_from: the newest root by whose keys what is published is signed; an earlier one than the newest only
+            where an online key was replaced and nothing is signed anew yet.
         delegation: the bins, and who signs them.
         listed: what snapshot says of each file.
     """
@@ -64,6 +69,7 @@ class Published:
     snapshot: PublishedFile
     targets: PublishedFile
     top_level: Mapping[RoleName, RoleKeys]
+    verifies_from: PublishedFile
     delegation: BinDelegation
     listed: Mapping[str, Mapping[str, Any]]
 
@@ -71,6 +77,13 @@ class Published:
     def root(self) -> PublishedFile:
         """The newest root."""
         return self.roots[-1]
+
+    @property
+    def former_key(self) -> PublicKey | None:
+        """The key that signs what is published though the newest root does not name it; None in good order."""
+        keys = root_roles(self.verifies_from.envelope)[TIMESTAMP]
+        gone = [keyid for keyid in keys.keyids if keyid not in self.top_level[TIMESTAMP].keyids]
+        return keys.keys.get(gone[0]) if gone and self.verifies_from is not self.root else None
 
     @property
     def bins(self) -> Bins:
@@ -93,14 +106,15 @@ def read_published(metadata: MetadataStorage, *, trusted: bytes | None = None) -
         StorageError: the storage fails.
     """
     roots = _read_roots(metadata, trusted)
-    top_level = root_roles(roots[-1].envelope)
-    timestamp = _read(metadata, TIMESTAMP_FILE, kind=TIMESTAMP, keys=top_level[TIMESTAMP], limit=limits.TIMESTAMP_BYTES)
+    timestamp = _open(metadata, TIMESTAMP_FILE, kind=TIMESTAMP, limit=limits.TIMESTAMP_BYTES)
+    verifies_from = _root_of(timestamp, roots)
+    keys = root_roles(verifies_from.envelope)
     named = _listed(timestamp.envelope)
     if set(named) != {f"{SNAPSHOT}.json"}:
         raise _foreign(TIMESTAMP_FILE, "it names other files than a snapshot")
-    snapshot = _read_listed(metadata, SNAPSHOT, named, kind=SNAPSHOT, keys=top_level[SNAPSHOT])
+    snapshot = _read_listed(metadata, SNAPSHOT, named, kind=SNAPSHOT, keys=keys[SNAPSHOT])
     listed = _listed(snapshot.envelope)
-    targets = _read_listed(metadata, TARGETS, listed, kind=TARGETS, keys=top_level[TARGETS])
+    targets = _read_listed(metadata, TARGETS, listed, kind=TARGETS, keys=keys[TARGETS])
     delegation = _delegation(targets.envelope)
     _refuse_other_roles(snapshot.envelope, delegation.bins, listed)
     return Published(
@@ -108,7 +122,8 @@ def read_published(metadata: MetadataStorage, *, trusted: bytes | None = None) -
         timestamp=timestamp,
         snapshot=snapshot,
         targets=targets,
-        top_level=top_level,
+        top_level=root_roles(roots[-1].envelope),
+        verifies_from=verifies_from,
         delegation=delegation,
         listed=listed,
     )
@@ -263,7 +278,22 @@ def _hashes_match(data: bytes, hashes: object) -> bool:
     return all(hashlib.new(algorithm, data).hexdigest() == digest for algorithm, digest in hashes.items())
 
 
+def _root_of(timestamp: PublishedFile, roots: Sequence[PublishedFile]) -> PublishedFile:
+    """The newest root whose keys have signed a timestamp."""
+    for root in reversed(roots):
+        if signed_enough(timestamp.envelope, root_roles(root.envelope)[TIMESTAMP]):
+            return root
+    raise _unsigned(TIMESTAMP_FILE, root_roles(roots[-1].envelope)[TIMESTAMP])
+
+
 def _read(metadata: MetadataStorage, name: str, *, kind: str, keys: RoleKeys, limit: int) -> PublishedFile:
+    file = _open(metadata, name, kind=kind, limit=limit)
+    if not signed_enough(file.envelope, keys):
+        raise _unsigned(name, keys)
+    return file
+
+
+def _open(metadata: MetadataStorage, name: str, *, kind: str, limit: int) -> PublishedFile:
     try:
         data = metadata.read(name, limit=limit)
     except FileMissing:
@@ -271,12 +301,9 @@ def _read(metadata: MetadataStorage, name: str, *, kind: str, keys: RoleKeys, li
     except (FileTooLarge, NotAFile) as error:
         raise _refused(name, error.message) from None
     try:
-        envelope = open_envelope(data, name=name, kind=kind)
+        return PublishedFile(data, open_envelope(data, name=name, kind=kind))
     except InvalidMetadata as error:
         raise _refused(name, error.reason) from None
-    if not signed_enough(envelope, keys):
-        raise _refused(name, f"it is not signed by {keys.threshold} of the keys that must sign it")
-    return PublishedFile(data, envelope)
 
 
 def _listed(envelope: Envelope) -> dict[str, dict[str, Any]]:
@@ -313,6 +340,10 @@ def _refuse_other_roles(snapshot: Envelope, bins: Bins, listed: Mapping[str, obj
         raise _refused(snapshot.name, f"it does not list {dropped[0]}")
     if others:
         raise _foreign(snapshot.name, f"it lists {others[0]}, which is no bin of targets; that is not supported yet")
+
+
+def _unsigned(name: str, keys: RoleKeys) -> InvalidMetadata:
+    return _refused(name, f"it is not signed by {keys.threshold} of the keys that must sign it")
 
 
 def _refused(name: str, reason: str) -> InvalidMetadata:

@@ -23,9 +23,11 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind
+from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
 from rstuf.repository.interfaces import StateTransaction
+from rstuf.repository.known_keys import names_of
 from rstuf.repository.plan import USUAL_PERIODS
 from rstuf.repository.ports import Ports
 from rstuf.repository.published import (
@@ -73,6 +75,8 @@ class RebuildReport:
         periods: how long roles live from now on, those of bins under their prefix.
         guessed: the roles whose periods are a guess.
         strays: the names of keys that targets lets sign its bins, though root names them no more.
+        former: the name of the key that signed what is published though root names it no more; the next publication
+            signs all of it with the key that root names.
     """
 
     repository: str
@@ -84,6 +88,7 @@ class RebuildReport:
     periods: Mapping[str, Periods]
     guessed: Sequence[str]
     strays: Sequence[str] = ()
+    former: str | None = None
 
 
 @dataclass(slots=True)
@@ -162,6 +167,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         _record_roots(state, published, life)
         publication = _record_publication(state, published, brought, life, number=number)
         _jump(state, brought, highest)
+        former = _go_on_replacing(state, published, now=now)
         state.set_phase(Phase.LIVE)
         details = {
             "artifacts": result.added,
@@ -186,6 +192,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         periods=life.periods,
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
         strays=tuple(key.name for key in stray),
+        former=former,
     )
 
 
@@ -264,6 +271,23 @@ def _jump(state: StateTransaction, brought: Mapping[RoleName, _Brought], highest
         state.burn_versions(name, max(highest.get(name, 0) - file.version, 0) + JUMP)
 
 
+def _go_on_replacing(state: StateTransaction, published: Published, *, now: datetime) -> str | None:
+    """Note the rotation that was cut off between its root and what the new key signs anew; the name of its old key."""
+    former = published.former_key
+    entry = None if former is None else state.key(former.keyid)
+    if entry is None:
+        return None
+    new = published.top_level[TIMESTAMP].keyids[0]
+    # Lost is what nobody has to be right about: one that leaked is said to be by whoever knows it.
+    state.begin_rotation(kind=RotationKind.LOST, old=entry.keyid, new=new, overlap=timedelta(0), begun=now)
+    rotation = state.rotation()
+    if rotation is not None:
+        state.note_rooted(rotation.id, version=published.root.envelope.version, at=now)
+    details = {"kind": RotationKind.LOST.value, "old": entry.name, "new": names_of(state)[new], "keyid": new}
+    state.record("rotation.begin", details, at=now)
+    return entry.name
+
+
 # --- keys ------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +314,8 @@ def _signers(published: Published) -> Iterator[tuple[str, RoleKeys]]:
         yield "online", published.top_level[role]
     yield "online", published.delegation.signers
     yield TARGETS, published.top_level[TARGETS]
+    if published.former_key is not None:
+        yield "online", root_roles(published.verifies_from.envelope)[TIMESTAMP]
 
 
 def _own_key(published: Published, keys: RoleKeys, keyid: KeyId) -> PublicKey:

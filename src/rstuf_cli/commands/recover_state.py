@@ -9,7 +9,7 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf_cli import prompts
+from rstuf_cli import prompts, proposing
 from rstuf_cli.console import Console, escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import read_small
@@ -27,6 +27,8 @@ rstuf recover state --trusted-root 1.root.json --yes
 """
 }
 _MAX_ROOT_BYTES = 512_000
+# Of a key's id: as much as is shown, and as much as has to be said of it.
+_SHOWN, _TYPED = 16, 8
 
 
 def state(
@@ -46,6 +48,12 @@ def state(
         Path | None,
         typer.Option("--trusted-root", metavar="FILE", help="A root that you trust: nobody is asked about the first."),
     ] = None,
+    former_key: Annotated[
+        str | None,
+        typer.Option(
+            "--former-key", metavar="KEYID", help="Take for yours what this key signed, though root names it no more."
+        ),
+    ] = None,
 ) -> None:
     """Make a state that is lost anew, from what is published.
 
@@ -53,6 +61,10 @@ def state(
     fingerprint of the first root, and asked whether it is yours; --yes answers beforehand. A state that is there is
     never written over: move one away that cannot be used. What was accepted and never published is gone, and the log
     begins anew.
+
+    Where an online key was being replaced at once, what is published may be signed by the old one yet, which root names
+    no more. Somebody else may have it, so you are asked whether what lies there is what you released; --yes does not
+    answer that, --former-key does.
     """
     run = run_of(ctx)
     lasted = run.lasted()
@@ -68,6 +80,8 @@ def state(
     facts = rstuf.read_root(rebuild.root)
     if not rebuild.trusted and not run.options.yes:
         _ask(run, facts)
+    if rebuild.former is not None:
+        _ask_former(run, rebuild.former, said=former_key)
     run.interrupted = "the state is there whole, or not at all: run it again then"
     report = rebuild.carry_out()
     run.progress.close()
@@ -92,12 +106,41 @@ def _ask(run: Run, facts: rstuf.RootFacts) -> None:
             )
 
 
+def _ask_former(run: Run, former: rstuf.FormerKey, *, said: str | None) -> None:
+    """Let a person answer for what a key signed that was replaced, perhaps since others have it.
+
+    Raises:
+        UsageFault: they do not, or nobody can be asked.
+    """
+    shown = former.keyid[:_SHOWN]
+    called = shown if former.name is None else f"{former.name} ({shown})"
+    if said is not None:
+        if len(said) < _TYPED or not former.keyid.startswith(said.lower()):
+            raise UsageFault(
+                f"what is published is not signed by the key {said}; nothing was made", hint=f"it is signed by {called}"
+            )
+        return
+    reason = f"what is published is signed by {called}, which root v{former.root_version} names no more"
+    if run.options.yes or run.console.is_json or not prompts.person_is_there():
+        raise UsageFault(
+            f"{reason}; nothing was made",
+            hint="whoever else has that key may have signed what lies there; compare it with what you released, then: "
+            f"rstuf recover state --former-key {shown}",
+        )
+    run.console.warning(f"{reason}: it was replaced, and nothing is signed anew yet")
+    run.console.warning("whoever else has that key may have signed what lies there; compare it with what you released")
+    proposing.ask_typed(run, former.keyid[:_TYPED], to="take it for yours")
+
+
 def _steps(report: rstuf.RebuildReport) -> list[Step]:
     steps = [
         Step(f"rstuf key add {key.name} --signer URI", "nothing here says where this key signs")
         for key in report.keys
         if key.signer is None
     ]
+    if report.former is not None:
+        why = f"signs anew what {escape(report.former)} signed: no client takes that from the newest root"
+        steps.append(Step("rstuf renew", why, about="rotation"))
     for name in report.strays:
         why = f"takes {escape(name)} out of targets: root does not name it, and whoever has it could change contents"
         steps.append(Step("rstuf renew", why, about="stray-key"))
@@ -114,6 +157,7 @@ def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[S
         "timestamp_version": report.timestamp,
         "artifacts": report.artifacts,
         "bins": report.bins,
+        "former_key": report.former,
         "first_root": {"sha256": facts.pin.sha256, "words": rstuf.fingerprint_words(facts.pin.sha256)},
         "keys": [{"name": key.name, "keyid": key.keyid, "signer": key.signer} for key in report.keys],
         "periods": {
