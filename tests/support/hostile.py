@@ -6,65 +6,28 @@ import base64
 import copy
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
 from tests.support.bundles import DAY, Document, World, encode, file_of, sha256, sig
+from tests.support.hostile_changes import MALLORY, Change, changed, drop, many, put, root_with
+from tests.support.hostile_parts import misplaced, targets_that_lie
 from tests.unit.metadata import roots
 from tests.unit.signing import keyring
 
 from rstuf.clock import iso
 from rstuf.model.keys import PublicKey
 
-Change = Callable[[Document], object]
-MALLORY = 4
-
 
 def hostile(world: World) -> Mapping[str, bytes]:
     """All of them, by name."""
     found: dict[str, bytes] = {}
-    for group in (_spellings, _fields, _names, _chains, _roots, _keys, _signatures, _parts):
+    for group in (_spellings, _fields, _names, _chains, _roots, _keys, _signatures, misplaced, targets_that_lie):
         for name, data in group(world).items():
             assert name not in found, name
             found[name] = data
     return found
-
-
-def _changed(world: World, change: Change, *parts: Document, **options: Any) -> bytes:
-    document = world.document(*parts, **options)
-    change(document)
-    return encode(document)
-
-
-def _root(world: World, change: Change) -> bytes:
-    signed = world.next_root
-    change(signed)
-    return encode(world.document(signed))
-
-
-def _targets(world: World, change: Change) -> bytes:
-    signed = world.targets
-    change(signed)
-    return encode(world.document(signed))
-
-
-def _put(*path: Any, to: Any) -> Change:
-    def change(node: Any) -> None:
-        for step in path[:-1]:
-            node = node[step]
-        node[path[-1]] = to
-
-    return change
-
-
-def _drop(*path: Any) -> Change:
-    def change(node: Any) -> None:
-        for step in path[:-1]:
-            node = node[step]
-        del node[path[-1]]
-
-    return change
 
 
 def _spellings(world: World) -> Mapping[str, bytes]:
@@ -125,37 +88,37 @@ def _spellings(world: World) -> Mapping[str, bytes]:
 def _fields(world: World) -> Mapping[str, bytes]:
     """Fields more, fields less, and fields that are something else."""
     changes: dict[str, Change] = {
-        "field: more at the top": _put("comment", to="it is fine"),
-        "field: more in repository": _put("repository", "url", to="https://example.org"),
-        "field: more in a part": _put("parts", 0, "summary", to="nothing changes"),
-        "field: more in a signature": _put("parts", 0, "signatures", to=[{**sig(world.next_root, 0), "method": "x"}]),
-        "field: policy": _put("policy", to={"max_expiry": "100y"}),
-        "field: another format": _put("format", to="rstuf-bundle2"),
-        "field: format of a signature": _put("format", to="rstuf-signature"),
-        "field: a later version": _put("version", to=2),
-        "field: version true": _put("version", to=True),
-        "field: version as text": _put("version", to="1"),
-        "field: event of another version": _put("event", to="root-v3"),
-        "field: event of another role": _put("event", to="targets-v4"),
-        "field: event a path": _put("event", to="../../root-v4"),
-        "field: event a number": _put("event", to=4),
-        "field: repository a text": _put("repository", to="acme"),
-        "field: parts an object": _put("parts", to={}),
-        "field: names a list": _put("names", to=[]),
-        "field: chain a text": _put("chain", to="x"),
-        "field: first root null": _put("repository", "first_root", to=None),
-        "field: first root of nobody": _put("repository", "first_root", to="ab" * 32),
-        "field: first root in capitals": _put("repository", "first_root", to=world.first_root.upper()),
-        "field: first root cut": _put("repository", "first_root", to=world.first_root[:16]),
-        "field: first root a number": _put("repository", "first_root", to=1),
+        "field: more at the top": put("comment", to="it is fine"),
+        "field: more in repository": put("repository", "url", to="https://example.org"),
+        "field: more in a part": put("parts", 0, "summary", to="nothing changes"),
+        "field: more in a signature": put("parts", 0, "signatures", to=[{**sig(world.next_root, 0), "method": "x"}]),
+        "field: policy": put("policy", to={"max_expiry": "100y"}),
+        "field: another format": put("format", to="rstuf-bundle2"),
+        "field: format of a signature": put("format", to="rstuf-signature"),
+        "field: a later version": put("version", to=2),
+        "field: version true": put("version", to=True),
+        "field: version as text": put("version", to="1"),
+        "field: event of another version": put("event", to="root-v3"),
+        "field: event of another role": put("event", to="targets-v4"),
+        "field: event a path": put("event", to="../../root-v4"),
+        "field: event a number": put("event", to=4),
+        "field: repository a text": put("repository", to="acme"),
+        "field: parts an object": put("parts", to={}),
+        "field: names a list": put("names", to=[]),
+        "field: chain a text": put("chain", to="x"),
+        "field: first root null": put("repository", "first_root", to=None),
+        "field: first root of nobody": put("repository", "first_root", to="ab" * 32),
+        "field: first root in capitals": put("repository", "first_root", to=world.first_root.upper()),
+        "field: first root cut": put("repository", "first_root", to=world.first_root[:16]),
+        "field: first root a number": put("repository", "first_root", to=1),
     }
     for name in ("format", "version", "event", "repository", "chain", "parts", "names"):
-        changes[f"field: no {name}"] = _drop(name)
+        changes[f"field: no {name}"] = drop(name)
     for name in ("name", "first_root"):
-        changes[f"field: no {name} of the repository"] = _drop("repository", name)
+        changes[f"field: no {name} of the repository"] = drop("repository", name)
     for name in ("signed", "signatures"):
-        changes[f"field: no {name} of a part"] = _drop("parts", 0, name)
-    return {name: _changed(world, change) for name, change in changes.items()}
+        changes[f"field: no {name} of a part"] = drop("parts", 0, name)
+    return {name: changed(world, change) for name, change in changes.items()}
 
 
 def _names(world: World) -> Mapping[str, bytes]:
@@ -176,9 +139,9 @@ def _names(world: World) -> Mapping[str, bytes]:
         "combining": "laptop\u0301",
         "another": "maria",
     }
-    found = {f"label: {name}": _changed(world, _put("names", first, to=label)) for name, label in labels.items()}
+    found = {f"label: {name}": changed(world, put("names", first, to=label)) for name, label in labels.items()}
     swapped: Change = lambda document: document["names"].update({first: "yubikey", second: "laptop"})  # noqa: E731
-    found["label: swapped"] = _changed(world, swapped)
+    found["label: swapped"] = changed(world, swapped)
     for name, label in {
         "as the old": "yubikey",
         "in capitals": "YubiKey",
@@ -189,10 +152,10 @@ def _names(world: World) -> Mapping[str, bytes]:
         signed["roles"]["root"]["keyids"].remove(second)
         del signed["keys"][second]
         added = roots.add_key(signed, roots.key(MALLORY), "root")
-        found[f"label: new key {name}"] = _changed(world, _put("names", added, to=label), signed)
-    found["label: bad key id"] = _changed(world, _put("names", "a key", to="maria"))
+        found[f"label: new key {name}"] = changed(world, put("names", added, to=label), signed)
+    found["label: bad key id"] = changed(world, put("names", "a key", to="maria"))
     many = {f"{number:064x}": "maria" for number in range(1100)}
-    found["label: too many"] = _changed(world, _put("names", to=many))
+    found["label: too many"] = changed(world, put("names", to=many))
     repositories: dict[str, Any] = {
         "right to left": "\u202eemca",
         "escape": "acme\x1b]8;;http://x\x07",
@@ -203,7 +166,7 @@ def _names(world: World) -> Mapping[str, bytes]:
         "another": "acme production",
     }
     for name, text in repositories.items():
-        found[f"repository: {name}"] = _changed(world, _put("repository", "name", to=text))
+        found[f"repository: {name}"] = changed(world, put("repository", "name", to=text))
     return found
 
 
@@ -223,7 +186,7 @@ def _chains(world: World) -> Mapping[str, bytes]:
         "targets": base64.b64encode(file_of(world.targets, 3)).decode(),
         "huge": base64.b64encode(b" " * 600_000).decode(),
     }
-    found = {f"chain: {name}": _changed(world, _put("chain", 2, to=value)) for name, value in texts.items()}
+    found = {f"chain: {name}": changed(world, put("chain", 2, to=value)) for name, value in texts.items()}
     evil = _others(world)
     forked = {**copy.deepcopy(world.roots[2]), "expires": iso(world.now + 70 * DAY)}
     taken = roots.root(version=4, root=(4, 5, 6), expires=world.now + 80 * DAY)
@@ -277,7 +240,7 @@ def _roots(world: World) -> Mapping[str, bytes]:
     """Roots with another version, expiry, form or threshold than they should have."""
     changes: dict[str, Change] = {}
     for version in (1, 2, 3, 5, 6, 0, -4, True, "4", None, 2**53, [4]):
-        changes[f"version: {version!r}"] = _put("version", to=version)
+        changes[f"version: {version!r}"] = put("version", to=version)
     dates = {
         "past": iso(world.now - DAY),
         "long past": "1970-01-01T00:00:00Z",
@@ -295,33 +258,33 @@ def _roots(world: World) -> Mapping[str, bytes]:
         "number": 1_900_000_000,
         "none": None,
     }
-    changes |= {f"expiry: {name}": _put("expires", to=date) for name, date in dates.items()}
+    changes |= {f"expiry: {name}": put("expires", to=date) for name, date in dates.items()}
     for role in ("root", "targets", "snapshot", "timestamp"):
         for threshold in (1, 0, -1, 4, 2, True, "2", None) if role == "root" else (0, 2, None):
             if (role, threshold) != ("root", 2):
-                changes[f"threshold: {role} {threshold!r}"] = _put("roles", role, "threshold", to=threshold)
-        changes[f"roles: no {role}"] = _drop("roles", role)
+                changes[f"threshold: {role} {threshold!r}"] = put("roles", role, "threshold", to=threshold)
+        changes[f"roles: no {role}"] = drop("roles", role)
     changes |= {
-        "roles: one more": _put("roles", "mirrors", to={"keyids": [], "threshold": 1}),
-        "roles: a list": _put("roles", to=[]),
-        "form: type": _put("_type", to="Root"),
-        "form: type of targets": _put("_type", to="targets"),
-        "form: no type": _drop("_type"),
-        "form: snapshots off": _put("consistent_snapshot", to=False),
-        "form: no snapshots": _drop("consistent_snapshot"),
-        "form: snapshots a text": _put("consistent_snapshot", to="true"),
-        "form: another specification": _put("spec_version", to="2.0.0"),
-        "form: a later specification": _put("spec_version", to="1.99.0"),
-        "form: specification a number": _put("spec_version", to=1),
-        "form: hidden field": _put("x-hidden", to="rsync://evil"),
-        "form: field with a look-alike name": _put("expir\u0435s", to="2099-01-01T00:00:00Z"),
-        "form: huge field": _put("x-comment", to="x" * 100_000),
-        "form: too large": _put("x-comment", to="x" * 600_000),
-        "form: field in a role": _put("roles", "root", "threshold_", to=1),
-        "form: field in a key": _put("keys", roots.keyid(0), "x-name", to="maria"),
-        "form: field in a value": _put("keys", roots.keyid(0), "keyval", "private", to="x"),
+        "roles: one more": put("roles", "mirrors", to={"keyids": [], "threshold": 1}),
+        "roles: a list": put("roles", to=[]),
+        "form: type": put("_type", to="Root"),
+        "form: type of targets": put("_type", to="targets"),
+        "form: no type": drop("_type"),
+        "form: snapshots off": put("consistent_snapshot", to=False),
+        "form: no snapshots": drop("consistent_snapshot"),
+        "form: snapshots a text": put("consistent_snapshot", to="true"),
+        "form: another specification": put("spec_version", to="2.0.0"),
+        "form: a later specification": put("spec_version", to="1.99.0"),
+        "form: specification a number": put("spec_version", to=1),
+        "form: hidden field": put("x-hidden", to="rsync://evil"),
+        "form: field with a look-alike name": put("expir\u0435s", to="2099-01-01T00:00:00Z"),
+        "form: huge field": put("x-comment", to="x" * 100_000),
+        "form: too large": put("x-comment", to="x" * 600_000),
+        "form: field in a role": put("roles", "root", "threshold_", to=1),
+        "form: field in a key": put("keys", roots.keyid(0), "x-name", to="maria"),
+        "form: field in a value": put("keys", roots.keyid(0), "keyval", "private", to="x"),
     }
-    return {name: _root(world, change) for name, change in changes.items()}
+    return {name: root_with(world, change) for name, change in changes.items()}
 
 
 def _keys(world: World) -> Mapping[str, bytes]:
@@ -329,7 +292,9 @@ def _keys(world: World) -> Mapping[str, bytes]:
     mallory, first, online = roots.key(MALLORY), roots.keyid(0), roots.keyid(3)
     found = {}
     for role in ("root", "targets", "snapshot", "timestamp"):
-        found[f"key: added to {role}"] = _root(world, lambda signed, role=role: roots.add_key(signed, mallory, role))
+        found[f"key: added to {role}"] = root_with(
+            world, lambda signed, role=role: roots.add_key(signed, mallory, role)
+        )
     upper = PublicKey("ed25519", "ed25519", roots.key(0).public.upper())
 
     def replace_all(signed: Document) -> None:
@@ -345,7 +310,7 @@ def _keys(world: World) -> Mapping[str, bytes]:
         return change
 
     changes: dict[str, Change] = {
-        "key: another under a known id": _put("keys", first, to=mallory.to_dict()),
+        "key: another under a known id": put("keys", first, to=mallory.to_dict()),
         "key: under an id that is not its hash": lambda signed: roots.add_key(signed, mallory, "root", keyid="ab" * 32),
         "key: under a short id": lambda signed: roots.add_key(signed, mallory, "root", keyid=first[:16]),
         "key: with the id of a file": lambda signed: roots.add_key(signed, mallory, "root", keyid="../root"),
@@ -354,18 +319,18 @@ def _keys(world: World) -> Mapping[str, bytes]:
         "key: in no role": lambda signed: roots.add_key(signed, mallory),
         "key: listed twice": lambda signed: signed["roles"]["root"]["keyids"].append(first),
         "key: not there": lambda signed: signed["roles"]["root"]["keyids"].append(mallory.keyid),
-        "key: gone": _drop("keys", first),
+        "key: gone": drop("keys", first),
         "key: root's is online": lambda signed: signed["roles"]["timestamp"]["keyids"].append(first),
         "key: online's is root's": lambda signed: signed["roles"]["root"]["keyids"].append(online),
-        "key: only one left": _put("roles", "root", to={"keyids": [first], "threshold": 1}),
-        "key: none left": _put("roles", "root", "keyids", to=[]),
+        "key: only one left": put("roles", "root", to={"keyids": [first], "threshold": 1}),
+        "key: none left": put("roles", "root", "keyids", to=[]),
         "key: all replaced": replace_all,
         "key: of root replaced": replace("root"),
         "key: of targets replaced": replace("targets"),
         "key: of timestamp replaced": replace("timestamp"),
-        "key: ids a text": _put("roles", "root", "keyids", to=first),
-        "key: an object without a value": _put("keys", first, to={"keytype": "ed25519", "scheme": "ed25519"}),
-        "key: keys a list": _put("keys", to=[]),
+        "key: ids a text": put("roles", "root", "keyids", to=first),
+        "key: an object without a value": put("keys", first, to={"keytype": "ed25519", "scheme": "ed25519"}),
+        "key: keys a list": put("keys", to=[]),
         "key: 100 in no role": lambda signed: _flood(signed, 100),
         "key: 8 in no role": lambda signed: _flood(signed, 8),
         "key: 100 in root": lambda signed: signed["roles"]["root"]["keyids"].extend(_flood(signed, 100)),
@@ -380,13 +345,13 @@ def _keys(world: World) -> Mapping[str, bytes]:
         "key: P-384": lambda signed: roots.add_key(signed, keyring.public("p384", 0), "root"),
         "key: P-521": lambda signed: roots.add_key(signed, keyring.public("p521", 0), "root"),
     }
-    return found | {name: _root(world, change) for name, change in changes.items()}
+    return found | {name: root_with(world, change) for name, change in changes.items()}
 
 
 def _flood(signed: Document, number: int) -> list[str]:
     """A root in which one signature is enough, and so many keys that this might stand too far above the question."""
     signed["roles"]["root"]["threshold"] = 1
-    keys = _many(number)
+    keys = many(number)
     signed["keys"].update(keys)
     return list(keys)
 
@@ -415,104 +380,8 @@ def _signatures(world: World) -> Mapping[str, bytes]:
         "too many": [sig(root, MALLORY)] * 65,
     }
     return {
-        f"signatures: {name}": _changed(world, _put("parts", 0, "signatures", to=each)) for name, each in lists.items()
+        f"signatures: {name}": changed(world, put("parts", 0, "signatures", to=each)) for name, each in lists.items()
     }
-
-
-def _parts(world: World) -> Mapping[str, bytes]:
-    """Parts that should not be there, and targets that say what they should not."""
-    root, targets = world.next_root, world.targets
-    artifacts = {"evil.sh": {"length": 1, "hashes": {"sha256": "ab" * 32}}}
-    succinct = ("delegations", "succinct_roles")
-    mallory = roots.key(MALLORY)
-    other = {"name": "x", "keyids": [mallory.keyid], "threshold": 1, "paths": ["*"], "terminating": True}
-
-    def delegate(signed: Document) -> None:
-        signed["delegations"]["keys"][mallory.keyid] = mallory.to_dict()
-        signed["delegations"]["roles"] = [other]
-
-    found = {
-        "parts: none": _changed(world, _put("parts", to=[])),
-        "parts: two roots": encode(world.document(root, {**root, "expires": iso(world.now + 300 * DAY)})),
-        "parts: root 4 and root 5": encode(world.document(root, {**root, "version": 5})),
-        "parts: two targets": encode(world.document(targets, {**targets, "version": 3})),
-        "parts: 17": encode(world.document(*[root] * 17)),
-        "parts: snapshot": encode(world.document({**targets, "_type": "snapshot"})),
-        "parts: timestamp": encode(world.document({**targets, "_type": "timestamp"})),
-        "parts: a first root for somebody who has one": encode(world.first()),
-        "parts: a lowered root behind targets": encode(
-            world.document(
-                targets, {**root, "roles": {**root["roles"], "root": {**root["roles"]["root"], "threshold": 1}}}
-            )
-        ),
-    }
-    changes: dict[str, Change] = {
-        "targets: artifact": _put("targets", to=artifacts),
-        "targets: many artifacts": _put("targets", to={f"{number}.sh": artifacts["evil.sh"] for number in range(60)}),
-        "targets: artifacts a list": _put("targets", to=[]),
-        "targets: past": _put("expires", to=iso(world.now - DAY)),
-        "targets: far": _put("expires", to=iso(world.now + 3650 * DAY)),
-        "targets: soon": _put("expires", to=iso(world.now + DAY)),
-        "targets: version text": _put("version", to="2"),
-        "targets: version 0": _put("version", to=0),
-        "targets: another specification": _put("spec_version", to="3.0.0"),
-        "targets: hidden field": _put("x-hidden", to=1),
-        "targets: hidden in delegations": _put("delegations", "x-hidden", to=1),
-        "targets: hidden in a key": _put("delegations", "keys", roots.keyid(3), "x-hidden", to=1),
-        "targets: threshold 0": _put(*succinct, "threshold", to=0),
-        "targets: threshold 2": _put(*succinct, "threshold", to=2),
-        "targets: no keys": _put(*succinct, "keyids", to=[]),
-        "targets: unknown key": _put(*succinct, "keyids", to=[mallory.keyid]),
-        "targets: other key under the id": _put("delegations", "keys", roots.keyid(3), to=mallory.to_dict()),
-        "targets: 33 bits": _put(*succinct, "bit_length", to=33),
-        "targets: role of mallory before the bins": delegate,
-        "targets: delegations a list": _put("delegations", to=[]),
-        "targets: roles a text": _put("delegations", "roles", to="x"),
-        "targets: unused key": _put("delegations", "keys", mallory.keyid, to=mallory.to_dict()),
-        "targets: the last version there is": _put("version", to=2**53 - 1),
-        "targets: no delegations": _drop("delegations"),
-        "targets: delegations empty": _put("delegations", to={}),
-        "targets: bins of mallory": _put("delegations", to=_bins_of(mallory)),
-        "targets: bins outside": _put(*succinct, "name_prefix", to="../../x"),
-        "targets: bins hidden": _put(*succinct, "name_prefix", to=".x"),
-        "targets: bins with an escape": _put(*succinct, "name_prefix", to="\x1b[2J"),
-        "targets: 32 bits": _put(*succinct, "bit_length", to=32),
-        "targets: unused keys": _put("delegations", "keys", to=_many(300)),
-        "targets: keys of a role": lambda signed: signed["delegations"].update(
-            keys=_many(300), roles=[{**other, "keyids": list(_many(300))}]
-        ),
-        "targets: roles": lambda signed: signed["delegations"].update(
-            roles=[{**other, "name": f"x{number}", "keyids": [roots.keyid(3)]} for number in range(300)]
-        ),
-        "targets: a long name": lambda signed: signed["delegations"].update(
-            roles=[{**other, "name": "x" * 100_000, "keyids": [roots.keyid(3)]}]
-        ),
-        "targets: a long key id": lambda signed: signed["delegations"]["keys"].update(
-            {"x" * 100_000: mallory.to_dict()}
-        ),
-        "targets: a long scheme": lambda signed: signed["delegations"]["keys"].update(
-            {mallory.keyid: {**mallory.to_dict(), "scheme": "x" * 100_000}}
-        ),
-        "targets: keys in many roles": lambda signed: signed["delegations"].update(
-            keys={**signed["delegations"]["keys"], **_many(60)},
-            roles=[{**other, "name": f"x{number}", "keyids": list(_many(60))} for number in range(60)],
-        ),
-        "targets: many patterns": lambda signed: signed["delegations"].update(
-            roles=[{**other, "name": f"x{n}", "keyids": [roots.keyid(3)], "paths": ["a" * 3000]} for n in range(30)]
-        ),
-    }
-    return found | {name: _targets(world, change) for name, change in changes.items()}
-
-
-def _many(number: int) -> dict[str, Any]:
-    """So many keys, which nobody has."""
-    keys = [roots.key(100 + each) for each in range(number)]
-    return {key.keyid: key.to_dict() for key in keys}
-
-
-def _bins_of(key: PublicKey) -> Document:
-    bins = {"bit_length": 8, "keyids": [key.keyid], "name_prefix": "bins", "threshold": 1}
-    return {"keys": {key.keyid: key.to_dict()}, "succinct_roles": bins}
 
 
 def baseline(world: World) -> bytes:

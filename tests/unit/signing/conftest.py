@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.support.tokens import SoftToken, make_token
 from tests.unit.signing import keyring
 
-from rstuf.signing import containers
+from rstuf.signing import containers, pkcs11_tokens
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +37,22 @@ def key_file(workspace: Path):
         return path
 
     return put
+
+
+@pytest.fixture
+def maria() -> SoftToken:
+    """A token with a P-256 key, number 2."""
+    token = make_token("Maria")
+    token.make()
+    return token
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Logins to tokens are counted."""
+    # Only where the extra is installed.
+    from tests.unit.signing.watched_tokens import WatchedModule
+
+    module = WatchedModule()
+    monkeypatch.setattr(pkcs11_tokens, "load_modules", lambda key, *, named: [module])
+    return module
