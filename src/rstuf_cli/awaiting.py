@@ -83,7 +83,9 @@ def key_document(key: rstuf.KeyStatus) -> dict[str, Any]:
     """A key and whether it can sign here, as `status` says it."""
     fault = {"fault": key.fault} if key.fault is not None else {}
     stray = {"stray": True} if key.stray else {}
-    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **stray, **fault}
+    leaked = {"leaked_in": list(key.leaked_in)} if key.leaked_in else {}
+    known = {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online}
+    return {**known, **stray, **leaked, **fault}
 
 
 def _steps(view: rstuf.EventView) -> list[Step]:

@@ -12,7 +12,7 @@ from rstuf_cli.remedies import remedies
 from rstuf_cli.wording import count, number, size
 
 _NOTES: Final = frozenset({"pending", "event"})
-_WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted", "rotation"})
+_WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted", "rotation", "leaked-proposal"})
 # What an audit finds as well, and says more of.
 _FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
 MEANINGS: Final = {
@@ -28,6 +28,8 @@ MEANINGS: Final = {
     "pending": "what was accepted is kept, and clients do not see it",
     "event": "nothing of it is visible before everybody who must sign it has",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
+    "leaked-proposal": "nobody should sign it, and it never comes out",
+    "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
 }
 

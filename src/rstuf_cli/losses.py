@@ -13,6 +13,8 @@ from rstuf_cli import proposing
 from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.run import Run
+from rstuf_cli.steps import Step
+from rstuf_cli.waiting import steps_of
 
 Lost = Annotated[bool, typer.Option("--lost", help="It is gone, and nobody else has it.")]
 Leaked = Annotated[bool, typer.Option("--leaked", help="Somebody else has it, or may have it.")]
@@ -43,6 +45,11 @@ def report_document(entry: rstuf.KeyEntry) -> dict[str, Any]:
     if entry.report is None:
         return {}
     return {"report": {"loss": entry.report.loss.value, "at": iso(entry.report.at)}}
+
+
+def steps_of_leaky(repository: rstuf.Repository) -> list[Step]:
+    """What to do about proposals that wait and would let a key in which leaked."""
+    return [step for view in repository.events.views() if view.leaks for step in steps_of(view)]
 
 
 def ask_found(run: Run, entries: Iterable[rstuf.KeyEntry]) -> None:

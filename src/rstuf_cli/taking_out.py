@@ -92,12 +92,9 @@ def _note_loss(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, lo
         run.console.note(f"{escape(entry.name)} signs nothing; once that is noted, nothing can ever let it sign")
         proposing.ask_typed(run, entry.name, to="note that it leaked")
     repository.events.report_loss(entry.name, loss)
-    would = [
-        view.event.name
-        for view in repository.events.views()
-        if any(entry.keyid.encode() in part.signed for part in view.event.parts)
-    ]
-    steps = [Step(f"rstuf event cancel {name}", f"it would let {entry.name} sign") for name in would]
+    # A lost one may be found, and let in knowingly; whoever meant it before it was lost is told.
+    would = [view for view in repository.events.views() if view.lists(entry.keyid)]
+    steps = [Step(f"rstuf event cancel {view.event.name}", f"it would let {entry.name} sign") for view in would]
     run.console.document({"opened": False, "next_steps": steps_document(steps)})
     noted = find_key(repository, entry.name).entry.report
     state = "lost" if noted is not None and noted.loss is rstuf.Loss.LOST else "in the wrong hands"

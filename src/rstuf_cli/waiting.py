@@ -39,6 +39,8 @@ def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
+    if view.leaks:
+        return f"{what(view.event)} would let {named(view, view.leaks)} sign, which leaked: it can never come out"
     if view.ready:
         return f"{what(view.event)} has all its signatures, and is not published yet"
     if not view.lacking:
@@ -73,6 +75,9 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
     name = view.event.name
     if view.expired:
         return [Step("rstuf renew", f"drops {name}, and proposes anew what is due", about="event")]
+    if view.leaks:
+        why = f"it would let {named(view, view.leaks)} sign, which leaked; propose it again without that key"
+        return [Step(f"rstuf event cancel {name}", why, about="leaked-proposal")]
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
     steps = []
@@ -115,6 +120,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "after": view.after,
         "expires": iso(view.expires),
         "expired": view.expired,
+        "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
     }
 
 

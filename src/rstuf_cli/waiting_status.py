@@ -8,9 +8,10 @@ from typing import Any
 import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import steps_of, waits_in_words
-from rstuf_cli.wording import day, listed
+from rstuf_cli.wording import day
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
@@ -22,7 +23,8 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
     why = f"{escape(new)} goes on without {escape(old)}"
     if rotation.kind is rstuf.RotationKind.PLANNED:
         why = f"the time of both keys is over; {why}"
-    return [Step("rstuf renew", why, about="rotation")]
+    about = "leaked-key" if rotation.kind is rstuf.RotationKind.LEAKED else "rotation"
+    return [Step("rstuf renew", why, about=about)]
 
 
 def goes_for_good(seen: rstuf.Status) -> set[str]:
@@ -35,16 +37,9 @@ def goes_for_good(seen: rstuf.Status) -> set[str]:
     return {str(seen.rotation.old), *(key.keyid for key in seen.keys if key.keyid not in named)}
 
 
-def steps_of_strays(seen: rstuf.Status) -> list[Step]:
-    """What takes keys out that sign bins, though root names them no more."""
-    names = [key.name for key in seen.keys if key.stray]
-    why = f"root does not name {listed([escape(name) for name in names])}, and targets lets bins be signed with it"
-    return [Step("rstuf renew", why, about="stray-key")] if names else []
-
-
 def steps_of_events(seen: rstuf.Status) -> list[Step]:
     """Who can sign what waits. Here, where much is to be said, the file of a bundle is left to the command."""
-    steps = [step for view in seen.events for step in steps_of(view)]
+    steps = [step for view in seen.events for step in marked(seen, view, steps_of(view))]
     return [replace(step, command=step.command.partition(" -o ")[0]) for step in steps]
 
 
@@ -79,19 +74,31 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
     if rotation.until is None:
         both = rotation.kind is rstuf.RotationKind.PLANNED
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
-    waits = next((view.event.name for view in seen.events if view.event.role == "targets"), None)
+    waits = next((view for view in seen.events if view.event.role == "targets"), None)
     if waits is not None and rotation.is_over(seen.now):
-        return f"{begins}; {until_targets(rotation.kind, old, escape(waits))}"
+        return f"{begins}; {until_targets(rotation, old, waits)}"
     if rotation.is_over(seen.now):
         return f"{begins}; rstuf renew ends it"
     return f"{begins}; both sign until {day(rotation.until, seen.now)}, then rstuf renew ends it"
 
 
-def until_targets(kind: rstuf.RotationKind, old: str, event: str) -> str:
-    """What holds while people have not signed the targets that takes a key out."""
-    if kind is rstuf.RotationKind.LEAKED:
+def until_targets(rotation: rstuf.Rotation, old: str, waits: rstuf.EventView) -> str:
+    """What holds while people have not signed the targets that takes a key out.
+
+    Args:
+        old: what that is called.
+        waits: of targets, what does; what takes the key out may have to come after it.
+    """
+    event = escape(waits.event.name)
+    if waits.lists(rotation.old):
+        if rotation.kind is rstuf.RotationKind.LEAKED:
+            return (
+                f"{event} would let {old} sign bins on: whoever has it can change contents until one without it is out"
+            )
+        return f"{event} lets {old} sign bins on; one without it comes after that"
+    if rotation.kind is rstuf.RotationKind.LEAKED:
         return f"until {event} is signed, whoever has {old} can still change contents"
-    if kind is rstuf.RotationKind.LOST:
+    if rotation.kind is rstuf.RotationKind.LOST:
         return f"until {event} is signed, bins need {old}: without it nothing can be published"
     return f"it ends once {event} is signed"
 

@@ -27,6 +27,7 @@ from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import carry_on
 from rstuf.repository.signing_anew import bins_to_sign_again, publish_under_new_root
 from rstuf.repository.signing_events import whole_file
+from rstuf.repository.strays import begin_without_strays
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,11 @@ def complete_events(ports: Ports) -> list[Completion]:
 def carry_on_events(ports: Ports) -> PublicationReport | None:
     """Bring out what everybody has signed, and take a rotation its next step; the last publication of these.
 
-    Under the publication lock, after recovery. What cannot come out yet stands in nobody's way.
+    Under the publication lock, after recovery. What cannot come out yet stands in nobody's way. A key that signs bins
+    and that root does not name is taken out.
     """
     published = [each.publication for each in complete_events(ports) if each.publication is not None]
+    begin_without_strays(ports)
     stepped = carry_on(ports)
     return stepped or next(reversed(published), None)
 

@@ -33,8 +33,10 @@ from rstuf.repository.open_events import (
     has_expired,
     is_open,
     proposals_for,
+    refuse_leaky,
     view_event,
     view_events,
+    view_in,
 )
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -49,6 +51,7 @@ from rstuf.repository.rotation import (
     carry_on,
     fit_keys,
     hasten_rotation,
+    in_the_way,
 )
 from rstuf.repository.signing_events import (
     BroughtSignature,
@@ -199,20 +202,36 @@ class EventDesk:
                 check_visible(self._ports)
             return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
 
-    def hasten(self, kind: RotationKind) -> None:
+    def in_the_way(self, old: str, *, new: KeyId | None = None, kind: RotationKind) -> list[EventView]:
+        """What waits and must go for the replacement of an online key; see `rotation.in_the_way`."""
+        with self._ports.state.read() as reader:
+            events = in_the_way(reader, old=key_named(reader, old).keyid, new=new, kind=kind)
+            return [view_in(self._ports, reader, event) for event in events]
+
+    def hasten(self, kind: RotationKind, *, drop: Collection[SigningEvent] = ()) -> None:
         """End a rotation without its old key; see `rotation.hasten_rotation`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
-            hasten_rotation(self._ports, kind=kind)
+            hasten_rotation(self._ports, kind=kind, drop=drop)
 
-    def take_out_stray(self, name: str, *, kind: RotationKind) -> None:
-        """Let a key sign no bins any more that root does not name; see `strays.begin_without_strays`."""
+    def propose_anew(self, drop: Collection[SigningEvent]) -> None:
+        """Let targets wait that a rotation asks for, in the place of what is in its way; see `rotation.carry_on`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            carry_on(self._ports, drop=drop)
+
+    def take_out_stray(self, name: str, *, kind: RotationKind, drop: Collection[SigningEvent] = ()) -> None:
+        """Let a key sign no bins any more that root does not name; see `strays.begin_without_strays`.
+
+        Args:
+            drop: see `rotation.carry_on`.
+        """
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             if kind is RotationKind.PLANNED:
                 check_visible(self._ports)
             begin_without_strays(self._ports, kind=kind, name=name)
-            carry_on(self._ports)
+            carry_on(self._ports, drop=drop)
 
     def check_replacement(self, old: str, new: str) -> None:
         """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""
@@ -245,10 +264,12 @@ class EventDesk:
         Raises:
             EventNotFound: no event of that name is open.
             EventExpired: nobody can use it any more.
+            ProposalRefused: nobody should sign it, for it lets a key in that leaked.
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
             parts, event = [], find_event(reader, name)
+            refuse_leaky(reader, event)
             if has_expired(event, self._ports.clock.now()):
                 raise EventExpired(event.name, iso(min(envelope_of(part).expires for part in event.parts)))
             for part in (*event.parts, *proposals_for(reader, event)):

@@ -21,9 +21,11 @@ from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
+from rstuf.repository.bridge import bin_signers
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
+from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
 from rstuf.repository.ports import Ports
 
 
@@ -95,7 +97,16 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> Part
                 label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
             )
         )
-    return PartView(part, hashlib.sha256(opened.payload).hexdigest(), opened.expires, tuple(sides))
+    digest = hashlib.sha256(opened.payload).hexdigest()
+    return PartView(part, digest, opened.expires, tuple(sides), lists=_listed_in(part))
+
+
+def _listed_in(part: EventPart) -> frozenset[KeyId]:
+    """The keys that a root lets sign its roles, or targets its bins."""
+    opened = envelope_of(part)
+    if part.role == ROOT:
+        return frozenset(keyid for keys in root_roles(opened).values() for keyid in keys.keyids)
+    return frozenset(map(KeyId, bin_signers(opened.signed)))
 
 
 def listed_for(reader: StateReader, event: SigningEvent, part: EventPart) -> dict[KeyId, PublicKey]:
@@ -167,7 +178,20 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
             unreachable.append(ClosedKey(entry.name, keyid, error))
     before = comes_after(ports, reader, event)
     after = None if before is None else before.name
-    return EventView(event, parts, names, tuple(here), after, unreachable=tuple(unreachable))
+    leaks = tuple(
+        keyid for part in event.parts if part.role == ROOT for keyid in leaks_let_in(reader, envelope_of(part))
+    )
+    return EventView(event, parts, names, tuple(here), after, unreachable=tuple(unreachable), leaks=leaks)
+
+
+def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:
+    """
+    Raises:
+        ProposalRefused: nobody should sign an event, for it lets a key in that leaked.
+    """
+    for part in event.parts:
+        if part.role == ROOT:
+            refuse_to_sign(reader, envelope_of(part))
 
 
 def has_expired(event: SigningEvent, now: datetime) -> bool:

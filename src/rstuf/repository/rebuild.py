@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata.bins import PREFIX
@@ -26,6 +26,7 @@ from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
+from rstuf.repository.former_keys import REBUILT, FormerKeys, find_former_keys
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.plan import USUAL_PERIODS
@@ -74,9 +75,11 @@ class RebuildReport:
         keys: all keys by name; of those without a signer nobody knows here where they are.
         periods: how long roles live from now on, those of bins under their prefix.
         guessed: the roles whose periods are a guess.
-        strays: the names of keys that targets lets sign its bins, though root names them no more.
+        strays: the names of keys that targets lets sign its bins, though root does not name them.
         former: the name of the key that signed what is published though root names it no more; the next publication
             signs all of it with the key that root names.
+        dropped: the keys that an earlier root or targets listed, and that sign nothing now: by id, what each is called
+            as far as that is known.
     """
 
     repository: str
@@ -89,6 +92,7 @@ class RebuildReport:
     guessed: Sequence[str]
     strays: Sequence[str] = ()
     former: str | None = None
+    dropped: Mapping[KeyId, str | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -140,11 +144,13 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         InvalidMetadata: a bin is missing or forged, or something is not of rstuf's form.
         StorageError: something cannot be read.
     """
-    now, highest = ports.clock.now(), highest_versions(known.files)
+    files = list(known.files)
+    now, highest = ports.clock.now(), highest_versions(files)
     refuse_root_gap(published, highest)
     refuse_missing_bins(ports.metadata, published)
     keys = _name_keys(published, known.keys, now=now)
     life = _Life(now, dict(known.periods))
+    earlier = find_former_keys(ports.metadata, published, files)
     brought = {
         TARGETS: _Brought.of(published.targets, delegates=True),
         SNAPSHOT: _Brought.of(published.snapshot),
@@ -167,10 +173,12 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         _record_roots(state, published, life)
         publication = _record_publication(state, published, brought, life, number=number)
         _jump(state, brought, highest)
+        _note_handed(state, published, earlier, at=now)
         former = _go_on_replacing(state, published, now=now)
         state.set_phase(Phase.LIVE)
-        details = {
+        details: dict[str, Any] = {
             "artifacts": result.added,
+            "dropped": list(earlier.dropped),
             "number": number,
             "publication": publication,
             "root": sha256(published.roots[0].data).hexdigest(),
@@ -179,7 +187,8 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "timestamp": sha256(published.timestamp.data).hexdigest(),
             "version": published.root.envelope.version,
         }
-        state.record("state.rebuild", details, at=now)
+        state.record(REBUILT, details, at=now)
+    names = {key.keyid: key.name for key in known.keys}
     with ports.state.read() as reader:
         stray = strays(ports, reader)
     return RebuildReport(
@@ -193,7 +202,18 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
         strays=tuple(key.name for key in stray),
         former=former,
+        dropped={keyid: names.get(keyid) for keyid in earlier.dropped},
     )
+
+
+def _note_handed(state: StateTransaction, published: Published, former: FormerKeys, *, at: datetime) -> None:
+    """Bins were handed to a key that root does not name: a rotation did that, and is not going on any more."""
+    for keyid in former.handed:
+        online = published.top_level[TIMESTAMP].keyids[0]
+        state.begin_rotation(kind=RotationKind.PLANNED, old=online, new=keyid, overlap=timedelta(0), begun=at)
+        rotation = state.rotation()
+        if rotation is not None:
+            state.end_rotation(rotation.id, at=at)
 
 
 def _roles(published: Published) -> Iterator[NewRole]:

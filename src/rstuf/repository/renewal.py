@@ -29,7 +29,6 @@ from rstuf.repository.root_update import propose_renewal
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import drop_expired, open_event, sign_event
-from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -98,11 +97,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
-    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed.
-
-    A key that signs bins and that root does not name is taken out.
-    """
-    begin_without_strays(ports)
+    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
     with ports.state.read() as reader:
         waiting = [event for event in reader.open_events() if _is_plain_renewal(ports, reader, event)]
     for event in waiting:

@@ -205,10 +205,11 @@ class KeyStatus:
     Attributes:
         signer: where its private half is (a signer URI); None where it is with somebody else.
         online: whether timestamp or bins are signed with it.
-        stray: whether targets lets it sign bins though root names it no more, and nothing takes it out.
+        stray: whether targets lets it sign bins though root does not name it, and nothing takes it out.
         fault: why it cannot sign; None where it looks as if it could.
         mend: a command that mends it, if there is one.
         needed: whether a role lists it, or something that waits would; nothing waits for any other.
+        leaked_in: the roles that list it though it leaked, bins under their prefix.
     """
 
     name: str
@@ -219,6 +220,7 @@ class KeyStatus:
     mend: str | None = None
     needed: bool = True
     stray: bool = False
+    leaked_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from rstuf.repository.open_events import (
     has_expired,
     is_open,
     listed_for,
+    refuse_leaky,
     signers_of,
     view_in,
 )
@@ -237,9 +238,11 @@ def sign_event(
         EventNotFound: there is none of that name.
         EventExpired: nobody can use it any more.
         EventReplaced: it is not what was shown.
+        ProposalRefused: it lets a key in that leaked.
     """
     with ports.state.read() as reader:
         view = view_in(ports, reader, find_event(reader, name))
+        refuse_leaky(reader, view.event)
         if view.expired:
             raise EventExpired(view.event.name, iso(view.expires))
         if shown is not None and any(part.digest not in shown for part in view.parts):

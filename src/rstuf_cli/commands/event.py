@@ -9,8 +9,10 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import prompts
+from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.must_go import leaked_in_words, leaks_document, takes_out
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import show_steps, steps_document
@@ -106,23 +108,46 @@ def _field(console: Console, name: str, value: str) -> None:
 def cancel(ctx: typer.Context, event: _Event) -> None:
     """Drop something that waits, with the signatures that it has.
 
-    What is published stays as it is. The event's name is asked for; --yes answers beforehand.
+    What is published stays as it is: a key that leaked and would go with it may sign on, and you are told so. The
+    event's name is asked for; --yes answers beforehand.
     """
     run = run_of(ctx)
     with run.open(signing=True) as repository:
         desk = repository.events
         view = desk.view(event)
+        stays = _leaks(repository, view)
+        for key in stays:
+            run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
         if not run.options.yes:
             _ask(run, view)
         run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
         rotating = desk.rotation() is not None
         desk.cancel(view.event.name)
         ends_rotation = rotating and desk.rotation() is None
+        left = next_steps(repository.status()) if repository.waiting_ceremony() is None else []
+        steps = [step for step in left if step.about in {"leaked-key", "stray-key"}]
     console, dropped = run.console, [view.name_of(keyid) for keyid in view.signed]
-    console.document({"cancelled": view.event.name, "dropped": dropped, "rotation_ended": ends_rotation})
+    console.document(
+        {
+            "cancelled": view.event.name,
+            "dropped": dropped,
+            "rotation_ended": ends_rotation,
+            "leaked": leaks_document(stays),
+            "next_steps": steps_document(steps),
+        }
+    )
     console.result(f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(view)}")
     if ends_rotation:
         console.result("  the online key stays as it is: its replacement is cancelled with it")
+    show_steps(console, steps, now=SystemClock().now())
+
+
+def _leaks(repository: rstuf.Repository, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
+    """The keys that leaked, and that would go with an event."""
+    if repository.waiting_ceremony() is not None:
+        return []
+    seen = repository.status()
+    return [key for key in seen.keys if key.leaked_in and takes_out(seen, view, key)]
 
 
 def _ask(run: Run, view: rstuf.EventView) -> None:

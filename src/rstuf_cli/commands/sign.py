@@ -10,7 +10,7 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import EventExpired, InvalidInput, RstufError, SignerMismatch, SigningError, nearest
+from rstuf.errors import EventExpired, InvalidInput, ProposalRefused, RstufError, SignerMismatch, SigningError, nearest
 from rstuf_cli import prompts
 from rstuf_cli.console import escape_message
 from rstuf_cli.exits import ExitCode
@@ -114,7 +114,9 @@ class _Round:
         for view in chosen:
             if view.expired:
                 self._refuse_expired(view, alone=name is not None)
-        chosen = [view for view in chosen if not view.expired]
+            elif view.leaks:
+                self._refuse_leaky(view, alone=len(chosen) == 1)
+        chosen = [view for view in chosen if not view.expired and not view.leaks]
         self._refuse_unreachable(chosen)
         if any(view.ready for view in chosen) or (desk.interrupted and not any(self._mine(view) for view in chosen)):
             self.run.interrupted = _SO_FAR
@@ -156,6 +158,18 @@ class _Round:
         if alone:
             raise error
         self.run.console.warning(f"{escape_message(error.message)}; {escape_message(error.hint or '')}")
+
+    def _refuse_leaky(self, view: rstuf.EventView, *, alone: bool) -> None:
+        """
+        Raises:
+            ProposalRefused: nothing else is to be signed.
+        """
+        try:
+            self.repository.events.bundle(view.event.name)
+        except ProposalRefused as error:
+            if alone:
+                raise
+            self.run.console.warning(f"{escape_message(error.message)}; {escape_message(error.hint or '')}")
 
     def _refuse_unreachable(self, views: Sequence[rstuf.EventView]) -> None:
         """

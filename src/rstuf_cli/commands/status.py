@@ -12,6 +12,7 @@ from rstuf.clock import iso
 from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.must_go import steps_of_keys_that_must_go
 from rstuf_cli.remedies import move_away, renewal_of, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
@@ -23,7 +24,6 @@ from rstuf_cli.waiting_status import (
     show_waiting,
     steps_of_events,
     steps_of_rotation,
-    steps_of_strays,
 )
 from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
@@ -141,7 +141,7 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
     """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
     going = goes_for_good(seen)
     named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
-    steps = steps_of_strays(seen)
+    steps = steps_of_keys_that_must_go(seen)
     for key in seen.keys:
         if key.fault is None or not (key.online or key.mend) or key.keyid in going:
             continue
