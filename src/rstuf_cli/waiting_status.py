@@ -23,8 +23,9 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
     why = f"{escape(new)} goes on without {escape(old)}"
     if rotation.kind is rstuf.RotationKind.PLANNED:
         why = f"the time of both keys is over; {why}"
-    about = "leaked-key" if rotation.kind is rstuf.RotationKind.LEAKED else "rotation"
-    return [Step("rstuf renew", why, about=about)]
+    if rotation.kind is rstuf.RotationKind.LEAKED:
+        return [Step("rstuf renew", why, about="leaked-key")]
+    return [Step("rstuf renew", why, about="rotation")]
 
 
 def goes_for_good(seen: rstuf.Status) -> set[str]:

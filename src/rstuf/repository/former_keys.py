@@ -22,9 +22,6 @@ from rstuf.repository.bridge import bin_signers, unlisted_keys
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.published import Published
 
-REBUILT: Final = "state.rebuild"
-"""The first entry in the log of a state that was made anew."""
-
 _TARGETS: Final = re.compile(r"([1-9][0-9]{0,15})\.targets\.json", re.ASCII)
 # Each renewal makes one.
 _MOST: Final = 1000
@@ -77,7 +74,7 @@ def _earlier_targets(metadata: MetadataStorage, published: Published, files: Ite
 def suspects(reader: StateReader) -> frozenset[KeyId]:
     """The keys that were dropped before the state was made anew, and that no root has let in since."""
     first = next(iter(reader.audit()), None)
-    if first is None or first.action != REBUILT:
+    if first is None or first.action != "state.rebuild":
         return frozenset()
     since = [version for version in reader.root_versions() if version > int(first.details.get("version", 0))]
     roots: list[Envelope] = [

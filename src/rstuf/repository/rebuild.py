@@ -26,7 +26,7 @@ from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
-from rstuf.repository.former_keys import REBUILT, FormerKeys, find_former_keys
+from rstuf.repository.former_keys import FormerKeys, find_former_keys
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.plan import USUAL_PERIODS
@@ -187,7 +187,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "timestamp": sha256(published.timestamp.data).hexdigest(),
             "version": published.root.envelope.version,
         }
-        state.record(REBUILT, details, at=now)
+        state.record("state.rebuild", details, at=now)
     names = {key.keyid: key.name for key in known.keys}
     with ports.state.read() as reader:
         stray = strays(ports, reader)

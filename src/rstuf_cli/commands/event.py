@@ -124,7 +124,8 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
         rotating = desk.rotation() is not None
         desk.cancel(view.event.name)
         ends_rotation = rotating and desk.rotation() is None
-        left = next_steps(repository.status()) if repository.waiting_ceremony() is None else []
+        # While a ceremony waits there is nothing published yet that a key could be left in.
+        left = [] if view.event.kind is rstuf.EventKind.CEREMONY else next_steps(repository.status())
         steps = [step for step in left if step.about in {"leaked-key", "stray-key"}]
     console, dropped = run.console, [view.name_of(keyid) for keyid in view.signed]
     console.document(
@@ -144,7 +145,7 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
 
 def _leaks(repository: rstuf.Repository, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
     """The keys that leaked, and that would go with an event."""
-    if repository.waiting_ceremony() is not None:
+    if view.event.kind is rstuf.EventKind.CEREMONY:
         return []
     seen = repository.status()
     return [key for key in seen.keys if key.leaked_in and takes_out(seen, view, key)]
