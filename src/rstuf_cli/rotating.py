@@ -14,7 +14,7 @@ from rstuf_cli import proposing
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import ask_found, said_of, steps_of_leaky
+from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -129,7 +129,7 @@ def _settled(
     """The name of the key that takes the place, once a person has agreed to all that goes."""
     proposing.ask_drop(run, repository, opened)
     if wish.to is not None:
-        ask_found(run, [find_key(repository, wish.to).entry])
+        ask_back(run, repository, [wish.to], let_back=wish.let_back)
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="replace it at once")
     new = wish.to if wish.to is not None else made_key(run, repository, old, wish)

@@ -31,6 +31,7 @@ class Removal:
         targets_threshold: the same of targets, where it signs both.
         loss: why; None where the key is well.
         keys_sign: whether the keys that are here sign at once.
+        let_back: whether `to` is well, though it was dropped before the state was lost.
     """
 
     to: str | None = None
@@ -38,6 +39,7 @@ class Removal:
     targets_threshold: int | None = None
     loss: rstuf.Loss | None = None
     keys_sign: bool = True
+    let_back: bool = False
 
 
 def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, removal: Removal) -> int:
@@ -54,7 +56,8 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
         raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
     if removal.targets_threshold is not None and "targets" not in roles:
         raise UsageFault(f"{name} does not sign targets", hint="--threshold says how many must sign root without it")
-    code = propose(run, repository, _update(name, roles, removal), keys_sign=removal.keys_sign)
+    update = _update(name, roles, removal)
+    code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
     if code != ExitCode.DONE:
         return code
     return _check_gone(run, repository, name, removal.loss)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.metadata.views import RoleKeys, root_roles
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import ArtifactRow
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
@@ -148,9 +148,9 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
     now, highest = ports.clock.now(), highest_versions(files)
     refuse_root_gap(published, highest)
     refuse_missing_bins(ports.metadata, published)
-    keys = _name_keys(published, known.keys, now=now)
     life = _Life(now, dict(known.periods))
     earlier = find_former_keys(ports.metadata, published, files)
+    keys = _name_keys(published, known.keys, earlier, now=now)
     brought = {
         TARGETS: _Brought.of(published.targets, delegates=True),
         SNAPSHOT: _Brought.of(published.snapshot),
@@ -311,8 +311,8 @@ def _go_on_replacing(state: StateTransaction, published: Published, *, now: date
 # --- keys ------------------------------------------------------------------------------------------------
 
 
-def _name_keys(published: Published, known: Sequence[KeyEntry], *, now: datetime) -> list[KeyEntry]:
-    """An entry for every key that signs something now, and for those of older roots whose names are known."""
+def _name_keys(published: Published, known: Sequence[KeyEntry], former: FormerKeys, *, now: datetime) -> list[KeyEntry]:
+    """An entry for every key that signs something now, and for those that did before whose names are known."""
     by_id = {entry.keyid: entry for entry in known}
     found: dict[KeyId, KeyEntry] = {}
     taken = {entry.name.casefold() for entry in known}
@@ -321,10 +321,7 @@ def _name_keys(published: Published, known: Sequence[KeyEntry], *, now: datetime
             if keyid not in found:
                 key = _own_key(published, keys, keyid)
                 found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
-    for root in published.roots:
-        for keyid in root_roles(root.envelope)[ROOT].keyids:
-            if keyid in by_id:
-                found.setdefault(keyid, by_id[keyid])
+    found |= {keyid: by_id[keyid] for keyid in former.dropped if keyid in by_id}
     return sorted(found.values(), key=lambda entry: entry.name)
 
 

@@ -61,7 +61,6 @@ class RootProposal:
         changes: what the root changes, for whoever signs it.
         drops: the events that opening this one drops, as they are now: whoever agrees to it is shown them.
         losses: the keys that it takes out because they are lost or leaked.
-        found: names of keys that were lost, and that it lets sign again.
     """
 
     root: Unsigned
@@ -71,7 +70,6 @@ class RootProposal:
     changes: RootChanges
     drops: tuple[EventView, ...]
     losses: Mapping[KeyId, Loss] = field(default_factory=dict)
-    found: tuple[str, ...] = ()
 
 
 def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
@@ -106,9 +104,6 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
             changes,
             views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS]),
             losses=_losses(reader, updates),
-            found=tuple(
-                dict.fromkeys(name for each in updates for name in each.add if key_named(reader, name).is_lost)
-            ),
         )
 
 

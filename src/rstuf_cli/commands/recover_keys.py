@@ -18,7 +18,7 @@ from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, T
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import Leaked, Lost, loss_of
+from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.reports import sign
 from rstuf_cli.rotating import find_key, replace_online_key
@@ -100,6 +100,7 @@ def online_key(
     to: To = None,
     kind: Kind = None,
     unencrypted: Unencrypted = False,
+    let_back: LetBack = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -120,6 +121,7 @@ def online_key(
         overlap=AT_ONCE,
         unencrypted=unencrypted,
         keys_sign=not no_sign,
+        let_back=let_back,
     )
     with run.open(making=names_to_come) as repository:
         repository.events.catch_up()
@@ -162,6 +164,7 @@ def root_key(
     targets_threshold: TargetsThreshold = None,
     lost: Lost = False,
     leaked: Leaked = False,
+    let_back: LetBack = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -187,6 +190,7 @@ def root_key(
             targets_threshold=targets_threshold,
             loss=loss,
             keys_sign=not no_sign,
+            let_back=let_back,
         )
         code = take_out(run, repository, old, removal)
     return record.end(code)
