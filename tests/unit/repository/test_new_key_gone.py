@@ -112,6 +112,16 @@ def test_before_its_root_is_out_the_old_key_stays(tmp_path: Path) -> None:
     seen.check()
 
 
+def test_its_root_came_out_while_that_was_asked(tmp_path: Path) -> None:
+    """Whoever was told that the old key stays is told to name another one, with the command."""
+    engine = watched(tmp_path).engine
+    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.events.sign("root-v2")
+    with pytest.raises(InvalidInput, match="online-2 was to take the place of online, and only another key") as told:
+        engine.events.renounce(Loss.LEAKED)
+    assert told.value.hint == "run it again: rstuf recover online-key online-2 --leaked"
+
+
 @pytest.mark.parametrize("hastened", [False, True])
 @pytest.mark.parametrize("loss", Loss)
 def test_where_the_old_key_is_gone_too_another_root_takes_the_place(tmp_path: Path, hastened: bool, loss: Loss) -> None:
