@@ -14,7 +14,7 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.bridge import listed_before, stray_keys
 from rstuf.repository.ceremony_end import proposed_authority
-from rstuf.repository.former_keys import suspects
+from rstuf.repository.dropped_keys import suspects
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import KeyStatus

@@ -16,7 +16,7 @@ from typing import Any, Final
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.metadata.views import RoleKeys
+from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.artifacts import ArtifactRow
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
@@ -26,7 +26,7 @@ from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
-from rstuf.repository.former_keys import FormerKeys, find_former_keys
+from rstuf.repository.dropped_keys import DroppedKeys, find_dropped_keys, note_handed
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.plan import USUAL_PERIODS
@@ -149,7 +149,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
     refuse_root_gap(published, highest)
     refuse_missing_bins(ports.metadata, published)
     life = _Life(now, dict(known.periods))
-    earlier = find_former_keys(ports.metadata, published, files)
+    earlier = find_dropped_keys(ports.metadata, published, files)
     keys = _name_keys(published, known.keys, earlier, now=now)
     brought = {
         TARGETS: _Brought.of(published.targets, delegates=True),
@@ -173,7 +173,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         _record_roots(state, published, life)
         publication = _record_publication(state, published, brought, life, number=number)
         _jump(state, brought, highest)
-        _note_handed(state, published, earlier, at=now)
+        note_handed(state, published, earlier, at=now)
         former = _go_on_replacing(state, published, now=now)
         state.set_phase(Phase.LIVE)
         details: dict[str, Any] = {
@@ -204,16 +204,6 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         former=former,
         dropped={keyid: names.get(keyid) for keyid in earlier.dropped},
     )
-
-
-def _note_handed(state: StateTransaction, published: Published, former: FormerKeys, *, at: datetime) -> None:
-    """Bins were handed to a key that root does not name: a rotation did that, and is not going on any more."""
-    for keyid in former.handed:
-        online = published.top_level[TIMESTAMP].keyids[0]
-        state.begin_rotation(kind=RotationKind.PLANNED, old=online, new=keyid, overlap=timedelta(0), begun=at)
-        rotation = state.rotation()
-        if rotation is not None:
-            state.end_rotation(rotation.id, at=at)
 
 
 def _roles(published: Published) -> Iterator[NewRole]:
@@ -311,7 +301,9 @@ def _go_on_replacing(state: StateTransaction, published: Published, *, now: date
 # --- keys ------------------------------------------------------------------------------------------------
 
 
-def _name_keys(published: Published, known: Sequence[KeyEntry], former: FormerKeys, *, now: datetime) -> list[KeyEntry]:
+def _name_keys(
+    published: Published, known: Sequence[KeyEntry], earlier: DroppedKeys, *, now: datetime
+) -> list[KeyEntry]:
     """An entry for every key that signs something now, and for those that did before whose names are known."""
     by_id = {entry.keyid: entry for entry in known}
     found: dict[KeyId, KeyEntry] = {}
@@ -321,7 +313,7 @@ def _name_keys(published: Published, known: Sequence[KeyEntry], former: FormerKe
             if keyid not in found:
                 key = _own_key(published, keys, keyid)
                 found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
-    found |= {keyid: by_id[keyid] for keyid in former.dropped if keyid in by_id}
+    found |= {keyid: by_id[keyid] for keyid in earlier.dropped if keyid in by_id}
     return sorted(found.values(), key=lambda entry: entry.name)
 
 

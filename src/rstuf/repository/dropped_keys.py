@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rstuf.errors import InvalidMetadata, StorageError
@@ -16,10 +17,11 @@ from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, open_envelope, root_roles
 from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, TARGETS
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
+from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import signed_enough
 from rstuf.repository.bridge import bin_signers, unlisted_keys
-from rstuf.repository.interfaces import MetadataStorage, StateReader
+from rstuf.repository.interfaces import MetadataStorage, StateReader, StateTransaction
 from rstuf.repository.published import Published
 
 _TARGETS: Final = re.compile(r"([1-9][0-9]{0,15})\.targets\.json", re.ASCII)
@@ -28,19 +30,19 @@ _MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class FormerKeys:
+class DroppedKeys:
     """What earlier roots and earlier targets tell.
 
     Attributes:
         dropped: the keys that they listed and that sign nothing now.
-        handed: the keys that bins were handed to from one that root names, and that root does not name.
+        handed: the keys that bins were handed to from one that a root named, and that no root ever did.
     """
 
     dropped: tuple[KeyId, ...]
     handed: tuple[KeyId, ...]
 
 
-def find_former_keys(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> FormerKeys:
+def find_dropped_keys(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> DroppedKeys:
     """Look at every root, and at the targets that are there still and were rightly signed.
 
     Args:
@@ -51,9 +53,10 @@ def find_former_keys(metadata: MetadataStorage, published: Published, files: Ite
     }
     by_targets = {KeyId(each) for old in _earlier_targets(metadata, published, files) for each in bin_signers(old)}
     now = {keyid for keys in published.top_level.values() for keyid in keys.keyids}
-    handed = unlisted_keys(published.top_level, published.targets.envelope.signed)
+    unlisted = unlisted_keys(published.top_level, published.targets.envelope.signed)
+    handed = tuple(keyid for keyid in unlisted if keyid not in by_roots)
     dropped = (by_roots | by_targets) - now - set(published.delegation.signers.keyids)
-    return FormerKeys(tuple(sorted(dropped)), handed if by_targets & by_roots else ())
+    return DroppedKeys(tuple(sorted(dropped)), handed if by_targets & by_roots else ())
 
 
 def _earlier_targets(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -69,6 +72,16 @@ def _earlier_targets(metadata: MetadataStorage, published: Published, files: Ite
             continue
         if any(signed_enough(old, keys) for keys in signers):
             yield dict(old.signed)
+
+
+def note_handed(state: StateTransaction, published: Published, earlier: DroppedKeys, *, at: datetime) -> None:
+    """Bins were handed to a key that root does not name: a rotation did that, and is not going on any more."""
+    for keyid in earlier.handed:
+        online = published.top_level[TIMESTAMP].keyids[0]
+        state.begin_rotation(kind=RotationKind.PLANNED, old=online, new=keyid, overlap=timedelta(0), begun=at)
+        rotation = state.rotation()
+        if rotation is not None:
+            state.end_rotation(rotation.id, at=at)
 
 
 def suspects(reader: StateReader) -> frozenset[KeyId]:
