@@ -34,7 +34,7 @@ class DroppedKeys:
     """What earlier roots and earlier targets tell.
 
     Attributes:
-        dropped: the keys that they listed and that sign nothing now.
+        dropped: the keys that they listed, and that root does not name now.
         handed: the keys that bins were handed to from one that a root named, and that no root ever did.
     """
 
@@ -55,8 +55,10 @@ def find_dropped_keys(metadata: MetadataStorage, published: Published, files: It
     now = {keyid for keys in published.top_level.values() for keyid in keys.keyids}
     unlisted = unlisted_keys(published.top_level, published.targets.envelope.signed)
     handed = tuple(keyid for keyid in unlisted if keyid not in by_roots)
-    dropped = (by_roots | by_targets) - now - set(published.delegation.signers.keyids)
-    return DroppedKeys(tuple(sorted(dropped)), handed if by_targets & by_roots else ())
+    handed = handed if by_targets & by_roots else ()
+    # One that signs bins yet is about to be taken out of them.
+    dropped = (by_roots - now) | (by_targets - now - set(published.delegation.signers.keyids)) | set(handed)
+    return DroppedKeys(tuple(sorted(dropped)), handed)
 
 
 def _earlier_targets(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> Iterator[dict[str, Any]]:

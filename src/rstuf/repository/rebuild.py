@@ -78,8 +78,8 @@ class RebuildReport:
         strays: the names of keys that targets lets sign its bins, though root does not name them.
         former: the name of the key that signed what is published though root names it no more; the next publication
             signs all of it with the key that root names.
-        dropped: the keys that an earlier root or targets listed, and that sign nothing now: by id, what each is called
-            as far as that is known.
+        dropped: the keys that an earlier root or targets listed, and that root does not name now: by id, what each is
+            called as far as that is known.
     """
 
     repository: str
@@ -174,7 +174,6 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         publication = _record_publication(state, published, brought, life, number=number)
         _jump(state, brought, highest)
         note_handed(state, published, earlier, at=now)
-        former = _go_on_replacing(state, published, now=now)
         state.set_phase(Phase.LIVE)
         details: dict[str, Any] = {
             "artifacts": result.added,
@@ -187,7 +186,9 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "timestamp": sha256(published.timestamp.data).hexdigest(),
             "version": published.root.envelope.version,
         }
+        # The log begins with it: what was dropped before is read there.
         state.record("state.rebuild", details, at=now)
+        former = _go_on_replacing(state, published, now=now)
     names = {key.keyid: key.name for key in known.keys}
     with ports.state.read() as reader:
         stray = strays(ports, reader)

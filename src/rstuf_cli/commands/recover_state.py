@@ -198,7 +198,7 @@ def _forgotten(report: rstuf.RebuildReport) -> str:
         for keyid, name in report.dropped.items()
     ]
     return (
-        f"{told}; no more listed, and to be let in by nobody who does not know why: {listed(dropped)}"
+        f"{told}; root names these no more, and nobody should let one in who does not know why: {listed(dropped)}"
         if dropped
         else told
     )
