@@ -51,12 +51,20 @@ def leaks_document(keys: Iterable[rstuf.KeyStatus]) -> list[dict[str, object]]:
 
 def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> list[Step]:
     """The steps of an event that waits; where it takes such a key out, they are about that."""
+    taken = taken_out_by(seen, view)
+    if taken is None:
+        return list(steps)
+    about, told = taken
+    return [replace(step, about=about, why=f"{step.why}; {told}") for step in steps]
+
+
+def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] | None:
+    """What an event is about that takes such keys out, and that it does, in words; None where it takes out none."""
     gone = [key for key in seen.keys if takes_out(seen, view, key)]
     if not gone:
-        return list(steps)
-    about = "leaked-key" if any(key.leaked_in for key in gone) else "stray-key"
+        return None
     names = listed([escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone])
-    return [replace(step, about=about, why=f"{step.why}; it takes out {names}") for step in steps]
+    return "leaked-key" if any(key.leaked_in for key in gone) else "stray-key", f"it takes out {names}"
 
 
 def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:

@@ -21,6 +21,7 @@ from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.waiting_status import until_targets
 from rstuf_cli.wording import day, listed, period
 
@@ -188,7 +189,7 @@ def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: 
 
 def _dropped(opened: Sequence[rstuf.EventView]) -> list[rstuf.SigningEvent]:
     """What goes for it, as it was shown."""
-    return [view.event for view in opened]
+    return [each for view in opened for each in (view.event, *proposing.replaced_with(view))]
 
 
 def _entry(repository: rstuf.Repository, keyid: str) -> rstuf.KeyEntry:
@@ -294,9 +295,10 @@ def _go_on(
         steps: what is then to be done.
     """
     desk = repository.events
-    desk.complete()
+    dropped = desk.go_on()
+    tell_dropped(run.console, dropped)
     views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
-    document: dict[str, Any] = {}
+    document: dict[str, Any] = {"dropped": dropped_document(dropped)}
     standing = proposing.Standing(waiting=tuple(views))
     if wish.keys_sign and any(view.here for view in views):
         proposing.refuse_unasked(run, hint=_ANSWERS)

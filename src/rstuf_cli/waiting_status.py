@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import rstuf
@@ -38,9 +40,46 @@ def goes_for_good(seen: rstuf.Status) -> set[str]:
     return {str(seen.rotation.old), *(key.keyid for key in seen.keys if key.keyid not in named)}
 
 
-def steps_of_events(seen: rstuf.Status) -> list[Step]:
-    """Who can sign what waits. Here, where much is to be said, the file of a bundle is left to the command."""
-    steps = [step for view in seen.events for step in marked(seen, view, steps_of(view))]
+def steps_of_dates(seen: rstuf.Status) -> list[Step]:
+    """What to do about roles that are due: of what people are to sign already, a renewal does nothing."""
+    steps = [
+        Step(command, f"clients refuse {names}: expired", soonest, about="expired")
+        for command, names, soonest in _to_do_about(seen, rstuf.Health.OVERDUE)
+    ]
+    told = {step.command for step in steps}
+    steps += [
+        Step(command, f"{names}: time to sign again", soonest, about="due")
+        for command, names, soonest in _to_do_about(seen, rstuf.Health.DUE)
+        if command not in told
+    ]
+    return steps
+
+
+def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str, str, datetime]]:
+    """For each command that helps roles of this health: their names, and when the first of them expires."""
+    waits = {str(part.role): view for view in seen.events if not view.expired for part in view.event.parts}
+    found: dict[str, list[rstuf.RoleStatus]] = {}
+    for role in (role for role in seen.roles if role.health == health):
+        command = _first_command(waits[role.name], seen.events) if role.name in waits else "rstuf renew"
+        found.setdefault(command, []).append(role)
+    for command, roles in found.items():
+        yield command, ", ".join(role.name for role in roles), min(role.expires for role in roles)
+
+
+def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -> str:
+    """What brings an event on: where it is signed, and another must come out first, what brings that on."""
+    before = (other for other in others if other.event.name == view.after)
+    steps = [step for each in (view, *before) for step in _short(steps_of(each))]
+    return steps[0].command if steps else f"rstuf event show {view.event.name}"
+
+
+def steps_of_event(seen: rstuf.Status, view: rstuf.EventView) -> list[Step]:
+    """What to do about an event that waits."""
+    return marked(seen, view, _short(steps_of(view)))
+
+
+def _short(steps: Iterable[Step]) -> list[Step]:
+    """Where much is to be said, the file of a bundle is left to the command."""
     return [replace(step, command=step.command.partition(" -o ")[0]) for step in steps]
 
 

@@ -56,11 +56,15 @@ def test_below_the_threshold_it_waits(carol: Path, cli: Cli, tmp_path: Path) -> 
     done = cli("root", "update", "--expires", "200d", "--yes", "--json")
     assert done.code == 4
     (waiting,) = done.document["waiting"]
-    assert waiting == {"event": "root-v3", "signed": ["alice"], "missing": 1, "wanted": ["bob", "carol"]}
-    assert [step["command"] for step in done.document["next_steps"]] == [
-        "rstuf sign root-v3",
-        "rstuf bundle export root-v3 -o root-v3.rstuf",
-    ]
+    assert waiting == {
+        "event": "root-v3",
+        "signed": ["alice"],
+        "missing": 1,
+        "wanted": ["bob", "carol"],
+        "expired": False,
+        "lacks_targets": False,
+    }
+    assert [step["command"] for step in done.document["next_steps"]] == ["rstuf bundle export root-v3 -o root-v3.rstuf"]
     assert tree(carol / "metadata") == before
 
 

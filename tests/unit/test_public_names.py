@@ -46,6 +46,7 @@ PUBLIC = {
     "DocumentKind",
     "Download",
     "DownloadState",
+    "DroppedEvent",
     "EventDesk",
     "EventKind",
     "EventPhase",

@@ -62,6 +62,7 @@ from rstuf.errors.signing import (
     WrongPin,
 )
 from rstuf.errors.state import (
+    CeremonyExpired,
     CeremonyUnfinished,
     CeremonyWaiting,
     ClockSuspicious,
@@ -93,6 +94,7 @@ __all__ = [
     "AnchorNeeded",
     "ArtifactConflict",
     "ArtifactNotFound",
+    "CeremonyExpired",
     "CeremonyUnfinished",
     "CeremonyWaiting",
     "ClockSuspicious",

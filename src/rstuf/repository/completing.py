@@ -18,7 +18,7 @@ from rstuf.repository.authority import SigningDesk, is_recorded_file, load_autho
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
-from rstuf.repository.open_events import comes_after, envelope_of, view_part
+from rstuf.repository.open_events import comes_after, envelope_of, has_expired, lacks_targets, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -73,12 +73,15 @@ def carry_on_events(ports: Ports) -> PublicationReport | None:
 
 
 def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
-    """Whether every side of every part of an open event has signed, and nothing must come out before it."""
+    """Whether an open event can come out: every side of every part has signed, in time, and nothing must come first."""
     newest = reader.newest_root()
     first = event.kind is EventKind.CEREMONY
-    if not (newest is not None or first) or not all(view_part(reader, event, part).ready for part in event.parts):
+    now = ports.clock.now()
+    if not (newest is not None or first) or has_expired(event, now):
         return False
-    return first or comes_after(ports, reader, event) is None
+    if not all(view_part(reader, event, part, now=now).ready for part in event.parts):
+        return False
+    return first or (comes_after(ports, reader, event) is None and not lacks_targets(ports, reader, event))
 
 
 def _complete(ports: Ports, event: SigningEvent) -> Completion:

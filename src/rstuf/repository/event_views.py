@@ -78,6 +78,8 @@ class EventView:
         expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
         unreachable: of the keys that are wanted and should be here, why they are not.
         leaks: the keys that it lets in and that leaked, as was said after it was proposed: it can never come out.
+        lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
+        companions: the open events that are cancelled with it.
     """
 
     event: SigningEvent
@@ -88,11 +90,13 @@ class EventView:
     expired: bool = False
     unreachable: tuple[ClosedKey, ...] = ()
     leaks: tuple[KeyId, ...] = ()
+    lacks_targets: bool = False
+    companions: tuple[SigningEvent, ...] = ()
 
     @property
     def ready(self) -> bool:
         """Whether it can come out: nobody is missing, nothing must come out before it, and it is still of use."""
-        unfit = self.expired or self.leaks or self.after is not None
+        unfit = self.expired or self.leaks or self.lacks_targets or self.after is not None
         return not unfit and all(part.ready for part in self.parts)
 
     @property

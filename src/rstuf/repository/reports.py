@@ -146,10 +146,16 @@ class WaitingRole:
 
 @dataclass(frozen=True, slots=True)
 class DroppedEvent:
-    """A signing event that was dropped: its name, and the names of those whose signatures went with it."""
+    """A signing event that was dropped.
+
+    Attributes:
+        signed: the names of those whose signatures went with it.
+        expired: whether it had expired; else it went with one that had.
+    """
 
     name: str
     signed: tuple[str, ...]
+    expired: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,7 @@ class RenewalReport:
     """What a renewal did, what it could not do, and when the next one is due (UTC).
 
     Attributes:
-        dropped: the signing events that had expired before everybody signed them.
+        dropped: the signing events that had expired before everybody signed them, and what went with them.
     """
 
     publication: PublicationReport

@@ -21,7 +21,8 @@ from rstuf.repository.authority import current_root, delegator_bytes, load_autho
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
-from rstuf.repository.open_events import envelope_of, views_of_open
+from rstuf.repository.leaks import leaks_let_in
+from rstuf.repository.open_events import envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_events
 
@@ -139,8 +140,25 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
         for keyid, loss in proposal.losses.items():
             report_loss(state, keyid, loss, at=ports.clock.now())
 
-    dropped = [view.event for view in proposal.drops] if drop else ()
+    dropped = [each for view in proposal.drops for each in (view.event, *view.companions)] if drop else ()
     return open_events(ports, wanted, drop=dropped, also=note_losses)
+
+
+def propose_missing_targets(ports: Ports) -> None:
+    """Let the targets wait that an open root needs, where nothing brings them any more. Under the publication lock.
+
+    The root stays as it is, with the signatures that it has.
+    """
+    with ports.state.read() as reader:
+        root = is_open(reader, ROOT)
+        if root is None or root.kind is not EventKind.UPDATE or not lacks_targets(ports, reader, root):
+            return
+        if leaks_let_in(reader, envelope_of(root.parts[0])):
+            # It never comes out.
+            return
+        targets = _targets_for(ports, reader, root_roles(envelope_of(root.parts[0]))[TARGETS])
+    if targets is not None:
+        open_events(ports, [NewEvent((targets,), root.kind)])
 
 
 def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:

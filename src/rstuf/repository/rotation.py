@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from rstuf.errors import EventOpen, InvalidInput, StateError
+from rstuf.errors import InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part
 from rstuf.metadata.root import with_role_keys
@@ -39,13 +39,13 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.open_events import envelope_of, is_open, signers_of
+from rstuf.repository.open_events import envelope_of, is_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.signing_anew import bins_to_sign_again, end_rotation, let_go, publish_under_new_root, signed_by
-from rstuf.repository.signing_events import drop_event, open_event, reopen_event
+from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, reopen_event
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
 
@@ -97,8 +97,7 @@ def start_rotation(
     """
     with ports.state.read() as reader:
         for waiting in in_the_way(reader, old=before.keyid, new=after.keyid, kind=kind):
-            if waiting not in drop:
-                raise EventOpen(waiting.name, signed=signers_of(reader, waiting))
+            refuse_undropped(reader, waiting, drop)
         needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
         for keyid in needed:
             entry = before if keyid == before.keyid else after
@@ -113,9 +112,10 @@ def start_rotation(
             report_loss(state, before.keyid, Loss(kind.value), at=now)
         # Together with it: run again after an interruption it goes on, and nobody would be asked a second time.
         for waiting in in_the_way(state, old=before.keyid, new=after.keyid, kind=kind):
-            if waiting not in drop:
-                raise EventOpen(waiting.name, signed=signers_of(state, waiting))
-            drop_event(state, waiting, at=now)
+            refuse_undropped(state, waiting, drop)
+            if is_open(state, waiting.role) == waiting:
+                # Else it went with the one before.
+                drop_event(state, waiting, at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
         details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
         state.record("rotation.begin", details, at=now)

@@ -13,6 +13,7 @@ from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
+from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.wording import both, listed, number, seconds, size
 
 EXAMPLES = {
@@ -65,7 +66,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
             }
             for role in report.waiting
         ],
-        "dropped": [{"event": each.name, "signed": list(each.signed)} for each in report.dropped],
+        "dropped": dropped_document(report.dropped),
         "next_due": iso(report.next_due) if report.next_due is not None else None,
     }
 
@@ -78,9 +79,7 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
     publication = report.publication
     tell_clock(console, publication.clock_behind)
     tell_recovery(console, publication)
-    for each in report.dropped:
-        lost = f", with the signature of {listed([escape(name) for name in each.signed])}" if each.signed else ""
-        console.warning(f"{escape(each.name)} expired before everybody had signed it, and is dropped{lost}")
+    tell_dropped(console, report.dropped)
     names = [role.name for role in publication.roles]
     if report.root_version is not None:
         console.result(f"{sign(console, ok=True)} root v{number(report.root_version)} signed and published")

@@ -111,10 +111,11 @@ class _Round:
         self.run.interrupted = self.run.unsigned
         # Root last: what it lets others sign may have to be published before it.
         chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
+        ids = {view.event.id for view in chosen}
+        if name is not None:
+            self._refuse_other(chosen[0])
         for view in chosen:
-            if view.expired:
-                self._refuse_expired(view, alone=name is not None)
-            elif view.leaks:
+            if view.leaks:
                 self._refuse_leaky(view, alone=len(chosen) == 1)
         chosen = [view for view in chosen if not view.expired and not view.leaks]
         self._refuse_unreachable(chosen)
@@ -128,7 +129,6 @@ class _Round:
                 now = next((each for each in desk.views() if each.event.id == view.event.id), None)
                 if now is not None and self._mine(now):
                     self._sign(now)
-        ids = {view.event.id for view in chosen}
         return self._end([view for view in desk.views() if view.event.id in ids])
 
     def _tell_ended(self, publication: rstuf.PublicationReport) -> int:
@@ -149,15 +149,17 @@ class _Round:
         )
         return ExitCode.DONE
 
-    def _refuse_expired(self, view: rstuf.EventView, *, alone: bool) -> None:
-        """
+    def _refuse_other(self, view: rstuf.EventView) -> None:
+        """See that what was asked for can be signed, and has the code that was given, whoever signs it here.
+
         Raises:
-            EventExpired: it is what was asked for.
+            EventExpired: nobody can use it any more.
+            ProposalRefused: nobody should sign it.
         """
-        error = EventExpired(view.event.name, iso(view.expires))
-        if alone:
-            raise error
-        self.run.console.warning(f"{escape_message(error.message)}; {escape_message(error.hint or '')}")
+        if view.expired:
+            raise EventExpired(view.event.name, iso(view.expires), first=view.event.kind == rstuf.EventKind.CEREMONY)
+        if self.code is not None:
+            check_code(self.sitting.review(self.repository.events.bundle(view.event.name)), self.code)
 
     def _refuse_leaky(self, view: rstuf.EventView, *, alone: bool) -> None:
         """

@@ -11,6 +11,7 @@ from tests.support.engine import Engine, check_client, plan_document
 from rstuf.holder.anchors import TrustSource
 from rstuf.holder.review import Review, review_bundle
 from rstuf.metadata.bundle import DetachedSignature, parse_bundle, render_bundle
+from rstuf.model.events import EventPhase
 from rstuf.model.names import ROOT, TARGETS
 from rstuf.repository.publish import publish
 from rstuf.repository.root_update import RootUpdate
@@ -74,7 +75,8 @@ def test_root_waits_for_the_targets_that_it_needs(engine: Engine, tmp_path: Path
 def test_a_signature_of_whom_the_root_listed_no_more_is_left_out(engine: Engine, tmp_path: Path) -> None:
     """Three signed for a root that is dropped: what comes out without it has no signature that nobody asked for."""
     assert engine.events.receive([signature(engine, "targets-v2", "three")]).receptions[0].outcome is Outcome.ADDED
-    engine.events.cancel("root-v2")
+    with engine.ports.state.transaction(actor="test") as state:
+        state.close_event(engine.events.view("root-v2").event.id, EventPhase.CANCELLED, at=engine.clock.now())
     done = engine.events.receive([signature(engine, "targets-v2", "two")])
     assert [each.event.name for each in done.completions] == ["targets-v2"]
     assert engine.keys.made["three"].entry.keyid.encode() not in engine.metadata.files["2.targets.json"]
