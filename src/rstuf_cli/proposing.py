@@ -15,7 +15,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
-from rstuf_cli.steps import Step
+from rstuf_cli.steps import Step, merged
 from rstuf_cli.waiting import signers_of, waits_in_words, with_signatures
 from rstuf_cli.waiting import steps_of as steps_of_event
 from rstuf_cli.wording import count, listed
@@ -183,7 +183,7 @@ def tell_standing(console: Console, standing: Standing) -> None:
 
 def steps_of(standing: Standing) -> list[Step]:
     """What to do next about events that wait."""
-    return [step for view in standing.waiting for step in steps_of_event(view)]
+    return merged(step for view in standing.waiting for step in steps_of_event(view))
 
 
 def _counted(view: rstuf.EventView) -> str:

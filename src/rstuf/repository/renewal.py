@@ -86,12 +86,16 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
 def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery) -> RenewalReport:
     """What is left of a renewal once what is visible was looked at, and mended."""
     root_before = _root_version(ports)
-    went_on = _go_on(ports) if is_as_published(ports) else None
+    mended = is_as_published(ports)
+    anew = propose_missing_targets(ports) if mended else None
+    went_on = _go_on(ports) if mended else None
     # A timestamp that was lost says nothing of what else was.
     kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
     with ports.state.read() as reader:
         lost = lost_roles(ports, reader, kinds=kinds)
         due = find_due(ports, reader, force, lost)
+        if anew is not None and all(each.name != TARGETS for each in due.waiting):
+            due.waiting.append(WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.CHANGED))
         behind = ports.clock_behind(reader)
         visible = reader.role(TIMESTAMP).visible
     if due.root is None:
@@ -109,11 +113,7 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery) -> Ren
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
-    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed.
-
-    Targets are proposed that a root waits for.
-    """
-    propose_missing_targets(ports)
+    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
     with ports.state.read() as reader:
         waiting = [event for event in reader.open_events() if _is_plain_renewal(ports, reader, event)]
     for event in waiting:

@@ -24,7 +24,7 @@ from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
 from rstuf.repository.leaks import leaks_let_in
 from rstuf.repository.open_events import envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
-from rstuf.repository.signing_events import NewEvent, open_events
+from rstuf.repository.signing_events import NewEvent, open_event, open_events
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -144,21 +144,23 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
     return open_events(ports, wanted, drop=dropped, also=note_losses)
 
 
-def propose_missing_targets(ports: Ports) -> None:
+def propose_missing_targets(ports: Ports) -> SigningEvent | None:
     """Let the targets wait that an open root needs, where nothing brings them any more. Under the publication lock.
 
     The root stays as it is, with the signatures that it has.
+
+    Returns:
+        Their event; None where nothing is missing.
     """
     with ports.state.read() as reader:
         root = is_open(reader, ROOT)
         if root is None or root.kind is not EventKind.UPDATE or not lacks_targets(ports, reader, root):
-            return
+            return None
         if leaks_let_in(reader, envelope_of(root.parts[0])):
             # It never comes out.
-            return
+            return None
         targets = _targets_for(ports, reader, root_roles(envelope_of(root.parts[0]))[TARGETS])
-    if targets is not None:
-        open_events(ports, [NewEvent((targets,), root.kind)])
+    return None if targets is None else open_event(ports, [targets], kind=root.kind)
 
 
 def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:

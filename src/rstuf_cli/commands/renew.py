@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,12 @@ rstuf renew                        safe at any time, and from cron:
 rstuf renew --force timestamp      sign it now, due or not
 rstuf renew --force bins           every bin
 """
+}
+
+
+_WAITS: Final = {
+    rstuf.Reason.DUE: "is due and waits for",
+    rstuf.Reason.CHANGED: "is proposed anew, for the root that needs it, and waits for",
 }
 
 
@@ -96,8 +102,9 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
         if role.lacking < len(role.missing):
             keys = f"{number(role.lacking)} of {keys}"
-        due = "is due and waits for" if role.reason == rstuf.Reason.DUE else "cannot be signed again without"
-        console.warning(f"{escape(role.name)} {due} {keys}{when}")
+        due = _WAITS.get(role.reason, "cannot be signed again without")
+        told = f"{due} {keys}" if role.missing else "waits, and all who must sign it have"
+        console.warning(f"{escape(role.name)} {told}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
         if role.event is not None:

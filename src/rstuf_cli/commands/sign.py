@@ -21,7 +21,7 @@ from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
-from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.steps import merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
     completion_document,
@@ -236,7 +236,7 @@ class _Round:
             raise _nobody_signed(self.sitting.closed)
         blocked = {each.event.id for each in self.completions if each.obstacle is not None}
         others = [view for view in waiting if view.event.id not in blocked]
-        steps = [step for view in others for step in steps_of(view)]
+        steps = merged(step for view in others for step in steps_of(view))
         console.document(
             {
                 "signed": [reception_document(each) for each in self.receptions],
