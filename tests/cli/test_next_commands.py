@@ -78,7 +78,7 @@ class World:
         elif words == ["ceremony", "--plan", "FILE"]:
             self.does(f"ceremony --plan {self.home / 'plan.toml'}")
         else:
-            self.does(shlex.join(words) + (" --yes" if words[0] == "sign" else ""))
+            self.does(shlex.join(words) + {"sign": " --yes", "recover": " --unencrypted --yes"}.get(words[0], ""))
 
     def _holders_sign(self, event: str) -> None:
         bundle = self.home / f"{event}.rstuf"
