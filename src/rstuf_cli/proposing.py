@@ -16,9 +16,8 @@ from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
 from rstuf_cli.steps import Step, merged
-from rstuf_cli.waiting import signers_of, waits_in_words, with_signatures
+from rstuf_cli.waiting import signers_of, tell_waiting, with_signatures
 from rstuf_cli.waiting import steps_of as steps_of_event
-from rstuf_cli.wording import count, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +126,18 @@ def sign_here(sitting: Sitting, reviews: Iterable[rstuf.Review], *, keys: bool) 
             else:
                 obstacles[each.event.name] = each.obstacle
     sitting.run.progress.close()
-    names = {review.event for review in reviews}
-    waiting = tuple(view for view in desk.views() if view.event.name in names - set(obstacles))
+    waiting = tuple(view for view in desk.views() if view.event.name not in obstacles and _is_among(view, reviews))
     wanted = {keyid for view in waiting for keyid in view.wanted}
     closed = tuple(each for each in sitting.closed if each.keyid in wanted)
     return Standing(done=tuple(dict.fromkeys(done)), waiting=waiting, obstacles=tuple(obstacles.items()), closed=closed)
+
+
+def _is_among(view: rstuf.EventView, reviews: Iterable[rstuf.Review]) -> bool:
+    """Whether an event is what was shown, and not another one that has its name by now."""
+    digests = {part.digest for part in view.parts}
+    return any(
+        review.event == view.event.name and digests <= {part.digest for part in review.parts} for review in reviews
+    )
 
 
 # --- telling
@@ -145,7 +151,7 @@ def standing_document(standing: Standing) -> dict[str, Any]:
             {
                 "event": view.event.name,
                 "signed": signed_in(view),
-                "missing": max(side.missing for part in view.parts for side in part.sides),
+                "missing": view.lacking,
                 "wanted": _wanted(view),
                 "expired": view.expired,
                 "lacks_targets": view.lacks_targets,
@@ -164,16 +170,7 @@ def tell_standing(console: Console, standing: Standing) -> None:
     for name in standing.done:
         role, _, version = name.rpartition("-")
         console.result(f"{sign(console, ok=True)} {escape(role)} {version} is signed and published")
-    for view in standing.waiting:
-        signed = signed_in(view)
-        if view.expired or view.lacks_targets:
-            console.folded_result(f"! {waits_in_words(view)}", indent=2)
-            continue
-        console.result(f"  {view.event.name} waits{_counted(view)}")
-        by = f"signed by {listed([escape(name) for name in signed])}" if signed else "nobody has signed it yet"
-        wanted = _wanted(view)
-        missing = f"; missing: {listed([escape(name) for name in wanted], last='or')}" if wanted else ""
-        console.folded_result(f"    {by}{missing}", indent=4)
+    tell_waiting(console, standing.waiting)
     tell_closed(console, standing.closed)
     for name, error in standing.obstacles:
         console.warning(f"{name} is signed, and cannot come out yet: {escape_message(error.message)}")
@@ -184,11 +181,6 @@ def tell_standing(console: Console, standing: Standing) -> None:
 def steps_of(standing: Standing) -> list[Step]:
     """What to do next about events that wait."""
     return merged(step for view in standing.waiting for step in steps_of_event(view))
-
-
-def _counted(view: rstuf.EventView) -> str:
-    missing = max((side.missing for part in view.parts for side in part.sides), default=0)
-    return f" for {count(missing, 'more signature')}" if missing else ""
 
 
 def signed_in(view: rstuf.EventView) -> list[str]:

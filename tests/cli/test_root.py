@@ -72,7 +72,7 @@ def test_no_sign_only_opens(carol: Path, cli: Cli) -> None:
     """With --no-sign no key is used: the event is there, and nobody has signed it."""
     done = cli("root", "update", "--add", "carol", "--no-sign", "--yes")
     assert done.code == 4
-    assert "root-v2 waits for 1 more signature\n    nobody has signed it yet; missing: alice, bob or carol" in done.out
+    assert "! root v2 waits for 1 more signature (signed: nobody; missing: alice, bob or carol)" in done.out
 
 
 def test_dry_run_opens_nothing(carol: Path, cli: Cli) -> None:
