@@ -35,7 +35,8 @@ MEANINGS: Final = {
     "event-expired": "what was signed for it is worth nothing, and what it was to change did not come",
     "event-stuck": "it cannot come out, whoever signs it",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
-    "leaked-proposal": "nobody should sign it, and it never comes out",
+    "leaked-proposal": "nobody should sign it, and it is never published",
+    "loose-root": "whoever has its signatures can let the key that leaked sign in your place",
     "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
 }
@@ -142,7 +143,7 @@ def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
     if view.expired:
         return _ailment("event-expired", message, mend)
     if view.leaks:
-        return _ailment("leaked-proposal", message, mend)
+        return _ailment("loose-root" if view.signed else "leaked-proposal", message, mend)
     if taken is not None:
         return _ailment(taken[0], f"{message}; {taken[1]}", mend)
     return _ailment("event-stuck" if view.lacks_targets else "event", message, mend)

@@ -1,6 +1,7 @@
 """Keys that must sign nothing any more and may yet: what of all that waits takes them out, and what else would.
 
-That is keys which leaked, and keys which sign bins though root does not name them.
+That is keys which leaked, and keys which sign bins though root does not name them; and those that a root would let in
+again which was signed, and whose number no other root has taken yet.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.steps import Step
 from rstuf_cli.wording import listed
 
+LOOSE: Final = "loose-root"
 _RENEW: Final = "rstuf renew"
 _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
@@ -34,6 +36,29 @@ def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
     return steps
 
 
+def steps_of_loose_roots(seen: rstuf.Status) -> list[Step]:
+    """What takes the numbers of such roots, where nothing that waits does, and they wait no more themselves."""
+    if _usable(seen, "root"):
+        return []
+    waiting = {view.event.id for view in seen.events}
+    return [step_to_take_number(view) for view in seen.loose_roots if view.event.id not in waiting]
+
+
+def step_to_take_number(view: rstuf.EventView) -> Step:
+    """What keeps a root that is cancelled from being used with the signatures that it had."""
+    lets = f"{view.event.name} lets {_leaks(view)} sign, which leaked, and was signed: " if view.leaks else ""
+    why = f"{lets}another root takes the number of {view.event.name}: whoever has its signatures cannot use them then"
+    return Step("rstuf renew --force root", why, about=LOOSE)
+
+
+def loose_in_words(view: rstuf.EventView) -> str:
+    """What cancelling such a root does not do."""
+    return (
+        f"{view.event.name} lets {_leaks(view)} sign, which leaked, and was signed: whoever has its signatures can use "
+        "them until another root takes its number"
+    )
+
+
 def takes_out(seen: rstuf.Status, view: rstuf.EventView, key: rstuf.KeyStatus) -> bool:
     """Whether such a key goes with an event that waits."""
     return view.event.id in {each.event.id for each in _takers(seen, key)}
@@ -49,6 +74,18 @@ def leaks_document(keys: Iterable[rstuf.KeyStatus]) -> list[dict[str, object]]:
     return [{"key": key.name, "keyid": key.keyid, "roles": list(key.leaked_in)} for key in keys if key.leaked_in]
 
 
+def loose_roots_document(seen: rstuf.Status) -> list[dict[str, object]]:
+    """Roots that were signed and let leaked keys in, as data."""
+    return [
+        {
+            "event": view.event.name,
+            "signed": [view.name_of(keyid) for keyid in view.signed],
+            "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
+        }
+        for view in seen.loose_roots
+    ]
+
+
 def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> list[Step]:
     """The steps of an event that waits; where it takes such a key out, they are about that."""
     taken = taken_out_by(seen, view)
@@ -61,10 +98,19 @@ def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> 
 def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] | None:
     """What an event is about that takes such keys out, and that it does, in words; None where it takes out none."""
     gone = [key for key in seen.keys if takes_out(seen, view, key)]
-    if not gone:
-        return None
     names = listed([escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone])
-    return "leaked-key" if any(key.leaked_in for key in gone) else "stray-key", f"it takes out {names}"
+    told = [f"it takes out {names}"] if gone else []
+    loose = [each for each in seen.loose_roots if view in _usable(seen, "root")]
+    told += [f"it takes the number of one that lets {_leaks(each)} sign, which leaked" for each in loose]
+    if not told:
+        return None
+    abouts = ["leaked-key"] if any(key.leaked_in for key in gone) else []
+    abouts += [LOOSE] if loose else ["stray-key"]
+    return abouts[0], "; ".join(told)
+
+
+def _leaks(view: rstuf.EventView) -> str:
+    return listed([escape(view.name_of(keyid)) for keyid in view.leaks])
 
 
 def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:

@@ -15,6 +15,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
+from rstuf_cli.must_go import step_to_take_number
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -178,11 +179,7 @@ def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: 
     except SigningError as error:
         error.hint = f"if {old.name} is gone as well: rstuf recover online-key {old.name} --lost; then this again"
         raise
-    steps = []
-    for view in opened:
-        if view.event.role == "root" and proposing.signed_in(view):
-            why = f"another root takes the number of {view.event.name}: whoever has its signatures cannot use them then"
-            steps.append(Step("rstuf renew --force root", why))
+    steps = [step_to_take_number(view) for view in opened if view.event.role == "root" and proposing.signed_in(view)]
     told = f"{escape(new.name)} signs nothing any more; {escape(old.name)} stays, and signs alone"
     return _go_on(run, repository, wish, new, told=told, steps=steps)
 

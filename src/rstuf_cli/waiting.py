@@ -51,7 +51,7 @@ def waits_in_words(view: rstuf.EventView) -> str:
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
     if view.leaks:
-        return f"{what(view.event)} would let {named(view, view.leaks)} sign, which leaked: it can never come out"
+        return f"{what(view.event)} would let {named(view, view.leaks)} sign, which leaked: it must never come out"
     if view.ready:
         return f"{what(view.event)} has all its signatures, and is not published yet"
     stuck = "cannot come out before targets that its keys have signed, too: none waits for them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli, Result, tree
+from tests.cli.conftest import PLAN, Cli, Result, elsewhere, tree
 from tests.cli.test_key_rotate import keys_of
 from tests.cli.test_recover_keys import new_client
 from tests.cli.test_stray_keys import lose_state
@@ -150,7 +150,7 @@ def test_a_proposal_older_than_the_leak_is_signed_by_nobody(filled: Path, cli: C
         ["carol"],
         ["rstuf event cancel root-v2"],
     )
-    assert "it can never come out" in " ".join(cli("event", "show", "root-v2").out.split())
+    assert "it must never come out" in " ".join(cli("event", "show", "root-v2").out.split())
     assert "leaked-proposal" in cli("doctor").out
 
 
@@ -194,3 +194,31 @@ def test_targets_that_keeps_a_leaked_key_is_opened_meanwhile(by_people: Path, cl
     (by_people / "carol.away").rename(by_people / "keys/carol.key")
     assert cli("sign", "--yes").code == 0
     assert (keys_of(cli)["online"], problems(cli)) == ([], {})
+
+
+def test_a_root_that_was_signed_and_lets_a_leaked_key_in_stays_a_problem(
+    team: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled, whoever has its signatures could still use it: every face says so until another has its number."""
+    assert cli("key", "generate", "carol", "--unencrypted").code == 0
+    assert cli("root", "update", "--add", "carol", "--yes").code == 4
+    assert cli("bundle", "export", "root-v2", "-o", tmp_path / "first.rstuf").code == 0
+    bob = elsewhere(tmp_path, "bob", tmp_path / "first.rstuf", monkeypatch)
+    assert cli("key", "revoke", "carol", "--leaked", "--yes").code == 4
+    assert cli("bundle", "import", bob).code == 3
+    assert (cli("status", "--check").code, problems(cli)) == (7, {"loose-root": "rstuf event cancel root-v2"})
+    done = cli("event", "cancel", "root-v2", "--yes")
+    assert (done.code, "whoever has its signatures can use them until" in done.err) == (0, True)
+    again = "rstuf renew --force root"
+    assert again in done.out
+    assert (cli("status", "--check").code, commands(cli("status", "--json"))) == (7, [again])
+    assert problems(cli) == {"loose-root": again}
+    assert cli(*again.split()[1:]).code == 4
+    assert problems(cli) == {"loose-root": "rstuf bundle export root-v2"}
+    [loose] = cli("status", "--json").document["loose_roots"]
+    assert (loose["event"], [each["key"] for each in loose["leaks"]]) == ("root-v2", ["carol"])
+    assert {"alice", "bob"} <= set(loose["signed"])
+    assert cli("bundle", "export", "root-v2", "-o", tmp_path / "second.rstuf").code == 0
+    bob = elsewhere(tmp_path, "bob", tmp_path / "second.rstuf", monkeypatch)
+    assert cli("bundle", "import", bob).code == 0
+    assert (cli("status", "--check").code, problems(cli)) == (0, {})

@@ -77,7 +77,7 @@ class EventView:
         after: the name of the event that must come out before this one can; None where nothing must.
         expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
         unreachable: of the keys that are wanted and should be here, why they are not.
-        leaks: the keys that it lets in and that leaked, as was said after it was proposed: it can never come out.
+        leaks: the keys that it lets in and that leaked, as was said after it was proposed: it is never published.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
     """

@@ -22,6 +22,7 @@ from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.leaks import listed_leaks
+from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.ports import Ports
@@ -96,6 +97,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online, stray = online_and_stray(reader, authority)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
+        loose = tuple(loose_roots(ports, reader))
         needed, leaks = _needed(authority, events, rotation), listed_leaks(reader, authority)
         keys = tuple(
             replace(
@@ -108,7 +110,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         )
         mark = _mark(reader)
     healths = [role.health for role in roles]
-    if stray or leaks or (rotation is not None and rotation.is_over(now)):
+    if stray or leaks or loose or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)
@@ -132,6 +134,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
         events=events,
         rotation=rotation,
+        loose_roots=loose,
     )
     return seen, mark
 

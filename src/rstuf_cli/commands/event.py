@@ -13,7 +13,7 @@ from rstuf_cli import prompts
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.must_go import leaked_in_words, leaks_document, takes_out
+from rstuf_cli.must_go import LOOSE, leaked_in_words, leaks_document, loose_in_words, takes_out
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
@@ -130,6 +130,8 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
         stays = _leaks(repository, view)
         for key in stays:
             run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
+        if view.leaks and view.signed:
+            run.console.warning(escape(loose_in_words(view)))
         if not run.options.yes:
             _ask(run, view)
         run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
@@ -177,7 +179,7 @@ def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[St
     if rotating and repository.events.rotation() is not None:
         steps.append(Step("rstuf renew", "the replacement of the online key cannot end without it: proposes it anew"))
     left = next_steps(repository.status())
-    return merged([*steps, *(step for step in left if step.about in {"leaked-key", "stray-key"})])
+    return merged([*steps, *(step for step in left if step.about in {"leaked-key", "stray-key", LOOSE})])
 
 
 def _ask(run: Run, view: rstuf.EventView) -> None:

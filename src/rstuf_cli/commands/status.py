@@ -12,7 +12,7 @@ from rstuf.clock import iso
 from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.must_go import steps_of_keys_that_must_go
+from rstuf_cli.must_go import loose_roots_document, steps_of_keys_that_must_go, steps_of_loose_roots
 from rstuf_cli.remedies import move_away, renewal_of, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
@@ -150,7 +150,7 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
     """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
     going = goes_for_good(seen)
     named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
-    steps = steps_of_keys_that_must_go(seen)
+    steps = [*steps_of_keys_that_must_go(seen), *steps_of_loose_roots(seen)]
     for key in seen.keys:
         if key.fault is None or not (key.online or key.mend) or key.keyid in going:
             continue
@@ -210,6 +210,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [event_document(view) for view in seen.events],
         "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
+        **({"loose_roots": loose_roots_document(seen)} if seen.loose_roots else {}),
         "next_steps": steps_document(steps),
     }
 

@@ -1,0 +1,38 @@
+"""Roots that were signed, let a key in that leaked, and are of the version that comes next.
+
+Cancelled or not: whoever has the signatures can put such a root where clients ask for it, and it is as good to them as
+any. Only another root of that version, once it is out, ends that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rstuf.model.events import EventPhase, SigningEvent
+from rstuf.model.names import ROOT
+from rstuf.repository.event_views import EventView
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.leaks import leaks_let_in
+from rstuf.repository.open_events import envelope_of, view_in
+from rstuf.repository.ports import Ports
+
+
+def loose_roots(ports: Ports, reader: StateReader) -> list[EventView]:
+    """Such roots, each once, with the keys that leaked and that it lets in. Of those that nobody signed here nothing
+    can be known."""
+    newest = reader.newest_root()
+    if newest is None:
+        return []
+    found: dict[bytes, EventView] = {}
+    for event in reader.events():
+        if event.role != ROOT or event.version != newest.version + 1 or not _may_be_used(event):
+            continue
+        leaks = tuple(leaks_let_in(reader, envelope_of(event.parts[0])))
+        if leaks:
+            # It may have waited more than once; what became of it in the end is what is told.
+            found[event.parts[0].signed] = replace(view_in(ports, reader, event), leaks=leaks)
+    return list(found.values())
+
+
+def _may_be_used(event: SigningEvent) -> bool:
+    return event.phase is not EventPhase.DONE and bool(event.parts[0].signatures)
