@@ -7,7 +7,7 @@ whatever was interrupted is begun anew.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,13 @@ class FormerKey:
     Attributes:
         name: what it is called here; None where nothing tells.
         root_version: the newest root, which names another.
+        bins_only: whether it signed bins alone, and not all that is published.
     """
 
     keyid: KeyId
     name: str | None
     root_version: int
+    bins_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +68,14 @@ class StateRebuild:
         root: the bytes of root version 1: all that is published follows from it.
         name: what the repository will be called.
         trusted: whether the root follows from one that is trusted already, so that nobody needs to be asked.
-        former: the key that signs what is published though the newest root names it no more: it was replaced, and
-            nothing was signed anew yet. Whoever has it, too, may have signed what lies there; None in good order.
+        former: the keys that sign what is published, or bins, though the newest root does not name them: they were
+            replaced, and not all is signed anew yet. Whoever has one, too, may have signed what lies there.
     """
 
     root: bytes
     name: str
     trusted: bool
-    former: FormerKey | None
+    former: tuple[FormerKey, ...]
     _config: Config
     _session: Session
     _plan: Plan | None
@@ -123,6 +125,7 @@ class StateRebuild:
             periods={} if plan is None else plan.periods,
             plan_digest="" if plan is None else plan.digest,
             files=_names_in(config.path_of(config.metadata)),
+            answered=frozenset(each.keyid for each in self.former),
         )
 
 
@@ -168,7 +171,7 @@ def prepare_rebuild(
         root=published.roots[0].data,
         name=_check_name(name or (plan.name if plan is not None else directory.resolve().name)),
         trusted=trusted_root is not None,
-        former=_former_key(directory, session, plan, published),
+        former=_former_keys(config, session, plan, published),
         _config=config,
         _session=session,
         _plan=plan,
@@ -188,17 +191,27 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _former_key(directory: Path, session: Session, plan: Plan | None, published: Published) -> FormerKey | None:
+def _former_keys(config: Config, session: Session, plan: Plan | None, published: Published) -> tuple[FormerKey, ...]:
+    from rstuf.repository.former_signers import former_signers
+    from rstuf.storage.filesystem import FilesystemMetadataStorage
+
+    metadata: MetadataStorage = FilesystemMetadataStorage(config.path_of(config.metadata))
     key = published.former_key
-    if key is None:
-        return None
-    entry = _known_keys(directory, session, plan, published).get(key.keyid)
-    return FormerKey(key.keyid, None if entry is None else entry.name, published.root.envelope.version)
+    whole = () if key is None else (key.keyid,)
+    bins = former_signers(metadata, published, _names_in(config.path_of(config.metadata)))
+    if not whole and not bins:
+        return ()
+    known, version = _known_keys(config.directory, session, plan, published), published.root.envelope.version
+    names = {keyid: known[keyid].name for keyid in (*whole, *bins) if keyid in known}
+    return tuple(
+        FormerKey(keyid, names.get(keyid), version, bins_only=keyid not in whole)
+        for keyid in dict.fromkeys((*whole, *bins))
+    )
 
 
-def _refuse_other_signer(published: Published, former: FormerKey | None) -> None:
+def _refuse_other_signer(published: Published, former: Collection[FormerKey]) -> None:
     key = published.former_key
-    if key is not None and (former is None or former.keyid != key.keyid):
+    if key is not None and not any(each.keyid == key.keyid and not each.bins_only for each in former):
         raise InvalidMetadata("timestamp.json", "it was replaced meanwhile, signed by another key", hint="run it again")
 
 

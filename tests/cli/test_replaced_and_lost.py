@@ -105,8 +105,34 @@ def test_what_is_put_there_meanwhile_was_not_answered_for(cut_off: Path) -> None
     root = newest.read_bytes()
     newest.unlink()
     rebuild = rstuf.prepare_rebuild(cut_off, session, search=rstuf.Search.HERE)
-    assert rebuild.former is None
+    assert rebuild.former == ()
     newest.write_bytes(root)
     with pytest.raises(InvalidMetadata, match="signed by another key"):
         rebuild.carry_out()
     assert not list(cut_off.glob("state.db*"))
+
+
+def test_bins_that_a_former_key_signed_meanwhile_were_not_answered_for(filled: Path, cli: Cli) -> None:
+    """What the key that root names signed alone asks nobody; another bin that a thief puts there then is not taken."""
+    assert cli("key", "rotate", "online", "--yes").code == 0
+    assert cli("renew", "--force", "bins").code == 0
+    for path in filled.glob("state.db*"):
+        path.unlink()
+    session = rstuf.Session(purpose="test", actor="test", secrets=rstuf.load_secrets((), (), None))
+    rebuild = rstuf.prepare_rebuild(filled, session, search=rstuf.Search.HERE)
+    assert rebuild.former == ()
+    for path in filled.glob("metadata/*.bins-*.json"):
+        whole = json.loads(path.read_bytes())
+        whole["signatures"] = [each for each in whole["signatures"] if each["keyid"] == first_online(filled)]
+        path.write_text(json.dumps(whole))
+    with pytest.raises(InvalidMetadata, match="a key signed it that root does not name"):
+        rebuild.carry_out()
+    assert not list(filled.glob("state.db*"))
+    [former] = rstuf.prepare_rebuild(filled, session, search=rstuf.Search.HERE).former
+    assert (former.keyid, former.name, former.bins_only) == (first_online(filled), "online", True)
+
+
+def first_online(workspace: Path) -> str:
+    """The id of the online key that the first root names."""
+    root = json.loads((workspace / "metadata" / "1.root.json").read_bytes())
+    return str(root["signed"]["roles"]["timestamp"]["keyids"][0])

@@ -5,17 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli
+from tests.cli.conftest import PLAN, Cli, tree
 from tests.cli.test_key_rotate import keys_of
 from tests.cli.test_recover_keys import new_client
 from tests.cli.test_root import away, refreshed
 
 
-def lose_state(workspace: Path, cli: Cli) -> dict[str, str]:
-    """What `recover state` says is to be done, by command, once the state was lost."""
+def lose_state(workspace: Path, cli: Cli, *former: str) -> dict[str, str]:
+    """What `recover state` says is to be done, by command, once the state was lost; these keys are answered for."""
+    keyids = [cli("key", "show", name, "--json").document["keyid"] for name in former]
     for path in workspace.glob("state.db*"):
         path.unlink()
-    done = cli("recover", "state", "--yes", "--json")
+    options = [option for keyid in keyids for option in ("--former-key", keyid)]
+    if former:
+        # Nobody answers for them by saying that the root is theirs.
+        before = tree(workspace)
+        asked = cli("recover", "state", "--yes")
+        assert (asked.code, [keyid[:16] in asked.err for keyid in keyids]) == (2, [True] * len(keyids)), asked.err
+        assert tree(workspace) == before
+    done = cli("recover", "state", "--yes", "--json", *options)
     assert done.code == 0, done.err
     return {step["command"]: step["why"] for step in done.document["next_steps"]}
 
@@ -39,7 +47,7 @@ def test_a_state_that_is_lost_in_the_overlap(filled: Path, cli: Cli, tmp_path: P
     warm = refreshed(filled, tmp_path)
     assert cli("key", "rotate", "online", "--yes").code == 0
     assert not is_noted(cli)
-    assert "takes online out of targets" in lose_state(filled, cli)["rstuf renew"]
+    assert "takes online out of targets" in lose_state(filled, cli, "online")["rstuf renew"]
     assert keys_of(cli)["online"] == ["bins"]
     seen = cli("status", "--json").document
     assert (seen["state"], [step["command"] for step in seen["next_steps"]]) == ("due", ["rstuf renew"])
@@ -60,7 +68,7 @@ def test_a_state_that_is_lost_in_the_overlap(filled: Path, cli: Cli, tmp_path: P
 def test_a_bin_that_was_swapped_meanwhile_is_signed_anew(filled: Path, cli: Cli, tmp_path: Path) -> None:
     """Whoever has the old key may name any key in its place, in as many bytes: it is not believed."""
     assert cli("key", "rotate", "online", "--yes").code == 0
-    lose_state(filled, cli)
+    lose_state(filled, cli, "online")
     old, new = (cli("key", "show", name, "--json").document["keyid"].encode() for name in ("online", "online-2"))
     (served,) = (path for path in filled.glob("metadata/*.bins-*.json") if b'"a.txt"' in path.read_bytes())
     served.write_bytes(served.read_bytes().replace(old, new).replace(b'"length":6', b'"length":1'))
@@ -78,7 +86,7 @@ def test_where_people_sign_targets_they_take_it_out(cli: Cli, tmp_path: Path, mo
     monkeypatch.chdir(place)
     away(place, "bob", tmp_path)
     assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 4
-    lose_state(place, cli)
+    lose_state(place, cli, "online")
     assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 4
     renewed = cli("renew", "--json")
     assert (renewed.code, [role["event"] for role in renewed.document["waiting"]]) == (4, ["targets-v10002"])

@@ -36,10 +36,13 @@ class DroppedKeys:
     Attributes:
         dropped: the keys that they listed, and that root does not name now.
         handed: the keys that bins were handed to from one that a root named, and that no root ever did.
+        signing: the keys that may sign bins yet, though root does not name them: none where bins have had keys of
+            their own from the beginning.
     """
 
     dropped: tuple[KeyId, ...]
     handed: tuple[KeyId, ...]
+    signing: tuple[KeyId, ...]
 
 
 def find_dropped_keys(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> DroppedKeys:
@@ -58,7 +61,8 @@ def find_dropped_keys(metadata: MetadataStorage, published: Published, files: It
     handed = handed if by_targets & by_roots else ()
     # One that signs bins yet is about to be taken out of them.
     dropped = (by_roots - now) | (by_targets - now - set(published.delegation.signers.keyids)) | set(handed)
-    return DroppedKeys(tuple(sorted(dropped)), handed)
+    theirs = bool(handed) or any(keyid in by_roots for keyid in published.delegation.signers.keyids)
+    return DroppedKeys(tuple(sorted(dropped)), handed, unlisted if theirs else ())
 
 
 def _earlier_targets(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> Iterator[dict[str, Any]]:

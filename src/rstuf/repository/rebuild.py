@@ -7,7 +7,7 @@ and never published is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -27,6 +27,7 @@ from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
 from rstuf.repository.dropped_keys import DroppedKeys, find_dropped_keys, note_handed
+from rstuf.repository.former_signers import signed_alone
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.plan import USUAL_PERIODS
@@ -43,6 +44,7 @@ from rstuf.repository.published import (
 from rstuf.repository.renewal import JUMP
 from rstuf.repository.strays import strays
 
+_UNANSWERED: Final = "nothing was rebuilt: run it again, which asks whether that is yours"
 _FOREIGN: Final = "nothing was rebuilt: this rstuf keeps a state only of keys as it writes them"
 
 
@@ -56,6 +58,7 @@ class Remembered:
         periods: of roles by name, those of bins under their prefix; what is missing is guessed.
         plan_digest: of the plan of its ceremony; empty where that is not known.
         files: the names of all files that lie where metadata is published.
+        answered: the keys that root does not name and that somebody answered for: what they signed is taken.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Remembered:
     periods: Mapping[str, Periods]
     plan_digest: str
     files: Iterable[str]
+    answered: frozenset[KeyId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +170,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             state.add_key(key)
         number = state.next_number()
         with step(ports.progress, "rebuilding", total=published.bins.count, unit="bins"):
-            rows = _rows(ports, published, brought, life)
+            rows = _rows(ports, published, brought, life, refused=set(earlier.signing) - known.answered)
             result = state.put_artifacts(TARGETS, rows, number=number, replace=False, role_limit=TARGETS_PAYLOAD_BYTES)
         for role, periods in life.periods.items():
             state.set_periods(role, periods)
@@ -217,11 +221,19 @@ def _roles(published: Published) -> Iterator[NewRole]:
         yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
 
 
-def _rows(ports: Ports, published: Published, brought: dict[RoleName, _Brought], life: _Life) -> Iterator[ArtifactRow]:
-    """Every artifact, bin by bin; what is known of each bin is noted on the way."""
+def _rows(
+    ports: Ports, published: Published, brought: dict[RoleName, _Brought], life: _Life, *, refused: Collection[KeyId]
+) -> Iterator[ArtifactRow]:
+    """Every artifact, bin by bin; what is known of each bin is noted on the way.
+
+    Args:
+        refused: keys for which nobody answered.
+    """
     bins = published.bins
     for index in range(bins.count):
         file = read_bin(ports.metadata, published, index)
+        if signed_alone(file, published, refused):
+            raise InvalidMetadata(file.envelope.name, "a key signed it that root does not name", hint=_UNANSWERED)
         brought[bins.name(index)] = _Brought.of(file)
         life.learn(PREFIX, file.envelope.expires)
         yield from rows_of(file, bins, index)

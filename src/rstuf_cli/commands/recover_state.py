@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,9 +50,11 @@ def state(
         typer.Option("--trusted-root", metavar="FILE", help="A root that you trust: nobody is asked about the first."),
     ] = None,
     former_key: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--former-key", metavar="KEYID", help="Take for yours what this key signed, though root names it no more."
+            "--former-key",
+            metavar="KEYID",
+            help="Take for yours what this key signed, though root names it no more. Repeatable.",
         ),
     ] = None,
 ) -> None:
@@ -63,9 +66,9 @@ def state(
     anew, and which keys were lost or leaked is forgotten: those that were dropped are named, and no command lets one in
     again unless you say that it is well.
 
-    Where an online key was being replaced at once, what is published may be signed by the old one yet, which root names
-    no more. Somebody else may have it, so you are asked whether what lies there is what you released; --yes does not
-    answer that, --former-key does.
+    Where an online key was being replaced, what is published, or bins of it, may be signed by the old one yet, which
+    root names no more. Somebody else may have it, so you are asked whether what lies there is what you released; --yes
+    does not answer that, --former-key does.
     """
     run = run_of(ctx)
     lasted = run.lasted()
@@ -81,8 +84,7 @@ def state(
     facts = rstuf.read_root(rebuild.root)
     if not rebuild.trusted and not run.options.yes:
         _ask(run, facts)
-    if rebuild.former is not None:
-        _ask_former(run, rebuild.former, said=former_key)
+    _ask_former(run, rebuild.former, said=former_key or ())
     run.interrupted = "the state is there whole, or not at all: run it again then"
     report = rebuild.carry_out()
     run.progress.close()
@@ -107,30 +109,43 @@ def _ask(run: Run, facts: rstuf.RootFacts) -> None:
             )
 
 
-def _ask_former(run: Run, former: rstuf.FormerKey, *, said: str | None) -> None:
-    """Let a person answer for what a key signed that was replaced, perhaps since others have it.
+def _ask_former(run: Run, former: Sequence[rstuf.FormerKey], *, said: Sequence[str]) -> None:
+    """Let a person answer for what keys signed that were replaced, perhaps since others have them.
 
     Raises:
         UsageFault: they do not, or nobody can be asked.
     """
-    shown = former.keyid[:_SHOWN]
-    called = shown if former.name is None else f"{former.name} ({shown})"
-    if said is not None:
-        if len(said) < _TYPED or not former.keyid.startswith(said.lower()):
+    for each in said if former else ():
+        if len(each) < _TYPED or not any(key.keyid.startswith(each.lower()) for key in former):
             raise UsageFault(
-                f"what is published is not signed by the key {said}; nothing was made", hint=f"it is signed by {called}"
+                f"what is published is not signed by the key {each}; nothing was made",
+                hint=f"it is signed by {listed([_called(key) for key in former])}",
             )
-        return
-    reason = f"what is published is signed by {called}, which root v{former.root_version} names no more"
-    if run.options.yes or run.console.is_json or not prompts.person_is_there():
+    asked = [key for key in former if not any(key.keyid.startswith(each.lower()) for each in said)]
+    if asked and (run.options.yes or run.console.is_json or not prompts.person_is_there()):
+        options = " ".join(f"--former-key {key.keyid[:_SHOWN]}" for key in former)
         raise UsageFault(
-            f"{reason}; nothing was made",
+            f"{'; '.join(_signed_by_former(key) for key in asked)}; nothing was made",
             hint="whoever else has that key may have signed what lies there; compare it with what you released, then: "
-            f"rstuf recover state --former-key {shown}",
+            f"rstuf recover state {options}",
         )
-    run.console.warning(f"{reason}: it was replaced, and nothing is signed anew yet")
-    run.console.warning("whoever else has that key may have signed what lies there; compare it with what you released")
-    proposing.ask_typed(run, former.keyid[:_TYPED], to="take it for yours")
+    for key in asked:
+        run.console.warning(f"{escape(_signed_by_former(key))}: it was replaced, and not all is signed anew yet")
+        run.console.warning(
+            "whoever else has that key may have signed what lies there; compare it with what you released"
+        )
+        proposing.ask_typed(run, key.keyid[:_TYPED], to="take it for yours")
+
+
+def _signed_by_former(key: rstuf.FormerKey) -> str:
+    if key.bins_only:
+        return f"bins are signed by {_called(key)} alone, which root v{key.root_version} does not name"
+    return f"what is published is signed by {_called(key)}, which root v{key.root_version} names no more"
+
+
+def _called(key: rstuf.FormerKey) -> str:
+    shown = key.keyid[:_SHOWN]
+    return shown if key.name is None else f"{key.name} ({shown})"
 
 
 def _steps(report: rstuf.RebuildReport) -> list[Step]:
