@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import rstuf
 from rstuf_cli.commands.status import steps_beside_events
-from rstuf_cli.must_go import taken_out_by
+from rstuf_cli.must_go import steps_in_turn, taken_out_by
 from rstuf_cli.remedies import remedies
 from rstuf_cli.waiting import waits_in_words
 from rstuf_cli.waiting_status import steps_of_event
@@ -122,6 +122,7 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         found.append(_ailment(step.about, step.why, step.command))
     if seen.old_copy is None:
         found += [_of_event(seen, view) for view in seen.events]
+        found += [_ailment(step.about, step.why, step.command) for step in steps_in_turn(seen)]
     return found + [
         rstuf.Ailment(
             rstuf.Area.STATUS,

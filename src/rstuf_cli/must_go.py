@@ -31,9 +31,30 @@ def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
         )
     for key in seen.keys:
         way = _way(seen, key)
-        if way is not None and not (key.stray and way == _RENEW):
+        if way is not None and not _by_root(key) and not (key.stray and way == _RENEW):
             steps.append(Step(way, leaked_in_words(key), about="leaked-key"))
-    return steps
+    # What has a root to itself can wait for nothing; the next one would drop that root, and the signatures of it.
+    return [*_by_roots(seen)[:1], *steps] if _first_root(seen) is None else steps
+
+
+def steps_in_turn(seen: rstuf.Status) -> list[Step]:
+    """What takes out keys that leaked once the root is out that takes out others: each root is signed before the next.
+
+    Proposed before, it would drop that root and its signatures, and leave the others in.
+    """
+    first, roots = _first_root(seen), _by_roots(seen)
+    if first is not None:
+        return [replace(step, why=f"{step.why}; once {first.event.name} is out, which it would drop") for step in roots]
+    return [replace(step, why=f"{step.why}; once the root before it is out, which it would drop") for step in roots[1:]]
+
+
+def steps_of_leaks_left(repository: rstuf.Repository) -> list[Step]:
+    """What is to be done about keys that leaked and that a root must take out which does not wait yet."""
+    if not any(entry.is_leaked for entry in repository.keys()):
+        return []
+    seen = repository.status()
+    now = [] if _first_root(seen) is not None else _by_roots(seen)[:1]
+    return [*now, *steps_in_turn(seen)]
 
 
 def steps_of_loose_roots(seen: rstuf.Status) -> list[Step]:
@@ -113,14 +134,34 @@ def _leaks(view: rstuf.EventView) -> str:
     return listed([escape(view.name_of(keyid)) for keyid in view.leaks])
 
 
+def _first_root(seen: rstuf.Status) -> rstuf.EventView | None:
+    """The root that waits and takes out a key which leaked."""
+    return next((view for key in seen.keys if _by_root(key) for view in _takers(seen, key)), None)
+
+
+def _by_roots(seen: rstuf.Status) -> list[Step]:
+    """What takes out keys that leaked, each by a root of its own; first those with which a thief can publish."""
+    keys = sorted((key for key in seen.keys if _by_root(key)), key=lambda key: not _is_online(key))
+    ways = ((key, _way(seen, key)) for key in keys)
+    return [Step(way, leaked_in_words(key), about="leaked-key") for key, way in ways if way is not None]
+
+
+def _by_root(key: rstuf.KeyStatus) -> bool:
+    """Whether a key leaked, and root lists it."""
+    return any(role in _OF_ROOT for role in key.leaked_in)
+
+
+def _is_online(key: rstuf.KeyStatus) -> bool:
+    return bool({"snapshot", "timestamp"} & set(key.leaked_in))
+
+
 def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
     """The command that takes a key out; None where something does that waits, or it need not go."""
     if not (key.leaked_in or key.stray) or _takers(seen, key):
         return None
     name = escape(key.name)
-    if any(role in _OF_ROOT for role in key.leaked_in):
-        online = {"snapshot", "timestamp"} & set(key.leaked_in)
-        return f"rstuf recover online-key {name} --leaked" if online else f"rstuf key revoke {name} --leaked"
+    if _by_root(key):
+        return f"rstuf {'recover online-key' if _is_online(key) else 'key revoke'} {name} --leaked"
     if key.leaked_in and any(view.lists(key.keyid) for view in _usable(seen, "targets")):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
@@ -135,7 +176,7 @@ def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
     """What waits without which the key stays, and with which it goes: of root, or else of targets."""
     if not (key.leaked_in or key.stray):
         return []
-    role = "root" if any(role in _OF_ROOT for role in key.leaked_in) else "targets"
+    role = "root" if _by_root(key) else "targets"
     return [view for view in _usable(seen, role) if not view.lists(key.keyid)]
 
 

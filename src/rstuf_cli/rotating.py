@@ -15,7 +15,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
-from rstuf_cli.must_go import step_to_take_number
+from rstuf_cli.must_go import step_to_take_number, steps_of_leaks_left
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -331,7 +331,7 @@ def _tell(
     ending: _Ending,
 ) -> int:
     console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
-    steps = proposing.steps_of(standing)
+    steps = [*proposing.steps_of(standing), *steps_of_leaks_left(repository)]
     still = [use.role for use in find_key(repository, ending.goes.name).uses]
     until = None
     if rotation is None and not still:

@@ -222,3 +222,30 @@ def test_a_root_that_was_signed_and_lets_a_leaked_key_in_stays_a_problem(
     bob = elsewhere(tmp_path, "bob", tmp_path / "second.rstuf", monkeypatch)
     assert cli("bundle", "import", bob).code == 0
     assert (cli("status", "--check").code, problems(cli)) == (0, {})
+
+
+@pytest.mark.parametrize("first", ["online", "bob"])
+def test_two_leaked_keys_are_taken_out_one_after_the_other(
+    team: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """What takes out one while a root waits that takes out the other is told for later, and no command drops it."""
+    online, bob = "rstuf recover online-key online --leaked", "rstuf key revoke bob --leaked"
+    ways = (online, bob) if first == "online" else (bob, online)
+    unencrypted = {online: ("--unencrypted",), bob: ()}
+    assert cli(*ways[0].split()[1:], "--yes", *unencrypted[ways[0]]).code == 4
+    done = cli(*ways[1].split()[1:], "--yes", "--json", *unencrypted[ways[1]])
+    assert (done.code, commands(done)[1:]) == (4, [ways[0]])
+    assert commands(cli("status", "--json")) == ["rstuf bundle export root-v2", ways[0]]
+    found = [each["mend"] for each in cli("doctor", "--json").document["findings"] if each["code"] == "leaked-key"]
+    assert found == ["rstuf bundle export root-v2", ways[0]]
+    told = cli("event", "cancel", "root-v2", "--yes", "--json")
+    assert commands(told)[:2] == [online, bob]
+    assert "once the root before it is out" in told.document["next_steps"][1]["why"]
+    for version, way in enumerate((online, bob), 2):
+        assert commands(cli("status", "--json"))[0] == way
+        assert cli(*way.split()[1:], "--yes", *unencrypted[way]).code == 4
+        bundle = tmp_path / f"root-v{version}.rstuf"
+        assert cli("bundle", "export", f"root-v{version}", "-o", bundle).code == 0
+        assert cli("bundle", "import", elsewhere(tmp_path, "cleo", bundle, monkeypatch)).code == 0
+    assert (keys_of(cli)["online"], keys_of(cli)["bob"]) == ([], [])
+    assert (cli("status", "--check").code, problems(cli)) == (0, {})

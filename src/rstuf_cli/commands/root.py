@@ -17,11 +17,12 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import LetBack, ask_back
+from rstuf_cli.must_go import steps_of_leaks_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting, list_review
-from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.trusting import expiry, show_field
 from rstuf_cli.wording import both, count, fingerprint, listed, number, period
@@ -171,7 +172,8 @@ def propose(
     run.interrupted = "rstuf sign does what is left"
     # What targets says must be visible before the root that changes who signs it.
     standing = proposing.sign_here(sitting, reviews[::-1], keys=keys_sign)
-    steps = proposing.steps_of(standing)
+    # What was dropped may have been about to take out another key.
+    steps = merged([*proposing.steps_of(standing), *steps_of_leaks_left(repository)])
     run.console.document(
         {
             "opened": True,

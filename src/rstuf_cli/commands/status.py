@@ -12,7 +12,12 @@ from rstuf.clock import iso
 from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.must_go import loose_roots_document, steps_of_keys_that_must_go, steps_of_loose_roots
+from rstuf_cli.must_go import (
+    loose_roots_document,
+    steps_in_turn,
+    steps_of_keys_that_must_go,
+    steps_of_loose_roots,
+)
 from rstuf_cli.remedies import move_away, renewal_of, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
@@ -127,8 +132,10 @@ def _tell_ceremony(run: Run, repository: rstuf.Repository, waiting: rstuf.EventV
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
     """What to do now, the most urgent first; a command stands there once for each of its reasons."""
-    events = [step for view in seen.events for step in steps_of_event(seen, view)] if seen.old_copy is None else []
-    return [*steps_beside_events(seen), *events]
+    beside = steps_beside_events(seen)
+    if seen.old_copy is not None:
+        return beside
+    return [*beside, *(step for view in seen.events for step in steps_of_event(seen, view)), *steps_in_turn(seen)]
 
 
 def steps_beside_events(seen: rstuf.Status) -> list[Step]:
