@@ -271,8 +271,12 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
         raise InvalidInput(
             f"{after} is taking the place of {before} already", hint=f"rstuf key rotate {before} shows how far"
         )
-    if old.keyid not in {going.old, going.new}:
-        raise InvalidInput(f"{after} is taking the place of {before} now", hint="end that first: rstuf renew")
+    if old.keyid in {going.old, going.new}:
+        return
+    hint = f"rstuf key rotate {before} goes on with that, and shows how far it is"
+    if wish.why is not rstuf.RotationKind.PLANNED and not find_key(repository, old.name).status.online:
+        hint = f"{old.name} is no online key; rstuf key revoke {old.name} --{wish.why.value} takes it out, or notes that"
+    raise InvalidInput(f"{after} is taking the place of {before} now", hint=hint)
 
 
 def _go_on(

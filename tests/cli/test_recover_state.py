@@ -209,23 +209,25 @@ def test_a_key_that_was_dropped_comes_back_only_when_asked(filled: Path, cli: Cl
     assert "which keys were lost or leaked is not known any more; root names these no more" in " ".join(
         done.out.split()
     )
-    known = cli("key", "add", "old", old)
-    assert (known.code, "rstuf key revoke old --leaked" in " ".join(known.err.split())) == (0, True)
+    twice = cli("key", "add", "old", old)
+    assert (twice.code, "this key is here already, named former-online-1" in twice.err) == (1, True)
+    known = cli("key", "add", "former-online-1", old)
+    assert (known.code, "rstuf key revoke former-online-1 --leaked" in " ".join(known.err.split())) == (0, True)
     before = tree(filled)
     for command in (
-        ("key", "rotate", "online-2", "--to", "old"),
-        ("recover", "online-key", "online-2", "--leaked", "--to", "old"),
-        ("recover", "root-key", "bob", "--to", "old"),
-        ("root", "update", "--add", "old"),
+        ("key", "rotate", "online-2", "--to", "former-online-1"),
+        ("recover", "online-key", "online-2", "--leaked", "--to", "former-online-1"),
+        ("recover", "root-key", "bob", "--to", "former-online-1"),
+        ("root", "update", "--add", "former-online-1"),
     ):
         refused = cli(*command, "--yes")
         assert (refused.code, "it may have leaked" in refused.err, "--let-back" in refused.err) == (2, True, True)
     assert tree(filled) == before
-    with Person.running("key", "rotate", "online-2", "--to", "old", cwd=filled) as person:
-        person.sees("type old to let it sign again, if you know that it is well:")
+    with Person.running("key", "rotate", "online-2", "--to", "former-online-1", cwd=filled) as person:
+        person.sees("type former-online-1 to let it sign again, if you know that it is well:")
         person.presses("yes", ENTER)
         assert person.ends() == 2
-    assert cli("key", "rotate", "online-2", "--to", "old", "--let-back", "--yes").code == 0
+    assert cli("key", "rotate", "online-2", "--to", "former-online-1", "--let-back", "--yes").code == 0
     assert cli("verify").code == 0
 
 
@@ -240,3 +242,27 @@ def test_a_key_that_leaked_is_noted_again(filled: Path, cli: Cli, tmp_path: Path
     assert cli(*again.split()[1:], "--yes").code == 0
     refused = cli("key", "rotate", "online-2", "--to", "online", "--let-back", "--yes")
     assert (refused.code, "online leaked" in refused.err) == (1, True)
+
+
+def test_a_dropped_key_whose_file_is_gone_has_a_name(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """Its public half stands in an earlier root: it can be noted as leaked, and comes back under no other spelling."""
+    assert cli("key", "generate", "rsa1", "--kind", "rsa", "--unencrypted").code == 0
+    assert cli("root", "update", "--add", "rsa1", "--yes").code == 0
+    assert cli("key", "revoke", "rsa1", "--leaked", "--yes").code == 0
+    public = json.loads(cli("key", "export", "rsa1", "--format", "tuf").out)
+    for path in (*filled.glob("state.db*"), *filled.glob("keys/rsa1.*")):
+        path.unlink()
+    done = cli("recover", "state", "--yes", "--json").document
+    assert [key["name"] for key in done["dropped_keys"]] == ["former-root-1"]
+    spelt = tmp_path / "r.pub"
+    spelt.write_text(json.dumps({**public, "scheme": "rsa-pkcs1v15-sha256"}))
+    refused = cli("key", "add", "newguy", spelt)
+    assert (refused.code, "this key is here already, named former-root-1" in refused.err) == (1, True), refused.err
+    refused = cli("root", "update", "--add", "former-root-1", "--yes")
+    assert (refused.code, "it may have leaked" in refused.err) == (2, True)
+    (again,) = (step["command"] for step in done["next_steps"] if "former-root-1" in step["command"])
+    assert again == "rstuf key revoke former-root-1 --leaked"
+    assert cli(*again.split()[1:], "--yes").code == 0
+    refused = cli("root", "update", "--add", "former-root-1", "--yes", "--let-back")
+    assert (refused.code, "former-root-1 leaked" in refused.err) == (1, True)
+    assert cli("verify").code == 0

@@ -7,26 +7,42 @@ are noted as the state is made, and none is let in again unless somebody says th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from rstuf.errors import InvalidMetadata, StorageError
+from rstuf.errors import InvalidKey, InvalidMetadata, StorageError
+from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import versioned
-from rstuf.metadata.views import Envelope, open_envelope, root_roles
-from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
+from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelope, root_roles
+from rstuf.model.keys import KeyId, PublicKey
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import signed_enough
-from rstuf.repository.bridge import bin_signers, unlisted_keys
+from rstuf.repository.bridge import unlisted_keys
 from rstuf.repository.interfaces import MetadataStorage, StateReader, StateTransaction
 from rstuf.repository.published import Published
 
 _TARGETS: Final = re.compile(r"([1-9][0-9]{0,15})\.targets\.json", re.ASCII)
 # Each renewal makes one.
 _MOST: Final = 1000
+_ONLINE: Final = "online"
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedKey:
+    """A key that was listed once.
+
+    Attributes:
+        key: None where nothing can be read from what was listed.
+        role: what it signed; "online" for what comes out with each publication.
+    """
+
+    key: PublicKey | None
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +50,21 @@ class DroppedKeys:
     """What earlier roots and earlier targets tell.
 
     Attributes:
-        dropped: the keys that they listed, and that root does not name now.
+        dropped: the keys that they listed, by the ids that they had there, and that root does not name now, under no
+            spelling.
         handed: the keys that bins were handed to from one that a root named, and that no root ever did.
         signing: the keys that may sign bins yet, though root does not name them: none where bins have had keys of
             their own from the beginning.
     """
 
-    dropped: tuple[KeyId, ...]
+    dropped: Mapping[KeyId, DroppedKey]
     handed: tuple[KeyId, ...]
     signing: tuple[KeyId, ...]
+
+    @property
+    def keyids(self) -> frozenset[KeyId]:
+        """The ids of those that were dropped, as they were listed and as rstuf writes them."""
+        return frozenset(self.dropped) | {each.key.keyid for each in self.dropped.values() if each.key is not None}
 
 
 def find_dropped_keys(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> DroppedKeys:
@@ -51,21 +73,45 @@ def find_dropped_keys(metadata: MetadataStorage, published: Published, files: It
     Args:
         files: the names of all files that lie where metadata is published.
     """
-    by_roots = {
-        keyid for root in published.roots for keys in root_roles(root.envelope).values() for keyid in keys.keyids
-    }
-    by_targets = {KeyId(each) for old in _earlier_targets(metadata, published, files) for each in bin_signers(old)}
+    by_roots: dict[KeyId, DroppedKey] = {}
+    for root in published.roots:
+        for role, keys in root_roles(root.envelope).items():
+            by_roots |= _listed(_ONLINE if role in {TIMESTAMP, SNAPSHOT} else role, keys)
+    by_targets: dict[KeyId, DroppedKey] = {}
+    for signers in _earlier_signers(metadata, published, files):
+        by_targets |= _listed(_ONLINE, signers)
     now = {keyid for keys in published.top_level.values() for keyid in keys.keyids}
+    signers = published.delegation.signers
     unlisted = unlisted_keys(published.top_level, published.targets.envelope.signed)
     handed = tuple(keyid for keyid in unlisted if keyid not in by_roots)
-    handed = handed if by_targets & by_roots else ()
+    handed = handed if by_targets.keys() & by_roots.keys() else ()
     # One that signs bins yet is about to be taken out of them.
-    dropped = (by_roots - now) | (by_targets - now - set(published.delegation.signers.keyids)) | set(handed)
-    theirs = bool(handed) or any(keyid in by_roots for keyid in published.delegation.signers.keyids)
-    return DroppedKeys(tuple(sorted(dropped)), handed, unlisted if theirs else ())
+    gone = (by_roots.keys() - now) | (by_targets.keys() - now - set(signers.keyids)) | set(handed)
+    known = _listed(_ONLINE, signers) | by_targets | by_roots
+    current = [_readable(key) for keys in published.top_level.values() for key in keys.keys.values()]
+    values = {key_identity(key) for key in current if key is not None}
+    dropped = {keyid: known[keyid] for keyid in sorted(gone)}
+    theirs = bool(handed) or any(keyid in by_roots for keyid in signers.keyids)
+    return DroppedKeys(
+        {keyid: each for keyid, each in dropped.items() if each.key is None or key_identity(each.key) not in values},
+        handed,
+        unlisted if theirs else (),
+    )
 
 
-def _earlier_targets(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _listed(role: str, keys: RoleKeys) -> dict[KeyId, DroppedKey]:
+    return {keyid: DroppedKey(_readable(keys.keys.get(keyid)), role) for keyid in keys.keyids}
+
+
+def _readable(key: PublicKey | None) -> PublicKey | None:
+    with suppress(InvalidKey):
+        if key is not None and key_identity(key):
+            return key
+    return None
+
+
+def _earlier_signers(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> Iterator[RoleKeys]:
+    """Who might sign the bins of targets that came before."""
     matches = filter(None, map(_TARGETS.fullmatch, files))
     versions = sorted((int(match[1]) for match in matches), reverse=True)
     signers = [root_roles(root.envelope)[TARGETS] for root in published.roots]
@@ -73,11 +119,12 @@ def _earlier_targets(metadata: MetadataStorage, published: Published, files: Ite
         name = versioned(TARGETS, version)
         try:
             old = open_envelope(metadata.read(name, limit=TARGETS_BYTES), name=name, kind=TARGETS)
+            delegation = bin_delegation(old)
         except (InvalidMetadata, StorageError):
             # It tells nothing then; no client reads it any more.
             continue
-        if any(signed_enough(old, keys) for keys in signers):
-            yield dict(old.signed)
+        if delegation is not None and any(signed_enough(old, keys) for keys in signers):
+            yield delegation.signers
 
 
 def note_handed(state: StateTransaction, published: Published, earlier: DroppedKeys, *, at: datetime) -> None:

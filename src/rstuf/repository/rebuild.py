@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata.bins import PREFIX
+from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
 from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.artifacts import ArtifactRow
@@ -83,7 +84,7 @@ class RebuildReport:
         former: the name of the key that signed what is published though root names it no more; the next publication
             signs all of it with the key that root names.
         dropped: the keys that an earlier root or targets listed, and that root does not name now: by id, what each is
-            called as far as that is known.
+            called; None of one that cannot be read.
     """
 
     repository: str
@@ -181,7 +182,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         state.set_phase(Phase.LIVE)
         details: dict[str, Any] = {
             "artifacts": result.added,
-            "dropped": list(earlier.dropped),
+            "dropped": sorted(earlier.keyids),
             "number": number,
             "publication": publication,
             "root": sha256(published.roots[0].data).hexdigest(),
@@ -193,7 +194,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         # The log begins with it: what was dropped before is read there.
         state.record("state.rebuild", details, at=now)
         former = _go_on_replacing(state, published, now=now)
-    names = {key.keyid: key.name for key in known.keys}
+    names = {key_identity(key.key): key.name for key in keys}
     with ports.state.read() as reader:
         stray = strays(ports, reader)
     return RebuildReport(
@@ -207,7 +208,10 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
         strays=tuple(key.name for key in stray),
         former=former,
-        dropped={keyid: names.get(keyid) for keyid in earlier.dropped},
+        dropped={
+            keyid: None if each.key is None else names.get(key_identity(each.key))
+            for keyid, each in earlier.dropped.items()
+        },
     )
 
 
@@ -317,7 +321,8 @@ def _go_on_replacing(state: StateTransaction, published: Published, *, now: date
 def _name_keys(
     published: Published, known: Sequence[KeyEntry], earlier: DroppedKeys, *, now: datetime
 ) -> list[KeyEntry]:
-    """An entry for every key that signs something now, and for those that did before whose names are known."""
+    """An entry for every key that signs something now, or did before: that one leaked can be noted again then, and
+    none comes back under another name or spelling."""
     by_id = {entry.keyid: entry for entry in known}
     found: dict[KeyId, KeyEntry] = {}
     taken = {entry.name.casefold() for entry in known}
@@ -326,7 +331,12 @@ def _name_keys(
             if keyid not in found:
                 key = _own_key(published, keys, keyid)
                 found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
-    found |= {keyid: by_id[keyid] for keyid in earlier.dropped if keyid in by_id}
+    there = {key_identity(entry.key) for entry in found.values()}
+    for keyid, each in earlier.dropped.items():
+        if each.key is not None and key_identity(each.key) not in there:
+            there.add(key_identity(each.key))
+            entry = by_id.get(keyid) or KeyEntry(_free_name(f"former-{each.role}", taken), each.key, None, now)
+            found[entry.keyid] = entry
     return sorted(found.values(), key=lambda entry: entry.name)
 
 

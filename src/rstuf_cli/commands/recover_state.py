@@ -152,7 +152,7 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
     steps = [
         Step(f"rstuf key add {key.name} --signer URI", "nothing here says where this key signs")
         for key in report.keys
-        if key.signer is None
+        if key.signer is None and key.name not in report.dropped.values()
     ]
     if report.former is not None:
         why = f"signs anew what {escape(report.former)} signed: no client takes that from the newest root"
