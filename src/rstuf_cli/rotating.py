@@ -275,7 +275,9 @@ def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.
         return
     hint = f"rstuf key rotate {before} goes on with that, and shows how far it is"
     if wish.why is not rstuf.RotationKind.PLANNED and not find_key(repository, old.name).status.online:
-        hint = f"{old.name} is no online key; rstuf key revoke {old.name} --{wish.why.value} takes it out, or notes that"
+        hint = (
+            f"{old.name} is no online key; rstuf key revoke {old.name} --{wish.why.value} takes it out, or notes that"
+        )
     raise InvalidInput(f"{after} is taking the place of {before} now", hint=hint)
 
 

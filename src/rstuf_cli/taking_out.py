@@ -63,6 +63,24 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
     return _check_gone(run, repository, name, removal.loss)
 
 
+def tell_gone(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, removal: Removal) -> int:
+    """It was taken out before: say what is so, with what became of it where that is said now.
+
+    Raises:
+        InvalidInput: the key that was to take its place does not sign root.
+    """
+    name, to = view.entry.name, removal.to
+    if to is not None and not any(use.role == "root" for use in find_key(repository, to).uses):
+        raise InvalidInput(
+            f"{name} signs nothing any more, and {to} does not sign root", hint=f"rstuf root update --add {to}"
+        )
+    if removal.loss is not None:
+        return _note_loss(run, repository, view.entry, removal.loss)
+    run.console.document({"opened": False, "next_steps": []})
+    run.console.result(f"{sign(run.console, ok=True)} {escape(name)} signs nothing any more")
+    return ExitCode.DONE
+
+
 def _update(name: str, roles: list[str], removal: Removal) -> rstuf.RootUpdate:
     thresholds = {"root": removal.threshold, "targets": removal.targets_threshold}
     if roles == ["targets"] and removal.targets_threshold is None:
@@ -90,11 +108,12 @@ def _check_gone(run: Run, repository: rstuf.Repository, name: str, loss: rstuf.L
 
 def _note_loss(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, loss: rstuf.Loss) -> int:
     """Nothing lists it: note what became of it, so that it is not let in, and name the events that would do that."""
-    proposing.refuse_unasked(run)
-    if loss is rstuf.Loss.LEAKED:
-        run.console.note(f"{escape(entry.name)} signs nothing; once that is noted, nothing can ever let it sign")
-        proposing.ask_typed(run, entry.name, to="note that it leaked")
-    repository.events.report_loss(entry.name, loss)
+    if entry.report is None or (entry.is_lost and loss is rstuf.Loss.LEAKED):
+        proposing.refuse_unasked(run)
+        if loss is rstuf.Loss.LEAKED:
+            run.console.note(f"{escape(entry.name)} signs nothing; once that is noted, nothing can ever let it sign")
+            proposing.ask_typed(run, entry.name, to="note that it leaked")
+        repository.events.report_loss(entry.name, loss)
     # A lost one may be found, and let in knowingly; whoever meant it before it was lost is told.
     would = [view for view in repository.events.views() if view.lists(entry.keyid)]
     steps = [Step(f"rstuf event cancel {view.event.name}", f"it would let {entry.name} sign") for view in would]

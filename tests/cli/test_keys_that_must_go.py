@@ -224,3 +224,15 @@ def test_a_lost_key_of_a_token(filled: Path, cli: Cli) -> None:
     assert done.code == 2
     assert "make another one elsewhere" in done.err
     assert "is to be replaced" not in done.err
+
+
+def test_another_key_leaks_while_one_takes_the_place_of_the_other(filled: Path, cli: Cli) -> None:
+    """The command that is named notes it, and the rotation goes on."""
+    assert cli("key", "generate", "spare", "--unencrypted").code == 0
+    assert cli("key", "rotate", "online", "--yes").code == 0
+    refused = cli("recover", "online-key", "spare", "--leaked", "--yes")
+    way = "rstuf key revoke spare --leaked"
+    assert (refused.code, f"spare is no online key; {way} takes it out" in refused.err) == (1, True)
+    assert cli(*way.split()[1:], "--yes").code == 0
+    assert ("spare", "leaked") in log_of(cli, "key.report")
+    assert cli("status", "--json").document["rotation"]["new"] == "online-2"

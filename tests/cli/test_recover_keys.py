@@ -322,3 +322,20 @@ def test_a_key_that_was_made_for_nothing_is_taken(filled: Path, cli: Cli) -> Non
     assert cli("key", "generate", "online-2", "--unencrypted").code == 0
     assert cli("recover", "online-key", "--lost", "--unencrypted", "--yes").code == 0
     assert not (filled / "keys/online-3.key").exists()
+
+
+def test_a_root_key_that_is_replaced_already(filled: Path, cli: Cli) -> None:
+    """Run again, or behind a command that was killed as it ended, it says what is so; nobody is asked a second time."""
+    assert cli("key", "generate", "carol", "--unencrypted").code == 0
+    command = ("recover", "root-key", "bob", "--leaked", "--to", "carol")
+    assert cli(*command, "--yes").code == 0
+    for again in (command, command[:3]):
+        done = cli(*again)
+        assert (done.code, "bob signs nothing" in done.out) == (0, True), done.err
+    assert cli("key", "generate", "dave", "--unencrypted").code == 0
+    other = cli("recover", "root-key", "bob", "--leaked", "--to", "dave", "--yes")
+    assert (other.code, "dave does not sign root" in other.err, "rstuf root update --add dave" in other.err) == (
+        1,
+        True,
+        True,
+    )

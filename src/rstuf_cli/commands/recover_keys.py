@@ -24,7 +24,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.rotating import find_key, replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.taking_out import Removal, take_out
+from rstuf_cli.taking_out import Removal, take_out, tell_gone
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.trusting import show_fingerprint
 from rstuf_cli.waiting import steps_of
@@ -182,7 +182,7 @@ def root_key(
     with run.open() as repository:
         repository.events.catch_up()
         old = find_key(repository, name)
-        if not any(use.role == "root" for use in old.uses):
+        if not old.retired and not any(use.role == "root" for use in old.uses):
             hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None
             raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint or "rstuf root show says who does")
         removal = Removal(
@@ -193,7 +193,7 @@ def root_key(
             keys_sign=not no_sign,
             let_back=let_back,
         )
-        code = take_out(run, repository, old, removal)
+        code = (tell_gone if old.retired else take_out)(run, repository, old, removal)
     return record.end(code)
 
 
