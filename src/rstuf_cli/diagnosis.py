@@ -144,7 +144,7 @@ def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
     if view.expired:
         return _ailment("event-expired", message, mend)
     if view.leaks:
-        return _ailment("loose-root" if view.signed else "leaked-proposal", message, mend)
+        return _ailment("loose-root" if view.event.role == "root" and view.signed else "leaked-proposal", message, mend)
     if taken is not None:
         return _ailment(taken[0], f"{message}; {taken[1]}", mend)
     return _ailment("event-stuck" if view.lacks_targets else "event", message, mend)

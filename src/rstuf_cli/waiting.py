@@ -50,6 +50,8 @@ def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
+    if view.leaks and view.leaks_by != view.event.name:
+        return f"{what(view.event)} was proposed for {view.leaks_by}, which must never come out: nobody should sign it"
     if view.leaks:
         return f"{what(view.event)} would let {named(view, view.leaks)} sign, which leaked: it must never come out"
     if view.ready:
@@ -58,7 +60,7 @@ def waits_in_words(view: rstuf.EventView) -> str:
     if not view.lacking:
         how = stuck if view.lacks_targets else f"comes out after {escape(view.after or '')}"
         return f"{what(view.event)} has all its signatures, and {how}"
-    signed = named(view, view.signed) or "nobody"
+    signed = named(view, view.counted) or "nobody"
     missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
@@ -94,7 +96,9 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         return [Step("rstuf renew", f"{why}; drops it, and proposes anew what is due", about="event-expired")]
     if view.leaks:
         why = f"it would let {named(view, view.leaks)} sign, which leaked; propose it again without that key"
-        return [Step(f"rstuf event cancel {name}", why, about="leaked-proposal")]
+        if view.leaks_by != name:
+            why = f"{name}, which was proposed for it, goes with it"
+        return [Step(f"rstuf event cancel {view.leaks_by}", why, about="leaked-proposal")]
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
     steps = []

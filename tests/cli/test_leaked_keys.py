@@ -249,3 +249,35 @@ def test_two_leaked_keys_are_taken_out_one_after_the_other(
         assert cli("bundle", "import", elsewhere(tmp_path, "cleo", bundle, monkeypatch)).code == 0
     assert (keys_of(cli)["online"], keys_of(cli)["bob"]) == ([], [])
     assert (cli("status", "--check").code, problems(cli)) == (0, {})
+
+
+def test_targets_of_a_root_that_lets_a_leaked_key_in_go_with_it(by_people: Path, cli: Cli, tmp_path: Path) -> None:
+    """Nobody is asked to sign them, they do not come out, and what cancels the root cancels them."""
+    assert cli("key", "generate", "dave", "--unencrypted").code == 0
+    update = ("root", "update", "--role", "targets", "--add", "dave", "--threshold", "2", "--no-sign", "--yes")
+    assert cli(*update).code == 4
+    assert cli("key", "revoke", "dave", "--leaked", "--yes").code == 4
+    before = tree(by_people)
+    for command in (("sign",), ("sign", "targets-v2"), ("bundle", "export", "targets-v2")):
+        refused = cli(*command, "--yes") if command[0] == "sign" else cli(*command)
+        assert (refused.code, "and that key leaked" in refused.err) == (3, True), refused.err
+    assert tree(by_people) == before
+    assert commands(cli("status", "--json")) == ["rstuf event cancel root-v2"]
+    assert "targets v2 was proposed for root-v2, which must never come out" in " ".join(cli("status").out.split())
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert cli("event", "list", "--json").document["events"] == []
+    assert (cli("status", "--check").code, problems(cli)) == (0, {})
+
+
+def test_who_was_taken_out_meanwhile_has_not_signed(by_people: Path, cli: Cli) -> None:
+    """A signature that counts for nothing any more is not told as one."""
+    for name in ("dave", "erin"):
+        assert cli("key", "generate", name, "--unencrypted").code == 0
+    update = ("root", "update", "--role", "targets")
+    assert cli(*update, "--add", "dave", "--add", "erin", "--threshold", "2", "--yes").code == 0
+    for name in ("dave", "erin"):
+        (by_people / f"keys/{name}.key").rename(by_people / f"{name}.away")
+    assert cli("renew", "--force", "targets").code == 4
+    assert "(signed: carol; missing: dave or erin)" in " ".join(cli("status").out.split())
+    assert cli(*update, "--remove", "carol", "--yes").code == 0
+    assert "waits for 2 more signatures (signed: nobody; missing: dave and erin)" in " ".join(cli("status").out.split())

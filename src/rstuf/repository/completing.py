@@ -18,7 +18,14 @@ from rstuf.repository.authority import SigningDesk, is_recorded_file, load_autho
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
-from rstuf.repository.open_events import comes_after, envelope_of, has_expired, lacks_targets, view_part
+from rstuf.repository.open_events import (
+    comes_after,
+    envelope_of,
+    has_expired,
+    lacks_targets,
+    leaky_root_of,
+    view_part,
+)
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -80,6 +87,8 @@ def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     if not (newest is not None or first) or has_expired(event, now):
         return False
     if not all(view_part(reader, event, part, now=now).ready for part in event.parts):
+        return False
+    if event.role != ROOT and leaky_root_of(reader, event) is not None:
         return False
     return first or (comes_after(ports, reader, event) is None and not lacks_targets(ports, reader, event))
 

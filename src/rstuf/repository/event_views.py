@@ -77,7 +77,9 @@ class EventView:
         after: the name of the event that must come out before this one can; None where nothing must.
         expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
         unreachable: of the keys that are wanted and should be here, why they are not.
-        leaks: the keys that it lets in and that leaked, as was said after it was proposed: it is never published.
+        leaks: the keys that it lets in and that leaked, as was said after it was proposed, or that the root lets in
+            that it was proposed for: it is never published.
+        leaks_by: the name of the root that does.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
     """
@@ -90,6 +92,7 @@ class EventView:
     expired: bool = False
     unreachable: tuple[ClosedKey, ...] = ()
     leaks: tuple[KeyId, ...] = ()
+    leaks_by: str | None = None
     lacks_targets: bool = False
     companions: tuple[SigningEvent, ...] = ()
 
@@ -113,6 +116,12 @@ class EventView:
     def signed(self) -> tuple[KeyId, ...]:
         """The keys that have signed any part of it, in the order in which their signatures came."""
         return tuple(dict.fromkeys(each.keyid for part in self.event.parts for each in part.signatures))
+
+    @property
+    def counted(self) -> tuple[KeyId, ...]:
+        """Those of them whose signatures count: whoever was taken out since is none of them."""
+        listed = {keyid for part in self.parts for side in part.sides for keyid in side.signed}
+        return tuple(keyid for keyid in self.signed if keyid in listed)
 
     @property
     def wanted(self) -> tuple[KeyId, ...]:

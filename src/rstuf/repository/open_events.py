@@ -228,7 +228,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         except RstufError as error:
             unreachable.append(ClosedKey(entry.name, keyid, error))
     before = comes_after(ports, reader, event)
-    leaks = [keyid for part in event.parts if part.role == ROOT for keyid in leaks_let_in(reader, envelope_of(part))]
+    leaky = leaky_root_of(reader, event)
+    leaks = leaks_let_in(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
     return EventView(
         event,
         parts,
@@ -237,19 +238,29 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         None if before is None else before.name,
         unreachable=tuple(unreachable),
         leaks=tuple(leaks),
+        leaks_by=None if leaky is None else leaky.name,
         lacks_targets=lacks_targets(ports, reader, event),
         companions=beside,
     )
 
 
+def leaky_root_of(reader: StateReader, event: SigningEvent) -> SigningEvent | None:
+    """The open root that lets a key in which leaked, where that is an event, or what it was proposed for."""
+    root = is_open(reader, ROOT)
+    if root is None or not leaks_let_in(reader, envelope_of(root.parts[0])):
+        return None
+    return root if event.id in {root.id, *(each.id for each in companions(reader, root))} else None
+
+
 def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:
     """
     Raises:
-        ProposalRefused: nobody should sign an event, for it lets a key in that leaked.
+        ProposalRefused: nobody should sign an event: it, or the root that it was proposed for, lets a key in that
+            leaked.
     """
-    for part in event.parts:
-        if part.role == ROOT:
-            refuse_to_sign(reader, envelope_of(part))
+    leaky = leaky_root_of(reader, event)
+    if leaky is not None:
+        refuse_to_sign(reader, envelope_of(leaky.parts[0]))
 
 
 def has_expired(event: SigningEvent, now: datetime) -> bool:

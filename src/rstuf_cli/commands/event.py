@@ -130,7 +130,7 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
         stays = _leaks(repository, view)
         for key in stays:
             run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
-        if view.leaks and view.signed:
+        if view.leaks and view.signed and view.event.role == "root":
             run.console.warning(escape(loose_in_words(view)))
         if not run.options.yes:
             _ask(run, view)

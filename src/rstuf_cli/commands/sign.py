@@ -116,7 +116,7 @@ class _Round:
             self._refuse_other(chosen[0])
         for view in chosen:
             if view.leaks:
-                self._refuse_leaky(view, alone=len(chosen) == 1)
+                self._refuse_leaky(view, alone=all(each.leaks for each in chosen))
         chosen = [view for view in chosen if not view.expired and not view.leaks]
         self._refuse_unreachable(chosen)
         if any(view.ready for view in chosen) or (desk.interrupted and not any(self._mine(view) for view in chosen)):
