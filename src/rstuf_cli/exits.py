@@ -29,6 +29,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InvalidInput: ExitCode.REFUSED,
     errors.InputMissing: ExitCode.REFUSED,
     errors.InvalidPath: ExitCode.REFUSED,
+    errors.InvalidPattern: ExitCode.REFUSED,
     errors.InvalidRoleName: ExitCode.REFUSED,
     errors.InvalidTrustName: ExitCode.REFUSED,
     errors.RoleNotFound: ExitCode.REFUSED,
