@@ -48,6 +48,31 @@ class NewRole:
 
 
 @dataclass(frozen=True, slots=True)
+class BinWeight:
+    """What a bin would hold: how many artifacts, bytes of their entries, and the number of the newest of them."""
+
+    index: int
+    newest: int
+    artifacts: int
+    payload: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """A role's artifacts are about to be shared out over another number of bins.
+
+    Attributes:
+        bits: over 2^bits of them.
+        number: the change number up to which they were there when it began.
+        publication: the one that brings the new bins; None before it is staged.
+    """
+
+    bits: int
+    number: int
+    publication: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RoleState:
     """One role: what was ever intended for it, and what clients see.
 
@@ -63,6 +88,7 @@ class RoleState:
         file: length and hash of the visible version; None before the first.
         artifacts: how many artifacts it holds after the newest change.
         payload: bytes of their entries, with separators.
+        retired: it is a bin that its holder shares nothing out to any more; snapshot lists it, and nothing else.
     """
 
     id: int
@@ -83,6 +109,7 @@ class RoleState:
     file: FileFacts | None
     artifacts: int
     payload: int
+    retired: bool = False
 
     @property
     def dirty(self) -> bool:
