@@ -149,7 +149,7 @@ def test_a_resize_that_is_given_up_leaves_what_was(state_repository: StateStore)
 
 
 def test_what_clients_may_have_seen_is_carried_over(state_repository: StateStore) -> None:
-    """Where targets lets the new bins sign and a file is damaged, all of these are signed again, and none of the old."""
+    """Where targets lets the new bins sign and a file is damaged, all of these are signed again, and no old one."""
     put(state_repository, *(row(name) for name in NAMES))
     publish(state_repository, *(f"bins-{index}" for index in range(4)), "targets")
     fill(state_repository, 3, begin_resize(state_repository, 3))
