@@ -74,7 +74,7 @@ def resize(store: StateStore, bits: int) -> None:
 def counted(store: StateStore) -> dict[str, int]:
     """How many artifacts each bin in use holds, by the roles."""
     with store.read() as reader:
-        return {each.name: each.artifacts for each in reader.roles(kind=RoleKind.BIN) if not each.retired}
+        return {each.name: each.artifacts for each in reader.roles(kind=RoleKind.BIN)}
 
 
 def recounted(store: StateStore, bits: int) -> dict[str, int]:
@@ -106,7 +106,7 @@ def test_bins_take_the_place_of_others(state_repository: StateStore, bits: int) 
         assert list(reader.versions(reader.role(TARGETS).id, *FULL)) == before
         assert reader.resize(TARGETS) is None
         listed = dict(reader.snapshot_entries())
-        retired = {each.name for each in reader.roles(kind=RoleKind.BIN) if each.retired}
+        retired = {each.name for each in reader.roles() if each.retired}
     assert retired == {f"bins-{index}" for index in range(4)} - {each.name for each in bins_of(bits)}
     assert retired | {each.name for each in bins_of(bits)} | {"targets"} == listed.keys()
 
@@ -170,7 +170,7 @@ def test_a_name_that_another_role_has_is_refused(state_repository: StateStore) -
         begin_resize(state_repository, 3)
     with state_repository.read() as reader:
         assert reader.resize(TARGETS) is None
-        assert not [each for each in reader.roles(kind=RoleKind.BIN) if each.retired]
+        assert not [each for each in reader.roles() if each.retired]
 
 
 CHANGES = st.lists(st.tuples(st.booleans(), st.sampled_from(NAMES), st.integers(1, 3)), max_size=6)
@@ -215,7 +215,7 @@ def test_what_is_accepted_meanwhile_is_counted_once(
         payloads = {
             each.index: each.payload for each in reader.weigh(TARGETS, bits=bits, number=reader.newest_number())
         }
-        roles = {each.index: each.payload for each in reader.roles(kind=RoleKind.BIN) if not each.retired}
+        roles = {each.index: each.payload for each in reader.roles(kind=RoleKind.BIN)}
         assert {index: size for index, size in roles.items() if size} == payloads
         assert set(states(store)) == live
         assert list(reader.damage()) == []

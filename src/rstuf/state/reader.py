@@ -73,7 +73,7 @@ class SqliteReader:
     def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
         if kind is None:
             return self._stream(rows.role, f"{rows.ROLE} ORDER BY id")
-        few = f"AND {FEW}" if kind is not RoleKind.BIN else ""
+        few = f"AND {FEW}" if kind is not RoleKind.BIN else "AND NOT retired"
         return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? {few} ORDER BY id", (kind.value,))
 
     def dirty_roles(self) -> list[RoleState]:

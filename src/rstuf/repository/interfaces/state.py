@@ -91,7 +91,7 @@ class StateReader(Protocol):
         """
 
     def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
-        """All roles, or those of a kind, in the order of their ids."""
+        """All roles, or those of a kind that are in use, in the order of their ids."""
 
     def dirty_roles(self) -> list[RoleState]:
         """Roles whose artifacts changed after they were published, or that are forced; by holder and index.
