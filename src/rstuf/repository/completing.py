@@ -15,6 +15,7 @@ from rstuf.metadata.views import RoleKeys, bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.repository.authority import SigningDesk, is_recorded_file, load_authority
+from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
@@ -131,9 +132,11 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         parts = [Part(reader.role(part.role), 0, Reason.CHANGED, file)]
         before = load_authority(reader, ports.metadata)
         after = bin_delegation(envelope_of(part))
-        if before.bins is not None and after is not None and before.bins.signers != after.signers:
+        resized = before.bins is not None and after is not None and before.bins.bins != after.bins
+        if before.bins is not None and after is not None and before.bins.signers != after.signers and not resized:
             parts += bins_to_sign_again(ports, reader, after.signers)
-    published = _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+    brought = bring_bins(ports, signed, signed=file) if resized else bring_out(ports, parts, proposed_targets=signed)
+    published = _close(ports, event, brought)
     return _end_rotation(ports) or published
 
 

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     FOLLOWS = "follows"
     ROTATED = "rotated"
+    RESIZED = "resized"
 
 
 @dataclass(frozen=True, slots=True)
