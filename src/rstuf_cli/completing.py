@@ -323,6 +323,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("root update", "remove"): _keys,
     ("root update", "expires"): _nothing,
     ("root update", "renew_before"): _nothing,
+    ("bins advise", "counts"): _nothing,
     ("recover online-key", "name"): _keys,
     ("recover online-key", "to"): _keys,
     ("recover state", "name"): _nothing,

@@ -35,7 +35,9 @@ def bring_bins(ports: Ports, targets: Mapping[str, Any], *, signed: SignedFile |
     with ports.state.transaction(actor=ports.actor) as state:
         # Whatever is left of one that was cut off before it was staged counts for nothing.
         state.drop_resize(TARGETS)
+        details = {"before": 1 << (state.role(TARGETS).bin_bits or 0), "after": bins.count}
         begun = state.begin_resize(TARGETS, bins.bits, _roles(bins))
+        state.record("bins.resize", details, at=ports.clock.now())
     try:
         with ports.state.read() as reader, step(ports.progress, "counting", total=bins.count, unit="bins"):
             weights = list[BinWeight]()
