@@ -220,6 +220,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("root history", *at, "root", "history")
     keep("root diff", *at, "root", "diff")
     keep("key rotate", *at, "key", "rotate", "online", "--yes")
+    keep("bins advise", *at, "bins", "advise")
+    keep("bins resize", *at, "bins", "resize", "32", "--yes")
     keep("recover metadata", *at, "recover", "metadata", "--yes")
     keep("recover root-keys", *at, "recover", "root-keys")
     (scratch / "other" / "state.db").rename(scratch / "lost.db")
@@ -283,12 +285,13 @@ ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artif
 CLIENT = ("trust add", "trust list", "trust remove", "download")
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
+BINS = ("bins advise", "bins resize")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 RECOVERIES = ("recover metadata", "recover state")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
 EVENTS = ("sign", "event list", "event show", "event cancel", "bundle export", "bundle import")
-HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS, *RECOVERIES)
+HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS, *RECOVERIES, *BINS)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)

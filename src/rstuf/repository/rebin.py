@@ -32,7 +32,7 @@ class ResizeReport:
 
     Attributes:
         before, after: how many bins there were, and how many are wanted.
-        publication: what it published; None where people have to sign targets first.
+        publication: what it published; None where there were as many already, or people have to sign targets first.
         waits: the event in which they do.
     """
 
@@ -53,7 +53,7 @@ def resize_bins(
 
     Raises:
         InvalidPolicy: there can be no such number.
-        InvalidInput: there are as many already, or targets has no bins.
+        InvalidInput: targets has no bins.
         LimitExceeded: a bin would be larger than clients read; nothing was changed.
         EventOpen: an event of targets is open.
         SigningError: the online key cannot be reached; nothing was changed.
@@ -68,7 +68,7 @@ def resize_bins(
                 raise InvalidInput("targets shares nothing out over bins", hint="there is nothing to resize")
             before = authority.bins.bins
             if before.bits == bits:
-                raise InvalidInput(f"there are {count} bins already", hint="rstuf bins advise compares other numbers")
+                return ResizeReport(count, count, None, None)
             open_online_key(reader, ports.signers)
             wanted = with_bins(authority.targets, Bins(bits, before.prefix))
             expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires

@@ -10,7 +10,7 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import proposing
-from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.console import Console, Style
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
 from rstuf_cli.review_document import review_document
@@ -100,17 +100,22 @@ def resize(
         run.progress.close()
         if report.waits is not None:
             return _let_people_sign(run, repository, report, keys_sign=not no_sign)
-    publication = report.publication
-    if publication is not None:
-        run.console.document(_report_document(report, publication=publication_document(publication)))
-        tell_clock(run.console, publication.clock_behind)
-        tell_recovery(run.console, publication)
-        run.console.result(
-            f"{sign(run.console, ok=True)} {count(report.before, 'bin')} → {number(report.after)}, published as "
-            f"timestamp v{number(publication.timestamp_version)}; {size(publication.length)} of metadata, "
-            f"{seconds(lasted())}"
-        )
+    _tell(run, report, took=seconds(lasted()))
     return ExitCode.DONE
+
+
+def _tell(run: Run, report: rstuf.ResizeReport, *, took: str) -> None:
+    publication = report.publication
+    run.console.document(_report_document(report, proposing.Standing(), [], []))
+    if publication is None:
+        run.console.result(f"there are {count(report.after, 'bin')} already")
+        return
+    tell_clock(run.console, publication.clock_behind)
+    tell_recovery(run.console, publication)
+    run.console.result(
+        f"{sign(run.console, ok=True)} {count(report.before, 'bin')} → {number(report.after)}, published as "
+        f"timestamp v{number(publication.timestamp_version)}; {size(publication.length)} of metadata, {took}"
+    )
 
 
 def _ask(run: Run, advice: rstuf.BinAdvice, bins: int) -> None:
@@ -140,22 +145,25 @@ def _let_people_sign(run: Run, repository: rstuf.Repository, report: rstuf.Resiz
     sign_now = keys_sign and proposing.agrees(run, f"sign {event} with the keys that are here?")
     standing = proposing.sign_here(sitting, [review], keys=sign_now)
     steps = proposing.steps_of(standing)
-    run.console.document(
-        {
-            **_report_document(report, publication=None),
-            **proposing.standing_document(standing),
-            "reviews": [review_document(review)],
-            "next_steps": steps_document(steps),
-        }
-    )
+    run.console.document(_report_document(report, standing, [review], steps))
     proposing.tell_standing(run.console, standing)
     show_steps(run.console, steps, now=SystemClock().now())
     return standing.exit_code
 
 
-def _report_document(report: rstuf.ResizeReport, *, publication: dict[str, Any] | None) -> dict[str, Any]:
-    event = None if report.waits is None else report.waits.event.name
-    return {"before": report.before, "after": report.after, "publication": publication, "event": event}
+def _report_document(
+    report: rstuf.ResizeReport, standing: proposing.Standing, reviews: Sequence[rstuf.Review], steps: Sequence[Step]
+) -> dict[str, Any]:
+    publication = report.publication
+    return {
+        "before": report.before,
+        "after": report.after,
+        "publication": None if publication is None else publication_document(publication),
+        "event": None if report.waits is None else report.waits.event.name,
+        **proposing.standing_document(standing),
+        "reviews": [review_document(review) for review in reviews],
+        "next_steps": steps_document(steps),
+    }
 
 
 def _advice_document(advice: rstuf.BinAdvice) -> dict[str, Any]:
@@ -195,7 +203,10 @@ def _show(console: Console, choices: Sequence[rstuf.BinChoice], *, advised: int)
         if choice.too_large:
             said.append("a bin would be larger than clients read")
         console.line(f"  {line}  {', '.join(said)}".rstrip())
-    for each in sorted({(name, why) for choice in choices for name, why in choice.excluded}):
-        where = [number(choice.bins) for choice in choices if each in choice.excluded]
-        at = "with any of these" if len(where) == len(choices) else f"with {listed(where)} bins"
-        console.folded_result(f"  not {escape(each[0])}, {at}: {each[1]}", indent=4)
+    together: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name, why in dict.fromkeys(each for choice in choices for each in choice.excluded):
+        where = tuple(choice.bins for choice in choices if (name, why) in choice.excluded)
+        together.setdefault((why, where), []).append(name)
+    for (why, where), names in together.items():
+        at = "any of these" if len(where) == len(choices) else f"{listed([number(each) for each in where])} bins"
+        console.folded_result(f"  {at} cannot be read by {listed(names, last='or')}: {why}", indent=4)
