@@ -56,7 +56,7 @@ def waiting_document(name: str, view: rstuf.EventView, keys: Sequence[rstuf.KeyV
     """The status of a repository whose ceremony waits."""
     return {
         "repository": name,
-        "state": "waiting",
+        "state": "expired" if view.expired else "waiting",
         "now": iso(SystemClock().now()),
         "keys": {key.entry.keyid: key.entry.name for key in keys},
         "signers": [key_document(key.status) for key in keys],
@@ -68,10 +68,13 @@ def waiting_document(name: str, view: rstuf.EventView, keys: Sequence[rstuf.KeyV
 def show_waiting_ceremony(console: Console, name: str, view: rstuf.EventView, keys: Sequence[rstuf.KeyView]) -> None:
     """The same, for people."""
     head = f"{console.paint(escape(name), Style.STRONG)}  ·  {count(len(keys), 'key')}"
-    console.line(f"{head}  ·  {console.paint('its ceremony waits for signatures', Style.WARN)}")
+    waits = (
+        "its first root expired before everybody had signed it" if view.expired else "its ceremony waits for signatures"
+    )
+    console.line(f"{head}  ·  {console.paint(waits, Style.BAD if view.expired else Style.WARN)}")
     console.line()
     tell_waiting(console, [view])
-    console.line("  nothing is published before that")
+    console.line(f"  nothing is published before {'they have signed another' if view.expired else 'that'}")
     for key in keys:
         if key.status.fault is not None:
             for part in console.folded(f"  not here: {escape(key.entry.name)}, {escape(key.status.fault)}", indent=4):
@@ -83,11 +86,15 @@ def key_document(key: rstuf.KeyStatus) -> dict[str, Any]:
     """A key and whether it can sign here, as `status` says it."""
     fault = {"fault": key.fault} if key.fault is not None else {}
     stray = {"stray": True} if key.stray else {}
-    return {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online, **stray, **fault}
+    leaked = {"leaked_in": list(key.leaked_in)} if key.leaked_in else {}
+    known = {"name": key.name, "keyid": key.keyid, "signer": key.signer, "online": key.online}
+    return {**known, **stray, **leaked, **fault}
 
 
 def _steps(view: rstuf.EventView) -> list[Step]:
     name, steps = view.event.name, steps_of(view)
+    if view.expired:
+        return steps
     if not view.ready:
         steps.append(Step("rstuf bundle import FILE", "what they send back; the last signature ends the ceremony"))
     return [*steps, Step(f"rstuf event show {name}", "who has signed, and the code to compare")]

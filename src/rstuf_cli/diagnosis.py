@@ -7,12 +7,17 @@ from dataclasses import replace
 from typing import Any, Final
 
 import rstuf
-from rstuf_cli.commands.status import next_steps
+from rstuf_cli.commands.status import steps_beside_events
+from rstuf_cli.must_go import taken_out_by
 from rstuf_cli.remedies import remedies
+from rstuf_cli.waiting import waits_in_words
+from rstuf_cli.waiting_status import steps_of_event
 from rstuf_cli.wording import count, number, size
 
 _NOTES: Final = frozenset({"pending", "event"})
-_WARNINGS: Final = frozenset({"due", "clock-behind", "interrupted", "rotation"})
+_WARNINGS: Final = frozenset(
+    {"due", "clock-behind", "interrupted", "rotation", "event-expired", "event-stuck", "leaked-proposal"}
+)
 # What an audit finds as well, and says more of.
 _FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
 MEANINGS: Final = {
@@ -27,7 +32,11 @@ MEANINGS: Final = {
     "interrupted": "clients see what they saw before, or all of it",
     "pending": "what was accepted is kept, and clients do not see it",
     "event": "nothing of it is visible before everybody who must sign it has",
+    "event-expired": "what was signed for it is worth nothing, and what it was to change did not come",
+    "event-stuck": "it cannot come out, whoever signs it",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
+    "leaked-proposal": "nobody should sign it, and it never comes out",
+    "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
 }
 
@@ -106,14 +115,12 @@ _IN_ORDER: Final = {
 
 def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
     found = []
-    for step in next_steps(seen):
+    for step in steps_beside_events(seen):
         if step.about == "clock-suspicious" or (audited and step.about in _FOUND_TWICE):
             continue
-        severity = rstuf.Severity.NOTE if step.about in _NOTES else rstuf.Severity.PROBLEM
-        severity = rstuf.Severity.WARNING if step.about in _WARNINGS else severity
-        found.append(
-            rstuf.Ailment(rstuf.Area.STATUS, step.about, severity, step.why, MEANINGS[step.about], step.command)
-        )
+        found.append(_ailment(step.about, step.why, step.command))
+    if seen.old_copy is None:
+        found += [_of_event(seen, view) for view in seen.events]
     return found + [
         rstuf.Ailment(
             rstuf.Area.STATUS,
@@ -126,6 +133,26 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         # Those of which there is something to do are among the steps.
         if key.needed and key.fault is not None and not key.online and key.mend is None
     ]
+
+
+def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
+    """Something that waits, or does so in vain: what it is, and all that goes on with it."""
+    mend = "; or ".join(step.command for step in steps_of_event(seen, view)) or None
+    message, taken = waits_in_words(view), taken_out_by(seen, view)
+    if view.expired:
+        return _ailment("event-expired", message, mend)
+    if view.leaks:
+        return _ailment("leaked-proposal", message, mend)
+    if taken is not None:
+        return _ailment(taken[0], f"{message}; {taken[1]}", mend)
+    return _ailment("event-stuck" if view.lacks_targets else "event", message, mend)
+
+
+def _ailment(code: str, message: str, mend: str | None) -> rstuf.Ailment:
+    """A finding of `status`, as severe as its code is."""
+    severity = rstuf.Severity.NOTE if code in _NOTES else rstuf.Severity.PROBLEM
+    severity = rstuf.Severity.WARNING if code in _WARNINGS else severity
+    return rstuf.Ailment(rstuf.Area.STATUS, code, severity, message, MEANINGS[code], mend)
 
 
 def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:

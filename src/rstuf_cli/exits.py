@@ -55,6 +55,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.StateExists: ExitCode.REFUSED,
     errors.CeremonyUnfinished: ExitCode.REFUSED,
     errors.CeremonyWaiting: ExitCode.WAITING,
+    errors.CeremonyExpired: ExitCode.REFUSED,
     errors.OtherCeremony: ExitCode.REFUSED,
     errors.UnsafeDirectory: ExitCode.REFUSED,
     errors.StateError: ExitCode.STORAGE,

@@ -11,7 +11,7 @@ from rstuf import errors
 from rstuf_cli.console import MAX_MESSAGE, Console, Style, escape_message
 from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.streams import Unwritable
-from rstuf_cli.wording import number
+from rstuf_cli.wording import listed, number
 
 _INDENT: Final = " " * 7
 _MAX_DETAILS: Final = 20
@@ -144,7 +144,18 @@ def _known(error: errors.RstufError) -> Failure:
             data |= {"role": error.role, "reason": str(error.reason)}
         elif isinstance(error, errors.ContentRefused):
             data |= {"path": error.path}
-    return Failure(error.code, message, exit_code_of(error), hint=error.hint, details=details, data=data)
+    if error.dropped:
+        details = (*details, *(f"{name} had expired, and was dropped{_lost(by)}" for name, by in error.dropped.items()))
+        data = {**data, "dropped": [{"event": name, "signed": list(by)} for name, by in error.dropped.items()]}
+    hint = error.hint
+    if hint is not None and error.dropped:
+        # That is the engine's word for one step, and events were dropped before it.
+        hint = hint.removeprefix("nothing was changed; ").removeprefix("nothing was changed. ")
+    return Failure(error.code, message, exit_code_of(error), hint=hint, details=details, data=data)
+
+
+def _lost(signed: Sequence[str]) -> str:
+    return f", with what {listed(signed)} signed" if signed else ""
 
 
 def _capped(lines: Sequence[str]) -> tuple[str, ...]:

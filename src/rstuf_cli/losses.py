@@ -9,13 +9,21 @@ import typer
 
 import rstuf
 from rstuf.clock import iso
-from rstuf_cli import proposing
+from rstuf_cli import prompts, proposing
 from rstuf_cli.console import escape
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.run import Run
+from rstuf_cli.steps import Step
+from rstuf_cli.waiting import steps_of
 
 Lost = Annotated[bool, typer.Option("--lost", help="It is gone, and nobody else has it.")]
 Leaked = Annotated[bool, typer.Option("--leaked", help="Somebody else has it, or may have it.")]
+
+
+LetBack = Annotated[
+    bool,
+    typer.Option("--let-back", help="The key that is let in is well, though it was dropped before the state was lost."),
+]
 
 
 def loss_of(*, lost: bool, leaked: bool) -> rstuf.Loss | None:
@@ -45,18 +53,50 @@ def report_document(entry: rstuf.KeyEntry) -> dict[str, Any]:
     return {"report": {"loss": entry.report.loss.value, "at": iso(entry.report.at)}}
 
 
-def ask_found(run: Run, entries: Iterable[rstuf.KeyEntry]) -> None:
-    """Let a person type the names of lost keys that are to sign again, once they know what that means.
+def steps_of_leaky(repository: rstuf.Repository) -> list[Step]:
+    """What to do about proposals that wait and would let a key in which leaked."""
+    return [step for view in repository.events.views() if view.leaks for step in steps_of(view)]
+
+
+def ask_back(run: Run, repository: rstuf.Repository, names: Iterable[str], *, let_back: bool) -> None:
+    """Let a person type the names of keys that are to sign again, once they know what that means.
+
+    That is those that were lost, and those that were dropped before the state was made anew: they may have leaked.
+
+    Args:
+        names: of keys that are let in.
+        let_back: whether it was said already that the dropped ones are well; no other option says so.
 
     Raises:
-        UsageFault: they typed something else.
+        UsageFault: they typed something else, or nobody can be asked.
     """
-    for entry in entries:
-        if entry.report is None or not entry.is_lost:
+    wanted = {name.casefold() for name in names}
+    for view in repository.view_keys():
+        entry, name = view.entry, escape(view.entry.name)
+        if entry.name.casefold() not in wanted:
             continue
-        name = escape(entry.name)
-        run.console.warning(
-            f"{name} was lost, as was said on {entry.report.at:%Y-%m-%d}: whoever found it before you can sign with it "
-            "as well, and nothing would show that"
-        )
-        proposing.ask_typed(run, entry.name, to="let it sign again")
+        if entry.report is not None and entry.is_lost:
+            run.console.warning(
+                f"{name} was lost, as was said on {entry.report.at:%Y-%m-%d}: whoever found it before you can sign "
+                "with it as well, and nothing would show that"
+            )
+            proposing.ask_typed(run, entry.name, to="let it sign again")
+        elif view.suspect and not let_back:
+            _ask_dropped(run, entry)
+
+
+def _ask_dropped(run: Run, entry: rstuf.KeyEntry) -> None:
+    told = dropped_in_words(entry)
+    if run.options.yes or run.console.is_json or not prompts.person_is_there():
+        hint = f"--let-back if it is well; if it leaked: rstuf key revoke {entry.name} --leaked"
+        raise UsageFault(told, hint=hint)
+    run.console.warning(escape(told))
+    proposing.ask_typed(run, entry.name, to="let it sign again, if you know that it is well")
+
+
+def dropped_in_words(entry: rstuf.KeyEntry) -> str:
+    """What is known of a key that was dropped before the state was made anew."""
+    return (
+        f"{entry.name} signed here, and was dropped before this state was made anew: it may have leaked, and nothing "
+        "here knows that any more"
+    )

@@ -26,6 +26,7 @@ class Wish:
         kind: of the new key; None for the old one's.
         unencrypted: whether the new one's file is to be; else as the old one's.
         keys_sign: whether the keys that are here sign its event at once.
+        let_back: whether `to` is well, though it was dropped before the state was lost.
     """
 
     why: rstuf.RotationKind
@@ -34,6 +35,7 @@ class Wish:
     overlap: timedelta
     unencrypted: bool = False
     keys_sign: bool = True
+    let_back: bool = False
 
 
 def made_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> str:

@@ -15,8 +15,9 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
-from rstuf_cli.steps import Step
-from rstuf_cli.wording import count, listed
+from rstuf_cli.steps import Step, merged
+from rstuf_cli.waiting import signers_of, tell_waiting, with_signatures
+from rstuf_cli.waiting import steps_of as steps_of_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +79,26 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
     Raises:
         UsageFault: they typed something else.
     """
-    rotation = repository.events.rotation()
+    rotation, named = repository.events.rotation(), {view.event.id for view in dropped}
+    gone = dict[str, list[str]]()
     for view in dropped:
-        signed = signed_in(view)
-        whose = f"{'signature' if len(signed) == 1 else 'signatures'} of {listed([escape(each) for each in signed])}"
-        told = f"with the {whose}" if signed else "with no signature yet"
+        gone[view.event.name] = signed_in(view)
+        told = with_signatures(gone[view.event.name])
         run.console.warning(f"{view.event.name} waits already, {told}; this takes its place and drops it")
         if view.event.role == "root" and rotation is not None and rotation.root_version is None:
             run.console.warning("with it ends the rotation of the online key that it belongs to")
-    asked = [view for view in dropped if signed_in(view)]
-    for view in asked:
-        ask_typed(run, view.event.name, to="drop it")
+        for each in (each for each in replaced_with(view) if each.id not in named):
+            gone[each.name] = signers_of(view, each)
+            run.console.warning(f"{each.name} goes with {view.event.name}, {with_signatures(gone[each.name])}")
+    asked = [name for name, signed in gone.items() if signed]
+    for name in asked:
+        ask_typed(run, name, to="drop it")
     return bool(asked)
+
+
+def replaced_with(view: rstuf.EventView) -> tuple[rstuf.SigningEvent, ...]:
+    """What goes with an event whose place another takes: new targets are as good to a root that waits for them."""
+    return view.companions if view.event.role == "root" else ()
 
 
 def agrees(run: Run, question: str) -> bool:
@@ -117,11 +126,18 @@ def sign_here(sitting: Sitting, reviews: Iterable[rstuf.Review], *, keys: bool) 
             else:
                 obstacles[each.event.name] = each.obstacle
     sitting.run.progress.close()
-    names = {review.event for review in reviews}
-    waiting = tuple(view for view in desk.views() if view.event.name in names - set(obstacles))
+    waiting = tuple(view for view in desk.views() if view.event.name not in obstacles and _is_among(view, reviews))
     wanted = {keyid for view in waiting for keyid in view.wanted}
     closed = tuple(each for each in sitting.closed if each.keyid in wanted)
     return Standing(done=tuple(dict.fromkeys(done)), waiting=waiting, obstacles=tuple(obstacles.items()), closed=closed)
+
+
+def _is_among(view: rstuf.EventView, reviews: Iterable[rstuf.Review]) -> bool:
+    """Whether an event is what was shown, and not another one that has its name by now."""
+    digests = {part.digest for part in view.parts}
+    return any(
+        review.event == view.event.name and digests <= {part.digest for part in review.parts} for review in reviews
+    )
 
 
 # --- telling
@@ -135,8 +151,10 @@ def standing_document(standing: Standing) -> dict[str, Any]:
             {
                 "event": view.event.name,
                 "signed": signed_in(view),
-                "missing": max(side.missing for part in view.parts for side in part.sides),
+                "missing": view.lacking,
                 "wanted": _wanted(view),
+                "expired": view.expired,
+                "lacks_targets": view.lacks_targets,
             }
             for view in standing.waiting
         ],
@@ -152,13 +170,7 @@ def tell_standing(console: Console, standing: Standing) -> None:
     for name in standing.done:
         role, _, version = name.rpartition("-")
         console.result(f"{sign(console, ok=True)} {escape(role)} {version} is signed and published")
-    for view in standing.waiting:
-        signed = signed_in(view)
-        console.result(f"  {view.event.name} waits{_counted(view)}")
-        by = f"signed by {listed([escape(name) for name in signed])}" if signed else "nobody has signed it yet"
-        wanted = _wanted(view)
-        missing = f"; missing: {listed([escape(name) for name in wanted], last='or')}" if wanted else ""
-        console.folded_result(f"    {by}{missing}", indent=4)
+    tell_waiting(console, standing.waiting)
     tell_closed(console, standing.closed)
     for name, error in standing.obstacles:
         console.warning(f"{name} is signed, and cannot come out yet: {escape_message(error.message)}")
@@ -168,18 +180,7 @@ def tell_standing(console: Console, standing: Standing) -> None:
 
 def steps_of(standing: Standing) -> list[Step]:
     """What to do next about events that wait."""
-    steps = []
-    for view in standing.waiting:
-        name = view.event.name
-        steps.append(Step(f"rstuf sign {name}", "where a key that is missing is at hand", about="event"))
-        away = f"rstuf bundle export {name} -o {name}.rstuf"
-        steps.append(Step(away, "for holders who are away; rstuf bundle import FILE takes in what they sign"))
-    return steps
-
-
-def _counted(view: rstuf.EventView) -> str:
-    missing = max((side.missing for part in view.parts for side in part.sides), default=0)
-    return f" for {count(missing, 'more signature')}" if missing else ""
+    return merged(step for view in standing.waiting for step in steps_of_event(view))
 
 
 def signed_in(view: rstuf.EventView) -> list[str]:

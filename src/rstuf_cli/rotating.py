@@ -14,19 +14,21 @@ from rstuf_cli import proposing
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import ask_found
+from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.waiting_status import until_targets
 from rstuf_cli.wording import day, listed, period
 
 DEFAULT_OVERLAP: Final = "1d"
 _ANSWERS: Final = "--yes says that it is; with --no-sign, rstuf sign signs its root later"
 _KINDS: Final = ("rotation", "replacement")
+_ONLINE: Final = ("timestamp", "snapshot", "targets")
 _WHY: Final = {
     rstuf.RotationKind.PLANNED: "both keys sign until clients know the new one; none of them notices",
     rstuf.RotationKind.LOST: "it can sign nothing more: a new root comes first, and everything is signed anew after it",
@@ -52,13 +54,13 @@ def find_key(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
 
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
     """Let another key take the place of an online key, or go on with that; the exit code."""
-    going = repository.events.rotation()
-    if going is None and find_key(repository, old.name).status.stray:
+    going, view = repository.events.rotation(), find_key(repository, old.name)
+    if going is None and view.uses and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
         _take_out(run, repository, old, wish)
         return _go_on(run, repository, wish, old)
     said_gone = wish.why is not rstuf.RotationKind.PLANNED and wish.to is None
     after = _successor(repository, old) if going is None and said_gone else None
-    if after is not None:
+    if after is not None or (said_gone and old.report is not None and not view.uses and not _is_of(going, old)):
         return _tell_gone(run, repository, old, wish, after=after)
     if going is None:
         _begin(run, repository, old, wish)
@@ -68,13 +70,31 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         return _renounce(run, repository, going, old, wish)
     _check_same(repository, going, old, wish)
     goes = _entry(repository, going.old)
-    if _GRAVITY.index(wish.why) > _GRAVITY.index(going.kind):
+    kind = max(wish.why, going.kind, key=_GRAVITY.index)
+    keeping = [view for view in _in_the_way(repository, goes, kind, new=going.new) if view.event.role == "targets"]
+    if kind is not going.kind:
         proposing.refuse_unasked(run)
+        proposing.ask_drop(run, repository, keeping)
         proposing.ask_typed(run, goes.name, to="let go of it at once")
         run.interrupted = _goes_on(goes.name)
-        repository.events.hasten(wish.why)
+        repository.events.hasten(kind, drop=_dropped(keeping))
+    elif keeping:
+        proposing.refuse_unasked(run)
+        proposing.ask_drop(run, repository, keeping)
+        repository.events.propose_anew(_dropped(keeping))
     run.interrupted = _goes_on(goes.name)
     return _go_on(run, repository, wish, goes)
+
+
+def _is_of(going: rstuf.Rotation | None, key: rstuf.KeyEntry) -> bool:
+    return going is not None and key.keyid in {going.old, going.new}
+
+
+def _in_the_way(
+    repository: rstuf.Repository, old: rstuf.KeyEntry, kind: rstuf.RotationKind, *, new: rstuf.KeyId | None = None
+) -> list[rstuf.EventView]:
+    """What waits and would have to go."""
+    return repository.events.in_the_way(old.name, new=new, kind=kind)
 
 
 def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
@@ -82,8 +102,8 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     _check_online(repository, old)
     _check_new(repository, old, wish)
     _check_lost(run, old, wish)
-    opened = _open_root(repository)
-    if wish.keys_sign or opened is not None or wish.why is not rstuf.RotationKind.PLANNED:
+    opened = _in_the_way(repository, old, wish.why)
+    if wish.keys_sign or opened or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
     new = _settled(run, repository, old, wish, opened=opened)
@@ -95,21 +115,22 @@ def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish:
     if wish.to is not None:
         raise UsageFault(f"another key has the place of {old.name} already", hint="run it without --to")
     proposing.refuse_unasked(run, hint=_ANSWERS)
-    run.console.note(f"root names {escape(old.name)} no more; targets is signed without it, so that it signs no bins")
+    run.console.note(f"root does not name {escape(old.name)}; targets is signed without it, so that it signs no bins")
+    keeping = [view for view in _in_the_way(repository, old, wish.why) if view.event.role == "targets"]
+    proposing.ask_drop(run, repository, keeping)
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="let it sign nothing any more")
     run.interrupted = _goes_on(old.name)
-    repository.events.take_out_stray(old.name, kind=wish.why)
+    repository.events.take_out_stray(old.name, kind=wish.why, drop=_dropped(keeping))
 
 
 def _settled(
-    run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, opened: rstuf.EventView | None
+    run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, opened: Sequence[rstuf.EventView]
 ) -> str:
     """The name of the key that takes the place, once a person has agreed to all that goes."""
-    if opened is not None:
-        proposing.ask_drop(run, repository, [opened])
+    proposing.ask_drop(run, repository, opened)
     if wish.to is not None:
-        ask_found(run, [find_key(repository, wish.to).entry])
+        ask_back(run, repository, [wish.to], let_back=wish.let_back)
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="replace it at once")
     new = wish.to if wish.to is not None else made_key(run, repository, old, wish)
@@ -126,37 +147,31 @@ def _goes_on(name: str) -> str:
 
 def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new: rstuf.KeyEntry, wish: Wish) -> int:
     """The key that takes the place of another must go itself."""
-    old, loss, opened = _entry(repository, going.old), rstuf.Loss(wish.why.value), _open_root(repository)
+    old, loss = _entry(repository, going.old), rstuf.Loss(wish.why.value)
     if going.root_version is None and going.kind is rstuf.RotationKind.PLANNED:
-        return _call_off(run, repository, old, new, wish, opened=opened)
+        return _call_off(run, repository, old, new, wish)
     goes = old if going.root_version is None else new
     _check_new(repository, goes, wish, like=new)
     proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(
         f"{escape(new.name)} was to take the place of {escape(old.name)}, and must go too: another one replaces both"
     )
+    opened = _in_the_way(repository, goes, wish.why)
     third = _settled(run, repository, new, wish, opened=opened)
     repository.events.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
     return _go_on(run, repository, wish, new)
 
 
-def _call_off(
-    run: Run,
-    repository: rstuf.Repository,
-    old: rstuf.KeyEntry,
-    new: rstuf.KeyEntry,
-    wish: Wish,
-    *,
-    opened: rstuf.EventView | None,
-) -> int:
+def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: rstuf.KeyEntry, wish: Wish) -> int:
     """Nothing names the new key but a root that waits, and the old one is well: it stays."""
     if wish.to is not None:
         raise UsageFault(f"{old.name} is well and stays, so nothing takes its place", hint="run it without --to")
     proposing.refuse_unasked(run)
     run.console.note(f"{escape(new.name)} is not let in: {escape(old.name)} stays, and goes on alone")
-    signed = proposing.signed_in(opened) if opened is not None else []
-    if opened is not None:
-        proposing.ask_drop(run, repository, [opened])
+    # What names the new key goes; so does targets, where people have handed the bins over: it must hand them back.
+    views, handed = repository.events.views(), bool(find_key(repository, new.name).uses)
+    opened = [view for view in views if view.lists(new.keyid) or (handed and view.event.role == "targets")]
+    proposing.ask_drop(run, repository, opened)
     proposing.ask_typed(run, new.name, to="let it sign nothing any more")
     try:
         repository.events.renounce(rstuf.Loss(wish.why.value))
@@ -164,20 +179,17 @@ def _call_off(
         error.hint = f"if {old.name} is gone as well: rstuf recover online-key {old.name} --lost; then this again"
         raise
     steps = []
-    if opened is not None and signed:
-        why = f"another root takes the number of {opened.event.name}: whoever has its signatures cannot use them then"
-        steps.append(Step("rstuf renew --force root", why))
+    for view in opened:
+        if view.event.role == "root" and proposing.signed_in(view):
+            why = f"another root takes the number of {view.event.name}: whoever has its signatures cannot use them then"
+            steps.append(Step("rstuf renew --force root", why))
     told = f"{escape(new.name)} signs nothing any more; {escape(old.name)} stays, and signs alone"
     return _go_on(run, repository, wish, new, told=told, steps=steps)
 
 
-def _open_root(repository: rstuf.Repository) -> rstuf.EventView | None:
-    return next((view for view in repository.events.views() if view.event.role == "root"), None)
-
-
-def _dropped(opened: rstuf.EventView | None) -> list[rstuf.SigningEvent]:
+def _dropped(opened: Sequence[rstuf.EventView]) -> list[rstuf.SigningEvent]:
     """What goes for it, as it was shown."""
-    return [] if opened is None else [opened.event]
+    return [each for view in opened for each in (view.event, *proposing.replaced_with(view))]
 
 
 def _entry(repository: rstuf.Repository, keyid: str) -> rstuf.KeyEntry:
@@ -205,8 +217,11 @@ def _check_new(
 
 
 def _check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
-    if not find_key(repository, old.name).status.online:
+    view = find_key(repository, old.name)
+    if not view.status.online:
         hint = "rstuf key list shows which is; rstuf root update changes others"
+        if not view.uses:
+            hint = f"it signs nothing; if it leaked, rstuf key revoke {old.name} --leaked notes that"
         raise InvalidInput(f"{old.name} is not an online key", hint=hint)
 
 
@@ -233,16 +248,19 @@ def _successor(repository: rstuf.Repository, old: rstuf.KeyEntry) -> str | None:
     return next((entry.name for entry in repository.keys() if entry.keyid in signers[0]), None)
 
 
-def _tell_gone(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, after: str) -> int:
-    """It was replaced before: what is said of it is noted, and nothing else is done."""
+def _tell_gone(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, after: str | None) -> int:
+    """It was replaced before, or never let in: what is said of it is noted, and nothing else is done."""
     leaked = wish.why is rstuf.RotationKind.LEAKED
     if old.report is None or (leaked and old.is_lost):
         proposing.refuse_unasked(run)
         if leaked:
             proposing.ask_typed(run, old.name, to="note that it leaked: nothing can ever let it sign then")
         repository.events.report_loss(old.name, rstuf.Loss(wish.why.value))
-    told = f"{escape(old.name)} signs nothing any more: {escape(after)} took its place"
-    return _go_on(run, repository, wish, old, told=told)
+    noted = find_key(repository, old.name).entry
+    told = f"{escape(old.name)} signs nothing{f' any more: {escape(after)} took its place' if after else ''}"
+    return _go_on(
+        run, repository, wish, old, told=f"{told}; noted as {said_of(noted)}", steps=steps_of_leaky(repository)
+    )
 
 
 def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.KeyEntry, wish: Wish) -> None:
@@ -277,9 +295,10 @@ def _go_on(
         steps: what is then to be done.
     """
     desk = repository.events
-    desk.complete()
+    dropped = desk.go_on()
+    tell_dropped(run.console, dropped)
     views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
-    document: dict[str, Any] = {}
+    document: dict[str, Any] = {"dropped": dropped_document(dropped)}
     standing = proposing.Standing(waiting=tuple(views))
     if wish.keys_sign and any(view.here for view in views):
         proposing.refuse_unasked(run, hint=_ANSWERS)
@@ -320,7 +339,7 @@ def _tell(
     until = None
     if rotation is None and not still:
         steps += ending.steps
-    targets = next((view.event.name for view in standing.waiting if view.event.role == "targets"), None)
+    targets = next((view for view in standing.waiting if view.event.role == "targets"), None)
     if rotation is not None and rotation.rooted is not None:
         until = rotation.rooted + rotation.overlap
     if until is not None and targets is None:
@@ -358,12 +377,12 @@ def _tell(
     return ExitCode.WAITING if left else standing.exit_code
 
 
-def _until(rotation: rstuf.Rotation, old: str, until: datetime, now: datetime, *, waits: str | None) -> str:
+def _until(rotation: rstuf.Rotation, old: str, until: datetime, now: datetime, *, waits: rstuf.EventView | None) -> str:
     """How long the old key has a say yet, once root does not name it any more."""
     if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
         return f"both sign until {day(until, now)}"
     if waits is not None:
-        return until_targets(rotation.kind, old, escape(waits))
+        return until_targets(rotation, old, waits)
     return f"what is left is to let go of {old}"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,6 +26,19 @@ class Step:
     why: str
     by: datetime | None = None
     about: str = ""
+
+
+def merged(steps: Iterable[Step]) -> list[Step]:
+    """Each command once, where it first stands, with all its reasons and the soonest date."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        there = found.setdefault(step.command, step)
+        if there is step:
+            continue
+        why = there.why if step.why in there.why else f"{there.why}; {step.why}"
+        dates = [each.by for each in (there, step) if each.by is not None]
+        found[step.command] = replace(there, why=why, by=min(dates, default=None))
+    return list(found.values())
 
 
 def steps_document(steps: Sequence[Step]) -> list[dict[str, Any]]:

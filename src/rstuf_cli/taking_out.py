@@ -31,6 +31,7 @@ class Removal:
         targets_threshold: the same of targets, where it signs both.
         loss: why; None where the key is well.
         keys_sign: whether the keys that are here sign at once.
+        let_back: whether `to` is well, though it was dropped before the state was lost.
     """
 
     to: str | None = None
@@ -38,6 +39,7 @@ class Removal:
     targets_threshold: int | None = None
     loss: rstuf.Loss | None = None
     keys_sign: bool = True
+    let_back: bool = False
 
 
 def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, removal: Removal) -> int:
@@ -54,7 +56,8 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
         raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
     if removal.targets_threshold is not None and "targets" not in roles:
         raise UsageFault(f"{name} does not sign targets", hint="--threshold says how many must sign root without it")
-    code = propose(run, repository, _update(name, roles, removal), keys_sign=removal.keys_sign)
+    update = _update(name, roles, removal)
+    code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
     if code != ExitCode.DONE:
         return code
     return _check_gone(run, repository, name, removal.loss)
@@ -92,12 +95,9 @@ def _note_loss(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, lo
         run.console.note(f"{escape(entry.name)} signs nothing; once that is noted, nothing can ever let it sign")
         proposing.ask_typed(run, entry.name, to="note that it leaked")
     repository.events.report_loss(entry.name, loss)
-    would = [
-        view.event.name
-        for view in repository.events.views()
-        if any(entry.keyid.encode() in part.signed for part in view.event.parts)
-    ]
-    steps = [Step(f"rstuf event cancel {name}", f"it would let {entry.name} sign") for name in would]
+    # A lost one may be found, and let in knowingly; whoever meant it before it was lost is told.
+    would = [view for view in repository.events.views() if view.lists(entry.keyid)]
+    steps = [Step(f"rstuf event cancel {view.event.name}", f"it would let {entry.name} sign") for view in would]
     run.console.document({"opened": False, "next_steps": steps_document(steps)})
     noted = find_key(repository, entry.name).entry.report
     state = "lost" if noted is not None and noted.loss is rstuf.Loss.LOST else "in the wrong hands"

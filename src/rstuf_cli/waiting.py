@@ -24,6 +24,17 @@ KINDS: Final = {
     rstuf.EventKind.REPLACEMENT: "another online key, at once",
 }
 
+CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
+_SAME_PLAN: Final = (
+    "with the plan that the ceremony began with this proposes it anew (where it was asked: rstuf ceremony, with the "
+    "same answers)"
+)
+
+
+def step_after_cancelled_ceremony() -> Step:
+    """What to do once nothing waits any more of a ceremony that has not ended."""
+    return Step(CEREMONY_AGAIN, f"the ceremony has not ended: {_SAME_PLAN}")
+
 
 def named(view: rstuf.EventView, keyids: Iterable[str], *, last: str = "and") -> str:
     """Keys by their names, in words."""
@@ -39,14 +50,19 @@ def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
+    if view.leaks:
+        return f"{what(view.event)} would let {named(view, view.leaks)} sign, which leaked: it can never come out"
     if view.ready:
         return f"{what(view.event)} has all its signatures, and is not published yet"
+    stuck = "cannot come out before targets that its keys have signed, too: none waits for them"
     if not view.lacking:
-        return f"{what(view.event)} has all its signatures, and comes out after {escape(view.after or '')}"
+        how = stuck if view.lacks_targets else f"comes out after {escape(view.after or '')}"
+        return f"{what(view.event)} has all its signatures, and {how}"
     signed = named(view, view.signed) or "nobody"
     missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
-    return f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
+    told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
+    return f"{told}, and {stuck}" if view.lacks_targets else told
 
 
 def sides_of(part: rstuf.PartView) -> Iterator[tuple[str, rstuf.PartSide]]:
@@ -72,7 +88,13 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
     """What to do next about an event that is open."""
     name = view.event.name
     if view.expired:
-        return [Step("rstuf renew", f"drops {name}, and proposes anew what is due", about="event")]
+        why = f"{what(view.event)} expired before everybody had signed it"
+        if view.event.kind == rstuf.EventKind.CEREMONY:
+            return [Step(CEREMONY_AGAIN, f"{why}; {_SAME_PLAN}", about="event-expired")]
+        return [Step("rstuf renew", f"{why}; drops it, and proposes anew what is due", about="event-expired")]
+    if view.leaks:
+        why = f"it would let {named(view, view.leaks)} sign, which leaked; propose it again without that key"
+        return [Step(f"rstuf event cancel {name}", why, about="leaked-proposal")]
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
     steps = []
@@ -81,6 +103,9 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
     if elsewhere := away(view):
         export = f"rstuf bundle export {name} -o {name}.rstuf"
         steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
+    if view.lacks_targets:
+        why = f"{name} needs targets that its keys have signed, and none waits; proposes them"
+        steps.append(Step("rstuf renew", why, about="event-stuck"))
     return steps
 
 
@@ -113,8 +138,11 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "missing": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in (view.wanted if is_open else ())],
         "here": list(view.here),
         "after": view.after,
+        "lacks_targets": view.lacks_targets,
+        "companions": [each.name for each in view.companions],
         "expires": iso(view.expires),
         "expired": view.expired,
+        "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
     }
 
 
@@ -158,6 +186,35 @@ def completion_document(completion: rstuf.Completion) -> dict[str, Any]:
     if completion.obstacle is not None:
         document["obstacle"] = error_document(completion.obstacle)
     return document
+
+
+def signers_of(view: rstuf.EventView, event: rstuf.SigningEvent) -> list[str]:
+    """Who has signed the event of a view, or one beside it, by name."""
+    return list(dict.fromkeys(view.name_of(each.keyid) for part in event.parts for each in part.signatures))
+
+
+def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, Any]]:
+    """Events that were dropped, as data."""
+    return [{"event": each.name, "signed": list(each.signed)} for each in dropped]
+
+
+def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> None:
+    """The events that had expired, or went with one that had, for people."""
+    if console.is_json:
+        return
+    for each in dropped:
+        why = "expired before everybody had signed it, and is" if each.expired else "goes with it: it is"
+        lost = f", {with_signatures(each.signed)}" if each.signed else ""
+        console.warning(f"{escape(each.name)} {why} dropped{lost}")
+
+
+def with_signatures(signed: Sequence[str]) -> str:
+    """`with the signatures of alice and bob`: what goes with an event."""
+    if not signed:
+        return "with no signature yet"
+    return (
+        f"with the {'signature' if len(signed) == 1 else 'signatures'} of {listed([escape(each) for each in signed])}"
+    )
 
 
 def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) -> None:

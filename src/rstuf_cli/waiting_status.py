@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import steps_of, waits_in_words
-from rstuf_cli.wording import day, listed
+from rstuf_cli.wording import day
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
@@ -22,6 +25,8 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
     why = f"{escape(new)} goes on without {escape(old)}"
     if rotation.kind is rstuf.RotationKind.PLANNED:
         why = f"the time of both keys is over; {why}"
+    if rotation.kind is rstuf.RotationKind.LEAKED:
+        return [Step("rstuf renew", why, about="leaked-key")]
     return [Step("rstuf renew", why, about="rotation")]
 
 
@@ -35,16 +40,46 @@ def goes_for_good(seen: rstuf.Status) -> set[str]:
     return {str(seen.rotation.old), *(key.keyid for key in seen.keys if key.keyid not in named)}
 
 
-def steps_of_strays(seen: rstuf.Status) -> list[Step]:
-    """What takes keys out that sign bins, though root names them no more."""
-    names = [key.name for key in seen.keys if key.stray]
-    why = f"root does not name {listed([escape(name) for name in names])}, and targets lets bins be signed with it"
-    return [Step("rstuf renew", why, about="stray-key")] if names else []
+def steps_of_dates(seen: rstuf.Status) -> list[Step]:
+    """What to do about roles that are due: of what people are to sign already, a renewal does nothing."""
+    steps = [
+        Step(command, f"clients refuse {names}: expired", soonest, about="expired")
+        for command, names, soonest in _to_do_about(seen, rstuf.Health.OVERDUE)
+    ]
+    told = {step.command for step in steps}
+    steps += [
+        Step(command, f"{names}: time to sign again", soonest, about="due")
+        for command, names, soonest in _to_do_about(seen, rstuf.Health.DUE)
+        if command not in told
+    ]
+    return steps
 
 
-def steps_of_events(seen: rstuf.Status) -> list[Step]:
-    """Who can sign what waits. Here, where much is to be said, the file of a bundle is left to the command."""
-    steps = [step for view in seen.events for step in steps_of(view)]
+def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str, str, datetime]]:
+    """For each command that helps roles of this health: their names, and when the first of them expires."""
+    waits = {str(part.role): view for view in seen.events if not view.expired for part in view.event.parts}
+    found: dict[str, list[rstuf.RoleStatus]] = {}
+    for role in (role for role in seen.roles if role.health == health):
+        command = _first_command(waits[role.name], seen.events) if role.name in waits else "rstuf renew"
+        found.setdefault(command, []).append(role)
+    for command, roles in found.items():
+        yield command, ", ".join(role.name for role in roles), min(role.expires for role in roles)
+
+
+def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -> str:
+    """What brings an event on: where it is signed, and another must come out first, what brings that on."""
+    before = (other for other in others if other.event.name == view.after)
+    steps = [step for each in (view, *before) for step in _short(steps_of(each))]
+    return steps[0].command if steps else f"rstuf event show {view.event.name}"
+
+
+def steps_of_event(seen: rstuf.Status, view: rstuf.EventView) -> list[Step]:
+    """What to do about an event that waits."""
+    return marked(seen, view, _short(steps_of(view)))
+
+
+def _short(steps: Iterable[Step]) -> list[Step]:
+    """Where much is to be said, the file of a bundle is left to the command."""
     return [replace(step, command=step.command.partition(" -o ")[0]) for step in steps]
 
 
@@ -79,19 +114,31 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
     if rotation.until is None:
         both = rotation.kind is rstuf.RotationKind.PLANNED
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
-    waits = next((view.event.name for view in seen.events if view.event.role == "targets"), None)
+    waits = next((view for view in seen.events if view.event.role == "targets"), None)
     if waits is not None and rotation.is_over(seen.now):
-        return f"{begins}; {until_targets(rotation.kind, old, escape(waits))}"
+        return f"{begins}; {until_targets(rotation, old, waits)}"
     if rotation.is_over(seen.now):
         return f"{begins}; rstuf renew ends it"
     return f"{begins}; both sign until {day(rotation.until, seen.now)}, then rstuf renew ends it"
 
 
-def until_targets(kind: rstuf.RotationKind, old: str, event: str) -> str:
-    """What holds while people have not signed the targets that takes a key out."""
-    if kind is rstuf.RotationKind.LEAKED:
+def until_targets(rotation: rstuf.Rotation, old: str, waits: rstuf.EventView) -> str:
+    """What holds while people have not signed the targets that takes a key out.
+
+    Args:
+        old: what that is called.
+        waits: of targets, what does; what takes the key out may have to come after it.
+    """
+    event = escape(waits.event.name)
+    if waits.lists(rotation.old):
+        if rotation.kind is rstuf.RotationKind.LEAKED:
+            return (
+                f"{event} would let {old} sign bins on: whoever has it can change contents until one without it is out"
+            )
+        return f"{event} lets {old} sign bins on; one without it comes after that"
+    if rotation.kind is rstuf.RotationKind.LEAKED:
         return f"until {event} is signed, whoever has {old} can still change contents"
-    if kind is rstuf.RotationKind.LOST:
+    if rotation.kind is rstuf.RotationKind.LOST:
         return f"until {event} is signed, bins need {old}: without it nothing can be published"
     return f"it ends once {event} is signed"
 

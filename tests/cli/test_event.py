@@ -102,7 +102,7 @@ def test_dropping_the_root_of_a_rotation_ends_it(team: Path, cli: Cli) -> None:
     with opened(team) as repository:
         repository.events.rotate("online", "online-2")
     done = cli("event", "cancel", "root-v2", "--yes", "--json")
-    assert done.document == {"cancelled": "root-v2", "dropped": [], "rotation_ended": True}
+    assert (done.document["cancelled"], done.document["rotation_ended"]) == ("root-v2", True)
     assert cli("status", "--json").document["rotation"] is None
 
 

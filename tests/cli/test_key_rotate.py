@@ -86,7 +86,7 @@ def test_root_signers_who_are_away(filled: Path, cli: Cli, tmp_path: Path) -> No
 def test_no_sign_asks_nobody(filled: Path, cli: Cli) -> None:
     """With --no-sign it begins without a question, and its root waits."""
     done = cli("key", "rotate", "online", "--no-sign")
-    assert (done.code, "root-v2 waits for 1 more signature" in done.out) == (4, True)
+    assert (done.code, "root v2 waits for 1 more signature" in done.out) == (4, True)
 
 
 def test_a_person_sees_the_root_before_it_is_signed(filled: Path) -> None:

@@ -252,7 +252,7 @@ def test_an_expired_root_waits_for_people(filled: Path, cli: Cli, later: Later, 
     done = cli("recover", "root", "--json")
     assert done.code == 4, done.err
     steps = [step["command"] for step in done.document["next_steps"]]
-    assert (steps[0], steps[-1]) == ("rstuf sign root-v2", "rstuf recover root-keys")
+    assert (steps[0], steps[-1]) == ("rstuf bundle export root-v2 -o root-v2.rstuf", "rstuf recover root-keys")
 
 
 def test_run_again_nothing_that_is_well_is_replaced(filled: Path, cli: Cli) -> None:

@@ -196,3 +196,47 @@ def test_a_name_is_what_it_is_called(lost: Path, cli: Cli) -> None:
     assert cli("recover", "state", "--yes", "--name", "\x1b[2J").code == 1
     assert not (lost / "state.db").exists()
     assert cli("recover", "state", "--yes", "--name", "other", "--json").document["repository"] == "other"
+
+
+def test_a_key_that_was_dropped_comes_back_only_when_asked(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """That it leaked is forgotten with the state: it is named, and neither --yes nor a silent key add lets it in."""
+    assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 0
+    old = (filled / "keys/online.key").rename(tmp_path / "old.key")
+    for path in (*filled.glob("state.db*"), *filled.glob("keys/online.*")):
+        path.unlink()
+    done = cli("recover", "state", "--yes")
+    assert done.code == 0, done.err
+    assert "which keys were lost or leaked is not known any more; root names these no more" in " ".join(
+        done.out.split()
+    )
+    known = cli("key", "add", "old", old)
+    assert (known.code, "rstuf key revoke old --leaked" in " ".join(known.err.split())) == (0, True)
+    before = tree(filled)
+    for command in (
+        ("key", "rotate", "online-2", "--to", "old"),
+        ("recover", "online-key", "online-2", "--leaked", "--to", "old"),
+        ("recover", "root-key", "bob", "--to", "old"),
+        ("root", "update", "--add", "old"),
+    ):
+        refused = cli(*command, "--yes")
+        assert (refused.code, "it may have leaked" in refused.err, "--let-back" in refused.err) == (2, True, True)
+    assert tree(filled) == before
+    with Person.running("key", "rotate", "online-2", "--to", "old", cwd=filled) as person:
+        person.sees("type old to let it sign again, if you know that it is well:")
+        person.presses("yes", ENTER)
+        assert person.ends() == 2
+    assert cli("key", "rotate", "online-2", "--to", "old", "--let-back", "--yes").code == 0
+    assert cli("verify").code == 0
+
+
+def test_a_key_that_leaked_is_noted_again(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """The command that recover state ends with keeps a key out for good whose name is known."""
+    assert cli("recover", "online-key", "online", "--leaked", "--yes").code == 0
+    for path in filled.glob("state.db*"):
+        path.unlink()
+    done = cli("recover", "state", "--yes", "--json").document
+    assert [key["name"] for key in done["dropped_keys"]] == ["online"]
+    (again,) = (step["command"] for step in done["next_steps"] if "revoke" in step["command"])
+    assert cli(*again.split()[1:], "--yes").code == 0
+    refused = cli("key", "rotate", "online-2", "--to", "online", "--let-back", "--yes")
+    assert (refused.code, "online leaked" in refused.err) == (1, True)

@@ -56,6 +56,8 @@ def test_what_the_old_key_signed_is_signed_anew(cut_off: Path, cli: Cli, tmp_pat
     assert cli("verify", "--full").code == 0
     assert cli("status", "--check").code == 0
     assert cli("log", "--verify").code == 0
+    back = cli("key", "rotate", "online-2", "--to", "online", "--yes")
+    assert (back.code, "it may have leaked" in back.err) == (2, True)
     client = new_client(cut_off, cold)
     client.refresh()
     assert client.download("a.txt") == b"alpha\n"

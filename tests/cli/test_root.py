@@ -56,11 +56,15 @@ def test_below_the_threshold_it_waits(carol: Path, cli: Cli, tmp_path: Path) -> 
     done = cli("root", "update", "--expires", "200d", "--yes", "--json")
     assert done.code == 4
     (waiting,) = done.document["waiting"]
-    assert waiting == {"event": "root-v3", "signed": ["alice"], "missing": 1, "wanted": ["bob", "carol"]}
-    assert [step["command"] for step in done.document["next_steps"]] == [
-        "rstuf sign root-v3",
-        "rstuf bundle export root-v3 -o root-v3.rstuf",
-    ]
+    assert waiting == {
+        "event": "root-v3",
+        "signed": ["alice"],
+        "missing": 1,
+        "wanted": ["bob", "carol"],
+        "expired": False,
+        "lacks_targets": False,
+    }
+    assert [step["command"] for step in done.document["next_steps"]] == ["rstuf bundle export root-v3 -o root-v3.rstuf"]
     assert tree(carol / "metadata") == before
 
 
@@ -68,7 +72,7 @@ def test_no_sign_only_opens(carol: Path, cli: Cli) -> None:
     """With --no-sign no key is used: the event is there, and nobody has signed it."""
     done = cli("root", "update", "--add", "carol", "--no-sign", "--yes")
     assert done.code == 4
-    assert "root-v2 waits for 1 more signature\n    nobody has signed it yet; missing: alice, bob or carol" in done.out
+    assert "! root v2 waits for 1 more signature (signed: nobody; missing: alice, bob or carol)" in done.out
 
 
 def test_dry_run_opens_nothing(carol: Path, cli: Cli) -> None:

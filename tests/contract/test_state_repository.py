@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -17,6 +18,7 @@ from rstuf.model.names import RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import RootVersion
 from rstuf.model.roles import FileFacts, NewRole, RoleKind
+from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase
 from rstuf.repository.interfaces import StateStore, Totals
 
@@ -201,6 +203,20 @@ def test_a_key_is_reported(state_repository: StateStore) -> None:
     with state_repository.transaction(actor="a") as transaction:
         transaction.report_key(entry.keyid, None)
         assert transaction.keys() == [entry]
+
+
+def test_keys_of_rotations_are_remembered(state_repository: StateStore) -> None:
+    """Both keys of each are, whether it goes on, came to its end or was called off."""
+    keys = [KeyId(letter * 64) for letter in "abc"]
+    with state_repository.transaction(actor="maria") as state:
+        assert state.rotated_keys() == frozenset()
+        for old, new in pairwise(keys):
+            rotation = state.rotation()
+            if rotation is not None:
+                state.end_rotation(rotation.id, at=NOW)
+            state.begin_rotation(kind=RotationKind.PLANNED, old=old, new=new, overlap=DAY, begun=NOW)
+    with state_repository.read() as reader:
+        assert reader.rotated_keys() == frozenset(keys)
 
 
 def test_periods_are_set_and_set_again(state_repository: StateStore) -> None:

@@ -48,6 +48,7 @@ PUBLIC = {
     "DocumentKind",
     "Download",
     "DownloadState",
+    "DroppedEvent",
     "EventDesk",
     "EventKind",
     "EventPhase",

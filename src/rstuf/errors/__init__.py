@@ -63,6 +63,7 @@ from rstuf.errors.signing import (
     WrongPin,
 )
 from rstuf.errors.state import (
+    CeremonyExpired,
     CeremonyUnfinished,
     CeremonyWaiting,
     ClockSuspicious,
@@ -94,6 +95,7 @@ __all__ = [
     "AnchorNeeded",
     "ArtifactConflict",
     "ArtifactNotFound",
+    "CeremonyExpired",
     "CeremonyUnfinished",
     "CeremonyWaiting",
     "ClockSuspicious",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 _LONGEST_WORD: Final = 100
@@ -18,9 +19,11 @@ class RstufError(Exception):
         code: stable word for programs, part of the interface.
         message: what is wrong and why, one sentence, no final stop.
         hint: what to do about it, or None.
+        dropped: the signing events that were dropped before it, all the same: by name, whose signatures went with each.
     """
 
     code: ClassVar[str] = "error"
+    dropped: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rstuf.errors.base import RstufError, shorten
 from rstuf.errors.input import InvalidInput
+from rstuf.errors.state import CEREMONY_AGAIN
 from rstuf.errors.storage import StorageError
 
 
@@ -127,11 +128,16 @@ class EventExpired(SigningError):
 
     code = "event-expired"
 
-    def __init__(self, event: str, when: str) -> None:
+    def __init__(self, event: str, when: str, *, first: bool = False) -> None:
+        """
+        Args:
+            first: it is the first root, which its ceremony alone proposes again.
+        """
         self.event, self.when = event, when
+        renew = f"rstuf renew drops it, and proposes anew what is due; or rstuf event cancel {event}"
         super().__init__(
             f"{event} expired on {when}, before everybody had signed it",
-            hint="rstuf renew drops it, and proposes anew what is due; or rstuf event cancel " + event,
+            hint=CEREMONY_AGAIN if first else renew,
         )
 
 

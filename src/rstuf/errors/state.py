@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
 from rstuf.errors.base import RstufError
+
+CEREMONY_AGAIN: Final = (
+    "rstuf ceremony --plan FILE, with the plan that it began with, proposes root v1 anew; where it was asked, rstuf "
+    "ceremony does with the same answers"
+)
+"""What helps where a first root waits no more that was not signed in time, or was cancelled."""
 
 
 class WorkspaceNotFound(RstufError):
@@ -59,12 +65,16 @@ class CeremonyUnfinished(RstufError):
 
     code = "ceremony-unfinished"
 
-    def __init__(self, path: str, *, signed: bool = False) -> None:
+    def __init__(self, path: str, *, signed: bool = False, cancelled: bool = False) -> None:
         """
         Args:
             signed: root has all its signatures, so whoever has no plan can end it, too.
+            cancelled: root waited for its signers, and somebody dropped it.
         """
         self.path = path
+        if cancelled:
+            super().__init__(f"the first root of {path} was cancelled, and none waits now", hint=CEREMONY_AGAIN)
+            return
         again = "run the same rstuf ceremony again; it goes on"
         super().__init__(
             f"the ceremony of {path} was interrupted",
@@ -96,6 +106,19 @@ class CeremonyWaiting(CeremonyUnfinished):
         self.message = f"the ceremony of {path} waits for signatures{whose}"
         self.args = (self.message,)
         self.hint = f"rstuf event show {event} says more; rstuf bundle export {event} is for those who are away"
+
+
+class CeremonyExpired(CeremonyUnfinished):
+    """The first root expired before its signers, who are away, had all signed it: nobody can use it any more."""
+
+    code = "ceremony-expired"
+
+    def __init__(self, path: str, event: str, when: str) -> None:
+        super().__init__(path)
+        self.event, self.when = event, when
+        self.message = f"{event} of {path} expired on {when}, before everybody had signed it"
+        self.args = (self.message,)
+        self.hint = CEREMONY_AGAIN
 
 
 class UnsafeDirectory(RstufError):

@@ -84,18 +84,23 @@ def _with_signers(
 
 def lists_key(targets: Mapping[str, Any], keyid: KeyId) -> bool:
     """Whether the bins of targets may be signed with a key."""
-    return keyid in _bin_signers(targets)
+    return keyid in bin_signers(targets)
 
 
 def gone_keys(reader: StateReader, targets: Mapping[str, Any], rotation: Rotation) -> tuple[KeyId, ...]:
-    """The keys that targets lets sign its bins yet, and must not once a rotation is over.
+    """The keys that targets lets sign its bins yet, and must not once a rotation is over; see `keys_to_go`."""
+    return keys_to_go(reader, targets, old=rotation.old, new=rotation.new)
 
-    More than its old key: where the new one of an earlier rotation turned out to be lost or in the wrong hands, that
+
+def keys_to_go(reader: StateReader, targets: Mapping[str, Any], *, old: KeyId, new: KeyId | None) -> tuple[KeyId, ...]:
+    """The keys that some targets lets sign its bins, and must not once one key has the place of another.
+
+    More than the old key: where the new one of an earlier rotation turned out to be lost or in the wrong hands, that
     one and the one before it may be named, too.
     """
     listed = _online_keys(root_roles(current_root(reader)))
-    named = [keyid for keyid in _bin_signers(targets) if keyid != rotation.new]
-    return tuple(each for each in named if each == rotation.old or each not in listed or _is_reported(reader, each))
+    named = [keyid for keyid in bin_signers(targets) if keyid != new]
+    return tuple(each for each in named if each == old or each not in listed or _is_reported(reader, each))
 
 
 def stray_keys(
@@ -105,13 +110,29 @@ def stray_keys(
 
     A rotation takes them out at its end; where the state that knew of it was lost, nothing would: snapshot lists bins
     by their versions alone, so that whoever has such a key could put another bin in the place of one, for good. Bins
-    that have had keys of their own from the beginning, as other tools make them, keep these.
+    that have had keys of their own from the beginning, as other tools make them, keep these, while nobody says that
+    they are lost or leaked.
     """
-    listed, named = _online_keys(roles), _bin_signers(targets)
-    if reader.rotation() is not None or all(keyid in listed for keyid in named):
+    gone = unlisted_keys(roles, targets)
+    if reader.rotation() is not None or not gone:
         return ()
     ever = listed_before(reader)
-    return tuple(keyid for keyid in named if keyid not in listed) if any(keyid in ever for keyid in named) else ()
+    return gone if any(keyid in ever for keyid in bin_signers(targets)) else out_of_place(reader, gone)
+
+
+def unlisted_keys(roles: Mapping[RoleName, RoleKeys], targets: Mapping[str, Any]) -> tuple[KeyId, ...]:
+    """The keys that targets lets sign its bins and root, with these roles, nothing that is signed online."""
+    listed = _online_keys(roles)
+    return tuple(keyid for keyid in bin_signers(targets) if keyid not in listed)
+
+
+def out_of_place(reader: StateReader, keyids: Collection[KeyId]) -> tuple[KeyId, ...]:
+    """Those of some keys that root does not name which are not the own keys of bins, as other tools make them.
+
+    A root named it once, a rotation let it in whose root never came out, or it is lost or leaked.
+    """
+    known = listed_before(reader) | reader.rotated_keys()
+    return tuple(keyid for keyid in keyids if keyid in known or _is_reported(reader, keyid))
 
 
 def listed_before(reader: StateReader) -> frozenset[str]:
@@ -134,7 +155,8 @@ def _is_reported(reader: StateReader, keyid: KeyId) -> bool:
     return entry is not None and entry.report is not None
 
 
-def _bin_signers(targets: Mapping[str, Any]) -> Collection[KeyId]:
+def bin_signers(targets: Mapping[str, Any]) -> Collection[KeyId]:
+    """The keys that targets lets sign its bins."""
     delegations = targets.get("delegations") or {}
     signers: Collection[KeyId] = (delegations.get("succinct_roles") or {}).get("keyids", ())
     return signers

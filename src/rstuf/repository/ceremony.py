@@ -25,7 +25,7 @@ from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony, first
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
-from rstuf.repository.open_events import envelope_of, signers_of, view_events, view_part
+from rstuf.repository.open_events import has_expired, signers_of, view_events, view_part
 from rstuf.repository.plan import Plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -153,7 +153,7 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
         elif newest is None:
             notes = (*_collect(ports, prepared, event), *notes)
         with ports.state.read() as reader:
-            waits = reader.newest_root() is None and _waits(reader)
+            waits = reader.newest_root() is None and _waits(reader, now=ports.clock.now())
         publication = None if waits else finish_ceremony(ports)
         with ports.state.read() as reader:
             first = reader.root(1)
@@ -177,7 +177,7 @@ def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | Non
         What whoever began it should know: that signatures which came in before are worth nothing any more.
     """
     # Nobody could use what expired while it waited; so its signers are asked anew.
-    expired = event is not None and any(envelope_of(part).expires <= ports.clock.now() for part in event.parts)
+    expired = event is not None and has_expired(event, ports.clock.now())
     dropped: list[str] = []
     if event is not None and expired:
         with ports.state.read() as reader:
@@ -191,9 +191,9 @@ def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | Non
     return (f"the first root expired before everybody had signed it, so there is a new one to sign{lost}",)
 
 
-def _waits(reader: StateReader) -> bool:
+def _waits(reader: StateReader, *, now: datetime) -> bool:
     event = ceremony_event(reader)
-    return event is None or not all(view_part(reader, event, part).ready for part in event.parts)
+    return event is None or not all(view_part(reader, event, part, now=now).ready for part in event.parts)
 
 
 def _refuse_other_keys(reader: StateReader, prepared: PreparedCeremony) -> None:

@@ -48,8 +48,8 @@ def finish_ceremony(ports: Ports) -> PublicationReport:
     recover(ports)
     put_back(ports)
     with ports.state.read() as reader:
-        newest, event = reader.newest_root(), ceremony_event(reader)
-        ready = event is not None and all(view_part(reader, event, part).ready for part in event.parts)
+        newest, event, now = reader.newest_root(), ceremony_event(reader), ports.clock.now()
+        ready = event is not None and all(view_part(reader, event, part, now=now).ready for part in event.parts)
     if newest is None:
         if event is None or not ready:
             raise CeremonyUnfinished("this workspace")

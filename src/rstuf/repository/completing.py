@@ -19,7 +19,7 @@ from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
-from rstuf.repository.open_events import comes_after, envelope_of, view_part
+from rstuf.repository.open_events import comes_after, envelope_of, has_expired, lacks_targets, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -28,6 +28,7 @@ from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import carry_on
 from rstuf.repository.signing_anew import bins_to_sign_again, publish_under_new_root
 from rstuf.repository.signing_events import whole_file
+from rstuf.repository.strays import begin_without_strays
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +64,25 @@ def complete_events(ports: Ports) -> list[Completion]:
 def carry_on_events(ports: Ports) -> PublicationReport | None:
     """Bring out what everybody has signed, and take a rotation its next step; the last publication of these.
 
-    Under the publication lock, after recovery. What cannot come out yet stands in nobody's way.
+    Under the publication lock, after recovery. What cannot come out yet stands in nobody's way. A key that signs bins
+    and that root does not name is taken out.
     """
     published = [each.publication for each in complete_events(ports) if each.publication is not None]
+    begin_without_strays(ports)
     stepped = carry_on(ports)
     return stepped or next(reversed(published), None)
 
 
 def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
-    """Whether every side of every part of an open event has signed, and nothing must come out before it."""
+    """Whether an open event can come out: every side of every part has signed, in time, and nothing must come first."""
     newest = reader.newest_root()
     first = event.kind is EventKind.CEREMONY
-    if not (newest is not None or first) or not all(view_part(reader, event, part).ready for part in event.parts):
+    now = ports.clock.now()
+    if not (newest is not None or first) or has_expired(event, now):
         return False
-    return first or comes_after(ports, reader, event) is None
+    if not all(view_part(reader, event, part, now=now).ready for part in event.parts):
+        return False
+    return first or (comes_after(ports, reader, event) is None and not lacks_targets(ports, reader, event))
 
 
 def _complete(ports: Ports, event: SigningEvent) -> Completion:

@@ -186,6 +186,7 @@ _MEANINGS: Final = {
     "state-damaged": "nothing can be added, published or renewed from it; clients still see what is published",
     "state-newer": "this rstuf could only guess at what is in it; every command refuses to go on",
     "ceremony-unfinished": "the repository is not made yet; what was begun is kept",
+    "ceremony-expired": "nobody can use what they signed; nothing is published before they have signed another",
     "ceremony-waiting": "nothing is published before they have signed; rstuf status says what to do for them",
     "clock-suspicious": "nothing is signed by a clock that is so far off",
     "locked": "another program works with the state just now",

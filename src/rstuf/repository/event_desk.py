@@ -10,8 +10,7 @@ from datetime import timedelta
 
 import orjson
 
-from rstuf.clock import iso
-from rstuf.errors import EventExpired, InvalidInput, SigningError
+from rstuf.errors import InvalidInput, RstufError, SigningError
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
@@ -28,18 +27,21 @@ from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, report_loss
 from rstuf.repository.open_events import (
+    drops_rotation,
     envelope_of,
     find_event,
-    has_expired,
     is_open,
     proposals_for,
+    refuse_expired,
+    refuse_leaky,
     view_event,
     view_events,
+    view_in,
 )
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.renouncing import renounce_new_key
-from rstuf.repository.reports import PublicationReport
+from rstuf.repository.reports import DroppedEvent, PublicationReport
 from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
 from rstuf.repository.rotation import (
     DEFAULT_OVERLAP,
@@ -49,12 +51,13 @@ from rstuf.repository.rotation import (
     carry_on,
     fit_keys,
     hasten_rotation,
+    in_the_way,
 )
 from rstuf.repository.signing_events import (
     BroughtSignature,
     Reception,
     cancel_event,
-    drops_rotation,
+    drop_expired,
     receive,
     sign_event,
 )
@@ -163,8 +166,27 @@ class EventDesk:
                 carry_on(self._ports)
         return signed
 
-    def cancel(self, name: str) -> SigningEvent:
-        """Drop an open event; see `signing_events.cancel_event`.
+    def go_on(self) -> list[DroppedEvent]:
+        """`complete`, once what nobody can sign any more is out of its way: what a rotation needs is proposed anew.
+
+        Returns:
+            The events that had expired, and what went with them.
+        """
+        rotation = self.rotation()
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            if rotation is not None and rotation.kind is RotationKind.PLANNED:
+                refuse_older_state(self._ports)
+            dropped = drop_expired(self._ports)
+        try:
+            self.complete()
+        except RstufError as error:
+            error.dropped = {each.name: each.signed for each in dropped}
+            raise
+        return dropped
+
+    def cancel(self, name: str) -> list[SigningEvent]:
+        """Drop an open event and what goes with it; see `signing_events.cancel_event`.
 
         Raises:
             SigningError: it belongs to a rotation whose old key cannot be reached; nothing was changed.
@@ -199,20 +221,36 @@ class EventDesk:
                 check_visible(self._ports)
             return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
 
-    def hasten(self, kind: RotationKind) -> None:
+    def in_the_way(self, old: str, *, new: KeyId | None = None, kind: RotationKind) -> list[EventView]:
+        """What waits and must go for the replacement of an online key; see `rotation.in_the_way`."""
+        with self._ports.state.read() as reader:
+            events = in_the_way(reader, old=key_named(reader, old).keyid, new=new, kind=kind)
+            return [view_in(self._ports, reader, event) for event in events]
+
+    def hasten(self, kind: RotationKind, *, drop: Collection[SigningEvent] = ()) -> None:
         """End a rotation without its old key; see `rotation.hasten_rotation`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
-            hasten_rotation(self._ports, kind=kind)
+            hasten_rotation(self._ports, kind=kind, drop=drop)
 
-    def take_out_stray(self, name: str, *, kind: RotationKind) -> None:
-        """Let a key sign no bins any more that root does not name; see `strays.begin_without_strays`."""
+    def propose_anew(self, drop: Collection[SigningEvent]) -> None:
+        """Let targets wait that a rotation asks for, in the place of what is in its way; see `rotation.carry_on`."""
+        with self._ports.state.publication_lock(purpose="key rotate"):
+            recover(self._ports)
+            carry_on(self._ports, drop=drop)
+
+    def take_out_stray(self, name: str, *, kind: RotationKind, drop: Collection[SigningEvent] = ()) -> None:
+        """Let a key sign no bins any more that root does not name; see `strays.begin_without_strays`.
+
+        Args:
+            drop: see `rotation.carry_on`.
+        """
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover(self._ports)
             if kind is RotationKind.PLANNED:
                 check_visible(self._ports)
             begin_without_strays(self._ports, kind=kind, name=name)
-            carry_on(self._ports)
+            carry_on(self._ports, drop=drop)
 
     def check_replacement(self, old: str, new: str) -> None:
         """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""
@@ -245,13 +283,15 @@ class EventDesk:
         Raises:
             EventNotFound: no event of that name is open.
             EventExpired: nobody can use it any more.
+            ProposalRefused: nobody should sign it, for it lets a key in that leaked.
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
             parts, event = [], find_event(reader, name)
-            if has_expired(event, self._ports.clock.now()):
-                raise EventExpired(event.name, iso(min(envelope_of(part).expires for part in event.parts)))
-            for part in (*event.parts, *proposals_for(reader, event)):
+            now = self._ports.clock.now()
+            refuse_leaky(reader, event)
+            refuse_expired(event, now)
+            for part in (*event.parts, *proposals_for(reader, event, now=now)):
                 opened = envelope_of(part)
                 signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
                 parts.append(BundlePart(role=part.role, signed=opened.signed, signatures=signatures))
@@ -342,7 +382,8 @@ class EventDesk:
     def code_of(self, event: SigningEvent) -> str:
         """The short code that the signers of an event compare, also of one that has ended."""
         with self._ports.state.read() as reader:
-            parts = [*event.parts, *(proposals_for(reader, event) if event.phase is EventPhase.OPEN else ())]
+            now, is_open_yet = self._ports.clock.now(), event.phase is EventPhase.OPEN
+            parts = [*event.parts, *(proposals_for(reader, event, now=now) if is_open_yet else ())]
         return code_of([envelope_of(part).payload for part in parts])
 
     def note_transcript(self, name: str, digest: str) -> None:

@@ -37,12 +37,14 @@ class PartView:
     Attributes:
         digest: SHA-256 of the bytes that are signed, hex.
         expires: when what it proposes expires, UTC.
+        lists: the keys that it lets sign something: a root its roles, targets its bins.
     """
 
     part: EventPart
     digest: str
     expires: datetime
     sides: tuple[PartSide, ...]
+    lists: frozenset[KeyId] = frozenset()
 
     @property
     def ready(self) -> bool:
@@ -75,6 +77,9 @@ class EventView:
         after: the name of the event that must come out before this one can; None where nothing must.
         expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
         unreachable: of the keys that are wanted and should be here, why they are not.
+        leaks: the keys that it lets in and that leaked, as was said after it was proposed: it can never come out.
+        lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
+        companions: the open events that are cancelled with it.
     """
 
     event: SigningEvent
@@ -84,11 +89,15 @@ class EventView:
     after: str | None = None
     expired: bool = False
     unreachable: tuple[ClosedKey, ...] = ()
+    leaks: tuple[KeyId, ...] = ()
+    lacks_targets: bool = False
+    companions: tuple[SigningEvent, ...] = ()
 
     @property
     def ready(self) -> bool:
-        """Whether it can come out: nobody is missing, nothing must come out before it, and it has not expired."""
-        return self.after is None and not self.expired and all(part.ready for part in self.parts)
+        """Whether it can come out: nobody is missing, nothing must come out before it, and it is still of use."""
+        unfit = self.expired or self.leaks or self.lacks_targets or self.after is not None
+        return not unfit and all(part.ready for part in self.parts)
 
     @property
     def expires(self) -> datetime:
@@ -109,6 +118,10 @@ class EventView:
     def wanted(self) -> tuple[KeyId, ...]:
         """The keys whose signatures would still count."""
         return tuple(dict.fromkeys(keyid for part in self.parts for keyid in part.wanted))
+
+    def lists(self, keyid: str) -> bool:
+        """Whether what it proposes lets a key sign something; signing it is not meant by that."""
+        return any(keyid in part.lists for part in self.parts)
 
     def name_of(self, keyid: str) -> str:
         """What a key is called here; the beginning of its id where it has no name."""

@@ -14,6 +14,7 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.bridge import listed_before, stray_keys
 from rstuf.repository.ceremony_end import proposed_authority
+from rstuf.repository.dropped_keys import suspects
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import KeyStatus
@@ -48,12 +49,14 @@ class KeyView:
         uses: none where no role lists it.
         retired: whether no role lists it any more, though an earlier root did.
         status: as a look shows it that asks nobody for anything.
+        suspect: whether it was dropped before this state was made anew: why, nobody knows here.
     """
 
     entry: KeyEntry
     uses: tuple[KeyUse, ...]
     status: KeyStatus
     retired: bool = False
+    suspect: bool = False
 
 
 def view_keys(ports: Ports) -> list[KeyView]:
@@ -66,13 +69,15 @@ def view_keys(ports: Ports) -> list[KeyView]:
         authority = _authority(ports, reader)
         uses = _uses(authority)
         online, stray = online_and_stray(reader, authority)
-        before = listed_before(reader) if any(entry.keyid not in uses for entry in reader.keys()) else frozenset()
+        idle = any(entry.keyid not in uses for entry in reader.keys())
+        before, dropped = (listed_before(reader), suspects(reader)) if idle else (frozenset(), frozenset())
         return [
             KeyView(
                 entry,
                 uses.get(entry.keyid, ()),
                 replace(look_at(ports, entry, online=entry.keyid in online), stray=entry.keyid in stray),
                 retired=entry.keyid not in uses and entry.keyid in before,
+                suspect=entry.keyid not in uses and entry.keyid in dropped,
             )
             for entry in reader.keys()
         ]

@@ -12,18 +12,22 @@ from datetime import datetime
 
 import orjson
 
-from rstuf.errors import EventNotFound, RstufError
+from rstuf.clock import iso
+from rstuf.errors import EventExpired, EventNotFound, RstufError
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.render import SignedFile, Unsigned, versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope, root_roles
-from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
+from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
+from rstuf.repository.bridge import bin_signers
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
+from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
 from rstuf.repository.ports import Ports
 
 
@@ -82,11 +86,11 @@ def file_of(part: EventPart) -> SignedFile | None:
     return SignedFile.of_bytes(Unsigned(part.role, part.version, envelope_of(part).expires, part.signed), part.file)
 
 
-def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> PartView:
+def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> PartView:
     """How far a part is signed."""
     opened = envelope_of(part)
     sides = []
-    for label, keys in _sides(reader, event, part):
+    for label, keys in _sides(reader, event, part, now=now):
         result = check_signatures(
             opened.payload, opened.signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold
         )
@@ -95,21 +99,30 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart) -> Part
                 label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
             )
         )
-    return PartView(part, hashlib.sha256(opened.payload).hexdigest(), opened.expires, tuple(sides))
+    digest = hashlib.sha256(opened.payload).hexdigest()
+    return PartView(part, digest, opened.expires, tuple(sides), lists=_listed_in(part))
 
 
-def listed_for(reader: StateReader, event: SigningEvent, part: EventPart) -> dict[KeyId, PublicKey]:
+def _listed_in(part: EventPart) -> frozenset[KeyId]:
+    """The keys that a root lets sign its roles, or targets its bins."""
+    opened = envelope_of(part)
+    if part.role == ROOT:
+        return frozenset(keyid for keys in root_roles(opened).values() for keyid in keys.keyids)
+    return frozenset(map(KeyId, bin_signers(opened.signed)))
+
+
+def listed_for(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> dict[KeyId, PublicKey]:
     """The keys of all sides that must sign a part."""
-    return {keyid: key for _, keys in _sides(reader, event, part) for keyid, key in keys.keys.items()}
+    return {keyid: key for _, keys in _sides(reader, event, part, now=now) for keyid, key in keys.keys.items()}
 
 
-def proposals_for(reader: StateReader, event: SigningEvent) -> list[EventPart]:
+def proposals_for(reader: StateReader, event: SigningEvent, *, now: datetime) -> list[EventPart]:
     """The proposed root that says who signs an event beside those whom the root in force names, if one does.
 
     Who only the next root lists can judge by nothing else what they are to sign.
     """
     others = [part for other in reader.open_events() for part in other.parts if part.role == ROOT]
-    labels = {label for part in event.parts for label, _ in _sides(reader, event, part)}
+    labels = {label for part in event.parts for label, _ in _sides(reader, event, part, now=now)}
     return [part for part in others if event.role != ROOT and f"root v{part.version}" in labels]
 
 
@@ -122,22 +135,70 @@ def comes_after(ports: Ports, reader: StateReader, event: SigningEvent) -> Signi
     if event.kind is EventKind.REPLACEMENT and event.role != ROOT:
         root = is_open(reader, ROOT)
         return root if root is not None and root.kind is EventKind.REPLACEMENT else None
-    waits = is_open(reader, TARGETS)
-    if event.role != ROOT or waits is None or event.kind in {EventKind.CEREMONY, EventKind.REPLACEMENT}:
-        return None
+    return _usable_targets(ports, reader) if needs_targets(ports, reader, event) else None
+
+
+def lacks_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
+    """Whether a root needs targets that nothing brings: it cannot come out before somebody proposes them."""
+    return needs_targets(ports, reader, event) and _usable_targets(ports, reader) is None
+
+
+def needs_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
+    """Whether an event proposes a root from which what is visible of targets would not verify."""
+    if event.kind in {EventKind.CEREMONY, EventKind.REPLACEMENT} or not _changes_targets(reader, event):
+        return False
     role, in_force = reader.role(TARGETS), root_roles(current_root(reader))
     data = delegator_bytes(role, reader, ports.metadata, keys=in_force[TARGETS])
     if data is None:
-        return None
+        return False
     visible = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
-    return None if signed_enough(visible, root_roles(envelope_of(event.parts[0]))[TARGETS]) else waits
+    return not signed_enough(visible, root_roles(envelope_of(event.parts[0]))[TARGETS])
 
 
-def _sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tuple[str, RoleKeys]]:
-    """Who must sign a part, by root."""
+def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
+    """The open events that are cancelled with one: what was proposed for it alone, or could not come out without it."""
+    if event.role == ROOT:
+        return companions(reader, event)
+    root = is_open(reader, ROOT)
+    waits = root is not None and comes_after(ports, reader, root)
+    return [root] if root is not None and waits and waits.id == event.id else []
+
+
+def companions(reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
+    """The open events that a proposed root was opened with, and that say nothing without it."""
+    others = [each for each in reader.open_events() if each.id != event.id]
+    if drops_rotation(event, reader.rotation()):
+        return [each for each in others if each.kind in ROTATING]
+    if event.kind is not EventKind.UPDATE or not _changes_targets(reader, event):
+        return []
+    return [each for each in others if each.role == TARGETS and each.kind is EventKind.UPDATE]
+
+
+def drops_rotation(event: SigningEvent, rotation: Rotation | None) -> bool:
+    """Whether a rotation is called off if an event is dropped: it is to bring the root that the rotation waits for."""
+    waits = rotation is not None and rotation.root_version is None
+    return waits and event.role == ROOT and event.kind in ROTATING
+
+
+def _usable_targets(ports: Ports, reader: StateReader) -> SigningEvent | None:
+    waits = is_open(reader, TARGETS)
+    return None if waits is None or has_expired(waits, ports.clock.now()) else waits
+
+
+def _changes_targets(reader: StateReader, event: SigningEvent) -> bool:
+    """Whether an event proposes a root that lets others sign targets than the one in force."""
+    if event.role != ROOT or reader.newest_root() is None:
+        return False
+    before, after = root_roles(current_root(reader))[TARGETS], root_roles(envelope_of(event.parts[0]))[TARGETS]
+    return set(before.keyids) != set(after.keyids) or before.threshold != after.threshold
+
+
+def _sides(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> list[tuple[str, RoleKeys]]:
+    """Who must sign a part, by root: one that expired before everybody had signed it has no say about others."""
     newest = reader.newest_root()
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
-    proposals = [other for each in (event, *reader.open_events()) for other in each.parts if other.role == ROOT]
+    valid = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
+    proposals = [other for each in (event, *valid) for other in each.parts if other.role == ROOT]
     for proposal in proposals[:1] if part.role != ROOT else [part]:
         keys = root_roles(envelope_of(proposal))[part.role]
         # A role that people sign must verify from the root that is in force and from the one that comes.
@@ -149,12 +210,13 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tu
 
 def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView:
     """An event as people see it, for one who is reading."""
-    parts = tuple(view_part(reader, event, part) for part in event.parts)
+    parts = tuple(view_part(reader, event, part, now=ports.clock.now()) for part in event.parts)
     names = names_of(reader)
     if event.phase is not EventPhase.OPEN:
         return EventView(event, parts, names, ())
+    beside = tuple(goes_with(ports, reader, event))
     if has_expired(event, ports.clock.now()):
-        return EventView(event, parts, names, (), expired=True)
+        return EventView(event, parts, names, (), expired=True, companions=beside)
     here, unreachable = list[KeyId](), list[ClosedKey]()
     for keyid in EventView(event, parts, names, ()).wanted:
         entry = reader.key(keyid)
@@ -166,13 +228,43 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         except RstufError as error:
             unreachable.append(ClosedKey(entry.name, keyid, error))
     before = comes_after(ports, reader, event)
-    after = None if before is None else before.name
-    return EventView(event, parts, names, tuple(here), after, unreachable=tuple(unreachable))
+    leaks = [keyid for part in event.parts if part.role == ROOT for keyid in leaks_let_in(reader, envelope_of(part))]
+    return EventView(
+        event,
+        parts,
+        names,
+        tuple(here),
+        None if before is None else before.name,
+        unreachable=tuple(unreachable),
+        leaks=tuple(leaks),
+        lacks_targets=lacks_targets(ports, reader, event),
+        companions=beside,
+    )
+
+
+def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:
+    """
+    Raises:
+        ProposalRefused: nobody should sign an event, for it lets a key in that leaked.
+    """
+    for part in event.parts:
+        if part.role == ROOT:
+            refuse_to_sign(reader, envelope_of(part))
 
 
 def has_expired(event: SigningEvent, now: datetime) -> bool:
     """Whether nobody can use what an event proposes any more."""
     return any(envelope_of(part).expires <= now for part in event.parts)
+
+
+def refuse_expired(event: SigningEvent, now: datetime) -> None:
+    """
+    Raises:
+        EventExpired: nobody can use what it proposes any more.
+    """
+    if has_expired(event, now):
+        when = min(envelope_of(part).expires for part in event.parts)
+        raise EventExpired(event.name, iso(when), first=event.kind is EventKind.CEREMONY)
 
 
 def signers_of(reader: StateReader, event: SigningEvent) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata.bins import PREFIX
@@ -26,6 +26,7 @@ from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
+from rstuf.repository.dropped_keys import DroppedKeys, find_dropped_keys, note_handed
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.plan import USUAL_PERIODS
@@ -74,9 +75,11 @@ class RebuildReport:
         keys: all keys by name; of those without a signer nobody knows here where they are.
         periods: how long roles live from now on, those of bins under their prefix.
         guessed: the roles whose periods are a guess.
-        strays: the names of keys that targets lets sign its bins, though root names them no more.
+        strays: the names of keys that targets lets sign its bins, though root does not name them.
         former: the name of the key that signed what is published though root names it no more; the next publication
             signs all of it with the key that root names.
+        dropped: the keys that an earlier root or targets listed, and that root does not name now: by id, what each is
+            called as far as that is known.
     """
 
     repository: str
@@ -89,6 +92,7 @@ class RebuildReport:
     guessed: Sequence[str]
     strays: Sequence[str] = ()
     former: str | None = None
+    dropped: Mapping[KeyId, str | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -140,11 +144,13 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         InvalidMetadata: a bin is missing or forged, or something is not of rstuf's form.
         StorageError: something cannot be read.
     """
-    now, highest = ports.clock.now(), highest_versions(known.files)
+    files = list(known.files)
+    now, highest = ports.clock.now(), highest_versions(files)
     refuse_root_gap(published, highest)
     refuse_missing_bins(ports.metadata, published)
-    keys = _name_keys(published, known.keys, now=now)
     life = _Life(now, dict(known.periods))
+    earlier = find_dropped_keys(ports.metadata, published, files)
+    keys = _name_keys(published, known.keys, earlier, now=now)
     brought = {
         TARGETS: _Brought.of(published.targets, delegates=True),
         SNAPSHOT: _Brought.of(published.snapshot),
@@ -167,10 +173,11 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         _record_roots(state, published, life)
         publication = _record_publication(state, published, brought, life, number=number)
         _jump(state, brought, highest)
-        former = _go_on_replacing(state, published, now=now)
+        note_handed(state, published, earlier, at=now)
         state.set_phase(Phase.LIVE)
-        details = {
+        details: dict[str, Any] = {
             "artifacts": result.added,
+            "dropped": list(earlier.dropped),
             "number": number,
             "publication": publication,
             "root": sha256(published.roots[0].data).hexdigest(),
@@ -179,7 +186,10 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             "timestamp": sha256(published.timestamp.data).hexdigest(),
             "version": published.root.envelope.version,
         }
+        # The log begins with it: what was dropped before is read there.
         state.record("state.rebuild", details, at=now)
+        former = _go_on_replacing(state, published, now=now)
+    names = {key.keyid: key.name for key in known.keys}
     with ports.state.read() as reader:
         stray = strays(ports, reader)
     return RebuildReport(
@@ -193,6 +203,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
         strays=tuple(key.name for key in stray),
         former=former,
+        dropped={keyid: names.get(keyid) for keyid in earlier.dropped},
     )
 
 
@@ -291,8 +302,10 @@ def _go_on_replacing(state: StateTransaction, published: Published, *, now: date
 # --- keys ------------------------------------------------------------------------------------------------
 
 
-def _name_keys(published: Published, known: Sequence[KeyEntry], *, now: datetime) -> list[KeyEntry]:
-    """An entry for every key that signs something now, and for those of older roots whose names are known."""
+def _name_keys(
+    published: Published, known: Sequence[KeyEntry], earlier: DroppedKeys, *, now: datetime
+) -> list[KeyEntry]:
+    """An entry for every key that signs something now, and for those that did before whose names are known."""
     by_id = {entry.keyid: entry for entry in known}
     found: dict[KeyId, KeyEntry] = {}
     taken = {entry.name.casefold() for entry in known}
@@ -301,10 +314,7 @@ def _name_keys(published: Published, known: Sequence[KeyEntry], *, now: datetime
             if keyid not in found:
                 key = _own_key(published, keys, keyid)
                 found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
-    for root in published.roots:
-        for keyid in root_roles(root.envelope)[ROOT].keyids:
-            if keyid in by_id:
-                found.setdefault(keyid, by_id[keyid])
+    found |= {keyid: by_id[keyid] for keyid in earlier.dropped if keyid in by_id}
     return sorted(found.values(), key=lambda entry: entry.name)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from rstuf.errors import RoleNotFound, SigningError, UnsafeDirectory, WrongPassphrase
+from rstuf.errors import RoleNotFound, RstufError, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
@@ -18,6 +19,7 @@ from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.known_keys import names_of
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open, view_part
 from rstuf.repository.ports import Ports
@@ -25,11 +27,10 @@ from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
-from rstuf.repository.root_update import propose_renewal
+from rstuf.repository.root_update import propose_missing_targets, propose_renewal
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import drop_expired, open_event, sign_event
-from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -65,7 +66,6 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         _named(reader, force)
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
-        dropped = drop_expired(ports)
         publish_under_new_root(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)
@@ -73,36 +73,47 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
             check_visible(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
-        root_before = _root_version(ports)
-        went_on = _go_on(ports) if is_as_published(ports) else None
-        # A timestamp that was lost says nothing of what else was.
-        kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
-        with ports.state.read() as reader:
-            lost = lost_roles(ports, reader, kinds=kinds)
-            due = find_due(ports, reader, force, lost)
-            behind = ports.clock_behind(reader)
-            visible = reader.role(TIMESTAMP).visible
-        if due.root is None:
-            refuse_junk_root(ports)
-        opened = [_wait_for_people(ports, each) for each in due.waiting]
-        root_version, publication = _bring_out(ports, due)
-        if publication is None:
-            completed = recovery is Recovery.COMPLETED
-            publication = went_on or PublicationReport(published=completed, timestamp_version=visible)
-        if root_version is None and _root_version(ports) > root_before:
-            root_version = _root_version(ports)
-        publication = publication.mended(restored=restored, recorded=recorded)
-        publication = replace(publication, recovery=recovery, clock_behind=behind)
-        with ports.state.read() as reader:
-            return RenewalReport(publication, tuple(opened), next_due(reader), root_version, tuple(dropped))
+        dropped = tuple(drop_expired(ports))
+        try:
+            report = _sign_again(ports, force, recovery)
+        except RstufError as error:
+            error.dropped = {each.name: each.signed for each in dropped}
+            raise
+        publication = report.publication.mended(restored=restored, recorded=recorded)
+        return replace(report, publication=publication, dropped=dropped)
+
+
+def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery) -> RenewalReport:
+    """What is left of a renewal once what is visible was looked at, and mended."""
+    root_before = _root_version(ports)
+    mended = is_as_published(ports)
+    anew = propose_missing_targets(ports) if mended else None
+    went_on = _go_on(ports) if mended else None
+    # A timestamp that was lost says nothing of what else was.
+    kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
+    with ports.state.read() as reader:
+        lost = lost_roles(ports, reader, kinds=kinds)
+        due = find_due(ports, reader, force, lost)
+        if anew is not None and all(each.name != TARGETS for each in due.waiting):
+            due.waiting.append(WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.CHANGED))
+        behind = ports.clock_behind(reader)
+        visible = reader.role(TIMESTAMP).visible
+    if due.root is None:
+        refuse_junk_root(ports)
+    opened = [_wait_for_people(ports, each) for each in due.waiting]
+    root_version, publication = _bring_out(ports, due)
+    if publication is None:
+        completed = recovery is Recovery.COMPLETED
+        publication = went_on or PublicationReport(published=completed, timestamp_version=visible)
+    if root_version is None and _root_version(ports) > root_before:
+        root_version = _root_version(ports)
+    publication = replace(publication, recovery=recovery, clock_behind=behind)
+    with ports.state.read() as reader:
+        return RenewalReport(publication, tuple(opened), next_due(reader), root_version)
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
-    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed.
-
-    A key that signs bins and that root does not name is taken out.
-    """
-    begin_without_strays(ports)
+    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
     with ports.state.read() as reader:
         waiting = [event for event in reader.open_events() if _is_plain_renewal(ports, reader, event)]
     for event in waiting:
@@ -136,9 +147,11 @@ def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
         event = is_open(reader, role.name)
         proposed = propose_renewal(ports, reader, role.name) if event is None else None
     if proposed is not None:
-        event = open_event(ports, [proposed], kind=EventKind.RENEWAL)
-        sign_event(ports, event.name)
-    return role if event is None else replace(role, event=event.name)
+        sign_event(ports, open_event(ports, [proposed], kind=EventKind.RENEWAL).name)
+    with ports.state.read() as reader:
+        event = is_open(reader, role.name)
+        # A root that is proposed can say that others must sign it as well.
+        return role if event is None else _waiting_in(reader, event, role, now=ports.clock.now())
 
 
 def _jump_over_unknown(ports: Ports) -> None:
@@ -181,7 +194,8 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 # Clients may have seen a version of it that is lost: nothing may be published below that.
                 desk.signers(role.name, keys)
             elif (event := is_open(reader, role.name)) is not None:
-                due.waiting.append(_waiting_in(reader, event, role, reason))
+                waits = WaitingRole(role.name, role.expires, {}, 0, reason)
+                due.waiting.append(_waiting_in(reader, event, waits, now=ports.clock.now()))
                 continue
             elif keys.keyids != online and not _can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
@@ -193,26 +207,27 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
-    due.waiting += _kept_by_rotation(reader, due)
+    due.waiting += _kept_by_rotation(reader, due, now=ports.clock.now())
     return due
 
 
-def _kept_by_rotation(reader: StateReader, due: Due) -> list[WaitingRole]:
+def _kept_by_rotation(reader: StateReader, due: Due, *, now: datetime) -> list[WaitingRole]:
     """Targets, where people must sign it before a key that has to go can sign bins no more."""
     rotation, event = reader.rotation(), is_open(reader, TARGETS)
     told = any(each.name == TARGETS for each in due.waiting)
     if rotation is None or rotation.root_version is None or event is None or event.kind not in ROTATING or told:
         return []
-    return [_waiting_in(reader, event, reader.role(TARGETS), Reason.ROTATED)]
+    waits = WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.ROTATED)
+    return [_waiting_in(reader, event, waits, now=now)]
 
 
-def _waiting_in(reader: StateReader, event: SigningEvent, role: RoleState, reason: Reason) -> WaitingRole:
-    """A role that waits for its signers already."""
-    view = next(view_part(reader, event, part) for part in event.parts if part.role == role.name)
-    names = {entry.keyid: entry.name for entry in reader.keys()}
-    missing = {names.get(keyid, keyid[:12]): f"has not signed {event.name}" for keyid in view.wanted}
-    lacking = max((side.missing for side in view.sides), default=0)
-    return WaitingRole(role.name, role.expires, missing, lacking, reason, event.name)
+def _waiting_in(reader: StateReader, event: SigningEvent, role: WaitingRole, *, now: datetime) -> WaitingRole:
+    """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept."""
+    view = next(view_part(reader, event, part, now=now) for part in event.parts if part.role == role.name)
+    names = names_of(reader)
+    missing = [names.get(keyid, keyid[:12]) for keyid in view.wanted]
+    why = {name: role.missing.get(name, f"has not signed {event.name}") for name in missing}
+    return replace(role, missing=why, lacking=view.lacking, event=event.name)
 
 
 def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:

@@ -28,7 +28,7 @@ def renounce_new_key(
 
     Args:
         to: the name of the key that takes the place of both; not needed where the old one stays.
-        drop: an open event of root that is cancelled for it, as whoever says so saw it.
+        drop: the open events that are cancelled for it, as whoever says so saw them; see `rotation.in_the_way`.
 
     Returns:
         The rotation that goes on instead; None where the old key stays.
@@ -48,8 +48,14 @@ def renounce_new_key(
             _break_off(state, rotation, loss, at=ports.clock.now())
         return None
     goes = rotation.old if rotation.root_version is None else rotation.new
+    if to is None:
+        # It was seen while the old one could still stay: the root that names the new one came out meanwhile.
+        raise InvalidInput(
+            f"{names[rotation.new]} was to take the place of {names[rotation.old]}, and only another key can now",
+            hint=f"run it again: rstuf recover online-key {names[rotation.new]} --{loss.value}",
+        )
     with ports.state.read() as reader:
-        before, after = fit_keys(reader, old=names[goes], new=to or "")
+        before, after = fit_keys(reader, old=names[goes], new=to)
     if after.keyid == rotation.new:
         raise InvalidInput(f"{after.name} is the key that must go", hint="make another one: rstuf key generate NAME")
     now = ports.clock.now()

@@ -147,10 +147,16 @@ class WaitingRole:
 
 @dataclass(frozen=True, slots=True)
 class DroppedEvent:
-    """A signing event that was dropped: its name, and the names of those whose signatures went with it."""
+    """A signing event that was dropped.
+
+    Attributes:
+        signed: the names of those whose signatures went with it.
+        expired: whether it had expired; else it went with one that had.
+    """
 
     name: str
     signed: tuple[str, ...]
+    expired: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ class RenewalReport:
     """What a renewal did, what it could not do, and when the next one is due (UTC).
 
     Attributes:
-        dropped: the signing events that had expired before everybody signed them.
+        dropped: the signing events that had expired before everybody signed them, and what went with them.
     """
 
     publication: PublicationReport
@@ -206,10 +212,11 @@ class KeyStatus:
     Attributes:
         signer: where its private half is (a signer URI); None where it is with somebody else.
         online: whether timestamp or bins are signed with it.
-        stray: whether targets lets it sign bins though root names it no more, and nothing takes it out.
+        stray: whether targets lets it sign bins though root does not name it, and nothing takes it out.
         fault: why it cannot sign; None where it looks as if it could.
         mend: a command that mends it, if there is one.
         needed: whether a role lists it, or something that waits would; nothing waits for any other.
+        leaked_in: the roles that list it though it leaked, bins under their prefix.
     """
 
     name: str
@@ -220,6 +227,7 @@ class KeyStatus:
     mend: str | None = None
     needed: bool = True
     stray: bool = False
+    leaked_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

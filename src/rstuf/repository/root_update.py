@@ -21,9 +21,10 @@ from rstuf.repository.authority import current_root, delegator_bytes, load_autho
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
-from rstuf.repository.open_events import envelope_of, views_of_open
+from rstuf.repository.leaks import leaks_let_in
+from rstuf.repository.open_events import envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
-from rstuf.repository.signing_events import NewEvent, open_events
+from rstuf.repository.signing_events import NewEvent, open_event, open_events
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -61,7 +62,6 @@ class RootProposal:
         changes: what the root changes, for whoever signs it.
         drops: the events that opening this one drops, as they are now: whoever agrees to it is shown them.
         losses: the keys that it takes out because they are lost or leaked.
-        found: names of keys that were lost, and that it lets sign again.
     """
 
     root: Unsigned
@@ -71,7 +71,6 @@ class RootProposal:
     changes: RootChanges
     drops: tuple[EventView, ...]
     losses: Mapping[KeyId, Loss] = field(default_factory=dict)
-    found: tuple[str, ...] = ()
 
 
 def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
@@ -106,9 +105,6 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
             changes,
             views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS]),
             losses=_losses(reader, updates),
-            found=tuple(
-                dict.fromkeys(name for each in updates for name in each.add if key_named(reader, name).is_lost)
-            ),
         )
 
 
@@ -144,8 +140,27 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
         for keyid, loss in proposal.losses.items():
             report_loss(state, keyid, loss, at=ports.clock.now())
 
-    dropped = [view.event for view in proposal.drops] if drop else ()
+    dropped = [each for view in proposal.drops for each in (view.event, *view.companions)] if drop else ()
     return open_events(ports, wanted, drop=dropped, also=note_losses)
+
+
+def propose_missing_targets(ports: Ports) -> SigningEvent | None:
+    """Let the targets wait that an open root needs, where nothing brings them any more. Under the publication lock.
+
+    The root stays as it is, with the signatures that it has.
+
+    Returns:
+        Their event; None where nothing is missing.
+    """
+    with ports.state.read() as reader:
+        root = is_open(reader, ROOT)
+        if root is None or root.kind is not EventKind.UPDATE or not lacks_targets(ports, reader, root):
+            return None
+        if leaks_let_in(reader, envelope_of(root.parts[0])):
+            # It never comes out.
+            return None
+        targets = _targets_for(ports, reader, root_roles(envelope_of(root.parts[0]))[TARGETS])
+    return None if targets is None else open_event(ports, [targets], kind=root.kind)
 
 
 def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:

@@ -10,12 +10,12 @@ from rstuf.metadata import limits, render
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
-from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SigningDesk, current_root, read_visible, signed_enough
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import note_found
+from rstuf.repository.leaks import leak_in_words, let_in
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
@@ -103,32 +103,20 @@ def _note_revoked(state: StateTransaction, new: Envelope, *, at: datetime) -> No
             state.record("key.revoke", details, at=at)
 
 
-def _let_in(reader: StateReader, new: Envelope) -> dict[KeyId, RoleName]:
-    """The keys that a root lets sign what they may not sign yet, each with one such role."""
-    old = root_roles(current_root(reader))
-    roles = root_roles(new).items()
-    return {keyid: name for name, keys in roles for keyid in keys.keyids if keyid not in old[name].keyids}
-
-
 def _refuse_leaked(reader: StateReader, new: Envelope) -> None:
     """A proposal may be older than the news that a key of it leaked.
 
     Raises:
         ReleaseRefused: it lets such a key sign.
     """
-    for keyid, role in _let_in(reader, new).items():
-        entry = reader.key(keyid)
-        if entry is not None and entry.is_leaked:
-            raise ReleaseRefused(
-                [f"the new root lets {entry.name} sign {role}, and that key leaked"],
-                hint=f"rstuf event cancel root-v{new.version}; then propose it again, without that key",
-            )
+    told = leak_in_words(reader, new)
+    if told is not None:
+        raise ReleaseRefused([told[0]], hint=told[1])
 
 
 def _note_found(state: StateTransaction, new: Envelope, *, at: datetime) -> None:
-    if state.newest_root() is not None:
-        for keyid in _let_in(state, new):
-            note_found(state, keyid, at=at)
+    for keyid in let_in(state, new):
+        note_found(state, keyid, at=at)
 
 
 def _note_rotation(state: StateTransaction, new: Envelope, *, at: datetime) -> None:

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from rstuf.errors import EventOpen, InvalidInput, StateError
+from rstuf.errors import InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.keys import KeyEntry, Loss
+from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import SigningDesk, current_root, load_authority
@@ -33,18 +33,19 @@ from rstuf.repository.bridge import (
     delegating_to_both,
     delegating_to_new,
     gone_keys,
+    keys_to_go,
     lists_key,
     replaced,
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.open_events import is_open, signers_of
+from rstuf.repository.open_events import envelope_of, is_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.signing_anew import bins_to_sign_again, end_rotation, let_go, publish_under_new_root, signed_by
-from rstuf.repository.signing_events import drop_event, open_event, reopen_event
+from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, reopen_event
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
 
@@ -64,11 +65,11 @@ def begin_rotation(
     """Let the key named `new` take the place of the online key named `old`. Under the publication lock, after recovery.
 
     Args:
-        drop: an open event of root that is cancelled for it, as whoever says so saw it.
+        drop: the open events that are cancelled for it, as whoever says so saw them; see `in_the_way`.
 
     Raises:
         InvalidInput: one of the two is not known, or not fit for it.
-        EventOpen: an event of root is open.
+        EventOpen: such an event is open, and not to be dropped.
         SigningError: a key that must sign now cannot be reached; nothing was changed.
         StateError: another rotation goes on.
     """
@@ -95,9 +96,8 @@ def start_rotation(
         first: what is done in the transaction that begins it, before that.
     """
     with ports.state.read() as reader:
-        waiting = is_open(reader, ROOT)
-        if waiting is not None and waiting not in drop:
-            raise EventOpen(waiting.name, signed=signers_of(reader, waiting))
+        for waiting in in_the_way(reader, old=before.keyid, new=after.keyid, kind=kind):
+            refuse_undropped(reader, waiting, drop)
         needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
         for keyid in needed:
             entry = before if keyid == before.keyid else after
@@ -111,11 +111,11 @@ def start_rotation(
         if kind is not RotationKind.PLANNED:
             report_loss(state, before.keyid, Loss(kind.value), at=now)
         # Together with it: run again after an interruption it goes on, and nobody would be asked a second time.
-        waiting = is_open(state, ROOT)
-        if waiting is not None and waiting not in drop:
-            raise EventOpen(waiting.name, signed=signers_of(state, waiting))
-        if waiting is not None:
-            drop_event(state, waiting, at=now)
+        for waiting in in_the_way(state, old=before.keyid, new=after.keyid, kind=kind):
+            refuse_undropped(state, waiting, drop)
+            if is_open(state, waiting.role) == waiting:
+                # Else it went with the one before.
+                drop_event(state, waiting, at=now)
         state.begin_rotation(kind=kind, old=before.keyid, new=after.keyid, overlap=overlap, begun=now)
         details = {"kind": kind.value, "old": before.name, "new": after.name, "keyid": after.keyid}
         state.record("rotation.begin", details, at=now)
@@ -127,8 +127,38 @@ def start_rotation(
     return RotationStart(rotation, publication, events)
 
 
-def carry_on(ports: Ports) -> PublicationReport | None:
-    """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery."""
+def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: RotationKind) -> tuple[SigningEvent, ...]:
+    """The open events that would have to go, were one online key to take the place of another.
+
+    That is one of root; and, where a key must go at once, targets that would let it sign bins on: only without such a
+    one can people be asked to sign targets without it.
+
+    Args:
+        new: None where it is not known yet.
+    """
+    root = is_open(reader, ROOT)
+    found = [] if root is None else [root]
+    if kind is not RotationKind.PLANNED and (targets := keeping_targets(reader, old=old, new=new)) is not None:
+        found.append(targets)
+    return tuple(found)
+
+
+def keeping_targets(reader: StateReader, *, old: KeyId, new: KeyId | None) -> SigningEvent | None:
+    """The open event of targets, where that would let a key sign bins that must go."""
+    event = is_open(reader, TARGETS)
+    proposed = [envelope_of(part).signed for part in event.parts if part.role == TARGETS] if event is not None else []
+    return event if any(keys_to_go(reader, targets, old=old, new=new) for targets in proposed) else None
+
+
+def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> PublicationReport | None:
+    """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery.
+
+    Args:
+        drop: targets that waits and would let the key that goes sign bins on, to be proposed anew without it.
+
+    Raises:
+        EventOpen: it is not any more what is to be dropped.
+    """
     with ports.state.read() as reader:
         rotation = reader.rotation()
         now = ports.signing_time(reader)
@@ -136,10 +166,10 @@ def carry_on(ports: Ports) -> PublicationReport | None:
         return None
     if rotation.root_version is None:
         publication = _publish_bridge(ports, rotation) if rotation.kind is RotationKind.PLANNED else None
-        _propose(ports, rotation)
+        _propose(ports, rotation, drop=drop)
         return publication
     # Where people sign it: dropped, it is proposed again, for the rotation can't end without it.
-    _propose_targets(ports, rotation)
+    _propose_targets(ports, rotation, drop=drop)
     if rotation.is_bridged(now):
         return None
     publication = publish_under_new_root(ports) or let_go(ports, rotation)
@@ -147,10 +177,15 @@ def carry_on(ports: Ports) -> PublicationReport | None:
     return publication
 
 
-def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | None:
+def hasten_rotation(
+    ports: Ports, *, kind: RotationKind, drop: Collection[SigningEvent] = ()
+) -> PublicationReport | None:
     """End a rotation without its old key, which turned out to be lost or in the wrong hands. As `begin_rotation`.
 
     Before its root is out that goes on waiting, with the signatures that it has; after it, its overlap is over.
+
+    Args:
+        drop: see `carry_on`.
 
     Raises:
         InvalidInput: none goes on.
@@ -175,7 +210,7 @@ def hasten_rotation(ports: Ports, *, kind: RotationKind) -> PublicationReport | 
             state.note_rooted(again.id, version=rotation.root_version, at=now)
         if event is not None and event.kind is EventKind.ROTATION:
             reopen_event(state, event, kind=EventKind.REPLACEMENT, at=now)
-    return carry_on(ports)
+    return carry_on(ports, drop=drop)
 
 
 def call_off(ports: Ports) -> PublicationReport | None:
@@ -228,20 +263,22 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
     return bring_out(ports, parts, proposed_targets=proposed)
 
 
-def _propose(ports: Ports, rotation: Rotation) -> None:
+def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
         proposed = _root_of(ports, reader, rotation) if is_open(reader, ROOT) is None else None
     if proposed is not None:
         open_event(ports, [proposed], kind=_kind_of(rotation))
-    _propose_targets(ports, rotation)
+    _propose_targets(ports, rotation, drop=drop)
 
 
-def _propose_targets(ports: Ports, rotation: Rotation) -> None:
+def _propose_targets(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
     with ports.state.read() as reader:
-        proposed = _targets_of(ports, reader, rotation) if is_open(reader, TARGETS) is None else None
+        keeps = keeping_targets(reader, old=rotation.old, new=rotation.new) if drop else None
+        free = is_open(reader, TARGETS) is None or keeps is not None
+        proposed = _targets_of(ports, reader, rotation) if free else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation))
+        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
 
 
 def _kind_of(rotation: Rotation) -> EventKind:

@@ -13,27 +13,30 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from rstuf.clock import iso
 from rstuf.errors import EventExpired, EventOpen, EventReplaced, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.views import Signature, open_envelope, root_roles
-from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
-from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, SigningDesk
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import (
+    companions,
+    drops_rotation,
     envelope_of,
     file_of,
     find_event,
+    goes_with,
     has_expired,
     is_open,
     listed_for,
+    refuse_expired,
+    refuse_leaky,
     signers_of,
     view_in,
 )
@@ -118,8 +121,7 @@ def open_events(
     with ports.state.transaction(actor=ports.actor) as state:
         roles = [each.name for new in wanted for each in new.proposed]
         while (other := _in_the_way(state, roles)) is not None:
-            if other not in drop:
-                raise EventOpen(other.name, signed=signers_of(state, other))
+            refuse_undropped(state, other, drop)
             drop_event(state, other, at=now)
         for new in wanted:
             parts = [EventPart(each.name, each.version, each.data) for each in new.proposed]
@@ -155,35 +157,45 @@ def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent |
     return next((event for role in roles if (event := is_open(state, role)) is not None), None)
 
 
-def cancel_event(ports: Ports, name: str) -> SigningEvent:
-    """Drop an open event, with the signatures that it has. It stays in the list of those that ended.
+def cancel_event(ports: Ports, name: str) -> list[SigningEvent]:
+    """Drop an open event, with the signatures that it has, and what goes with it (`open_events.goes_with`).
 
-    A rotation whose root it was to bring ends with it; `rotation.call_off` takes back before what that published.
+    They stay in the list of those that ended. A rotation whose root it was to bring ends with it; `rotation.call_off`
+    takes back before what that published.
+
+    Returns:
+        What was dropped; first the one that was named.
 
     Raises:
         EventNotFound: there is none of that name.
     """
     with ports.state.transaction(actor=ports.actor) as state:
         event = find_event(state, name)
-        drop_event(state, event, at=ports.clock.now())
-    return event
+        gone = [event, *goes_with(ports, state, event)]
+        for each in gone:
+            if is_open(state, each.role) == each:
+                drop_event(state, each, at=ports.clock.now())
+    return gone
 
 
 def drop_expired(ports: Ports) -> list[DroppedEvent]:
-    """Cancel what expired before everybody had signed it. Under the publication lock.
+    """Cancel what expired before everybody had signed it, and what was proposed for it. Under the publication lock.
 
-    A rotation goes on without: what it waits for is proposed again.
+    A rotation goes on without: what it waits for is proposed again. A first root is for the ceremony to propose again.
     """
-    now, dropped = ports.clock.now(), []
+    now = ports.clock.now()
     with ports.state.read() as reader:
         if not any(has_expired(event, now) for event in reader.open_events()):
             return []
     with ports.state.transaction(actor=ports.actor) as state:
-        for event in state.open_events():
-            if event.kind is not EventKind.CEREMONY and has_expired(event, now):
-                dropped.append(DroppedEvent(event.name, tuple(signers_of(state, event))))
-                _close_unused(state, event, at=now)
-    return dropped
+        gone = [each for each in state.open_events() if each.kind is not EventKind.CEREMONY and has_expired(each, now)]
+        beside = [other for each in gone if each.kind is EventKind.UPDATE for other in companions(state, each)]
+        gone += [other for other in beside if other not in gone]
+        for event in gone:
+            _close_unused(state, event, at=now)
+        return [
+            DroppedEvent(event.name, tuple(signers_of(state, event)), expired=has_expired(event, now)) for event in gone
+        ]
 
 
 def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
@@ -192,24 +204,27 @@ def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime)
 
 
 def drop_event(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
-    """Cancel an open event, and with it a rotation whose root it was to bring."""
-    _close_unused(state, event, at=at)
+    """Cancel an open event with its companions, and with it a rotation whose root it was to bring."""
     rotation = state.rotation()
+    for each in (event, *companions(state, event)):
+        _close_unused(state, each, at=at)
     if not drops_rotation(event, rotation) or rotation is None:
         return
     state.end_rotation(rotation.id, at=at)
     names = names_of(state)
     said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
     state.record("rotation.cancel", said, at=at)
-    for other in state.open_events():
-        if other.kind in ROTATING:
-            _close_unused(state, other, at=at)
 
 
-def drops_rotation(event: SigningEvent, rotation: Rotation | None) -> bool:
-    """Whether a rotation is called off if an event is dropped: it is to bring the root that the rotation waits for."""
-    waits = rotation is not None and rotation.root_version is None
-    return waits and event.role == ROOT and event.kind in ROTATING
+def refuse_undropped(state: StateReader, event: SigningEvent, drop: Collection[SigningEvent]) -> None:
+    """See that whoever lets an event be dropped was shown it, and all that goes with it, as they are.
+
+    Raises:
+        EventOpen: one of them is not to be dropped as it is.
+    """
+    for each in (event, *companions(state, event)):
+        if each not in drop:
+            raise EventOpen(each.name, signed=signers_of(state, each))
 
 
 def receive(ports: Ports, brought: Iterable[BroughtSignature]) -> list[Reception]:
@@ -237,11 +252,12 @@ def sign_event(
         EventNotFound: there is none of that name.
         EventExpired: nobody can use it any more.
         EventReplaced: it is not what was shown.
+        ProposalRefused: it lets a key in that leaked.
     """
     with ports.state.read() as reader:
         view = view_in(ports, reader, find_event(reader, name))
-        if view.expired:
-            raise EventExpired(view.event.name, iso(view.expires))
+        refuse_leaky(reader, view.event)
+        refuse_expired(view.event, ports.clock.now())
         if shown is not None and any(part.digest not in shown for part in view.parts):
             raise EventReplaced(view.event.name)
         desk = SigningDesk(reader, ports.signers)
@@ -261,7 +277,7 @@ def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile
         return found
     unsigned = Unsigned(part.role, part.version, envelope_of(part).expires, part.signed)
     with ports.state.read() as reader:
-        listed = listed_for(reader, event, part)
+        listed = listed_for(reader, event, part, now=ports.clock.now())
     # Who signed may be listed no more by the time the others have.
     file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures if each.keyid in listed])
     with ports.state.transaction(actor=ports.actor) as state:
@@ -275,9 +291,10 @@ def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -
     for event in state.open_events():
         for part in event.parts:
             if _digest(part) == brought.digest:
-                if has_expired(event, ports.clock.now()):
-                    reason = f"{event.name} expired before everybody had signed it"
-                    return _refused(event.name, who, brought, reason, hint="rstuf renew drops it, and proposes anew")
+                try:
+                    refuse_expired(event, ports.clock.now())
+                except EventExpired as error:
+                    return _refused(event.name, who, brought, error.message, hint=error.hint or "")
                 return _join(ports, state, event, part, brought, who=who)
     # The same bytes may have waited before, for another purpose: what came of them in the end is what counts.
     for event in sorted(state.events(), key=lambda event: event.phase is not EventPhase.DONE):
@@ -316,7 +333,8 @@ def _ever_listed(reader: StateReader, role: RoleName) -> dict[KeyId, PublicKey]:
 def _join(
     ports: Ports, state: StateTransaction, event: SigningEvent, part: EventPart, brought: BroughtSignature, *, who: str
 ) -> Reception:
-    listed = listed_for(state, event, part)
+    now = ports.clock.now()
+    listed = listed_for(state, event, part, now=now)
     key = listed.get(brought.keyid)
     if key is None:
         return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_stranger_hint(event))
@@ -329,7 +347,6 @@ def _join(
             return Reception(Outcome.KNOWN, event.name, who, brought.keyid)
     if part.file is not None:
         return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
-    now = ports.clock.now()
     state.add_signature(event.id, part.role, keyid=brought.keyid, sig=brought.sig, at=now)
     state.record("event.sign", {"event": event.name, "role": part.role, "keyid": brought.keyid, "key": who}, at=now)
     return Reception(Outcome.ADDED, event.name, who, brought.keyid)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from rstuf.errors import CeremonyUnfinished, CeremonyWaiting
+from rstuf.errors import CeremonyExpired, CeremonyUnfinished, CeremonyWaiting, EventExpired
 from rstuf.model.events import EventKind
 from rstuf.model.settings import Phase
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class Stage(Enum):
 def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
     """
     Raises:
-        CeremonyUnfinished: the ceremony was interrupted.
-        CeremonyWaiting: it waits for signers, and `stage` wants it to have ended.
+        CeremonyUnfinished: the ceremony was interrupted, or what waited for signers was cancelled.
+        CeremonyWaiting, CeremonyExpired: it waits for signers, or did so in vain, and `stage` wants it to have ended.
     """
     with ports.state.read() as reader:
         if not reader.begun():
@@ -37,12 +38,19 @@ def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
         if stage is Stage.SIGNING and (waiting is not None or reader.newest_root() is not None):
             return
         if waiting is None:
-            raise CeremonyUnfinished("this workspace", signed=reader.newest_root() is not None)
+            raise _unfinished(reader)
         # Only here: what views an event takes more than most commands need.
-        from rstuf.repository.open_events import view_part
+        from rstuf.repository.open_events import refuse_expired, view_part
 
+        now = ports.clock.now()
+        try:
+            refuse_expired(waiting, now)
+        except EventExpired as error:
+            raise CeremonyExpired("this workspace", error.event, error.when) from None
         names = {entry.keyid: entry.name for entry in reader.keys()}
-        wanted = dict.fromkeys(keyid for part in waiting.parts for keyid in view_part(reader, waiting, part).wanted)
+        wanted = dict.fromkeys(
+            keyid for part in waiting.parts for keyid in view_part(reader, waiting, part, now=now).wanted
+        )
         raise CeremonyWaiting(
             "this workspace", waiting.name, missing=[names.get(keyid, keyid[:12]) for keyid in wanted]
         )
@@ -52,7 +60,7 @@ def waiting_ceremony(ports: Ports) -> EventView | None:
     """The event in which the first root waits for its signers; None where the ceremony has ended.
 
     Raises:
-        CeremonyUnfinished: the ceremony was interrupted.
+        CeremonyUnfinished: the ceremony was interrupted, or what waited was cancelled.
     """
     with ports.state.read() as reader:
         if reader.settings().phase is Phase.LIVE:
@@ -62,4 +70,11 @@ def waiting_ceremony(ports: Ports) -> EventView | None:
         for view in views_in(ports, reader):
             if view.event.kind is EventKind.CEREMONY:
                 return view
-        raise CeremonyUnfinished("this workspace", signed=reader.newest_root() is not None)
+        raise _unfinished(reader)
+
+
+def _unfinished(reader: StateReader) -> CeremonyUnfinished:
+    """Why a ceremony that waits for nobody has not ended."""
+    signed = reader.newest_root() is not None
+    cancelled = not signed and any(event.kind is EventKind.CEREMONY for event in reader.events())
+    return CeremonyUnfinished("this workspace", signed=signed, cancelled=cancelled)

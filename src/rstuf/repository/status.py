@@ -21,6 +21,7 @@ from rstuf.repository.dates import due_roles, true_expiry, visible_file
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import look_at, online_and_stray
+from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.ports import Ports
@@ -95,18 +96,19 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online, stray = online_and_stray(reader, authority)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
-        needed = _needed(authority, events, rotation)
+        needed, leaks = _needed(authority, events, rotation), listed_leaks(reader, authority)
         keys = tuple(
             replace(
                 look_at(ports, entry, online=entry.keyid in online),
                 needed=entry.keyid in needed,
                 stray=entry.keyid in stray,
+                leaked_in=leaks.get(entry.keyid, ()),
             )
             for entry in reader.keys()
         )
         mark = _mark(reader)
     healths = [role.health for role in roles]
-    if stray or (rotation is not None and rotation.is_over(now)):
+    if stray or leaks or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)

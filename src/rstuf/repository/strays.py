@@ -1,39 +1,42 @@
-"""Keys that targets lets sign its bins though root names them no more: what a rotation leaves whose state was lost.
+"""Keys that targets lets sign its bins though root does not name them: what is left of a rotation.
 
-They are taken out as a rotation would have done it, had it been remembered: as one whose root is out already.
+Its state was lost, or it was called off after people had handed the bins over, and they were not handed back. They are
+taken out as a rotation would have done it that goes on: as one whose root is out already.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Final
 
-from rstuf.model.keys import KeyEntry, Loss
+from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import TIMESTAMP
 from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import SigningDesk, load_authority
-from rstuf.repository.bridge import stray_keys
+from rstuf.repository.bridge import stray_keys, unlisted_keys
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import report_loss
 from rstuf.repository.ports import Ports
 
 _AT_ONCE = timedelta(0)
+_GRAVITY: Final = tuple(RotationKind)
 
 
 def strays(ports: Ports, reader: StateReader) -> list[KeyEntry]:
     """The keys that sign bins and nothing that root names, while no rotation goes on that takes them out."""
     authority = load_authority(reader, ports.metadata)
-    found = stray_keys(reader, authority.top_level, authority.targets)
-    return [entry for keyid in found if (entry := reader.key(keyid)) is not None]
+    return _entries(reader, stray_keys(reader, authority.top_level, authority.targets))
 
 
-def begin_without_strays(ports: Ports, *, kind: RotationKind = RotationKind.PLANNED, name: str | None = None) -> bool:
+def begin_without_strays(ports: Ports, *, kind: RotationKind | None = None, name: str | None = None) -> bool:
     """Go on with the rotation that left stray keys, where there are any. Under the publication lock, after recovery.
 
     What `rotation.carry_on` does then takes all of them out: where people sign targets, by an event.
 
     Args:
-        kind: why they go; in good order where nobody said more.
-        name: the one that is lost or leaked.
+        kind: why they go; where nobody said more, as it was noted of them.
+        name: one that is to go, whether bins had it from the beginning or not.
 
     Returns:
         Whether there were any.
@@ -42,14 +45,16 @@ def begin_without_strays(ports: Ports, *, kind: RotationKind = RotationKind.PLAN
         SigningError: the key that root names cannot be reached; nothing was changed.
     """
     with ports.state.read() as reader:
-        found = [entry for entry in strays(ports, reader) if name is None or entry.name.casefold() == name.casefold()]
+        found = strays(ports, reader) if name is None else _named(ports, reader, name)
         if not found:
             return False
         authority = load_authority(reader, ports.metadata)
         keys = authority.top_level[TIMESTAMP]
         SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
         new = reader.key(keys.keyids[0])
-    old, now = found[0], ports.clock.now()
+    # The one that somebody else may have is the one that it is about.
+    old, now = max(found, key=lambda entry: _GRAVITY.index(_why(entry))), ports.clock.now()
+    kind = kind or _why(old)
     with ports.state.transaction(actor=ports.actor) as state:
         if kind is not RotationKind.PLANNED:
             report_loss(state, old.keyid, Loss(kind.value), at=now)
@@ -60,3 +65,20 @@ def begin_without_strays(ports: Ports, *, kind: RotationKind = RotationKind.PLAN
         if rotation is not None:
             state.note_rooted(rotation.id, version=authority.root.version, at=now)
     return True
+
+
+def _named(ports: Ports, reader: StateReader, name: str) -> list[KeyEntry]:
+    """The key of that name, if it signs bins and nothing that root names, and no rotation goes on."""
+    if reader.rotation() is not None:
+        return []
+    authority = load_authority(reader, ports.metadata)
+    found = _entries(reader, unlisted_keys(authority.top_level, authority.targets))
+    return [entry for entry in found if entry.name.casefold() == name.casefold()]
+
+
+def _entries(reader: StateReader, keyids: Iterable[KeyId]) -> list[KeyEntry]:
+    return [entry for keyid in keyids if (entry := reader.key(keyid)) is not None]
+
+
+def _why(entry: KeyEntry) -> RotationKind:
+    return RotationKind.PLANNED if entry.report is None else RotationKind(entry.report.loss.value)

@@ -11,7 +11,7 @@ from rstuf.metadata.audit.findings import Findings, Note
 from rstuf.metadata.audit.keys import KeyRing, VerifyKey, load_key
 from rstuf.model.keys import KeyEntry
 from rstuf.model.names import ROOT
-from rstuf.repository.bridge import listed_before
+from rstuf.repository.bridge import out_of_place
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.verify_complaints import Complaints
 
@@ -47,8 +47,8 @@ def check_keys(
         complaints.note(Note.LEAKED_KEY, f"keys that leaked, and may sign yet: {', '.join(sorted(leaked))}")
     stray = [entry for value, entry in values.items() if value in listed and listed[value][1] != ROOT]
     if stray and state.rotation() is None:
-        ever = listed_before(state)
-        names = ", ".join(sorted(shorten(entry.name) for entry in stray if entry.keyid in ever))
+        found = out_of_place(state, [entry.keyid for entry in stray])
+        names = ", ".join(sorted(shorten(entry.name) for entry in stray if entry.keyid in found))
         if names:
             complaints.note(Note.STRAY_KEY, f"keys that may sign bins, though root does not name them: {names}")
     unused = [shorten(entry.name) for value, entry in values.items() if value not in listed]

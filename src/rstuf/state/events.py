@@ -144,6 +144,13 @@ def read_rotation(connection: sqlite3.Connection) -> Rotation | None:
     return None if row is None else _rotation(row)
 
 
+def read_rotated_keys(connection: sqlite3.Connection) -> frozenset[KeyId]:
+    """Every key that ever was one of the two of a rotation."""
+    return frozenset(
+        KeyId(keyid) for (keyid,) in connection.execute("SELECT old FROM rotation UNION SELECT new FROM rotation")
+    )
+
+
 def note_rooted(connection: sqlite3.Connection, rotation: int, *, version: int, at: datetime) -> None:
     """Root `version` names the new key alone."""
     connection.execute(

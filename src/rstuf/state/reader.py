@@ -215,6 +215,9 @@ class SqliteReader:
     def rotation(self) -> Rotation | None:
         return rows.converted(lambda _: events.read_rotation(self._connection), (), where=self._where)
 
+    def rotated_keys(self) -> frozenset[KeyId]:
+        return events.read_rotated_keys(self._connection)
+
     def _events(self, condition: str, values: Row = ()) -> Iterator[SigningEvent]:
         found = rows.converted(
             lambda _: list(events.read_events(self._connection, condition, values)), (), where=self._where

@@ -18,7 +18,7 @@ from rstuf_cli.failures import UsageFault, failure_of, show_failure
 from rstuf_cli.files import as_argument, read_brought
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import run_of
-from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.steps import merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
     away,
@@ -141,7 +141,7 @@ def import_(
         waiting = [view for view in desk.views() if view.event.name in touched]
     places = [file for file, _ in sources]
     blocked = {each.event.id for each in done.completions if each.obstacle is not None}
-    steps = [step for view in waiting if view.event.id not in blocked for step in steps_of(view)]
+    steps = merged(step for view in waiting if view.event.id not in blocked for step in steps_of(view))
     errors = [*(each.error for each in brought), *(each.error for each in done.receptions)]
     first = next((error for error in errors if error is not None), None)
     run.console.document(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
@@ -9,12 +10,24 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import prompts
+from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.must_go import leaked_in_words, leaks_document, takes_out
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
-from rstuf_cli.steps import show_steps, steps_document
-from rstuf_cli.waiting import KINDS, event_document, named, sides_of, steps_of, tell_waiting, waits_in_words
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
+from rstuf_cli.waiting import (
+    KINDS,
+    event_document,
+    named,
+    sides_of,
+    signers_of,
+    step_after_cancelled_ceremony,
+    steps_of,
+    tell_waiting,
+    waits_in_words,
+)
 from rstuf_cli.wording import ago, day, listed
 
 EXAMPLES = {
@@ -106,23 +119,65 @@ def _field(console: Console, name: str, value: str) -> None:
 def cancel(ctx: typer.Context, event: _Event) -> None:
     """Drop something that waits, with the signatures that it has.
 
-    What is published stays as it is. The event's name is asked for; --yes answers beforehand.
+    What could not come out without it, or was proposed for it alone, goes with it, which is said before. What is
+    published stays as it is: a key that leaked and would go with it may sign on, and you are told so. The event's name
+    is asked for; --yes answers beforehand.
     """
     run = run_of(ctx)
     with run.open(signing=True) as repository:
         desk = repository.events
         view = desk.view(event)
+        stays = _leaks(repository, view)
+        for key in stays:
+            run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
         if not run.options.yes:
             _ask(run, view)
         run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
         rotating = desk.rotation() is not None
-        desk.cancel(view.event.name)
-        ends_rotation = rotating and desk.rotation() is None
+        _, *beside = desk.cancel(view.event.name)
+        rotation = desk.rotation()
+        steps = _steps_after(repository, view)
     console, dropped = run.console, [view.name_of(keyid) for keyid in view.signed]
-    console.document({"cancelled": view.event.name, "dropped": dropped, "rotation_ended": ends_rotation})
-    console.result(f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(view)}")
-    if ends_rotation:
+    console.document(
+        {
+            "cancelled": view.event.name,
+            "dropped": dropped,
+            "with_it": [{"event": each.name, "signed": signers_of(view, each)} for each in beside],
+            "rotation_ended": rotating and rotation is None,
+            "leaked": leaks_document(stays),
+            "next_steps": steps_document(steps),
+        }
+    )
+    console.result(
+        f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(signers_of(view, view.event))}"
+    )
+    for each in beside:
+        console.result(f"  {each.name} is cancelled with it; {_loss(signers_of(view, each))}")
+    if rotating and rotation is None:
         console.result("  the online key stays as it is: its replacement is cancelled with it")
+    show_steps(console, steps, now=SystemClock().now())
+
+
+def _leaks(repository: rstuf.Repository, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
+    """The keys that leaked, and that would go with an event, or with what is cancelled beside it."""
+    if view.event.kind is rstuf.EventKind.CEREMONY:
+        return []
+    seen, gone = repository.status(), {view.event.id, *(each.id for each in view.companions)}
+    events = [each for each in seen.events if each.event.id in gone]
+    return [key for key in seen.keys if key.leaked_in and any(takes_out(seen, each, key) for each in events)]
+
+
+def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[Step]:
+    """What to do where something cannot end without what was cancelled, or a key that must go stays without it."""
+    if view.event.kind is rstuf.EventKind.CEREMONY:
+        # There is nothing published yet that a key could be left in.
+        return [step_after_cancelled_ceremony()]
+    steps = []
+    rotating = view.event.kind in {rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT}
+    if rotating and repository.events.rotation() is not None:
+        steps.append(Step("rstuf renew", "the replacement of the online key cannot end without it: proposes it anew"))
+    left = next_steps(repository.status())
+    return merged([*steps, *(step for step in left if step.about in {"leaked-key", "stray-key"})])
 
 
 def _ask(run: Run, view: rstuf.EventView) -> None:
@@ -130,16 +185,19 @@ def _ask(run: Run, view: rstuf.EventView) -> None:
     if run.console.is_json or not prompts.person_is_there():
         raise UsageFault(f"there is nobody to ask whether to drop {name}", hint="--yes says that it is meant")
     run.console.note(waits_in_words(view))
-    run.console.note(_loss(view))
+    run.console.note(_loss(signers_of(view, view.event)))
+    for each in view.companions:
+        why = f"{name} was proposed with it" if each.role != "root" else f"it cannot come out without {name}"
+        run.console.warning(f"{each.name} is cancelled, too, since {why}; {_loss(signers_of(view, each))}")
     with run.pondering():
         typed = prompts.ask(f"type {escape(name)} to drop it:").strip()
     if typed != name:
         raise UsageFault("that is not its name; nothing was changed", hint="rstuf event list shows the names")
 
 
-def _loss(view: rstuf.EventView) -> str:
+def _loss(signed: Sequence[str]) -> str:
     """Whose signatures are dropped."""
-    names = [escape(view.name_of(keyid)) for keyid in view.signed]
+    names = [escape(name) for name in signed]
     if not names:
         return "nobody had signed it"
     if len(names) == 1:

@@ -13,7 +13,7 @@ import rstuf
 from rstuf.errors import InvalidInput
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import report_document, said_of
+from rstuf_cli.losses import dropped_in_words, report_document, said_of
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, keep_to_itself, run_of
 from rstuf_cli.wording import fingerprint, listed
@@ -81,11 +81,15 @@ def add(
             raise UsageFault("say where it is: FILE, --signer URI or --away", hint="rstuf key add --help")
         run.interrupted = "rstuf key list tells whether it is known here"
         change = repository.add_key(name, key, signer=place)
+        added = _find(repository, name)
     if away and view is not None and view.status.online:
         run.console.warning(
             f"{escape(name)} is the online key: nothing can be published or renewed here without it, until "
             f"rstuf key add {escape(name)} FILE says where it is"
         )
+    if added.suspect and added.entry.report is None:
+        told = f"{dropped_in_words(added.entry)}; if it did: rstuf key revoke {name} --leaked"
+        run.console.warning(escape(told))
     run.console.document({"change": str(change), "name": name, "keyid": key.keyid, "signer": place})
     if run.console.is_json:
         return

@@ -18,7 +18,7 @@ from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, T
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import Leaked, Lost, loss_of
+from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.reports import sign
 from rstuf_cli.rotating import find_key, replace_online_key
@@ -27,6 +27,7 @@ from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.taking_out import Removal, take_out
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.trusting import show_fingerprint
+from rstuf_cli.waiting import steps_of
 from rstuf_cli.wording import both, count, number, seconds
 
 EXAMPLES = {
@@ -100,6 +101,7 @@ def online_key(
     to: To = None,
     kind: Kind = None,
     unencrypted: Unencrypted = False,
+    let_back: LetBack = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -120,6 +122,7 @@ def online_key(
         overlap=AT_ONCE,
         unencrypted=unencrypted,
         keys_sign=not no_sign,
+        let_back=let_back,
     )
     with run.open(making=names_to_come) as repository:
         repository.events.catch_up()
@@ -162,6 +165,7 @@ def root_key(
     targets_threshold: TargetsThreshold = None,
     lost: Lost = False,
     leaked: Leaked = False,
+    let_back: LetBack = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -187,6 +191,7 @@ def root_key(
             targets_threshold=targets_threshold,
             loss=loss,
             keys_sign=not no_sign,
+            let_back=let_back,
         )
         code = take_out(run, repository, old, removal)
     return record.end(code)
@@ -327,7 +332,7 @@ def root(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
         run.interrupted = "what clients see is whole; run it again unless rstuf root show has the new root"
         # It is due, so it needs no force: whoever comes second finds it done.
         report = repository.renew()
-        waiting = [view.event for view in repository.events.views() if view.event.role == "root"]
+        waiting = [view for view in repository.events.views() if view.event.role == "root"]
     run.progress.close()
     steps = _steps_of_renewal(waiting)
     run.console.document({**renewal_document(report), "next_steps": steps_document(steps)})
@@ -351,17 +356,14 @@ def _refuse_undue(repository: rstuf.Repository, facts: rstuf.RootFacts) -> None:
         )
 
 
-def _steps_of_renewal(waiting: Sequence[rstuf.SigningEvent]) -> list[Step]:
+def _steps_of_renewal(waiting: Sequence[rstuf.EventView]) -> list[Step]:
     """What to do about a root that waits, which need not be the renewal that was asked for."""
     steps = []
-    for event in waiting:
-        if event.kind != rstuf.EventKind.RENEWAL:
+    for view in waiting:
+        if view.event.kind != rstuf.EventKind.RENEWAL:
             why = "it waits already and changes who signs, so no renewal is opened beside it: look before you sign"
-            steps.append(Step(f"rstuf event show {event.name}", why))
-        steps += [
-            Step(f"rstuf sign {event.name}", "where a key that is missing is at hand"),
-            Step(f"rstuf bundle export {event.name} -o {event.name}.rstuf", "for holders who are away"),
-        ]
+            steps.append(Step(f"rstuf event show {view.event.name}", why))
+        steps += steps_of(view)
     if waiting:
         steps.append(Step("rstuf recover root-keys", "if keys are gone for good, and too few are left to sign"))
     return steps

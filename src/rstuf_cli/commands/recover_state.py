@@ -17,7 +17,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.trusting import show_fingerprint
-from rstuf_cli.wording import count, number, seconds
+from rstuf_cli.wording import count, listed, number, seconds
 
 EXAMPLES = {
     "recover state": """
@@ -59,8 +59,9 @@ def state(
 
     Every root, every role and every artifact is read from metadata/ and verified as a client would. You are shown the
     fingerprint of the first root, and asked whether it is yours; --yes answers beforehand. A state that is there is
-    never written over: move one away that cannot be used. What was accepted and never published is gone, and the log
-    begins anew.
+    never written over: move one away that cannot be used. What was accepted and never published is gone, the log begins
+    anew, and which keys were lost or leaked is forgotten: those that were dropped are named, and no command lets one in
+    again unless you say that it is well.
 
     Where an online key was being replaced at once, what is published may be signed by the old one yet, which root names
     no more. Somebody else may have it, so you are asked whether what lies there is what you released; --yes does not
@@ -144,6 +145,8 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
     for name in report.strays:
         why = f"takes {escape(name)} out of targets: root does not name it, and whoever has it could change contents"
         steps.append(Step("rstuf renew", why, about="stray-key"))
+    why = "if it leaked, so that nothing ever lets it in: nothing here knows that any more"
+    steps += [Step(f"rstuf key revoke {name} --leaked", why) for name in report.dropped.values() if name is not None]
     if report.guessed:
         why = f"how long these live is a guess: {', '.join(report.guessed)}"
         steps.append(Step("rstuf root update --role ROLE --expires PERIOD", why))
@@ -160,6 +163,7 @@ def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[S
         "former_key": report.former,
         "first_root": {"sha256": facts.pin.sha256, "words": rstuf.fingerprint_words(facts.pin.sha256)},
         "keys": [{"name": key.name, "keyid": key.keyid, "signer": key.signer} for key in report.keys],
+        "dropped_keys": [{"keyid": keyid, "name": name} for keyid, name in report.dropped.items()],
         "periods": {
             role: {
                 "expires": rstuf.format_duration(periods.expires),
@@ -181,6 +185,20 @@ def _tell(console: Console, report: rstuf.RebuildReport, facts: rstuf.RootFacts,
     console.result(f"  the first root is {facts.pin.sha256[:16]}…")
     for key in report.keys:
         console.result(f"  key {escape(key.name)}: {escape(key.signer or 'elsewhere')}")
+    console.folded_result(f"  {_forgotten(report)}", indent=2)
     for role, periods in report.periods.items():
         guess = ", a guess" if role in report.guessed else ""
         console.result(f"  {escape(role)} lives {rstuf.format_duration(periods.expires)}{guess}")
+
+
+def _forgotten(report: rstuf.RebuildReport) -> str:
+    told = "which keys were lost or leaked is not known any more"
+    dropped = [
+        f"{escape(name)} ({keyid[:12]}…)" if name is not None else f"{keyid[:12]}…"
+        for keyid, name in report.dropped.items()
+    ]
+    return (
+        f"{told}; root names these no more, and nobody should let one in who does not know why: {listed(dropped)}"
+        if dropped
+        else told
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,7 @@ from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
+from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.wording import both, listed, number, seconds, size
 
 EXAMPLES = {
@@ -22,6 +23,12 @@ rstuf renew                        safe at any time, and from cron:
 rstuf renew --force timestamp      sign it now, due or not
 rstuf renew --force bins           every bin
 """
+}
+
+
+_WAITS: Final = {
+    rstuf.Reason.DUE: "is due and waits for",
+    rstuf.Reason.CHANGED: "is proposed anew, for the root that needs it, and waits for",
 }
 
 
@@ -65,7 +72,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
             }
             for role in report.waiting
         ],
-        "dropped": [{"event": each.name, "signed": list(each.signed)} for each in report.dropped],
+        "dropped": dropped_document(report.dropped),
         "next_due": iso(report.next_due) if report.next_due is not None else None,
     }
 
@@ -78,9 +85,7 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
     publication = report.publication
     tell_clock(console, publication.clock_behind)
     tell_recovery(console, publication)
-    for each in report.dropped:
-        lost = f", with the signature of {listed([escape(name) for name in each.signed])}" if each.signed else ""
-        console.warning(f"{escape(each.name)} expired before everybody had signed it, and is dropped{lost}")
+    tell_dropped(console, report.dropped)
     names = [role.name for role in publication.roles]
     if report.root_version is not None:
         console.result(f"{sign(console, ok=True)} root v{number(report.root_version)} signed and published")
@@ -97,8 +102,9 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
         if role.lacking < len(role.missing):
             keys = f"{number(role.lacking)} of {keys}"
-        due = "is due and waits for" if role.reason == rstuf.Reason.DUE else "cannot be signed again without"
-        console.warning(f"{escape(role.name)} {due} {keys}{when}")
+        due = _WAITS.get(role.reason, "cannot be signed again without")
+        told = f"{due} {keys}" if role.missing else "waits, and all who must sign it have"
+        console.warning(f"{escape(role.name)} {told}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
         if role.event is not None:

@@ -16,7 +16,7 @@ from rstuf_cli import proposing
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import ask_found
+from rstuf_cli.losses import LetBack, ask_back
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
@@ -94,6 +94,7 @@ def update(
     no_sign: Annotated[
         bool, typer.Option("--no-sign", help="Only open the event; rstuf sign signs it, or bundles do.")
     ] = False,
+    let_back: LetBack = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would change, and open nothing.")] = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -128,7 +129,8 @@ def update(
         if role is not RoleChoice.ROOT and periods is not None:
             return record.end(_set_periods(run, repository, role, periods, dry_run=dry_run))
         changed = rstuf.RootUpdate(changed.role, changed.add, changed.remove, changed.threshold, periods)
-        code = propose(run, repository, changed, keys_sign=not no_sign, dry_run=dry_run, unasked=_UNASKED)
+        signs = not no_sign
+        code = propose(run, repository, changed, keys_sign=signs, dry_run=dry_run, unasked=_UNASKED, let_back=let_back)
     return record.end(code)
 
 
@@ -140,6 +142,7 @@ def propose(
     keys_sign: bool,
     dry_run: bool = False,
     unasked: str = "--yes says that it is",
+    let_back: bool = False,
 ) -> int:
     """Show what an update changes, ask, open its event, sign with the keys that are here, and tell how far it came."""
     proposal = repository.events.propose(update)
@@ -160,7 +163,8 @@ def propose(
     if not proposing.ask_drop(run, repository, proposal.drops) and not proposing.agrees(run, question):
         run.console.note("nothing was changed")
         return ExitCode.REFUSED
-    ask_found(run, [entry for entry in repository.keys() if entry.name in proposal.found])
+    added = [name for each in (update, *update.others) for name in each.add]
+    ask_back(run, repository, added, let_back=let_back)
     run.interrupted = f"rstuf event list tells whether {listed([review.event for review in reviews])} waits"
     names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
     run.keeps(f"{listed(names)}, as far as signed")

@@ -10,7 +10,7 @@ import rstuf
 from rstuf_cli.commands.generate import KeyKind
 from rstuf_cli.commands.key import Name
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import Leaked, Lost, loss_of
+from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.rotating import DEFAULT_OVERLAP, find_key, replace_online_key
 from rstuf_cli.run import run_of
@@ -60,6 +60,7 @@ def rotate(
         str, typer.Option("--overlap", metavar="PERIOD", help="How long both sign after the new root; 1d by default.")
     ] = DEFAULT_OVERLAP,
     unencrypted: Unencrypted = False,
+    let_back: LetBack = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -79,6 +80,7 @@ def rotate(
         overlap=rstuf.parse_duration(overlap),
         unencrypted=unencrypted,
         keys_sign=not no_sign,
+        let_back=let_back,
     )
     with run.open(making=names_to_come) as repository:
         code = replace_online_key(run, repository, find_key(repository, name).entry, wish)
@@ -99,6 +101,7 @@ def revoke(
     to: To = None,
     kind: Kind = None,
     unencrypted: Unencrypted = False,
+    let_back: LetBack = False,
     no_sign: NoSign = False,
     transcript: TranscriptFile = None,
 ) -> int:
@@ -123,12 +126,19 @@ def revoke(
                 overlap=AT_ONCE,
                 unencrypted=unencrypted,
                 keys_sign=not no_sign,
+                let_back=let_back,
             )
             return record.end(replace_online_key(run, repository, view.entry, wish))
         if to is not None or kind is not None or unencrypted:
             hint = f"rstuf recover root-key {name} --to NEW puts another in its place"
             raise UsageFault(f"{name} is no online key, and nothing takes its place here", hint=hint)
-        removal = Removal(threshold=threshold, targets_threshold=targets_threshold, loss=loss, keys_sign=not no_sign)
+        removal = Removal(
+            threshold=threshold,
+            targets_threshold=targets_threshold,
+            loss=loss,
+            keys_sign=not no_sign,
+            let_back=let_back,
+        )
         code = take_out(run, repository, view, removal)
     return record.end(code)
 

@@ -10,7 +10,7 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import EventExpired, InvalidInput, RstufError, SignerMismatch, SigningError, nearest
+from rstuf.errors import EventExpired, InvalidInput, ProposalRefused, RstufError, SignerMismatch, SigningError, nearest
 from rstuf_cli import prompts
 from rstuf_cli.console import escape_message
 from rstuf_cli.exits import ExitCode
@@ -21,7 +21,7 @@ from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
-from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.steps import merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
     completion_document,
@@ -111,10 +111,13 @@ class _Round:
         self.run.interrupted = self.run.unsigned
         # Root last: what it lets others sign may have to be published before it.
         chosen = sorted(desk.views() if name is None else [desk.view(name)], key=lambda view: view.event.role == "root")
+        ids = {view.event.id for view in chosen}
+        if name is not None:
+            self._refuse_other(chosen[0])
         for view in chosen:
-            if view.expired:
-                self._refuse_expired(view, alone=name is not None)
-        chosen = [view for view in chosen if not view.expired]
+            if view.leaks:
+                self._refuse_leaky(view, alone=len(chosen) == 1)
+        chosen = [view for view in chosen if not view.expired and not view.leaks]
         self._refuse_unreachable(chosen)
         if any(view.ready for view in chosen) or (desk.interrupted and not any(self._mine(view) for view in chosen)):
             self.run.interrupted = _SO_FAR
@@ -126,7 +129,6 @@ class _Round:
                 now = next((each for each in desk.views() if each.event.id == view.event.id), None)
                 if now is not None and self._mine(now):
                     self._sign(now)
-        ids = {view.event.id for view in chosen}
         return self._end([view for view in desk.views() if view.event.id in ids])
 
     def _tell_ended(self, publication: rstuf.PublicationReport) -> int:
@@ -147,15 +149,29 @@ class _Round:
         )
         return ExitCode.DONE
 
-    def _refuse_expired(self, view: rstuf.EventView, *, alone: bool) -> None:
+    def _refuse_other(self, view: rstuf.EventView) -> None:
+        """See that what was asked for can be signed, and has the code that was given, whoever signs it here.
+
+        Raises:
+            EventExpired: nobody can use it any more.
+            ProposalRefused: nobody should sign it.
+        """
+        if view.expired:
+            raise EventExpired(view.event.name, iso(view.expires), first=view.event.kind == rstuf.EventKind.CEREMONY)
+        if self.code is not None:
+            check_code(self.sitting.review(self.repository.events.bundle(view.event.name)), self.code)
+
+    def _refuse_leaky(self, view: rstuf.EventView, *, alone: bool) -> None:
         """
         Raises:
-            EventExpired: it is what was asked for.
+            ProposalRefused: nothing else is to be signed.
         """
-        error = EventExpired(view.event.name, iso(view.expires))
-        if alone:
-            raise error
-        self.run.console.warning(f"{escape_message(error.message)}; {escape_message(error.hint or '')}")
+        try:
+            self.repository.events.bundle(view.event.name)
+        except ProposalRefused as error:
+            if alone:
+                raise
+            self.run.console.warning(f"{escape_message(error.message)}; {escape_message(error.hint or '')}")
 
     def _refuse_unreachable(self, views: Sequence[rstuf.EventView]) -> None:
         """
@@ -220,7 +236,7 @@ class _Round:
             raise _nobody_signed(self.sitting.closed)
         blocked = {each.event.id for each in self.completions if each.obstacle is not None}
         others = [view for view in waiting if view.event.id not in blocked]
-        steps = [step for view in others for step in steps_of(view)]
+        steps = merged(step for view in others for step in steps_of(view))
         console.document(
             {
                 "signed": [reception_document(each) for each in self.receptions],

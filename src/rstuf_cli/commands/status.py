@@ -12,18 +12,19 @@ from rstuf.clock import iso
 from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.must_go import steps_of_keys_that_must_go
 from rstuf_cli.remedies import move_away, renewal_of, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
-from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.waiting import event_document
 from rstuf_cli.waiting_status import (
     goes_for_good,
     rotation_document,
     show_waiting,
-    steps_of_events,
+    steps_of_dates,
+    steps_of_event,
     steps_of_rotation,
-    steps_of_strays,
 )
 from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
@@ -60,7 +61,7 @@ def status(
     """Show roles, keys and expiry at a glance, and what to do next.
 
     A bar shows how much of a role's life is left. Reading waits for nobody and changes nothing. While a ceremony waits
-    for its signers, it says for whom, and --check exits with 4.
+    for its signers, it says for whom, and --check exits with 4; with 8 once they cannot sign in time any more.
     """
     run = run_of(ctx)
     if watch or every is not None:
@@ -70,7 +71,7 @@ def status(
         if waiting is not None:
             return _tell_ceremony(run, repository, waiting, check=check)
         seen = repository.status()
-    steps = next_steps(seen)
+    steps = merged(next_steps(seen))
     run.console.document(_document(seen, steps))
     if not run.console.is_json:
         _show(run.console, seen, steps)
@@ -106,7 +107,7 @@ def _watch(run: Run, *, check: bool, watch: bool, every: int) -> int:
                 show_waiting_ceremony(console, repository.events.repository_name, waiting, repository.view_keys())
                 return
             seen = repository.status()
-        _show(console, seen, next_steps(seen))
+        _show(console, seen, merged(next_steps(seen)))
 
     # What is wrong from the start is told as ever.
     run.open(signing=True).close()
@@ -119,11 +120,19 @@ def _tell_ceremony(run: Run, repository: rstuf.Repository, waiting: rstuf.EventV
     run.console.document(waiting_document(name, waiting, keys))
     if not run.console.is_json:
         show_waiting_ceremony(run.console, name, waiting, keys)
-    return ExitCode.WAITING if check else ExitCode.DONE
+    if not check:
+        return ExitCode.DONE
+    return ExitCode.OVERDUE if waiting.expired else ExitCode.WAITING
 
 
 def next_steps(seen: rstuf.Status) -> list[Step]:
-    """What to do now, the most urgent first."""
+    """What to do now, the most urgent first; a command stands there once for each of its reasons."""
+    events = [step for view in seen.events for step in steps_of_event(seen, view)] if seen.old_copy is None else []
+    return [*steps_beside_events(seen), *events]
+
+
+def steps_beside_events(seen: rstuf.Status) -> list[Step]:
+    """The same without what is to be done about each event."""
     clock = (
         [Step("set the clock", f"it {clock_in_words(seen.clock_behind)}", about="clock-behind")]
         if seen.clock_behind
@@ -133,15 +142,15 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
         # What follows is refused until it is set, or vouched for.
         why = f"{seen.clock_suspicious.message}; if it is right, say --accept-clock with what follows"
         clock = [Step("set the clock", why, about="clock-suspicious")]
-    waiting = [*steps_of_rotation(seen), *steps_of_events(seen)] if seen.old_copy is None else []
-    return [*clock, *_of_keys(seen), *_of_roles(seen), *waiting]
+    rotation = steps_of_rotation(seen) if seen.old_copy is None else []
+    return [*clock, *_of_keys(seen), *_of_roles(seen), *rotation]
 
 
 def _of_keys(seen: rstuf.Status) -> list[Step]:
     """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
     going = goes_for_good(seen)
     named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
-    steps = steps_of_strays(seen)
+    steps = steps_of_keys_that_must_go(seen)
     for key in seen.keys:
         if key.fault is None or not (key.online or key.mend) or key.keyid in going:
             continue
@@ -160,8 +169,6 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.old_copy is not None:
         return ways_of_older_state(seen.old_copy.role, seen.old_copy.message)
     steps = []
-    overdue = [role for role in seen.roles if role.health == rstuf.Health.OVERDUE]
-    due = [role for role in seen.roles if role.health == rstuf.Health.DUE]
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
     steps += move_away(seen.in_the_way)
     if any(not each.directory for each in seen.in_the_way):
@@ -173,14 +180,7 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
         lost += bins if len(bins) <= _FEW else [f"{number(len(bins))} bins"]
         why = f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"
         steps.append(Step(mend, why, about="damaged"))
-    if overdue:
-        names = ", ".join(role.name for role in overdue)
-        soonest = min(role.expires for role in overdue)
-        steps.append(Step("rstuf renew", f"clients refuse {names}: expired", soonest, about="expired"))
-    elif due:
-        names = ", ".join(role.name for role in due)
-        soonest = min(role.expires for role in due)
-        steps.append(Step("rstuf renew", f"{names}: time to sign again", soonest, about="due"))
+    steps += steps_of_dates(seen)
     if seen.interrupted:
         why = "a publication was interrupted; this brings it to its end"
         steps.append(Step("rstuf publish", why, about="interrupted"))

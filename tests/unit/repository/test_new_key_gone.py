@@ -10,7 +10,7 @@ from tests.support.clients import Client
 from tests.support.engine import Engine, check_client, client_of, plan_document
 from tests.unit.repository.test_rotation import delegated_to, signed_by
 
-from rstuf.errors import InvalidInput, ReleaseRefused, SigningError
+from rstuf.errors import EventOpen, InvalidInput, ProposalRefused, ReleaseRefused, SigningError
 from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.keys import Loss
 from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP
@@ -112,6 +112,16 @@ def test_before_its_root_is_out_the_old_key_stays(tmp_path: Path) -> None:
     seen.check()
 
 
+def test_its_root_came_out_while_that_was_asked(tmp_path: Path) -> None:
+    """Whoever was told that the old key stays is told to name another one, with the command."""
+    engine = watched(tmp_path).engine
+    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.events.sign("root-v2")
+    with pytest.raises(InvalidInput, match="online-2 was to take the place of online, and only another key") as told:
+        engine.events.renounce(Loss.LEAKED)
+    assert told.value.hint == "run it again: rstuf recover online-key online-2 --leaked"
+
+
 @pytest.mark.parametrize("hastened", [False, True])
 @pytest.mark.parametrize("loss", Loss)
 def test_where_the_old_key_is_gone_too_another_root_takes_the_place(tmp_path: Path, hastened: bool, loss: Loss) -> None:
@@ -161,7 +171,10 @@ def test_people_take_it_out_of_targets(tmp_path: Path, signed_first: str) -> Non
     engine.events.sign(signed_first)
     seen.look("between")
     if signed_first == "root-v2":
-        engine.events.renounce(Loss.LEAKED, to="online-3")
+        # What people sign of targets goes with it, and so with their signatures: nobody drops it unasked.
+        with pytest.raises(EventOpen, match="targets-v2"):
+            engine.events.renounce(Loss.LEAKED, to="online-3")
+        engine.events.renounce(Loss.LEAKED, to="online-3", drop=[view.event for view in engine.events.views()])
         assert [view.event.name for view in engine.events.views()] == ["root-v3", "targets-v3"]
         engine.events.sign("root-v3")
         assert engine.events.rotation() is not None
@@ -185,13 +198,17 @@ def test_a_leaked_key_is_never_let_in_again(tmp_path: Path) -> None:
     engine = watched(tmp_path).engine
     engine.make_key("three")
     engine.events.open(engine.events.propose(RootUpdate(add=("three",))))
+    made_before = [engine.signature("root-v2", name) for name in ("one", "two")]
     for name in ("online-2", "three"):
         engine.events.report_loss(name, Loss.LEAKED)
     with pytest.raises(InvalidInput, match="online-2 leaked"):
         engine.events.rotate("online", "online-2", drop=[view.event for view in engine.events.views()])
     with pytest.raises(InvalidInput, match="three leaked"):
         engine.events.propose(RootUpdate(add=("three",)))
-    (done,) = engine.events.sign("root-v2").completions
+    for use in (engine.events.sign, engine.events.bundle):
+        with pytest.raises(ProposalRefused, match="lets three sign root, and that key leaked"):
+            use("root-v2")
+    (done,) = engine.events.receive(made_before).completions
     assert isinstance(done.obstacle, ReleaseRefused)
     assert "2.root.json" not in engine.metadata.files
 

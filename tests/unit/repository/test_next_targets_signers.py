@@ -11,17 +11,20 @@ from tests.support.engine import Engine, check_client, plan_document
 from rstuf.holder.anchors import TrustSource
 from rstuf.holder.review import Review, review_bundle
 from rstuf.metadata.bundle import DetachedSignature, parse_bundle, render_bundle
+from rstuf.model.events import EventKind, EventPhase
 from rstuf.model.names import ROOT, TARGETS
 from rstuf.repository.publish import publish
+from rstuf.repository.renewal import renew
 from rstuf.repository.root_update import RootUpdate
 from rstuf.repository.signing_events import Outcome
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    """Root v2 is to let `three` sign targets in the place of `two`; nobody has signed yet."""
+    """Root v2 is to let `three` sign targets in the place of `two`; nobody has signed yet. Root lives for less long."""
     people = {"signers": ["two"], "threshold": 1, "expires": "365d"}
-    engine = Engine.live(tmp_path / "repository", document=plan_document(targets=people))
+    root = {"signers": ["one", "two"], "threshold": 1, "expires": "180d"}
+    engine = Engine.live(tmp_path / "repository", document=plan_document(targets=people, root=root))
     engine.add("a.txt", b"first")
     publish(engine.ports)
     engine.make_key("three")
@@ -74,8 +77,50 @@ def test_root_waits_for_the_targets_that_it_needs(engine: Engine, tmp_path: Path
 def test_a_signature_of_whom_the_root_listed_no_more_is_left_out(engine: Engine, tmp_path: Path) -> None:
     """Three signed for a root that is dropped: what comes out without it has no signature that nobody asked for."""
     assert engine.events.receive([signature(engine, "targets-v2", "three")]).receptions[0].outcome is Outcome.ADDED
-    engine.events.cancel("root-v2")
+    with engine.ports.state.transaction(actor="test") as state:
+        state.close_event(engine.events.view("root-v2").event.id, EventPhase.CANCELLED, at=engine.clock.now())
     done = engine.events.receive([signature(engine, "targets-v2", "two")])
     assert [each.event.name for each in done.completions] == ["targets-v2"]
     assert engine.keys.made["three"].entry.keyid.encode() not in engine.metadata.files["2.targets.json"]
+    check_client(engine, tmp_path / "client")
+
+
+def test_a_root_that_expired_has_no_say(engine: Engine) -> None:
+    """Nobody is asked for a signature by it any more, and no bundle brings what its holder would refuse."""
+    engine.moved_on(days=200)
+    assert (engine.events.view("root-v2").expired, engine.events.view("targets-v2").expired) == (True, False)
+    assert [part.role for part in engine.events.bundle("targets-v2").parts] == [TARGETS]
+    (part,) = engine.events.view("targets-v2").parts
+    assert [side.label for side in part.sides] == ["root v1"]
+
+
+def test_targets_go_with_a_root_that_expired(engine: Engine, tmp_path: Path) -> None:
+    """Renewing says what was dropped for its date and what went with it, and proposes what is due in their place."""
+    engine.keys.away = {"one", "two"}
+    engine.events.receive([signature(engine, "targets-v2", "two")])
+    engine.moved_on(days=200)
+    report = renew(engine.ports)
+    dropped = [(each.name, each.signed, each.expired) for each in report.dropped]
+    assert dropped == [("root-v2", (), True), ("targets-v2", ("two",), False)]
+    assert [(view.event.name, view.event.kind, view.expired) for view in engine.events.views()] == [
+        ("root-v2", EventKind.RENEWAL, False)
+    ]
+
+
+def test_a_root_is_not_ready_before_what_expired_is_proposed_anew(tmp_path: Path) -> None:
+    """Its targets expired while it waited: it keeps its signatures, and comes out right after new targets."""
+    people = {"signers": ["two"], "threshold": 1, "expires": "30d"}
+    engine = Engine.live(tmp_path / "repository", document=plan_document(targets=people))
+    engine.make_key("three")
+    engine.events.open(engine.events.propose(RootUpdate(role=TARGETS, add=("three",), remove=("two",))))
+    engine.events.receive([signature(engine, "root-v2", "one")])
+    engine.moved_on(days=40)
+    root = engine.events.view("root-v2")
+    assert (root.after, root.lacks_targets, root.ready) == (None, True, False)
+    assert engine.events.complete().completions == ()
+    assert [each.name for each in renew(engine.ports).dropped] == ["targets-v2"]
+    root = engine.events.view("root-v2")
+    assert (root.after, root.lacks_targets, root.ready) == ("targets-v3", False, False)
+    done = engine.events.receive([signature(engine, "targets-v3", name) for name in ("two", "three")])
+    assert [(each.event.name, each.obstacle) for each in done.completions] == [("targets-v3", None), ("root-v2", None)]
     check_client(engine, tmp_path / "client")

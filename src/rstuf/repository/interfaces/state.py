@@ -211,6 +211,9 @@ class StateReader(Protocol):
     def rotation(self) -> Rotation | None:
         """The rotation of an online key that goes on, if one does."""
 
+    def rotated_keys(self) -> frozenset[KeyId]:
+        """Every key that ever was to go in a rotation, or to take the place of one, whatever came of it."""
+
     def audit(self, *, after: int = 0) -> Iterator[AuditEntry]:
         """Audit entries by sequence."""
 

@@ -1,0 +1,98 @@
+"""Keys that must sign nothing any more and may yet: what of all that waits takes them out, and what else would.
+
+That is keys which leaked, and keys which sign bins though root does not name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import rstuf
+from rstuf_cli.console import escape
+from rstuf_cli.steps import Step
+from rstuf_cli.wording import listed
+
+_RENEW: Final = "rstuf renew"
+_OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
+
+
+def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
+    """What takes such keys out where nothing that waits does."""
+    strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == _RENEW]
+    steps = []
+    if strays:
+        names = listed([escape(name) for name in strays])
+        steps.append(
+            Step(_RENEW, f"root does not name {names}, and targets lets bins be signed with it", about="stray-key")
+        )
+    for key in seen.keys:
+        way = _way(seen, key)
+        if way is not None and not (key.stray and way == _RENEW):
+            steps.append(Step(way, leaked_in_words(key), about="leaked-key"))
+    return steps
+
+
+def takes_out(seen: rstuf.Status, view: rstuf.EventView, key: rstuf.KeyStatus) -> bool:
+    """Whether such a key goes with an event that waits."""
+    return view.event.id in {each.event.id for each in _takers(seen, key)}
+
+
+def leaked_in_words(key: rstuf.KeyStatus) -> str:
+    """`r1 leaked, and may sign root and targets yet`."""
+    return f"{escape(key.name)} leaked, and may sign {listed([escape(role) for role in key.leaked_in])} yet"
+
+
+def leaks_document(keys: Iterable[rstuf.KeyStatus]) -> list[dict[str, object]]:
+    """Keys that leaked and may sign yet, as data."""
+    return [{"key": key.name, "keyid": key.keyid, "roles": list(key.leaked_in)} for key in keys if key.leaked_in]
+
+
+def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> list[Step]:
+    """The steps of an event that waits; where it takes such a key out, they are about that."""
+    taken = taken_out_by(seen, view)
+    if taken is None:
+        return list(steps)
+    about, told = taken
+    return [replace(step, about=about, why=f"{step.why}; {told}") for step in steps]
+
+
+def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] | None:
+    """What an event is about that takes such keys out, and that it does, in words; None where it takes out none."""
+    gone = [key for key in seen.keys if takes_out(seen, view, key)]
+    if not gone:
+        return None
+    names = listed([escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone])
+    return "leaked-key" if any(key.leaked_in for key in gone) else "stray-key", f"it takes out {names}"
+
+
+def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
+    """The command that takes a key out; None where something does that waits, or it need not go."""
+    if not (key.leaked_in or key.stray) or _takers(seen, key):
+        return None
+    name = escape(key.name)
+    if any(role in _OF_ROOT for role in key.leaked_in):
+        online = {"snapshot", "timestamp"} & set(key.leaked_in)
+        return f"rstuf recover online-key {name} --leaked" if online else f"rstuf key revoke {name} --leaked"
+    if key.leaked_in and any(view.lists(key.keyid) for view in _usable(seen, "targets")):
+        return f"rstuf recover online-key {name} --leaked"
+    if key.stray:
+        return _RENEW
+    if seen.rotation is not None and seen.rotation.new != key.keyid:
+        # What ends it, once that is due, is a step of its own.
+        return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW
+    return f"rstuf recover online-key {name} --leaked"
+
+
+def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
+    """What waits without which the key stays, and with which it goes: of root, or else of targets."""
+    if not (key.leaked_in or key.stray):
+        return []
+    role = "root" if any(role in _OF_ROOT for role in key.leaked_in) else "targets"
+    return [view for view in _usable(seen, role) if not view.lists(key.keyid)]
+
+
+def _usable(seen: rstuf.Status, role: str) -> list[rstuf.EventView]:
+    """What waits of a role, and can still come out."""
+    return [view for view in seen.events if view.event.role == role and not view.expired and not view.leaks]

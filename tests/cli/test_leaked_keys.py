@@ -1,0 +1,196 @@
+"""Keys that leaked and may sign yet: what takes them out is proposed until it is done, and every face says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import PLAN, Cli, Result, tree
+from tests.cli.test_key_rotate import keys_of
+from tests.cli.test_recover_keys import new_client
+from tests.cli.test_stray_keys import lose_state
+
+LEAKED = ("recover", "online-key", "online-2", "--leaked", "--yes")
+
+
+@pytest.fixture
+def by_people(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace in which two people sign root, and one of them targets; an artifact is published."""
+    plan, place = tmp_path / "plan.toml", tmp_path / "shop"
+    plan.write_text(
+        PLAN + '[targets]\nthreshold = 1\nsigners = ["carol"]\n\n[keys.carol]\ngenerate = "ed25519"\n'
+        'encrypt = false\nsigner = "file:keys/carol.key"\n'
+    )
+    done = cli("--repo", place, "ceremony", "--plan", plan)
+    assert done.code == 0, done.err
+    monkeypatch.chdir(place)
+    (tmp_path / "a.txt").write_bytes(b"alpha\n")
+    assert cli("artifact", "add", tmp_path / "a.txt").code == 0
+    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
+    return place
+
+
+@pytest.fixture
+def handed_over(by_people: Path, cli: Cli) -> Path:
+    """The same where bins are handed to another key, before root names that."""
+    assert cli("key", "rotate", "online", "--to", "online-2", "--no-sign").code == 4
+    assert cli("sign", "targets-v2", "--yes").code == 0
+    assert (keys_of(cli)["online"], keys_of(cli)["online-2"]) == (["snapshot", "timestamp"], ["bins"])
+    return by_people
+
+
+def commands(done: Result) -> list[str]:
+    """What is to be done next."""
+    return [step["command"] for step in done.document["next_steps"]]
+
+
+def problems(cli: Cli) -> dict[str, str]:
+    """What the doctor calls a problem, with what mends it."""
+    found = cli("doctor", "--json").document["findings"]
+    return {each["code"]: each["mend"] for each in found if each["severity"] == "problem"}
+
+
+@pytest.mark.parametrize("command", ["renew", "publish"])
+def test_bins_that_a_leaked_key_has_are_taken_from_it(
+    handed_over: Path, cli: Cli, tmp_path: Path, command: str
+) -> None:
+    """However often somebody cancels that: until people have signed it, it is proposed again, and is a problem."""
+    assert cli(*LEAKED, "--no-sign").code == 4
+    for version in (3, 4, 5):
+        waits = f"targets-v{version}"
+        assert problems(cli) == {"leaked-key": f"rstuf sign {waits}"}
+        done = cli("event", "cancel", waits, "--yes", "--json")
+        assert (done.code, commands(done)) == (0, ["rstuf renew"])
+        assert [(each["key"], each["roles"]) for each in done.document["leaked"]] == [("online-2", ["bins"])]
+        assert (cli("status", "--check").code, commands(cli("status", "--json"))) == (7, ["rstuf renew"])
+        assert list(problems(cli).values()) == ["rstuf renew"]
+        assert cli(command).code in {0, 4}
+    before = sorted(handed_over.glob("keys/*"))
+    done = cli(*LEAKED)
+    assert done.code == 0, done.err
+    assert (keys_of(cli)["online-2"], sorted(handed_over.glob("keys/*"))) == ([], before)
+    assert (cli("status", "--check").code, problems(cli)) == (0, {})
+    new_client(handed_over, tmp_path / "new").walk()
+    again = cli(*LEAKED)
+    assert (again.code, "online-2 signs nothing; noted as leaked, said on" in again.out) == (0, True)
+
+
+def test_cancelled_at_once_it_is_proposed_by_the_same_command(handed_over: Path, cli: Cli) -> None:
+    """The command that was cancelled goes on where it was, and makes no key."""
+    assert cli(*LEAKED, "--no-sign").code == 4
+    warned = cli("event", "cancel", "targets-v3", "--yes")
+    assert "online-2 leaked, and may sign bins yet; without targets-v3 it stays" in warned.err
+    before = sorted(handed_over.glob("keys/*"))
+    assert cli("key", "revoke", "online-2", "--leaked", "--yes").code == 0
+    assert (keys_of(cli)["online-2"], sorted(handed_over.glob("keys/*"))) == ([], before)
+    assert cli("event", "list", "--json").document["events"] == []
+
+
+def test_the_state_is_lost_while_bins_are_handed_to_a_leaked_key(handed_over: Path, cli: Cli, tmp_path: Path) -> None:
+    """What was published before tells that they were another key's: every face says so, and it is taken out."""
+    assert cli(*LEAKED, "--no-sign").code == 4
+    assert "takes online-2 out of targets" in lose_state(handed_over, cli)["rstuf renew"]
+    assert (cli("status", "--check").code, problems(cli)) == (7, {"stray-key": "rstuf renew"})
+    assert cli(*LEAKED).code == 0
+    assert (keys_of(cli)["online-2"], problems(cli)) == ([], {})
+    new_client(handed_over, tmp_path / "new").walk()
+
+
+def test_bins_that_had_keys_of_their_own(handed_over: Path, cli: Cli) -> None:
+    """Where nothing tells that another key signed them, they keep theirs, until somebody says that it leaked."""
+    (handed_over / "metadata/1.targets.json").unlink()
+    assert "rstuf renew" not in lose_state(handed_over, cli)
+    assert cli("status", "--check").code == 0
+    before = sorted(handed_over.glob("keys/*"))
+    assert cli(*LEAKED).code == 0
+    assert (keys_of(cli)["online-2"], sorted(handed_over.glob("keys/*"))) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("revoke", "roles", "mend"),
+    [
+        (("key", "revoke", "bob"), ["root"], "rstuf key revoke bob --leaked"),
+        (("recover", "root-key", "bob", "--threshold", "1"), ["root"], "rstuf key revoke bob --leaked"),
+        (
+            ("recover", "online-key", "online"),
+            ["targets", "snapshot", "timestamp", "bins"],
+            "rstuf recover online-key online --leaked",
+        ),
+    ],
+)
+def test_a_leaked_key_that_stays_listed(
+    filled: Path, cli: Cli, revoke: tuple[str, ...], roles: list[str], mend: str
+) -> None:
+    """While the root that takes it out waits, and once that is cancelled, it is a problem, with what helps."""
+    assert cli(*revoke, "--leaked", "--yes", "--no-sign").code == 4
+    assert problems(cli) == {"leaked-key": "rstuf sign root-v2"}
+    done = cli("event", "cancel", "root-v2", "--yes", "--json")
+    assert [(each["key"], sorted(each["roles"])) for each in done.document["leaked"]] == [(revoke[2], sorted(roles))]
+    assert commands(done) == commands(cli("status", "--json")) == [mend]
+    assert (cli("status", "--check").code, problems(cli)) == (7, {"leaked-key": mend})
+    assert cli(*mend.split()[1:], "--yes").code == 0
+    assert (cli("status", "--check").code, problems(cli), keys_of(cli)[revoke[2]]) == (0, {}, [])
+
+
+def test_a_proposal_older_than_the_leak_is_signed_by_nobody(filled: Path, cli: Cli, tmp_path: Path) -> None:
+    """Neither signed nor exported, though others wait that are; every face says what to do about it."""
+    assert cli("key", "generate", "carol", "--unencrypted").code == 0
+    assert cli("root", "update", "--add", "carol", "--no-sign", "--yes").code == 4
+    done = cli("key", "revoke", "carol", "--leaked", "--yes", "--json")
+    assert (done.code, commands(done)) == (4, ["rstuf event cancel root-v2"])
+    before = tree(filled)
+    for command in (("sign",), ("sign", "root-v2"), ("bundle", "export", "root-v2", "-o", tmp_path / "out.rstuf")):
+        kept = cli(*command, "--yes")
+        assert (kept.code, "lets carol sign root, and that key leaked" in kept.err) == (3, True)
+        assert "rstuf event cancel root-v2" in kept.err
+    assert tree(filled) == before
+    assert not (tmp_path / "out.rstuf").exists()
+    seen = cli("status", "--json").document
+    assert ([each["key"] for each in seen["events"][0]["leaks"]], commands(cli("status", "--json"))) == (
+        ["carol"],
+        ["rstuf event cancel root-v2"],
+    )
+    assert "it can never come out" in " ".join(cli("event", "show", "root-v2").out.split())
+    assert "leaked-proposal" in cli("doctor").out
+
+
+def test_a_key_that_was_replaced_leaks_while_a_root_would_let_it_in(filled: Path, cli: Cli) -> None:
+    """What is noted of it then says which proposal must go."""
+    assert cli("key", "rotate", "online", "--overlap", "1s", "--yes").code == 0
+    while keys_of(cli)["online"]:
+        assert cli("renew").code == 0
+    assert cli("root", "update", "--add", "online", "--no-sign", "--yes").code == 4
+    done = cli("recover", "online-key", "online", "--leaked", "--yes", "--json")
+    assert (done.code, "rstuf event cancel root-v3" in commands(done)) == (0, True)
+
+
+def test_targets_that_keeps_a_leaked_key_gives_way(by_people: Path, cli: Cli) -> None:
+    """What was proposed before the leak would let it sign bins on: whose signatures go with it is said, and asked."""
+    assert cli("renew", "--force", "targets").code == 0
+    (by_people / "keys/carol.key").rename(by_people / "carol.away")
+    assert cli("renew", "--force", "targets").code == 4
+    done = cli("recover", "online-key", "online", "--leaked", "--to", "online-2", "--yes")
+    assert (done.code, "targets-v3 waits already, with no signature yet; this takes its place" in done.err) == (4, True)
+    said = "until targets-v4 is signed, whoever has online can still change contents"
+    assert said in " ".join(cli("status").out.split())
+    (by_people / "carol.away").rename(by_people / "keys/carol.key")
+    assert cli("sign", "targets-v4", "--yes").code == 0
+    assert (keys_of(cli)["online"], problems(cli)) == ([], {})
+
+
+def test_targets_that_keeps_a_leaked_key_is_opened_meanwhile(by_people: Path, cli: Cli) -> None:
+    """What waits then is told as it is, and the command that put the rotation on its way takes its place."""
+    (by_people / "keys/carol.key").rename(by_people / "carol.away")
+    assert cli("recover", "online-key", "online", "--leaked", "--to", "online-2", "--yes").code == 4
+    assert cli("key", "generate", "dave", "--unencrypted").code == 0
+    other = cli("root", "update", "--role", "targets", "--add", "dave", "--threshold", "2", "--no-sign", "--yes")
+    assert (other.code, "targets-v2 waits already" in other.err) == (4, True)
+    again = "rstuf recover online-key online --leaked"
+    assert "targets-v3 would let online sign bins on" in " ".join(cli("status").out.split())
+    assert problems(cli) == {"leaked-key": again}
+    done = cli(*again.split()[1:], "--yes", "--no-sign")
+    assert (done.code, "targets-v3 waits already" in done.err) == (4, True)
+    assert problems(cli)["leaked-key"].endswith("targets-v4")
+    (by_people / "carol.away").rename(by_people / "keys/carol.key")
+    assert cli("sign", "--yes").code == 0
+    assert (keys_of(cli)["online"], problems(cli)) == ([], {})

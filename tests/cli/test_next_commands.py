@@ -1,0 +1,244 @@
+"""Whatever becomes of what waits for people, the commands that are told lead on: nobody is sent in a circle."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli, Result, elsewhere, run
+from tests.support.plans import plan_text
+
+from rstuf.clock import SystemClock
+from rstuf_cli import prompts
+
+START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+# One of each two signers is elsewhere, and signs what is exported for them.
+AWAY = ("bob", "tom")
+# More rounds than any way on takes.
+_MOST = 10
+
+BEGINNINGS = {
+    "update": "root update --add dora --yes",
+    "pair": "root update --role targets --add dora --remove tom --yes",
+    "root renewal": "renew --force root",
+    "targets renewal": "renew --force targets",
+    "rotation": "key rotate online --unencrypted --yes",
+    "replacement": "recover online-key online --leaked --unencrypted --yes",
+}
+# How long root and targets live, so that one of them, or both, expire within the time of an incident.
+LIVES = {"both": ("30d", "30d"), "root": ("30d", "60d"), "targets": ("60d", "30d")}
+INCIDENTS = ("both expired", "root expired", "targets expired", "root cancelled", "targets cancelled")
+CASES = [
+    ("update", "", ("root expired", "root cancelled")),
+    ("pair", "", INCIDENTS),
+    ("pair", "root", ("targets expired", "targets cancelled")),
+    ("root renewal", "", ("root expired", "root cancelled")),
+    ("targets renewal", "", ("targets expired", "targets cancelled")),
+    ("rotation", "", INCIDENTS),
+    ("rotation", "root", ("targets expired", "targets cancelled")),
+    ("replacement", "", INCIDENTS),
+    ("replacement", "root", ("targets expired", "targets cancelled")),
+]
+
+
+@dataclass
+class World:
+    """A workspace, whoever works in it, the holders who are elsewhere, and the time of all of them."""
+
+    home: Path
+    cli: Cli
+    monkeypatch: pytest.MonkeyPatch
+    at: datetime = START
+    told: list[str] = field(default_factory=list)
+
+    def does(self, command: str, *, codes: tuple[int, ...] = (0, 4)) -> Result:
+        done = self.cli(*shlex.split(command))
+        self.told.append(f"{command} → {done.code}")
+        assert done.code in codes, "\n".join([*self.told, done.out, done.err])
+        return done
+
+    def sees(self) -> dict[str, Any]:
+        return self.does("status --json").document
+
+    def events(self) -> dict[str, str]:
+        return {event["role"]: event["name"] for event in self.sees()["events"]}
+
+    def takes(self, command: str) -> None:
+        """Do what was told, as a person would who knows what goes in the place of FILE."""
+        words = shlex.split(command)
+        assert words.pop(0) == "rstuf"
+        if words[:2] == ["bundle", "export"]:
+            self._holders_sign(words[2])
+        elif words == ["ceremony", "--plan", "FILE"]:
+            self.does(f"ceremony --plan {self.home / 'plan.toml'}")
+        else:
+            self.does(shlex.join(words) + {"sign": " --yes", "recover": " --unencrypted --yes"}.get(words[0], ""))
+
+    def _holders_sign(self, event: str) -> None:
+        bundle = self.home / f"{event}.rstuf"
+        bundle.unlink(missing_ok=True)
+        for name in set(AWAY) & set(self.does(f"bundle export {event} -o {bundle} --json").document["missing"]):
+            (self.home / name / f"{event}.sig").unlink(missing_ok=True)
+            self.does(f"bundle import {elsewhere(self.home, name, bundle, self.monkeypatch)}")
+
+    def is_led_on(self, steps_of: Callable[[World], list[dict[str, Any]]]) -> None:
+        """The first of the told commands, again and again, until nothing is left to do."""
+        for _ in range(_MOST):
+            steps = steps_of(self)
+            seen = self.sees()
+            if not seen["next_steps"]:
+                if seen["rotation"] is None:
+                    break
+                self.at += timedelta(days=2)
+            elif steps:
+                self.takes(steps[0]["command"])
+        assert (seen["state"], seen["events"], seen["next_steps"]) == ("healthy", [], []), "\n".join(self.told)
+        assert self.cli("verify").code == 0
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a workspace in which root and targets are signed by two each, once for each of LIVES."""
+    known: dict[str, Path] = {}
+
+    def make(which: str) -> Path:
+        if which in known:
+            return known[which]
+        home = known[which] = tmp_path_factory.mktemp("world")
+        lives = dict(zip(("root", "targets"), LIVES[which], strict=True))
+        lives |= dict.fromkeys(("timestamp", "snapshot", "bins"), "900d")
+        text = plan_text(name="acme", signers=("alice", "bob", "tara", "tom"), threshold=2, bins=2, expires=lives)
+        text = text.replace('["alice", "bob", "tara", "tom"]', '["alice", "bob"]')
+        text = text.replace("[targets]\n", '[targets]\nthreshold = 2\nsigners = ["tara", "tom"]\n')
+        (home / "plan.toml").write_text(text)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(prompts, "person_is_there", lambda: False)
+            patch.setattr(SystemClock, "now", lambda _: START)
+            for words in (("ceremony", "--plan", home / "plan.toml"), ("key", "generate", "dora", "--unencrypted")):
+                done = run("--repo", home / "acme", *words, monkeypatch=patch)
+                assert done.code == 0, done.err
+        for name in AWAY:
+            (home / name).mkdir()
+            (home / "acme/keys" / f"{name}.key").rename(home / name / f"{name}.key")
+        return home
+
+    return make
+
+
+@pytest.fixture
+def world(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Before anything is there."""
+    world = World(tmp_path, cli, monkeypatch)
+    monkeypatch.setattr(SystemClock, "now", lambda _: world.at)
+    return world
+
+
+def by_status(world: World) -> list[dict[str, Any]]:
+    """What `status` says is to be done."""
+    steps: list[dict[str, Any]] = world.sees()["next_steps"]
+    return steps
+
+
+def by_signing(world: World) -> list[dict[str, Any]]:
+    """What `sign` says once it signed what it could; where nothing waits it says nothing, and status does."""
+    steps: list[dict[str, Any]] = world.does("sign --yes --json").document["next_steps"]
+    return steps or ([] if world.sees()["events"] else by_status(world))
+
+
+@pytest.mark.parametrize("steps_of", [by_status, by_signing])
+@pytest.mark.parametrize(
+    ("beginning", "signed", "incident"),
+    [(beginning, signed, incident) for beginning, signed, incidents in CASES for incident in incidents],
+)
+def test_the_told_commands_lead_on(
+    world: World,
+    made: Callable[[str], Path],
+    beginning: str,
+    signed: str,
+    incident: str,
+    steps_of: Callable[[World], list[dict[str, Any]]],
+) -> None:
+    """However an event ended, or the one that it belongs to, what is told brings the repository in order."""
+    befalls(world, made, beginning, signed, incident)
+    world.is_led_on(steps_of)
+
+
+@pytest.mark.parametrize("incident", ["both expired", "targets expired", "targets cancelled"])
+@pytest.mark.parametrize("signed", ["", "root"])
+@pytest.mark.parametrize(
+    ("beginning", "again"), [("rotation", "rotation"), ("rotation", "replacement"), ("replacement", "replacement")]
+)
+def test_the_same_command_again_leads_on(
+    world: World, made: Callable[[str], Path], beginning: str, again: str, signed: str, incident: str
+) -> None:
+    """Whoever replaces an online key can always run that command again, or a graver one: it proposes anew."""
+    befalls(world, made, beginning, signed, incident)
+
+    def steps(world: World) -> list[dict[str, Any]]:
+        if world.sees()["rotation"] is None:
+            return by_status(world)
+        found = world.does(f"{BEGINNINGS[again]} --json").document["next_steps"]
+        return [step for step in found if "by" not in step] or by_status(world)
+
+    world.is_led_on(steps)
+
+
+def befalls(world: World, made: Callable[[str], Path], beginning: str, signed: str, incident: str) -> None:
+    """Something begins, one of its events gets all its signatures, and then something else comes of it."""
+    which, what = incident.split()
+    shutil.copytree(made(which if what == "expired" else "both"), world.home, dirs_exist_ok=True)
+    world.monkeypatch.chdir(world.home / "acme")
+    world.does(BEGINNINGS[beginning])
+    if signed:
+        world.takes(f"rstuf bundle export {world.events()[signed]}")
+    if what == "cancelled":
+        world.does(f"event cancel {world.events()[which]} --yes")
+    else:
+        world.at += timedelta(days=40)
+
+
+@pytest.mark.parametrize("incident", ["expired", "cancelled"])
+@pytest.mark.parametrize("steps_of", [by_status, by_signing])
+def test_a_ceremony_is_led_on(
+    world: World, made: Callable[[str], Path], incident: str, steps_of: Callable[[World], list[dict[str, Any]]]
+) -> None:
+    """A first root that nobody can sign any more is proposed again by its own plan, as every command says."""
+    text = (made("both") / "plan.toml").read_text()
+    for name in AWAY:
+        assert world.cli("key", "generate", name, "--unencrypted", "--in", world.home / name).code == 0
+        here = f'[keys.{name}]\ngenerate = "ed25519"\nencrypt = false\nsigner = "file:keys/{name}.key"\n'
+        assert here in text
+        text = text.replace(here, f'[keys.{name}]\npublic = "{world.home / name / name}.pub"\n')
+    (world.home / "plan.toml").write_text(text)
+    place = world.home / "acme"
+    place.mkdir()
+    world.monkeypatch.chdir(place)
+    world.does(f"ceremony --plan {world.home / 'plan.toml'}", codes=(4,))
+    again = "rstuf ceremony --plan FILE"
+    world.does(f"bundle export root-v1 -o {world.home / 'first.rstuf'}")
+    signature = elsewhere(world.home, "bob", world.home / "first.rstuf", world.monkeypatch)
+    if incident == "cancelled":
+        cancelled = world.does("event cancel root-v1 --yes --json").document
+        assert [step["command"] for step in cancelled["next_steps"]] == [again]
+        for command in ("status", "sign", "renew", "publish", "bundle export root-v1"):
+            refused = world.does(command, codes=(1,))
+            assert f"hint:  {again}" in refused.err
+            assert "interrupted" not in refused.err
+    else:
+        world.at += timedelta(days=40)
+        for command in ("sign root-v1", "renew", "publish", "bundle export root-v1", f"bundle import {signature}"):
+            assert f"hint:  {again}" in world.does(command, codes=(1,)).err
+        assert [step["command"] for step in steps_of(world)] == [again]
+        assert [step["command"] for step in world.does("event show root --json").document["next_steps"]] == [again]
+        assert world.does("status --check", codes=(8,)).out.startswith("acme  ·  5 keys  ·  its first root expired ")
+    (finding,) = world.does("doctor --json", codes=(1,)).document["findings"]
+    assert (finding["severity"], finding["mend"].startswith(again)) == ("problem", True)
+    if incident == "cancelled":
+        world.takes(again)
+    world.is_led_on(steps_of)
