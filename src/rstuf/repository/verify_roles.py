@@ -197,9 +197,10 @@ def _row_faults(role: RoleState, newest_number: int) -> Iterator[str]:
 
 
 def _date_faults(role: RoleState) -> Iterator[str]:
-    # What is retired is never due again.
-    due = role.retired or role.sign_by is not None
-    if role.visible > 0 and (not due or None in (role.expires, role.signed_at, role.file)):
+    if role.retired:
+        # It is never due again, and nobody fetches it.
+        return
+    if role.visible > 0 and None in (role.expires, role.signed_at, role.sign_by, role.file):
         yield f"the dates and the file of version {role.visible} are not all recorded"
     if role.expires is None or role.signed_at is None or role.sign_by is None:
         return

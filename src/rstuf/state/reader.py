@@ -101,6 +101,12 @@ class SqliteReader:
         sql = "SELECT name, visible FROM role WHERE kind IN (?, ?, ?) AND visible > 0 ORDER BY id"
         return self._connection.execute(sql, listed).fetchall()
 
+    def listed_roles(self) -> int:
+        listed = (RoleKind.TARGETS.value, RoleKind.BIN.value, RoleKind.DELEGATED.value)
+        sql = "SELECT count(*) FROM role WHERE kind IN (?, ?, ?) AND visible > 0"
+        found: tuple[int] = self._connection.execute(sql, listed).fetchone()
+        return found[0]
+
     def contents(self, holder: int, low: int, high: int, *, number: int) -> Iterator[tuple[int, TargetPath, bytes]]:
         # The hottest read. SQLite hands over each version in key order; the last one of a path counts. Doing that
         # here takes half the time of any SQL that does it.

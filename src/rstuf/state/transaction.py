@@ -76,7 +76,8 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             try:
                 self._connection.executemany(
-                    "INSERT INTO role (name, name_key, kind, holder, bin_index, bin_bits) VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO role (name, name_key, kind, holder, bin_index, bin_bits, retired, version, visible) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     self._role_rows(roles, latest),
                 )
             except sqlite3.IntegrityError as error:
@@ -90,10 +91,10 @@ class SqliteTransaction(SqliteReader):
             if role.holder is not None:
                 holder = holders.get(role.holder) or self._holder(role.holder)
                 holders[role.holder] = holder
-            if (role.kind is RoleKind.BIN) != _is_place(holder, role.index):
+            if (role.kind is RoleKind.BIN) != (_is_place(holder, role.index) or role.retired > 0):
                 raise StateError(f"{role.name} is no bin of a role that shares out its artifacts")
             place = (None if holder is None else holder.id, role.index, role.bin_bits)
-            yield (role.name, role.name.lower(), role.kind.value, *place)
+            yield (role.name, role.name.lower(), role.kind.value, *place, role.retired > 0, role.retired, role.retired)
 
     def _role_refused(self, role: NewRole) -> InvalidRoleName | StateError:
         taken = self._connection.execute("SELECT name FROM role WHERE name_key = ?", (role.name.lower(),)).fetchone()

@@ -115,6 +115,9 @@ class StateReader(Protocol):
     def snapshot_entries(self) -> list[tuple[RoleName, int]]:
         """Name and visible version of every role that snapshot lists (targets, bins, delegated; retired too)."""
 
+    def listed_roles(self) -> int:
+        """How many `snapshot_entries` there are."""
+
     def contents(self, holder: int, low: int, high: int, *, number: int) -> Iterator[tuple[int, TargetPath, bytes]]:
         """Slot, path and fragment of what role `holder` holds in slots `low` to `high` (inclusive) at `number`.
 
