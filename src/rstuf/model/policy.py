@@ -11,6 +11,8 @@ from rstuf.model.durations import format_duration
 
 MIN_BINS: Final = 2
 MAX_BINS: Final = 16384
+# Names that a snapshot of 722 kB lists: of bins in use and of those that were.
+MAX_LISTED: Final = 20_752
 MAX_BINS_LARGE: Final = 65536
 
 

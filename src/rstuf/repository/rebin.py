@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rstuf.errors import EventOpen, InvalidInput
+from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import renewed_part
 from rstuf.metadata.root import with_bins
+from rstuf.model import policy
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import TARGETS, TIMESTAMP
 from rstuf.model.policy import check_bin_count
 from rstuf.repository.authority import load_authority, open_online_key
 from rstuf.repository.bin_layout import bring_bins, refuse_large
 from rstuf.repository.event_views import EventView
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import is_open, signers_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
@@ -52,7 +54,7 @@ def resize_bins(
         drop: an open event of targets that is cancelled for it, as whoever says so saw it.
 
     Raises:
-        InvalidPolicy: there can be no such number.
+        InvalidPolicy: there can be no such number, or snapshot would list too many names.
         InvalidInput: targets has no bins.
         LimitExceeded: a bin would be larger than clients read; nothing was changed.
         EventOpen: an event of targets is open.
@@ -69,6 +71,8 @@ def resize_bins(
             before = authority.bins.bins
             if before.bits == bits:
                 return ResizeReport(count, count, None, None)
+            if not allow_large:
+                _refuse_long_listing(reader, Bins(bits, before.prefix))
             open_online_key(reader, ports.signers)
             wanted = with_bins(authority.targets, Bins(bits, before.prefix))
             expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
@@ -86,3 +90,14 @@ def resize_bins(
         event = open_event(ports, [unsigned], kind=EventKind.UPDATE, drop=drop)
         with ports.state.read() as reader:
             return ResizeReport(before.count, count, None, view_in(ports, reader, event))
+
+
+def _refuse_long_listing(reader: StateReader, bins: Bins) -> None:
+    """Names of bins that were used stay listed, so that many changes make a snapshot that some clients cannot read."""
+    listed = {name for name, _ in reader.snapshot_entries()} | set(map(bins.name, range(bins.count)))
+    if len(listed) > policy.MAX_LISTED:
+        raise InvalidPolicy(
+            f"snapshot would list {len(listed)} names, with those of bins that are not used any more; "
+            f"at most {policy.MAX_LISTED} are read everywhere",
+            hint="another number may have the same names; --allow-large does it nevertheless",
+        )

@@ -104,6 +104,16 @@ def test_bins_that_nobody_could_read_are_refused(filled: Engine, monkeypatch: py
         assert reader.resize(TARGETS) is None
 
 
+def test_names_that_were_used_count(filled: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that would list too many of them is refused, unless somebody says that it may."""
+    resize_bins(filled.ports, 32)
+    monkeypatch.setattr("rstuf.model.policy.MAX_LISTED", 500)
+    with pytest.raises(InvalidPolicy, match="549 names"):
+        resize_bins(filled.ports, 512)
+    resize_bins(filled.ports, 16)
+    assert resize_bins(filled.ports, 512, allow_large=True).after == 512
+
+
 def test_without_the_online_key_nothing_begins(filled: Engine) -> None:
     """What has to sign all of it is opened first."""
     filled.keys.away.add("online")
