@@ -137,6 +137,7 @@ VERBS: Final = (
     ),
     Verb(CARE, "recover root", f"{_HOME}.recover_keys:root", "sign a root that has expired, or soon will, for longer"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
+    Verb(CARE, "lint", f"{_HOME}.lint:lint", "say which clients can read a repository, and what keeps others out"),
     Verb(
         CARE, "doctor", f"{_HOME}.doctor:doctor", "say what is wrong with a workspace, whatever it is, and what helps"
     ),

@@ -334,6 +334,8 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("log", "since"): _nothing,
     ("log", "action"): _actions,
     ("log", "head"): _nothing,
+    ("lint", "url"): lambda _asked, word: _directories(word),
+    ("lint", "compat"): _nothing,
     ("verify", "url"): lambda _asked, word: _directories(word),
     ("verify", "artifacts_url"): lambda _asked, word: _directories(word),
     ("trust add", "name"): _nothing,
