@@ -41,7 +41,10 @@ def begin(connection: sqlite3.Connection, holder: int, bits: int, bins: Iterable
             (each.name, holder, each.index),
         ).rowcount
         if taken != 1:
-            raise StateError(f"there is a role {each.name} already, which is not this bin")
+            raise StateError(
+                f"there is a role {each.name} already, which is not this bin",
+                hint="choose another number of bins, whose names are free",
+            )
 
 
 def read(connection: sqlite3.Connection, holder: int) -> Resize | None:
@@ -108,7 +111,7 @@ def take_along(connection: sqlite3.Connection, holder: int, publication: int) ->
         StateError: no resize goes on.
     """
     if connection.execute("UPDATE resize SET publication = ? WHERE holder = ?", (publication, holder)).rowcount != 1:
-        raise StateError("no resize of these bins goes on")
+        raise StateError("no resize of these bins goes on", hint="rstuf bins resize COUNT begins one")
 
 
 def settle(connection: sqlite3.Connection, publication: int, *, holders: Iterable[int] | None = None) -> None:
