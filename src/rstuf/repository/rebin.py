@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy
+from rstuf.errors import InvalidInput, InvalidPolicy
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import renewed_part
 from rstuf.metadata.root import with_bins
@@ -21,11 +21,11 @@ from rstuf.repository.authority import load_authority, open_online_key
 from rstuf.repository.bin_layout import bring_bins, refuse_large
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.open_events import is_open, signers_of, view_in
+from rstuf.repository.open_events import is_open, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
-from rstuf.repository.signing_events import open_event
+from rstuf.repository.signing_events import open_event, refuse_undropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def resize_bins(
             wanted = with_bins(authority.targets, Bins(bits, before.prefix))
             expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
             waiting = is_open(reader, TARGETS)
-            if waiting is not None and waiting not in drop:
-                raise EventOpen(waiting.name, signed=signers_of(reader, waiting))
+            if waiting is not None:
+                refuse_undropped(reader, waiting, drop)
             online = set(authority.top_level[TARGETS].keyids) <= set(authority.top_level[TIMESTAMP].keyids)
             if not online:
                 # Nobody should sign what could not come out.
