@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import Blocker as Blocker
     from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import DroppedEvent as DroppedEvent
+    from rstuf.repository.reports import DropReason as DropReason
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
     from rstuf.repository.reports import LogReport as LogReport
@@ -245,6 +246,7 @@ _HOMES = {
     "DocumentKind": "rstuf.metadata.bundle",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
+    "DropReason": "rstuf.repository.reports",
     "DroppedEvent": "rstuf.repository.reports",
     "EventDesk": "rstuf.repository.event_desk",
     "EventKind": "rstuf.model.events",

@@ -13,7 +13,7 @@ from rstuf_cli.failures import failure_of, show_failure
 from rstuf_cli.reports import publication_document, roles_in_words
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_document import side_document
-from rstuf_cli.steps import Step
+from rstuf_cli.steps import Step, merged
 from rstuf_cli.wording import count, listed, number
 
 KINDS: Final = {
@@ -25,6 +25,13 @@ KINDS: Final = {
 }
 
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
+_WHY: Final = {
+    rstuf.DropReason.EXPIRED: "expired before everybody had signed it, and is",
+    rstuf.DropReason.BESIDE: "goes with it: it is",
+    rstuf.DropReason.GAVE_WAY: (
+        "was not signed in time by those whom a proposed root lets sign: what is in force runs out, so this is"
+    ),
+}
 _SAME_PLAN: Final = (
     "with the plan that the ceremony began with this proposes it anew (where it was asked: rstuf ceremony, with the "
     "same answers)"
@@ -74,16 +81,6 @@ def sides_of(part: rstuf.PartView) -> Iterator[tuple[str, rstuf.PartSide]]:
         yield listed(labels), side
 
 
-def away(view: rstuf.EventView) -> tuple[str, ...]:
-    """The keys elsewhere without which those that are here do not suffice."""
-    found: dict[str, None] = {}
-    for part in view.parts:
-        for side in part.sides:
-            if side.missing > len(set(side.waiting) & set(view.here)):
-                found |= dict.fromkeys(keyid for keyid in side.waiting if keyid not in view.here)
-    return tuple(found)
-
-
 def steps_of(view: rstuf.EventView) -> list[Step]:
     """What to do next about an event that is open."""
     name = view.event.name
@@ -97,16 +94,43 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         return [Step(f"rstuf event cancel {name}", why, about="leaked-proposal")]
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
+    if view.gives_way:
+        return _steps_of_hindrance(view)
+    return _steps_of_signing(view)
+
+
+def _steps_of_hindrance(view: rstuf.EventView) -> list[Step]:
+    """What to do about an event without which its role, that runs out, could be renewed."""
+    role, name = escape(view.event.role), view.event.name
+    if view.event.role == "root":
+        why = f"root runs out: where {name} cannot come out in time, drop it, and renew root as it is"
+        return [*_steps_of_signing(view), Step(f"rstuf event cancel {name}", why, about="event")]
+    why = f"{role} runs out, and is renewed by those who may sign it now; it takes the place of {name}"
+    return [Step("rstuf renew", why, about="event")]
+
+
+def _steps_of_signing(view: rstuf.EventView) -> list[Step]:
+    name = view.event.name
     steps = []
     if view.here:
         steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.here, last='or')}, here", about="event"))
-    if elsewhere := away(view):
+    if elsewhere := view.away:
         export = f"rstuf bundle export {name} -o {name}.rstuf"
         steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
     if view.lacks_targets:
         why = f"{name} needs targets that its keys have signed, and none waits; proposes them"
         steps.append(Step("rstuf renew", why, about="event-stuck"))
     return steps
+
+
+def steps_among(view: rstuf.EventView, others: Iterable[rstuf.EventView]) -> list[Step]:
+    """What to do next about an event: first about the one that must come out before it, if one must.
+
+    Args:
+        others: that are open.
+    """
+    before = [step for other in others if other.event.name == view.after for step in steps_of(other)]
+    return merged([*before, *steps_of(view)] if view.gives_way else [*steps_of(view), *before])
 
 
 def event_document(view: rstuf.EventView) -> dict[str, Any]:
@@ -139,6 +163,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "here": list(view.here),
         "after": view.after,
         "lacks_targets": view.lacks_targets,
+        "gives_way": view.gives_way,
         "companions": [each.name for each in view.companions],
         "expires": iso(view.expires),
         "expired": view.expired,
@@ -195,7 +220,7 @@ def signers_of(view: rstuf.EventView, event: rstuf.SigningEvent) -> list[str]:
 
 def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, Any]]:
     """Events that were dropped, as data."""
-    return [{"event": each.name, "signed": list(each.signed)} for each in dropped]
+    return [{"event": each.name, "signed": list(each.signed), "why": str(each.why)} for each in dropped]
 
 
 def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> None:
@@ -203,9 +228,8 @@ def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> Non
     if console.is_json:
         return
     for each in dropped:
-        why = "expired before everybody had signed it, and is" if each.expired else "goes with it: it is"
         lost = f", {with_signatures(each.signed)}" if each.signed else ""
-        console.warning(f"{escape(each.name)} {why} dropped{lost}")
+        console.warning(f"{escape(each.name)} {_WHY[each.why]} dropped{lost}")
 
 
 def with_signatures(signed: Sequence[str]) -> str:

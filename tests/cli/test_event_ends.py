@@ -184,7 +184,7 @@ def test_a_rotation_goes_on_without_what_expired(team: Path, cli: Cli, later: La
     later(_LONG)
     again = cli("key", "rotate", "online", "--no-sign", "--json")
     assert again.code == 4, again.err
-    assert again.document["dropped"] == [{"event": "root-v2", "signed": ["alice"]}]
+    assert again.document["dropped"] == [{"event": "root-v2", "signed": ["alice"], "why": "expired"}]
     assert [(each["signed"], each["expired"]) for each in again.document["waiting"]] == [([], False)]
 
 
@@ -200,3 +200,53 @@ def test_targets_without_which_a_rotation_cannot_end(cli: Cli, tmp_path: Path, m
     assert (done["rotation_ended"], [step["command"] for step in done["next_steps"]]) == (False, ["rstuf renew"])
     assert cli("renew").code == 4
     assert waiting(cli) == ["targets-v3"]
+
+
+def test_targets_is_renewed_without_who_does_not_sign(pair: Path, cli: Cli, later: Later, tmp_path: Path) -> None:
+    """While tia's place is only proposed, the online key renews what it may sign alone, before clients refuse it."""
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert cli("root", "update", "--expires", "900d", "--yes").code == 0
+    again = ("root", "update", "--role", "targets", "--add", "tia", "--remove", "online", "--no-sign", "--yes")
+    assert cli(*again).code == 4
+    away(pair, "tia", tmp_path)
+    assert cli("sign", "--yes").code == 4
+    later(timedelta(days=280))
+    assert cli("renew").code == 4, "there is time yet for tia"
+    assert waiting(cli) == ["root-v3", "targets-v3"]
+    later(timedelta(days=340))
+    assert commands(cli, "status")[0] == "rstuf renew"
+    renewed = cli("renew", "--json")
+    assert renewed.code == 4, renewed.err
+    assert renewed.document["dropped"] == [
+        {"event": "targets-v3", "signed": ["online"], "why": "gave-way"},
+    ]
+    assert [(role["role"], role["reason"], role["event"]) for role in renewed.document["waiting"]] == [
+        ("targets", "changed", "targets-v5")
+    ]
+    assert waiting(cli) == ["root-v3", "targets-v5"]
+    assert cli("event", "list", "--json").document["events"][0]["lacking"] == 0
+    later(timedelta(days=400))
+    assert refreshed(pair, tmp_path).refresh().targets == 4
+    assert cli("renew").code == 0
+
+
+def test_a_root_that_waits_too_long_is_told_to_go(pair: Path, cli: Cli, later: Later, tmp_path: Path) -> None:
+    """Where root runs out and its successor waits for targets of others, the cancel is told that lets it be renewed."""
+    away(pair, "tia", tmp_path)
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    later(timedelta(days=200))
+    opening = cli("root", "update", "--role", "targets", "--add", "tia", "--remove", "online", "--yes")
+    assert opening.code == 4, opening.err
+    name = waiting(cli)[1]
+    export = f"rstuf bundle export {name}"
+    assert commands(cli, "event", "show", "root-v2") == [f"{export} -o {name}.rstuf"]
+    later(timedelta(days=366))
+    renewed = " ".join(cli("renew").err.split())
+    assert f"it waits as root-v2, and comes out after {name}: rstuf event show root-v2 tells what to do" in renewed
+    assert commands(cli, "sign", "root-v2") == [f"{export} -o {name}.rstuf", "rstuf event cancel root-v2"]
+    assert cli("bundle", "export", "root-v2").out.startswith("✓ root-v2 has all its signatures: root-v2.rstuf, ")
+    assert commands(cli, "status") == [export, "rstuf event cancel root-v2"]
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert commands(cli, "status") == ["rstuf renew"]
+    assert cli("renew").code == 0
+    assert refreshed(pair, tmp_path).refresh().root == 2

@@ -48,6 +48,7 @@ PUBLIC = {
     "DocumentKind",
     "Download",
     "DownloadState",
+    "DropReason",
     "DroppedEvent",
     "EventDesk",
     "EventKind",

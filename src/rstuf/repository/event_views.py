@@ -80,6 +80,7 @@ class EventView:
         leaks: the keys that it lets in and that leaked, as was said after it was proposed: it can never come out.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
+        gives_way: whether its role runs out meanwhile and could be renewed without it; see `giving_way`.
     """
 
     event: SigningEvent
@@ -92,6 +93,7 @@ class EventView:
     leaks: tuple[KeyId, ...] = ()
     lacks_targets: bool = False
     companions: tuple[SigningEvent, ...] = ()
+    gives_way: bool = False
 
     @property
     def ready(self) -> bool:
@@ -118,6 +120,15 @@ class EventView:
     def wanted(self) -> tuple[KeyId, ...]:
         """The keys whose signatures would still count."""
         return tuple(dict.fromkeys(keyid for part in self.parts for keyid in part.wanted))
+
+    @property
+    def away(self) -> tuple[KeyId, ...]:
+        """The keys elsewhere without which those that are here do not suffice."""
+        found: dict[KeyId, None] = {}
+        for side in (side for part in self.parts for side in part.sides):
+            if side.missing > len(set(side.waiting) & set(self.here)):
+                found |= dict.fromkeys(keyid for keyid in side.waiting if keyid not in self.here)
+        return tuple(found)
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""

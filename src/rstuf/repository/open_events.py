@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -25,6 +26,7 @@ from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
 from rstuf.repository.bridge import bin_signers
 from rstuf.repository.event_views import EventView, PartSide, PartView
+from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
@@ -229,7 +231,7 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
             unreachable.append(ClosedKey(entry.name, keyid, error))
     before = comes_after(ports, reader, event)
     leaks = [keyid for part in event.parts if part.role == ROOT for keyid in leaks_let_in(reader, envelope_of(part))]
-    return EventView(
+    view = EventView(
         event,
         parts,
         names,
@@ -240,6 +242,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         lacks_targets=lacks_targets(ports, reader, event),
         companions=beside,
     )
+    first = None if before is None else view_in(ports, reader, before)
+    return replace(view, gives_way=gives_way(ports, reader, view, before=first))
 
 
 def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:

@@ -135,6 +135,7 @@ class WaitingRole:
         lacking: how many of these are needed.
         reason: why it was to be signed: because it is due, or because it was asked for.
         event: the signing event in which it waits.
+        after: the one that must come out before that.
     """
 
     name: RoleName
@@ -143,6 +144,17 @@ class WaitingRole:
     lacking: int
     reason: Reason
     event: str | None = None
+    after: str | None = None
+
+
+class DropReason(StrEnum):
+    """Why a signing event was dropped that nobody named."""
+
+    EXPIRED = "expired"
+    BESIDE = "beside"
+    """It goes with one that expired."""
+    GAVE_WAY = "gave-way"
+    """Its role ran out, and is signed again without those whom only a proposed root names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +163,11 @@ class DroppedEvent:
 
     Attributes:
         signed: the names of those whose signatures went with it.
-        expired: whether it had expired; else it went with one that had.
     """
 
     name: str
     signed: tuple[str, ...]
-    expired: bool = True
+    why: DropReason = DropReason.EXPIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +175,8 @@ class RenewalReport:
     """What a renewal did, what it could not do, and when the next one is due (UTC).
 
     Attributes:
-        dropped: the signing events that had expired before everybody signed them, and what went with them.
+        dropped: the signing events that had expired before everybody signed them, and what went with them; and targets
+            that was renewed without those who did not sign it.
     """
 
     publication: PublicationReport

@@ -41,7 +41,7 @@ from rstuf.repository.open_events import (
     view_in,
 )
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import DroppedEvent
+from rstuf.repository.reports import DroppedEvent, DropReason
 
 
 class Outcome(StrEnum):
@@ -193,9 +193,8 @@ def drop_expired(ports: Ports) -> list[DroppedEvent]:
         gone += [other for other in beside if other not in gone]
         for event in gone:
             _close_unused(state, event, at=now)
-        return [
-            DroppedEvent(event.name, tuple(signers_of(state, event)), expired=has_expired(event, now)) for event in gone
-        ]
+        why = {event.id: DropReason.EXPIRED if has_expired(event, now) else DropReason.BESIDE for event in gone}
+        return [DroppedEvent(event.name, tuple(signers_of(state, event)), why[event.id]) for event in gone]
 
 
 def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:

@@ -24,7 +24,7 @@ from rstuf_cli.waiting import (
     sides_of,
     signers_of,
     step_after_cancelled_ceremony,
-    steps_of,
+    steps_among,
     tell_waiting,
     waits_in_words,
 )
@@ -79,7 +79,7 @@ def show(ctx: typer.Context, event: _Event) -> None:
     with run.open(signing=True) as repository:
         view = repository.events.view(event)
         code = repository.events.code_of(view.event)
-    steps = steps_of(view)
+        steps = steps_among(view, repository.events.views())
     run.console.document({**event_document(view), "code": code, "next_steps": steps_document(steps)})
     if not run.console.is_json:
         _show(run.console, view, code)

@@ -69,6 +69,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
                 "lacking": role.lacking,
                 "missing": dict(role.missing),
                 "event": role.event,
+                "after": role.after,
             }
             for role in report.waiting
         ],
@@ -102,17 +103,24 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
         if role.lacking < len(role.missing):
             keys = f"{number(role.lacking)} of {keys}"
-        due = _WAITS.get(role.reason, "cannot be signed again without")
+        due = _WAITS.get(role.reason, "waits for" if role.event is not None else "cannot be signed again without")
         told = f"{due} {keys}" if role.missing else "waits, and all who must sign it have"
         console.warning(f"{escape(role.name)} {told}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
         if role.event is not None:
-            event = escape(role.event)
-            way = f"rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
-            console.error(console.fold(f"    it waits as {event}: {way}", indent=6))
+            console.error(console.fold(f"    it waits as {_way_of(role, escape(role.event))}", indent=6))
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
+
+
+def _way_of(role: rstuf.WaitingRole, event: str) -> str:
+    """An event in which a role waits, and what brings it on."""
+    if role.missing:
+        return f"{event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
+    if role.after is not None:
+        return f"{event}, and comes out after {escape(role.after)}: rstuf event show {event} tells what to do"
+    return f"{event}: rstuf event show {event} tells what to do"
 
 
 def _tense(expires: datetime, now: datetime) -> str:

@@ -29,7 +29,7 @@ from rstuf_cli.waiting import (
     exit_of,
     named,
     reception_document,
-    steps_of,
+    steps_among,
     tell_completions,
     tell_waiting,
 )
@@ -236,7 +236,8 @@ class _Round:
             raise _nobody_signed(self.sitting.closed)
         blocked = {each.event.id for each in self.completions if each.obstacle is not None}
         others = [view for view in waiting if view.event.id not in blocked]
-        steps = merged(step for view in others for step in steps_of(view))
+        among = self.repository.events.views()
+        steps = merged(step for view in others for step in steps_among(view, among))
         console.document(
             {
                 "signed": [reception_document(each) for each in self.receptions],
