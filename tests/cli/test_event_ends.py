@@ -250,3 +250,48 @@ def test_a_root_that_waits_too_long_is_told_to_go(pair: Path, cli: Cli, later: L
     assert commands(cli, "status") == ["rstuf renew"]
     assert cli("renew").code == 0
     assert refreshed(pair, tmp_path).refresh().root == 2
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [("root", "update", "--expires", "200d", "--yes"), ("sign", "root-v2", "--key", "alice", "--yes")],
+    ids=("another one", "a signature"),
+)
+def test_only_what_was_shown_is_cancelled(
+    waiting_team: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, meanwhile: tuple[str, ...]
+) -> None:
+    """What somebody signs or proposes under that name while the question stands is not dropped by the answer."""
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert cli("root", "update", "--threshold", "1", "--no-sign", "--yes").code == 4
+
+    def typed(question: str) -> str:
+        assert cli(*meanwhile).code == 4
+        return "root-v2"
+
+    monkeypatch.setattr(prompts, "ask", typed)
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    refused = cli("event", "cancel", "root-v2")
+    assert refused.code == 1
+    assert "root-v2 is not what you were shown any more: what waits now is signed by alice; nothing" in refused.err
+    (event,) = cli("event", "list", "--json").document["events"]
+    assert [each["key"] for each in event["signatures"]] == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "became"),
+    [
+        (("event", "cancel", "root-v2", "--yes"), "it was cancelled"),
+        (("sign", "--yes"), "everybody has signed it, and it is published"),
+    ],
+)
+def test_what_ended_while_it_was_looked_at(
+    filled: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, meanwhile: tuple[str, ...], became: str
+) -> None:
+    """Whoever says yes to what somebody else ended by then is told how it ended, and so is who asks for it later."""
+    assert cli("root", "update", "--threshold", "2", "--no-sign", "--yes").code == 4
+    monkeypatch.setattr(prompts, "agrees", lambda question: cli(*meanwhile).code == 0)
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    monkeypatch.setattr(prompts, "show", lambda lines, unless: None)
+    for command in (("sign", "root-v2"), ("event", "show", "root-v2")):
+        refused = cli(*command)
+        assert (refused.code, f"no signing event root-v2 is open any more: {became}" in refused.err) == (1, True)

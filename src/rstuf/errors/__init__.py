@@ -46,6 +46,7 @@ from rstuf.errors.input import (
 )
 from rstuf.errors.signing import (
     AnchorNeeded,
+    EventChanged,
     EventExpired,
     EventNotFound,
     EventOpen,
@@ -101,6 +102,7 @@ __all__ = [
     "ClockSuspicious",
     "ContentRefused",
     "DestinationTaken",
+    "EventChanged",
     "EventExpired",
     "EventNotFound",
     "EventOpen",

@@ -59,6 +59,7 @@ from rstuf.repository.signing_events import (
     cancel_event,
     drop_expired,
     receive,
+    refuse_changed,
     sign_event,
 )
 from rstuf.repository.strays import begin_without_strays
@@ -185,17 +186,18 @@ class EventDesk:
             raise
         return dropped
 
-    def cancel(self, name: str) -> list[SigningEvent]:
+    def cancel(self, name: str, *, shown: Collection[SigningEvent] | None = None) -> list[SigningEvent]:
         """Drop an open event and what goes with it; see `signing_events.cancel_event`.
 
         Raises:
+            EventChanged: it is not as it was shown; nothing was changed.
             SigningError: it belongs to a rotation whose old key cannot be reached; nothing was changed.
         """
         with self._ports.state.publication_lock(purpose="event cancel"):
             with self._ports.state.read() as reader:
-                event = find_event(reader, name)
+                event, *_ = refuse_changed(self._ports, reader, name, shown=shown)
             self._call_off(event)
-            return cancel_event(self._ports, event.name)
+            return cancel_event(self._ports, event.name, shown=shown)
 
     def _call_off(self, event: SigningEvent) -> None:
         with self._ports.state.read() as reader:

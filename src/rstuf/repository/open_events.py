@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 import orjson
 
@@ -71,7 +72,15 @@ def find_event(reader: StateReader, name: str) -> SigningEvent:
     for event in events:
         if name in {event.name, event.role}:
             return event
-    raise EventNotFound(name, known=[event.name for event in events])
+    ended = next((each for each in reversed(list(reader.events())) if each.name == name), None)
+    became = None if ended is None else _BECAME[ended.phase]
+    raise EventNotFound(name, known=[event.name for event in events], ended=became)
+
+
+_BECAME: Final = {
+    EventPhase.DONE: "everybody has signed it, and it is published",
+    EventPhase.CANCELLED: "it was cancelled",
+}
 
 
 def envelope_of(part: EventPart) -> Envelope:

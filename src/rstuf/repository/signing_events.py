@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from rstuf.errors import EventExpired, EventOpen, EventReplaced, SignatureRefused
+from rstuf.errors import EventChanged, EventExpired, EventOpen, EventReplaced, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
@@ -157,24 +157,46 @@ def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent |
     return next((event for role in roles if (event := is_open(state, role)) is not None), None)
 
 
-def cancel_event(ports: Ports, name: str) -> list[SigningEvent]:
+def cancel_event(ports: Ports, name: str, *, shown: Collection[SigningEvent] | None = None) -> list[SigningEvent]:
     """Drop an open event, with the signatures that it has, and what goes with it (`open_events.goes_with`).
 
     They stay in the list of those that ended. A rotation whose root it was to bring ends with it; `rotation.call_off`
     takes back before what that published.
+
+    Args:
+        shown: what may be dropped, as whoever says so saw it: with exactly those signatures.
 
     Returns:
         What was dropped; first the one that was named.
 
     Raises:
         EventNotFound: there is none of that name.
+        EventChanged: it, or what goes with it, is not as it was shown; nothing was dropped.
     """
     with ports.state.transaction(actor=ports.actor) as state:
-        event = find_event(state, name)
-        gone = [event, *goes_with(ports, state, event)]
+        gone = refuse_changed(ports, state, name, shown=shown)
         for each in gone:
             if is_open(state, each.role) == each:
                 drop_event(state, each, at=ports.clock.now())
+    return gone
+
+
+def refuse_changed(
+    ports: Ports, reader: StateReader, name: str, *, shown: Collection[SigningEvent] | None
+) -> list[SigningEvent]:
+    """See that the event of that name, and what goes with it, are as whoever drops them saw them.
+
+    Returns:
+        These events; first the one that was named.
+
+    Raises:
+        EventNotFound, EventChanged: they are not.
+    """
+    event = find_event(reader, name)
+    gone = [event, *goes_with(ports, reader, event)]
+    for each in gone:
+        if shown is not None and each not in shown:
+            raise EventChanged(each.name, signed=signers_of(reader, each))
     return gone
 
 

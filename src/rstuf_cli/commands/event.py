@@ -130,14 +130,16 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
         stays = _leaks(repository, view)
         for key in stays:
             run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
+        shown = None
         if not run.options.yes:
             _ask(run, view)
+            shown = (view.event, *view.companions)
         run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
         rotating = desk.rotation() is not None
-        _, *beside = desk.cancel(view.event.name)
+        gone, *beside = desk.cancel(view.event.name, shown=shown)
         rotation = desk.rotation()
         steps = _steps_after(repository, view)
-    console, dropped = run.console, [view.name_of(keyid) for keyid in view.signed]
+    console, dropped = run.console, signers_of(view, gone)
     console.document(
         {
             "cancelled": view.event.name,
@@ -148,9 +150,7 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
             "next_steps": steps_document(steps),
         }
     )
-    console.result(
-        f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(signers_of(view, view.event))}"
-    )
+    console.result(f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(dropped)}")
     for each in beside:
         console.result(f"  {each.name} is cancelled with it; {_loss(signers_of(view, each))}")
     if rotating and rotation is None:
