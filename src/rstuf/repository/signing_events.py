@@ -333,22 +333,26 @@ def _come_late(
     if event.phase is not EventPhase.DONE:
         hint = "export the bundle of what is open now, and sign that: rstuf event list"
         return _refused(event.name, who, brought, f"{event.name} was cancelled meanwhile", hint=hint)
-    known = _ever_listed(state, part.role).get(brought.keyid)
+    known = _ever_listed(state, part).get(brought.keyid)
     if known is None:
-        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_stranger_hint(event))
+        hint = f"rstuf root show names those who may sign {part.role} now"
+        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=hint)
     if not verify_signature(known, brought.sig, canonical(part.signed)):
         return _refused(event.name, who, brought, _BAD, hint=_BAD_HINT)
     return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
 
 
-def _ever_listed(reader: StateReader, role: RoleName) -> dict[KeyId, PublicKey]:
-    """The keys that any root has let sign a role."""
-    keys: dict[KeyId, PublicKey] = {}
-    for version in reader.root_versions():
-        root = reader.root(version)
-        if root is not None:
-            keys |= root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))[role].keys
-    return keys
+def _ever_listed(reader: StateReader, part: EventPart) -> dict[KeyId, PublicKey]:
+    """The keys that any root has let sign a role or is proposed to, and those whose signatures were taken."""
+    roots = [
+        open_envelope(root.data, name=versioned(ROOT, version), kind="root")
+        for version in reader.root_versions()
+        if (root := reader.root(version)) is not None
+    ]
+    roots += [envelope_of(each) for event in reader.open_events() for each in event.parts if each.role == ROOT]
+    keys = {keyid: key for root in roots for keyid, key in root_roles(root)[part.role].keys.items()}
+    taken = (reader.key(each.keyid) for each in part.signatures)
+    return {entry.keyid: entry.key for entry in taken if entry is not None} | keys
 
 
 def _join(
