@@ -220,7 +220,30 @@ def signers_of(view: rstuf.EventView, event: rstuf.SigningEvent) -> list[str]:
 
 def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, Any]]:
     """Events that were dropped, as data."""
-    return [{"event": each.name, "signed": list(each.signed), "why": str(each.why)} for each in dropped]
+    return [
+        {
+            "event": each.name,
+            "signed": list(each.signed),
+            "why": str(each.why),
+            "propose_again": [command_of(update) for update in each.lost],
+        }
+        for each in dropped
+    ]
+
+
+def command_of(update: rstuf.RootUpdate) -> str:
+    """The command that proposes an update."""
+    words = ["rstuf root update"]
+    if update.role != "root":
+        words.append(f"--role {update.role}")
+    words += [f"--add {name}" for name in update.add] + [f"--remove {name}" for name in update.remove]
+    if update.threshold is not None:
+        words.append(f"--threshold {update.threshold}")
+    if update.periods is not None:
+        words.append(f"--expires {rstuf.format_duration(update.periods.expires)}")
+        if update.periods != rstuf.Periods.of(update.periods.expires):
+            words.append(f"--renew-before {rstuf.format_duration(update.periods.renew_before)}")
+    return " ".join(words)
 
 
 def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> None:
@@ -230,6 +253,9 @@ def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> Non
     for each in dropped:
         lost = f", {with_signatures(each.signed)}" if each.signed else ""
         console.warning(f"{escape(each.name)} {_WHY[each.why]} dropped{lost}")
+        if each.lost:
+            again = escape(", then ".join(command_of(update) for update in each.lost))
+            console.error(console.fold(f"    what it was to change is lost; to propose that again: {again}", indent=4))
 
 
 def with_signatures(signed: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -184,7 +185,9 @@ def test_a_rotation_goes_on_without_what_expired(team: Path, cli: Cli, later: La
     later(_LONG)
     again = cli("key", "rotate", "online", "--no-sign", "--json")
     assert again.code == 4, again.err
-    assert again.document["dropped"] == [{"event": "root-v2", "signed": ["alice"], "why": "expired"}]
+    assert again.document["dropped"] == [
+        {"event": "root-v2", "signed": ["alice"], "why": "expired", "propose_again": []}
+    ]
     assert [(each["signed"], each["expired"]) for each in again.document["waiting"]] == [([], False)]
 
 
@@ -218,7 +221,7 @@ def test_targets_is_renewed_without_who_does_not_sign(pair: Path, cli: Cli, late
     renewed = cli("renew", "--json")
     assert renewed.code == 4, renewed.err
     assert renewed.document["dropped"] == [
-        {"event": "targets-v3", "signed": ["online"], "why": "gave-way"},
+        {"event": "targets-v3", "signed": ["online"], "why": "gave-way", "propose_again": []},
     ]
     assert [(role["role"], role["reason"], role["event"]) for role in renewed.document["waiting"]] == [
         ("targets", "changed", "targets-v5")
@@ -295,3 +298,25 @@ def test_what_ended_while_it_was_looked_at(
     for command in (("sign", "root-v2"), ("event", "show", "root-v2")):
         refused = cli(*command)
         assert (refused.code, f"no signing event root-v2 is open any more: {became}" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "--role targets --add tia --remove online",
+        "--add tia --threshold 2 --expires 300d --renew-before 20d",
+        "--remove bob --expires 20d",
+    ],
+)
+def test_what_an_expired_update_was_to_change_is_told(
+    filled: Path, cli: Cli, later: Later, tmp_path: Path, changes: str
+) -> None:
+    """Once it is dropped, the command is told that proposes just the same again."""
+    assert cli("key", "generate", "tia", "--unencrypted").code == 0
+    assert cli("root", "update", *changes.split(), "--no-sign", "--yes").code == 4
+    shutil.copytree(filled, tmp_path / "copy")
+    later(_LONG)
+    told = " ".join(cli("renew").err.split())
+    assert f"what it was to change is lost; to propose that again: rstuf root update {changes}" in told
+    (root, *_) = cli("--repo", tmp_path / "copy", "renew", "--json").document["dropped"]
+    assert (root["event"], root["propose_again"]) == ("root-v2", [f"rstuf root update {changes}"])

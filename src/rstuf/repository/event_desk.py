@@ -23,6 +23,7 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import ClosedKey
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
+from rstuf.repository.dropping import drop_expired
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, report_loss
@@ -57,7 +58,6 @@ from rstuf.repository.signing_events import (
     BroughtSignature,
     Reception,
     cancel_event,
-    drop_expired,
     receive,
     refuse_changed,
     sign_event,

@@ -17,17 +17,17 @@ from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
+from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
-from rstuf.repository.open_events import comes_after, envelope_of, is_open, signers_of, view_in, view_part
+from rstuf.repository.open_events import comes_after, envelope_of, is_open, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import (
     DroppedEvent,
-    DropReason,
     PublicationReport,
     Reason,
     Recovery,
@@ -37,7 +37,7 @@ from rstuf.repository.reports import (
 from rstuf.repository.root_update import propose_missing_targets, propose_renewal
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
-from rstuf.repository.signing_events import drop_event, drop_expired, open_event, sign_event
+from rstuf.repository.signing_events import open_event, sign_event
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -95,15 +95,13 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
 def _make_way(ports: Ports) -> tuple[DroppedEvent, ...]:
     """Drop targets that waits for people whom only a proposed root names, where it runs out and can be signed here."""
     with ports.state.read() as reader:
-        event = is_open(reader, TARGETS)
-        if event is None or not view_in(ports, reader, event).gives_way:
+        event = waits_in_the_way(ports, reader)
+        if event is None:
             return ()
         keys = root_roles(current_root(reader))[TARGETS]
         if not _can_sign(SigningDesk(reader, ports.signers), TARGETS, keys):
             return ()
-    with ports.state.transaction(actor=ports.actor) as state:
-        drop_event(state, event, at=ports.clock.now())
-        return (DroppedEvent(event.name, tuple(signers_of(state, event)), DropReason.GAVE_WAY),)
+    return (drop_in_the_way(ports, event),)
 
 
 def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, made_way: bool) -> RenewalReport:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rstuf.errors import ClockSuspicious, StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.event_views import EventView
+
+if TYPE_CHECKING:
+    from rstuf.repository.root_update import RootUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +166,13 @@ class DroppedEvent:
 
     Attributes:
         signed: the names of those whose signatures went with it.
+        lost: what it was to change, and nothing proposes any more.
     """
 
     name: str
     signed: tuple[str, ...]
     why: DropReason = DropReason.EXPIRED
+    lost: tuple[RootUpdate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ from rstuf.repository.open_events import (
     file_of,
     find_event,
     goes_with,
-    has_expired,
     is_open,
     listed_for,
     refuse_expired,
@@ -41,7 +40,6 @@ from rstuf.repository.open_events import (
     view_in,
 )
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import DroppedEvent, DropReason
 
 
 class Outcome(StrEnum):
@@ -200,26 +198,8 @@ def refuse_changed(
     return gone
 
 
-def drop_expired(ports: Ports) -> list[DroppedEvent]:
-    """Cancel what expired before everybody had signed it, and what was proposed for it. Under the publication lock.
-
-    A rotation goes on without: what it waits for is proposed again. A first root is for the ceremony to propose again.
-    """
-    now = ports.clock.now()
-    with ports.state.read() as reader:
-        if not any(has_expired(event, now) for event in reader.open_events()):
-            return []
-    with ports.state.transaction(actor=ports.actor) as state:
-        gone = [each for each in state.open_events() if each.kind is not EventKind.CEREMONY and has_expired(each, now)]
-        beside = [other for each in gone if each.kind is EventKind.UPDATE for other in companions(state, each)]
-        gone += [other for other in beside if other not in gone]
-        for event in gone:
-            _close_unused(state, event, at=now)
-        why = {event.id: DropReason.EXPIRED if has_expired(event, now) else DropReason.BESIDE for event in gone}
-        return [DroppedEvent(event.name, tuple(signers_of(state, event)), why[event.id]) for event in gone]
-
-
-def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+def close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    """Cancel one open event alone."""
     state.close_event(event.id, EventPhase.CANCELLED, at=at)
     state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
 
@@ -228,7 +208,7 @@ def drop_event(state: StateTransaction, event: SigningEvent, *, at: datetime) ->
     """Cancel an open event with its companions, and with it a rotation whose root it was to bring."""
     rotation = state.rotation()
     for each in (event, *companions(state, event)):
-        _close_unused(state, each, at=at)
+        close_unused(state, each, at=at)
     if not drops_rotation(event, rotation) or rotation is None:
         return
     state.end_rotation(rotation.id, at=at)
