@@ -320,3 +320,24 @@ def test_what_an_expired_update_was_to_change_is_told(
     assert f"what it was to change is lost; to propose that again: rstuf root update {changes}" in told
     (root, *_) = cli("--repo", tmp_path / "copy", "renew", "--json").document["dropped"]
     assert (root["event"], root["propose_again"]) == ("root-v2", [f"rstuf root update {changes}"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "key rotate online --unencrypted",
+        "recover online-key online --leaked --unencrypted",
+        "key revoke bob --leaked --threshold 1",
+        "recover root-key bob --leaked --to dora",
+        "root update --expires 200d",
+    ],
+)
+def test_scripts_are_told_what_another_event_replaced(pair: Path, cli: Cli, command: str) -> None:
+    """Whatever takes the place of a pair names both in its document, with whose signatures went."""
+    assert cli("key", "generate", "dora", "--unencrypted").code == 0
+    done = cli(*command.split(), "--yes", "--json")
+    assert done.code in {0, 4}, done.err
+    assert done.document["dropped"] == [
+        {"event": "root-v2", "signed": [], "why": "replaced", "propose_again": []},
+        {"event": "targets-v2", "signed": ["tia"], "why": "replaced", "propose_again": []},
+    ]

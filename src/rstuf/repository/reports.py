@@ -151,13 +151,15 @@ class WaitingRole:
 
 
 class DropReason(StrEnum):
-    """Why a signing event was dropped that nobody named."""
+    """Why a signing event was dropped, where that was not what somebody asked for."""
 
     EXPIRED = "expired"
     BESIDE = "beside"
     """It goes with one that expired."""
     GAVE_WAY = "gave-way"
     """Its role ran out, and is signed again without those whom only a proposed root names."""
+    REPLACED = "replaced"
+    """Another one took its place, and whoever let it was shown that."""
 
 
 @dataclass(frozen=True, slots=True)
