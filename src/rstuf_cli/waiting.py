@@ -273,7 +273,10 @@ def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) 
         return
     for each in completions:
         if each.obstacle is not None:
-            console.warning(f"{what(each.event)} has all its signatures, and cannot be published yet")
+            # Of a ceremony root is out then, and what follows it is not.
+            first = each.event.kind == rstuf.EventKind.CEREMONY
+            kept = "its ceremony cannot end yet" if first else "cannot be published yet"
+            console.warning(f"{what(each.event)} has all its signatures, and {kept}")
             show_failure(console, failure_of(each.obstacle), data={})
             continue
         console.result(f"{done_sign(console, ok=True)} {what(each.event)} has all its signatures, and is published")

@@ -86,6 +86,7 @@ def test_a_root_that_lacks_its_targets_is_never_ready(pair: Path, cli: Cli, tmp_
     assert (signed.code, signed.document["completed"]) == (4, [])
     (event,) = signed.document["events"]
     assert (event["lacking"], event["lacks_targets"]) == (0, True)
+    assert "rstuf renew has nothing to do" not in cli("status").out
     for argv in (("status",), ("event", "show", "root-v2"), ("sign",)):
         told = " ".join(cli(*argv).out.split())
         assert "root v2 has all its signatures, and cannot come out before targets that its keys have signed" in told

@@ -88,13 +88,22 @@ def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
 def _complete(ports: Ports, event: SigningEvent) -> Completion:
     try:
         if event.kind is EventKind.CEREMONY:
-            return Completion(event, finish_ceremony(ports))
+            return _end_ceremony(ports, event)
         if event.kind is EventKind.REPLACEMENT and event.role == ROOT and (gone := _unreachable_key(ports)) is not None:
             return Completion(event, obstacle=gone)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
     except ReleaseRefused as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
+
+
+def _end_ceremony(ports: Ports, event: SigningEvent) -> Completion:
+    """Root comes out first: that the online key is away then is no reason to say nothing of that."""
+    try:
+        return Completion(event, finish_ceremony(ports))
+    except SigningError as error:
+        error.hint = f"{error.hint}; then rstuf sign ends the ceremony" if error.hint else "rstuf sign ends it then"
+        return Completion(event, obstacle=error)
 
 
 def _unreachable_key(ports: Ports) -> SigningError | None:

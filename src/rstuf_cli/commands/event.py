@@ -53,7 +53,7 @@ def list_(
 ) -> None:
     """List what waits for signatures, the oldest first."""
     run = run_of(ctx)
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         views = repository.events.views(ended=all_)
     now, console = SystemClock().now(), run.console
     console.document({"events": [event_document(view) for view in views]})
