@@ -84,6 +84,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.EventNotFound: ExitCode.REFUSED,
     errors.EventExpired: ExitCode.REFUSED,
     errors.EventOpen: ExitCode.REFUSED,
+    errors.EventChanged: ExitCode.REFUSED,
     errors.EventReplaced: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,
     errors.ProposalRefused: ExitCode.UNVERIFIED,
