@@ -1,7 +1,7 @@
 """The signing events of a repository: whose keys must sign what waits, and who has.
 
 For a root those of the root before and its own (TUF §5.3.4), else those whom root names, the one in force and the one
-that is proposed.
+that is proposed; and, while an online key is replaced, the one from which the role must verify yet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
-from rstuf.repository.bridge import bin_signers
+from rstuf.repository.bridge import bin_signers, bridged_root, bridges
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
@@ -199,12 +199,18 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart, *, now: da
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
     valid = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
     proposals = [other for each in (event, *valid) for other in each.parts if other.role == ROOT]
-    for proposal in proposals[:1] if part.role != ROOT else [part]:
-        keys = root_roles(envelope_of(proposal))[part.role]
+    others = [
+        (f"root v{proposal.version}", root_roles(envelope_of(proposal))[part.role])
+        for proposal in (proposals[:1] if part.role != ROOT else [part])
+    ]
+    if newest is not None and (bridged := bridges(reader, now=now).get(part.role)) is not None:
+        # What a release asks for, too.
+        others.append((f"root v{bridged_root(reader)}", bridged))
+    for label, keys in others:
         # A role that people sign must verify from the root that is in force and from the one that comes.
         there = {(side.keyids, side.threshold) for _, side in sides}
         if part.role == ROOT or (keys.keyids, keys.threshold) not in there:
-            sides.append((f"root v{proposal.version}", keys))
+            sides.append((label, keys))
     return sides
 
 
