@@ -48,6 +48,16 @@ def what(event: rstuf.SigningEvent) -> str:
 
 def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
+    told = _waits(view)
+    return told if view.expired or not view.keeps else f"{told}; {keeps_in_words(view)}"
+
+
+def keeps_in_words(view: rstuf.EventView) -> str:
+    """`it lets bob sign on, which leaked`."""
+    return f"it lets {named(view, view.keeps)} sign on, which leaked"
+
+
+def _waits(view: rstuf.EventView) -> str:
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
     if view.leaks:
@@ -59,7 +69,7 @@ def waits_in_words(view: rstuf.EventView) -> str:
         how = stuck if view.lacks_targets else f"comes out after {escape(view.after or '')}"
         return f"{what(view.event)} has all its signatures, and {how}"
     signed = named(view, view.signed) or "nobody"
-    missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
+    missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
     return f"{told}, and {stuck}" if view.lacks_targets else told
@@ -80,7 +90,8 @@ def away(view: rstuf.EventView) -> tuple[str, ...]:
     for part in view.parts:
         for side in part.sides:
             if side.missing > len(set(side.waiting) & set(view.here)):
-                found |= dict.fromkeys(keyid for keyid in side.waiting if keyid not in view.here)
+                missing = (keyid for keyid in side.waiting if keyid in view.asked and keyid not in view.here)
+                found |= dict.fromkeys(missing)
     return tuple(found)
 
 
@@ -98,8 +109,8 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
     steps = []
-    if view.here:
-        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.here, last='or')}, here", about="event"))
+    if view.ours:
+        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last='or')}, here", about="event"))
     if elsewhere := away(view):
         export = f"rstuf bundle export {name} -o {name}.rstuf"
         steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
@@ -143,6 +154,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "expires": iso(view.expires),
         "expired": view.expired,
         "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
+        "keeps": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.keeps],
     }
 
 
@@ -161,6 +173,8 @@ def reception_document(reception: rstuf.Reception) -> dict[str, Any]:
         "keyid": reception.keyid,
         "outcome": str(reception.outcome),
     }
+    if reception.leaked:
+        document["leaked"] = True
     if reception.error is not None:
         document["error"] = error_document(reception.error)
     return document
@@ -215,6 +229,16 @@ def with_signatures(signed: Sequence[str]) -> str:
     return (
         f"with the {'signature' if len(signed) == 1 else 'signatures'} of {listed([escape(each) for each in signed])}"
     )
+
+
+def tell_leaked(console: Console, receptions: Iterable[rstuf.Reception]) -> None:
+    """The signatures that count and that somebody else may have made, for people."""
+    if console.is_json:
+        return
+    for each in receptions:
+        if each.leaked:
+            event, who = escape(each.event or ""), escape(each.who)
+            console.warning(f"{who} leaked, and its signature of {event} counts: see that its holder made it")
 
 
 def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) -> None:

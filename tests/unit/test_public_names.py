@@ -69,6 +69,7 @@ PUBLIC = {
     "KeyStatus",
     "KeyUse",
     "KeyView",
+    "LeakedKey",
     "ListedArtifact",
     "LogReport",
     "Loss",

@@ -80,6 +80,7 @@ class EventView:
         leaks: the keys that it lets in and that leaked, as was said after it was proposed: it can never come out.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
+        leaked: of the keys that may sign it, or that it lets sign, those that leaked.
     """
 
     event: SigningEvent
@@ -92,6 +93,7 @@ class EventView:
     leaks: tuple[KeyId, ...] = ()
     lacks_targets: bool = False
     companions: tuple[SigningEvent, ...] = ()
+    leaked: frozenset[KeyId] = frozenset()
 
     @property
     def ready(self) -> bool:
@@ -118,6 +120,24 @@ class EventView:
     def wanted(self) -> tuple[KeyId, ...]:
         """The keys whose signatures would still count."""
         return tuple(dict.fromkeys(keyid for part in self.parts for keyid in part.wanted))
+
+    @property
+    def keeps(self) -> tuple[KeyId, ...]:
+        """The keys that leaked and that it lets sign on."""
+        return tuple(sorted(keyid for keyid in self.leaked if self.lists(keyid) and keyid not in self.leaks))
+
+    @property
+    def ours(self) -> tuple[KeyId, ...]:
+        """Of the keys that are here, those to sign with unless others are named: none that leaked where it can be."""
+        well = [keyid for keyid in self.here if keyid not in self.leaked]
+        enough = all(len(set(side.waiting) & set(well)) >= side.missing for part in self.parts for side in part.sides)
+        return tuple(well) if enough else self.here
+
+    @property
+    def asked(self) -> tuple[KeyId, ...]:
+        """Of the keys that are wanted, those whose holders are to be asked: none that leaked where others suffice."""
+        enough = all(len(set(side.waiting) - self.leaked) >= side.missing for part in self.parts for side in part.sides)
+        return tuple(keyid for keyid in self.wanted if not (enough and keyid in self.leaked))
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""

@@ -221,8 +221,9 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
     if event.phase is not EventPhase.OPEN:
         return EventView(event, parts, names, ())
     beside = tuple(goes_with(ports, reader, event))
+    leaked = frozenset(entry.keyid for entry in reader.keys() if entry.is_leaked)
     if has_expired(event, ports.clock.now()):
-        return EventView(event, parts, names, (), expired=True, companions=beside)
+        return EventView(event, parts, names, (), expired=True, companions=beside, leaked=leaked)
     here, unreachable = list[KeyId](), list[ClosedKey]()
     for keyid in EventView(event, parts, names, ()).wanted:
         entry = reader.key(keyid)
@@ -245,6 +246,7 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         leaks=tuple(leaks),
         lacks_targets=lacks_targets(ports, reader, event),
         companions=beside,
+        leaked=leaked,
     )
 
 

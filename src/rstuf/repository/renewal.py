@@ -20,6 +20,7 @@ from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
+from rstuf.repository.leaks import unrevoked
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open, view_part
 from rstuf.repository.ports import Ports
@@ -109,7 +110,9 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery) -> Ren
         root_version = _root_version(ports)
     publication = replace(publication, recovery=recovery, clock_behind=behind)
     with ports.state.read() as reader:
-        return RenewalReport(publication, tuple(opened), next_due(reader), root_version)
+        root = is_open(reader, ROOT)
+        leaked = unrevoked(reader, None if root is None else envelope_of(root.parts[0]))
+        return RenewalReport(publication, tuple(opened), next_due(reader), root_version, leaked=leaked)
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:

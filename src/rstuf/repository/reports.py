@@ -160,11 +160,25 @@ class DroppedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class LeakedKey:
+    """A key that leaked and may sign yet.
+
+    Attributes:
+        leaked_in: the roles that list it, bins under their prefix.
+    """
+
+    name: str
+    keyid: str
+    leaked_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalReport:
     """What a renewal did, what it could not do, and when the next one is due (UTC).
 
     Attributes:
         dropped: the signing events that had expired before everybody signed them, and what went with them.
+        leaked: the keys that leaked, that root lists, and that nothing takes out which waits.
     """
 
     publication: PublicationReport
@@ -172,6 +186,7 @@ class RenewalReport:
     next_due: datetime | None
     root_version: int | None = None
     dropped: tuple[DroppedEvent, ...] = ()
+    leaked: tuple[LeakedKey, ...] = ()
 
 
 class Health(StrEnum):

@@ -26,10 +26,12 @@ from rstuf_cli.waiting import (
     error_document,
     event_document,
     exit_of,
+    keeps_in_words,
     named,
     reception_document,
     steps_of,
     tell_completions,
+    tell_leaked,
     tell_waiting,
 )
 from rstuf_cli.wording import size
@@ -92,10 +94,12 @@ def export(
             "file": str(place),
             "bytes": len(data),
             "code": bundle.code,
-            "missing": [view.name_of(keyid) for keyid in view.wanted],
+            "missing": [view.name_of(keyid) for keyid in view.asked],
         }
     )
-    holders = named(view, away(view) or view.wanted, last="or")
+    if view.keeps:
+        console.warning(f"{bundle.event}: {keeps_in_words(view)}")
+    holders = named(view, away(view) or view.asked, last="or")
     written = f"{escape(str(place))}, {size(len(data))}"
     console.result(f"{done_sign(console, ok=True)} {bundle.event} for {holders}: {written}")
     console.result(f"  code  {bundle.code}   every signer must see the same")
@@ -161,6 +165,7 @@ def import_(
     )
     if not run.console.is_json:
         _tell(run.console, brought, list(zip(places, done.receptions, strict=True)))
+    tell_leaked(run.console, done.receptions)
     tell_completions(run.console, done.completions)
     tell_waiting(run.console, [view for view in waiting if view.event.id not in blocked])
     show_steps(run.console, steps, now=SystemClock().now())
