@@ -61,7 +61,7 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
         return _note_alone(run, repository, view.entry, alone)
     if "targets" in alone and removal.loss is not None and removal.to is not None:
         return _let_in_first(run, repository, view, removal)
-    update = _update(name, roles, removal, there=_signed_by(repository, removal.to))
+    update = _update(name, roles, removal, there=_signs_targets(repository, removal.to))
     code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
     if code != ExitCode.DONE:
         return code
@@ -101,19 +101,22 @@ def _let_in_first(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, r
     return ExitCode.WAITING if code == ExitCode.DONE else code
 
 
-def _signed_by(repository: rstuf.Repository, name: str | None) -> set[str]:
-    """The roles that list a key."""
-    return set() if name is None else {use.role for use in find_key(repository, name).uses}
+def _signs_targets(repository: rstuf.Repository, name: str | None) -> bool:
+    return name is not None and any(use.role == "targets" for use in find_key(repository, name).uses)
 
 
-def _update(name: str, roles: list[str], removal: Removal, *, there: set[str]) -> rstuf.RootUpdate:
+def _update(name: str, roles: list[str], removal: Removal, *, there: bool) -> rstuf.RootUpdate:
+    """
+    Args:
+        there: whether the key that takes its place signs targets already, where the old one signs root, too.
+    """
     thresholds = {"root": removal.threshold, "targets": removal.targets_threshold}
     if roles == ["targets"] and removal.targets_threshold is None:
         thresholds["targets"] = removal.threshold
     updates = [
         rstuf.RootUpdate(
             role=rstuf.RoleName(role),
-            add=() if removal.to is None or role in there else (removal.to,),
+            add=() if removal.to is None or (role != roles[0] and there) else (removal.to,),
             remove=(name,),
             threshold=thresholds.get(role),
             loss=removal.loss,

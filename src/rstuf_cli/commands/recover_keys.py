@@ -185,12 +185,12 @@ def root_key(
     with run.open() as repository:
         repository.events.catch_up()
         old = find_key(repository, name)
-        if old.status.online or not any(use.role in {"root", "targets"} for use in old.uses):
-            hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None
-            raise InvalidInput(
-                f"{old.entry.name} signs neither root nor targets as people do",
-                hint=hint or "rstuf root show says who does",
-            )
+        roles = {use.role for use in old.uses}
+        if "root" not in roles and old.status.online:
+            hint = "rstuf recover online-key --lost or --leaked is for that one"
+            raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint)
+        if not roles & {"root", "targets"}:
+            raise InvalidInput(f"{old.entry.name} signs neither root nor targets", hint="rstuf root show says who does")
         removal = Removal(
             to=None if to is None else find_key(repository, to).entry.name,
             threshold=threshold,
