@@ -151,6 +151,7 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import DropReason as DropReason
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
+    from rstuf.repository.reports import LeakedKey as LeakedKey
     from rstuf.repository.reports import LogReport as LogReport
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
@@ -266,6 +267,7 @@ _HOMES = {
     "KeyId": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
     "KeyStatus": "rstuf.repository.reports",
+    "LeakedKey": "rstuf.repository.reports",
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",

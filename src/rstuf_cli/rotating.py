@@ -15,6 +15,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
+from rstuf_cli.must_go import warn_of_left
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -105,7 +106,7 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     if wish.keys_sign or opened or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
-    new = _settled(run, repository, old, wish, opened=opened)
+    new = _settled(run, repository, old, wish, opened=opened, goes=old)
     repository.events.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
     return opened
 
@@ -126,9 +127,17 @@ def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish:
 
 
 def _settled(
-    run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, opened: Sequence[rstuf.EventView]
+    run: Run,
+    repository: rstuf.Repository,
+    old: rstuf.KeyEntry,
+    wish: Wish,
+    *,
+    opened: Sequence[rstuf.EventView],
+    goes: rstuf.KeyEntry,
 ) -> str:
-    """The name of the key that takes the place, once a person has agreed to all that goes."""
+    """The name of the key that takes the place of those that go, once a person has agreed to all of that."""
+    if opened:
+        warn_of_left(run.console, repository.status(), opened, going={old.keyid, goes.keyid})
     proposing.ask_drop(run, repository, opened)
     if wish.to is not None:
         ask_back(run, repository, [wish.to], let_back=wish.let_back)
@@ -158,7 +167,7 @@ def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new
         f"{escape(new.name)} was to take the place of {escape(old.name)}, and must go too: another one replaces both"
     )
     opened = _in_the_way(repository, goes, wish.why)
-    third = _settled(run, repository, new, wish, opened=opened)
+    third = _settled(run, repository, new, wish, opened=opened, goes=goes)
     repository.events.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
     return _go_on(run, repository, wish, new, gone=opened)
 

@@ -55,6 +55,16 @@ def what(event: rstuf.SigningEvent) -> str:
 
 def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
+    told = _waits(view)
+    return told if view.expired or not view.keeps else f"{told}; {keeps_in_words(view)}"
+
+
+def keeps_in_words(view: rstuf.EventView) -> str:
+    """`it lets bob sign on, which leaked`."""
+    return f"it lets {named(view, view.keeps)} sign on, which leaked"
+
+
+def _waits(view: rstuf.EventView) -> str:
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
     if view.leaks:
@@ -66,7 +76,7 @@ def waits_in_words(view: rstuf.EventView) -> str:
         how = stuck if view.lacks_targets else f"comes out after {escape(view.after or '')}"
         return f"{what(view.event)} has all its signatures, and {how}"
     signed = named(view, view.signed) or "nobody"
-    missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
+    missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
     return f"{told}, and {stuck}" if view.lacks_targets else told
@@ -112,8 +122,8 @@ def _steps_of_hindrance(view: rstuf.EventView) -> list[Step]:
 def _steps_of_signing(view: rstuf.EventView) -> list[Step]:
     name = view.event.name
     steps = []
-    if view.here:
-        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.here, last='or')}, here", about="event"))
+    if view.ours:
+        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last='or')}, here", about="event"))
     if elsewhere := view.away:
         export = f"rstuf bundle export {name} -o {name}.rstuf"
         steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
@@ -168,6 +178,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "expires": iso(view.expires),
         "expired": view.expired,
         "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
+        "keeps": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.keeps],
     }
 
 
@@ -186,6 +197,8 @@ def reception_document(reception: rstuf.Reception) -> dict[str, Any]:
         "keyid": reception.keyid,
         "outcome": str(reception.outcome),
     }
+    if reception.leaked:
+        document["leaked"] = True
     if reception.error is not None:
         document["error"] = error_document(reception.error)
     return document
@@ -265,6 +278,16 @@ def with_signatures(signed: Sequence[str]) -> str:
     return (
         f"with the {'signature' if len(signed) == 1 else 'signatures'} of {listed([escape(each) for each in signed])}"
     )
+
+
+def tell_leaked(console: Console, receptions: Iterable[rstuf.Reception]) -> None:
+    """The signatures that count and that somebody else may have made, for people."""
+    if console.is_json:
+        return
+    for each in receptions:
+        if each.leaked:
+            event, who = escape(each.event or ""), escape(each.who)
+            console.warning(f"{who} leaked, and its signature of {event} counts: see that its holder made it")
 
 
 def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) -> None:

@@ -70,6 +70,7 @@ PUBLIC = {
     "KeyStatus",
     "KeyUse",
     "KeyView",
+    "LeakedKey",
     "ListedArtifact",
     "LogReport",
     "Loss",

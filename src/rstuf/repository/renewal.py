@@ -20,6 +20,7 @@ from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
+from rstuf.repository.leaks import unrevoked
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import comes_after, envelope_of, is_open, view_part
 from rstuf.repository.ports import Ports
@@ -136,7 +137,9 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
         root_version = _root_version(ports)
     publication = replace(publication, recovery=recovery, clock_behind=behind)
     with ports.state.read() as reader:
-        return RenewalReport(publication, tuple(opened), next_due(reader), root_version)
+        root = is_open(reader, ROOT)
+        leaked = unrevoked(reader, None if root is None else envelope_of(root.parts[0]))
+        return RenewalReport(publication, tuple(opened), next_due(reader), root_version, leaked=leaked)
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:

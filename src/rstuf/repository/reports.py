@@ -178,12 +178,26 @@ class DroppedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class LeakedKey:
+    """A key that leaked and may sign yet.
+
+    Attributes:
+        leaked_in: the roles that list it, bins under their prefix.
+    """
+
+    name: str
+    keyid: str
+    leaked_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalReport:
     """What a renewal did, what it could not do, and when the next one is due (UTC).
 
     Attributes:
         dropped: the signing events that had expired before everybody signed them, and what went with them; and targets
             that was renewed without those who did not sign it.
+        leaked: the keys that leaked, that root lists, and that nothing takes out which waits.
     """
 
     publication: PublicationReport
@@ -191,6 +205,7 @@ class RenewalReport:
     next_due: datetime | None
     root_version: int | None = None
     dropped: tuple[DroppedEvent, ...] = ()
+    leaked: tuple[LeakedKey, ...] = ()
 
 
 class Health(StrEnum):

@@ -23,6 +23,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import ClosedKey, SigningDesk
+from rstuf.repository.event_views import PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import (
@@ -78,6 +79,7 @@ class Reception:
         who: what the key is called here, else how its id begins.
         error: why it was refused.
         digest: SHA-256 of what was signed, hex.
+        leaked: whether it counts, and its key leaked, so that somebody else may have made it.
     """
 
     outcome: Outcome
@@ -86,6 +88,7 @@ class Reception:
     keyid: KeyId
     error: SignatureRefused | None = None
     digest: str = ""
+    leaked: bool = False
 
 
 def open_event(
@@ -265,10 +268,22 @@ def sign_event(
         brought = []
         for part in view.parts:
             wanted = [keyid for keyid in part.wanted if keyids is None or keyid in keyids]
-            made = desk.signatures(canonical(part.part.signed), wanted)
+            made = _signatures(desk, part, wanted, leaked=view.leaked if keyids is None else ())
             brought += [BroughtSignature(part.digest, each.keyid, each.sig) for each in made]
         closed = desk.closed
     return receive(ports, brought), closed
+
+
+def _signatures(
+    desk: SigningDesk, part: PartView, wanted: Sequence[KeyId], *, leaked: Collection[KeyId]
+) -> list[Signature]:
+    """A part signed with the keys that are here; with those that leaked only where the others do not suffice."""
+    payload = canonical(part.part.signed)
+    made = desk.signatures(payload, [keyid for keyid in wanted if keyid not in leaked])
+    by = {each.keyid for each in made}
+    if all(len(by.intersection(side.waiting)) >= side.missing for side in part.sides):
+        return made
+    return [*made, *desk.signatures(payload, [keyid for keyid in wanted if keyid in leaked])]
 
 
 def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
@@ -354,7 +369,8 @@ def _join(
         return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
     state.add_signature(event.id, part.role, keyid=brought.keyid, sig=brought.sig, at=now)
     state.record("event.sign", {"event": event.name, "role": part.role, "keyid": brought.keyid, "key": who}, at=now)
-    return Reception(Outcome.ADDED, event.name, who, brought.keyid)
+    entry = state.key(brought.keyid)
+    return Reception(Outcome.ADDED, event.name, who, brought.keyid, leaked=entry is not None and entry.is_leaked)
 
 
 _BAD: Final = "it does not verify with the key that it names"

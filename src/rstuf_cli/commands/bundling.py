@@ -25,10 +25,12 @@ from rstuf_cli.waiting import (
     error_document,
     event_document,
     exit_of,
+    keeps_in_words,
     named,
     reception_document,
     steps_among,
     tell_completions,
+    tell_leaked,
     tell_waiting,
 )
 from rstuf_cli.wording import size
@@ -91,10 +93,12 @@ def export(
             "file": str(place),
             "bytes": len(data),
             "code": bundle.code,
-            "missing": [view.name_of(keyid) for keyid in view.wanted],
+            "missing": [view.name_of(keyid) for keyid in view.asked],
         }
     )
-    wanted = view.away or view.wanted
+    if view.keeps:
+        console.warning(f"{bundle.event}: {keeps_in_words(view)}")
+    wanted = view.away or view.asked
     holders = f"for {named(view, wanted, last='or')}" if wanted else "has all its signatures"
     written = f"{escape(str(place))}, {size(len(data))}"
     console.result(f"{done_sign(console, ok=True)} {bundle.event} {holders}: {written}")
@@ -164,6 +168,7 @@ def import_(
     )
     if not run.console.is_json:
         _tell(run.console, brought, list(zip(places, done.receptions, strict=True)))
+    tell_leaked(run.console, done.receptions)
     tell_completions(run.console, done.completions)
     tell_waiting(run.console, [view for view in waiting if view.event.id not in blocked])
     show_steps(run.console, steps, now=SystemClock().now())

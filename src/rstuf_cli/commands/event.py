@@ -13,7 +13,7 @@ from rstuf_cli import prompts
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.must_go import leaked_in_words, leaks_document, takes_out
+from rstuf_cli.must_go import leaks_document, warn_of_left
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
@@ -127,9 +127,9 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
     with run.open(signing=True) as repository:
         desk = repository.events
         view = desk.view(event)
-        stays = _leaks(repository, view)
-        for key in stays:
-            run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
+        # Of a first root nothing is published yet that a key could be left in.
+        first = view.event.kind is rstuf.EventKind.CEREMONY
+        stays = [] if first else warn_of_left(run.console, repository.status(), [view])
         shown = None
         if not run.options.yes:
             _ask(run, view)
@@ -156,15 +156,6 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
     if rotating and rotation is None:
         console.result("  the online key stays as it is: its replacement is cancelled with it")
     show_steps(console, steps, now=SystemClock().now())
-
-
-def _leaks(repository: rstuf.Repository, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
-    """The keys that leaked, and that would go with an event, or with what is cancelled beside it."""
-    if view.event.kind is rstuf.EventKind.CEREMONY:
-        return []
-    seen, gone = repository.status(), {view.event.id, *(each.id for each in view.companions)}
-    events = [each for each in seen.events if each.event.id in gone]
-    return [key for key in seen.keys if key.leaked_in and any(takes_out(seen, each, key) for each in events)]
 
 
 def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[Step]:

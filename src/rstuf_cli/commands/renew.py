@@ -11,6 +11,7 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.must_go import leaked_in_words, leaks_document
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
 from rstuf_cli.waiting import dropped_document, tell_dropped
@@ -74,6 +75,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
             for role in report.waiting
         ],
         "dropped": dropped_document(report.dropped),
+        "leaked": leaks_document(report.leaked),
         "next_due": iso(report.next_due) if report.next_due is not None else None,
     }
 
@@ -110,6 +112,9 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
         if role.event is not None:
             console.error(console.fold(f"    it waits as {_way_of(role, escape(role.event))}", indent=6))
+    for key in report.leaked:
+        console.warning(f"{leaked_in_words(key)}; nothing that waits takes it out")
+        console.error([f"    rstuf key revoke {escape(key.name)} --leaked"])
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
 
