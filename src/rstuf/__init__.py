@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
     from rstuf.model.policy import Periods as Periods
+    from rstuf.model.policy import check_bin_count as check_bin_count
     from rstuf.model.rotation import Rotation as Rotation
     from rstuf.model.rotation import RotationKind as RotationKind
     from rstuf.pictures import qr_lines as qr_lines
@@ -111,6 +112,8 @@ if TYPE_CHECKING:
     from rstuf.repository.advice import proposed_periods as proposed_periods
     from rstuf.repository.advice import recommended_bins as recommended_bins
     from rstuf.repository.authority import ClosedKey as ClosedKey
+    from rstuf.repository.bin_advice import BinAdvice as BinAdvice
+    from rstuf.repository.bin_advice import BinChoice as BinChoice
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.completing import Completion as Completion
@@ -135,6 +138,7 @@ if TYPE_CHECKING:
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
+    from rstuf.repository.rebin import ResizeReport as ResizeReport
     from rstuf.repository.rebuild import RebuildReport as RebuildReport
     from rstuf.repository.record_lines import ExportForm as ExportForm
     from rstuf.repository.record_lines import RecordLines as RecordLines
@@ -144,8 +148,10 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import Blocker as Blocker
     from rstuf.repository.reports import ClockBehind as ClockBehind
     from rstuf.repository.reports import DroppedEvent as DroppedEvent
+    from rstuf.repository.reports import DropReason as DropReason
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
+    from rstuf.repository.reports import LeakedKey as LeakedKey
     from rstuf.repository.reports import LogReport as LogReport
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationPlan as PublicationPlan
@@ -213,6 +219,8 @@ _HOMES = {
     "ArtifactState": "rstuf.model.artifacts",
     "AskingSecrets": "rstuf.signing.secrets",
     "AuditEntry": "rstuf.model.audit",
+    "BinAdvice": "rstuf.repository.bin_advice",
+    "BinChoice": "rstuf.repository.bin_advice",
     "BinRange": "rstuf.repository.why",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
@@ -239,6 +247,7 @@ _HOMES = {
     "DocumentKind": "rstuf.metadata.bundle",
     "Download": "rstuf.client.download",
     "DownloadState": "rstuf.client.download",
+    "DropReason": "rstuf.repository.reports",
     "DroppedEvent": "rstuf.repository.reports",
     "EventDesk": "rstuf.repository.event_desk",
     "EventKind": "rstuf.model.events",
@@ -258,6 +267,7 @@ _HOMES = {
     "KeyId": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
     "KeyStatus": "rstuf.repository.reports",
+    "LeakedKey": "rstuf.repository.reports",
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "ListedArtifact": "rstuf.model.artifacts",
@@ -294,6 +304,7 @@ _HOMES = {
     "Remembered": "rstuf.holder.record",
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
+    "ResizeReport": "rstuf.repository.rebin",
     "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
     "RoleChanges": "rstuf.metadata.root_changes",
@@ -330,6 +341,7 @@ _HOMES = {
     "View": "rstuf.model.artifacts",
     "VisibleVersions": "rstuf.repository.reports",
     "WaitingRole": "rstuf.repository.reports",
+    "check_bin_count": "rstuf.model.policy",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
     "compare_bins": "rstuf.repository.advice",

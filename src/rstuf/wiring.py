@@ -90,7 +90,8 @@ def open_repository(
     """The repository of the workspace that `start` is in, or (`Search.HERE`) is.
 
     Args:
-        stage: `Stage.SIGNING` lets a ceremony in that waits for its signers.
+        stage: `Stage.SIGNING` lets a ceremony in that waits for its signers, `Stage.LOOKING` one, too, whose root was
+            cancelled.
 
     Raises:
         WorkspaceNotFound: it is in none.

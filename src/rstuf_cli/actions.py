@@ -100,6 +100,9 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "event.open": lambda said: f"{said['event']} waits for signatures ({said['kind']})",
     "event.sign": lambda said: f"{said['event']} signed by {said['key']} ({said['keyid'][:8]}…)",
     "event.cancel": lambda said: f"{said['event']} dropped{_lost(said['signed'])}",
+    "bins.resize": lambda said: (
+        f"artifacts go from {count(said['before'], 'bin')} into {number(said['after'])} with the next publication"
+    ),
     "policy.periods": lambda said: f"{said['role']} lives for {period(timedelta(seconds=said['expires']))} from now on",
     "transcript": lambda said: f"record written: {said['file']}, sha256 {said['sha256'][:16]}…",
     "copy.publish": lambda said: (

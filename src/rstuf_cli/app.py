@@ -95,6 +95,13 @@ VERBS: Final = (
     Verb(CARE, "bundle inspect", f"{_HOME}.bundle:inspect", "show what a bundle would have you sign"),
     Verb(CARE, "bundle sign", f"{_HOME}.bundle:sign", "sign a bundle, once you have seen what it changes"),
     Verb(CARE, "bundle import", f"{_HOME}.bundling:import_", "take signatures in that were made elsewhere"),
+    Verb(
+        CARE,
+        "bins advise",
+        f"{_HOME}.bins:advise",
+        "compare numbers of bins: what clients download, and which can read",
+    ),
+    Verb(CARE, "bins resize", f"{_HOME}.bins:resize", "share the artifacts out over another number of bins"),
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
     Verb(
@@ -130,6 +137,7 @@ VERBS: Final = (
     ),
     Verb(CARE, "recover root", f"{_HOME}.recover_keys:root", "sign a root that has expired, or soon will, for longer"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
+    Verb(CARE, "lint", f"{_HOME}.lint:lint", "say which clients can read a repository, and what keeps others out"),
     Verb(
         CARE, "doctor", f"{_HOME}.doctor:doctor", "say what is wrong with a workspace, whatever it is, and what helps"
     ),
@@ -160,6 +168,7 @@ _NOUNS: Final = {
     "event": "What waits for signatures: who has signed, and who is missing.",
     "root": "Who signs what, and for how long: the roots, one after the other.",
     "bundle": "What goes to key holders who are away, and what they sign: files that cross an air gap.",
+    "bins": "Over how many bins the artifacts are shared out.",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }
 

@@ -6,12 +6,12 @@ again which was signed, and whose number no other root has taken yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import rstuf
-from rstuf_cli.console import escape
+from rstuf_cli.console import Console, escape
 from rstuf_cli.steps import Step
 from rstuf_cli.wording import listed
 
@@ -85,12 +85,32 @@ def takes_out(seen: rstuf.Status, view: rstuf.EventView, key: rstuf.KeyStatus) -
     return view.event.id in {each.event.id for each in _takers(seen, key)}
 
 
-def leaked_in_words(key: rstuf.KeyStatus) -> str:
+def warn_of_left(
+    console: Console, seen: rstuf.Status, dropped: Iterable[rstuf.EventView], *, going: Collection[str] = ()
+) -> list[rstuf.KeyStatus]:
+    """Say which keys that leaked stay where events are dropped with what goes with them; those keys.
+
+    Args:
+        going: the ids of keys that what takes their place takes out, too.
+    """
+    found = dict[str, rstuf.KeyStatus]()
+    for view in dropped:
+        gone = {view.event.id, *(each.id for each in view.companions)}
+        views = [each for each in seen.events if each.event.id in gone]
+        for key in seen.keys:
+            stays = key.leaked_in and key.keyid not in {*going, *found}
+            if stays and any(takes_out(seen, each, key) for each in views):
+                console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
+                found[key.keyid] = key
+    return list(found.values())
+
+
+def leaked_in_words(key: rstuf.KeyStatus | rstuf.LeakedKey) -> str:
     """`r1 leaked, and may sign root and targets yet`."""
     return f"{escape(key.name)} leaked, and may sign {listed([escape(role) for role in key.leaked_in])} yet"
 
 
-def leaks_document(keys: Iterable[rstuf.KeyStatus]) -> list[dict[str, object]]:
+def leaks_document(keys: Iterable[rstuf.KeyStatus | rstuf.LeakedKey]) -> list[dict[str, object]]:
     """Keys that leaked and may sign yet, as data."""
     return [{"key": key.name, "keyid": key.keyid, "roles": list(key.leaked_in)} for key in keys if key.leaked_in]
 
@@ -161,6 +181,11 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         return None
     name = escape(key.name)
     if _by_root(key):
+        if not _is_online(key) and any(
+            role.keyids == (key.keyid,) for role in seen.roles if role.name in key.leaked_in
+        ):
+            # Nothing can do without a key before it has another.
+            return f"rstuf recover root-key {name} --leaked --to NEW"
         return f"rstuf {'recover online-key' if _is_online(key) else 'key revoke'} {name} --leaked"
     if key.leaked_in and any(view.lists(key.keyid) for view in _usable(seen, "targets")):
         return f"rstuf recover online-key {name} --leaked"

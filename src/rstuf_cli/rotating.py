@@ -15,7 +15,7 @@ from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
-from rstuf_cli.must_go import step_to_take_number, steps_of_leaks_left
+from rstuf_cli.must_go import step_to_take_number, steps_of_leaks_left, warn_of_left
 from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -57,15 +57,13 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     """Let another key take the place of an online key, or go on with that; the exit code."""
     going, view = repository.events.rotation(), find_key(repository, old.name)
     if going is None and view.uses and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
-        _take_out(run, repository, old, wish)
-        return _go_on(run, repository, wish, old)
+        return _go_on(run, repository, wish, old, gone=_take_out(run, repository, old, wish))
     said_gone = wish.why is not rstuf.RotationKind.PLANNED and wish.to is None
     after = _successor(repository, old) if going is None and said_gone else None
     if after is not None or (said_gone and old.report is not None and not view.uses and not _is_of(going, old)):
         return _tell_gone(run, repository, old, wish, after=after)
     if going is None:
-        _begin(run, repository, old, wish)
-        return _go_on(run, repository, wish, old)
+        return _go_on(run, repository, wish, old, gone=_begin(run, repository, old, wish))
     if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
         # Never hastened: that would leave the very key in charge that must go.
         return _renounce(run, repository, going, old, wish)
@@ -84,7 +82,7 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         proposing.ask_drop(run, repository, keeping)
         repository.events.propose_anew(_dropped(keeping))
     run.interrupted = _goes_on(goes.name)
-    return _go_on(run, repository, wish, goes)
+    return _go_on(run, repository, wish, goes, gone=keeping)
 
 
 def _is_of(going: rstuf.Rotation | None, key: rstuf.KeyEntry) -> bool:
@@ -98,7 +96,8 @@ def _in_the_way(
     return repository.events.in_the_way(old.name, new=new, kind=kind)
 
 
-def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
+def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> list[rstuf.EventView]:
+    """Let the new key sign, too, or alone; what that dropped."""
     # Refused before a key is made for it.
     _check_online(repository, old)
     _check_new(repository, old, wish)
@@ -107,12 +106,13 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     if wish.keys_sign or opened or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
-    new = _settled(run, repository, old, wish, opened=opened)
+    new = _settled(run, repository, old, wish, opened=opened, goes=old)
     repository.events.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
+    return opened
 
 
-def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
-    """Root names another key already, so nothing but targets has to be signed without this one."""
+def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> list[rstuf.EventView]:
+    """Root names another key already, so nothing but targets has to be signed without this one; what that dropped."""
     if wish.to is not None:
         raise UsageFault(f"another key has the place of {old.name} already", hint="run it without --to")
     proposing.refuse_unasked(run, hint=_ANSWERS)
@@ -123,12 +123,21 @@ def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish:
         proposing.ask_typed(run, old.name, to="let it sign nothing any more")
     run.interrupted = _goes_on(old.name)
     repository.events.take_out_stray(old.name, kind=wish.why, drop=_dropped(keeping))
+    return keeping
 
 
 def _settled(
-    run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, opened: Sequence[rstuf.EventView]
+    run: Run,
+    repository: rstuf.Repository,
+    old: rstuf.KeyEntry,
+    wish: Wish,
+    *,
+    opened: Sequence[rstuf.EventView],
+    goes: rstuf.KeyEntry,
 ) -> str:
-    """The name of the key that takes the place, once a person has agreed to all that goes."""
+    """The name of the key that takes the place of those that go, once a person has agreed to all of that."""
+    if opened:
+        warn_of_left(run.console, repository.status(), opened, going={old.keyid, goes.keyid})
     proposing.ask_drop(run, repository, opened)
     if wish.to is not None:
         ask_back(run, repository, [wish.to], let_back=wish.let_back)
@@ -158,9 +167,9 @@ def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new
         f"{escape(new.name)} was to take the place of {escape(old.name)}, and must go too: another one replaces both"
     )
     opened = _in_the_way(repository, goes, wish.why)
-    third = _settled(run, repository, new, wish, opened=opened)
+    third = _settled(run, repository, new, wish, opened=opened, goes=goes)
     repository.events.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
-    return _go_on(run, repository, wish, new)
+    return _go_on(run, repository, wish, new, gone=opened)
 
 
 def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: rstuf.KeyEntry, wish: Wish) -> int:
@@ -181,7 +190,7 @@ def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: 
         raise
     steps = [step_to_take_number(view) for view in opened if view.event.role == "root" and proposing.signed_in(view)]
     told = f"{escape(new.name)} signs nothing any more; {escape(old.name)} stays, and signs alone"
-    return _go_on(run, repository, wish, new, told=told, steps=steps)
+    return _go_on(run, repository, wish, new, gone=opened, told=told, steps=steps)
 
 
 def _dropped(opened: Sequence[rstuf.EventView]) -> list[rstuf.SigningEvent]:
@@ -287,6 +296,7 @@ def _go_on(
     wish: Wish,
     goes: rstuf.KeyEntry,
     *,
+    gone: Sequence[rstuf.EventView] = (),
     told: str = "the new key signs alone now; nothing names the old one any more",
     steps: Sequence[Step] = (),
 ) -> int:
@@ -294,14 +304,15 @@ def _go_on(
 
     Args:
         goes: the key that signs nothing in the end.
+        gone: what was shown to be dropped for it.
         told: what it came to, once that is so.
         steps: what is then to be done.
     """
-    desk = repository.events
+    desk, replaced = repository.events, proposing.replaced(repository, gone)
     dropped = desk.go_on()
     tell_dropped(run.console, dropped)
     views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
-    document: dict[str, Any] = {"dropped": dropped_document(dropped)}
+    document: dict[str, Any] = {"dropped": dropped_document([*replaced, *dropped])}
     standing = proposing.Standing(waiting=tuple(views))
     if wish.keys_sign and any(view.here for view in views):
         proposing.refuse_unasked(run, hint=_ANSWERS)

@@ -175,13 +175,16 @@ class Run:
         self.progress.close()
         self.console.note(escape(f"{where} has not signed with {key} yet: confirm it there, if it asks"))
 
-    def open(self, *, making: str | NamesToCome | None = None, signing: bool = False) -> rstuf.Repository:
+    def open(
+        self, *, making: str | NamesToCome | None = None, signing: bool = False, looking: bool = False
+    ) -> rstuf.Repository:
         """The repository that the person stands in. Use it as a context manager.
 
         Args:
             making: the name of a key that is about to be made or added: it may have a passphrase too. Or what says
                 which names may be made, of the keys that are known and the workspace.
             signing: a ceremony that waits for its signers will do.
+            looking: so will one whose first root was cancelled.
 
         Raises:
             WorkspaceNotFound: they stand in none.
@@ -189,6 +192,7 @@ class Run:
         """
         search = rstuf.Search.HERE if self.names_workspace else rstuf.Search.UPWARDS
         stage = rstuf.Stage.SIGNING if signing else rstuf.Stage.LIVE
+        stage = rstuf.Stage.LOOKING if looking else stage
         repository = rstuf.open_repository(self.directory, self._session(), search=search, stage=stage)
         try:
             self.refuse_unknown_keys(lambda: [*(key.name for key in repository.keys()), *self._new(repository, making)])

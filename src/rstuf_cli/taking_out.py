@@ -56,7 +56,12 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
         raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
     if removal.targets_threshold is not None and "targets" not in roles:
         raise UsageFault(f"{name} does not sign targets", hint="--threshold says how many must sign root without it")
-    update = _update(name, roles, removal)
+    alone = [use.role for use in view.uses if use.role in roles and use.keys == 1]
+    if alone and removal.loss is rstuf.Loss.LEAKED and removal.to is None:
+        return _note_alone(run, repository, view.entry, alone)
+    if "targets" in alone and removal.loss is not None and removal.to is not None:
+        return _let_in_first(run, repository, view, removal)
+    update = _update(name, roles, removal, there=_signs_targets(repository, removal.to))
     code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
     if code != ExitCode.DONE:
         return code
@@ -81,14 +86,58 @@ def tell_gone(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remov
     return ExitCode.DONE
 
 
-def _update(name: str, roles: list[str], removal: Removal) -> rstuf.RootUpdate:
+def _note_alone(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, alone: list[str]) -> int:
+    """No role can do without its last key: note that it leaked, and say how another one takes its place."""
+    proposing.refuse_unasked(run)
+    roles = listed([escape(role) for role in alone])
+    run.console.note(f"{escape(entry.name)} alone signs {roles}, so another key must take its place")
+    proposing.ask_typed(run, entry.name, to="note that it leaked")
+    repository.events.report_loss(entry.name, rstuf.Loss.LEAKED)
+    steps = [
+        Step("rstuf key generate NEW", "the key that is to take its place, where there is none yet"),
+        Step(f"rstuf recover root-key {entry.name} --leaked --to NEW", f"until then it signs {roles}"),
+    ]
+    run.console.document({"opened": False, "next_steps": steps_document(steps)})
+    run.console.result(f"{sign(run.console, ok=True)} noted that {escape(entry.name)} is in the wrong hands")
+    run.console.warning(f"{escape(entry.name)} may sign {roles} yet: nothing else does")
+    show_steps(run.console, steps, now=SystemClock().now())
+    return ExitCode.WAITING
+
+
+def _let_in_first(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, removal: Removal) -> int:
+    """Targets must verify from the root before and from the next, and nobody but a key that is gone signs it yet.
+
+    So one root lets the other key in beside it, which needs no new targets, and the next takes the old one out.
+    """
+    name, new = view.entry.name, removal.to or ""
+    update = rstuf.RootUpdate(role=rstuf.RoleName("targets"), add=(new,), gone=(name,), loss=removal.loss)
+    run.console.note(f"{escape(name)} alone signs targets: {escape(new)} is let in beside it first")
+    why = "" if removal.loss is None else f" --{removal.loss.value}"
+    way = f"rstuf key revoke {name}{why}" if len(view.uses) == 1 else f"rstuf recover root-key {name}{why} --to {new}"
+    then = Step(way, f"takes {name} out, once the root is published that lets {new} sign targets")
+    code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back, then=[then])
+    return ExitCode.WAITING if code == ExitCode.DONE else code
+
+
+def _signs_targets(repository: rstuf.Repository, name: str | None) -> bool:
+    return name is not None and any(use.role == "targets" for use in find_key(repository, name).uses)
+
+
+def _update(name: str, roles: list[str], removal: Removal, *, there: bool) -> rstuf.RootUpdate:
+    """
+    Args:
+        there: whether the key that takes its place signs targets already, where the old one signs root, too.
+    """
     thresholds = {"root": removal.threshold, "targets": removal.targets_threshold}
     if roles == ["targets"] and removal.targets_threshold is None:
         thresholds["targets"] = removal.threshold
-    add = () if removal.to is None else (removal.to,)
     updates = [
         rstuf.RootUpdate(
-            role=rstuf.RoleName(role), add=add, remove=(name,), threshold=thresholds.get(role), loss=removal.loss
+            role=rstuf.RoleName(role),
+            add=() if removal.to is None or (role != roles[0] and there) else (removal.to,),
+            remove=(name,),
+            threshold=thresholds.get(role),
+            loss=removal.loss,
         )
         for role in roles
     ]

@@ -13,7 +13,7 @@ from rstuf_cli.failures import failure_of, show_failure
 from rstuf_cli.reports import publication_document, roles_in_words
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_document import side_document
-from rstuf_cli.steps import Step
+from rstuf_cli.steps import Step, merged
 from rstuf_cli.wording import count, listed, number
 
 KINDS: Final = {
@@ -25,6 +25,13 @@ KINDS: Final = {
 }
 
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
+_WHY: Final = {
+    rstuf.DropReason.EXPIRED: "expired before everybody had signed it, and is",
+    rstuf.DropReason.BESIDE: "goes with it: it is",
+    rstuf.DropReason.GAVE_WAY: (
+        "was not signed in time by those whom a proposed root lets sign: what is in force runs out, so this is"
+    ),
+}
 _SAME_PLAN: Final = (
     "with the plan that the ceremony began with this proposes it anew (where it was asked: rstuf ceremony, with the "
     "same answers)"
@@ -48,6 +55,16 @@ def what(event: rstuf.SigningEvent) -> str:
 
 def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
+    told = _waits(view)
+    return told if view.expired or not view.keeps else f"{told}; {keeps_in_words(view)}"
+
+
+def keeps_in_words(view: rstuf.EventView) -> str:
+    """`it lets bob sign on, which leaked`."""
+    return f"it lets {named(view, view.keeps)} sign on, which leaked"
+
+
+def _waits(view: rstuf.EventView) -> str:
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
     if view.leaks and view.leaks_by != view.event.name:
@@ -61,7 +78,7 @@ def waits_in_words(view: rstuf.EventView) -> str:
         how = stuck if view.lacks_targets else f"comes out after {escape(view.after or '')}"
         return f"{what(view.event)} has all its signatures, and {how}"
     signed = named(view, view.counted) or "nobody"
-    missing = named(view, view.wanted, last="and" if view.lacking >= len(view.wanted) else "or")
+    missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
     return f"{told}, and {stuck}" if view.lacks_targets else told
@@ -74,16 +91,6 @@ def sides_of(part: rstuf.PartView) -> Iterator[tuple[str, rstuf.PartSide]]:
         together.setdefault((side.threshold, frozenset(side.keyids)), ([], side))[0].append(side.label)
     for labels, side in together.values():
         yield listed(labels), side
-
-
-def away(view: rstuf.EventView) -> tuple[str, ...]:
-    """The keys elsewhere without which those that are here do not suffice."""
-    found: dict[str, None] = {}
-    for part in view.parts:
-        for side in part.sides:
-            if side.missing > len(set(side.waiting) & set(view.here)):
-                found |= dict.fromkeys(keyid for keyid in side.waiting if keyid not in view.here)
-    return tuple(found)
 
 
 def steps_of(view: rstuf.EventView) -> list[Step]:
@@ -101,16 +108,43 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         return [Step(f"rstuf event cancel {view.leaks_by}", why, about="leaked-proposal")]
     if view.ready:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
+    if view.gives_way:
+        return _steps_of_hindrance(view)
+    return _steps_of_signing(view)
+
+
+def _steps_of_hindrance(view: rstuf.EventView) -> list[Step]:
+    """What to do about an event without which its role, that runs out, could be renewed."""
+    role, name = escape(view.event.role), view.event.name
+    if view.event.role == "root":
+        why = f"root runs out: where {name} cannot come out in time, drop it, and renew root as it is"
+        return [*_steps_of_signing(view), Step(f"rstuf event cancel {name}", why, about="event")]
+    why = f"{role} runs out, and is renewed by those who may sign it now; it takes the place of {name}"
+    return [Step("rstuf renew", why, about="event")]
+
+
+def _steps_of_signing(view: rstuf.EventView) -> list[Step]:
+    name = view.event.name
     steps = []
-    if view.here:
-        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.here, last='or')}, here", about="event"))
-    if elsewhere := away(view):
+    if view.ours:
+        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last='or')}, here", about="event"))
+    if elsewhere := view.away:
         export = f"rstuf bundle export {name} -o {name}.rstuf"
         steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
     if view.lacks_targets:
         why = f"{name} needs targets that its keys have signed, and none waits; proposes them"
         steps.append(Step("rstuf renew", why, about="event-stuck"))
     return steps
+
+
+def steps_among(view: rstuf.EventView, others: Iterable[rstuf.EventView]) -> list[Step]:
+    """What to do next about an event: first about the one that must come out before it, if one must.
+
+    Args:
+        others: that are open.
+    """
+    before = [step for other in others if other.event.name == view.after for step in steps_of(other)]
+    return merged([*before, *steps_of(view)] if view.gives_way else [*steps_of(view), *before])
 
 
 def event_document(view: rstuf.EventView) -> dict[str, Any]:
@@ -143,10 +177,12 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "here": list(view.here),
         "after": view.after,
         "lacks_targets": view.lacks_targets,
+        "gives_way": view.gives_way,
         "companions": [each.name for each in view.companions],
         "expires": iso(view.expires),
         "expired": view.expired,
         "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
+        "keeps": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.keeps],
     }
 
 
@@ -165,6 +201,8 @@ def reception_document(reception: rstuf.Reception) -> dict[str, Any]:
         "keyid": reception.keyid,
         "outcome": str(reception.outcome),
     }
+    if reception.leaked:
+        document["leaked"] = True
     if reception.error is not None:
         document["error"] = error_document(reception.error)
     return document
@@ -199,7 +237,30 @@ def signers_of(view: rstuf.EventView, event: rstuf.SigningEvent) -> list[str]:
 
 def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, Any]]:
     """Events that were dropped, as data."""
-    return [{"event": each.name, "signed": list(each.signed)} for each in dropped]
+    return [
+        {
+            "event": each.name,
+            "signed": list(each.signed),
+            "why": str(each.why),
+            "propose_again": [command_of(update) for update in each.lost],
+        }
+        for each in dropped
+    ]
+
+
+def command_of(update: rstuf.RootUpdate) -> str:
+    """The command that proposes an update."""
+    words = ["rstuf root update"]
+    if update.role != "root":
+        words.append(f"--role {update.role}")
+    words += [f"--add {name}" for name in update.add] + [f"--remove {name}" for name in update.remove]
+    if update.threshold is not None:
+        words.append(f"--threshold {update.threshold}")
+    if update.periods is not None:
+        words.append(f"--expires {rstuf.format_duration(update.periods.expires)}")
+        if update.periods != rstuf.Periods.of(update.periods.expires):
+            words.append(f"--renew-before {rstuf.format_duration(update.periods.renew_before)}")
+    return " ".join(words)
 
 
 def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> None:
@@ -207,9 +268,11 @@ def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> Non
     if console.is_json:
         return
     for each in dropped:
-        why = "expired before everybody had signed it, and is" if each.expired else "goes with it: it is"
         lost = f", {with_signatures(each.signed)}" if each.signed else ""
-        console.warning(f"{escape(each.name)} {why} dropped{lost}")
+        console.warning(f"{escape(each.name)} {_WHY[each.why]} dropped{lost}")
+        if each.lost:
+            again = escape(", then ".join(command_of(update) for update in each.lost))
+            console.error(console.fold(f"    what it was to change is lost; to propose that again: {again}", indent=4))
 
 
 def with_signatures(signed: Sequence[str]) -> str:
@@ -221,13 +284,26 @@ def with_signatures(signed: Sequence[str]) -> str:
     )
 
 
+def tell_leaked(console: Console, receptions: Iterable[rstuf.Reception]) -> None:
+    """The signatures that count and that somebody else may have made, for people."""
+    if console.is_json:
+        return
+    for each in receptions:
+        if each.leaked:
+            event, who = escape(each.event or ""), escape(each.who)
+            console.warning(f"{who} leaked, and its signature of {event} counts: see that its holder made it")
+
+
 def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) -> None:
     """What came out, and what keeps the rest, for people."""
     if console.is_json:
         return
     for each in completions:
         if each.obstacle is not None:
-            console.warning(f"{what(each.event)} has all its signatures, and cannot be published yet")
+            # Of a ceremony root is out then, and what follows it is not.
+            first = each.event.kind == rstuf.EventKind.CEREMONY
+            kept = "its ceremony cannot end yet" if first else "cannot be published yet"
+            console.warning(f"{what(each.event)} has all its signatures, and {kept}")
             show_failure(console, failure_of(each.obstacle), data={})
             continue
         console.result(f"{done_sign(console, ok=True)} {what(each.event)} has all its signatures, and is published")

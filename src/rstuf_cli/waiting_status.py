@@ -12,7 +12,7 @@ from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
-from rstuf_cli.waiting import steps_of, waits_in_words
+from rstuf_cli.waiting import steps_among, steps_of, waits_in_words
 from rstuf_cli.wording import day
 
 
@@ -68,8 +68,7 @@ def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str
 
 def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -> str:
     """What brings an event on: where it is signed, and another must come out first, what brings that on."""
-    before = (other for other in others if other.event.name == view.after)
-    steps = [step for each in (view, *before) for step in _short(steps_of(each))]
+    steps = _short(steps_among(view, others))
     return steps[0].command if steps else f"rstuf event show {view.event.name}"
 
 

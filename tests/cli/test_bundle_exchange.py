@@ -83,6 +83,25 @@ def test_what_two_holders_sign_elsewhere_is_published(
     assert cli("verify").code == 0
 
 
+def test_what_a_signer_brings_again_is_not_needed(
+    team: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may sign only by a root that still waits is no stranger to targets that are out already, nor once it went."""
+    assert cli("key", "generate", "tom", "--unencrypted").code == 0
+    (tmp_path / "tom").mkdir()
+    (team / "keys" / "tom.key").rename(tmp_path / "tom" / "tom.key")
+    pair = ("root", "update", "--role", "targets", "--add", "tom", "--remove", "online", "--yes")
+    assert cli(*pair).code == 4
+    bundle = tmp_path / "targets-v2.rstuf"
+    assert cli("bundle", "export", "targets-v2", "-o", bundle).code == 0
+    tom = elsewhere(tmp_path, "tom", bundle, monkeypatch)
+    assert [each["published"] for each in cli("bundle", "import", tom, "--json").document["completed"]] == [True]
+    for _ in ("root v2 waits", "root v2 was cancelled"):
+        again = cli("bundle", "import", tom)
+        assert (again.code, "targets-v2: the signature of tom is not needed any more" in again.out) == (0, True)
+        cli("event", "cancel", "root-v2", "--yes")
+
+
 def test_good_ones_are_taken_although_others_are_refused(
     exported: Path, waiting: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

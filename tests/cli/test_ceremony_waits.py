@@ -271,6 +271,38 @@ def test_a_cancelled_event_is_opened_anew(
     assert clients_see(place) == (1, 1)
 
 
+def test_what_was_cancelled_can_be_looked_at(place: Path, cli: Cli) -> None:
+    """Between the cancel and the next proposal, keys and log tell what they told; nothing is called signed or ended."""
+    before = cli("key", "list").out
+    assert cli("event", "cancel", "root-v1", "--yes").code == 0
+    assert (cli("key", "list").out, cli("key", "show", "bob").code) == (before, 0)
+    assert cli("log", "--json").document["entries"][-1]["action"] == "event.cancel"
+    assert cli("log", "--verify").code == 0
+    assert cli("event", "list").err == "nothing waits for a signature\n"
+    assert [each["state"] for each in cli("event", "list", "--all", "--json").document["events"]] == ["cancelled"]
+    for command in ("sign", "status", "renew"):
+        refused = cli(command)
+        assert (refused.code, "the first root of this workspace was cancelled" in refused.err) == (1, True)
+
+
+def test_the_last_signature_is_taken_while_the_online_key_is_away(
+    place: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said whose it is, that root has all of them, what keeps the rest, and what ends it once that is back."""
+    sig = holder_signs("bob", exported(place, cli), monkeypatch)
+    (place / "keys/online.key").rename(place / "away.key")
+    done = cli("bundle", "import", sig)
+    assert done.code == 1
+    assert f"✓ root-v1: taken from bob  ({sig})\n" in done.out
+    assert "! root v1 has all its signatures, and its ceremony cannot end yet\n" in done.err
+    assert "cannot sign with online" in done.err
+    assert "rstuf sign ends the ceremony" in done.err
+    assert published(place) == ["1.root.json"]
+    (place / "away.key").rename(place / "keys/online.key")
+    assert cli("sign").code == 0
+    assert clients_see(place) == (1, 1)
+
+
 def interrupted(place: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Result:
     """The last signature comes in, root is out, and then the process ends."""
     sig = holder_signs("bob", exported(place, cli), monkeypatch)

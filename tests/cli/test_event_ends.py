@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +86,7 @@ def test_a_root_that_lacks_its_targets_is_never_ready(pair: Path, cli: Cli, tmp_
     assert (signed.code, signed.document["completed"]) == (4, [])
     (event,) = signed.document["events"]
     assert (event["lacking"], event["lacks_targets"]) == (0, True)
+    assert "rstuf renew has nothing to do" not in cli("status").out
     for argv in (("status",), ("event", "show", "root-v2"), ("sign",)):
         told = " ".join(cli(*argv).out.split())
         assert "root v2 has all its signatures, and cannot come out before targets that its keys have signed" in told
@@ -184,7 +186,9 @@ def test_a_rotation_goes_on_without_what_expired(team: Path, cli: Cli, later: La
     later(_LONG)
     again = cli("key", "rotate", "online", "--no-sign", "--json")
     assert again.code == 4, again.err
-    assert again.document["dropped"] == [{"event": "root-v2", "signed": ["alice"]}]
+    assert again.document["dropped"] == [
+        {"event": "root-v2", "signed": ["alice"], "why": "expired", "propose_again": []}
+    ]
     assert [(each["signed"], each["expired"]) for each in again.document["waiting"]] == [([], False)]
 
 
@@ -200,3 +204,141 @@ def test_targets_without_which_a_rotation_cannot_end(cli: Cli, tmp_path: Path, m
     assert (done["rotation_ended"], [step["command"] for step in done["next_steps"]]) == (False, ["rstuf renew"])
     assert cli("renew").code == 4
     assert waiting(cli) == ["targets-v3"]
+
+
+def test_targets_is_renewed_without_who_does_not_sign(pair: Path, cli: Cli, later: Later, tmp_path: Path) -> None:
+    """While tia's place is only proposed, the online key renews what it may sign alone, before clients refuse it."""
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert cli("root", "update", "--expires", "900d", "--yes").code == 0
+    again = ("root", "update", "--role", "targets", "--add", "tia", "--remove", "online", "--no-sign", "--yes")
+    assert cli(*again).code == 4
+    away(pair, "tia", tmp_path)
+    assert cli("sign", "--yes").code == 4
+    later(timedelta(days=280))
+    assert cli("renew").code == 4, "there is time yet for tia"
+    assert waiting(cli) == ["root-v3", "targets-v3"]
+    later(timedelta(days=340))
+    assert commands(cli, "status")[0] == "rstuf renew"
+    renewed = cli("renew", "--json")
+    assert renewed.code == 4, renewed.err
+    assert renewed.document["dropped"] == [
+        {"event": "targets-v3", "signed": ["online"], "why": "gave-way", "propose_again": []},
+    ]
+    assert [(role["role"], role["reason"], role["event"]) for role in renewed.document["waiting"]] == [
+        ("targets", "changed", "targets-v5")
+    ]
+    assert waiting(cli) == ["root-v3", "targets-v5"]
+    assert cli("event", "list", "--json").document["events"][0]["lacking"] == 0
+    later(timedelta(days=400))
+    assert refreshed(pair, tmp_path).refresh().targets == 4
+    assert cli("renew").code == 0
+
+
+def test_a_root_that_waits_too_long_is_told_to_go(pair: Path, cli: Cli, later: Later, tmp_path: Path) -> None:
+    """Where root runs out and its successor waits for targets of others, the cancel is told that lets it be renewed."""
+    away(pair, "tia", tmp_path)
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    later(timedelta(days=200))
+    opening = cli("root", "update", "--role", "targets", "--add", "tia", "--remove", "online", "--yes")
+    assert opening.code == 4, opening.err
+    name = waiting(cli)[1]
+    export = f"rstuf bundle export {name}"
+    assert commands(cli, "event", "show", "root-v2") == [f"{export} -o {name}.rstuf"]
+    later(timedelta(days=366))
+    renewed = " ".join(cli("renew").err.split())
+    assert f"it waits as root-v2, and comes out after {name}: rstuf event show root-v2 tells what to do" in renewed
+    assert commands(cli, "sign", "root-v2") == [f"{export} -o {name}.rstuf", "rstuf event cancel root-v2"]
+    assert cli("bundle", "export", "root-v2").out.startswith("✓ root-v2 has all its signatures: root-v2.rstuf, ")
+    assert commands(cli, "status") == [export, "rstuf event cancel root-v2"]
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert commands(cli, "status") == ["rstuf renew"]
+    assert cli("renew").code == 0
+    assert refreshed(pair, tmp_path).refresh().root == 2
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [("root", "update", "--expires", "200d", "--yes"), ("sign", "root-v2", "--key", "alice", "--yes")],
+    ids=("another one", "a signature"),
+)
+def test_only_what_was_shown_is_cancelled(
+    waiting_team: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, meanwhile: tuple[str, ...]
+) -> None:
+    """What somebody signs or proposes under that name while the question stands is not dropped by the answer."""
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert cli("root", "update", "--threshold", "1", "--no-sign", "--yes").code == 4
+
+    def typed(question: str) -> str:
+        assert cli(*meanwhile).code == 4
+        return "root-v2"
+
+    monkeypatch.setattr(prompts, "ask", typed)
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    refused = cli("event", "cancel", "root-v2")
+    assert refused.code == 1
+    assert "root-v2 is not what you were shown any more: what waits now is signed by alice; nothing" in refused.err
+    (event,) = cli("event", "list", "--json").document["events"]
+    assert [each["key"] for each in event["signatures"]] == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "became"),
+    [
+        (("event", "cancel", "root-v2", "--yes"), "it was cancelled"),
+        (("sign", "--yes"), "everybody has signed it, and it is published"),
+    ],
+)
+def test_what_ended_while_it_was_looked_at(
+    filled: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, meanwhile: tuple[str, ...], became: str
+) -> None:
+    """Whoever says yes to what somebody else ended by then is told how it ended, and so is who asks for it later."""
+    assert cli("root", "update", "--threshold", "2", "--no-sign", "--yes").code == 4
+    monkeypatch.setattr(prompts, "agrees", lambda question: cli(*meanwhile).code == 0)
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    monkeypatch.setattr(prompts, "show", lambda lines, unless: None)
+    for command in (("sign", "root-v2"), ("event", "show", "root-v2")):
+        refused = cli(*command)
+        assert (refused.code, f"no signing event root-v2 is open any more: {became}" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "--role targets --add tia --remove online",
+        "--add tia --threshold 2 --expires 300d --renew-before 20d",
+        "--remove bob --expires 20d",
+    ],
+)
+def test_what_an_expired_update_was_to_change_is_told(
+    filled: Path, cli: Cli, later: Later, tmp_path: Path, changes: str
+) -> None:
+    """Once it is dropped, the command is told that proposes just the same again."""
+    assert cli("key", "generate", "tia", "--unencrypted").code == 0
+    assert cli("root", "update", *changes.split(), "--no-sign", "--yes").code == 4
+    shutil.copytree(filled, tmp_path / "copy")
+    later(_LONG)
+    told = " ".join(cli("renew").err.split())
+    assert f"what it was to change is lost; to propose that again: rstuf root update {changes}" in told
+    (root, *_) = cli("--repo", tmp_path / "copy", "renew", "--json").document["dropped"]
+    assert (root["event"], root["propose_again"]) == ("root-v2", [f"rstuf root update {changes}"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "key rotate online --unencrypted",
+        "recover online-key online --leaked --unencrypted",
+        "key revoke bob --leaked --threshold 1",
+        "recover root-key bob --leaked --to dora",
+        "root update --expires 200d",
+    ],
+)
+def test_scripts_are_told_what_another_event_replaced(pair: Path, cli: Cli, command: str) -> None:
+    """Whatever takes the place of a pair names both in its document, with whose signatures went."""
+    assert cli("key", "generate", "dora", "--unencrypted").code == 0
+    done = cli(*command.split(), "--yes", "--json")
+    assert done.code in {0, 4}, done.err
+    assert done.document["dropped"] == [
+        {"event": "root-v2", "signed": [], "why": "replaced", "propose_again": []},
+        {"event": "targets-v2", "signed": ["tia"], "why": "replaced", "propose_again": []},
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -281,3 +282,104 @@ def test_who_was_taken_out_meanwhile_has_not_signed(by_people: Path, cli: Cli) -
     assert "(signed: carol; missing: dave or erin)" in " ".join(cli("status").out.split())
     assert cli(*update, "--remove", "carol", "--yes").code == 0
     assert "waits for 2 more signatures (signed: nobody; missing: dave and erin)" in " ".join(cli("status").out.split())
+
+
+def signed_with(place: Path, cli: Cli, version: int) -> set[str]:
+    """The names of the keys whose signatures a root has."""
+    names = {each["keyid"]: each["name"] for each in cli("key", "list", "--json").document["keys"]}
+    root = json.loads((place / f"metadata/{version}.root.json").read_bytes())
+    return {names[each["keyid"]] for each in root["signatures"]}
+
+
+def test_what_takes_the_place_of_a_revocation_says_who_stays(team: Path, cli: Cli) -> None:
+    """Another root that waits instead lists the leaked key on: every face says so, and what takes it out."""
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    done = cli("root", "update", "--expires", "200d", "--yes")
+    assert "bob leaked, and may sign root yet; without root-v2 it stays" in done.err
+    for shown in (done, cli("event", "show", "root-v2"), cli("status")):
+        assert "it lets bob sign on, which leaked" in " ".join(shown.out.split())
+    for command in (("bundle", "export", "root-v2"), ("renew", "--force", "root")):
+        told = " ".join(cli(*command).err.split())
+        assert "it lets bob sign on, which leaked" in told or "bob leaked, and may sign root yet" in told
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    done = cli("root", "update", "--expires", "100d", "--yes", "--json")
+    assert [(each["key"], each["roles"]) for each in done.document["leaked"]] == [("bob", ["root"])]
+    assert "rstuf key revoke bob --leaked" in commands(done)
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    done = cli("root", "update", "--expires", "90d", "--remove", "bob", "--yes", "--json")
+    assert (done.document["leaked"], problems(cli)["leaked-key"]) == ([], "rstuf bundle export root-v2")
+    assert "which leaked" not in cli("event", "show", "root-v2").out
+
+
+def test_another_online_key_in_the_place_of_a_revocation(team: Path, cli: Cli) -> None:
+    """The root that lets it in would drop the one that takes a leaked key out: that this stays is said before."""
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    done = cli("key", "rotate", "online", "--unencrypted", "--yes")
+    assert (done.code, "bob leaked, and may sign root yet; without root-v2 it stays" in done.err) == (4, True)
+
+
+def test_no_role_is_left_to_a_leaked_key(by_people: Path, cli: Cli) -> None:
+    """While what takes it out waits, the other key of targets is not taken out so that the leaked one is alone."""
+    assert cli("key", "generate", "dave", "--unencrypted").code == 0
+    assert cli("root", "update", "--role", "targets", "--add", "dave", "--yes").code == 0
+    assert cli("key", "revoke", "carol", "--leaked", "--yes", "--no-sign").code == 4
+    before = tree(by_people)
+    for command in (("key", "revoke", "dave"), ("root", "update", "--role", "targets", "--remove", "dave")):
+        done = cli(*command, "--yes")
+        assert (done.code, "targets would be left to carol" in done.err) == (1, True)
+        assert "rstuf root update --role targets --add NEW" in done.err
+    assert tree(by_people) == before
+    assert cli("root", "update", "--role", "targets", "--threshold", "2", "--yes").code == 1
+    assert cli("sign", "--yes").code == 0
+    assert keys_of(cli)["carol"] == []
+
+
+@pytest.mark.parametrize("loss", ["lost", "leaked"])
+def test_the_only_key_of_targets_is_replaced(by_people: Path, cli: Cli, tmp_path: Path, loss: str) -> None:
+    """One root lets another key in beside it, the next takes it out; its own signature is not needed for either."""
+    assert cli("key", "generate", "dave", "--unencrypted").code == 0
+    done = cli("key", "revoke", "carol", "--yes")
+    assert (done.code, "rstuf root update --role targets --add NEW --remove carol" in done.err) == (1, True)
+    (by_people / "keys/carol.key").unlink()
+    way = f"rstuf recover root-key carol --{loss} --to NEW"
+    done = cli("key", "revoke", "carol", f"--{loss}", "--yes")
+    if loss == "leaked":
+        assert (done.code, way in done.out, problems(cli)) == (4, True, {"leaked-key": way})
+    else:
+        assert (done.code, way in done.err) == (1, True)
+    done = cli(*way.replace("NEW", "dave").split()[1:], "--yes", "--json")
+    assert (done.code, commands(done)) == (4, [f"rstuf key revoke carol --{loss}"])
+    new_client(by_people, tmp_path / "between").walk()
+    assert cli(*commands(done)[0].split()[1:], "--yes").code == 0
+    assert (keys_of(cli)["carol"], keys_of(cli)["dave"], problems(cli)) == ([], ["targets"], {})
+    new_client(by_people, tmp_path / "new").walk()
+
+
+def test_a_leaked_key_does_not_sign_where_others_suffice(team: Path, cli: Cli, tmp_path: Path) -> None:
+    """A renewal leaves it out while it can; whatever it keeps, and however it was signed, is told."""
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    (tmp_path / "bob/bob.key").rename(team / "keys/bob.key")
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    done = cli("renew", "--force", "root", "--json")
+    assert [(each["key"], each["roles"]) for each in done.document["leaked"]] == [("bob", ["root"])]
+    assert (done.code, signed_with(team, cli, 2)) == (0, {"alice", "bob"})
+    (tmp_path / "cleo/cleo.key").rename(team / "keys/cleo.key")
+    done = cli("renew", "--force", "root")
+    assert (done.code, signed_with(team, cli, 3)) == (0, {"alice", "cleo"})
+    assert "bob leaked, and may sign root yet; nothing that waits takes it out" in " ".join(done.err.split())
+    assert "rstuf key revoke bob --leaked" in done.err
+    assert cli("root", "update", "--expires", "300d", "--no-sign", "--yes").code == 4
+    shown = cli("event", "show", "root-v4").out
+    assert ("with alice or cleo, here" in shown, "missing: alice and cleo)" in " ".join(shown.split())) == (True, True)
+    assert cli("sign", "--yes").code == 0
+    assert signed_with(team, cli, 4) == {"alice", "cleo"}
+
+
+def test_a_signature_of_a_leaked_key_is_told(team: Path, cli: Cli, tmp_path: Path) -> None:
+    """It counts while root lists the key; but somebody else may have made it, so whoever takes it in is told."""
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    assert cli("event", "cancel", "root-v2", "--yes").code == 0
+    assert cli("renew", "--force", "root").code == 4
+    (tmp_path / "bob/bob.key").rename(team / "keys/bob.key")
+    done = cli("sign", "root-v2", "--key", "bob", "--yes")
+    assert (done.code, "bob leaked, and its signature of root-v2 counts" in done.err) == (0, True)

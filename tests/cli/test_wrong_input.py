@@ -52,11 +52,14 @@ COMMANDS = {
     "root history": ["root", "history"],
     "root diff": ["root", "diff"],
     "publish": ["publish"],
+    "bins advise": ["bins", "advise"],
+    "bins resize": ["bins", "resize", "8", "--yes"],
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
     "recover copy": ["recover", "copy", "--yes"],
     "recover root-keys": ["recover", "root-keys"],
     "verify": ["verify"],
+    "lint": ["lint"],
     "doctor": ["doctor"],
     "log": ["log"],
     "completion": ["completion", "bash"],
@@ -93,7 +96,7 @@ LOOKING = {
     *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
     *("doctor", "log", "completion", "key list", "key find", "key show", "key export"),
     *("root show", "root history", "root diff", "recover root-keys"),
-    *("event list", "event show", "bundle inspect"),
+    *("event list", "event show", "bundle inspect", "bins advise", "lint"),
 }
 # Root keys sign these alone, and they have no passphrase.
 OF_ROOT = {"sign", "bundle import", "root update", "key revoke", "recover root-key", "recover root"}

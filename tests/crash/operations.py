@@ -217,6 +217,14 @@ EVERYDAY: Final = (
     ),
     Operation("publish", PUBLISH, setup=(_add(*_NAMES, options=("--no-publish",)),), gains=_NEW),
     Operation("renew", rstuf("renew"), shift=11 * DAY),
+    Operation("bins resize, up", rstuf("bins", "resize", "32", "--yes"), share=0.5),
+    Operation(
+        "bins resize, down",
+        rstuf("bins", "resize", "4", "--yes"),
+        setup=(rstuf("bins", "resize", "16", "--yes"), _add(*_NAMES, options=("--no-publish",))),
+        gains=_NEW,
+        share=0.5,
+    ),
     Operation(
         "recovery of a ceremony",
         CEREMONY,

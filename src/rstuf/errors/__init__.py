@@ -36,6 +36,7 @@ from rstuf.errors.input import (
     InvalidKey,
     InvalidMetadata,
     InvalidPath,
+    InvalidPattern,
     InvalidPlan,
     InvalidPolicy,
     InvalidRecord,
@@ -45,6 +46,7 @@ from rstuf.errors.input import (
 )
 from rstuf.errors.signing import (
     AnchorNeeded,
+    EventChanged,
     EventExpired,
     EventNotFound,
     EventOpen,
@@ -100,6 +102,7 @@ __all__ = [
     "ClockSuspicious",
     "ContentRefused",
     "DestinationTaken",
+    "EventChanged",
     "EventExpired",
     "EventNotFound",
     "EventOpen",
@@ -121,6 +124,7 @@ __all__ = [
     "InvalidKey",
     "InvalidMetadata",
     "InvalidPath",
+    "InvalidPattern",
     "InvalidPlan",
     "InvalidPolicy",
     "InvalidRecord",

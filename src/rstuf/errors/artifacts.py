@@ -93,7 +93,7 @@ class LimitExceeded(RstufError):
         self.role, self.size, self.limit = role, size, limit
         super().__init__(
             f"the metadata of {role} would be {size} bytes and clients read at most {limit}",
-            hint="more bins make each of them smaller",
+            hint="more bins make each of them smaller: rstuf bins advise, then rstuf bins resize COUNT",
         )
 
 

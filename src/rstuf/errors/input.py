@@ -52,6 +52,19 @@ class InvalidRoleName(InvalidInput):
         )
 
 
+class InvalidPattern(InvalidInput):
+    """A path pattern of a delegation that clients would not read alike."""
+
+    code = "invalid-pattern"
+
+    def __init__(self, pattern: str, reason: str) -> None:
+        self.pattern, self.reason = pattern, reason
+        super().__init__(
+            f"{shorten(pattern)!r} cannot be a path pattern: {reason}",
+            hint="write the path with * or ? in place of what varies, one pattern for each depth of directories",
+        )
+
+
 class InvalidTrustName(InvalidInput):
     """A name for a trusted repository outside the grammar."""
 

@@ -101,12 +101,17 @@ class EventNotFound(InvalidInput):
 
     code = "event-not-found"
 
-    def __init__(self, name: str, *, known: Sequence[str]) -> None:
-        self.name, self.known = name, tuple(known)
+    def __init__(self, name: str, *, known: Sequence[str], ended: str | None = None) -> None:
+        """
+        Args:
+            ended: what became of the newest one of that name, which was open before.
+        """
+        self.name, self.known, self.ended = name, tuple(known), ended
         there = (
             f"open now: {', '.join(known)}" if known else "none is open; rstuf event list --all shows those of before"
         )
-        super().__init__(f"no signing event {shorten(name)} is open", hint=there)
+        told = f"no signing event {shorten(name)} is open"
+        super().__init__(told if ended is None else f"{told} any more: {ended}", hint=there)
 
 
 class EventOpen(SigningError):
@@ -151,6 +156,24 @@ class EventReplaced(SigningError):
         super().__init__(
             f"{event} was replaced while you looked at it; the other one was not signed",
             hint=f"rstuf sign {event} shows what waits now, and rstuf log who opened it",
+        )
+
+
+class EventChanged(SigningError):
+    """What was to be dropped is not as it was shown any more. Nothing was dropped."""
+
+    code = "event-changed"
+
+    def __init__(self, event: str, *, signed: Sequence[str]) -> None:
+        """
+        Args:
+            signed: whose signatures it has now.
+        """
+        self.event, self.signed = event, tuple(signed)
+        by = f"signed by {', '.join(map(shorten, signed))}" if signed else "signed by nobody"
+        super().__init__(
+            f"{event} is not what you were shown any more: what waits now is {by}; nothing was dropped",
+            hint=f"rstuf event show {event} shows what waits now, and rstuf log who changed it",
         )
 
 

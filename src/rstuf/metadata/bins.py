@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,8 @@ from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.names import RoleName
 
 PREFIX: Final = "bins"
+# Of as many bins as there can be: 2^16, and those of TAP 15's 2^32 in repositories of others.
+_DIGITS: Final = re.compile(r"[0-9a-f]{1,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class Bins:
     def name(self, index: int) -> RoleName:
         """The name of one bin: the prefix, a dash and the index in hex, zero-padded to the width of the largest."""
         return RoleName(f"{self.prefix}-{index:0{self._width}x}")
+
+    def index_in(self, name: str) -> int | None:
+        """The index that a name says, be it of these bins or of another number of them with this prefix; else None."""
+        digits = name.removeprefix(f"{self.prefix}-")
+        return int(digits, 16) if digits != name and _DIGITS.fullmatch(digits) else None
 
     @property
     def _width(self) -> int:

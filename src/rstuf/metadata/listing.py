@@ -50,9 +50,14 @@ class Listing:
             return None
         meta = found[1]
         # Each entry is one object with one field, so commas stand between entries only.
-        entries = meta.count(b'.json":{"version":')
-        plain = meta.count(b"{") == entries + 1 and meta.count(b",") == max(0, entries - 1) and b"\\" not in meta
-        return cls(meta) if plain else None
+        listing = cls(meta)
+        plain = meta.count(b"{") == listing.count + 1 and meta.count(b",") == max(0, listing.count - 1)
+        return listing if plain and b"\\" not in meta else None
+
+    @property
+    def count(self) -> int:
+        """How many roles it lists."""
+        return self.meta.count(b'.json":{"version":')
 
     def entries(self) -> dict[str, dict[str, int]]:
         """What clients read: file names, each with a `version`."""

@@ -66,6 +66,13 @@ def with_role_keys(
     return {**signed, "keys": known, "roles": roles, "version": version, "expires": iso(expires)}
 
 
+def with_bins(signed: Mapping[str, Any], bins: Bins) -> dict[str, Any]:
+    """The `signed` object of a targets role whose bins are to be others; whatever else it says stays."""
+    delegations = signed["delegations"]
+    succinct = {**delegations["succinct_roles"], "bit_length": bins.bits, "name_prefix": bins.prefix}
+    return {**signed, "delegations": {**delegations, "succinct_roles": succinct}}
+
+
 def targets_over_bins(bins: Bins, signatories: Signatories) -> dict[str, Any]:
     """The `signed` object of a targets role that only delegates, to succinct bins (TAP 15); undated, unversioned."""
     return {

@@ -102,11 +102,11 @@ def root_roles(root: Envelope) -> Mapping[RoleName, RoleKeys]:
     Raises:
         InvalidMetadata: a role or a key is missing or misshapen.
     """
-    keys = _keys(root, root.signed.get("keys"))
+    keys = _keys(root.name, root.signed.get("keys"))
     roles = root.signed.get("roles")
     if not isinstance(roles, dict):
         raise InvalidMetadata(root.name, "it has no roles")
-    return {name: _role_keys(root, name, roles.get(name), keys) for name in TOP_LEVEL}
+    return {name: role_keys_of(roles.get(name), name, keys, where=root.name) for name in TOP_LEVEL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +129,27 @@ def bin_delegation(targets: Envelope) -> BinDelegation | None:
     succinct = delegations.get("succinct_roles") if isinstance(delegations, dict) else None
     if succinct is None:
         return None
-    keys = _keys(targets, delegations.get("keys"))
-    signers = _role_keys(targets, "succinct_roles", succinct, keys)
+    keys = _keys(targets.name, delegations.get("keys"))
+    signers = role_keys_of(succinct, "succinct_roles", keys, where=targets.name)
     bits, prefix = succinct.get("bit_length"), succinct.get("name_prefix")
     if type(bits) is not int or not 1 <= bits <= 32 or not isinstance(prefix, str) or not prefix:
         raise InvalidMetadata(targets.name, "its succinct delegation is not of the form of TAP 15")
     return BinDelegation(Bins(bits=bits, prefix=prefix), signers)
 
 
-def _keys(envelope: Envelope, keys: object) -> Mapping[KeyId, PublicKey]:
+def delegated_keys(signed: Mapping[str, Any], *, where: str) -> Mapping[KeyId, PublicKey]:
+    """The keys that the delegations of a targets role list.
+
+    Raises:
+        InvalidMetadata: one is misshapen.
+    """
+    delegations = signed.get("delegations")
+    return _keys(where, delegations.get("keys") if isinstance(delegations, dict) else None)
+
+
+def _keys(where: str, keys: object) -> Mapping[KeyId, PublicKey]:
     if not isinstance(keys, dict):
-        raise InvalidMetadata(envelope.name, "it has no keys")
+        raise InvalidMetadata(where, "it has no keys")
     found: dict[KeyId, PublicKey] = {}
     for keyid, key in keys.items():
         try:
@@ -147,17 +157,22 @@ def _keys(envelope: Envelope, keys: object) -> Mapping[KeyId, PublicKey]:
             if isinstance(key["keyval"].get("public"), str):
                 found[KeyId(keyid)] = PublicKey.from_dict(key)
         except (KeyError, TypeError, AttributeError):
-            raise InvalidMetadata(envelope.name, f"its key {keyid[:16]} is misshapen") from None
+            raise InvalidMetadata(where, f"its key {keyid[:16]} is misshapen") from None
     return found
 
 
-def _role_keys(envelope: Envelope, name: str, role: object, keys: Mapping[KeyId, PublicKey]) -> RoleKeys:
+def role_keys_of(role: object, name: str, keys: Mapping[KeyId, PublicKey], *, where: str) -> RoleKeys:
+    """Who may sign a role, by a role object of TUF §4.3 or §4.5; `keys` are those that its metadata lists.
+
+    Raises:
+        InvalidMetadata: it is misshapen.
+    """
     keyids = role.get("keyids") if isinstance(role, dict) else None
     threshold = role.get("threshold") if isinstance(role, dict) else None
     if not isinstance(keyids, list) or not all(isinstance(each, str) for each in keyids):
-        raise InvalidMetadata(envelope.name, f"its role {name} has no key ids")
+        raise InvalidMetadata(where, f"its role {name} has no key ids")
     if type(threshold) is not int or threshold < 1:
-        raise InvalidMetadata(envelope.name, f"its role {name} has no threshold from 1 on")
+        raise InvalidMetadata(where, f"its role {name} has no threshold from 1 on")
     ids = tuple(KeyId(each) for each in keyids)
     return RoleKeys(keyids=ids, threshold=threshold, keys={each: keys[each] for each in ids if each in keys})
 

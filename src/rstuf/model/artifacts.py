@@ -107,6 +107,11 @@ def slot_of(path: str) -> int:
     return int.from_bytes(hashlib.sha256(path.encode()).digest()[:4], "big")
 
 
+def digest_of(path: str) -> str:
+    """sha256(path) in hex, by which hash prefixes choose (TUF §4.5)."""
+    return hashlib.sha256(path.encode()).hexdigest()
+
+
 def check_length(path: str, length: object) -> int:
     """`length` if it is a whole number of bytes that every client can hold.
 

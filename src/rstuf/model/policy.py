@@ -11,6 +11,8 @@ from rstuf.model.durations import format_duration
 
 MIN_BINS: Final = 2
 MAX_BINS: Final = 16384
+# Names that a snapshot of 722 kB lists: of bins in use and of those that were.
+MAX_LISTED: Final = 20_752
 MAX_BINS_LARGE: Final = 65536
 
 
@@ -62,5 +64,9 @@ def check_bin_count(count: int, *, allow_large: bool = False) -> int:
     """
     largest = MAX_BINS_LARGE if allow_large else MAX_BINS
     if isinstance(count, bool) or not MIN_BINS <= count <= largest or count & (count - 1):
-        raise InvalidPolicy(f"the number of bins must be a power of two from {MIN_BINS} to {largest}, not {count}")
+        below = 1 << max(min(count, largest).bit_length() - 1, MIN_BINS.bit_length() - 1)
+        near = f"{below}" if count < MIN_BINS or count >= largest else f"{below} or {2 * below}"
+        raise InvalidPolicy(
+            f"the number of bins must be a power of two from {MIN_BINS} to {largest}, not {count}", hint=f"say {near}"
+        )
     return count.bit_length() - 1

@@ -38,6 +38,7 @@ class NewRole:
         holder: for a bin, the name of the role whose artifacts it shares out; else None.
         index: for a bin, which one it is; else None.
         bin_bits: the role's artifacts are shared out over 2^bin_bits bins; None where it holds them itself.
+        retired: the version at which snapshot lists a bin that its holder has no more; 0 for one that it has.
     """
 
     name: RoleName
@@ -45,6 +46,32 @@ class NewRole:
     holder: RoleName | None = None
     index: int | None = None
     bin_bits: int | None = None
+    retired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BinWeight:
+    """What a bin would hold: how many artifacts, bytes of their entries, and the number of the newest of them."""
+
+    index: int
+    newest: int
+    artifacts: int
+    payload: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """A role's artifacts are about to be shared out over another number of bins.
+
+    Attributes:
+        bits: over 2^bits of them.
+        number: the change number up to which they were there when it began.
+        publication: the one that brings the new bins; None before it is staged.
+    """
+
+    bits: int
+    number: int
+    publication: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +90,7 @@ class RoleState:
         file: length and hash of the visible version; None before the first.
         artifacts: how many artifacts it holds after the newest change.
         payload: bytes of their entries, with separators.
+        retired: it is a bin that its holder shares nothing out to any more; snapshot lists it, and nothing else.
     """
 
     id: int
@@ -83,6 +111,7 @@ class RoleState:
     file: FileFacts | None
     artifacts: int
     payload: int
+    retired: bool = False
 
     @property
     def dirty(self) -> bool:

@@ -197,16 +197,23 @@ class SigningDesk:
         return tuple(ClosedKey(names[keyid], keyid, error) for keyid, error in self._closed.items())
 
     def sign(self, unsigned: Unsigned, keys: RoleKeys, *, also: RoleKeys | None = None) -> SignedFile:
-        """The role's file, signed by all of its keys that can be reached.
+        """The role's file, signed by all of its keys that can be reached; without those that leaked if they suffice.
 
         Args:
             also: who else must sign it, because another root names them.
         """
         payload = unsigned.payload
-        signers = {signer.keyid: signer for signer in self.signers(unsigned.name, keys)}
+        signers = {signer.keyid: signer for signer in self._well(unsigned.name, keys)}
         if also is not None:
-            signers |= {signer.keyid: signer for signer in self.signers(unsigned.name, also)}
+            signers |= {signer.keyid: signer for signer in self._well(unsigned.name, also)}
         return sign_with(unsigned, [Signature(signer.keyid, signer.sign(payload)) for signer in signers.values()])
+
+    def _well(self, role: RoleName, keys: RoleKeys) -> list[RoleSigner]:
+        signers = self.signers(role, keys)
+        if len(signers) == 1:
+            return signers
+        well = [each for each in signers if (entry := self.reader.key(each.keyid)) is None or not entry.is_leaked]
+        return well if len({each.keyid for each in well}) >= keys.threshold else signers
 
     def signatures(self, payload: bytes, keyids: Iterable[KeyId]) -> list[Signature]:
         """The signatures of those of some keys that can be opened here and sign; the others are `closed`."""

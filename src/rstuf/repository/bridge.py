@@ -23,7 +23,11 @@ ONLINE = (TIMESTAMP, SNAPSHOT, TARGETS)
 
 
 def bridges(reader: StateReader, *, now: datetime) -> Mapping[RoleName, RoleKeys]:
-    """For each top-level role that is bridged at `now`: who must sign it beside those whom root names."""
+    """For each top-level role that is bridged at `now`: who must sign it beside those whom root names.
+
+    Only where the new key has the place of the old one: whoever else began to sign a role meanwhile did so by a root
+    before which that role came out, signed for both.
+    """
     rotation = reader.rotation()
     if rotation is None or not rotation.is_bridged(now):
         return {}
@@ -34,7 +38,17 @@ def bridges(reader: StateReader, *, now: datetime) -> Mapping[RoleName, RoleKeys
     if before is None:
         return {}
     old = root_roles(open_envelope(before.data, name=versioned(ROOT, before.version), kind="root"))
-    return {name: old[name] for name in ONLINE if old[name] != roles[name]}
+    return {
+        name: old[name] for name in ONLINE if rotation.old in old[name].keyids and rotation.new in roles[name].keyids
+    }
+
+
+def bridged_root(reader: StateReader) -> int:
+    """The version of the other root from which what is bridged must verify: the next one, or the one before."""
+    rotation, newest = reader.rotation(), reader.newest_root()
+    if rotation is not None and rotation.root_version is not None:
+        return rotation.root_version - 1
+    return 1 if newest is None else newest.version + 1
 
 
 def proposed_roles(

@@ -72,10 +72,12 @@ def first_targets(bits: int, online: PublicKey) -> dict[str, object]:
 def proposed_authority(reader: StateReader) -> Authority:
     """Who will sign what once a ceremony has ended, by the root that waits for its signers, or is out already.
 
+    Where it was cancelled, that is what it said: the ceremony proposes the same again.
+
     Raises:
         CeremonyUnfinished: there is none yet.
     """
-    event = ceremony_event(reader)
+    event = ceremony_event(reader) or _newest(reader)
     proposed = None if event is None else next((part for part in event.parts if part.role == ROOT), None)
     if reader.newest_root() is not None:
         root = current_root(reader)
@@ -88,6 +90,11 @@ def proposed_authority(reader: StateReader) -> Authority:
     targets = first_targets(reader.role(TARGETS).bin_bits or 0, online)
     undated = Envelope(name="targets.json", signed=targets, payload=b"", signatures=())
     return Authority(root, roles, targets, bin_delegation(undated))
+
+
+def _newest(reader: StateReader) -> SigningEvent | None:
+    """The event of the first root that was proposed last, whatever became of it."""
+    return next((each for each in reversed(list(reader.events())) if each.kind is EventKind.CEREMONY), None)
 
 
 def _renew_expired_root(ports: Ports) -> None:

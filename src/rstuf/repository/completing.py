@@ -15,6 +15,7 @@ from rstuf.metadata.views import RoleKeys, bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.repository.authority import SigningDesk, is_recorded_file, load_authority
+from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
@@ -96,13 +97,22 @@ def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
 def _complete(ports: Ports, event: SigningEvent) -> Completion:
     try:
         if event.kind is EventKind.CEREMONY:
-            return Completion(event, finish_ceremony(ports))
+            return _end_ceremony(ports, event)
         if event.kind is EventKind.REPLACEMENT and event.role == ROOT and (gone := _unreachable_key(ports)) is not None:
             return Completion(event, obstacle=gone)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
     except ReleaseRefused as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
+
+
+def _end_ceremony(ports: Ports, event: SigningEvent) -> Completion:
+    """Root comes out first: that the online key is away then is no reason to say nothing of that."""
+    try:
+        return Completion(event, finish_ceremony(ports))
+    except SigningError as error:
+        error.hint = f"{error.hint}; then rstuf sign ends the ceremony" if error.hint else "rstuf sign ends it then"
+        return Completion(event, obstacle=error)
 
 
 def _unreachable_key(ports: Ports) -> SigningError | None:
@@ -146,9 +156,11 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         parts = [Part(reader.role(part.role), 0, Reason.CHANGED, file)]
         before = load_authority(reader, ports.metadata)
         after = bin_delegation(envelope_of(part))
-        if before.bins is not None and after is not None and before.bins.signers != after.signers:
+        resized = before.bins is not None and after is not None and before.bins.bins != after.bins
+        if before.bins is not None and after is not None and before.bins.signers != after.signers and not resized:
             parts += bins_to_sign_again(ports, reader, after.signers)
-    published = _close(ports, event, bring_out(ports, parts, proposed_targets=signed))
+    brought = bring_bins(ports, signed, signed=file) if resized else bring_out(ports, parts, proposed_targets=signed)
+    published = _close(ports, event, brought)
     return _end_rotation(ports) or published
 
 

@@ -23,6 +23,7 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import ClosedKey
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
+from rstuf.repository.dropping import drop_expired
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, report_loss
@@ -57,8 +58,8 @@ from rstuf.repository.signing_events import (
     BroughtSignature,
     Reception,
     cancel_event,
-    drop_expired,
     receive,
+    refuse_changed,
     sign_event,
 )
 from rstuf.repository.strays import begin_without_strays
@@ -185,17 +186,18 @@ class EventDesk:
             raise
         return dropped
 
-    def cancel(self, name: str) -> list[SigningEvent]:
+    def cancel(self, name: str, *, shown: Collection[SigningEvent] | None = None) -> list[SigningEvent]:
         """Drop an open event and what goes with it; see `signing_events.cancel_event`.
 
         Raises:
+            EventChanged: it is not as it was shown; nothing was changed.
             SigningError: it belongs to a rotation whose old key cannot be reached; nothing was changed.
         """
         with self._ports.state.publication_lock(purpose="event cancel"):
             with self._ports.state.read() as reader:
-                event = find_event(reader, name)
+                event, *_ = refuse_changed(self._ports, reader, name, shown=shown)
             self._call_off(event)
-            return cancel_event(self._ports, event.name)
+            return cancel_event(self._ports, event.name, shown=shown)
 
     def _call_off(self, event: SigningEvent) -> None:
         with self._ports.state.read() as reader:

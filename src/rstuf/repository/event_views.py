@@ -82,6 +82,8 @@ class EventView:
         leaks_by: the name of the root that does.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
+        gives_way: whether its role runs out meanwhile and could be renewed without it; see `giving_way`.
+        leaked: of the keys that may sign it, or that it lets sign, those that leaked.
     """
 
     event: SigningEvent
@@ -95,6 +97,8 @@ class EventView:
     leaks_by: str | None = None
     lacks_targets: bool = False
     companions: tuple[SigningEvent, ...] = ()
+    gives_way: bool = False
+    leaked: frozenset[KeyId] = frozenset()
 
     @property
     def ready(self) -> bool:
@@ -127,6 +131,34 @@ class EventView:
     def wanted(self) -> tuple[KeyId, ...]:
         """The keys whose signatures would still count."""
         return tuple(dict.fromkeys(keyid for part in self.parts for keyid in part.wanted))
+
+    @property
+    def away(self) -> tuple[KeyId, ...]:
+        """The keys elsewhere without which those that are here do not suffice."""
+        found: dict[KeyId, None] = {}
+        for side in (side for part in self.parts for side in part.sides):
+            if side.missing > len(set(side.waiting) & set(self.here)):
+                asked = (keyid for keyid in side.waiting if keyid in self.asked and keyid not in self.here)
+                found |= dict.fromkeys(asked)
+        return tuple(found)
+
+    @property
+    def keeps(self) -> tuple[KeyId, ...]:
+        """The keys that leaked and that it lets sign on."""
+        return tuple(sorted(keyid for keyid in self.leaked if self.lists(keyid) and keyid not in self.leaks))
+
+    @property
+    def ours(self) -> tuple[KeyId, ...]:
+        """Of the keys that are here, those to sign with unless others are named: none that leaked where it can be."""
+        well = [keyid for keyid in self.here if keyid not in self.leaked]
+        enough = all(len(set(side.waiting) & set(well)) >= side.missing for part in self.parts for side in part.sides)
+        return tuple(well) if enough else self.here
+
+    @property
+    def asked(self) -> tuple[KeyId, ...]:
+        """Of the keys that are wanted, those whose holders are to be asked: none that leaked where others suffice."""
+        enough = all(len(set(side.waiting) - self.leaked) >= side.missing for part in self.parts for side in part.sides)
+        return tuple(keyid for keyid in self.wanted if not (enough and keyid in self.leaked))
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""

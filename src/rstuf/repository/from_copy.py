@@ -13,7 +13,8 @@ from typing import Final
 from rstuf.errors import StateBehind, VersionsUsedUp
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
-from rstuf.repository.authority import current_root, open_online_key
+from rstuf.model.roles import NewRole, RoleKind
+from rstuf.repository.authority import current_root, load_authority, open_online_key
 from rstuf.repository.dates import next_due
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
@@ -52,7 +53,15 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
             due = find_due(ports, reader, _ALL, ())
             # No version is passed over for a key that does not sign the next one.
             open_online_key(reader, ports.signers)
-            burnt = _versions_to_burn(ports, reader, due)
+            seen = seen_versions(ports, reader)
+            later = _later_bins(ports, reader, seen)
+        with ports.state.transaction(actor=ports.actor) as state:
+            state.add_roles(later)
+            for each in later:
+                # Names above what is listed may be taken, too.
+                state.burn_versions(each.name, JUMP)
+        with ports.state.read() as reader:
+            burnt = _versions_to_burn(reader, due, seen)
         with ports.state.transaction(actor=ports.actor) as state:
             for name, count in burnt.items():
                 state.burn_versions(name, count)
@@ -65,7 +74,18 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
             )
 
 
-def _versions_to_burn(ports: Ports, reader: StateReader, due: Due) -> Mapping[RoleName, int]:
+def _later_bins(ports: Ports, reader: StateReader, seen: Mapping[str, int]) -> list[NewRole]:
+    """Bins that there were after the copy was taken, in another number than the copy has: they stay listed."""
+    delegation = load_authority(reader, ports.metadata).bins
+    known = {role.name for role in reader.roles()}
+    return [
+        NewRole(RoleName(name), RoleKind.BIN, holder=TARGETS, index=index, retired=version)
+        for name, version in seen.items()
+        if name not in known and delegation is not None and (index := delegation.bins.index_in(name)) is not None
+    ]
+
+
+def _versions_to_burn(reader: StateReader, due: Due, seen: Mapping[str, int]) -> Mapping[RoleName, int]:
     """How many versions of each role are passed over, so that the next one is far above what clients can have met.
 
     What waits for people goes up as well: once they have signed it, clients that have seen a newer one must take it.
@@ -74,7 +94,6 @@ def _versions_to_burn(ports: Ports, reader: StateReader, due: Due) -> Mapping[Ro
         VersionsUsedUp: a role goes too far up, or is listed and not here, so that nothing could go on from it.
     """
     known = {role.name: role.version for role in reader.roles()}
-    seen = seen_versions(ports, reader)
     for role, version in seen.items():
         if role not in known or version + JUMP > _HIGHEST:
             raise VersionsUsedUp(role, visible=version, known=known.get(RoleName(role), 0))

@@ -13,6 +13,7 @@ from rstuf.model.keys import KeyId
 from rstuf.model.names import TOP_LEVEL, RoleName
 from rstuf.repository.authority import Authority, current_root
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.reports import LeakedKey
 
 
 def let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
@@ -64,6 +65,17 @@ def listed_leaks(reader: StateReader, authority: Authority) -> Mapping[KeyId, tu
             if _is_leaked(reader, keyid):
                 found[keyid] = (*found.get(keyid, ()), role)
     return found
+
+
+def unrevoked(reader: StateReader, proposed: Envelope | None) -> tuple[LeakedKey, ...]:
+    """The keys that leaked and that the newest root lists, and so does the one that is proposed, if one is."""
+    roles, found = root_roles(current_root(reader)), []
+    after = None if proposed is None else {keyid for keys in root_roles(proposed).values() for keyid in keys.keyids}
+    for entry in reader.keys():
+        listed = tuple(str(name) for name in TOP_LEVEL if entry.keyid in roles[name].keyids)
+        if entry.is_leaked and listed and (after is None or entry.keyid in after):
+            found.append(LeakedKey(entry.name, entry.keyid, listed))
+    return tuple(found)
 
 
 def _is_leaked(reader: StateReader, keyid: KeyId) -> bool:

@@ -1,14 +1,16 @@
 """The signing events of a repository: whose keys must sign what waits, and who has.
 
 For a root those of the root before and its own (TUF §5.3.4), else those whom root names, the one in force and the one
-that is proposed.
+that is proposed; and, while an online key is replaced, the one from which the role must verify yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 import orjson
 
@@ -23,8 +25,9 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
-from rstuf.repository.bridge import bin_signers
+from rstuf.repository.bridge import bin_signers, bridged_root, bridges
 from rstuf.repository.event_views import EventView, PartSide, PartView
+from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
@@ -69,7 +72,15 @@ def find_event(reader: StateReader, name: str) -> SigningEvent:
     for event in events:
         if name in {event.name, event.role}:
             return event
-    raise EventNotFound(name, known=[event.name for event in events])
+    ended = next((each for each in reversed(list(reader.events())) if each.name == name), None)
+    became = None if ended is None else _BECAME[ended.phase]
+    raise EventNotFound(name, known=[event.name for event in events], ended=became)
+
+
+_BECAME: Final = {
+    EventPhase.DONE: "everybody has signed it, and it is published",
+    EventPhase.CANCELLED: "it was cancelled",
+}
 
 
 def envelope_of(part: EventPart) -> Envelope:
@@ -199,12 +210,18 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart, *, now: da
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
     valid = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
     proposals = [other for each in (event, *valid) for other in each.parts if other.role == ROOT]
-    for proposal in proposals[:1] if part.role != ROOT else [part]:
-        keys = root_roles(envelope_of(proposal))[part.role]
+    others = [
+        (f"root v{proposal.version}", root_roles(envelope_of(proposal))[part.role])
+        for proposal in (proposals[:1] if part.role != ROOT else [part])
+    ]
+    if newest is not None and (bridged := bridges(reader, now=now).get(part.role)) is not None:
+        # What a release asks for, too.
+        others.append((f"root v{bridged_root(reader)}", bridged))
+    for label, keys in others:
         # A role that people sign must verify from the root that is in force and from the one that comes.
         there = {(side.keyids, side.threshold) for _, side in sides}
         if part.role == ROOT or (keys.keyids, keys.threshold) not in there:
-            sides.append((f"root v{proposal.version}", keys))
+            sides.append((label, keys))
     return sides
 
 
@@ -215,8 +232,9 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
     if event.phase is not EventPhase.OPEN:
         return EventView(event, parts, names, ())
     beside = tuple(goes_with(ports, reader, event))
+    leaked = frozenset(entry.keyid for entry in reader.keys() if entry.is_leaked)
     if has_expired(event, ports.clock.now()):
-        return EventView(event, parts, names, (), expired=True, companions=beside)
+        return EventView(event, parts, names, (), expired=True, companions=beside, leaked=leaked)
     here, unreachable = list[KeyId](), list[ClosedKey]()
     for keyid in EventView(event, parts, names, ()).wanted:
         entry = reader.key(keyid)
@@ -230,7 +248,7 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
     before = comes_after(ports, reader, event)
     leaky = leaky_root_of(reader, event)
     leaks = leaks_let_in(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
-    return EventView(
+    view = EventView(
         event,
         parts,
         names,
@@ -241,7 +259,10 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         leaks_by=None if leaky is None else leaky.name,
         lacks_targets=lacks_targets(ports, reader, event),
         companions=beside,
+        leaked=leaked,
     )
+    first = None if before is None else view_in(ports, reader, before)
+    return replace(view, gives_way=gives_way(ports, reader, view, before=first))
 
 
 def leaky_root_of(reader: StateReader, event: SigningEvent) -> SigningEvent | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
@@ -43,13 +43,8 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         SigningError, StorageError, ReleaseRefused: clients still see what they saw.
     """
     with ports.state.publication_lock(purpose="publish"):
-        recovery = recover(ports)
-        publish_under_new_root(ports)
-        check_visible(ports)
-        refuse_junk_root(ports)
-        recorded = record_again(ports)
-        restored = put_back(ports)
-        went_on = carry_on_events(ports)
+        ready = get_ready(ports)
+        recovery, restored, recorded, went_on = ready.recovery, ready.restored, ready.recorded, ready.went_on
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
@@ -64,6 +59,33 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         else:
             report = bring_out(ports, parts)
         return replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What had to be done before anything new could be published.
+
+    Attributes:
+        recovery: what was found of an interrupted publication.
+        restored: files that the storage had lost and got back; `recorded`: those whose record was made again.
+        went_on: what came out of events that everybody had signed, and of a rotation.
+    """
+
+    recovery: Recovery
+    restored: tuple[str, ...]
+    recorded: tuple[str, ...]
+    went_on: PublicationReport | None
+
+
+def get_ready(ports: Ports) -> Readiness:
+    """Bring to an end what was begun, and put back what is lost. Under the publication lock."""
+    recovery = recover(ports)
+    publish_under_new_root(ports)
+    check_visible(ports)
+    refuse_junk_root(ports)
+    recorded = record_again(ports)
+    restored = put_back(ports)
+    return Readiness(recovery, restored, recorded, carry_on_events(ports))
 
 
 def changed_parts(reader: StateReader) -> list[Part]:

@@ -62,6 +62,7 @@ class Published:
             where an online key was replaced and nothing is signed anew yet.
         delegation: the bins, and who signs them.
         listed: what snapshot says of each file.
+        retired: the names of bins that there were before their number was changed, which are listed yet.
     """
 
     roots: Sequence[PublishedFile]
@@ -72,6 +73,7 @@ class Published:
     verifies_from: PublishedFile
     delegation: BinDelegation
     listed: Mapping[str, Mapping[str, Any]]
+    retired: tuple[RoleName, ...] = ()
 
     @property
     def root(self) -> PublishedFile:
@@ -116,7 +118,7 @@ def read_published(metadata: MetadataStorage, *, trusted: bytes | None = None) -
     listed = _listed(snapshot.envelope)
     targets = _read_listed(metadata, TARGETS, listed, kind=TARGETS, keys=keys[TARGETS])
     delegation = _delegation(targets.envelope)
-    _refuse_other_roles(snapshot.envelope, delegation.bins, listed)
+    retired = _retired(snapshot.envelope, delegation.bins, listed)
     return Published(
         roots=roots,
         timestamp=timestamp,
@@ -126,6 +128,7 @@ def read_published(metadata: MetadataStorage, *, trusted: bytes | None = None) -
         verifies_from=verifies_from,
         delegation=delegation,
         listed=listed,
+        retired=retired,
     )
 
 
@@ -333,13 +336,17 @@ def _delegation(targets: Envelope) -> BinDelegation:
     return delegation
 
 
-def _refuse_other_roles(snapshot: Envelope, bins: Bins, listed: Mapping[str, object]) -> None:
+def _retired(snapshot: Envelope, bins: Bins, listed: Mapping[str, object]) -> tuple[RoleName, ...]:
+    """The names of bins that are none any more; no other role that nothing delegates to may be listed."""
     expected = {f"{TARGETS}.json", *(f"{bins.name(index)}.json" for index in range(bins.count))}
     dropped, others = sorted(expected - listed.keys()), sorted(listed.keys() - expected)
     if dropped:
         raise _refused(snapshot.name, f"it does not list {dropped[0]}")
-    if others:
-        raise _foreign(snapshot.name, f"it lists {others[0]}, which is no bin of targets; that is not supported yet")
+    names = [RoleName(each.removesuffix(".json")) for each in others]
+    strange = [name for name in names if bins.index_in(name) is None]
+    if strange:
+        raise _foreign(snapshot.name, f"it lists {strange[0]}, which is no bin of targets; that is not supported yet")
+    return tuple(names)
 
 
 def _unsigned(name: str, keys: RoleKeys) -> InvalidMetadata:

@@ -223,6 +223,9 @@ def _roles(published: Published) -> Iterator[NewRole]:
     yield NewRole(TIMESTAMP, RoleKind.TIMESTAMP)
     for index in range(bins.count):
         yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
+    for name in published.retired:
+        version = published.version_of(name)
+        yield NewRole(name, RoleKind.BIN, holder=TARGETS, index=bins.index_in(name), retired=version)
 
 
 def _rows(
@@ -264,7 +267,7 @@ def _record_publication(
     for name, file in brought.items():
         # Timestamp takes the version after the last; the others are given theirs.
         state.burn_versions(name, file.version - (name == TIMESTAMP))
-    roles = [role for role in state.roles() if role.kind is not RoleKind.ROOT]
+    roles = [role for role in state.roles() if role.name in brought]
     reserved = {role.id: brought[role.name].version for role in roles if role.kind is not RoleKind.TIMESTAMP}
     signed = [life.signed_at(_period_of(name), file.expires) for name, file in brought.items()]
     evidence = max([*signed, life.signed_at(ROOT, published.root.envelope.expires)])
@@ -296,6 +299,9 @@ def _jump(state: StateTransaction, brought: Mapping[RoleName, _Brought], highest
     """Versions once used are never used again, and files of those that were given up may be gone: go far above."""
     for name, file in brought.items():
         state.burn_versions(name, max(highest.get(name, 0) - file.version, 0) + JUMP)
+    for role in state.roles():
+        if role.retired:
+            state.burn_versions(role.name, max(highest.get(role.name, 0) - role.version, 0) + JUMP)
 
 
 def _go_on_replacing(state: StateTransaction, published: Published, *, now: datetime) -> str | None:

@@ -41,12 +41,14 @@ def bring_out(
     *,
     proposed_targets: Mapping[str, Any] | None = None,
     also: Mapping[RoleName, RoleKeys] | None = None,
+    resized: RoleName | None = None,
 ) -> PublicationReport:
     """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
 
     Args:
         proposed_targets: what targets says, before there is a visible one (the ceremony's).
         also: who must sign beside those whom root names; None for those whom a rotation that goes on asks for.
+        resized: the role whose artifacts are shared out over other bins with it; `parts` has all of these.
 
     Raises:
         SigningError: a key cannot be reached; nothing was staged.
@@ -68,7 +70,7 @@ def bring_out(
         with ports.state.transaction(actor=ports.actor) as state:
             reserved = {part.role.id: part.signed.version for part in parts if part.signed is not None}
             staged_roles = [(part.role, part.number) for part in parts]
-            publication = state.stage_publication(staged_roles, begun=now, reserved=reserved)
+            publication = state.stage_publication(staged_roles, begun=now, reserved=reserved, resized=resized)
         try:
             # A view from after the staging: it holds the versions just taken, and every change up to their number.
             with ports.state.read() as staged:

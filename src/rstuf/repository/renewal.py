@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from rstuf.errors import RoleNotFound, RstufError, SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.bins import PREFIX
-from rstuf.metadata.views import RoleKeys
+from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
+from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
+from rstuf.repository.leaks import unrevoked
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
-from rstuf.repository.open_events import envelope_of, is_open, view_part
+from rstuf.repository.open_events import comes_after, envelope_of, is_open, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
-from rstuf.repository.reports import PublicationReport, Reason, Recovery, RenewalReport, WaitingRole
+from rstuf.repository.reports import (
+    DroppedEvent,
+    PublicationReport,
+    Reason,
+    Recovery,
+    RenewalReport,
+    WaitingRole,
+)
 from rstuf.repository.root_update import propose_missing_targets, propose_renewal
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
-from rstuf.repository.signing_events import drop_expired, open_event, sign_event
+from rstuf.repository.signing_events import open_event, sign_event
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -73,9 +81,11 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
             check_visible(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
-        dropped = tuple(drop_expired(ports))
+        expired = drop_expired(ports)
+        made_way = _make_way(ports)
+        dropped = (*expired, *made_way)
         try:
-            report = _sign_again(ports, force, recovery)
+            report = _sign_again(ports, force, recovery, made_way=bool(made_way))
         except RstufError as error:
             error.dropped = {each.name: each.signed for each in dropped}
             raise
@@ -83,25 +93,43 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         return replace(report, publication=publication, dropped=dropped)
 
 
-def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery) -> RenewalReport:
-    """What is left of a renewal once what is visible was looked at, and mended."""
+def _make_way(ports: Ports) -> tuple[DroppedEvent, ...]:
+    """Drop targets that waits for people whom only a proposed root names, where it runs out and can be signed here."""
+    with ports.state.read() as reader:
+        event = waits_in_the_way(ports, reader)
+        if event is None:
+            return ()
+        keys = root_roles(current_root(reader))[TARGETS]
+        if not _can_sign(SigningDesk(reader, ports.signers), TARGETS, keys):
+            return ()
+    return (drop_in_the_way(ports, event),)
+
+
+def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, made_way: bool) -> RenewalReport:
+    """What is left of a renewal once what is visible was looked at, and mended.
+
+    Args:
+        made_way: whether targets is signed before it is proposed anew for the root that needs it.
+    """
     root_before = _root_version(ports)
     mended = is_as_published(ports)
-    anew = propose_missing_targets(ports) if mended else None
+    anew = propose_missing_targets(ports) if mended and not made_way else None
     went_on = _go_on(ports) if mended else None
     # A timestamp that was lost says nothing of what else was.
     kinds = RENDERED if not is_as_published(ports) else (RoleKind.SNAPSHOT,)
     with ports.state.read() as reader:
         lost = lost_roles(ports, reader, kinds=kinds)
         due = find_due(ports, reader, force, lost)
-        if anew is not None and all(each.name != TARGETS for each in due.waiting):
-            due.waiting.append(WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.CHANGED))
         behind = ports.clock_behind(reader)
         visible = reader.role(TIMESTAMP).visible
     if due.root is None:
         refuse_junk_root(ports)
+    if anew is not None and all(each.name != TARGETS for each in due.waiting):
+        due.waiting.append(_proposed_anew(ports))
     opened = [_wait_for_people(ports, each) for each in due.waiting]
     root_version, publication = _bring_out(ports, due)
+    if made_way and propose_missing_targets(ports) is not None:
+        opened.append(_wait_for_people(ports, _proposed_anew(ports)))
     if publication is None:
         completed = recovery is Recovery.COMPLETED
         publication = went_on or PublicationReport(published=completed, timestamp_version=visible)
@@ -109,7 +137,9 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery) -> Ren
         root_version = _root_version(ports)
     publication = replace(publication, recovery=recovery, clock_behind=behind)
     with ports.state.read() as reader:
-        return RenewalReport(publication, tuple(opened), next_due(reader), root_version)
+        root = is_open(reader, ROOT)
+        leaked = unrevoked(reader, None if root is None else envelope_of(root.parts[0]))
+        return RenewalReport(publication, tuple(opened), next_due(reader), root_version, leaked=leaked)
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
@@ -136,6 +166,11 @@ def _undated(signed: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in signed.items() if name not in {"version", "expires"}}
 
 
+def _proposed_anew(ports: Ports) -> WaitingRole:
+    with ports.state.read() as reader:
+        return WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.CHANGED)
+
+
 def _root_version(ports: Ports) -> int:
     with ports.state.read() as reader:
         return reader.role(ROOT).visible
@@ -151,7 +186,7 @@ def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
         # A root that is proposed can say that others must sign it as well.
-        return role if event is None else _waiting_in(reader, event, role, now=ports.clock.now())
+        return role if event is None else _waiting_in(ports, reader, event, role)
 
 
 def _jump_over_unknown(ports: Ports) -> None:
@@ -195,7 +230,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 desk.signers(role.name, keys)
             elif (event := is_open(reader, role.name)) is not None:
                 waits = WaitingRole(role.name, role.expires, {}, 0, reason)
-                due.waiting.append(_waiting_in(reader, event, waits, now=ports.clock.now()))
+                due.waiting.append(_waiting_in(ports, reader, event, waits))
                 continue
             elif keys.keyids != online and not _can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
@@ -207,27 +242,31 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
-    due.waiting += _kept_by_rotation(reader, due, now=ports.clock.now())
+    due.waiting += _kept_by_rotation(ports, reader, due)
     return due
 
 
-def _kept_by_rotation(reader: StateReader, due: Due, *, now: datetime) -> list[WaitingRole]:
+def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[WaitingRole]:
     """Targets, where people must sign it before a key that has to go can sign bins no more."""
     rotation, event = reader.rotation(), is_open(reader, TARGETS)
     told = any(each.name == TARGETS for each in due.waiting)
     if rotation is None or rotation.root_version is None or event is None or event.kind not in ROTATING or told:
         return []
     waits = WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.ROTATED)
-    return [_waiting_in(reader, event, waits, now=now)]
+    return [_waiting_in(ports, reader, event, waits)]
 
 
-def _waiting_in(reader: StateReader, event: SigningEvent, role: WaitingRole, *, now: datetime) -> WaitingRole:
+def _waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
     """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept."""
+    now = ports.clock.now()
     view = next(view_part(reader, event, part, now=now) for part in event.parts if part.role == role.name)
     names = names_of(reader)
     missing = [names.get(keyid, keyid[:12]) for keyid in view.wanted]
     why = {name: role.missing.get(name, f"has not signed {event.name}") for name in missing}
-    return replace(role, missing=why, lacking=view.lacking, event=event.name)
+    after = comes_after(ports, reader, event)
+    return replace(
+        role, missing=why, lacking=view.lacking, event=event.name, after=None if after is None else after.name
+    )
 
 
 def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rstuf.errors import ClockSuspicious, StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.event_views import EventView
+
+if TYPE_CHECKING:
+    from rstuf.repository.root_update import RootUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     FOLLOWS = "follows"
     ROTATED = "rotated"
+    RESIZED = "resized"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class WaitingRole:
         lacking: how many of these are needed.
         reason: why it was to be signed: because it is due, or because it was asked for.
         event: the signing event in which it waits.
+        after: the one that must come out before that.
     """
 
     name: RoleName
@@ -142,6 +147,19 @@ class WaitingRole:
     lacking: int
     reason: Reason
     event: str | None = None
+    after: str | None = None
+
+
+class DropReason(StrEnum):
+    """Why a signing event was dropped, where that was not what somebody asked for."""
+
+    EXPIRED = "expired"
+    BESIDE = "beside"
+    """It goes with one that expired."""
+    GAVE_WAY = "gave-way"
+    """Its role ran out, and is signed again without those whom only a proposed root names."""
+    REPLACED = "replaced"
+    """Another one took its place, and whoever let it was shown that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +168,26 @@ class DroppedEvent:
 
     Attributes:
         signed: the names of those whose signatures went with it.
-        expired: whether it had expired; else it went with one that had.
+        lost: what it was to change, and nothing proposes any more.
     """
 
     name: str
     signed: tuple[str, ...]
-    expired: bool = True
+    why: DropReason = DropReason.EXPIRED
+    lost: tuple[RootUpdate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeakedKey:
+    """A key that leaked and may sign yet.
+
+    Attributes:
+        leaked_in: the roles that list it, bins under their prefix.
+    """
+
+    name: str
+    keyid: str
+    leaked_in: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +195,9 @@ class RenewalReport:
     """What a renewal did, what it could not do, and when the next one is due (UTC).
 
     Attributes:
-        dropped: the signing events that had expired before everybody signed them, and what went with them.
+        dropped: the signing events that had expired before everybody signed them, and what went with them; and targets
+            that was renewed without those who did not sign it.
+        leaked: the keys that leaked, that root lists, and that nothing takes out which waits.
     """
 
     publication: PublicationReport
@@ -171,6 +205,7 @@ class RenewalReport:
     next_due: datetime | None
     root_version: int | None = None
     dropped: tuple[DroppedEvent, ...] = ()
+    leaked: tuple[LeakedKey, ...] = ()
 
 
 class Health(StrEnum):

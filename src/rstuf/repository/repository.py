@@ -5,7 +5,7 @@ What only some of them need is imported by these, so that a look at the status d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import islice
@@ -24,10 +24,13 @@ from rstuf.repository.reading import Source
 from rstuf.repository.stages import Stage, refuse_unfinished, waiting_ceremony
 
 if TYPE_CHECKING:
+    from rstuf.model.events import SigningEvent
+    from rstuf.repository.bin_advice import BinAdvice
     from rstuf.repository.event_desk import EventDesk
     from rstuf.repository.event_views import EventView
     from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.lost_metadata import MetadataRecovery
+    from rstuf.repository.rebin import ResizeReport
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,
@@ -181,6 +184,22 @@ class Repository:
         from rstuf.repository.lost_metadata import recover_metadata
 
         return recover_metadata(self._ports)
+
+    # --- bins
+
+    def advise_bins(self, counts: Sequence[int] = ()) -> BinAdvice:
+        """What clients download with this and with other numbers of bins; see `repository.bin_advice.advise_bins`."""
+        from rstuf.repository.bin_advice import advise_bins
+
+        return advise_bins(self._ports, counts)
+
+    def resize_bins(
+        self, count: int, *, allow_large: bool = False, drop: Collection[SigningEvent] = ()
+    ) -> ResizeReport:
+        """Share the artifacts of targets out over another number of bins; see `repository.rebin.resize_bins`."""
+        from rstuf.repository.rebin import resize_bins
+
+        return resize_bins(self._ports, count, allow_large=allow_large, drop=drop)
 
     # --- looking
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -40,7 +40,8 @@ class RootUpdate:
         threshold: how many must sign; None where that stays.
         periods: root's own; None where they stay.
         others: what is to become of other such roles, in the same root.
-        loss: why the keys that it removes must go; None where they are well.
+        gone: names of keys that are to go later, once others can sign in their place.
+        loss: why the keys that it removes, or that are to go, must; None where they are well.
     """
 
     role: RoleName = ROOT
@@ -49,6 +50,7 @@ class RootUpdate:
     threshold: int | None = None
     periods: Periods | None = None
     others: tuple[RootUpdate, ...] = ()
+    gone: tuple[str, ...] = ()
     loss: Loss | None = None
 
 
@@ -62,6 +64,7 @@ class RootProposal:
         changes: what the root changes, for whoever signs it.
         drops: the events that opening this one drops, as they are now: whoever agrees to it is shown them.
         losses: the keys that it takes out because they are lost or leaked.
+        lists: the keys that the root lets sign something.
     """
 
     root: Unsigned
@@ -71,6 +74,7 @@ class RootProposal:
     changes: RootChanges
     drops: tuple[EventView, ...]
     losses: Mapping[KeyId, Loss] = field(default_factory=dict)
+    lists: frozenset[KeyId] = frozenset()
 
 
 def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
@@ -87,6 +91,8 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         changed = {each.role: _updated(reader, roles, each) for each in updates}
         if update.periods is None and all(_says_the_same(keys, roles[name]) for name, keys in changed.items()):
             raise InvalidInput("that is what the root says already", hint="rstuf renew --force root signs it again")
+        losses = _losses(reader, updates)
+        _refuse_left_to_leaked(reader, roles, changed, [each for each in losses if losses[each] is Loss.LEAKED])
         periods = update.periods or reader.periods()[ROOT]
         expires = ports.signing_time(reader) + periods.expires
         signed = with_role_keys(root.signed, changed, version=root.version + 1, expires=expires)
@@ -104,7 +110,8 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
             update.periods,
             changes,
             views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS]),
-            losses=_losses(reader, updates),
+            losses=losses,
+            lists=frozenset(keyid for keys in {**roles, **changed}.values() for keyid in keys.keyids),
         )
 
 
@@ -184,7 +191,10 @@ def _says_the_same(one: RoleKeys, other: RoleKeys) -> bool:
 
 def _losses(reader: StateReader, updates: tuple[RootUpdate, ...]) -> dict[KeyId, Loss]:
     return {
-        key_named(reader, name).keyid: each.loss for each in updates if each.loss is not None for name in each.remove
+        key_named(reader, name).keyid: each.loss
+        for each in updates
+        if each.loss is not None
+        for name in (*each.remove, *each.gone)
     }
 
 
@@ -226,9 +236,48 @@ def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKey
     try:
         check_threshold(update.role, threshold=threshold, distinct_keys=distinct)
     except InvalidPolicy as error:
-        option = "--threshold" if update.role == ROOT or update.loss is None else "--targets-threshold"
-        raise InvalidPolicy(error.message, hint=f"say {option} N too, or keep more keys") from None
+        raise InvalidPolicy(error.message, hint=_way_to_hold(update, left=distinct)) from None
     return replace(keys, keyids=tuple(keyids), threshold=threshold, keys=known)
+
+
+def _way_to_hold(update: RootUpdate, *, left: int) -> str:
+    """What lets a role hold together: another threshold, or, where no key is left, one in the place of the last."""
+    if left:
+        option = "--threshold" if update.role == ROOT or update.loss is None else "--targets-threshold"
+        return f"say {option} N too, or keep more keys"
+    last = update.remove[-1]
+    if update.loss is not None:
+        return f"let another one in: rstuf recover root-key {last} --{update.loss.value} --to NEW"
+    role = "" if update.role == ROOT else f" --role {update.role}"
+    return f"let another one in with it: rstuf root update{role} --add NEW --remove {last}"
+
+
+def _refuse_left_to_leaked(
+    reader: StateReader, roles: Mapping[RoleName, RoleKeys], changed: Mapping[RoleName, RoleKeys], gone: Collection[str]
+) -> None:
+    """See that no role is left to keys that leaked more than it was.
+
+    Args:
+        gone: the ids of keys that leaked, as is said with the update.
+
+    Raises:
+        InvalidPolicy: those that are well would not suffice to sign it.
+    """
+    leaked = {entry.keyid: entry.name for entry in reader.keys() if entry.is_leaked or entry.keyid in gone}
+    for name, after in changed.items():
+        if _well(after, leaked) >= min(0, _well(roles[name], leaked)):
+            continue
+        names = " and ".join(leaked[keyid] for keyid in after.keyids if keyid in leaked)
+        role = "" if name == ROOT else f" --role {name}"
+        raise InvalidPolicy(
+            f"{name} would be left to {names}, and whoever has what leaked could sign it alone or keep it from you",
+            hint=f"let another one in first: rstuf root update{role} --add NEW",
+        )
+
+
+def _well(keys: RoleKeys, leaked: Collection[str]) -> int:
+    """How many more of a role's keys are well than must sign it."""
+    return len({key_identity(key) for keyid, key in keys.keys.items() if keyid not in leaked}) - keys.threshold
 
 
 def _refuse_mixture(before: RoleKeys, keys: RoleKeys, role: RoleName, *, online: RoleKeys, root: RoleKeys) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from rstuf.errors import EventExpired, EventOpen, EventReplaced, SignatureRefused
+from rstuf.errors import EventChanged, EventExpired, EventOpen, EventReplaced, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
@@ -23,6 +23,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import ClosedKey, SigningDesk
+from rstuf.repository.event_views import PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import (
@@ -32,7 +33,6 @@ from rstuf.repository.open_events import (
     file_of,
     find_event,
     goes_with,
-    has_expired,
     is_open,
     listed_for,
     refuse_expired,
@@ -41,7 +41,6 @@ from rstuf.repository.open_events import (
     view_in,
 )
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import DroppedEvent
 
 
 class Outcome(StrEnum):
@@ -80,6 +79,7 @@ class Reception:
         who: what the key is called here, else how its id begins.
         error: why it was refused.
         digest: SHA-256 of what was signed, hex.
+        leaked: whether it counts, and its key leaked, so that somebody else may have made it.
     """
 
     outcome: Outcome
@@ -88,6 +88,7 @@ class Reception:
     keyid: KeyId
     error: SignatureRefused | None = None
     digest: str = ""
+    leaked: bool = False
 
 
 def open_event(
@@ -157,48 +158,51 @@ def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent |
     return next((event for role in roles if (event := is_open(state, role)) is not None), None)
 
 
-def cancel_event(ports: Ports, name: str) -> list[SigningEvent]:
+def cancel_event(ports: Ports, name: str, *, shown: Collection[SigningEvent] | None = None) -> list[SigningEvent]:
     """Drop an open event, with the signatures that it has, and what goes with it (`open_events.goes_with`).
 
     They stay in the list of those that ended. A rotation whose root it was to bring ends with it; `rotation.call_off`
     takes back before what that published.
+
+    Args:
+        shown: what may be dropped, as whoever says so saw it: with exactly those signatures.
 
     Returns:
         What was dropped; first the one that was named.
 
     Raises:
         EventNotFound: there is none of that name.
+        EventChanged: it, or what goes with it, is not as it was shown; nothing was dropped.
     """
     with ports.state.transaction(actor=ports.actor) as state:
-        event = find_event(state, name)
-        gone = [event, *goes_with(ports, state, event)]
+        gone = refuse_changed(ports, state, name, shown=shown)
         for each in gone:
             if is_open(state, each.role) == each:
                 drop_event(state, each, at=ports.clock.now())
     return gone
 
 
-def drop_expired(ports: Ports) -> list[DroppedEvent]:
-    """Cancel what expired before everybody had signed it, and what was proposed for it. Under the publication lock.
+def refuse_changed(
+    ports: Ports, reader: StateReader, name: str, *, shown: Collection[SigningEvent] | None
+) -> list[SigningEvent]:
+    """See that the event of that name, and what goes with it, are as whoever drops them saw them.
 
-    A rotation goes on without: what it waits for is proposed again. A first root is for the ceremony to propose again.
+    Returns:
+        These events; first the one that was named.
+
+    Raises:
+        EventNotFound, EventChanged: they are not.
     """
-    now = ports.clock.now()
-    with ports.state.read() as reader:
-        if not any(has_expired(event, now) for event in reader.open_events()):
-            return []
-    with ports.state.transaction(actor=ports.actor) as state:
-        gone = [each for each in state.open_events() if each.kind is not EventKind.CEREMONY and has_expired(each, now)]
-        beside = [other for each in gone if each.kind is EventKind.UPDATE for other in companions(state, each)]
-        gone += [other for other in beside if other not in gone]
-        for event in gone:
-            _close_unused(state, event, at=now)
-        return [
-            DroppedEvent(event.name, tuple(signers_of(state, event)), expired=has_expired(event, now)) for event in gone
-        ]
+    event = find_event(reader, name)
+    gone = [event, *goes_with(ports, reader, event)]
+    for each in gone:
+        if shown is not None and each not in shown:
+            raise EventChanged(each.name, signed=signers_of(reader, each))
+    return gone
 
 
-def _close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+def close_unused(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
+    """Cancel one open event alone."""
     state.close_event(event.id, EventPhase.CANCELLED, at=at)
     state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
 
@@ -207,7 +211,7 @@ def drop_event(state: StateTransaction, event: SigningEvent, *, at: datetime) ->
     """Cancel an open event with its companions, and with it a rotation whose root it was to bring."""
     rotation = state.rotation()
     for each in (event, *companions(state, event)):
-        _close_unused(state, each, at=at)
+        close_unused(state, each, at=at)
     if not drops_rotation(event, rotation) or rotation is None:
         return
     state.end_rotation(rotation.id, at=at)
@@ -264,10 +268,22 @@ def sign_event(
         brought = []
         for part in view.parts:
             wanted = [keyid for keyid in part.wanted if keyids is None or keyid in keyids]
-            made = desk.signatures(canonical(part.part.signed), wanted)
+            made = _signatures(desk, part, wanted, leaked=view.leaked if keyids is None else ())
             brought += [BroughtSignature(part.digest, each.keyid, each.sig) for each in made]
         closed = desk.closed
     return receive(ports, brought), closed
+
+
+def _signatures(
+    desk: SigningDesk, part: PartView, wanted: Sequence[KeyId], *, leaked: Collection[KeyId]
+) -> list[Signature]:
+    """A part signed with the keys that are here; with those that leaked only where the others do not suffice."""
+    payload = canonical(part.part.signed)
+    made = desk.signatures(payload, [keyid for keyid in wanted if keyid not in leaked])
+    by = {each.keyid for each in made}
+    if all(len(by.intersection(side.waiting)) >= side.missing for side in part.sides):
+        return made
+    return [*made, *desk.signatures(payload, [keyid for keyid in wanted if keyid in leaked])]
 
 
 def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
@@ -312,22 +328,26 @@ def _come_late(
     if event.phase is not EventPhase.DONE:
         hint = "export the bundle of what is open now, and sign that: rstuf event list"
         return _refused(event.name, who, brought, f"{event.name} was cancelled meanwhile", hint=hint)
-    known = _ever_listed(state, part.role).get(brought.keyid)
+    known = _ever_listed(state, part).get(brought.keyid)
     if known is None:
-        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=_stranger_hint(event))
+        hint = f"rstuf root show names those who may sign {part.role} now"
+        return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=hint)
     if not verify_signature(known, brought.sig, canonical(part.signed)):
         return _refused(event.name, who, brought, _BAD, hint=_BAD_HINT)
     return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
 
 
-def _ever_listed(reader: StateReader, role: RoleName) -> dict[KeyId, PublicKey]:
-    """The keys that any root has let sign a role."""
-    keys: dict[KeyId, PublicKey] = {}
-    for version in reader.root_versions():
-        root = reader.root(version)
-        if root is not None:
-            keys |= root_roles(open_envelope(root.data, name=versioned(ROOT, version), kind="root"))[role].keys
-    return keys
+def _ever_listed(reader: StateReader, part: EventPart) -> dict[KeyId, PublicKey]:
+    """The keys that any root has let sign a role or is proposed to, and those whose signatures were taken."""
+    roots = [
+        open_envelope(root.data, name=versioned(ROOT, version), kind="root")
+        for version in reader.root_versions()
+        if (root := reader.root(version)) is not None
+    ]
+    roots += [envelope_of(each) for event in reader.open_events() for each in event.parts if each.role == ROOT]
+    keys = {keyid: key for root in roots for keyid, key in root_roles(root)[part.role].keys.items()}
+    taken = (reader.key(each.keyid) for each in part.signatures)
+    return {entry.keyid: entry.key for entry in taken if entry is not None} | keys
 
 
 def _join(
@@ -349,7 +369,8 @@ def _join(
         return Reception(Outcome.NOT_NEEDED, event.name, who, brought.keyid)
     state.add_signature(event.id, part.role, keyid=brought.keyid, sig=brought.sig, at=now)
     state.record("event.sign", {"event": event.name, "role": part.role, "keyid": brought.keyid, "key": who}, at=now)
-    return Reception(Outcome.ADDED, event.name, who, brought.keyid)
+    entry = state.key(brought.keyid)
+    return Reception(Outcome.ADDED, event.name, who, brought.keyid, leaked=entry is not None and entry.is_leaked)
 
 
 _BAD: Final = "it does not verify with the key that it names"

@@ -20,6 +20,7 @@ class Stage(Enum):
 
     LIVE = "live"
     SIGNING = "signing"
+    LOOKING = "looking"
 
 
 def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
@@ -35,7 +36,9 @@ def refuse_unfinished(ports: Ports, *, stage: Stage) -> None:
             return
         waiting = next((event for event in reader.open_events() if event.kind is EventKind.CEREMONY), None)
         # Between the last signature and its end there is no open event, and whoever may sign may end it.
-        if stage is Stage.SIGNING and (waiting is not None or reader.newest_root() is not None):
+        if stage is not Stage.LIVE and (waiting is not None or reader.newest_root() is not None):
+            return
+        if stage is Stage.LOOKING and _was_cancelled(reader):
             return
         if waiting is None:
             raise _unfinished(reader)
@@ -76,5 +79,9 @@ def waiting_ceremony(ports: Ports) -> EventView | None:
 def _unfinished(reader: StateReader) -> CeremonyUnfinished:
     """Why a ceremony that waits for nobody has not ended."""
     signed = reader.newest_root() is not None
-    cancelled = not signed and any(event.kind is EventKind.CEREMONY for event in reader.events())
-    return CeremonyUnfinished("this workspace", signed=signed, cancelled=cancelled)
+    return CeremonyUnfinished("this workspace", signed=signed, cancelled=not signed and _was_cancelled(reader))
+
+
+def _was_cancelled(reader: StateReader) -> bool:
+    """Whether a first root was proposed, where none waits and none is out."""
+    return any(event.kind is EventKind.CEREMONY for event in reader.events())

@@ -60,7 +60,8 @@ class RoleCheck:
         bins: Counter[int] = Counter()
         for role in self.roles.values():
             holder = self.named(role.holder)
-            bins[role.holder or 0] += holder is not None and (role.index or 0) < _bins_of(holder)
+            in_use = not role.retired and holder is not None and (role.index or 0) < _bins_of(holder)
+            bins[role.holder or 0] += in_use
         for role in self.roles.values():
             if bins[role.id] != _bins_of(role):
                 message = f"its artifacts are shared out over {_bins_of(role)} bins, and there are {bins[role.id]}"
@@ -81,7 +82,7 @@ class RoleCheck:
                 self._complaints.damaged(message, role=role.name)
 
     def _place_faults(self, role: RoleState) -> Iterator[str]:
-        """A bin that was retired keeps its place, beyond those that its holder has now."""
+        """A bin that was retired keeps its place."""
         if (role.holder is None) is not (role.index is None):
             yield "its place is known in part only"
         if role.kind is not RoleKind.BIN:
@@ -190,12 +191,15 @@ def _row_faults(role: RoleState, newest_number: int) -> Iterator[str]:
         yield f"its kind is {role.kind.value}"
     if role.bin_bits is not None and role.kind not in _HOLDERS:
         yield "only a role that holds artifacts can share them out"
-    holds = role.kind in {*_HOLDERS, RoleKind.BIN} and role.bin_bits is None
+    holds = role.kind in {*_HOLDERS, RoleKind.BIN} and role.bin_bits is None and not role.retired
     if not holds and (role.artifacts or role.payload):
         yield f"it holds no artifacts itself, and {role.artifacts} are counted"
 
 
 def _date_faults(role: RoleState) -> Iterator[str]:
+    if role.retired:
+        # It is never due again, and nobody fetches it.
+        return
     if role.visible > 0 and None in (role.expires, role.signed_at, role.sign_by, role.file):
         yield f"the dates and the file of version {role.visible} are not all recorded"
     if role.expires is None or role.signed_at is None or role.sign_by is None:

@@ -232,14 +232,15 @@ def visible_listing(ports: Ports, reader: StateReader) -> Listing:
     """What the visible snapshot lists: the file's own bytes where it is what was published, else what the state says.
 
     Both say the same, and reading a file is sooner done than reading every role; but for roles that were carried over
-    from a publication that was given up: clients may have seen these, so nothing is listed below them.
+    from a publication that was given up, and bins that only a newer snapshot than ours listed: clients may have seen
+    these, so nothing is listed below them.
     """
     snapshot = reader.role(SNAPSHOT)
     if snapshot.visible and snapshot.file is not None:
         data = found(ports.metadata, versioned(SNAPSHOT, snapshot.visible), limit=snapshot.file.length)
         if data is not None and sha256(data).hexdigest() == snapshot.file.sha256:
             listing = Listing.in_file(data)
-            if listing is not None:
+            if listing is not None and listing.count == reader.listed_roles():
                 carried = (role for kind in _CARRIED for role in reader.roles(kind=kind))
                 return listing.with_versions({role.name: role.visible for role in carried if role.visible})
     return Listing.of(reader.snapshot_entries())

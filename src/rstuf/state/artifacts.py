@@ -15,7 +15,7 @@ from rstuf.errors import ArtifactConflict, ArtifactNotFound, LimitExceeded, Path
 from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.repository.interfaces import PutResult
-from rstuf.state import entries
+from rstuf.state import entries, resizes
 from rstuf.state.twins import TwinGuard
 
 # Slot, path and fragment (`ArtifactRow`).
@@ -35,16 +35,26 @@ _NEWEST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The role that rows are kept under, and how it shares them out (see `NewRole.bin_bits`)."""
+    """The role that rows are kept under, and how it shares them out (see `NewRole.bin_bits`).
+
+    Attributes:
+        coming_bits: the same once a resize that goes on is over; None where none does.
+    """
 
     id: int
     name: RoleName
     bin_bits: int | None
+    coming_bits: int | None = None
+
+    @property
+    def grain(self) -> int:
+        """As many leading bits of a slot as tell its bin, in the layout that there is and in one to come."""
+        return max(self.bin_bits or 0, self.coming_bits or 0)
 
     @property
     def shift(self) -> int:
-        """`slot >> shift` is the index of the bin that a slot falls into; 0 where the holder keeps all itself."""
-        return SLOT_BITS - (self.bin_bits or 0)
+        """`slot >> shift` are these bits."""
+        return SLOT_BITS - self.grain
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ class _Changes:
         self._holder = holder
         self._number = number
         self._twins = TwinGuard(connection)
-        # By bin: how many artifacts and payload bytes more there are.
+        # By the bits that tell the bin (`Holder.grain`): how many artifacts and payload bytes more there are.
         self._tally: dict[int, list[int]] = {}
 
     def _insert(self, rows: Sequence[Row], *, clause: str) -> None:
@@ -114,7 +124,7 @@ class _Changes:
 
     def _mark_roles(self, *, role_limit: int | None) -> None:
         changes = []
-        for index, (artifacts, payload) in sorted(self._tally.items()):
+        for index, (artifacts, payload) in self._tallied(self._holder.bin_bits or 0):
             role_id, name, before = self._role(index)
             if role_limit is not None and payload > 0 and before + payload > role_limit:
                 raise LimitExceeded(name, size=before + payload, limit=role_limit)
@@ -123,6 +133,18 @@ class _Changes:
             "UPDATE role SET newest = max(newest, ?), artifacts = artifacts + ?, payload = payload + ? WHERE id = ?",
             changes,
         )
+        if self._holder.coming_bits is not None:
+            coming = self._tallied(self._holder.coming_bits)
+            counts = ((self._number, artifacts, payload, index) for index, (artifacts, payload) in coming)
+            resizes.count(self._connection, self._holder.id, counts)
+
+    def _tallied(self, bits: int) -> list[tuple[int, tuple[int, int]]]:
+        """Bins of a layout, by index, with how many artifacts and bytes more they hold."""
+        merged: dict[int, tuple[int, int]] = {}
+        for grain, (artifacts, payload) in sorted(self._tally.items()):
+            before = merged.get(index := grain >> (self._holder.grain - bits), (0, 0))
+            merged[index] = (before[0] + artifacts, before[1] + payload)
+        return list(merged.items())
 
     def _role(self, index: int) -> tuple[int, str, int]:
         execute = self._connection.execute
@@ -130,7 +152,8 @@ class _Changes:
             found = execute("SELECT id, name, payload FROM role WHERE id = ?", (self._holder.id,))
         else:
             found = execute(
-                "SELECT id, name, payload FROM role WHERE holder = ? AND bin_index = ?", (self._holder.id, index)
+                "SELECT id, name, payload FROM role WHERE holder = ? AND bin_index = ? AND NOT retired",
+                (self._holder.id, index),
             )
         row: tuple[int, str, int] | None = found.fetchone()
         if row is None:

@@ -127,7 +127,7 @@ def _place(connection: sqlite3.Connection, holder: int, index: int, where: str) 
         row = connection.execute("SELECT name, number FROM role WHERE id = ?", (holder,)).fetchone()
     else:
         row = connection.execute(
-            "SELECT name, number FROM role WHERE holder = ? AND bin_index = ?", (holder, index)
+            "SELECT name, number FROM role WHERE holder = ? AND bin_index = ? AND NOT retired", (holder, index)
         ).fetchone()
     if row is None:
         raise StateDamaged(where, f"artifacts belong to bin {index} of role {holder}, which is not there")

@@ -12,7 +12,7 @@ from rstuf.errors import StateError
 from rstuf.model.artifacts import MAX_INTEGER, SLOT_BITS
 from rstuf.model.publication import Publication, PublicationPhase, SignedRole
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.state import rows
+from rstuf.state import resizes, rows
 from rstuf.state.schema import UNFINISHED
 
 # How many superseded changes one settling clears; the rest waits for the next publication of its role.
@@ -186,6 +186,7 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
     connection.execute(
         "DELETE FROM delegator WHERE version < (SELECT visible FROM role WHERE role.id = delegator.role)"
     )
+    resizes.settle(connection, publication)
     _clear_superseded(connection, publication)
 
 
@@ -195,6 +196,7 @@ def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterab
     Raises:
         StateError: it is finished.
     """
+    carried = tuple(carried)
     if _require(connection, publication, PublicationPhase.STAGED, PublicationPhase.COMMITTING) == "committing":
         for role in carried:
             _settle_role(connection, publication, role)
@@ -207,6 +209,8 @@ def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterab
             """,
             (publication, publication),
         )
+    # A role that is carried over lets the new bins sign, and not the old ones.
+    resizes.settle(connection, publication, holders=carried)
     connection.execute("UPDATE publication SET phase = ? WHERE id = ?", (PublicationPhase.ABANDONED.value, publication))
 
 

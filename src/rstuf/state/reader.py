@@ -10,18 +10,18 @@ from pathlib import Path
 from rstuf.clock import from_seconds, to_seconds
 from rstuf.errors import StateDamaged, StateError
 from rstuf.metadata.bins import PREFIX
-from rstuf.model.artifacts import MAX_INTEGER, ListedArtifact, View
+from rstuf.model.artifacts import MAX_INTEGER, SLOT_BITS, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.events import SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, RootVersion
-from rstuf.model.roles import FileFacts, RoleKind, RoleState
+from rstuf.model.roles import BinWeight, FileFacts, Resize, RoleKind, RoleState
 from rstuf.model.rotation import Rotation
 from rstuf.model.settings import RepositorySettings
 from rstuf.repository.interfaces import Totals
-from rstuf.state import damage, events, listing, rows
+from rstuf.state import damage, events, listing, resizes, rows
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
 
@@ -73,7 +73,7 @@ class SqliteReader:
     def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
         if kind is None:
             return self._stream(rows.role, f"{rows.ROLE} ORDER BY id")
-        few = f"AND {FEW}" if kind is not RoleKind.BIN else ""
+        few = f"AND {FEW}" if kind is not RoleKind.BIN else "AND NOT retired"
         return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? {few} ORDER BY id", (kind.value,))
 
     def dirty_roles(self) -> list[RoleState]:
@@ -88,7 +88,8 @@ class SqliteReader:
         latest = "sign_by > expires - coalesce(renew_before_seconds, 0)"
         sql = (
             f"{rows.ROLE} LEFT JOIN periods ON periods.role = CASE kind WHEN 'bin' THEN ? ELSE name END "
-            f"WHERE visible > 0 AND (expires IS NULL OR sign_by IS NULL OR expires <= ? OR {latest}) {_BY_PLACE}"
+            f"WHERE visible > 0 AND (expires IS NULL OR sign_by IS NULL OR expires <= ? OR {latest}) AND NOT retired "
+            f"{_BY_PLACE}"
         )
         return list(self._stream(rows.role, sql, (PREFIX, to_seconds(now))))
 
@@ -99,6 +100,12 @@ class SqliteReader:
         listed = (RoleKind.TARGETS.value, RoleKind.BIN.value, RoleKind.DELEGATED.value)
         sql = "SELECT name, visible FROM role WHERE kind IN (?, ?, ?) AND visible > 0 ORDER BY id"
         return self._connection.execute(sql, listed).fetchall()
+
+    def listed_roles(self) -> int:
+        listed = (RoleKind.TARGETS.value, RoleKind.BIN.value, RoleKind.DELEGATED.value)
+        sql = "SELECT count(*) FROM role WHERE kind IN (?, ?, ?) AND visible > 0"
+        found: tuple[int] = self._connection.execute(sql, listed).fetchone()
+        return found[0]
 
     def contents(self, holder: int, low: int, high: int, *, number: int) -> Iterator[tuple[int, TargetPath, bytes]]:
         # The hottest read. SQLite hands over each version in key order; the last one of a path counts. Doing that
@@ -131,6 +138,16 @@ class SqliteReader:
                 (holder, low, high),
             )
         )
+
+    def resize(self, holder: RoleName) -> Resize | None:
+        return resizes.read(self._connection, self.role(holder).id)
+
+    def coming_bins(self, holder: RoleName) -> Iterator[RoleState]:
+        return self._counted(resizes.coming_bins(self._connection, self.role(holder).id, where=self._where))
+
+    def weigh(self, holder: RoleName, *, bits: int, number: int) -> Iterator[BinWeight]:
+        found = self.versions(self.role(holder).id, 0, (1 << SLOT_BITS) - 1)
+        return resizes.weigh(found, bits=bits, number=number)
 
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         return listing.find(self._connection, path, where=self._where)

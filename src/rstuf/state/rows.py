@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 SETTINGS: Final = "SELECT name, phase, created, plan_digest, newest_evidence FROM repository"
 ROLE: Final = (
     "SELECT id, name, kind, holder, bin_index, bin_bits, version, visible, number, newest, forced, shown, "
-    "expires, signed_at, sign_by, length, sha256, artifacts, payload FROM role"
+    "expires, signed_at, sign_by, length, sha256, artifacts, payload, retired FROM role"
 )
 KEY: Final = "SELECT name, keytype, scheme, public, signer, added, loss, at FROM key LEFT JOIN key_loss USING (keyid)"
 PERIODS: Final = "SELECT role, expires_seconds, renew_before_seconds FROM periods"
@@ -65,7 +65,7 @@ def settings(row: Row) -> RepositorySettings:
 def role(row: Row) -> RoleState:
     """A row of `ROLE`."""
     (number_of_role, name, kind, holder, index, bin_bits, version, visible, number, newest, forced, shown) = row[:12]
-    expires, signed_at, sign_by, length, sha256, artifacts, payload = row[12:]
+    expires, signed_at, sign_by, length, sha256, artifacts, payload, retired = row[12:]
     if bin_bits is not None and not 0 <= bin_bits <= SLOT_BITS:
         raise ValueError(f"{bin_bits} cannot be the bits of a bin's number")
     if type(version) is not int or type(visible) is not int:
@@ -90,6 +90,7 @@ def role(row: Row) -> RoleState:
         file=None if length is None else FileFacts(length=length, sha256=sha256),
         artifacts=artifacts,
         payload=payload,
+        retired=retired > 0,
     )
 
 

@@ -243,8 +243,49 @@ def _collect_signatures(database: Database) -> None:
         database.execute(statement)
 
 
+_RESIZE_TABLES: Final = (
+    # A role whose artifacts are to be shared out over another number of bins: changes above `number` are counted in
+    # both layouts, those up to it are counted once by looking at all. `publication` is the one that brings it.
+    """
+    CREATE TABLE resize (
+        holder INTEGER PRIMARY KEY REFERENCES role (id),
+        bits INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        publication INTEGER REFERENCES publication (id)
+    )
+    """,
+    """
+    CREATE TABLE resize_bin (
+        holder INTEGER NOT NULL REFERENCES resize (holder),
+        bin_index INTEGER NOT NULL,
+        role INTEGER NOT NULL REFERENCES role (id),
+        newest INTEGER NOT NULL DEFAULT 0,
+        artifacts INTEGER NOT NULL DEFAULT 0,
+        payload INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (holder, bin_index)
+    ) WITHOUT ROWID
+    """,
+)
+
+
+def _let_layouts_change(database: Database) -> None:
+    # A bin that its holder has no more: its name stays in snapshot, and its versions stay used.
+    database.execute("ALTER TABLE role ADD COLUMN retired INTEGER NOT NULL DEFAULT 0")
+    database.execute("DROP INDEX role_place")
+    database.execute(
+        "CREATE UNIQUE INDEX role_place ON role (holder, bin_index) WHERE holder IS NOT NULL AND NOT retired"
+    )
+    for statement in _RESIZE_TABLES:
+        database.execute(statement)
+
+
 # Step n brings format n - 1 to format n.
-STEPS: Final[tuple[Callable[[Database], None], ...]] = (_create, _remember_what_was_shown, _collect_signatures)
+STEPS: Final[tuple[Callable[[Database], None], ...]] = (
+    _create,
+    _remember_what_was_shown,
+    _collect_signatures,
+    _let_layouts_change,
+)
 FORMAT: Final = len(STEPS)
 
 

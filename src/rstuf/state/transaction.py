@@ -20,11 +20,11 @@ from rstuf.model.keys import KeyEntry, KeyId, LossReport
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import Publication, SignedRole
-from rstuf.model.roles import NewRole, RoleKind, RoleState
+from rstuf.model.roles import BinWeight, NewRole, RoleKind, RoleState
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.interfaces import PutResult
-from rstuf.state import events, publications, rows
+from rstuf.state import events, publications, resizes, rows
 from rstuf.state.artifacts import Additions, Holder, Removals, all_or_nothing
 from rstuf.state.reader import SqliteReader
 
@@ -76,7 +76,8 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             try:
                 self._connection.executemany(
-                    "INSERT INTO role (name, name_key, kind, holder, bin_index, bin_bits) VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO role (name, name_key, kind, holder, bin_index, bin_bits, retired, version, visible) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     self._role_rows(roles, latest),
                 )
             except sqlite3.IntegrityError as error:
@@ -90,10 +91,10 @@ class SqliteTransaction(SqliteReader):
             if role.holder is not None:
                 holder = holders.get(role.holder) or self._holder(role.holder)
                 holders[role.holder] = holder
-            if (role.kind is RoleKind.BIN) != _is_place(holder, role.index):
+            if (role.kind is RoleKind.BIN) != (_is_place(holder, role.index) or role.retired > 0):
                 raise StateError(f"{role.name} is no bin of a role that shares out its artifacts")
             place = (None if holder is None else holder.id, role.index, role.bin_bits)
-            yield (role.name, role.name.lower(), role.kind.value, *place)
+            yield (role.name, role.name.lower(), role.kind.value, *place, role.retired > 0, role.retired, role.retired)
 
     def _role_refused(self, role: NewRole) -> InvalidRoleName | StateError:
         taken = self._connection.execute("SELECT name FROM role WHERE name_key = ?", (role.name.lower(),)).fetchone()
@@ -164,12 +165,33 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             return Removals(self._connection, self._holder(holder), number).remove(paths)
 
+    def begin_resize(self, holder: RoleName, bits: int, bins: Iterable[NewRole]) -> int:
+        number = self.newest_number()
+        with all_or_nothing(self._connection):
+            resizes.begin(self._connection, self._holder(holder).id, bits, bins, number=number)
+        return number
+
+    def fill_resize(self, holder: RoleName, weights: Iterable[BinWeight]) -> None:
+        with all_or_nothing(self._connection):
+            resizes.fill(self._connection, self._holder(holder).id, weights)
+
+    def drop_resize(self, holder: RoleName) -> None:
+        resizes.drop(self._connection, self._holder(holder).id)
+
     def stage_publication(
-        self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime, reserved: Mapping[int, int] | None = None
+        self,
+        roles: Iterable[tuple[RoleState, int]],
+        *,
+        begun: datetime,
+        reserved: Mapping[int, int] | None = None,
+        resized: RoleName | None = None,
     ) -> Publication:
         with all_or_nothing(self._connection):
             number = self.newest_number()
-            return publications.stage(self._connection, roles, begun=begun, number=number, reserved=reserved or {})
+            staged = publications.stage(self._connection, roles, begun=begun, number=number, reserved=reserved or {})
+            if resized is not None:
+                resizes.take_along(self._connection, self._holder(resized).id, staged.id)
+        return staged
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:
         with all_or_nothing(self._connection):
@@ -274,13 +296,16 @@ class SqliteTransaction(SqliteReader):
 
     def _holder(self, name: RoleName) -> Holder:
         row = self._connection.execute(
-            "SELECT id, name, bin_bits, kind FROM role WHERE name_key = ? AND name = ?", (name.lower(), name)
+            "SELECT role.id, name, bin_bits, kind, bits FROM role LEFT JOIN resize ON resize.holder = role.id "
+            "WHERE name_key = ? AND name = ?",
+            (name.lower(), name),
         ).fetchone()
         if row is None or row[3] not in {RoleKind.TARGETS, RoleKind.DELEGATED}:
             raise StateError(f"{name} is no role that holds artifacts")
-        if row[2] is not None and not 0 <= row[2] <= SLOT_BITS:
-            raise StateDamaged(self._where, f"{row[2]} cannot be the bits of a bin's number")
-        return Holder(id=row[0], name=RoleName(row[1]), bin_bits=row[2])
+        for bits in (row[2], row[4]):
+            if bits is not None and not 0 <= bits <= SLOT_BITS:
+                raise StateDamaged(self._where, f"{bits} cannot be the bits of a bin's number")
+        return Holder(id=row[0], name=RoleName(row[1]), bin_bits=row[2], coming_bits=row[4])
 
 
 def _is_place(holder: Holder | None, index: int | None) -> bool:

@@ -21,15 +21,16 @@ from rstuf_cli.run import run_of
 from rstuf_cli.steps import merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.waiting import (
-    away,
     completion_document,
     error_document,
     event_document,
     exit_of,
+    keeps_in_words,
     named,
     reception_document,
-    steps_of,
+    steps_among,
     tell_completions,
+    tell_leaked,
     tell_waiting,
 )
 from rstuf_cli.wording import size
@@ -92,13 +93,18 @@ def export(
             "file": str(place),
             "bytes": len(data),
             "code": bundle.code,
-            "missing": [view.name_of(keyid) for keyid in view.wanted],
+            "missing": [view.name_of(keyid) for keyid in view.asked],
         }
     )
-    holders = named(view, away(view) or view.wanted, last="or")
+    if view.keeps:
+        console.warning(f"{bundle.event}: {keeps_in_words(view)}")
+    wanted = view.away or view.asked
+    holders = f"for {named(view, wanted, last='or')}" if wanted else "has all its signatures"
     written = f"{escape(str(place))}, {size(len(data))}"
-    console.result(f"{done_sign(console, ok=True)} {bundle.event} for {holders}: {written}")
+    console.result(f"{done_sign(console, ok=True)} {bundle.event} {holders}: {written}")
     console.result(f"  code  {bundle.code}   every signer must see the same")
+    if not wanted:
+        return
     console.result("")
     console.result("carry it to them; there, it is signed by")
     console.result(f"  rstuf bundle sign {escape(as_argument(place.name))} --key KEY")
@@ -138,10 +144,11 @@ def import_(
         run.interrupted = "what was taken in is kept; run it again: the same signature twice is no harm"
         done = desk.receive(signature for _, signature in sources)
         touched = {reception.event for reception in done.receptions}
-        waiting = [view for view in desk.views() if view.event.name in touched]
+        views = desk.views()
+        waiting = [view for view in views if view.event.name in touched]
     places = [file for file, _ in sources]
     blocked = {each.event.id for each in done.completions if each.obstacle is not None}
-    steps = merged(step for view in waiting if view.event.id not in blocked for step in steps_of(view))
+    steps = merged(step for view in waiting if view.event.id not in blocked for step in steps_among(view, views))
     errors = [*(each.error for each in brought), *(each.error for each in done.receptions)]
     first = next((error for error in errors if error is not None), None)
     run.console.document(
@@ -161,6 +168,7 @@ def import_(
     )
     if not run.console.is_json:
         _tell(run.console, brought, list(zip(places, done.receptions, strict=True)))
+    tell_leaked(run.console, done.receptions)
     tell_completions(run.console, done.completions)
     tell_waiting(run.console, [view for view in waiting if view.event.id not in blocked])
     show_steps(run.console, steps, now=SystemClock().now())

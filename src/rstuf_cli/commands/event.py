@@ -13,7 +13,7 @@ from rstuf_cli import prompts
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.must_go import LOOSE, leaked_in_words, leaks_document, loose_in_words, takes_out
+from rstuf_cli.must_go import LOOSE, leaks_document, loose_in_words, warn_of_left
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
@@ -24,7 +24,7 @@ from rstuf_cli.waiting import (
     sides_of,
     signers_of,
     step_after_cancelled_ceremony,
-    steps_of,
+    steps_among,
     tell_waiting,
     waits_in_words,
 )
@@ -53,7 +53,7 @@ def list_(
 ) -> None:
     """List what waits for signatures, the oldest first."""
     run = run_of(ctx)
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         views = repository.events.views(ended=all_)
     now, console = SystemClock().now(), run.console
     console.document({"events": [event_document(view) for view in views]})
@@ -79,7 +79,7 @@ def show(ctx: typer.Context, event: _Event) -> None:
     with run.open(signing=True) as repository:
         view = repository.events.view(event)
         code = repository.events.code_of(view.event)
-    steps = steps_of(view)
+        steps = steps_among(view, repository.events.views())
     run.console.document({**event_document(view), "code": code, "next_steps": steps_document(steps)})
     if not run.console.is_json:
         _show(run.console, view, code)
@@ -127,19 +127,21 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
     with run.open(signing=True) as repository:
         desk = repository.events
         view = desk.view(event)
-        stays = _leaks(repository, view)
-        for key in stays:
-            run.console.warning(f"{leaked_in_words(key)}; without {escape(view.event.name)} it stays")
+        # Of a first root nothing is published yet that a key could be left in.
+        first = view.event.kind is rstuf.EventKind.CEREMONY
+        stays = [] if first else warn_of_left(run.console, repository.status(), [view])
         if view.leaks and view.signed and view.event.role == "root":
             run.console.warning(escape(loose_in_words(view)))
+        shown = None
         if not run.options.yes:
             _ask(run, view)
+            shown = (view.event, *view.companions)
         run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
         rotating = desk.rotation() is not None
-        _, *beside = desk.cancel(view.event.name)
+        gone, *beside = desk.cancel(view.event.name, shown=shown)
         rotation = desk.rotation()
         steps = _steps_after(repository, view)
-    console, dropped = run.console, [view.name_of(keyid) for keyid in view.signed]
+    console, dropped = run.console, signers_of(view, gone)
     console.document(
         {
             "cancelled": view.event.name,
@@ -150,23 +152,12 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
             "next_steps": steps_document(steps),
         }
     )
-    console.result(
-        f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(signers_of(view, view.event))}"
-    )
+    console.result(f"{done_sign(console, ok=True)} {view.event.name} is cancelled; {_loss(dropped)}")
     for each in beside:
         console.result(f"  {each.name} is cancelled with it; {_loss(signers_of(view, each))}")
     if rotating and rotation is None:
         console.result("  the online key stays as it is: its replacement is cancelled with it")
     show_steps(console, steps, now=SystemClock().now())
-
-
-def _leaks(repository: rstuf.Repository, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
-    """The keys that leaked, and that would go with an event, or with what is cancelled beside it."""
-    if view.event.kind is rstuf.EventKind.CEREMONY:
-        return []
-    seen, gone = repository.status(), {view.event.id, *(each.id for each in view.companions)}
-    events = [each for each in seen.events if each.event.id in gone]
-    return [key for key in seen.keys if key.leaked_in and any(takes_out(seen, each, key) for each in events)]
 
 
 def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[Step]:

@@ -109,7 +109,7 @@ def add(
 def list_(ctx: typer.Context) -> None:
     """List keys: what each signs, and where it is."""
     run = run_of(ctx)
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         views = repository.view_keys()
     run.console.document({"keys": [_view_document(view) for view in views]})
     if run.console.is_json:
@@ -139,7 +139,7 @@ def show(
     if file is not None:
         _show_file(run, file)
         return
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         view = _find(repository, name or "")
     run.console.document(_view_document(view))
     if run.console.is_json:
@@ -167,7 +167,7 @@ def export(
     Private halves are never exported.
     """
     run = run_of(ctx)
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         entry = _find(repository, name).entry
     text = rstuf.render_public(entry.key, form, comment=entry.name)
     run.console.document({"name": entry.name, "keyid": entry.keyid, "form": form.value, "public": text})

@@ -77,7 +77,7 @@ def log(
         raise UsageFault("--limit needs a number above 0", hint="leave it out to see all: rstuf log")
     now = SystemClock().now()
     begin, kind = None if since is None else _instant(since, now), _kind(action)
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         found = repository.log(after=after or 0, since=begin, action=kind)
         pages = after is not None
         if limit is not None and not pages:
@@ -190,7 +190,7 @@ def _document(entry: rstuf.AuditEntry) -> dict[str, Any]:
 
 
 def _verify(run: Run, sought: str | None) -> int:
-    with run.open(signing=True) as repository:
+    with run.open(looking=True) as repository:
         report = repository.check_log(sought=sought)
     console = run.console
     console.document(_report_document(report, sought))

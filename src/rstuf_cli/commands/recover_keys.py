@@ -171,6 +171,9 @@ def root_key(
 ) -> int:
     """Put another key in the place of a root key that is lost or leaked, while enough others are left.
 
+    Or of a key with which a person signs targets. Where that alone signs it, one root lets the other in first, and you
+    are told how to take the old one out after it.
+
     One new root takes the old key out and lets the new one in, also for targets where the old one signs that. As many
     of the old keys as root asks for must sign it, and so must the new: the lost one is not needed, and the leaked one
     cannot prevent it. You see what it changes, and are asked; --yes answers beforehand. Say --lost or --leaked, and it
@@ -182,9 +185,12 @@ def root_key(
     with run.open() as repository:
         repository.events.catch_up()
         old = find_key(repository, name)
-        if not old.retired and not any(use.role == "root" for use in old.uses):
-            hint = "rstuf recover online-key --lost or --leaked is for that one" if old.status.online else None
-            raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint or "rstuf root show says who does")
+        roles = {use.role for use in old.uses}
+        if "root" not in roles and old.status.online:
+            hint = "rstuf recover online-key --lost or --leaked is for that one"
+            raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint)
+        if not old.retired and not roles & {"root", "targets"}:
+            raise InvalidInput(f"{old.entry.name} signs neither root nor targets", hint="rstuf root show says who does")
         removal = Removal(
             to=None if to is None else find_key(repository, to).entry.name,
             threshold=threshold,

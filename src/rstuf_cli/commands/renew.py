@@ -11,6 +11,7 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.must_go import leaked_in_words, leaks_document
 from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
 from rstuf_cli.waiting import dropped_document, tell_dropped
@@ -69,10 +70,12 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
                 "lacking": role.lacking,
                 "missing": dict(role.missing),
                 "event": role.event,
+                "after": role.after,
             }
             for role in report.waiting
         ],
         "dropped": dropped_document(report.dropped),
+        "leaked": leaks_document(report.leaked),
         "next_due": iso(report.next_due) if report.next_due is not None else None,
     }
 
@@ -102,17 +105,27 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         keys = f"the {'key' if len(role.missing) == 1 else 'keys'} {listed([escape(name) for name in role.missing])}"
         if role.lacking < len(role.missing):
             keys = f"{number(role.lacking)} of {keys}"
-        due = _WAITS.get(role.reason, "cannot be signed again without")
+        due = _WAITS.get(role.reason, "waits for" if role.event is not None else "cannot be signed again without")
         told = f"{due} {keys}" if role.missing else "waits, and all who must sign it have"
         console.warning(f"{escape(role.name)} {told}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
         if role.event is not None:
-            event = escape(role.event)
-            way = f"rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
-            console.error(console.fold(f"    it waits as {event}: {way}", indent=6))
+            console.error(console.fold(f"    it waits as {_way_of(role, escape(role.event))}", indent=6))
+    for key in report.leaked:
+        console.warning(f"{leaked_in_words(key)}; nothing that waits takes it out")
+        console.error([f"    rstuf key revoke {escape(key.name)} --leaked"])
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
+
+
+def _way_of(role: rstuf.WaitingRole, event: str) -> str:
+    """An event in which a role waits, and what brings it on."""
+    if role.missing:
+        return f"{event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
+    if role.after is not None:
+        return f"{event}, and comes out after {escape(role.after)}: rstuf event show {event} tells what to do"
+    return f"{event}: rstuf event show {event} tells what to do"
 
 
 def _tense(expires: datetime, now: datetime) -> str:

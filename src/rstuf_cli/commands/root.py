@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -17,7 +17,7 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import LetBack, ask_back
-from rstuf_cli.must_go import steps_of_leaks_left
+from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
@@ -25,6 +25,7 @@ from rstuf_cli.sitting import Sitting, list_review
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.trusting import expiry, show_field
+from rstuf_cli.waiting import dropped_document
 from rstuf_cli.wording import both, count, fingerprint, listed, number, period
 
 EXAMPLES = {
@@ -144,8 +145,13 @@ def propose(
     dry_run: bool = False,
     unasked: str = "--yes says that it is",
     let_back: bool = False,
+    then: Sequence[Step] = (),
 ) -> int:
-    """Show what an update changes, ask, open its event, sign with the keys that are here, and tell how far it came."""
+    """Show what an update changes, ask, open its event, sign with the keys that are here, and tell how far it came.
+
+    Args:
+        then: what is to be done after it.
+    """
     proposal = repository.events.propose(update)
     sitting = Sitting.begin(run, repository)
     reviews = [sitting.review(bundle) for bundle in repository.events.preview(proposal)]
@@ -159,6 +165,7 @@ def propose(
         return ExitCode.DONE
     for review in reviews:
         sitting.show(review)
+    stays = _warn_of_leaks(run, repository, proposal)
     what = "Open and sign" if keys_sign else "Open"
     question = f"{what} {listed([review.event for review in reviews])}?"
     if not proposing.ask_drop(run, repository, proposal.drops) and not proposing.agrees(run, question):
@@ -168,24 +175,35 @@ def propose(
     ask_back(run, repository, added, let_back=let_back)
     run.interrupted = f"rstuf event list tells whether {listed([review.event for review in reviews])} waits"
     names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
+    dropped = dropped_document(proposing.replaced(repository, proposal.drops))
     run.keeps(f"{listed(names)}, as far as signed")
     run.interrupted = "rstuf sign does what is left"
     # What targets says must be visible before the root that changes who signs it.
     standing = proposing.sign_here(sitting, reviews[::-1], keys=keys_sign)
     # What was dropped may have been about to take out another key.
-    steps = merged([*proposing.steps_of(standing), *steps_of_leaks_left(repository)])
+    steps = merged([*proposing.steps_of(standing), *then, *(() if then else steps_of_leaks_left(repository))])
     run.console.document(
         {
             "opened": True,
             "events": names,
+            "dropped": dropped,
             **proposing.standing_document(standing),
             "reviews": [review_document(review) for review in reviews],
+            "leaked": leaks_document(stays),
             "next_steps": steps_document(steps),
         }
     )
     proposing.tell_standing(run.console, standing)
     show_steps(run.console, steps, now=SystemClock().now())
     return standing.exit_code
+
+
+def _warn_of_leaks(run: Run, repository: rstuf.Repository, proposal: rstuf.RootProposal) -> list[rstuf.KeyStatus]:
+    """Say which keys that leaked stay, since what takes them out is to be dropped."""
+    if not proposal.drops:
+        return []
+    removed = {keyid for role in proposal.changes.roles.values() for keyid in role.removed}
+    return warn_of_left(run.console, repository.status(), proposal.drops, going=removed - proposal.lists)
 
 
 def _periods(

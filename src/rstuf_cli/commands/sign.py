@@ -27,10 +27,12 @@ from rstuf_cli.waiting import (
     completion_document,
     event_document,
     exit_of,
+    keeps_in_words,
     named,
     reception_document,
-    steps_of,
+    steps_among,
     tell_completions,
+    tell_leaked,
     tell_waiting,
 )
 from rstuf_cli.wording import number
@@ -192,7 +194,7 @@ class _Round:
                 )
 
     def _mine(self, view: rstuf.EventView) -> list[str]:
-        return [keyid for keyid in view.here if self.keyids is None or keyid in self.keyids]
+        return list(view.ours) if self.keyids is None else [keyid for keyid in view.here if keyid in self.keyids]
 
     def _refuse_without_person(self, views: Sequence[rstuf.EventView]) -> None:
         if not self.run.options.yes and (self.run.console.is_json or not prompts.person_is_there()):
@@ -206,6 +208,8 @@ class _Round:
         check_code(review, self.code)
         self.reviews.append(review)
         self.sitting.show(review)
+        if view.keeps:
+            console.warning(f"{name}: {keeps_in_words(view)}")
         if not self.run.options.yes:
             with self.run.pondering():
                 agreed = prompts.agrees(f"Sign {name} with {named(view, mine)}?")
@@ -221,6 +225,7 @@ class _Round:
             self.run.unsigned = _SO_FAR
             self.run.keeps(_SO_FAR)
             console.result(f"{done_sign(console, ok=True)} {name} is signed with {named(view, took)}")
+        tell_leaked(console, signed.receptions)
         tell_completions(console, signed.completions)
 
     def _take(self, signed: rstuf.Signed) -> None:
@@ -236,7 +241,8 @@ class _Round:
             raise _nobody_signed(self.sitting.closed)
         blocked = {each.event.id for each in self.completions if each.obstacle is not None}
         others = [view for view in waiting if view.event.id not in blocked]
-        steps = merged(step for view in others for step in steps_of(view))
+        among = self.repository.events.views()
+        steps = merged(step for view in others for step in steps_among(view, among))
         console.document(
             {
                 "signed": [reception_document(each) for each in self.receptions],

@@ -269,7 +269,8 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     soonest = min(role.sign_by for role in seen.roles)
     if seen.rotation is not None and seen.rotation.until is not None:
         soonest = min(soonest, seen.rotation.until)
-    if soonest > seen.now and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
+    renews = any(step.command.startswith("rstuf renew") for step in steps)
+    if soonest > seen.now and not renews and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
         console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
     show_steps(console, steps, now=seen.now)
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 import rstuf
 from rstuf.clock import SystemClock, parse_iso
+from rstuf_cli.auditing import TrustedRoot, Url, audit, show_clients
 from rstuf_cli.console import Console, Style, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.files import read_small
 from rstuf_cli.remedies import remedies, remedies_from_outside, unseen_in_words
 from rstuf_cli.reports import sign
-from rstuf_cli.run import Run, run_of
+from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.wording import both, count, listed, number, seconds
 
@@ -31,7 +30,6 @@ rstuf verify --url /media/mirror/metadata --artifacts-url /media/files
 """
 }
 
-_MAX_ROOT_BYTES: Final = 512_000
 _MAX_SHOWN: Final = 20
 _FEW_ROLES: Final = 4
 
@@ -49,16 +47,8 @@ _AREAS: Final[Mapping[str, frozenset[str]]] = {
 def verify(
     ctx: typer.Context,
     *,
-    url: Annotated[
-        str | None,
-        typer.Option("--url", metavar="URL", help="Audit what is served at URL, or in a directory."),
-    ] = None,
-    trusted_root: Annotated[
-        Path | None,
-        typer.Option(
-            "--trusted-root", metavar="FILE", help="With --url: the root to begin from; by default the workspace's v1."
-        ),
-    ] = None,
+    url: Url = None,
+    trusted_root: TrustedRoot = None,
     artifacts_url: Annotated[
         str | None,
         typer.Option(
@@ -80,57 +70,16 @@ def verify(
     wrong; nothing is ever changed.
     """
     run = run_of(ctx)
-    if trusted_root is not None and url is None:
-        raise UsageFault("--trusted-root goes with --url", hint="in a workspace, its own root is trusted")
     if artifacts_url is not None and url is None:
         raise UsageFault("--artifacts-url goes with --url", hint="--artifacts reads the contents of this workspace")
     depth = rstuf.Depth.FULL if full else rstuf.Depth.CONTENTS if artifacts else rstuf.Depth.ROLES
     lasted = run.lasted()
-    if url is None:
-        report = _verify_workspace(run, depth)
-        steps = remedies(report)
-    else:
-        report = _verify_url(run, url, trusted_root, depth, artifacts=artifacts_url)
-        steps = remedies_from_outside(report)
-    run.progress.close()
+    report = audit(run, url, trusted_root, depth=depth, artifacts=artifacts_url)
+    steps = remedies(report) if url is None else remedies_from_outside(report)
     run.console.document({**_document(report), "next_steps": steps_document(steps)})
     if not run.console.is_json:
         _show(run.console, report, steps, took=seconds(lasted()))
     return ExitCode.DONE if report.ok else ExitCode.UNVERIFIED
-
-
-def _verify_workspace(run: Run, depth: rstuf.Depth) -> rstuf.VerifyReport:
-    with run.open() as repository:
-        return repository.verify(depth=depth)
-
-
-def _verify_url(
-    run: Run, url: str, trusted_root: Path | None, depth: rstuf.Depth, *, artifacts: str | None
-) -> rstuf.VerifyReport:
-    if trusted_root is not None:
-        root, published = read_small(trusted_root, limit=_MAX_ROOT_BYTES), None
-    else:
-        root, published = _known_to_workspace(run)
-    return rstuf.verify_published(
-        url, trusted_root=root, depth=depth, session=run.session(), artifacts=artifacts, published=published
-    )
-
-
-def _known_to_workspace(run: Run) -> tuple[bytes, rstuf.VisibleVersions]:
-    """The root to begin with, and what clients were to see before a server is asked."""
-    from rstuf.errors import CeremonyUnfinished, WorkspaceNotFound
-
-    try:
-        with run.open() as repository:
-            root, published = repository.root(1), repository.visible_versions()
-    except WorkspaceNotFound as error:
-        raise UsageFault(
-            "there is no workspace here to take the trusted root from",
-            hint="say which root you trust: --trusted-root FILE",
-        ) from error
-    if root is None:
-        raise CeremonyUnfinished(str(run.directory))
-    return root, published
 
 
 def _document(report: rstuf.VerifyReport) -> dict[str, Any]:
@@ -177,7 +126,7 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
     _show_client(console, checked, by_area)
     _show_expiry(console, facts, now, unseen)
     if report.ok:
-        _show_clients(console, facts)
+        show_clients(console, facts)
     show_notes(console, facts.get("notes", ()))
     show_steps(console, steps, now=now)
     console.line()
@@ -272,19 +221,3 @@ def _show_expiry(console: Console, facts: Mapping[str, Any], now: datetime, unse
     mark = mark if expires > now else sign(console, ok=False)
     of_those = "" if seen else " of those that could be read"
     console.line(f"{mark} {'expiry':<10}  {escape(soonest['role'])} is the soonest{of_those}, {both(expires, now)}")
-
-
-def _show_clients(console: Console, facts: Mapping[str, Any]) -> None:
-    """Who can read the repository; that some cannot is no problem of what is published."""
-    clients: Mapping[str, Mapping[str, Any]] = facts.get("clients") or {}
-    if not clients:
-        return
-    able = [name for name, verdict in clients.items() if verdict["ok"]]
-    mark = sign(console, ok=True) if able else console.paint("!", Style.WARN)
-    console.line(f"{mark} {'clients':<10}  {', '.join(able) or 'none of the known ones'} can read it")
-    unable: dict[str, list[str]] = {}
-    for name, verdict in clients.items():
-        if not verdict["ok"]:
-            unable.setdefault(str(verdict["reason"]), []).append(name)
-    for reason, names in unable.items():
-        console.prose(f"    {', '.join(names)}: {escape_message(reason)}", indent=6)

@@ -14,6 +14,7 @@ from tests.support.thieves import Depth, Thief
 from rstuf.errors import StateBehind, VersionsUsedUp
 from rstuf.repository.from_copy import publish_from_copy
 from rstuf.repository.publish import publish
+from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
 from rstuf.state.sqlite import SqliteStateStore
 
@@ -53,6 +54,26 @@ def filled(tmp_path: Path, **tables: object) -> Engine:
         engine.add(f"{number}.txt", b"before the copy")
     publish(engine.ports)
     return engine
+
+
+@pytest.mark.parametrize("count", [2, 16, 64])
+def test_the_number_of_bins_was_changed_after_the_copy(tmp_path: Path, count: int) -> None:
+    """The copy's number holds again; bins that are not in it stay listed, and can come back later."""
+    engine = filled(tmp_path)
+    check_client(engine, tmp_path / "before")
+    copied = Copied(engine, tmp_path)
+    engine.add("1.txt", b"after the copy")
+    resize_bins(engine.ports, count)
+    check_client(engine, tmp_path / "after")
+    engine = copied.put_back(served=False, overlaid=False)
+    publish_from_copy(engine.ports)
+    for name in ("before", "after", "fresh"):
+        check_client(engine, tmp_path / name)
+    resize_bins(engine.ports, count)
+    engine.add("later.txt", b"goes on")
+    publish(engine.ports)
+    for name in ("before", "after", "fresh", "another"):
+        check_client(engine, tmp_path / name)
 
 
 @pytest.mark.parametrize(("served", "overlaid"), [(False, False), (True, False), (True, True)])

@@ -100,8 +100,8 @@ def test_targets_go_with_a_root_that_expired(engine: Engine, tmp_path: Path) -> 
     engine.events.receive([signature(engine, "targets-v2", "two")])
     engine.moved_on(days=200)
     report = renew(engine.ports)
-    dropped = [(each.name, each.signed, each.expired) for each in report.dropped]
-    assert dropped == [("root-v2", (), True), ("targets-v2", ("two",), False)]
+    dropped = [(each.name, each.signed, str(each.why)) for each in report.dropped]
+    assert dropped == [("root-v2", (), "expired"), ("targets-v2", ("two",), "beside")]
     assert [(view.event.name, view.event.kind, view.expired) for view in engine.events.views()] == [
         ("root-v2", EventKind.RENEWAL, False)
     ]

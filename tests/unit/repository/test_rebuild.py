@@ -19,6 +19,7 @@ from rstuf.model.names import TIMESTAMP, RoleName, target_path
 from rstuf.model.settings import Phase
 from rstuf.repository.publish import publish
 from rstuf.repository.published import read_published
+from rstuf.repository.rebin import resize_bins
 from rstuf.repository.rebuild import RebuildReport, Remembered, rebuild
 from rstuf.repository.renewal import JUMP, renew
 from rstuf.repository.status import Health, look
@@ -317,3 +318,23 @@ def test_a_lost_directory_after_a_rebuild_is_mended_from_the_new_state(tmp_path:
     renew(again.ports, force=["timestamp"])
     assert again.root() == root
     check_client(again, tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("count", [2, 16])
+def test_bins_that_are_not_used_any_more_stay_listed(tmp_path: Path, count: int) -> None:
+    """Their names are known to be taken, and go on above what clients have seen of them when they come back."""
+    engine = filled(tmp_path)
+    check_client(engine, tmp_path / "old")
+    resize_bins(engine.ports, count)
+    check_client(engine, tmp_path / "middle")
+    again, report = rebuilt(engine, tmp_path / "again")
+    assert (report.bins, report.artifacts) == (count, 6)
+    assert verify_own(again.ports, depth=Depth.ROLES).problems == ()
+    again.add("new.txt", b"goes on")
+    publish(again.ports)
+    for name in ("old", "middle", "fresh"):
+        check_client(again, tmp_path / name)
+    resize_bins(again.ports, 4)
+    assert verify_own(again.ports, depth=Depth.ROLES).problems == ()
+    for name in ("old", "middle", "fresh", "another"):
+        check_client(again, tmp_path / name)

@@ -227,3 +227,44 @@ def test_targets_that_a_rotation_needs_are_proposed_again(by_people: Engine, tmp
     assert by_people.events.rotation() is None
     assert delegated_to(by_people) == {"online-2"}
     check_client(by_people, tmp_path / "client")
+
+
+def test_who_signs_targets_changes_while_a_rotation_waits_for_targets(tmp_path: Path) -> None:
+    """The root before the rotation has no say about targets that people sign: who signs no more is not missed."""
+    people = {"signers": ["one", "two"], "threshold": 2, "expires": "365d"}
+    engine = Engine.live(tmp_path / "repository", document=plan_document(targets=people))
+    engine.make_key("una")
+    engine.make_key("online-2")
+    engine.events.rotate("online", "online-2", overlap=DAY)
+    engine.events.sign("root-v2")
+    engine.events.open(engine.events.propose(RootUpdate(role=TARGETS, add=("una",), remove=("one",))), drop=True)
+    engine.events.sign("targets-v3")
+    engine.events.sign("root-v3")
+    assert [view.event.name for view in engine.events.views()] == ["targets-v4"]
+    engine.keys.away.add("one")
+    done = engine.events.sign("targets-v4")
+    assert [(each.event.name, each.obstacle) for each in done.completions] == [("targets-v4", None)]
+    assert delegated_to(engine) == {"online-2"}
+    check_client(engine, tmp_path / "overlap")
+    engine.moved_on(hours=25)
+    renew(engine.ports, force=["timestamp"])
+    assert engine.events.rotation() is None
+    check_client(engine, tmp_path / "after")
+
+
+def test_targets_that_people_sign_with_an_online_key_in_the_overlap(filled: Engine, tmp_path: Path) -> None:
+    """Both online keys are asked to sign it beside them, as the release asks: what is ready comes out."""
+    filled.make_key("una")
+    filled.make_key("online-2")
+    filled.events.rotate("online", "online-2", overlap=DAY)
+    filled.events.sign("root-v2")
+    filled.events.open(filled.events.propose(RootUpdate(role=TARGETS, add=("una",), threshold=2)))
+    filled.events.sign("root-v3")
+    (targets,) = (view for view in filled.events.views() if view.event.role == TARGETS)
+    name = targets.event.name
+    done = filled.events.sign(name, keyids=[filled.keys.made[key].entry.keyid for key in ("una", "online-2")])
+    assert (done.completions, filled.events.view(name).ready) == ((), False)
+    done = filled.events.sign(name)
+    assert [(each.event.name, each.obstacle) for each in done.completions] == [(name, None), ("root-v3", None)]
+    assert signed_by(filled, name.replace("targets-v", "") + ".targets.json") == {"online", "online-2", "una"}
+    check_client(filled, tmp_path / "client")

@@ -15,7 +15,7 @@ from rstuf.model.keys import KeyEntry, KeyId, LossReport
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, RootVersion, SignedRole
-from rstuf.model.roles import FileFacts, NewRole, RoleKind, RoleState
+from rstuf.model.roles import BinWeight, FileFacts, NewRole, Resize, RoleKind, RoleState
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 
@@ -91,7 +91,7 @@ class StateReader(Protocol):
         """
 
     def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
-        """All roles, or those of a kind, in the order of their ids."""
+        """All roles, or those of a kind that are in use, in the order of their ids."""
 
     def dirty_roles(self) -> list[RoleState]:
         """Roles whose artifacts changed after they were published, or that are forced; by holder and index.
@@ -115,6 +115,9 @@ class StateReader(Protocol):
     def snapshot_entries(self) -> list[tuple[RoleName, int]]:
         """Name and visible version of every role that snapshot lists (targets, bins, delegated; retired too)."""
 
+    def listed_roles(self) -> int:
+        """How many `snapshot_entries` there are."""
+
     def contents(self, holder: int, low: int, high: int, *, number: int) -> Iterator[tuple[int, TargetPath, bytes]]:
         """Slot, path and fragment of what role `holder` holds in slots `low` to `high` (inclusive) at `number`.
 
@@ -127,6 +130,19 @@ class StateReader(Protocol):
         Waiting and superseded ones and removals (no fragment) too; sorted by slot, path, number. As they are kept:
         whoever checks a state gets them unchecked.
         """
+
+    def resize(self, holder: RoleName) -> Resize | None:
+        """The resize of a role's bins that goes on, if one does.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+
+    def coming_bins(self, holder: RoleName) -> Iterator[RoleState]:
+        """The bins that a resize is to bring, by index: each with the versions of its name, and what it will hold."""
+
+    def weigh(self, holder: RoleName, *, bits: int, number: int) -> Iterator[BinWeight]:
+        """What each of 2^`bits` bins would hold at a change number, empty ones left out; looks at every artifact."""
 
     def artifact(self, path: TargetPath) -> ListedArtifact | None:
         """One artifact with its state, or None. Of a path that is being replaced, the newest content."""
@@ -283,8 +299,29 @@ class StateTransaction(StateReader, Protocol):
             ArtifactNotFound: one is not here; nothing is removed.
         """
 
+    def begin_resize(self, holder: RoleName, bits: int, bins: Iterable[NewRole]) -> int:
+        """Let a role's artifacts be shared out over 2^`bits` bins, once a publication brings these.
+
+        Changes that are accepted from now on are counted there too; `fill_resize` has to add what is there at the
+        number that is returned.
+
+        Raises:
+            StateError: another resize of them goes on, or a name is another role's.
+        """
+
+    def fill_resize(self, holder: RoleName, weights: Iterable[BinWeight]) -> None:
+        """Add what was there when a resize began: see `StateReader.weigh`."""
+
+    def drop_resize(self, holder: RoleName) -> None:
+        """Let nothing come of a resize that no publication took along; does nothing where none goes on."""
+
     def stage_publication(
-        self, roles: Iterable[tuple[RoleState, int]], *, begun: datetime, reserved: Mapping[int, int] | None = None
+        self,
+        roles: Iterable[tuple[RoleState, int]],
+        *,
+        begun: datetime,
+        reserved: Mapping[int, int] | None = None,
+        resized: RoleName | None = None,
     ) -> Publication:
         """Record a publication as `STAGED`. Each role comes with the change number it is rendered at, and takes the
         version above every version ever intended for it.
@@ -292,6 +329,7 @@ class StateTransaction(StateReader, Protocol):
         Args:
             reserved: versions by role id, of roles that people have signed already: above what is visible of them, and
                 taken before by `burn_versions`.
+            resized: the role whose new bins it brings: with it they take the place of the old ones, which are retired.
         """
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:

@@ -1,0 +1,212 @@
+"""`rstuf bins advise, resize`: over how many bins the artifacts are shared out, and what that costs clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf.clock import SystemClock
+from rstuf_cli import proposing
+from rstuf_cli.console import Console, Style
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
+from rstuf_cli.review_document import review_document
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.sitting import Sitting
+from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.wording import count, listed, number, seconds, size
+
+EXAMPLES = {
+    "bins advise": """
+rstuf bins advise                  this number and others
+rstuf bins advise 1024 4096        this number and these
+""",
+    "bins resize": """
+rstuf bins resize 1024
+rstuf bins resize 1024 --yes       from a script
+""",
+}
+_HEADS = ("bins", "first", "after", "one more", "largest bin")
+_ANSWERS = "--yes says that it is"
+
+
+def advise(
+    ctx: typer.Context,
+    *,
+    counts: Annotated[
+        list[int] | None, typer.Argument(metavar="[COUNT]...", help="Numbers to compare; by default a few.", min=2)
+    ] = None,
+) -> None:
+    """Compare numbers of bins: what clients download, and which can read.
+
+    By the artifacts that are here. A client that has nothing but the newest root downloads "first" to find an
+    artifact; "after", after another publication; "one more", while nothing was published. More bins make each of them
+    smaller, and the list of all of them larger, which every client fetches after each publication.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        advice = repository.advise_bins(tuple(counts or ()))
+    run.progress.close()
+    current = next(choice.bins for choice in advice.choices if choice.current)
+    steps = []
+    if advice.advised != current:
+        steps.append(Step(f"rstuf bins resize {advice.advised}", "costs clients less, and keeps none of them out"))
+    run.console.document({**_advice_document(advice), "next_steps": steps_document(steps)})
+    if run.console.is_json:
+        return
+    run.console.line(f"{count(advice.artifacts, 'artifact')} in {count(current, 'bin')}")
+    run.console.line()
+    _show(run.console, advice.choices, advised=advice.advised)
+    show_steps(run.console, steps, now=SystemClock().now())
+
+
+def resize(
+    ctx: typer.Context,
+    *,
+    bins: Annotated[int, typer.Argument(metavar="COUNT", help="How many: a power of two from 2 to 16384.")],
+    allow_large: Annotated[
+        bool, typer.Option("--allow-large", help="Up to 65536, with a snapshot that some clients cannot read.")
+    ] = False,
+    no_sign: Annotated[
+        bool, typer.Option("--no-sign", help="Where people sign targets: let it wait, and sign nothing.")
+    ] = False,
+) -> int:
+    """Share the artifacts out over another number of bins.
+
+    Clients read on: one publication brings all new bins, with everything that was accepted before it, and until it is
+    there they see what they saw. Names of bins that are not used any more stay listed, because clients refuse a list
+    that drops one. Where people sign targets, they sign that first; exit code 4 says that it waits for them.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        rstuf.check_bin_count(bins, allow_large=allow_large)
+        advice = repository.advise_bins((bins,))
+        run.progress.close()
+        _ask(run, advice, bins)
+        waiting = [view for view in repository.events.views() if view.event.role == "targets" and not view.expired]
+        asked = proposing.ask_drop(run, repository, waiting)
+        question = f"share {count(advice.artifacts, 'artifact')} out over {count(bins, 'bin')}?"
+        if not asked and not proposing.agrees(run, question):
+            run.console.note("nothing was changed")
+            return ExitCode.REFUSED
+        lasted = run.lasted()
+        run.interrupted = (
+            "clients see the bins that there were, or all of the new ones; rstuf publish goes on from there"
+        )
+        report = repository.resize_bins(bins, allow_large=allow_large, drop=[view.event for view in waiting])
+        run.progress.close()
+        if report.waits is not None:
+            return _let_people_sign(run, repository, report, keys_sign=not no_sign)
+    _tell(run, report, took=seconds(lasted()))
+    return ExitCode.DONE
+
+
+def _tell(run: Run, report: rstuf.ResizeReport, *, took: str) -> None:
+    publication = report.publication
+    run.console.document(_report_document(report, proposing.Standing(), [], []))
+    if publication is None:
+        run.console.result(f"there are {count(report.after, 'bin')} already")
+        return
+    tell_clock(run.console, publication.clock_behind)
+    tell_recovery(run.console, publication)
+    run.console.result(
+        f"{sign(run.console, ok=True)} {count(report.before, 'bin')} → {number(report.after)}, published as "
+        f"timestamp v{number(publication.timestamp_version)}; {size(publication.length)} of metadata, {took}"
+    )
+
+
+def _ask(run: Run, advice: rstuf.BinAdvice, bins: int) -> None:
+    """Show what it costs, where somebody is to agree.
+
+    Raises:
+        UsageFault: nobody can be asked, and --yes was not said.
+    """
+    proposing.refuse_unasked(run, hint=_ANSWERS)
+    if run.options.yes:
+        return
+    chosen = next(choice for choice in advice.choices if choice.bins == bins)
+    _show(run.console, advice.choices, advised=0)
+    current = {name for choice in advice.choices if choice.current for name, _ in choice.excluded}
+    for name, why in chosen.excluded:
+        if name not in current:
+            run.console.warning(f"{name} can read this repository now, and not then: {why}")
+
+
+def _let_people_sign(run: Run, repository: rstuf.Repository, report: rstuf.ResizeReport, *, keys_sign: bool) -> int:
+    event = report.waits.event.name if report.waits is not None else ""
+    run.keeps(f"{event}, as far as signed")
+    run.interrupted = f"rstuf sign {event} does what is left"
+    sitting = Sitting.begin(run, repository)
+    review = sitting.review(repository.events.bundle(event))
+    sitting.show(review)
+    sign_now = keys_sign and proposing.agrees(run, f"sign {event} with the keys that are here?")
+    standing = proposing.sign_here(sitting, [review], keys=sign_now)
+    steps = proposing.steps_of(standing)
+    run.console.document(_report_document(report, standing, [review], steps))
+    proposing.tell_standing(run.console, standing)
+    show_steps(run.console, steps, now=SystemClock().now())
+    return standing.exit_code
+
+
+def _report_document(
+    report: rstuf.ResizeReport, standing: proposing.Standing, reviews: Sequence[rstuf.Review], steps: Sequence[Step]
+) -> dict[str, Any]:
+    publication = report.publication
+    return {
+        "before": report.before,
+        "after": report.after,
+        "publication": None if publication is None else publication_document(publication),
+        "event": None if report.waits is None else report.waits.event.name,
+        **proposing.standing_document(standing),
+        "reviews": [review_document(review) for review in reviews],
+        "next_steps": steps_document(steps),
+    }
+
+
+def _advice_document(advice: rstuf.BinAdvice) -> dict[str, Any]:
+    return {
+        "artifacts": advice.artifacts,
+        "advised": advice.advised,
+        "choices": [
+            {
+                "bins": choice.bins,
+                "current": choice.current,
+                "first": choice.first,
+                "after": choice.after,
+                "more": choice.more,
+                "largest": choice.largest,
+                "most_artifacts": choice.artifacts,
+                "possible": not choice.too_large,
+                "excluded": dict(choice.excluded),
+            }
+            for choice in advice.choices
+        ],
+    }
+
+
+def _show(console: Console, choices: Sequence[rstuf.BinChoice], *, advised: int) -> None:
+    """Numbers of bins beside each other."""
+    rows = [
+        _HEADS,
+        *((number(each.bins), *map(size, (each.first, each.after, each.more, each.largest))) for each in choices),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    for row, choice in zip(rows, (None, *choices), strict=True):
+        line = "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        if choice is None:
+            console.line(console.paint(f"  {line}", Style.FAINT))
+            continue
+        said = [word for word, holds in (("now", choice.current), ("advised", choice.bins == advised)) if holds]
+        if choice.too_large:
+            said.append("a bin would be larger than clients read")
+        console.line(f"  {line}  {', '.join(said)}".rstrip())
+    together: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name, why in dict.fromkeys(each for choice in choices for each in choice.excluded):
+        where = tuple(choice.bins for choice in choices if (name, why) in choice.excluded)
+        together.setdefault((why, where), []).append(name)
+    for (why, where), names in together.items():
+        at = "any of these" if len(where) == len(choices) else f"{listed([number(each) for each in where])} bins"
+        console.folded_result(f"  {at} cannot be read by {listed(names, last='or')}: {why}", indent=4)
