@@ -217,7 +217,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [event_document(view) for view in seen.events],
         "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
-        **({"loose_roots": loose_roots_document(seen)} if seen.loose_roots else {}),
+        "loose_roots": loose_roots_document(seen),
         "next_steps": steps_document(steps),
     }
 
