@@ -348,8 +348,11 @@ def test_a_state_that_another_program_set_otherwise(cli: Cli, filled: Path) -> N
 
 def test_an_older_state_is_not_brought_up_to_date(cli: Cli, filled: Path) -> None:
     """That is left to commands that may change something."""
-    newer = [f"DROP TABLE {table}" for table in ("event_signature", "event_part", "event", "rotation", "key_loss")]
-    _sql(*newer, "ALTER TABLE role DROP COLUMN shown", "PRAGMA user_version=1")(filled)
+    tables = ("resize_bin", "resize", "event_signature", "event_part", "event", "rotation", "key_loss")
+    newer = [*(f"DROP TABLE {table}" for table in tables), "DROP INDEX role_place"]
+    columns = [f"ALTER TABLE role DROP COLUMN {column}" for column in ("retired", "shown")]
+    place = "CREATE UNIQUE INDEX role_place ON role (holder, bin_index) WHERE holder IS NOT NULL"
+    _sql(*newer, *columns, place, "PRAGMA user_version=1")(filled)
     before = tree(filled)
     done = cli("doctor", "--json")
     assert (done.code, done.document["findings"][0]["code"]) == (0, "state-older")
