@@ -61,7 +61,8 @@ class Model:
     def take(self, brought: DetachedSignature) -> Outcome:
         """What becomes of one signature."""
         if brought.digest != self.digest:
-            known = brought.keyid in self.ever
+            # A key that only the root lists which waits has come late as well.
+            known = brought.keyid in self.ever or brought.keyid in self.sides
             return self.past.get(brought.digest, Outcome.REFUSED) if known else Outcome.REFUSED
         if self.done:
             late = brought.keyid in self.ever and self.good.get(brought.keyid) == brought.sig
