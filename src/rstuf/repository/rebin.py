@@ -25,7 +25,7 @@ from rstuf.repository.open_events import is_open, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
-from rstuf.repository.signing_events import open_event, refuse_undropped
+from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,10 @@ def resize_bins(
                 weights = list(reader.weigh(TARGETS, bits=bits, number=reader.newest_number()))
                 refuse_large(weights, Bins(bits, before.prefix))
         if online:
+            if waiting is not None:
+                with ports.state.transaction(actor=ports.actor) as state:
+                    refuse_undropped(state, waiting, drop)
+                    drop_event(state, waiting, at=ports.clock.now())
             return ResizeReport(before.count, count, bring_bins(ports, wanted), None)
         unsigned = renewed_part(TARGETS, wanted, version=role.version + 1, expires=expires)
         event = open_event(ports, [unsigned], kind=EventKind.UPDATE, drop=drop)

@@ -15,6 +15,7 @@ from rstuf.repository import bin_layout
 from rstuf.repository.publish import publish
 from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
+from rstuf.repository.root_update import RootUpdate
 
 NAMES = [f"dist/{number}.tar.gz" for number in range(30)]
 
@@ -161,6 +162,24 @@ def test_where_people_sign_targets_they_sign_first(tmp_path: Path) -> None:
     assert [each.event.name for each in done.completions] == ["targets-v3"]
     assert layout(engine) == 32
     check(engine, old, client(engine, tmp_path / "new"))
+
+
+def test_targets_that_wait_give_way(filled: Engine, tmp_path: Path) -> None:
+    """What was proposed for other signers says the old number; dropped as it was shown, it is proposed anew."""
+    filled.make_key("tia")
+    update = RootUpdate(role=TARGETS, add=("tia",), remove=("online",))
+    root, targets = filled.events.open(filled.events.propose(update))
+    with pytest.raises(EventOpen):
+        resize_bins(filled.ports, 16)
+    resize_bins(filled.ports, 16, drop=[targets.event])
+    assert [view.event.name for view in filled.events.views()] == [root.event.name]
+    check(filled, client(filled, tmp_path / "one"))
+    renew(filled.ports)
+    filled.events.sign("root-v2")
+    for view in filled.events.views():
+        filled.events.sign(view.event.name)
+    assert (filled.events.views(), layout(filled)) == ([], 16)
+    check(filled, client(filled, tmp_path / "one"), client(filled, tmp_path / "two"))
 
 
 def test_a_rotation_goes_on_over_it(filled: Engine, tmp_path: Path) -> None:
