@@ -17,6 +17,7 @@ from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.waiting import dropped_document
 from rstuf_cli.wording import count, listed, number, seconds, size
 
 EXAMPLES = {
@@ -85,11 +86,10 @@ def resize(
         rstuf.check_bin_count(bins, allow_large=allow_large)
         advice = repository.advise_bins((bins,))
         run.progress.close()
-        _ask(run, advice, bins)
         waiting = [view for view in repository.events.views() if view.event.role == "targets" and not view.expired]
-        asked = proposing.ask_drop(run, repository, waiting)
-        question = f"share {count(advice.artifacts, 'artifact')} out over {count(bins, 'bin')}?"
-        if not asked and not proposing.agrees(run, question):
+        if any(choice.current and choice.bins == bins for choice in advice.choices):
+            waiting = []
+        elif not _ask(run, repository, advice, bins, waiting=waiting):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
         lasted = run.lasted()
@@ -98,15 +98,16 @@ def resize(
         )
         report = repository.resize_bins(bins, allow_large=allow_large, drop=[view.event for view in waiting])
         run.progress.close()
+        dropped = dropped_document(proposing.replaced(repository, waiting)) if report.after != report.before else []
         if report.waits is not None:
-            return _let_people_sign(run, repository, report, keys_sign=not no_sign)
-    _tell(run, report, took=seconds(lasted()))
+            return _let_people_sign(run, repository, report, keys_sign=not no_sign, dropped=dropped)
+    _tell(run, report, dropped=dropped, took=seconds(lasted()))
     return ExitCode.DONE
 
 
-def _tell(run: Run, report: rstuf.ResizeReport, *, took: str) -> None:
+def _tell(run: Run, report: rstuf.ResizeReport, *, dropped: Sequence[Any], took: str) -> None:
     publication = report.publication
-    run.console.document(_report_document(report, proposing.Standing(), [], []))
+    run.console.document({**_report_document(report, proposing.Standing(), [], []), "dropped": dropped})
     if publication is None:
         run.console.result(f"there are {count(report.after, 'bin')} already")
         return
@@ -118,24 +119,36 @@ def _tell(run: Run, report: rstuf.ResizeReport, *, took: str) -> None:
     )
 
 
-def _ask(run: Run, advice: rstuf.BinAdvice, bins: int) -> None:
-    """Show what it costs, where somebody is to agree.
+def _ask(
+    run: Run,
+    repository: rstuf.Repository,
+    advice: rstuf.BinAdvice,
+    bins: int,
+    *,
+    waiting: Sequence[rstuf.EventView],
+) -> bool:
+    """Show what it costs and what gives way to it; whether somebody agrees.
 
     Raises:
         UsageFault: nobody can be asked, and --yes was not said.
     """
     proposing.refuse_unasked(run, hint=_ANSWERS)
-    if run.options.yes:
-        return
-    chosen = next(choice for choice in advice.choices if choice.bins == bins)
-    _show(run.console, advice.choices, advised=0)
-    current = {name for choice in advice.choices if choice.current for name, _ in choice.excluded}
-    for name, why in chosen.excluded:
-        if name not in current:
-            run.console.warning(f"{name} can read this repository now, and not then: {why}")
+    if not run.options.yes:
+        chosen = next(choice for choice in advice.choices if choice.bins == bins)
+        _show(run.console, advice.choices, advised=0)
+        current = {name for choice in advice.choices if choice.current for name, _ in choice.excluded}
+        for name, why in chosen.excluded:
+            if name not in current:
+                run.console.warning(f"{name} can read this repository now, and not then: {why}")
+    if proposing.ask_drop(run, repository, waiting):
+        return True
+    question = f"share {count(advice.artifacts, 'artifact')} out over {count(bins, 'bin')}?"
+    return proposing.agrees(run, question)
 
 
-def _let_people_sign(run: Run, repository: rstuf.Repository, report: rstuf.ResizeReport, *, keys_sign: bool) -> int:
+def _let_people_sign(
+    run: Run, repository: rstuf.Repository, report: rstuf.ResizeReport, *, keys_sign: bool, dropped: Sequence[Any]
+) -> int:
     event = report.waits.event.name if report.waits is not None else ""
     run.keeps(f"{event}, as far as signed")
     run.interrupted = f"rstuf sign {event} does what is left"
@@ -145,7 +158,7 @@ def _let_people_sign(run: Run, repository: rstuf.Repository, report: rstuf.Resiz
     sign_now = keys_sign and proposing.agrees(run, f"sign {event} with the keys that are here?")
     standing = proposing.sign_here(sitting, [review], keys=sign_now)
     steps = proposing.steps_of(standing)
-    run.console.document(_report_document(report, standing, [review], steps))
+    run.console.document({**_report_document(report, standing, [review], steps), "dropped": dropped})
     proposing.tell_standing(run.console, standing)
     show_steps(run.console, steps, now=SystemClock().now())
     return standing.exit_code
