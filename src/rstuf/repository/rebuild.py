@@ -180,19 +180,9 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         _jump(state, brought, highest)
         note_handed(state, published, earlier, at=now)
         state.set_phase(Phase.LIVE)
-        details: dict[str, Any] = {
-            "artifacts": result.added,
-            "dropped": sorted(earlier.keyids),
-            "number": number,
-            "publication": publication,
-            "root": sha256(published.roots[0].data).hexdigest(),
-            "snapshot": sha256(published.snapshot.data).hexdigest(),
-            "targets": sha256(published.targets.data).hexdigest(),
-            "timestamp": sha256(published.timestamp.data).hexdigest(),
-            "version": published.root.envelope.version,
-        }
+        details = {"artifacts": result.added, "dropped": sorted(earlier.keyids), "number": number}
         # The log begins with it: what was dropped before is read there.
-        state.record("state.rebuild", details, at=now)
+        state.record("state.rebuild", {**details, "publication": publication, **_digests(published)}, at=now)
         former = _go_on_replacing(state, published, now=now)
     names = {key_identity(key.key): key.name for key in keys}
     with ports.state.read() as reader:
@@ -213,6 +203,14 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             for keyid, each in earlier.dropped.items()
         },
     )
+
+
+def _digests(published: Published) -> dict[str, Any]:
+    """What tells later which files it was made from."""
+    files = {ROOT: published.roots[0], TARGETS: published.targets, SNAPSHOT: published.snapshot}
+    files[TIMESTAMP] = published.timestamp
+    digests = {str(name): sha256(file.data).hexdigest() for name, file in files.items()}
+    return {**digests, "version": published.root.envelope.version}
 
 
 def _roles(published: Published) -> Iterator[NewRole]:

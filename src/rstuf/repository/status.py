@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from rstuf.errors import CeremonyUnfinished, ClockSuspicious, StorageError
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, read_signatures
+from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
 from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.model.roles import RoleKind, RoleState
@@ -26,7 +27,7 @@ from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Health, RoleStatus, Status
+from rstuf.repository.reports import Health, KeyStatus, RoleStatus, Status
 from rstuf.repository.visible import blockers, newer_than_known
 
 # Publications come and go; what looks wrong while they do is looked at again.
@@ -98,16 +99,9 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         online, stray = online_and_stray(reader, authority)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         loose = tuple(loose_roots(ports, reader))
-        needed, leaks = _needed(authority, events, rotation), listed_leaks(reader, authority)
-        keys = tuple(
-            replace(
-                look_at(ports, entry, online=entry.keyid in online),
-                needed=entry.keyid in needed,
-                stray=entry.keyid in stray,
-                leaked_in=leaks.get(entry.keyid, ()),
-            )
-            for entry in reader.keys()
-        )
+        leaks = listed_leaks(reader, authority)
+        needed = _needed(authority, events, rotation)
+        keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
     healths = [role.health for role in roles]
     if stray or leaks or loose or (rotation is not None and rotation.is_over(now)):
@@ -137,6 +131,26 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         loose_roots=loose,
     )
     return seen, mark
+
+
+def _keys(
+    ports: Ports,
+    entries: Sequence[KeyEntry],
+    *,
+    online: Set[KeyId],
+    needed: Set[str],
+    stray: Set[KeyId],
+    leaks: Mapping[KeyId, tuple[str, ...]],
+) -> tuple[KeyStatus, ...]:
+    return tuple(
+        replace(
+            look_at(ports, entry, online=entry.keyid in online),
+            needed=entry.keyid in needed,
+            stray=entry.keyid in stray,
+            leaked_in=leaks.get(entry.keyid, ()),
+        )
+        for entry in entries
+    )
 
 
 def _needed(authority: Authority, events: Collection[EventView], rotation: Rotation | None) -> set[str]:

@@ -3,6 +3,7 @@
 Each protocol states what an implementation must guarantee; the contract suites in `tests/contract` check it.
 """
 
+from rstuf.repository.interfaces.rows import PutResult, RowSpool, Totals
 from rstuf.repository.interfaces.signing import (
     KeyMaker,
     NewKey,
@@ -14,7 +15,7 @@ from rstuf.repository.interfaces.signing import (
     Witness,
 )
 from rstuf.repository.interfaces.stamps import FORGETFUL, KnownStamps, StampNotes, Stamps
-from rstuf.repository.interfaces.state import PutResult, RowSpool, StateReader, StateStore, StateTransaction, Totals
+from rstuf.repository.interfaces.state import StateReader, StateStore, StateTransaction
 from rstuf.repository.interfaces.storage import (
     ArtifactBatch,
     ArtifactStorage,

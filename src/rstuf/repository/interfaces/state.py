@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from rstuf.model.artifacts import ArtifactRow, ListedArtifact, View
+from rstuf.model.artifacts import ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, LossReport
@@ -18,51 +17,7 @@ from rstuf.model.publication import PlannedRole, Publication, RootVersion, Signe
 from rstuf.model.roles import BinWeight, FileFacts, NewRole, Resize, RoleKind, RoleState
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
-
-
-@dataclass(frozen=True, slots=True)
-class PutResult:
-    """What became of a batch of artifacts: how many are new, replaced another content, or were there already.
-
-    Attributes:
-        repeated: rows that said once more what another one of the batch did; they count for nothing else.
-    """
-
-    added: int
-    replaced: int
-    unchanged: int
-    repeated: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Counts over the whole repository, without walking its artifacts."""
-
-    artifacts: int
-    pending_roles: int
-
-
-class RowSpool(Protocol):
-    """Takes artifact rows in any order and any number, gives them back sorted; memory stays flat.
-
-    Used once: append, look through where that is needed, then iterate. Rows with the same path stay in the order in
-    which they came.
-    """
-
-    def append(self, row: ArtifactRow) -> None:
-        """Take one row."""
-
-    def extend(self, rows: Iterable[ArtifactRow]) -> int:
-        """Take these rows; how many there were."""
-
-    def __len__(self) -> int:
-        """How many rows were taken."""
-
-    def look_through(self) -> Iterator[tuple[int, TargetPath, bytes]]:
-        """All rows, sorted by slot, then path; they stay."""
-
-    def __iter__(self) -> Iterator[tuple[int, TargetPath, bytes]]:
-        """The same, each let go of once it was given."""
+from rstuf.repository.interfaces.rows import PutResult, RowSpool, Totals
 
 
 class StateReader(Protocol):
