@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rstuf.config import Config, read_config
 from rstuf.durable import DIRECTORY, How, flush_directory, give_name, storage_error
-from rstuf.errors import InvalidInput, InvalidKey, InvalidMetadata, InvalidPlan, RstufError, StateExists
+from rstuf.errors import InvalidInput, InvalidKey, InvalidMetadata, InvalidPlan, RstufError, StateExists, StorageError
 from rstuf.founding import read_plan_file
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey, check_key_name
 from rstuf.permissions import place_of, refuse_unsafe
@@ -289,7 +289,10 @@ def _keys_in_files(directory: Path, session: Session) -> Iterator[tuple[str, Pub
 
     source, place = key_source(directory, session, inputs=directory), directory / _KEYS
     for key in find_keys([place], workspace=directory, schemes={}):
-        if isinstance(key, Unreachable) or key.uri is None or not _is_name(Path(key.label).stem):
+        if isinstance(key, Unreachable):
+            # Without its keys a state would be made that cannot sign, though they are there.
+            raise StorageError("look for keys in", str(place), key.fault)
+        if key.uri is None or not _is_name(Path(key.label).stem):
             continue
         public = key.key
         if public is None:

@@ -91,6 +91,8 @@ def recover(ports: Ports, *, age: StateAge = StateAge.NEWEST) -> Recovery:
 def complete_root(ports: Ports, root: RootVersion) -> None:
     """Create the file of a root whose thresholds are met, and record that it is there."""
     name = render.versioned(ROOT, root.version)
+    # What a dead writer left goes: nothing else may be published for long.
+    ports.metadata.prepare()
     try:
         with ports.metadata.batch() as batch:
             batch.create(name, root.data)
