@@ -20,6 +20,7 @@ ROUND_ABOUT = (
     "guide/test_screens.py",
     "test_injection.py",
     "test_injection_outside.py",
+    "test_next_commands.py",
     "test_passphrases.py",
     "test_secret_hunt.py",
     "test_widths.py",
