@@ -108,7 +108,7 @@ def slot_of(path: str) -> int:
 
 
 def digest_of(path: str) -> str:
-    """sha256(path) in hex, by which hash prefixes choose (TUF §4.5)."""
+    """sha256(path) in hex: its beginning chooses a bin (TAP 15), or a delegation by hash prefixes (TUF §4.5)."""
     return hashlib.sha256(path.encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from rstuf.metadata import limits
 from rstuf.metadata.bins import PREFIX
+from rstuf.metadata.clients import TUF_JS
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
 
@@ -24,10 +25,6 @@ _AROUND: Final = 400
 _DELEGATION: Final = 709
 _TIMESTAMP: Final = 440
 _ROOT: Final = 2_000
-
-# tuf-js compares every bin with every other, and every artifact of a role with every other: what a refresh takes.
-_JAVASCRIPT_BINS: Final = 2048
-_JAVASCRIPT_ARTIFACTS: Final = 1000
 
 OFFERED_BINS: Final = (16, 256, 2048, 16384)
 """The numbers of bins worth comparing: each is a step of eight to sixteen times."""
@@ -70,9 +67,9 @@ def client_cost(bins: int, *, artifacts: int) -> ClientCost:
     one = _AROUND + each * _ARTIFACT_ENTRY
     after = _TIMESTAMP + _AROUND + bins * _SNAPSHOT_ENTRY + one
     slow = None
-    if bins > _JAVASCRIPT_BINS:
+    if TUF_JS.bins is not None and bins > TUF_JS.bins:
         slow = "too many bins"
-    elif each > _JAVASCRIPT_ARTIFACTS:
+    elif TUF_JS.artifacts is not None and each > TUF_JS.artifacts:
         slow = "too many artifacts in each bin"
     return ClientCost(
         bins=bins,

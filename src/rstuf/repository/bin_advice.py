@@ -12,13 +12,14 @@ from typing import Final
 from rstuf.errors import InvalidInput
 from rstuf.metadata import limits
 from rstuf.metadata.bins import Bins
-from rstuf.model.clients import CLIENTS, Shape, obstacle
+from rstuf.metadata.clients import CLIENTS, Shape, obstacle
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import MAX_BINS, check_bin_count
 from rstuf.model.roles import BinWeight
 from rstuf.progress import step
 from rstuf.repository.advice import OFFERED_BINS
 from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.bin_layout import new_names
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 
@@ -150,9 +151,8 @@ def _merged(weights: Sequence[BinWeight], *, by: int) -> list[BinWeight]:
 
 def _snapshot(reader: StateReader, bins: Bins) -> int:
     """Bytes of a snapshot that lists these bins beside all names that it lists now: none of them goes."""
-    listed: dict[RoleName, int] = dict(reader.snapshot_entries())
     visible = _length(reader, SNAPSHOT)
-    names = {*map(bins.name, range(bins.count))} - listed.keys()
+    names = new_names(reader, bins)
     return visible + sum(_IN_SNAPSHOT + len(name) + 1 for name in names)
 
 

@@ -14,9 +14,10 @@ from rstuf.errors import LimitExceeded, RstufError
 from rstuf.metadata import limits
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
-from rstuf.model.names import TARGETS
+from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind
 from rstuf.progress import step
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -73,3 +74,8 @@ def refuse_large(weights: Iterable[BinWeight], bins: Bins) -> None:
     for weight in weights:
         if weight.payload > limits.TARGETS_PAYLOAD_BYTES:
             raise LimitExceeded(bins.name(weight.index), size=weight.payload, limit=limits.TARGETS_PAYLOAD_BYTES)
+
+
+def new_names(reader: StateReader, bins: Bins) -> set[RoleName]:
+    """The names of bins that snapshot does not list yet: it never drops one, so that these are what it grows by."""
+    return set(map(bins.name, range(bins.count))) - {name for name, _ in reader.snapshot_entries()}

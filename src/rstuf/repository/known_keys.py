@@ -29,6 +29,11 @@ def key_named(reader: StateReader, name: str) -> KeyEntry:
     raise InvalidInput(f"no key is called {name}", hint=f"{guess}rstuf key add {name} FILE lets it be known")
 
 
+def leaked_keys(reader: StateReader) -> dict[KeyId, str]:
+    """The keys that leaked, and what each is called here."""
+    return {entry.keyid: entry.name for entry in reader.keys() if entry.is_leaked}
+
+
 def report_loss(state: StateTransaction, keyid: KeyId, loss: Loss, *, at: datetime) -> None:
     """Note that a key is lost or leaked, from when that was said first; that it leaked is never taken back."""
     entry = state.key(keyid)

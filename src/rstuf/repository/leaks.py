@@ -13,6 +13,7 @@ from rstuf.model.keys import KeyId
 from rstuf.model.names import TOP_LEVEL, RoleName
 from rstuf.repository.authority import Authority, current_root
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.reports import LeakedKey
 
 
@@ -30,14 +31,15 @@ def let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
 
 def leaks_let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
     """Those of them that leaked: such a root never comes out."""
-    return {keyid: role for keyid, role in let_in(reader, root).items() if _is_leaked(reader, keyid)}
+    leaked = leaked_keys(reader)
+    return {keyid: role for keyid, role in let_in(reader, root).items() if keyid in leaked}
 
 
 def leak_in_words(reader: StateReader, root: Envelope) -> tuple[str, str] | None:
     """Why nobody should sign a root, and what is to be done, where it lets a key in that leaked."""
+    names = leaked_keys(reader)
     for keyid, role in leaks_let_in(reader, root).items():
-        entry = reader.key(keyid)
-        reason = f"the new root lets {entry.name if entry else keyid[:12]} sign {role}, and that key leaked"
+        reason = f"the new root lets {names[keyid]} sign {role}, and that key leaked"
         return reason, f"rstuf event cancel root-v{root.version}; then propose it again, without that key"
     return None
 
@@ -56,13 +58,13 @@ def refuse_to_sign(reader: StateReader, root: Envelope) -> None:
 
 def listed_leaks(reader: StateReader, authority: Authority) -> Mapping[KeyId, tuple[str, ...]]:
     """The keys that leaked and may sign yet, each with the roles that list it; bins under their prefix."""
-    found: dict[KeyId, tuple[str, ...]] = {}
+    leaked, found = leaked_keys(reader), dict[KeyId, tuple[str, ...]]()
     roles = [(str(name), authority.top_level[name].keyids) for name in TOP_LEVEL]
     if authority.bins is not None:
         roles.append((authority.bins.bins.prefix, authority.bins.signers.keyids))
     for role, keyids in roles:
         for keyid in keyids:
-            if _is_leaked(reader, keyid):
+            if keyid in leaked:
                 found[keyid] = (*found.get(keyid, ()), role)
     return found
 
@@ -76,8 +78,3 @@ def unrevoked(reader: StateReader, proposed: Envelope | None) -> tuple[LeakedKey
         if entry.is_leaked and listed and (after is None or entry.keyid in after):
             found.append(LeakedKey(entry.name, entry.keyid, listed))
     return tuple(found)
-
-
-def _is_leaked(reader: StateReader, keyid: KeyId) -> bool:
-    entry = reader.key(keyid)
-    return entry is not None and entry.is_leaked

@@ -29,7 +29,7 @@ from rstuf.repository.bridge import bin_signers, bridged_root, bridges
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.known_keys import names_of
+from rstuf.repository.known_keys import leaked_keys, names_of
 from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
 from rstuf.repository.ports import Ports
 
@@ -232,7 +232,7 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
     if event.phase is not EventPhase.OPEN:
         return EventView(event, parts, names, ())
     beside = tuple(goes_with(ports, reader, event))
-    leaked = frozenset(entry.keyid for entry in reader.keys() if entry.is_leaked)
+    leaked = frozenset(leaked_keys(reader))
     if has_expired(event, ports.clock.now()):
         return EventView(event, parts, names, (), expired=True, companions=beside, leaked=leaked)
     here, unreachable = list[KeyId](), list[ClosedKey]()

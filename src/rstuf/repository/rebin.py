@@ -18,7 +18,7 @@ from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import TARGETS, TIMESTAMP
 from rstuf.model.policy import check_bin_count
 from rstuf.repository.authority import load_authority, open_online_key
-from rstuf.repository.bin_layout import bring_bins, refuse_large
+from rstuf.repository.bin_layout import bring_bins, new_names, refuse_large
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import is_open, view_in
@@ -98,10 +98,10 @@ def resize_bins(
 
 def _refuse_long_listing(reader: StateReader, bins: Bins) -> None:
     """Names of bins that were used stay listed, so that many changes make a snapshot that some clients cannot read."""
-    listed = {name for name, _ in reader.snapshot_entries()} | set(map(bins.name, range(bins.count)))
-    if len(listed) > policy.MAX_LISTED:
+    listed = reader.listed_roles() + len(new_names(reader, bins))
+    if listed > policy.MAX_LISTED:
         raise InvalidPolicy(
-            f"snapshot would list {len(listed)} names, with those of bins that are not used any more; "
+            f"snapshot would list {listed} names, with those of bins that are not used any more; "
             f"at most {policy.MAX_LISTED} are read everywhere",
             hint="another number may have the same names; --allow-large does it nevertheless",
         )

@@ -16,7 +16,7 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
-from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, target_path
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, target_path
 from rstuf.repository import artifacts
 from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
@@ -186,6 +186,12 @@ class Repository:
         return recover_metadata(self._ports)
 
     # --- bins
+
+    def bin_count(self) -> int:
+        """Over how many bins the artifacts of targets are shared out; 0 where it has none."""
+        with self._ports.state.read() as reader:
+            bits = reader.role(TARGETS).bin_bits
+        return 0 if bits is None else 1 << bits
 
     def advise_bins(self, counts: Sequence[int] = ()) -> BinAdvice:
         """What clients download with this and with other numbers of bins; see `repository.bin_advice.advise_bins`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import Final
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.fragments import artifact_of
 from rstuf.metadata.render import versioned
-from rstuf.model.artifacts import SLOT_BITS, Artifact, ListedArtifact, slot_of
+from rstuf.model.artifacts import SLOT_BITS, Artifact, ListedArtifact, digest_of, slot_of
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, TargetPath, target_path
 from rstuf.model.roles import RoleState
 from rstuf.repository.interfaces import StateReader
@@ -141,7 +140,7 @@ def explain(ports: Ports, text: str) -> Explanation:
         expired = tuple(each.name for each in (*way, role) if each.expires is not None and each.expires <= now)
         return Explanation(
             path=path,
-            path_sha256=hashlib.sha256(path.encode()).hexdigest(),
+            path_sha256=digest_of(path),
             role=role.name,
             version=role.visible,
             signed_at=role.signed_at,

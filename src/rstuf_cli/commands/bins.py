@@ -84,12 +84,10 @@ def resize(
     run = run_of(ctx)
     with run.open() as repository:
         rstuf.check_bin_count(bins, allow_large=allow_large)
-        advice = repository.advise_bins((bins,))
-        run.progress.close()
         waiting = [view for view in repository.events.views() if view.event.role == "targets" and not view.expired]
-        if any(choice.current and choice.bins == bins for choice in advice.choices):
+        if repository.bin_count() == bins:
             waiting = []
-        elif not _ask(run, repository, advice, bins, waiting=waiting):
+        elif not _ask(run, repository, bins, waiting=waiting):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
         lasted = run.lasted()
@@ -119,14 +117,7 @@ def _tell(run: Run, report: rstuf.ResizeReport, *, dropped: Sequence[Any], took:
     )
 
 
-def _ask(
-    run: Run,
-    repository: rstuf.Repository,
-    advice: rstuf.BinAdvice,
-    bins: int,
-    *,
-    waiting: Sequence[rstuf.EventView],
-) -> bool:
+def _ask(run: Run, repository: rstuf.Repository, bins: int, *, waiting: Sequence[rstuf.EventView]) -> bool:
     """Show what it costs and what gives way to it; whether somebody agrees.
 
     Raises:
@@ -134,16 +125,21 @@ def _ask(
     """
     proposing.refuse_unasked(run, hint=_ANSWERS)
     if not run.options.yes:
-        chosen = next(choice for choice in advice.choices if choice.bins == bins)
-        _show(run.console, advice.choices, advised=0)
-        current = {name for choice in advice.choices if choice.current for name, _ in choice.excluded}
-        for name, why in chosen.excluded:
-            if name not in current:
-                run.console.warning(f"{name} can read this repository now, and not then: {why}")
+        # It looks at every artifact, which nobody waits for who does not read it.
+        _show_cost(run, repository.advise_bins((bins,)), bins)
     if proposing.ask_drop(run, repository, waiting):
         return True
-    question = f"share {count(advice.artifacts, 'artifact')} out over {count(bins, 'bin')}?"
-    return proposing.agrees(run, question)
+    return proposing.agrees(run, f"share the artifacts out over {count(bins, 'bin')}?")
+
+
+def _show_cost(run: Run, advice: rstuf.BinAdvice, bins: int) -> None:
+    run.progress.close()
+    _show(run.console, advice.choices, advised=0)
+    chosen = next(choice for choice in advice.choices if choice.bins == bins)
+    current = {name for choice in advice.choices if choice.current for name, _ in choice.excluded}
+    for name, why in chosen.excluded:
+        if name not in current:
+            run.console.warning(f"{name} can read this repository now, and not then: {why}")
 
 
 def _let_people_sign(

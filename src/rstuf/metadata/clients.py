@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from rstuf.metadata import limits
+
 
 @dataclass(frozen=True, slots=True)
 class Caps:
@@ -43,16 +45,17 @@ class ClientKind:
     refused_schemes: frozenset[str] = frozenset()
 
 
-_STOCK: Final = Caps(root=512_000, role=5_000_000)
+_STOCK: Final = Caps(root=limits.ROOT_BYTES, role=limits.TARGETS_BYTES)
 _FLAT: Final = Caps(root=101_376, role=2_000_000)
 _NOT_IN_JAVASCRIPT: Final = frozenset({"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"})
 
+# It compares every bin of a repository, and every artifact of a role, with every other.
+TUF_JS: Final = ClientKind(
+    name="tuf-js", caps=_STOCK, succinct=True, bins=2048, artifacts=1000, refused_schemes=_NOT_IN_JAVASCRIPT
+)
 CLIENTS: Final = (
     ClientKind(name="python-tuf", caps=_STOCK, succinct=True),
-    # It compares every bin of a repository, and every artifact of a role, with every other.
-    ClientKind(
-        name="tuf-js", caps=_STOCK, succinct=True, bins=2048, artifacts=1000, refused_schemes=_NOT_IN_JAVASCRIPT
-    ),
+    TUF_JS,
     ClientKind(name="go-tuf", caps=_STOCK, succinct=True, prefixes=False),
     ClientKind(name="tough", caps=Caps(root=1_048_576, role=10_485_760)),
     ClientKind(name="php-tuf", caps=Caps(root=100_000, role=100_000), schemes=frozenset({"ed25519"})),
