@@ -101,6 +101,7 @@ def test_any_bytes_come_back(data: bytes) -> None:
     noise=st.integers(0, 50),
     dark=st.integers(0, 110),
 )
+@example(data=b"\x00", angle=47.0, tilt=0.0, blur=2.0, noise=42, dark=0)
 @settings(max_examples=40, deadline=None)
 def test_a_photo_of_a_code_is_read(data: bytes, angle: float, tilt: float, blur: float, noise: int, dark: int) -> None:
     """Turned, tilted, blurred, noisy and unevenly lit, as JPEG: the bytes come back."""
