@@ -38,11 +38,13 @@ class Holder:
     """The role that rows are kept under, and how it shares them out (see `NewRole.bin_bits`).
 
     Attributes:
+        space: under which number they are kept (see `rstuf.state.spaces`).
         coming_bits: the same once a resize that goes on is over; None where none does.
     """
 
     id: int
     name: RoleName
+    space: int
     bin_bits: int | None
     coming_bits: int | None = None
 
@@ -91,10 +93,10 @@ class _Changes:
         self._tally: dict[int, list[int]] = {}
 
     def _insert(self, rows: Sequence[Row], *, clause: str) -> None:
-        # Holder and number stand in the statement (they are whole numbers of ours): binding them takes a sixth of
+        # Space and number stand in the statement (they are whole numbers of ours): binding them takes a sixth of
         # the time of a bulk import.
         into = f"INSERT {clause} INTO artifact (holder, number, slot, path, fragment) VALUES "  # noqa: S608
-        one = f"({self._holder.id:d}, {self._number:d}, ?, ?, ?)"
+        one = f"({self._holder.space:d}, {self._number:d}, ?, ?, ?)"
         rest = len(rows) - len(rows) % _TOGETHER
         self._connection.executemany(
             into + ",".join([one] * _TOGETHER),
@@ -105,7 +107,7 @@ class _Changes:
     def _supersede(self, rows: Iterable[Row]) -> None:
         self._connection.executemany(
             "INSERT OR IGNORE INTO superseded (holder, slot, path, number) VALUES (?, ?, ?, ?)",
-            [(self._holder.id, row[0], row[1], self._number) for row in rows],
+            [(self._holder.space, row[0], row[1], self._number) for row in rows],
         )
 
     def _count(self, index: int, *, artifacts: int, payload: int) -> None:
@@ -114,7 +116,7 @@ class _Changes:
         tally[1] += payload
 
     def _newest(self, slot: int, path: TargetPath) -> _Version | None:
-        row = self._connection.execute(_NEWEST, (self._holder.id, slot, path)).fetchone()
+        row = self._connection.execute(_NEWEST, (self._holder.space, slot, path)).fetchone()
         return None if row is None else self._checked(*row)
 
     def _checked(self, number: int, fragment: bytes) -> _Version:
@@ -255,7 +257,7 @@ class Additions(_Changes):
             found = self._connection.execute(
                 "SELECT path, number, fragment FROM artifact WHERE holder = ? AND slot BETWEEN ? AND ? "
                 "ORDER BY slot, path, number LIMIT ?",
-                (self._holder.id, chunk[0][0], chunk[-1][0], limit),
+                (self._holder.space, chunk[0][0], chunk[-1][0], limit),
             ).fetchall()
             if len(found) < limit:
                 return {path: self._checked(number, fragment) for path, number, fragment in found}

@@ -16,7 +16,8 @@ import orjson
 from rstuf.errors import StateDamaged
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.state.connections import connect_reader
-from rstuf.state.listing import LIVE, holders
+from rstuf.state.listing import LIVE
+from rstuf.state.spaces import OF_SPACE, in_use
 
 # A database changes right after its log, when a commit is taken over from there; one that was put here, at any time.
 # That what is sound is now and then looked at too costs nothing but the time.
@@ -63,12 +64,14 @@ def _agrees(connection: sqlite3.Connection) -> bool:
     counted = {
         (holder, index): (artifacts, newest)
         for holder, index, artifacts, newest in connection.execute(
-            "SELECT coalesce(holder, id), coalesce(bin_index, 0), artifacts, newest FROM role WHERE artifacts > 0"
+            "SELECT coalesce(held.space, role.holder, role.space, role.id), coalesce(role.bin_index, 0), "
+            "role.artifacts, role.newest FROM role LEFT JOIN role AS held ON held.id = role.holder "
+            "WHERE role.artifacts > 0"
         )
     }
     found: dict[tuple[int, int], tuple[int, int]] = {}
-    for holder in holders(connection):
-        row = connection.execute("SELECT bin_bits FROM role WHERE id = ?", (holder,)).fetchone()
+    for holder in in_use(connection):
+        row = connection.execute(f"SELECT bin_bits FROM role WHERE {OF_SPACE}", (holder,)).fetchone()  # noqa: S608
         shift = SLOT_BITS if row is None or row[0] is None else SLOT_BITS - row[0]
         rows = connection.execute(
             f"SELECT slot >> ?, count(*), max(number) FROM artifact WHERE holder = ? AND {LIVE} GROUP BY 1",  # noqa: S608

@@ -17,8 +17,9 @@ from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.names import TargetPath, path_key
 from rstuf.state import rows
 from rstuf.state.connections import is_malformed
-from rstuf.state.listing import LIVE, holders
+from rstuf.state.listing import LIVE
 from rstuf.state.schema import migrate
+from rstuf.state.spaces import OF_SPACE, SPACE, in_use
 
 # More of one kind say nothing more.
 _TOLD: Final = 20
@@ -94,7 +95,7 @@ def look(connection: sqlite3.Connection) -> Iterator[str]:
         if found:
             yield f"{message} ({found})"
     yield from _keys(connection)
-    yield from _holders(connection)
+    yield from _spaces(connection)
     yield from _twins(connection)
 
 
@@ -157,12 +158,12 @@ def _keys(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"the key {shorten(entry.name)} cannot be found by its name"
 
 
-def _holders(connection: sqlite3.Connection) -> Iterator[str]:
+def _spaces(connection: sqlite3.Connection) -> Iterator[str]:
     """Artifacts that are nowhere: of roles that hold none, or outside of every bin."""
     for holder in [each[0] for each in connection.execute("SELECT DISTINCT holder FROM superseded")]:
         if not _holds(connection, holder):
             yield f"replaced artifacts belong to role {holder}, which holds none"
-    for holder in holders(connection):
+    for holder in in_use(connection):
         if not _holds(connection, holder):
             yield f"artifacts belong to role {holder}, which holds none"
         ends = [
@@ -173,9 +174,9 @@ def _holders(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"artifacts of role {holder} lie outside of every bin"
 
 
-def _holds(connection: sqlite3.Connection, role: int) -> bool:
-    sql = "SELECT 1 FROM role WHERE id = ? AND kind IN ('targets', 'delegated')"
-    return connection.execute(sql, (role,)).fetchone() is not None
+def _holds(connection: sqlite3.Connection, space: int) -> bool:
+    sql = f"SELECT 1 FROM role WHERE {OF_SPACE}"  # noqa: S608 - a constant
+    return connection.execute(sql, (space,)).fetchone() is not None
 
 
 def _twins(connection: sqlite3.Connection) -> Iterator[str]:
@@ -210,7 +211,7 @@ def _all_twins(connection: sqlite3.Connection) -> Iterator[str]:
     plain = connection.execute(
         "SELECT guarded.path, artifact.path FROM "  # noqa: S608 - constants alone
         "(SELECT rstuf_slot(key) AS slot, key, path FROM path_key ORDER BY 1) AS guarded "
-        "JOIN artifact ON artifact.holder IN (SELECT id FROM role WHERE kind IN ('targets', 'delegated')) "
+        f"JOIN artifact ON artifact.holder IN (SELECT {SPACE} FROM role WHERE kind IN ('targets', 'delegated')) "
         f"AND artifact.slot = guarded.slot AND artifact.path = guarded.key WHERE {LIVE}"
     )
     for first, second in plain:

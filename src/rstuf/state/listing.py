@@ -12,10 +12,11 @@ from rstuf.errors import StateDamaged
 from rstuf.model.artifacts import SLOT_BITS, ArtifactState, ListedArtifact, View, slot_of
 from rstuf.model.names import TargetPath
 from rstuf.state import entries, rows
+from rstuf.state.spaces import OF_SPACE, in_use
 
 # A version of an artifact: its number and its fragment, which is empty where it is removed.
 _Version = tuple[int, bytes]
-# Path, holder, slot and a version.
+# Path, space, slot and a version.
 _Row = tuple[str, int, int, int, bytes]
 
 # How many rows are looked for before all are sorted: a page of a thousand artifacts, most of which have one version.
@@ -30,44 +31,53 @@ LIVE: Final = (
     "fragment <> x'' AND NOT EXISTS (SELECT 1 FROM artifact AS newer WHERE newer.holder = artifact.holder "
     "AND newer.slot = artifact.slot AND newer.path = artifact.path AND newer.number > artifact.number)"
 )
+# The number up to which a role's open event shows its artifacts: nothing above it waits for those signatures.
+_SIGNING: Final = (
+    "(SELECT coalesce(max(part.number), 0) FROM event_part AS part JOIN event ON event.id = part.event "
+    "WHERE part.role = role.name AND event.phase = 'open')"
+)
 
 
 class _Place(NamedTuple):
-    """The role whose metadata an artifact is in, and the change number up to which that is visible."""
+    """The role whose metadata an artifact is in, the change number up to which that is visible, and up to which it
+    waits for signatures (0 where it does not)."""
 
     role: str
     number: int
+    signing: int
 
 
-def holders(connection: sqlite3.Connection) -> list[int]:
-    """Every role id that rows are kept under; a seek each."""
-    found: list[int] = []
-    newest = -1
-    while True:
-        row = connection.execute("SELECT min(holder) FROM artifact WHERE holder > ?", (newest,)).fetchone()
-        if row[0] is None:
-            return found
-        newest = row[0]
-        found.append(newest)
+class _Versions(NamedTuple):
+    """What a role's rows say of a path: what was accepted last, and what clients see; empty where it is nothing.
+
+    Attributes:
+        accepted: None where nothing waits.
+        number: that of what was accepted last; 0 where nothing waits.
+    """
+
+    place: _Place
+    accepted: bytes | None
+    number: int
+    visible: bytes
 
 
 def find(connection: sqlite3.Connection, path: TargetPath, *, where: str) -> ListedArtifact | None:
-    """One artifact, from the first holder that has it.
+    """One artifact, whichever role has it.
 
     Raises:
         StateDamaged: a row cannot be read, or belongs to no role.
     """
     slot = slot_of(path)
     place_of = _places(connection, where)
-    for holder in holders(connection):
+    found = []
+    for space in in_use(connection):
         versions = connection.execute(
             "SELECT number, fragment FROM artifact WHERE holder = ? AND slot = ? AND path = ? ORDER BY number DESC",
-            (holder, slot, path),
+            (space, slot, path),
         ).fetchall()
-        listed = _listed(path, place_of(holder, slot), versions, where) if versions else None
-        if listed is not None:
-            return listed
-    return None
+        if versions:
+            found.append(_versions(place_of(space, slot), versions))
+    return _listed(path, found, where)
 
 
 def walk(
@@ -79,40 +89,48 @@ def walk(
         StateDamaged: see `find`.
     """
     place_of = _places(connection, where)
-    found = _versions_by_path(connection, prefix, after)
-    for (path, holder, slot), versions in groupby(found, key=itemgetter(0, 1, 2)):
-        listed = _listed(path, place_of(holder, slot), (row[3:] for row in versions), where, view=view)
+    for same in _versions_by_path(connection, prefix, after):
+        path = same[0][0]
+        found = [
+            _versions(place_of(space, slot), (row[3:] for row in versions))
+            for (space, slot), versions in groupby(same, key=itemgetter(1, 2))
+        ]
+        listed = _listed(path, found, where, view=view)
         if listed is not None:
             yield listed
 
 
-def _versions_by_path(connection: sqlite3.Connection, prefix: str, after: str) -> Iterator[_Row]:
-    """Every version of every path, newest first: a page's worth by one look at each row, more of them sorted.
+def _versions_by_path(connection: sqlite3.Connection, prefix: str, after: str) -> Iterator[list[_Row]]:
+    """The versions of each path, newest first: a page's worth by one look at each row, more of them sorted.
 
     Artifacts lie by hash, and an index by path would make an import several times slower. With a limit SQLite keeps no
     more rows than that while it looks; without one it sorts them all, on disk where it must.
     """
     first = connection.execute(f"{_BY_PATH} LIMIT ?", (after, len(prefix), prefix, _FIRST)).fetchall()
     if len(first) < _FIRST:
-        yield from first
+        yield from _grouped(first)
         return
     # Versions of the last path may lie beyond the limit.
     whole = [row for row in first if row[0] != first[-1][0]]
-    yield from whole
-    yield from connection.execute(_BY_PATH, (whole[-1][0] if whole else after, len(prefix), prefix))
+    yield from _grouped(whole)
+    yield from _grouped(connection.execute(_BY_PATH, (whole[-1][0] if whole else after, len(prefix), prefix)))
+
+
+def _grouped(found: Iterable[_Row]) -> Iterator[list[_Row]]:
+    return (list(same) for _, same in groupby(found, key=itemgetter(0)))
 
 
 def _places(connection: sqlite3.Connection, where: str) -> Callable[[int, int], _Place]:
-    bits: dict[int, int | None] = {}
+    holders: dict[int, tuple[int, int | None]] = {}
     places: dict[tuple[int, int], _Place] = {}
 
-    def place_of(holder: int, slot: int) -> _Place:
-        if holder not in bits:
-            row = connection.execute("SELECT bin_bits FROM role WHERE id = ?", (holder,)).fetchone()
+    def place_of(space: int, slot: int) -> _Place:
+        if space not in holders:
+            row = connection.execute(f"SELECT id, bin_bits FROM role WHERE {OF_SPACE}", (space,)).fetchone()  # noqa: S608
             if row is None:
-                raise StateDamaged(where, f"artifacts belong to role {holder}, which is not there")
-            bits[holder] = row[0]
-        width = bits[holder]
+                raise StateDamaged(where, f"artifacts belong to role {space}, which is not there")
+            holders[space] = row
+        holder, width = holders[space]
         index = -1 if width is None else slot >> (SLOT_BITS - width)
         place = places.get((holder, index))
         if place is None:
@@ -124,37 +142,52 @@ def _places(connection: sqlite3.Connection, where: str) -> Callable[[int, int], 
 
 def _place(connection: sqlite3.Connection, holder: int, index: int, where: str) -> _Place:
     if index < 0:
-        row = connection.execute("SELECT name, number FROM role WHERE id = ?", (holder,)).fetchone()
+        row = connection.execute(f"SELECT name, number, {_SIGNING} FROM role WHERE id = ?", (holder,)).fetchone()  # noqa: S608
     else:
         row = connection.execute(
-            "SELECT name, number FROM role WHERE holder = ? AND bin_index = ? AND NOT retired", (holder, index)
+            "SELECT name, number, 0 FROM role WHERE holder = ? AND bin_index = ? AND NOT retired", (holder, index)
         ).fetchone()
     if row is None:
         raise StateDamaged(where, f"artifacts belong to bin {index} of role {holder}, which is not there")
     return _Place(*row)
 
 
-def _listed(
-    path: str, place: _Place, versions: Iterable[_Version], where: str, *, view: View = View.ACCEPTED
-) -> ListedArtifact | None:
-    """What `versions`, newest first, say together; None where there is nothing now and nothing is visible."""
-    newest: bytes | None = None
-    visible = b""
+def _versions(place: _Place, versions: Iterable[_Version]) -> _Versions:
+    """What the versions of a path that one role has, newest first, say together."""
+    accepted, accepted_number = None, 0
     for number, fragment in versions:
         if number <= place.number:
-            visible = fragment
-            break
-        if newest is None:
-            newest = fragment
-    if newest is None:
-        state, fragment = ArtifactState.PUBLISHED, visible
-    elif not newest:
-        state, fragment = ArtifactState.REMOVING, visible
+            return _Versions(place, accepted, accepted_number, fragment)
+        if accepted is None:
+            accepted, accepted_number = fragment, number
+    return _Versions(place, accepted, accepted_number, b"")
+
+
+def _listed(path: str, found: Iterable[_Versions], where: str, *, view: View = View.ACCEPTED) -> ListedArtifact | None:
+    """What all roles say of a path; None where there is nothing now and nothing is visible.
+
+    A path that moves from one role to another is in both until clients see it move.
+    """
+    coming: _Versions | None = None
+    going: _Versions | None = None
+    for each in found:
+        if each.accepted:
+            coming = each
+        if each.visible:
+            going = each
+    if coming is not None:
+        state = ArtifactState.PENDING if going is None else ArtifactState.REPLACING
+        if going is None and coming.number <= coming.place.signing:
+            state = ArtifactState.AWAITING
+        shown, fragment = coming, coming.accepted
+    elif going is not None:
+        state = ArtifactState.PUBLISHED if going.accepted is None else ArtifactState.REMOVING
+        shown, fragment = going, going.visible
     else:
-        state, fragment = (ArtifactState.REPLACING if visible else ArtifactState.PENDING), newest
-    if view is View.VISIBLE:
-        fragment = visible
-    if not fragment:
         return None
+    if view is View.VISIBLE:
+        if going is None:
+            return None
+        fragment = going.visible
     artifact = rows.converted(lambda row: entries.artifact(*row), (path, fragment), where=where)
-    return ListedArtifact(artifact=artifact, role=place.role, state=state)
+    return ListedArtifact(artifact=artifact, role=shown.place.role, state=state)

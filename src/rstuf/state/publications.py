@@ -247,11 +247,11 @@ def _clear_superseded(connection: sqlite3.Connection, publication: int) -> None:
     if connection.execute("SELECT 1 FROM superseded LIMIT 1").fetchone() is None:
         return
     room = CLEARED_AT_ONCE
-    for holder, low, high, number in _published_ranges(connection, publication):
+    for space, low, high, number in _published_ranges(connection, publication):
         keys = connection.execute(
             "SELECT holder, slot, path, number FROM superseded "
             "WHERE holder = ? AND slot BETWEEN ? AND ? AND number <= ? LIMIT ?",
-            (holder, low, high, number, room),
+            (space, low, high, number, room),
         ).fetchall()
         if not keys:
             continue
@@ -267,10 +267,11 @@ def _clear_superseded(connection: sqlite3.Connection, publication: int) -> None:
 
 
 def _published_ranges(connection: sqlite3.Connection, publication: int) -> list[tuple[int, int, int, int]]:
-    """Holder, lowest and highest slot, and published number of each role of a publication that has artifacts."""
+    """Space, lowest and highest slot, and published number of each role of a publication that has artifacts."""
     found = connection.execute(
         """
-        SELECT role.id, role.holder, role.bin_index, holder.bin_bits, role.number
+        SELECT coalesce(role.space, role.id), coalesce(holder.space, role.holder), role.bin_index, holder.bin_bits,
+            role.number
         FROM publication_role AS part
         JOIN role ON role.id = part.role
         LEFT JOIN role AS holder ON holder.id = role.holder
@@ -280,10 +281,10 @@ def _published_ranges(connection: sqlite3.Connection, publication: int) -> list[
         (publication,),
     ).fetchall()
     ranges = []
-    for role, holder, index, bits, number in found:
-        if holder is None:
-            ranges.append((role, 0, (1 << SLOT_BITS) - 1, number))
+    for space, bins_space, index, bits, number in found:
+        if bins_space is None:
+            ranges.append((space, 0, (1 << SLOT_BITS) - 1, number))
         else:
             width = SLOT_BITS - bits
-            ranges.append((holder, index << width, ((index + 1) << width) - 1, number))
+            ranges.append((bins_space, index << width, ((index + 1) << width) - 1, number))
     return ranges

@@ -24,6 +24,7 @@ from rstuf.repository.interfaces import Totals
 from rstuf.state import damage, events, listing, resizes, rows
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
+from rstuf.state.spaces import space_of
 
 _AFTER_SETTINGS = ("role", "root", "key", "audit")
 _BY_PLACE = "ORDER BY holder, bin_index, id"
@@ -113,7 +114,7 @@ class SqliteReader:
         cursor = self._connection.execute(
             "SELECT slot, path, fragment FROM artifact "
             "WHERE holder = ? AND slot BETWEEN ? AND ? AND number <= ? ORDER BY slot, path, number",
-            (holder, low, high, number),
+            (space_of(self._connection, holder), low, high, number),
         )
         held = cursor.fetchone()
         if held is None:
@@ -135,7 +136,7 @@ class SqliteReader:
             self._connection.execute(
                 "SELECT slot, path, number, fragment FROM artifact "
                 "WHERE holder = ? AND slot BETWEEN ? AND ? ORDER BY slot, path, number",
-                (holder, low, high),
+                (space_of(self._connection, holder), low, high),
             )
         )
 

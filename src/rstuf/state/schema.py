@@ -279,12 +279,25 @@ def _let_layouts_change(database: Database) -> None:
         database.execute(statement)
 
 
+def _let_roles_be_delegated(database: Database) -> None:
+    # Under which number a role's artifacts are kept, where that is another role's (see `rstuf.state.spaces`).
+    database.execute("ALTER TABLE role ADD COLUMN space INTEGER")
+    database.execute(
+        "CREATE UNIQUE INDEX role_space ON role (coalesce(space, id)) WHERE kind IN ('targets', 'delegated')"
+    )
+    # Roles that say who may sign others are read by every command, those that only hold artifacts are not.
+    database.execute("ALTER TABLE delegator ADD COLUMN delegates INTEGER NOT NULL DEFAULT 1")
+    # The change number up to which a role's artifacts are in what is signed.
+    database.execute("ALTER TABLE event_part ADD COLUMN number INTEGER NOT NULL DEFAULT 0")
+
+
 # Step n brings format n - 1 to format n.
 STEPS: Final[tuple[Callable[[Database], None], ...]] = (
     _create,
     _remember_what_was_shown,
     _collect_signatures,
     _let_layouts_change,
+    _let_roles_be_delegated,
 )
 FORMAT: Final = len(STEPS)
 

@@ -27,6 +27,7 @@ from rstuf.repository.interfaces import PutResult
 from rstuf.state import events, publications, resizes, rows
 from rstuf.state.artifacts import Additions, Holder, Removals, all_or_nothing
 from rstuf.state.reader import SqliteReader
+from rstuf.state.spaces import SPACE
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -296,8 +297,8 @@ class SqliteTransaction(SqliteReader):
 
     def _holder(self, name: RoleName) -> Holder:
         row = self._connection.execute(
-            "SELECT role.id, name, bin_bits, kind, bits FROM role LEFT JOIN resize ON resize.holder = role.id "
-            "WHERE name_key = ? AND name = ?",
+            f"SELECT role.id, name, bin_bits, kind, bits, {SPACE} FROM role "  # noqa: S608 - a constant
+            "LEFT JOIN resize ON resize.holder = role.id WHERE name_key = ? AND name = ?",
             (name.lower(), name),
         ).fetchone()
         if row is None or row[3] not in {RoleKind.TARGETS, RoleKind.DELEGATED}:
@@ -305,7 +306,7 @@ class SqliteTransaction(SqliteReader):
         for bits in (row[2], row[4]):
             if bits is not None and not 0 <= bits <= SLOT_BITS:
                 raise StateDamaged(self._where, f"{bits} cannot be the bits of a bin's number")
-        return Holder(id=row[0], name=RoleName(row[1]), bin_bits=row[2], coming_bits=row[4])
+        return Holder(id=row[0], name=RoleName(row[1]), space=row[5], bin_bits=row[2], coming_bits=row[4])
 
 
 def _is_place(holder: Holder | None, index: int | None) -> bool:

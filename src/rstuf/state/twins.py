@@ -20,7 +20,7 @@ from typing import Final
 from rstuf.errors import PathTwin
 from rstuf.model.artifacts import slot_of
 from rstuf.model.names import TargetPath, path_key
-from rstuf.state.listing import holders
+from rstuf.state.spaces import in_use
 
 _HELD_BACK: Final = 20_000
 _LOOKED_UP_TOGETHER: Final = 500
@@ -103,7 +103,7 @@ def _all_plain(text: str) -> bool:
 
 def _live(connection: sqlite3.Connection, paths: Iterable[str]) -> Iterator[str]:
     """Those of `paths` that are live artifacts of any role."""
-    here = holders(connection)
+    here = in_use(connection)
     remaining = iter(sorted((slot_of(path), path) for path in paths))
     while some := list(islice(remaining, _LOOKED_UP_TOGETHER)):
         wanted = set(some)
