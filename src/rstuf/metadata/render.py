@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from rstuf.clock import iso
 from rstuf.metadata.canonical import canonical, compact
 from rstuf.metadata.fragments import join_entries
@@ -87,6 +89,19 @@ def bin_part(name: RoleName, *, version: int, expires: datetime, entries: list[t
         version,
     )
     return Unsigned(name=name, version=version, expires=expires, data=data)
+
+
+def delegator_part(
+    name: RoleName,
+    said: Mapping[str, Any],
+    *,
+    version: int,
+    expires: datetime,
+    entries: Iterable[tuple[str, bytes]],
+) -> Unsigned:
+    """A role that delegates and may list artifacts itself: `said` with these; foreign fields stay as they are."""
+    targets = {path: orjson.loads(fragment) for path, fragment in entries}
+    return renewed_part(name, {**said, "targets": targets}, version=version, expires=expires)
 
 
 def snapshot_part(*, version: int, expires: datetime, listing: Listing) -> Unsigned:

@@ -36,7 +36,8 @@ class SignedRole:
     """A planned role whose file is written: its facts and dates.
 
     Attributes:
-        data: the file's exact bytes, where the role says who may sign others: nothing could render them again.
+        data: the file's exact bytes, where the role may say who signs others: nothing could render them again.
+        delegates: whether it does.
     """
 
     planned: PlannedRole
@@ -45,6 +46,7 @@ class SignedRole:
     expires: datetime
     sign_by: datetime
     data: bytes | None = None
+    delegates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

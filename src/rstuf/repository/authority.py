@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,9 +22,12 @@ from rstuf.errors import (
     UnsafeDirectory,
     WrongPassphrase,
 )
+from rstuf.metadata.bins import PREFIX
+from rstuf.metadata.delegations import named_delegations
 from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
 from rstuf.metadata.thresholds import check_signatures
+from rstuf.metadata.tree import Delegator, Tree
 from rstuf.metadata.views import (
     BinDelegation,
     Envelope,
@@ -40,32 +43,75 @@ from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.settings import Phase
 from rstuf.repository.interfaces import MetadataStorage, RoleSigner, SignerSource, StateReader
 
+SUCCESSOR: Final = RoleName(PREFIX)
+"""The role that has the bins once targets delegates by names too (PEP 458 calls it so)."""
+
 _REPLACE: Final = "rstuf recover online-key {name} --lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The root and the targets metadata in force, taken apart.
+    """The root and all metadata in force that says who may sign others, taken apart.
 
     Attributes:
         root: the newest root.
         top_level: its roles.
-        targets: the `signed` object that targets publishes (or will, before the first publication).
-        bins: its succinct delegation, if any.
+        delegators: the `signed` object that each role that delegates publishes (or will), targets first.
+        named: by the role, who may sign it: every role that is delegated to by its name.
+        shared: by the role that shares them out, its bins and who may sign these.
+        tree: the same, for the way to a path.
     """
 
     root: Envelope
     top_level: Mapping[RoleName, RoleKeys]
-    targets: Mapping[str, Any]
-    bins: BinDelegation | None
+    delegators: Mapping[RoleName, Mapping[str, Any]]
+    named: Mapping[RoleName, RoleKeys]
+    shared: Mapping[RoleName, BinDelegation]
+    tree: Tree
+
+    @property
+    def targets(self) -> Mapping[str, Any]:
+        """What targets says."""
+        return self.delegators[TARGETS]
+
+    @property
+    def bins(self) -> BinDelegation | None:
+        """The bins that share out whatever no named delegation takes, if there are any."""
+        return self.shared.get(self.catch_all)
+
+    @property
+    def catch_all(self) -> RoleName:
+        """The role that shares these out: targets, or the one that took over from it."""
+        return SUCCESSOR if SUCCESSOR in self.named else TARGETS
 
     def role_keys(self, name: RoleName, kind: RoleKind) -> RoleKeys:
-        """Who may sign a role."""
+        """Who may sign a role.
+
+        Raises:
+            InvalidMetadata: nobody delegates to it.
+        """
         if kind is RoleKind.BIN:
-            if self.bins is None:
-                raise InvalidMetadata("targets", f"it does not delegate to {name}")
-            return self.bins.signers
+            return self.bins_with(name).signers
+        if kind is RoleKind.DELEGATED:
+            if name not in self.named:
+                raise InvalidMetadata("targets", f"nobody delegates to {name}")
+            return self.named[name]
         return self.top_level[name]
+
+    def bins_with(self, name: RoleName) -> BinDelegation:
+        """The bins that one of them, by its name, is of.
+
+        Raises:
+            InvalidMetadata: nobody delegates to it.
+        """
+        for each in self.shared.values():
+            if each.bins.index_in(name) is not None:
+                return each
+        raise InvalidMetadata("targets", f"it does not delegate to {name}")
+
+    def is_online(self, keys: RoleKeys) -> bool:
+        """Whether the online key alone signs what has these signers."""
+        return set(keys.keyids) <= set(self.top_level[TIMESTAMP].keyids)
 
 
 def current_root(reader: StateReader) -> Envelope:
@@ -81,27 +127,68 @@ def current_root(reader: StateReader) -> Envelope:
 
 
 def load_authority(
-    reader: StateReader, metadata: MetadataStorage, *, proposed: Mapping[str, Any] | None = None
+    reader: StateReader, metadata: MetadataStorage, *, proposed: Mapping[RoleName, Mapping[str, Any]] | None = None
 ) -> Authority:
-    """Read who may sign what, as the state recorded it; `proposed` stands in for targets before there is any.
+    """Read who may sign what, as the state recorded it.
+
+    Args:
+        proposed: the `signed` objects of roles that are to say something else, or for the first time.
 
     Raises:
         StateError: there is no targets metadata yet.
-        StateDamaged: what is recorded of it is not what was published, and the storage has it no more.
+        StateDamaged: what is recorded of a role is not what was published, and the storage has it no more.
     """
-    root = current_root(reader)
-    roles = root_roles(root)
-    if proposed is not None:
-        undated = Envelope(name="targets.json", signed=proposed, payload=b"", signatures=())
-        return Authority(root, roles, proposed, bin_delegation(undated))
-    role = reader.role(TARGETS)
-    if role.visible == 0:
+    root, proposed = current_root(reader), proposed or {}
+    if TARGETS not in proposed and reader.role(TARGETS).visible == 0:
         raise StateError("this repository has no targets metadata yet", hint="run the same rstuf ceremony again")
-    data = delegator_bytes(role, reader, metadata, keys=roles[TARGETS])
+    delegating = reader.delegating_roles()
+
+    def said(name: RoleName, keys: RoleKeys) -> Mapping[str, Any] | None:
+        if name in proposed:
+            return proposed[name]
+        if name != TARGETS and name not in delegating:
+            return None
+        return _visible_delegator(reader, metadata, name, keys=keys).signed
+
+    return taken_apart(root, said)
+
+
+def taken_apart(root: Envelope, said: Callable[[RoleName, RoleKeys], Mapping[str, Any] | None]) -> Authority:
+    """Who may sign what, from targets on.
+
+    Args:
+        said: what a role that has these signers says, if it delegates.
+
+    Raises:
+        InvalidMetadata: a delegation is misshapen.
+    """
+    roles = root_roles(root)
+    delegators, named = dict[RoleName, Mapping[str, Any]](), dict[RoleName, RoleKeys]()
+    tree, shared = dict[RoleName, Delegator](), dict[RoleName, BinDelegation]()
+    todo = [(TARGETS, roles[TARGETS])]
+    while todo:
+        name, keys = todo.pop(0)
+        signed = said(name, keys)
+        if signed is None:
+            continue
+        below = named_delegations(signed, where=f"{name}.json")
+        bins = bin_delegation(Envelope(name=f"{name}.json", signed=signed, payload=b"", signatures=()))
+        delegators[name], tree[name] = signed, Delegator(below, None if bins is None else bins.bins)
+        if bins is not None:
+            shared[name] = bins
+        # A role that two delegate to would be visited twice, and one that delegates to itself for ever.
+        new = {each.name: each.keys for each in below if each.name not in named and each.name != TARGETS}
+        named |= new
+        todo += new.items()
+    return Authority(root, roles, delegators, named, shared, Tree(tree))
+
+
+def _visible_delegator(reader: StateReader, metadata: MetadataStorage, name: RoleName, *, keys: RoleKeys) -> Envelope:
+    role = reader.role(name)
+    data = delegator_bytes(role, reader, metadata, keys=keys)
     if data is None:
-        raise StateDamaged("of this repository", "its targets metadata is not what was published")
-    targets = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
-    return Authority(root, roles, targets.signed, bin_delegation(targets))
+        raise StateDamaged("of this repository", f"its {name} metadata is not what was published")
+    return open_envelope(data, name=versioned(name, role.visible), kind="targets")
 
 
 def delegator_bytes(role: RoleState, reader: StateReader, metadata: MetadataStorage, *, keys: RoleKeys) -> bytes | None:

@@ -52,7 +52,7 @@ def bring_bins(ports: Ports, targets: Mapping[str, Any], *, signed: SignedFile |
             number, role = reader.newest_number(), reader.role(TARGETS)
             parts = [Part(role, role.number, Reason.RESIZED, signed)]
             parts += [Part(each, number, Reason.RESIZED) for each in reader.coming_bins(TARGETS)]
-        return bring_out(ports, parts, proposed_targets=targets, resized=TARGETS)
+        return bring_out(ports, parts, proposed={TARGETS: targets}, resized=TARGETS)
     except BaseException:
         # One that is committing goes on: only what no publication took along, or gave up, is dropped here.
         with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:

@@ -9,13 +9,13 @@ from rstuf.errors import CeremonyUnfinished
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
 from rstuf.metadata.root import Signatories, targets_over_bins
-from rstuf.metadata.views import Envelope, bin_delegation, root_roles
+from rstuf.metadata.views import root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import PublicKey
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.settings import Phase
-from rstuf.repository.authority import Authority, current_root
+from rstuf.repository.authority import Authority, current_root, taken_apart
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import lost_roles, put_back
 from rstuf.repository.open_events import envelope_of, file_of, view_part
@@ -88,8 +88,7 @@ def proposed_authority(reader: StateReader) -> Authority:
     roles = root_roles(root)
     online = roles[TIMESTAMP].keys[roles[TIMESTAMP].keyids[0]]
     targets = first_targets(reader.role(TARGETS).bin_bits or 0, online)
-    undated = Envelope(name="targets.json", signed=targets, payload=b"", signatures=())
-    return Authority(root, roles, targets, bin_delegation(undated))
+    return taken_apart(root, lambda name, _: targets if name == TARGETS else None)
 
 
 def _newest(reader: StateReader) -> SigningEvent | None:
@@ -115,7 +114,7 @@ def _first_publication(ports: Ports) -> PublicationReport:
         parts = [Part(targets, 0, Reason.CHANGED, _signed_by_people(ceremony_event(reader)))]
         parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
         online = keys.keys[keys.keyids[0]]
-    return bring_out(ports, parts, proposed_targets=first_targets(targets.bin_bits or 0, online))
+    return bring_out(ports, parts, proposed={TARGETS: first_targets(targets.bin_bits or 0, online)})
 
 
 def _signed_by_people(event: SigningEvent | None) -> SignedFile | None:

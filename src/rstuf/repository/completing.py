@@ -13,7 +13,7 @@ import orjson
 from rstuf.errors import ReleaseRefused, RstufError, SigningError
 from rstuf.metadata.views import RoleKeys, bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
-from rstuf.model.names import ROOT, TIMESTAMP
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.repository.authority import SigningDesk, is_recorded_file, load_authority
 from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
@@ -159,7 +159,7 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         resized = before.bins is not None and after is not None and before.bins.bins != after.bins
         if before.bins is not None and after is not None and before.bins.signers != after.signers and not resized:
             parts += bins_to_sign_again(ports, reader, after.signers)
-    brought = bring_bins(ports, signed, signed=file) if resized else bring_out(ports, parts, proposed_targets=signed)
+    brought = bring_bins(ports, signed, signed=file) if resized else bring_out(ports, parts, proposed={TARGETS: signed})
     published = _close(ports, event, brought)
     return _end_rotation(ports) or published
 

@@ -39,23 +39,25 @@ def bring_out(
     ports: Ports,
     parts: Sequence[Part],
     *,
-    proposed_targets: Mapping[str, Any] | None = None,
+    proposed: Mapping[RoleName, Mapping[str, Any]] | None = None,
     also: Mapping[RoleName, RoleKeys] | None = None,
     resized: RoleName | None = None,
+    moved: Mapping[RoleName, int] | None = None,
 ) -> PublicationReport:
     """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
 
     Args:
-        proposed_targets: what targets says, before there is a visible one (the ceremony's).
+        proposed: what roles that delegate say, where that is not what they say now.
         also: who must sign beside those whom root names; None for those whom a rotation that goes on asks for.
         resized: the role whose artifacts are shared out over other bins with it; `parts` has all of these.
+        moved: with another tree of delegations, how many artifacts more (or less) each role lists by it.
 
     Raises:
         SigningError: a key cannot be reached; nothing was staged.
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
     """
     with ports.state.read() as reader, ExitStack() as stack:
-        authority = load_authority(reader, ports.metadata, proposed=proposed_targets)
+        authority = load_authority(reader, ports.metadata, proposed=proposed)
         parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
         now, periods = ports.signing_time(reader), reader.periods()
@@ -70,7 +72,9 @@ def bring_out(
         with ports.state.transaction(actor=ports.actor) as state:
             reserved = {part.role.id: part.signed.version for part in parts if part.signed is not None}
             staged_roles = [(part.role, part.number) for part in parts]
-            publication = state.stage_publication(staged_roles, begun=now, reserved=reserved, resized=resized)
+            publication = state.stage_publication(
+                staged_roles, begun=now, reserved=reserved, resized=resized, handover=moved is not None
+            )
         try:
             # A view from after the staging: it holds the versions just taken, and every change up to their number.
             with ports.state.read() as staged:
@@ -78,7 +82,7 @@ def bring_out(
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
                 listing = visible_listing(ports, staged)
-                release = Release(publication, by_id, planned, authority, periods, now, listing, also)
+                release = Release(publication, by_id, planned, authority, periods, now, listing, also, moved)
                 written = _write(ports, release, staged, desk, watch)
                 _check(ports, release, staged, written)
         except BaseException:
@@ -111,7 +115,7 @@ class _Written:
     Attributes:
         roles: each role's record, in the order of writing.
         timestamp: the timestamp to come.
-        good: sha256 of bins whose signatures a witness has checked.
+        good: sha256 of files whose signatures a witness has checked.
     """
 
     roles: tuple[SignedRole, ...]
@@ -126,10 +130,16 @@ def _order(part: Part) -> tuple[bool, int, int, int]:
 
 def _watching(ports: Ports, authority: Authority, parts: Sequence[Part], stack: ExitStack) -> Watch:
     """Who looks at the bins of a release while they are written."""
-    if authority.bins is None:
+    watched = _watched(authority)
+    if watched is None:
         return UNWATCHED
     bins = sum(part.role.kind is RoleKind.BIN for part in parts)
-    return stack.enter_context(ports.witness.watching(authority.bins.signers, files=bins))
+    return stack.enter_context(ports.witness.watching(watched, files=bins))
+
+
+def _watched(authority: Authority) -> RoleKeys | None:
+    """Those whose bins a witness looks at: they are many, and have the same signers."""
+    return authority.bins.signers if authority.bins is not None else None
 
 
 def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDesk, watch: Watch) -> _Written:
@@ -138,7 +148,7 @@ def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDes
     roles: list[SignedRole] = []
     facts: dict[RoleName, SignedRole] = {}
     timestamp = b""
-    total = len(release.planned)
+    total, watched = len(release.planned), _watched(release.authority)
     with step(ports.progress, "signing", total=total, unit="roles"), ports.metadata.batch() as batch:
         for planned, file in _files(release, reader, desk, facts):
             if planned.kind is RoleKind.TIMESTAMP:
@@ -147,10 +157,10 @@ def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDes
                 batch.create(file.file_name, file.data)
             record = record_of(release, planned, file)
             roles.append(record)
-            if planned.kind is RoleKind.BIN:
-                watch.show(file)
-            else:
+            if planned.kind is not RoleKind.BIN:
                 facts[planned.name] = record
+            elif release.authority.role_keys(planned.name, planned.kind) == watched:
+                watch.show(file)
             ports.progress.advance()
         batch.commit()
     return _Written(tuple(roles), timestamp, watch.found_good())
@@ -188,19 +198,18 @@ def _check(ports: Ports, release: Release, reader: StateReader, written: _Writte
     )
     check_recorded(ports, reader)
     _check_bridges(ports, release, written)
-    claims: dict[RoleKind, list[release_check.Claim]] = {}
-    for role in written.roles:
-        if role.planned.kind in LISTED:
-            claim = release_check.claim_of(role, listed=listed, now=now)
-            claims.setdefault(role.planned.kind, []).append(claim)
-    with step(ports.progress, "checking", total=sum(map(len, claims.values())), unit="roles"):
-        for kind, group in claims.items():
-            keys = authority.role_keys(RoleName(group[0].role), kind)
-            good = written.good if kind is RoleKind.BIN else ()
-            for claim in group:
-                data = ports.metadata.read(claim.file_name, limit=limits.TARGETS_BYTES)
-                release_check.check_claim(claim, data, keys=None if claim.sha256 in good else keys)
-                ports.progress.advance()
+    claims = [
+        (release_check.claim_of(role, listed=listed, now=now), role.planned.kind)
+        for role in written.roles
+        if role.planned.kind in LISTED
+    ]
+    with step(ports.progress, "checking", total=len(claims), unit="roles"):
+        for claim, kind in claims:
+            data = ports.metadata.read(claim.file_name, limit=limits.TARGETS_BYTES)
+            is_good = kind is RoleKind.BIN and claim.sha256 in written.good
+            keys = None if is_good else authority.role_keys(RoleName(claim.role), kind)
+            release_check.check_claim(claim, data, keys=keys)
+            ports.progress.advance()
 
 
 def _check_bridges(ports: Ports, release: Release, written: _Written) -> None:

@@ -23,8 +23,9 @@ from rstuf.repository.reports import Reason
 
 # The roles that snapshot lists.
 LISTED: Final = frozenset({RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED})
-# Those of them that say who may sign others.
-_DELEGATORS: Final = LISTED - {RoleKind.BIN}
+# Those of them whose bytes are recorded.
+_RECORDED: Final = LISTED - {RoleKind.BIN}
+_ALL_SLOTS: Final = (0, (1 << SLOT_BITS) - 1)
 # Bins are due at different times within this part of their life before the sign-by period, so that renewals spread.
 _SPREAD: Final = 3
 
@@ -49,6 +50,7 @@ class Release:
 
     Attributes:
         also: for roles that are bridged, who signs them beside those whom root names.
+        moved: how many artifacts more or less each role lists because delegations change; None where they do not.
     """
 
     publication: Publication
@@ -59,6 +61,7 @@ class Release:
     now: datetime
     visible_listing: Listing
     also: Mapping[RoleName, RoleKeys] = field(default_factory=dict)
+    moved: Mapping[RoleName, int] | None = None
 
     def signed_by_people(self, planned: PlannedRole) -> SignedFile | None:
         """The file of a role that people have signed already."""
@@ -71,14 +74,10 @@ def rendered(
     """The roles of a release in their order, each rendered when its turn comes; `done` holds those before it."""
     bins = [planned for planned in release.planned if planned.kind is RoleKind.BIN]
     for planned in release.planned:
-        if planned.kind is RoleKind.TARGETS and release.signed_by_people(planned) is None:
-            expires = _expiry(release, planned)
-            yield (
-                planned,
-                render.renewed_part(TARGETS, release.authority.targets, version=planned.version, expires=expires),
-            )
+        if planned.kind in _RECORDED and release.signed_by_people(planned) is None:
+            yield planned, _delegator(release, reader, planned)
     for planned, entries in _bin_contents(release, reader, bins):
-        _check_count(release.parts[planned.id], len(entries))
+        _check_count(release, planned, len(entries))
         expires = _expiry(release, planned)
         yield planned, render.bin_part(planned.name, version=planned.version, expires=expires, entries=entries)
     snapshot_version, snapshot_facts = _visible_snapshot(reader)
@@ -103,16 +102,41 @@ def rendered(
     )
 
 
-def _check_count(part: Part, artifacts: int) -> None:
+def _delegator(release: Release, reader: StateReader, planned: PlannedRole) -> Unsigned:
+    """A role that delegates, or may: what it says of others, and the artifacts that it lists itself."""
+    said, expires = release.authority.delegators.get(planned.name), _expiry(release, planned)
+    if planned.kind is RoleKind.TARGETS and said is not None:
+        return render.renewed_part(TARGETS, said, version=planned.version, expires=expires)
+    holds = planned.name not in release.authority.shared
+    entries = list(_contents(release, reader, planned.id, *_ALL_SLOTS, number=planned.number)) if holds else []
+    listed: list[tuple[str, bytes]] = [row[1:] for row in entries]
+    if holds:
+        _check_count(release, planned, len(listed))
+    if said is None:
+        return render.bin_part(planned.name, version=planned.version, expires=expires, entries=listed)
+    return render.delegator_part(planned.name, said, version=planned.version, expires=expires, entries=listed)
+
+
+def _contents(
+    release: Release, reader: StateReader, holder: int, low: int, high: int, *, number: int
+) -> Iterator[tuple[int, TargetPath, bytes]]:
+    """What a role lists, as it is to be."""
+    if release.moved is None:
+        return reader.contents(holder, low, high, number=number)
+    return reader.coming_contents(holder, low, high, number=number)
+
+
+def _check_count(release: Release, planned: PlannedRole, artifacts: int) -> None:
     """Rows and counts change together: where they differ, a part of the state is older than the rest.
 
     Raises:
         StateDamaged: they differ, so artifacts would disappear, or come back.
     """
-    role = part.role
-    if part.number >= role.newest and artifacts != role.artifacts:
+    part = release.parts[planned.id]
+    role, expected = part.role, part.role.artifacts + (release.moved or {}).get(planned.name, 0)
+    if part.number >= role.newest and artifacts != expected:
         raise StateDamaged(
-            "of this repository", f"{role.name} should hold {role.artifacts} artifacts and its rows are {artifacts}"
+            "of this repository", f"{role.name} should hold {expected} artifacts and its rows are {artifacts}"
         )
 
 
@@ -125,28 +149,27 @@ def _bin_contents(
     release: Release, reader: StateReader, bins: Sequence[PlannedRole]
 ) -> Iterator[tuple[PlannedRole, list[tuple[str, bytes]]]]:
     """Each bin with what it holds, read in one scan for each run of neighbours at one number."""
-    if not bins:
-        return
-    delegation = release.authority.bins
-    if delegation is None:
-        raise InvalidMetadata("targets", "it delegates to no bins")
-    layout = delegation.bins
-    shift = SLOT_BITS - layout.bits
     start = 0
     while start < len(bins):
         end = start + 1
-        while end < len(bins) and _follows(bins[end - 1], bins[end]):
+        while end < len(bins) and _follows(release, bins[end - 1], bins[end]):
             end += 1
         run = bins[start:end]
-        holder = release.parts[run[0].id].role.holder
+        layout = release.authority.bins_with(run[0].name).bins
         low, high = layout.slots(_index(run[0]))[0], layout.slots(_index(run[-1]))[1]
-        rows = reader.contents(holder or 0, low, high, number=run[0].number)
-        yield from _shared_out(run, rows, shift)
+        rows = _contents(release, reader, _holder(release, run[0]) or 0, low, high, number=run[0].number)
+        yield from _shared_out(run, rows, SLOT_BITS - layout.bits)
         start = end
 
 
-def _follows(before: PlannedRole, after: PlannedRole) -> bool:
-    return before.number == after.number and _index(before) + 1 == _index(after)
+def _follows(release: Release, before: PlannedRole, after: PlannedRole) -> bool:
+    """Whether two bins are neighbours that can be read together."""
+    together = before.number == after.number and _holder(release, before) == _holder(release, after)
+    return together and _index(before) + 1 == _index(after)
+
+
+def _holder(release: Release, planned: PlannedRole) -> int | None:
+    return release.parts[planned.id].role.holder
 
 
 def _index(planned: PlannedRole) -> int:
@@ -169,8 +192,8 @@ def _shared_out(
 
 
 def _periods(release: Release, planned: PlannedRole) -> Periods:
-    if planned.kind is RoleKind.BIN and release.authority.bins is not None:
-        return release.periods[release.authority.bins.bins.prefix]
+    if planned.kind is RoleKind.BIN:
+        return release.periods[release.authority.bins_with(planned.name).bins.prefix]
     return release.periods[planned.name]
 
 
@@ -193,5 +216,6 @@ def record_of(release: Release, planned: PlannedRole, file: SignedFile) -> Signe
         signed_at=release.now,
         expires=file.expires,
         sign_by=file.expires - periods.renew_before - early,
-        data=file.data if planned.kind in _DELEGATORS else None,
+        data=file.data if planned.kind in _RECORDED else None,
+        delegates=planned.name in release.authority.delegators,
     )

@@ -12,10 +12,10 @@ anew right after it. A client in between finds a timestamp that its root does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from rstuf.errors import InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
@@ -24,7 +24,7 @@ from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, Loss
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.bridge import (
@@ -242,7 +242,7 @@ def call_off(ports: Ports) -> PublicationReport | None:
         back = renewed_part(TARGETS, proposed, version=role.version + 1, expires=expires)
         open_event(ports, [back], kind=EventKind.UPDATE, drop=waits)
         return None
-    return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed_targets=proposed, also={})
+    return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed={TARGETS: proposed}, also={})
 
 
 def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | None:
@@ -255,12 +255,12 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
         delegates = lists_key(authority.targets, rotation.new) or not lists_key(authority.targets, rotation.old)
         if entry is None or (signed_by(ports, reader, also) and (delegates or not ours)):
             return None
-        proposed = None
+        proposed = dict[RoleName, Mapping[str, Any]]()
         parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
         if ours:
             parts.insert(0, Part(reader.role(TARGETS), reader.role(TARGETS).number, Reason.ROTATED))
-            proposed = delegating_to_both(authority.targets, old=rotation.old, new=entry.key)
-    return bring_out(ports, parts, proposed_targets=proposed)
+            proposed[TARGETS] = delegating_to_both(authority.targets, old=rotation.old, new=entry.key)
+    return bring_out(ports, parts, proposed=proposed)
 
 
 def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:

@@ -13,7 +13,7 @@ from rstuf.errors import InvalidMetadata, NameTaken, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
-from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import current_root, is_recorded_file, load_authority, signed_enough
@@ -46,7 +46,7 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
         with ports.state.read() as reader:
             parts, proposed = _parts_anew(ports, reader, rotation)
         try:
-            return replace(bring_out(ports, parts, proposed_targets=proposed), restored=restored)
+            return replace(bring_out(ports, parts, proposed=proposed), restored=restored)
         except NameTaken:
             if attempt == _MOST_JUMPS - 1:
                 raise
@@ -82,21 +82,21 @@ def let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
             # People sign it, in an event of their own.
             return None
         parts, proposed = _parts_anew(ports, reader, rotation)
-    return bring_out(ports, parts, proposed_targets=proposed)
+    return bring_out(ports, parts, proposed=proposed)
 
 
 def _parts_anew(
     ports: Ports, reader: StateReader, rotation: Rotation
-) -> tuple[Sequence[Part], Mapping[str, Any] | None]:
-    """Everything that must be signed with the new key alone, and what targets says then."""
+) -> tuple[Sequence[Part], Mapping[RoleName, Mapping[str, Any]]]:
+    """Everything that must be signed with the new key alone, and what roles that delegate say then."""
     authority = load_authority(reader, ports.metadata)
     entry = reader.key(rotation.new)
     parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
     if entry is None or rotation.new not in authority.top_level[TARGETS].keyids:
-        return parts, None
+        return parts, {}
     targets = reader.role(TARGETS)
     gone = gone_keys(reader, authority.targets, rotation)
-    proposed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
+    proposed = {TARGETS: delegating_to_new(authority.targets, gone=gone, new=entry.key)}
     signers = RoleKeys(keyids=(rotation.new,), threshold=1, keys={rotation.new: entry.key})
     bins = bins_to_sign_again(ports, reader, signers)
     return [Part(targets, targets.number, Reason.ROTATED), *bins, *parts], proposed

@@ -12,7 +12,7 @@ from rstuf.errors import StateError
 from rstuf.model.artifacts import MAX_INTEGER, SLOT_BITS
 from rstuf.model.publication import Publication, PublicationPhase, SignedRole
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.state import resizes, rows
+from rstuf.state import handovers, resizes, rows
 from rstuf.state.schema import UNFINISHED
 
 # How many superseded changes one settling clears; the rest waits for the next publication of its role.
@@ -134,8 +134,12 @@ def record_files(connection: sqlite3.Connection, publication: int, roles: Sequen
     if facts and recorded != len(facts):
         raise StateError(f"publication {publication} does not bring all of these roles at these versions")
     connection.executemany(
-        "INSERT OR REPLACE INTO delegator (role, version, data) VALUES (?, ?, ?)",
-        [(signed.planned.id, signed.planned.version, signed.data) for signed in roles if signed.data is not None],
+        "INSERT OR REPLACE INTO delegator (role, version, data, delegates) VALUES (?, ?, ?, ?)",
+        [
+            (signed.planned.id, signed.planned.version, signed.data, signed.delegates)
+            for signed in roles
+            if signed.data is not None
+        ],
     )
 
 
@@ -187,6 +191,7 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
         "DELETE FROM delegator WHERE version < (SELECT visible FROM role WHERE role.id = delegator.role)"
     )
     resizes.settle(connection, publication)
+    handovers.settle(connection, publication)
     _clear_superseded(connection, publication)
 
 
@@ -209,8 +214,12 @@ def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterab
             """,
             (publication, publication),
         )
-    # A role that is carried over lets the new bins sign, and not the old ones.
+    # A role that is carried over lets the new bins sign, and not the old ones; or other roles than before.
     resizes.settle(connection, publication, holders=carried)
+    if carried:
+        handovers.settle(connection, publication)
+    elif handovers.is_brought_by(connection, publication):
+        handovers.drop(connection)
     connection.execute("UPDATE publication SET phase = ? WHERE id = ?", (PublicationPhase.ABANDONED.value, publication))
 
 

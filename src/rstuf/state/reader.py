@@ -21,7 +21,7 @@ from rstuf.model.roles import BinWeight, FileFacts, Resize, RoleKind, RoleState
 from rstuf.model.rotation import Rotation
 from rstuf.model.settings import RepositorySettings
 from rstuf.repository.interfaces import Totals
-from rstuf.state import damage, events, listing, resizes, rows
+from rstuf.state import damage, events, handovers, listing, resizes, rows
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
 from rstuf.state.spaces import space_of
@@ -74,8 +74,8 @@ class SqliteReader:
     def roles(self, *, kind: RoleKind | None = None) -> Iterator[RoleState]:
         if kind is None:
             return self._stream(rows.role, f"{rows.ROLE} ORDER BY id")
-        few = f"AND {FEW}" if kind is not RoleKind.BIN else "AND NOT retired"
-        return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? {few} ORDER BY id", (kind.value,))
+        few = f"AND {FEW}" if kind is not RoleKind.BIN else ""
+        return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? {few} AND NOT retired ORDER BY id", (kind.value,))
 
     def dirty_roles(self) -> list[RoleState]:
         return list(self._stream(rows.role, f"{rows.ROLE} INDEXED BY role_dirty WHERE {DIRTY} {_BY_PLACE}"))
@@ -116,6 +116,17 @@ class SqliteReader:
             "WHERE holder = ? AND slot BETWEEN ? AND ? AND number <= ? ORDER BY slot, path, number",
             (space_of(self._connection, holder), low, high, number),
         )
+        return self._newest(cursor)
+
+    def coming_contents(
+        self, holder: int, low: int, high: int, *, number: int
+    ) -> Iterator[tuple[int, TargetPath, bytes]]:
+        space = space_of(self._connection, holder)
+        where = {"holder": holder, "space": space, "low": low, "high": high, "number": number}
+        return self._newest(self._connection.execute(handovers.COMING, where))
+
+    def _newest(self, cursor: sqlite3.Cursor) -> Iterator[tuple[int, TargetPath, bytes]]:
+        """The last version of each path, if it is none of nothing."""
         held = cursor.fetchone()
         if held is None:
             return
@@ -182,6 +193,13 @@ class SqliteReader:
             "WHERE name_key = ? AND name = ? AND delegator.version = ?",
             (name.lower(), name, version),
         )
+
+    def delegating_roles(self) -> frozenset[RoleName]:
+        sql = (
+            f"SELECT name FROM role LEFT JOIN delegator ON delegator.role = id AND delegator.version = visible "  # noqa: S608
+            f"WHERE kind = ? AND {FEW} AND visible > 0 AND NOT retired AND coalesce(delegates, 1)"
+        )
+        return frozenset(name for (name,) in self._connection.execute(sql, (RoleKind.DELEGATED.value,)))
 
     def publications(self) -> Iterator[Publication]:
         return self._stream(rows.publication, f"{rows.PUBLICATION} ORDER BY id")

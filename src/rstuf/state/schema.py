@@ -279,6 +279,29 @@ def _let_layouts_change(database: Database) -> None:
         database.execute(statement)
 
 
+_HANDOVER_TABLES: Final = (
+    # What becomes of roles once a publication brings another tree of delegations (see `rstuf.state.handovers`).
+    """
+    CREATE TABLE handover (
+        role INTEGER NOT NULL REFERENCES role (id),
+        what TEXT NOT NULL,
+        publication INTEGER REFERENCES publication (id),
+        PRIMARY KEY (role, what)
+    ) WITHOUT ROWID
+    """,
+    # The artifacts that go to another role with it.
+    """
+    CREATE TABLE move (
+        slot INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        giver INTEGER NOT NULL REFERENCES role (id),
+        taker INTEGER NOT NULL REFERENCES role (id),
+        PRIMARY KEY (slot, path)
+    ) WITHOUT ROWID
+    """,
+)
+
+
 def _let_roles_be_delegated(database: Database) -> None:
     # Under which number a role's artifacts are kept, where that is another role's (see `rstuf.state.spaces`).
     database.execute("ALTER TABLE role ADD COLUMN space INTEGER")
@@ -289,6 +312,8 @@ def _let_roles_be_delegated(database: Database) -> None:
     database.execute("ALTER TABLE delegator ADD COLUMN delegates INTEGER NOT NULL DEFAULT 1")
     # The change number up to which a role's artifacts are in what is signed.
     database.execute("ALTER TABLE event_part ADD COLUMN number INTEGER NOT NULL DEFAULT 0")
+    for statement in _HANDOVER_TABLES:
+        database.execute(statement)
 
 
 # Step n brings format n - 1 to format n.

@@ -16,6 +16,7 @@ from rstuf.errors import InvalidKey, InvalidRoleName, StateDamaged, StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import GENESIS, entry_digest
 from rstuf.model.events import CollectedSignature, EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.handover import Handover, Move
 from rstuf.model.keys import KeyEntry, KeyId, LossReport
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
@@ -24,7 +25,7 @@ from rstuf.model.roles import BinWeight, NewRole, RoleKind, RoleState
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.interfaces import PutResult
-from rstuf.state import events, publications, resizes, rows
+from rstuf.state import events, handovers, publications, resizes, rows
 from rstuf.state.artifacts import Additions, Holder, Removals, all_or_nothing
 from rstuf.state.reader import SqliteReader
 from rstuf.state.spaces import SPACE
@@ -179,6 +180,17 @@ class SqliteTransaction(SqliteReader):
     def drop_resize(self, holder: RoleName) -> None:
         resizes.drop(self._connection, self._holder(holder).id)
 
+    def begin_handover(self, handover: Handover) -> None:
+        with all_or_nothing(self._connection):
+            handovers.begin(self._connection, handover)
+
+    def add_moves(self, moves: Iterable[Move]) -> None:
+        with all_or_nothing(self._connection):
+            handovers.add_moves(self._connection, moves)
+
+    def drop_handover(self) -> None:
+        handovers.drop(self._connection)
+
     def stage_publication(
         self,
         roles: Iterable[tuple[RoleState, int]],
@@ -186,12 +198,15 @@ class SqliteTransaction(SqliteReader):
         begun: datetime,
         reserved: Mapping[int, int] | None = None,
         resized: RoleName | None = None,
+        handover: bool = False,
     ) -> Publication:
         with all_or_nothing(self._connection):
             number = self.newest_number()
             staged = publications.stage(self._connection, roles, begun=begun, number=number, reserved=reserved or {})
             if resized is not None:
                 resizes.take_along(self._connection, self._holder(resized).id, staged.id)
+            if handover:
+                handovers.take_along(self._connection, staged.id)
         return staged
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:

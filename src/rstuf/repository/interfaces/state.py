@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from rstuf.model.artifacts import ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.handover import Handover, Move
 from rstuf.model.keys import KeyEntry, KeyId, LossReport
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.policy import Periods
@@ -79,6 +80,12 @@ class StateReader(Protocol):
         For each path its newest row that is not above `number`, removed ones left out; sorted by slot, then path.
         """
 
+    def coming_contents(
+        self, holder: int, low: int, high: int, *, number: int
+    ) -> Iterator[tuple[int, TargetPath, bytes]]:
+        """The same, once the delegations that are being changed are in force: without what goes to other roles, and
+        with what comes from them."""
+
     def versions(self, holder: int, low: int, high: int) -> Iterator[tuple[int, TargetPath, int, bytes]]:
         """Slot, path, number and fragment of every row that role `holder` has in slots `low` to `high` (inclusive).
 
@@ -132,6 +139,10 @@ class StateReader(Protocol):
 
         None where none were recorded, or the version is older than the visible one.
         """
+
+    def delegating_roles(self) -> frozenset[RoleName]:
+        """The roles that are delegated to and visible, and delegate themselves; those of which no bytes are recorded,
+        too, for nobody can say that they do not."""
 
     def publications(self) -> Iterator[Publication]:
         """Every publication that is not forgotten, in the order in which they began, whatever became of them."""
@@ -270,6 +281,20 @@ class StateTransaction(StateReader, Protocol):
     def drop_resize(self, holder: RoleName) -> None:
         """Let nothing come of a resize that no publication took along; does nothing where none goes on."""
 
+    def begin_handover(self, handover: Handover) -> None:
+        """Let roles join, leave and take over, once a publication brings that; what was begun before counts no more.
+
+        Raises:
+            InvalidRoleName: a role that joins has the name of one that is here.
+            StateError: a publication that is unfinished brings another one.
+        """
+
+    def add_moves(self, moves: Iterable[Move]) -> None:
+        """Artifacts that go to another role with it, in any order."""
+
+    def drop_handover(self) -> None:
+        """Let nothing come of a handover that no publication took along; does nothing where none was begun."""
+
     def stage_publication(
         self,
         roles: Iterable[tuple[RoleState, int]],
@@ -277,6 +302,7 @@ class StateTransaction(StateReader, Protocol):
         begun: datetime,
         reserved: Mapping[int, int] | None = None,
         resized: RoleName | None = None,
+        handover: bool = False,
     ) -> Publication:
         """Record a publication as `STAGED`. Each role comes with the change number it is rendered at, and takes the
         version above every version ever intended for it.
@@ -285,6 +311,7 @@ class StateTransaction(StateReader, Protocol):
             reserved: versions by role id, of roles that people have signed already: above what is visible of them, and
                 taken before by `burn_versions`.
             resized: the role whose new bins it brings: with it they take the place of the old ones, which are retired.
+            handover: it brings what `begin_handover` began.
         """
 
     def record_files(self, publication: int, roles: Iterable[SignedRole]) -> None:

@@ -1,0 +1,215 @@
+"""Another tree of delegations: roles join and leave, and artifacts go from one role to another.
+
+Nothing of it is so before a publication brings it: until then each artifact is where it was, and what is accepted
+meanwhile goes there too. With the publication, rows go to the roles that have to list them from then on, and a role
+that takes over all that targets held takes its space and its bins (`spaces`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rstuf.errors import InvalidRoleName, StateError
+from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.handover import Handover, Move
+from rstuf.model.names import RoleName
+from rstuf.model.roles import RoleKind
+from rstuf.state import entries
+from rstuf.state.spaces import space_of, swap
+
+_JOINS: Final = "joins"
+_LEAVES: Final = "leaves"
+_SUCCEEDS: Final = "succeeds"
+
+# What a role is to list: what it has and keeps, and what comes to it.
+COMING: Final = """
+    SELECT slot, path, fragment FROM (
+    SELECT slot, path, fragment, number FROM artifact
+    WHERE holder = :space AND slot BETWEEN :low AND :high AND number <= :number AND NOT EXISTS (
+        SELECT 1 FROM move WHERE move.slot = artifact.slot AND move.path = artifact.path AND move.giver = :holder
+    )
+    UNION ALL
+    SELECT artifact.slot, artifact.path, fragment, number FROM move JOIN artifact
+    ON artifact.holder = (SELECT coalesce(space, id) FROM role WHERE id = move.giver)
+    AND artifact.slot = move.slot AND artifact.path = move.path
+    WHERE move.taker = :holder AND move.slot BETWEEN :low AND :high AND number <= :number
+    ) ORDER BY slot, path, number
+"""
+
+
+def begin(connection: sqlite3.Connection, handover: Handover) -> None:
+    """Record what is to become of roles, in the place of whatever was begun and not staged.
+
+    Raises:
+        InvalidRoleName: a role that joins has the name of one that is here.
+        StateError: a publication brings another one.
+    """
+    if connection.execute("SELECT 1 FROM handover WHERE publication IS NOT NULL").fetchone() is not None:
+        raise StateError("delegations are being changed", hint="rstuf publish brings that to its end")
+    drop(connection)
+    for name in handover.joins:
+        _note(connection, _enter(connection, name), _JOINS)
+    for name in handover.leaves:
+        _note(connection, _id_of(connection, name), _LEAVES)
+    if handover.successor is not None:
+        _note(connection, _id_of(connection, handover.successor), _SUCCEEDS)
+
+
+def add_moves(connection: sqlite3.Connection, moves: Iterable[Move]) -> None:
+    """Artifacts that go to another role; of a path that is there already, the later one counts."""
+    ids: dict[RoleName, int] = {}
+
+    def role(name: RoleName) -> int:
+        if name not in ids:
+            ids[name] = _id_of(connection, name)
+        return ids[name]
+
+    connection.executemany(
+        "INSERT OR REPLACE INTO move (slot, path, giver, taker) VALUES (?, ?, ?, ?)",
+        ((each.slot, each.path, role(each.giver), role(each.taker)) for each in moves),
+    )
+
+
+def take_along(connection: sqlite3.Connection, publication: int) -> None:
+    """The publication that brings what was begun."""
+    connection.execute("UPDATE handover SET publication = ?", (publication,))
+
+
+def drop(connection: sqlite3.Connection) -> None:
+    """Nothing comes of what was begun."""
+    connection.execute("DELETE FROM handover")
+    connection.execute("DELETE FROM move")
+
+
+def is_brought_by(connection: sqlite3.Connection, publication: int) -> bool:
+    """Whether a publication brings another tree."""
+    found = connection.execute("SELECT 1 FROM handover WHERE publication = ?", (publication,)).fetchone()
+    return found is not None
+
+
+def settle(connection: sqlite3.Connection, publication: int) -> None:
+    """What a publication brings is so. After its roles' numbers and its bins were settled."""
+    if not is_brought_by(connection, publication):
+        return
+    for role in _noted(connection, _JOINS):
+        connection.execute("UPDATE role SET retired = 0 WHERE id = ?", (role,))
+    pairs = connection.execute("SELECT DISTINCT giver, taker FROM move").fetchall()
+    for giver, taker in pairs:
+        _count(connection, giver, taker)
+        _carry(connection, giver, taker)
+    for role in _noted(connection, _SUCCEEDS):
+        _succeed(connection, role)
+    for role in _noted(connection, _LEAVES):
+        connection.execute(
+            "UPDATE role SET retired = 1, sign_by = NULL, forced = 0, newest = number, artifacts = 0, payload = 0, "
+            "bin_bits = NULL WHERE id = ?1 OR holder = ?1",
+            (role,),
+        )
+    drop(connection)
+
+
+def _enter(connection: sqlite3.Connection, name: RoleName) -> int:
+    """A role that joins. Its name may be that of one that left: its versions go on."""
+    connection.execute(
+        "INSERT INTO role (name, name_key, kind, retired) VALUES (?, ?, ?, 1) ON CONFLICT (name_key) DO NOTHING",
+        (name, name.lower(), RoleKind.DELEGATED.value),
+    )
+    row = connection.execute("SELECT id, name, kind, retired FROM role WHERE name_key = ?", (name.lower(),)).fetchone()
+    if row[1:] != (name, RoleKind.DELEGATED.value, 1):
+        raise InvalidRoleName(name, f"there is a role {row[1]} already")
+    found: int = row[0]
+    return found
+
+
+def _id_of(connection: sqlite3.Connection, name: RoleName) -> int:
+    row = connection.execute("SELECT id FROM role WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise StateError(f"there is no role {name}")
+    found: int = row[0]
+    return found
+
+
+def _note(connection: sqlite3.Connection, role: int, what: str) -> None:
+    connection.execute("INSERT INTO handover (role, what) VALUES (?, ?)", (role, what))
+
+
+def _noted(connection: sqlite3.Connection, what: str) -> list[int]:
+    return [role for (role,) in connection.execute("SELECT role FROM handover WHERE what = ? ORDER BY role", (what,))]
+
+
+def _count(connection: sqlite3.Connection, giver: int, taker: int) -> None:
+    """What goes is counted where it was and where it comes, by the newest row of each path."""
+    less, more = Counter[int](), Counter[int]()
+    gone, come, newest = Counter[int](), Counter[int](), dict[int, int]()
+    of_giver, of_taker = _shift(connection, giver), _shift(connection, taker)
+    for slot, path, number, fragment in _moved_rows(connection, giver, taker):
+        here, there = slot >> of_giver, slot >> of_taker
+        newest[there] = max(newest.get(there, 0), number)
+        if fragment:
+            size = entries.payload(path, fragment)
+            less[here] += 1
+            gone[here] += size
+            more[there] += 1
+            come[there] += size
+    for index, count in less.items():
+        _change(connection, giver, index, artifacts=-count, payload=-gone[index], newest=0)
+    for index, number in newest.items():
+        _change(connection, taker, index, artifacts=more[index], payload=come[index], newest=number)
+
+
+def _moved_rows(connection: sqlite3.Connection, giver: int, taker: int) -> Iterator[tuple[int, str, int, bytes]]:
+    """The newest row of each path that goes from one role to another."""
+    return connection.execute(
+        "SELECT move.slot, move.path, max(number), fragment FROM move JOIN artifact "
+        "ON artifact.holder = ? AND artifact.slot = move.slot AND artifact.path = move.path "
+        "WHERE giver = ? AND taker = ? GROUP BY move.slot, move.path",
+        (space_of(connection, giver), giver, taker),
+    )
+
+
+def _shift(connection: sqlite3.Connection, holder: int) -> int:
+    bits = connection.execute("SELECT bin_bits FROM role WHERE id = ?", (holder,)).fetchone()[0]
+    return SLOT_BITS - (bits or 0)
+
+
+def _change(
+    connection: sqlite3.Connection, holder: int, index: int, *, artifacts: int, payload: int, newest: int
+) -> None:
+    """Count artifacts of a role, or of the bin of it that they are in."""
+    connection.execute(
+        "UPDATE role SET artifacts = artifacts + ?, payload = payload + ?, newest = max(newest, ?) WHERE id = ("
+        "SELECT coalesce((SELECT bin.id FROM role AS bin WHERE bin.holder = held.id AND bin.bin_index = ? "
+        "AND NOT bin.retired), held.id) FROM role AS held WHERE held.id = ?)",
+        (artifacts, payload, newest, index, holder),
+    )
+
+
+def _carry(connection: sqlite3.Connection, giver: int, taker: int) -> None:
+    """Bring the rows of what goes to where it comes."""
+    spaces = (space_of(connection, giver), space_of(connection, taker))
+    for table, rest in (("artifact", ", fragment"), ("superseded", "")):
+        connection.execute(
+            f"INSERT OR REPLACE INTO {table} (holder, slot, path, number{rest}) "  # noqa: S608 - constants alone
+            f"SELECT ?, old.slot, old.path, old.number{rest} FROM move JOIN {table} AS old "
+            "ON old.holder = ? AND old.slot = move.slot AND old.path = move.path WHERE giver = ? AND taker = ?",
+            (spaces[1], spaces[0], giver, taker),
+        )
+        connection.execute(
+            f"DELETE FROM {table} WHERE holder = ? AND (slot, path) IN "  # noqa: S608 - constants alone
+            "(SELECT slot, path FROM move WHERE giver = ? AND taker = ?)",
+            (spaces[0], giver, taker),
+        )
+
+
+def _succeed(connection: sqlite3.Connection, role: int) -> None:
+    """Let a role hold what targets held, in the bins that targets had."""
+    (targets,) = connection.execute("SELECT id FROM role WHERE kind = ?", (RoleKind.TARGETS.value,)).fetchone()
+    swap(connection, targets, role)
+    connection.execute(
+        "UPDATE role SET bin_bits = (SELECT bin_bits FROM role WHERE id = ?) WHERE id = ?", (targets, role)
+    )
+    connection.execute("UPDATE role SET bin_bits = NULL WHERE id = ?", (targets,))
+    connection.execute("UPDATE role SET holder = ? WHERE holder = ?", (role, targets))
