@@ -11,6 +11,8 @@ from rstuf.errors.artifacts import (
     HashMismatch,
     LimitExceeded,
     PathRepeated,
+    PathsDisputed,
+    PathsNotDelegated,
     PathTwin,
 )
 from rstuf.errors.base import Interrupted, Lines, RstufError, every_error, nearest, shorten
@@ -25,6 +27,7 @@ from rstuf.errors.client import (
     TrustNotFound,
 )
 from rstuf.errors.input import (
+    DelegationNotFound,
     InputMissing,
     InvalidArtifact,
     InvalidBundle,
@@ -101,6 +104,7 @@ __all__ = [
     "CeremonyWaiting",
     "ClockSuspicious",
     "ContentRefused",
+    "DelegationNotFound",
     "DestinationTaken",
     "EventChanged",
     "EventExpired",
@@ -140,6 +144,8 @@ __all__ = [
     "PassphraseNeeded",
     "PathRepeated",
     "PathTwin",
+    "PathsDisputed",
+    "PathsNotDelegated",
     "PinNeeded",
     "ProposalRefused",
     "RecordDamaged",

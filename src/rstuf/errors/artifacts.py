@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from rstuf.errors.base import Lines, RstufError, shorten
@@ -99,3 +100,30 @@ class LimitExceeded(RstufError):
 
 def _before(lines: Lines | None) -> str:
     return "" if lines is None else f"{lines}: "
+
+
+class PathsNotDelegated(RstufError):
+    """Artifacts that no delegation is for, so that no client would find them."""
+
+    code = "paths-not-delegated"
+
+    def __init__(self, paths: Sequence[str], *, more: int = 0, hint: str) -> None:
+        self.paths, self.more = tuple(paths), more
+        named = ", ".join(shorten(path) for path in paths)
+        further = f" and {more} more" if more else ""
+        super().__init__(f"no delegation is for {named}{further}: no client would find that", hint=hint)
+
+
+class PathsDisputed(RstufError):
+    """Artifacts that some clients would look for in one role, and others in another one."""
+
+    code = "paths-disputed"
+
+    def __init__(self, paths: Sequence[str], *, more: int = 0, role: str, pattern: str) -> None:
+        self.paths, self.more, self.role, self.pattern = tuple(paths), more, role, pattern
+        named = ", ".join(shorten(path) for path in paths)
+        further = f" and {more} more" if more else ""
+        super().__init__(
+            f"clients do not agree on whether {shorten(pattern)} of {role} is for {named}{further}",
+            hint="a wildcard should stand for no dot that a segment begins with, and ? for no character beyond U+FFFF",
+        )

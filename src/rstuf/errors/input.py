@@ -65,6 +65,16 @@ class InvalidPattern(InvalidInput):
         )
 
 
+class DelegationNotFound(InvalidInput):
+    """No such delegation in this repository."""
+
+    code = "delegation-not-found"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"nobody delegates to {shorten(name)!r}", hint="rstuf delegation list shows every delegation")
+
+
 class InvalidTrustName(InvalidInput):
     """A name for a trusted repository outside the grammar."""
 

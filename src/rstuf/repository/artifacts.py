@@ -10,9 +10,9 @@ from typing import Any, Final
 from rstuf.errors import ArtifactNotFound
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
-from rstuf.model.names import TARGETS, TargetPath
+from rstuf.model.names import TargetPath
 from rstuf.progress import step
-from rstuf.repository.intake import NAMED, Conflict, Intake, staying, with_what_is_recorded
+from rstuf.repository.intake import NAMED, Conflict, Intake, remove_from_roles, staying, with_what_is_recorded
 from rstuf.repository.interfaces import ArtifactBatch, StampNotes
 from rstuf.repository.ports import Ports
 from rstuf.repository.reading import HashOnly, Reading, Source
@@ -165,7 +165,7 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
         if not wanted:
             return AcceptedChange(number=0, unchanged=before)
         number = state.next_number()
-        removed = state.remove_artifacts(TARGETS, wanted, number=number)
+        removed = remove_from_roles(ports, state, wanted, number=number)
         details = {"number": number, "paths": wanted[:NAMED], "removed": removed}
         state.record("artifacts.remove", details, at=ports.clock.now())
     return AcceptedChange(number=number, removed=removed, unchanged=before)

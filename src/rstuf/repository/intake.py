@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
@@ -13,12 +13,13 @@ from rstuf.errors import ArtifactConflict
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact
-from rstuf.model.names import TARGETS, TargetPath
+from rstuf.model.names import RoleName, TargetPath
 from rstuf.progress import step
 from rstuf.repository.interfaces import Kept, PutResult, RowSpool, StateTransaction
 from rstuf.repository.ports import Ports
 from rstuf.repository.reading import Offered, Source
 from rstuf.repository.reports import AcceptedChange
+from rstuf.repository.routing import router_of, shared_out
 from rstuf.repository.warnings import Warnings
 
 _TOGETHER: Final = 1000
@@ -121,18 +122,23 @@ class Intake:
             raise _Rehearsed
 
     def _put(self, state: StateTransaction, rows: Iterable[_Row], *, number: int) -> PutResult:
-        return state.put_artifacts(
-            TARGETS,
-            _counted(rows, self.ports),
-            number=number,
-            replace=self.conflict is not Conflict.REFUSE,
-            role_limit=TARGETS_PAYLOAD_BYTES,
-        )
+        """Each to the role that has to list it."""
+        total = PutResult(added=0, replaced=0, unchanged=0, repeated=0)
+        with ExitStack() as stack:
+            router = router_of(self.ports, state)
+            for holder, some in shared_out(self.ports, router, _counted(rows, self.ports), stack):
+                total += state.put_artifacts(
+                    holder,
+                    some,
+                    number=number,
+                    replace=self.conflict is not Conflict.REFUSE,
+                    role_limit=TARGETS_PAYLOAD_BYTES,
+                )
+        return total
 
     def _remove(self, state: StateTransaction, gone: Iterable[TargetPath], *, number: int) -> list[TargetPath]:
         here = [path for path in gone if staying(state.artifact(path)) is not None]
-        if here:
-            state.remove_artifacts(TARGETS, here, number=number)
+        remove_from_roles(self.ports, state, here, number=number)
         return here
 
     def accept(self, action: str, *, gone: Paths = ()) -> AcceptedChange:
@@ -170,6 +176,14 @@ class Intake:
             warnings=tuple(self.warnings.told),
             more_warnings=self.warnings.more,
         )
+
+
+def remove_from_roles(ports: Ports, state: StateTransaction, paths: Sequence[TargetPath], *, number: int) -> int:
+    """Remove artifacts from the roles that list them; how many."""
+    router, by_holder = router_of(ports, state), dict[RoleName, list[TargetPath]]()
+    for path in paths:
+        by_holder.setdefault(router.holder(path), []).append(path)
+    return sum(state.remove_artifacts(holder, some, number=number) for holder, some in by_holder.items())
 
 
 def staying(known: ListedArtifact | None) -> Artifact | None:

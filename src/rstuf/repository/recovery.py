@@ -21,6 +21,7 @@ from rstuf.repository.mending import DELEGATORS, recorded_files, restore
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import settle
 from rstuf.repository.reports import Recovery
+from rstuf.repository.routing import late_moves
 from rstuf.repository.visible import (
     TIMESTAMP_FILE,
     holds,
@@ -81,7 +82,10 @@ def recover(ports: Ports, *, age: StateAge = StateAge.NEWEST) -> Recovery:
     with ports.state.transaction(actor=ports.actor) as state:
         for planned, data in brought:
             state.record_delegator(planned.name, planned.version, data)
+        handover = state.handover_number(publication.id) if brought else None
         state.abandon_publication(publication.id, carried=[planned.id for planned, _ in brought])
+        if handover is not None:
+            state.move_artifacts(late_moves(ports, state, after=handover))
         if committing:
             state.note_evidence(publication.begun)
         state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())

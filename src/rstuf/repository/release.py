@@ -32,6 +32,7 @@ from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
 from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
 from rstuf.repository.reports import PublicationReport, Reason, RoleChange
+from rstuf.repository.routing import late_moves
 from rstuf.repository.visible import TIMESTAMP_FILE, visible_listing
 
 
@@ -256,7 +257,10 @@ def settle(ports: Ports, publication: int, *, signed_at: datetime | None, roles:
     """Record that clients see a publication whose timestamp was replaced."""
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
+        handover = state.handover_number(publication)
         state.settle_publication(publication, committed=now)
+        if handover is not None:
+            state.move_artifacts(late_moves(ports, state, after=handover))
         if signed_at is not None:
             state.note_evidence(signed_at)
         visible = state.role(TIMESTAMP).visible

@@ -53,6 +53,8 @@ class Reason(StrEnum):
     FOLLOWS = "follows"
     ROTATED = "rotated"
     RESIZED = "resized"
+    DELEGATED = "delegated"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)

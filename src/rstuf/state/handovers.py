@@ -15,7 +15,7 @@ from typing import Final
 from rstuf.errors import InvalidRoleName, StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.handover import Handover, Move
-from rstuf.model.names import RoleName
+from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.roles import RoleKind
 from rstuf.state import entries
 from rstuf.state.spaces import space_of, swap
@@ -23,6 +23,8 @@ from rstuf.state.spaces import space_of, swap
 _JOINS: Final = "joins"
 _LEAVES: Final = "leaves"
 _SUCCEEDS: Final = "succeeds"
+# Of targets, so that there is a row where no role comes or goes.
+_BEGAN: Final = "began"
 
 # What a role is to list: what it has and keeps, and what comes to it.
 COMING: Final = """
@@ -40,7 +42,7 @@ COMING: Final = """
 """
 
 
-def begin(connection: sqlite3.Connection, handover: Handover) -> None:
+def begin(connection: sqlite3.Connection, handover: Handover, *, number: int) -> None:
     """Record what is to become of roles, in the place of whatever was begun and not staged.
 
     Raises:
@@ -51,11 +53,12 @@ def begin(connection: sqlite3.Connection, handover: Handover) -> None:
         raise StateError("delegations are being changed", hint="rstuf publish brings that to its end")
     drop(connection)
     for name in handover.joins:
-        _note(connection, _enter(connection, name), _JOINS)
+        _note(connection, _enter(connection, name), _JOINS, number)
     for name in handover.leaves:
-        _note(connection, _id_of(connection, name), _LEAVES)
+        _note(connection, _id_of(connection, name), _LEAVES, number)
     if handover.successor is not None:
-        _note(connection, _id_of(connection, handover.successor), _SUCCEEDS)
+        _note(connection, _id_of(connection, handover.successor), _SUCCEEDS, number)
+    _note(connection, _id_of(connection, TARGETS), _BEGAN, number)
 
 
 def add_moves(connection: sqlite3.Connection, moves: Iterable[Move]) -> None:
@@ -84,22 +87,19 @@ def drop(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM move")
 
 
-def is_brought_by(connection: sqlite3.Connection, publication: int) -> bool:
-    """Whether a publication brings another tree."""
-    found = connection.execute("SELECT 1 FROM handover WHERE publication = ?", (publication,)).fetchone()
-    return found is not None
+def number_of(connection: sqlite3.Connection, publication: int) -> int | None:
+    """The change number up to which artifacts were looked at; None where a publication brings no other tree."""
+    row = connection.execute("SELECT number FROM handover WHERE publication = ?", (publication,)).fetchone()
+    return None if row is None else row[0]
 
 
 def settle(connection: sqlite3.Connection, publication: int) -> None:
     """What a publication brings is so. After its roles' numbers and its bins were settled."""
-    if not is_brought_by(connection, publication):
+    if number_of(connection, publication) is None:
         return
     for role in _noted(connection, _JOINS):
         connection.execute("UPDATE role SET retired = 0 WHERE id = ?", (role,))
-    pairs = connection.execute("SELECT DISTINCT giver, taker FROM move").fetchall()
-    for giver, taker in pairs:
-        _count(connection, giver, taker)
-        _carry(connection, giver, taker)
+    carry_out(connection)
     for role in _noted(connection, _SUCCEEDS):
         _succeed(connection, role)
     for role in _noted(connection, _LEAVES):
@@ -109,6 +109,15 @@ def settle(connection: sqlite3.Connection, publication: int) -> None:
             (role,),
         )
     drop(connection)
+
+
+def carry_out(connection: sqlite3.Connection) -> None:
+    """Bring every artifact that is to move to where it goes, and count it there."""
+    pairs = connection.execute("SELECT DISTINCT giver, taker FROM move").fetchall()
+    for giver, taker in pairs:
+        _count(connection, giver, taker)
+        _carry(connection, giver, taker)
+    connection.execute("DELETE FROM move")
 
 
 def _enter(connection: sqlite3.Connection, name: RoleName) -> int:
@@ -132,8 +141,8 @@ def _id_of(connection: sqlite3.Connection, name: RoleName) -> int:
     return found
 
 
-def _note(connection: sqlite3.Connection, role: int, what: str) -> None:
-    connection.execute("INSERT INTO handover (role, what) VALUES (?, ?)", (role, what))
+def _note(connection: sqlite3.Connection, role: int, what: str, number: int) -> None:
+    connection.execute("INSERT INTO handover (role, what, number) VALUES (?, ?, ?)", (role, what, number))
 
 
 def _noted(connection: sqlite3.Connection, what: str) -> list[int]:

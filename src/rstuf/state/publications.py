@@ -218,7 +218,7 @@ def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterab
     resizes.settle(connection, publication, holders=carried)
     if carried:
         handovers.settle(connection, publication)
-    elif handovers.is_brought_by(connection, publication):
+    elif handovers.number_of(connection, publication) is not None:
         handovers.drop(connection)
     connection.execute("UPDATE publication SET phase = ? WHERE id = ?", (PublicationPhase.ABANDONED.value, publication))
 

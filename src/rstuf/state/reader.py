@@ -194,6 +194,17 @@ class SqliteReader:
             (name.lower(), name, version),
         )
 
+    def changed_paths(self, *, after: int) -> Iterator[tuple[RoleName, TargetPath]]:
+        found = self._connection.execute(
+            "SELECT DISTINCT name, path FROM artifact CROSS JOIN role ON coalesce(space, id) = artifact.holder "
+            "AND kind IN ('targets', 'delegated') WHERE artifact.number > ?",
+            (after,),
+        )
+        return self._counted(found)
+
+    def handover_number(self, publication: int) -> int | None:
+        return handovers.number_of(self._connection, publication)
+
     def delegating_roles(self) -> frozenset[RoleName]:
         sql = (
             f"SELECT name FROM role LEFT JOIN delegator ON delegator.role = id AND delegator.version = visible "  # noqa: S608

@@ -285,6 +285,7 @@ _HANDOVER_TABLES: Final = (
     CREATE TABLE handover (
         role INTEGER NOT NULL REFERENCES role (id),
         what TEXT NOT NULL,
+        number INTEGER NOT NULL,
         publication INTEGER REFERENCES publication (id),
         PRIMARY KEY (role, what)
     ) WITHOUT ROWID

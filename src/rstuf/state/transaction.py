@@ -182,11 +182,16 @@ class SqliteTransaction(SqliteReader):
 
     def begin_handover(self, handover: Handover) -> None:
         with all_or_nothing(self._connection):
-            handovers.begin(self._connection, handover)
+            handovers.begin(self._connection, handover, number=self.newest_number())
 
     def add_moves(self, moves: Iterable[Move]) -> None:
         with all_or_nothing(self._connection):
             handovers.add_moves(self._connection, moves)
+
+    def move_artifacts(self, moves: Iterable[Move]) -> None:
+        with all_or_nothing(self._connection):
+            handovers.add_moves(self._connection, moves)
+            handovers.carry_out(self._connection)
 
     def drop_handover(self) -> None:
         handovers.drop(self._connection)

@@ -23,6 +23,15 @@ class PutResult:
     unchanged: int
     repeated: int = 0
 
+    def __add__(self, other: PutResult) -> PutResult:
+        """What became of both."""
+        return PutResult(
+            added=self.added + other.added,
+            replaced=self.replaced + other.replaced,
+            unchanged=self.unchanged + other.unchanged,
+            repeated=self.repeated + other.repeated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -140,6 +140,13 @@ class StateReader(Protocol):
         None where none were recorded, or the version is older than the visible one.
         """
 
+    def changed_paths(self, *, after: int) -> Iterator[tuple[RoleName, TargetPath]]:
+        """Paths with changes above a number, each with the role that holds it; looks at every artifact."""
+
+    def handover_number(self, publication: int) -> int | None:
+        """The change number at which `StateTransaction.begin_handover` began what a publication brings; None where it
+        brings nothing of that kind."""
+
     def delegating_roles(self) -> frozenset[RoleName]:
         """The roles that are delegated to and visible, and delegate themselves; those of which no bytes are recorded,
         too, for nobody can say that they do not."""
@@ -291,6 +298,9 @@ class StateTransaction(StateReader, Protocol):
 
     def add_moves(self, moves: Iterable[Move]) -> None:
         """Artifacts that go to another role with it, in any order."""
+
+    def move_artifacts(self, moves: Iterable[Move]) -> None:
+        """Let artifacts go to other roles now, those that wait too. No handover may go on."""
 
     def drop_handover(self) -> None:
         """Let nothing come of a handover that no publication took along; does nothing where none was begun."""

@@ -1,0 +1,171 @@
+"""A publication that brings another tree of delegations: each artifact comes out where clients look for it by that.
+
+Nothing moves before: what was accepted is where it was until the publication is settled (`rstuf.state.handovers`), and
+cut off or refused, nothing comes of it. What is accepted meanwhile goes where it belongs when it is settled
+(`routing.late_moves`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, RstufError
+from rstuf.metadata import limits
+from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.handover import Handover, Move
+from rstuf.model.names import TARGETS, RoleName, TargetPath
+from rstuf.model.roles import RoleKind
+from rstuf.progress import step
+from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
+from rstuf.repository.release import bring_out
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.routing import Router
+
+_ALL: Final = (0, (1 << SLOT_BITS) - 1)
+_NAMED: Final = 10
+# What stands around a path and its fragment: two quotes, a colon, a comma.
+_AROUND: Final = 4
+
+
+def bring_delegations(
+    ports: Ports, proposed: Mapping[RoleName, Mapping[str, Any]], handover: Handover
+) -> tuple[PublicationReport, int]:
+    """Publish roles that delegate as they are to be, with every role that lists something else by that.
+
+    Under the publication lock, after recovery.
+
+    Returns:
+        What was published, and how many artifacts have another role now.
+
+    Raises:
+        PathsNotDelegated, PathsDisputed: with artifacts that clients would not find any more; nothing was changed.
+        InvalidRoleName: the name of a role that joins is taken.
+        SigningError, StorageError, ReleaseRefused: clients still see what they saw.
+    """
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata, proposed=proposed)
+        total = reader.totals().artifacts
+    with (
+        step(ports.progress, "sorting", total=total, unit="artifacts"),
+        ports.state.transaction(actor=ports.actor) as state,
+    ):
+        sorting = _Sorting(ports, authority, handover)
+        state.begin_handover(handover)
+        number = state.newest_number()
+        state.add_moves(sorting.moves(state))
+        sorting.refuse()
+        details = {"joins": list(handover.joins), "leaves": list(handover.leaves), "moved": sorting.moved}
+        state.record("delegations.change", details, at=ports.clock.now())
+    try:
+        with ports.state.read() as reader:
+            parts = [_part(reader, name, number, Reason.DELEGATED) for name in proposed]
+            parts += [_part(reader, name, number, Reason.DELEGATED) for name in handover.joins if name not in proposed]
+            # What leaves is seen by nobody any more.
+            known = {*(part.role.name for part in parts), *handover.leaves}
+            parts += [_part(reader, name, number, Reason.MOVED) for name in sorting.more if name not in known]
+            sorting.refuse_large(parts)
+        return bring_out(ports, parts, proposed=proposed, moved=sorting.more), sorting.moved
+    except BaseException:
+        # One that is committing goes on: only what no publication took along, or gave up, is dropped here.
+        with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
+            if state.unfinished_publication() is None:
+                state.drop_handover()
+        raise
+
+
+def _part(reader: StateReader, name: RoleName, number: int, reason: Reason) -> Part:
+    return Part(reader.role(name), number, reason)
+
+
+@dataclass(slots=True)
+class _Sorting:
+    """Looks at every artifact, and says where it goes.
+
+    Attributes:
+        more: by the role that lists them, how many artifacts more it has by that; less where it is below 0.
+        moved: how many go to another role.
+    """
+
+    ports: Ports
+    authority: Authority
+    handover: Handover
+    more: Counter[RoleName] = field(default_factory=Counter)
+    payload: Counter[RoleName] = field(default_factory=Counter)
+    moved: int = 0
+    _lost: list[TargetPath] = field(default_factory=list)
+    _lost_more: int = 0
+    _disputed: list[PathsDisputed] = field(default_factory=list)
+
+    def moves(self, reader: StateReader) -> Iterator[Move]:
+        """Every artifact that another role has to list."""
+        router = Router(self.authority)
+        for holder in _holders(reader):
+            # What takes over all that targets holds has it where it was.
+            here = self.handover.successor if holder == TARGETS and self.handover.successor is not None else holder
+            for slot, path, fragment in reader.contents(reader.role(holder).id, *_ALL, number=reader.newest_number()):
+                self.ports.progress.advance()
+                taker = self._taker(router, path)
+                if taker is not None and taker != here:
+                    self._count(holder, taker, slot, size=len(path.encode()) + len(fragment) + _AROUND)
+                    yield Move(slot, path, holder, taker)
+
+    def _taker(self, router: Router, path: TargetPath) -> RoleName | None:
+        try:
+            return router.holder(path)
+        except PathsNotDelegated:
+            if len(self._lost) < _NAMED:
+                self._lost.append(path)
+            else:
+                self._lost_more += 1
+        except PathsDisputed as error:
+            self._disputed.append(error)
+            self._disputed = self._disputed[: _NAMED + 1]
+        return None
+
+    def _count(self, giver: RoleName, taker: RoleName, slot: int, *, size: int) -> None:
+        self.moved += 1
+        for role, sign in ((self._lists(giver, slot), -1), (self._lists(taker, slot), 1)):
+            self.more[role] += sign
+            self.payload[role] += sign * size
+
+    def _lists(self, holder: RoleName, slot: int) -> RoleName:
+        """The role that lists what a role holds there: itself, or one of its bins."""
+        if holder == TARGETS and self.handover.successor is not None:
+            holder = self.handover.successor
+        shared = self.authority.shared.get(holder)
+        return holder if shared is None else shared.bins.name(shared.bins.index_of_slot(slot))
+
+    def refuse(self) -> None:
+        """
+        Raises:
+            PathsNotDelegated, PathsDisputed: clients would not find all that they find now.
+        """
+        if self._lost:
+            hint = "remove these first (rstuf artifact remove), or let a delegation be for them, too"
+            raise PathsNotDelegated(self._lost, more=self._lost_more, hint=hint)
+        if self._disputed:
+            first = self._disputed[0]
+            paths = [path for each in self._disputed[:_NAMED] for path in each.paths]
+            raise PathsDisputed(paths, more=len(self._disputed) - len(paths), role=first.role, pattern=first.pattern)
+
+    def refuse_large(self, parts: Iterable[Part]) -> None:
+        """
+        Raises:
+            LimitExceeded: a role would list more than clients read.
+        """
+        for part in parts:
+            size = part.role.payload + self.payload[part.role.name]
+            if self.payload[part.role.name] > 0 and size > limits.TARGETS_PAYLOAD_BYTES:
+                raise LimitExceeded(part.role.name, size=size, limit=limits.TARGETS_PAYLOAD_BYTES)
+
+
+def _holders(reader: StateReader) -> list[RoleName]:
+    """Every role that artifacts are kept under."""
+    return [role.name for kind in (RoleKind.TARGETS, RoleKind.DELEGATED) for role in reader.roles(kind=kind)]
