@@ -7,6 +7,7 @@ changes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,13 +17,14 @@ from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.tree import Fault
-from rstuf.metadata.views import BinDelegation, RoleKeys
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.handover import Handover
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods, check_threshold
+from rstuf.progress import step
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
-from rstuf.repository.handing_over import bring_delegations
+from rstuf.repository.handing_over import Sorting, bring_delegations
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, refuse_leaked
 from rstuf.repository.ports import Ports
@@ -30,6 +32,7 @@ from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
 
 _DIGITS: Final = tuple("0123456789abcdef")
+_NOTHING: Final[Mapping[str, Any]] = {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
 _FAULTS: Final = {
     Fault.TWO_PARENTS: "two roles would delegate to {}, and clients differ in whose keys it has to have",
     Fault.CYCLE: "{} would lie below itself",
@@ -74,178 +77,180 @@ class DelegationChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """How many artifacts go from one role to another."""
+
+    giver: RoleName
+    taker: RoleName
+    artifacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationProposal:
+    """Other delegations, as they would be; nothing was written for it.
+
+    Attributes:
+        parent: who delegates; `base` is the version of it that was looked at.
+        before, after: the delegation that it is about; None where there is none.
+        proposed: what roles that delegate would say.
+        periods: how long the role lives from then on; None where that stays.
+        moved: the artifacts that go to another role.
+    """
+
+    name: RoleName
+    parent: RoleName
+    base: int
+    before: Delegation | None
+    after: Delegation | None
+    proposed: Mapping[RoleName, Mapping[str, Any]]
+    handover: Handover
+    periods: Periods | None
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DelegationReport:
-    """What became of a change of delegations: the role, how many artifacts moved, and what was published."""
+    """What became of a proposal: how many artifacts moved, and what was published."""
 
     name: RoleName
     moved: int
     publication: PublicationReport
 
 
-@dataclass(frozen=True, slots=True)
-class DelegationView:
-    """A delegation as it is.
-
-    Attributes:
-        signers: what its keys are called here, else how their ids begin.
-        online: whether the online key alone signs it.
-        version: what clients see of it.
-        artifacts: how many it lists.
-    """
-
-    delegation: Delegation
-    parent: RoleName
-    signers: tuple[str, ...]
-    online: bool
-    version: int
-    artifacts: int
-    bins: int
-    periods: Periods | None
-
-
-def add_delegation(ports: Ports, plan: DelegationPlan) -> DelegationReport:
-    """Delegate paths to a role; artifacts that are there already go to it, in one publication.
+def propose_addition(ports: Ports, plan: DelegationPlan) -> DelegationProposal:
+    """Delegations with one more. Writes nothing.
 
     Raises:
-        InvalidInput, InvalidPolicy, InvalidRoleName: there can be no such delegation; nothing was changed.
-        PathsNotDelegated, PathsDisputed, LimitExceeded: clients would not find what is there; nothing was changed.
-        SigningError, StorageError, ReleaseRefused: clients still see what they saw.
+        InvalidInput, InvalidPolicy, InvalidRoleName: there can be no such delegation.
+        PathsNotDelegated, PathsDisputed: clients would not find what is there.
     """
-    with ports.state.publication_lock(purpose="delegation add"):
-        get_ready(ports)
-        with ports.state.read() as reader:
-            authority = load_authority(reader, ports.metadata)
-            _refuse_reserved(authority, plan.name)
-            delegation = Delegation(
-                name=plan.name,
-                keys=_keys(reader, authority, plan.signers, threshold=plan.threshold, role=plan.name),
-                terminating=plan.terminating,
-                paths=plan.paths,
-            )
-            _refuse_pathless(delegation)
-            before = _delegations_of(authority, plan.parent)
-            wanted = _placed(before, delegation, plan.before)
-            periods = plan.periods or reader.periods()[TARGETS]
-        with ports.state.transaction(actor=ports.actor) as state:
-            state.set_periods(plan.name, periods)
-        return _bring(ports, authority, plan.parent, wanted, name=plan.name)
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        _refuse_reserved(authority, plan.name)
+        delegation = Delegation(
+            name=plan.name,
+            keys=_keys(reader, authority, plan.signers, threshold=plan.threshold, role=plan.name),
+            terminating=plan.terminating,
+            paths=plan.paths,
+        )
+        wanted = _placed(_delegations_of(authority, plan.parent), delegation, plan.before)
+        periods = plan.periods or reader.periods()[TARGETS]
+        change = _Change(plan.name, plan.parent, None, delegation, wanted, periods)
+        return _proposed(ports, reader, authority, change)
 
 
-def update_delegation(ports: Ports, name: RoleName, change: DelegationChange) -> DelegationReport:
-    """Let a delegation be another one; artifacts go where clients look for them from then on, in one publication.
+def propose_change(ports: Ports, name: RoleName, change: DelegationChange) -> DelegationProposal:
+    """Delegations of which one is another. Writes nothing.
 
     Raises:
         DelegationNotFound: there is none of that name.
-        InvalidInput, InvalidPolicy: it cannot be like that; nothing was changed.
-        PathsNotDelegated, PathsDisputed, LimitExceeded: clients would not find what is there; nothing was changed.
-        SigningError, StorageError, ReleaseRefused: clients still see what they saw.
+        InvalidInput, InvalidPolicy: it cannot be like that, or is.
+        PathsNotDelegated, PathsDisputed: clients would not find what is there.
     """
-    with ports.state.publication_lock(purpose="delegation update"):
-        get_ready(ports)
-        with ports.state.read() as reader:
-            authority = load_authority(reader, ports.metadata)
-            parent, old = _find(authority, name)
-            keys = old.keys
-            if change.signers is not None or change.threshold is not None:
-                signers = change.signers
-                threshold = old.keys.threshold if change.threshold is None else change.threshold
-                keys = (
-                    _with_threshold(old.keys, threshold, role=name)
-                    if signers is None
-                    else _keys(reader, authority, signers, threshold=threshold, role=name)
-                )
-            new = replace(
-                old,
-                keys=keys,
-                terminating=old.terminating if change.terminating is None else change.terminating,
-                paths=old.paths if change.paths is None else change.paths,
-            )
-            _refuse_pathless(new)
-            others = tuple(each for each in _delegations_of(authority, parent) if each.name != name)
-            place = change.before if change.before is not None else _follower(_delegations_of(authority, parent), name)
-            wanted = _placed(others, new, place)
-            if wanted == _delegations_of(authority, parent) and change.periods is None:
-                raise InvalidInput(f"that is what {name} is already", hint="rstuf delegation list shows all")
-        if change.periods is not None:
-            with ports.state.transaction(actor=ports.actor) as state:
-                state.set_periods(name, change.periods)
-        return _bring(ports, authority, parent, wanted, name=name)
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        parent, old = _find(authority, name)
+        new = replace(
+            old,
+            keys=_changed_keys(reader, authority, old, change),
+            terminating=old.terminating if change.terminating is None else change.terminating,
+            paths=old.paths if change.paths is None else change.paths,
+        )
+        there = _delegations_of(authority, parent)
+        place = change.before if change.before is not None else _follower(there, name)
+        wanted = _placed(tuple(each for each in there if each.name != name), new, place)
+        if wanted == there and change.periods in {None, reader.periods().get(name)}:
+            raise InvalidInput(f"that is what {name} is already", hint="rstuf delegation list shows all")
+        return _proposed(ports, reader, authority, _Change(name, parent, old, new, wanted, change.periods))
 
 
-def remove_delegation(ports: Ports, name: RoleName) -> DelegationReport:
-    """Delegate to a role no more; its artifacts go where clients look for them from then on, in one publication.
-
-    Its name stays in snapshot, and may be used again.
+def propose_removal(ports: Ports, name: RoleName) -> DelegationProposal:
+    """Delegations with one less. Writes nothing.
 
     Raises:
         DelegationNotFound: there is none of that name.
         InvalidInput: it delegates to others.
+        PathsNotDelegated, PathsDisputed: clients would not find what is there.
+    """
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        parent, old = _find(authority, name)
+        below = [each.name for each in _below_of(authority, name)]
+        if below:
+            raise InvalidInput(
+                f"{name} delegates to {', '.join(below)}", hint=f"first: rstuf delegation remove {below[0]}"
+            )
+        wanted = tuple(each for each in _delegations_of(authority, parent) if each.name != name)
+        return _proposed(ports, reader, authority, _Change(name, parent, old, None, wanted, None))
+
+
+def bring_proposal(ports: Ports, proposal: DelegationProposal) -> DelegationReport:
+    """Publish what was proposed: who delegates, and each role that lists something else by that.
+
+    Raises:
+        InvalidInput: other delegations were published meanwhile.
+        InvalidRoleName: the name of a role is taken.
         PathsNotDelegated, PathsDisputed, LimitExceeded: clients would not find what is there; nothing was changed.
         SigningError, StorageError, ReleaseRefused: clients still see what they saw.
     """
-    with ports.state.publication_lock(purpose="delegation remove"):
+    with ports.state.publication_lock(purpose="delegation"):
         get_ready(ports)
         with ports.state.read() as reader:
-            authority = load_authority(reader, ports.metadata)
-            parent, _ = _find(authority, name)
-            below = _below(authority, name)
-            if below:
+            if _version_of(reader, proposal.parent) != proposal.base:
                 raise InvalidInput(
-                    f"{name} delegates to {', '.join(below)}", hint=f"first: rstuf delegation remove {below[0]}"
+                    f"{proposal.parent} was published anew meanwhile", hint="run it again, over what is there now"
                 )
-            wanted = tuple(each for each in _delegations_of(authority, parent) if each.name != name)
-        return _bring(ports, authority, parent, wanted, name=name)
+        if proposal.periods is not None:
+            with ports.state.transaction(actor=ports.actor) as state:
+                state.set_periods(proposal.name, proposal.periods)
+        publication, moved = bring_delegations(ports, proposal.proposed, proposal.handover)
+        return DelegationReport(proposal.name, moved, publication)
 
 
-def list_delegations(ports: Ports) -> list[DelegationView]:
-    """Every named delegation, in the order in which clients look: each before those below it."""
-    with ports.state.read() as reader:
-        authority = load_authority(reader, ports.metadata)
-        names = {entry.keyid: entry.name for entry in reader.keys()}
-        periods = reader.periods()
-        found, todo = [], list(reversed([(TARGETS, each) for each in _below_of(authority, TARGETS)]))
-        while todo:
-            parent, each = todo.pop()
-            role = reader.role(each.name)
-            bins = authority.shared.get(each.name)
-            found.append(
-                DelegationView(
-                    delegation=each,
-                    parent=parent,
-                    signers=tuple(names.get(keyid, keyid[:12]) for keyid in each.keys.keyids),
-                    online=authority.is_online(each.keys),
-                    version=role.visible,
-                    artifacts=_held(reader, each.name, bins),
-                    bins=0 if bins is None else bins.bins.count,
-                    periods=periods.get(each.name),
-                )
-            )
-            todo += reversed([(each.name, below) for below in _below_of(authority, each.name)])
-        return found
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a role is to delegate, and which delegation that is about."""
+
+    name: RoleName
+    parent: RoleName
+    before: Delegation | None
+    after: Delegation | None
+    wanted: tuple[Delegation, ...]
+    periods: Periods | None
 
 
-def _held(reader: StateReader, name: RoleName, bins: BinDelegation | None) -> int:
-    if bins is None:
-        return reader.role(name).artifacts
-    return sum(reader.role(bins.bins.name(index)).artifacts for index in range(bins.bins.count))
-
-
-def _bring(
-    ports: Ports, authority: Authority, parent: RoleName, wanted: Sequence[Delegation], *, name: RoleName
-) -> DelegationReport:
-    """Publish a role that delegates to others than before."""
-    said = authority.delegators.get(parent, {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}})
-    proposed: dict[RoleName, Mapping[str, Any]] = {parent: with_delegations(said, wanted)}
-    names_before = {each.name for each in _below_of(authority, parent)}
-    successor = None
-    if parent in authority.shared:
-        successor = SUCCESSOR
-        proposed[SUCCESSOR] = _over_bins(said)
-    joins = tuple(each.name for each in wanted if each.name not in names_before)
-    leaves = tuple(sorted(names_before - {each.name for each in wanted}))
+def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _Change) -> DelegationProposal:
+    if change.after is not None and not change.after.paths and not change.after.prefixes:
+        raise InvalidInput(f"{change.name} is for no path", hint="say for which: --path 'team/*'")
+    said = authority.delegators.get(change.parent, _NOTHING)
+    proposed: dict[RoleName, Mapping[str, Any]] = {change.parent: with_delegations(said, change.wanted)}
+    there = {each.name for each in _below_of(authority, change.parent)}
+    successor = SUCCESSOR if change.parent in authority.shared else None
+    if successor is not None:
+        proposed[successor] = _over_bins(said)
+    joins = tuple(each.name for each in change.wanted if each.name not in there)
+    leaves = tuple(sorted(there - {each.name for each in change.wanted}))
     _refuse_faults(authority, proposed)
-    publication, moved = bring_delegations(ports, proposed, Handover(joins, leaves, successor))
-    return DelegationReport(name, moved, publication)
+    handover = Handover(joins, leaves, successor)
+    sorting = Sorting(ports, load_authority(reader, ports.metadata, proposed=proposed), handover)
+    with step(ports.progress, "sorting", total=reader.totals().artifacts, unit="artifacts"):
+        moved = Counter((each.giver, each.taker) for each in sorting.moves(reader))
+    sorting.refuse()
+    return DelegationProposal(
+        name=change.name,
+        parent=change.parent,
+        base=_version_of(reader, change.parent),
+        before=change.before,
+        after=change.after,
+        proposed=proposed,
+        handover=handover,
+        periods=change.periods,
+        moved=tuple(Moved(giver, taker, artifacts) for (giver, taker), artifacts in sorted(moved.items())),
+    )
+
+
+def _version_of(reader: StateReader, name: RoleName) -> int:
+    return reader.role(name).visible
 
 
 def _over_bins(targets: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,10 +283,6 @@ def _delegations_of(authority: Authority, parent: RoleName) -> tuple[Delegation,
 def _below_of(authority: Authority, parent: RoleName) -> tuple[Delegation, ...]:
     delegator = authority.tree.delegators.get(parent)
     return () if delegator is None else delegator.named
-
-
-def _below(authority: Authority, name: RoleName) -> list[RoleName]:
-    return [each.name for each in _below_of(authority, name)]
 
 
 def _find(authority: Authority, name: RoleName) -> tuple[RoleName, Delegation]:
@@ -337,6 +338,13 @@ def _keys(
     return RoleKeys(tuple(keys), threshold, keys)
 
 
+def _changed_keys(reader: StateReader, authority: Authority, old: Delegation, change: DelegationChange) -> RoleKeys:
+    threshold = old.keys.threshold if change.threshold is None else change.threshold
+    if change.signers is not None:
+        return _keys(reader, authority, change.signers, threshold=threshold, role=old.name)
+    return old.keys if change.threshold is None else _with_threshold(old.keys, threshold, role=old.name)
+
+
 def _with_threshold(keys: RoleKeys, threshold: int, *, role: RoleName) -> RoleKeys:
     check_threshold(role, threshold=threshold, distinct_keys=len({key_identity(key) for key in keys.keys.values()}))
     return replace(keys, threshold=threshold)
@@ -347,11 +355,6 @@ def _refuse_reserved(authority: Authority, name: RoleName) -> None:
         raise InvalidRoleName(name, "the role that has the bins is called so")
     if name in authority.named:
         raise InvalidRoleName(name, "it is delegated to already")
-
-
-def _refuse_pathless(delegation: Delegation) -> None:
-    if not delegation.paths and not delegation.prefixes:
-        raise InvalidInput(f"{delegation.name} is for no path", hint="say for which: --path 'team/*'")
 
 
 def _refuse_faults(authority: Authority, proposed: Mapping[RoleName, Mapping[str, Any]]) -> None:

@@ -56,7 +56,7 @@ def bring_delegations(
         step(ports.progress, "sorting", total=total, unit="artifacts"),
         ports.state.transaction(actor=ports.actor) as state,
     ):
-        sorting = _Sorting(ports, authority, handover)
+        sorting = Sorting(ports, authority, handover)
         state.begin_handover(handover)
         number = state.newest_number()
         state.add_moves(sorting.moves(state))
@@ -85,7 +85,7 @@ def _part(reader: StateReader, name: RoleName, number: int, reason: Reason) -> P
 
 
 @dataclass(slots=True)
-class _Sorting:
+class Sorting:
     """Looks at every artifact, and says where it goes.
 
     Attributes:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.support.engine import Engine, check_client
 
 from rstuf.model.names import RoleName
 from rstuf.model.patterns import path_pattern
 from rstuf.repository.delegating import (
-    DelegationChange,
     DelegationPlan,
-    add_delegation,
-    list_delegations,
-    remove_delegation,
-    update_delegation,
+    bring_proposal,
+    propose_addition,
+    propose_removal,
 )
 from rstuf.repository.publish import publish
 
@@ -43,7 +40,7 @@ def test_a_delegation_comes_and_goes(tmp_path: Path) -> None:
     """Artifacts go to the role that is for them and back again, and no client misses one."""
     engine = filled(tmp_path)
     old = check_client(engine, tmp_path / "old")
-    report = add_delegation(engine.ports, plan("team", "team/*"))
+    report = bring_proposal(engine.ports, propose_addition(engine.ports, plan("team", "team/*")))
     assert (report.name, report.moved, report.publication.published) == ("team", 2, True)
     where = listed(engine)
     assert where["team/one.txt"] == "team published"
@@ -54,7 +51,7 @@ def test_a_delegation_comes_and_goes(tmp_path: Path) -> None:
     engine.add("c.txt", b"c")
     publish(engine.ports)
     check_client(engine, tmp_path / "old")
-    report = remove_delegation(engine.ports, TEAM)
+    report = bring_proposal(engine.ports, propose_removal(engine.ports, TEAM))
     assert report.moved == 3
     check_client(engine, tmp_path / "old")
     check_client(engine, tmp_path / "newest")
