@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from rstuf.metadata.bundle import render_signatures as render_signatures
     from rstuf.metadata.bundle import short_code as short_code
     from rstuf.metadata.canonical import strict_loads as strict_loads
+    from rstuf.metadata.delegations import Delegation as Delegation
     from rstuf.metadata.root_changes import RoleChanges as RoleChanges
     from rstuf.metadata.root_changes import RootChanges as RootChanges
     from rstuf.metadata.root_concerns import Concern as Concern
@@ -93,8 +94,10 @@ if TYPE_CHECKING:
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
     from rstuf.model.names import RoleName as RoleName
+    from rstuf.model.names import role_name as role_name
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
+    from rstuf.model.patterns import path_pattern as path_pattern
     from rstuf.model.policy import Periods as Periods
     from rstuf.model.policy import check_bin_count as check_bin_count
     from rstuf.model.rotation import Rotation as Rotation
@@ -117,6 +120,12 @@ if TYPE_CHECKING:
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.completing import Completion as Completion
+    from rstuf.repository.delegating import DelegationChange as DelegationChange
+    from rstuf.repository.delegating import DelegationPlan as DelegationPlan
+    from rstuf.repository.delegating import DelegationProposal as DelegationProposal
+    from rstuf.repository.delegating import DelegationReport as DelegationReport
+    from rstuf.repository.delegation_desk import DelegationDesk as DelegationDesk
+    from rstuf.repository.delegation_views import DelegationView as DelegationView
     from rstuf.repository.doctor import Ailment as Ailment
     from rstuf.repository.doctor import Area as Area
     from rstuf.repository.doctor import Diagnosis as Diagnosis
@@ -239,6 +248,13 @@ _HOMES = {
     "Concern": "rstuf.metadata.root_concerns",
     "Conflict": "rstuf.repository.intake",
     "DelegatedRole": "rstuf.holder.target_concerns",
+    "Delegation": "rstuf.metadata.delegations",
+    "DelegationChange": "rstuf.repository.delegating",
+    "DelegationDesk": "rstuf.repository.delegation_desk",
+    "DelegationPlan": "rstuf.repository.delegating",
+    "DelegationProposal": "rstuf.repository.delegating",
+    "DelegationReport": "rstuf.repository.delegating",
+    "DelegationView": "rstuf.repository.delegation_views",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
     "DetachedSignature": "rstuf.metadata.bundle",
@@ -267,9 +283,9 @@ _HOMES = {
     "KeyId": "rstuf.model.keys",
     "KeyLook": "rstuf.signing.looking",
     "KeyStatus": "rstuf.repository.reports",
-    "LeakedKey": "rstuf.repository.reports",
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
+    "LeakedKey": "rstuf.repository.reports",
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
     "Loss": "rstuf.model.keys",
@@ -357,8 +373,8 @@ _HOMES = {
     "forget_draft": "rstuf.drafts",
     "format_duration": "rstuf.model.durations",
     "hold_ceremony": "rstuf.founding",
-    "keep_draft": "rstuf.drafts",
     "is_signature_of": "rstuf.holder.signing",
+    "keep_draft": "rstuf.drafts",
     "keyids_of": "rstuf.holder.signing",
     "keyids_signed_by": "rstuf.holder.signing",
     "keys_named_in": "rstuf.signing.secrets",
@@ -377,6 +393,7 @@ _HOMES = {
     "parse_duration": "rstuf.model.durations",
     "parse_fingerprint": "rstuf.model.fingerprints",
     "parse_signatures": "rstuf.metadata.bundle",
+    "path_pattern": "rstuf.model.patterns",
     "prepare_rebuild": "rstuf.rebuilding",
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
@@ -396,6 +413,7 @@ _HOMES = {
     "render_public": "rstuf.signing.public_keys",
     "render_signatures": "rstuf.metadata.bundle",
     "review_bundle": "rstuf.holder.review",
+    "role_name": "rstuf.model.names",
     "save_plan": "rstuf.founding",
     "short_code": "rstuf.metadata.bundle",
     "shown_place": "rstuf.storage.locations",

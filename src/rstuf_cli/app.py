@@ -95,6 +95,17 @@ VERBS: Final = (
     Verb(CARE, "bundle inspect", f"{_HOME}.bundle:inspect", "show what a bundle would have you sign"),
     Verb(CARE, "bundle sign", f"{_HOME}.bundle:sign", "sign a bundle, once you have seen what it changes"),
     Verb(CARE, "bundle import", f"{_HOME}.bundling:import_", "take signatures in that were made elsewhere"),
+    Verb(CARE, "delegation add", f"{_HOME}.delegation:add", "delegate some of the paths to a role of their own"),
+    Verb(
+        CARE,
+        "delegation update",
+        f"{_HOME}.delegation:update",
+        "let a delegation be for other paths, have other keys, or come at another place",
+    ),
+    Verb(CARE, "delegation remove", f"{_HOME}.delegation:remove", "delegate to a role no more"),
+    Verb(
+        CARE, "delegation list", f"{_HOME}.delegation:list_", "list the delegations, in the order in which clients look"
+    ),
     Verb(
         CARE,
         "bins advise",
@@ -168,6 +179,7 @@ _NOUNS: Final = {
     "event": "What waits for signatures: who has signed, and who is missing.",
     "root": "Who signs what, and for how long: the roots, one after the other.",
     "bundle": "What goes to key holders who are away, and what they sign: files that cross an air gap.",
+    "delegation": "Roles with keys of their own, for some of the paths.",
     "bins": "Over how many bins the artifacts are shared out.",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }

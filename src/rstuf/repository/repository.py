@@ -26,6 +26,7 @@ from rstuf.repository.stages import Stage, refuse_unfinished, waiting_ceremony
 if TYPE_CHECKING:
     from rstuf.model.events import SigningEvent
     from rstuf.repository.bin_advice import BinAdvice
+    from rstuf.repository.delegation_desk import DelegationDesk
     from rstuf.repository.event_desk import EventDesk
     from rstuf.repository.event_views import EventView
     from rstuf.repository.keys import KeyChange, KeyView
@@ -184,6 +185,15 @@ class Repository:
         from rstuf.repository.lost_metadata import recover_metadata
 
         return recover_metadata(self._ports)
+
+    # --- delegations
+
+    @property
+    def delegations(self) -> DelegationDesk:
+        """The named delegations."""
+        from rstuf.repository.delegation_desk import DelegationDesk
+
+        return DelegationDesk(self._ports)
 
     # --- bins
 

@@ -1,0 +1,292 @@
+"""`rstuf delegation add, update, remove, list`: roles with keys of their own, for some of the paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+import rstuf
+from rstuf.clock import SystemClock, iso
+from rstuf.errors import InvalidInput
+from rstuf_cli import proposing
+from rstuf_cli.console import Console, Style, escape, pad
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
+from rstuf_cli.run import Run, run_of
+from rstuf_cli.wording import both, count, listed, number, period, seconds, size
+
+EXAMPLES = {
+    "delegation add": """
+rstuf delegation add team --path 'team/*' --path 'team/*/*'
+rstuf delegation add vendor --path 'vendor/*' --signer vera --expires 180d
+""",
+    "delegation update": """
+rstuf delegation update team --path 'team/*' --path 'shared/*'
+rstuf delegation update vendor --signer vera --signer victor --threshold 2
+""",
+    "delegation remove": """
+rstuf delegation remove team
+""",
+    "delegation list": """
+rstuf delegation list
+rstuf delegation list --json
+""",
+}
+_LABEL = 11
+_PATTERN_HELP = "Paths that it is for: * and ? stand for what varies within one segment; repeatable."
+_SIGNER_HELP = "A key that may sign it, by its name; repeatable. Without any the online key does."
+_ANSWERS = "--yes says that it is"
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is called: a plain name, never used otherwise.")]
+_Periods = tuple[str | None, str | None]
+
+
+def add(
+    ctx: typer.Context,
+    *,
+    name: _Name,
+    path: Annotated[list[str], typer.Option("--path", metavar="PATTERN", help=_PATTERN_HELP)],
+    signer: Annotated[list[str] | None, typer.Option("--signer", metavar="KEY", help=_SIGNER_HELP)] = None,
+    threshold: Annotated[int, typer.Option("--threshold", metavar="N", help="How many of them must sign.", min=1)] = 1,
+    terminating: Annotated[
+        bool, typer.Option("--terminating", help="Who looks for such a path looks nowhere else.")
+    ] = False,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="PERIOD", help="How long it lives; by default as targets does.")
+    ] = None,
+    renew_before: Annotated[
+        str | None, typer.Option("--renew-before", metavar="PERIOD", help="How long before its end it is due.")
+    ] = None,
+    parent: Annotated[str, typer.Option("--parent", metavar="ROLE", help="The role that delegates to it.")] = "targets",
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="ROLE", help="The delegation that it comes before.")
+    ] = None,
+) -> int:
+    """Delegate some of the paths to a role of their own.
+
+    Clients look for a path through the delegations in their order, and find it in the first that is for it. Artifacts
+    of such paths that are here already go to the new role with it, in one publication, and nobody misses one.
+    Whatever no delegation is for stays in the bins.
+    """
+    run = run_of(ctx)
+    plan = rstuf.DelegationPlan(
+        name=rstuf.role_name(name),
+        paths=tuple(map(rstuf.path_pattern, path)),
+        signers=tuple(signer or ()),
+        threshold=threshold,
+        terminating=terminating,
+        periods=_spans(expires, renew_before, None),
+        parent=rstuf.RoleName(parent),
+        before=None if before is None else rstuf.RoleName(before),
+    )
+    return _change(run, lambda desk: desk.propose(plan), question=f"delegate to {name}?")
+
+
+def update(
+    ctx: typer.Context,
+    *,
+    name: _Name,
+    path: Annotated[
+        list[str] | None, typer.Option("--path", metavar="PATTERN", help=f"{_PATTERN_HELP} In place of those it has.")
+    ] = None,
+    signer: Annotated[
+        list[str] | None,
+        typer.Option("--signer", metavar="KEY", help="A key that may sign it, in place of all others."),
+    ] = None,
+    online: Annotated[bool, typer.Option("--online", help="Let the online key sign it.")] = False,
+    threshold: Annotated[
+        int | None, typer.Option("--threshold", metavar="N", help="How many of them must sign.", min=1)
+    ] = None,
+    terminating: Annotated[
+        bool | None, typer.Option("--terminating/--not-terminating", help="Whether clients look nowhere else.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="PERIOD", help="How long it lives from when it is signed.")
+    ] = None,
+    renew_before: Annotated[
+        str | None, typer.Option("--renew-before", metavar="PERIOD", help="How long before its end it is due.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="ROLE", help="The delegation that it comes before.")
+    ] = None,
+) -> int:
+    """Let a delegation be for other paths, have other keys, or come at another place.
+
+    Artifacts go where clients look for them from then on, in one publication. Where that is nowhere, nothing is
+    changed, and they are named.
+    """
+    run = run_of(ctx)
+    if signer and online:
+        raise InvalidInput("other keys are named, and the online key", hint="say one of the two")
+    role = rstuf.role_name(name)
+
+    def propose(desk: rstuf.DelegationDesk) -> rstuf.DelegationProposal:
+        there = next((each for each in desk.views() if each.delegation.name == role), None)
+        change = rstuf.DelegationChange(
+            paths=None if path is None else tuple(map(rstuf.path_pattern, path)),
+            signers=() if online else None if signer is None else tuple(signer),
+            threshold=1 if online and threshold is None else threshold,
+            terminating=terminating,
+            periods=_spans(expires, renew_before, None if there is None else there.periods),
+            before=None if before is None else rstuf.RoleName(before),
+        )
+        return desk.propose_change(role, change)
+
+    return _change(run, propose, question=f"let {name} be like that?")
+
+
+def remove(ctx: typer.Context, *, name: _Name) -> int:
+    """Delegate to a role no more.
+
+    Its artifacts go where clients look for them from then on, in one publication. Snapshot goes on listing its name,
+    because clients refuse a list that drops one; the name can be used again.
+    """
+    run = run_of(ctx)
+    role = rstuf.RoleName(name)
+    return _change(run, lambda desk: desk.propose_removal(role), question=f"delegate to {name} no more?")
+
+
+def list_(ctx: typer.Context) -> None:
+    """List the delegations, in the order in which clients look."""
+    run = run_of(ctx)
+    with run.open() as repository:
+        views = repository.delegations.views()
+    run.console.document({"delegations": [_view_document(view) for view in views]})
+    if run.console.is_json:
+        return
+    if not views:
+        run.console.line("no role is delegated to by its name")
+        return
+    now = SystemClock().now()
+    for view in views:
+        _show(run.console, view, now=now)
+
+
+def _spans(expires: str | None, renew_before: str | None, there: rstuf.Periods | None) -> rstuf.Periods | None:
+    """How long it is to live; None where nothing was said."""
+    if expires is None and renew_before is None:
+        return None
+    before = None if renew_before is None else rstuf.parse_duration(renew_before)
+    if expires is not None:
+        return rstuf.Periods.of(rstuf.parse_duration(expires), before)
+    if there is None:
+        raise InvalidInput("how long it lives is not said", hint="say it too: --expires 180d")
+    return rstuf.Periods.of(there.expires, before)
+
+
+def _change(run: Run, propose: Callable[[rstuf.DelegationDesk], rstuf.DelegationProposal], *, question: str) -> int:
+    with run.open() as repository:
+        proposing.refuse_unasked(run, hint=_ANSWERS)
+        proposal = propose(repository.delegations)
+        run.progress.close()
+        if not run.console.is_json:
+            _show_proposal(run.console, proposal, repository)
+        if not proposing.agrees(run, question):
+            run.console.note("nothing was changed")
+            return ExitCode.REFUSED
+        lasted = run.lasted()
+        run.interrupted = (
+            "clients see the delegations that there were, or the new ones; rstuf publish goes on from there"
+        )
+        report = repository.delegations.bring(proposal)
+        run.progress.close()
+    run.console.document(_report_document(proposal, report))
+    tell_clock(run.console, report.publication.clock_behind)
+    tell_recovery(run.console, report.publication)
+    run.console.result(
+        f"{sign(run.console, ok=True)} published as timestamp v{number(report.publication.timestamp_version)}, with "
+        f"{count(report.moved, 'artifact')} at another role; {size(report.publication.length)} of metadata, "
+        f"{seconds(lasted())}"
+    )
+    return ExitCode.DONE
+
+
+def _show_proposal(console: Console, proposal: rstuf.DelegationProposal, repository: rstuf.Repository) -> None:
+    names = {str(entry.keyid): entry.name for entry in repository.keys()}
+    console.line(console.paint(escape(proposal.name), Style.STRONG))
+    for label, before, after in _differences(proposal, names):
+        told = after if before is None or before == after else f"{before} → {after}"
+        for part in console.folded(f"  {label:<{_LABEL}}{told}", indent=_LABEL + 2):
+            console.line(part)
+    for each in proposal.moved:
+        console.line(f"  {'moves':<{_LABEL}}{count(each.artifacts, 'artifact')}: {each.giver} → {each.taker}")
+    if not proposal.moved:
+        console.line(f"  {'moves':<{_LABEL}}no artifact")
+
+
+def _differences(proposal: rstuf.DelegationProposal, names: dict[str, str]) -> list[tuple[str, str | None, str]]:
+    """What stands beside each label, before (None for nothing) and after."""
+    rows: list[tuple[str, str | None, str]] = []
+    sides = [None if side is None else dict(_said(side, names)) for side in (proposal.before, proposal.after)]
+    labels = list(dict.fromkeys(label for side in sides if side is not None for label in side))
+    for label in labels:
+        old = None if sides[0] is None else sides[0].get(label, "")
+        new = "nothing" if sides[1] is None else sides[1].get(label, "")
+        rows.append((label, old, new))
+    return rows
+
+
+def _said(delegation: rstuf.Delegation, names: dict[str, str]) -> list[tuple[str, str]]:
+    keys = [escape(names.get(str(keyid), str(keyid)[:12])) for keyid in delegation.keys.keyids]
+    threshold = "" if len(keys) == 1 else f"{delegation.keys.threshold} of {len(keys)}: "
+    paths = [escape(each) for each in delegation.paths] or ["everything else"]
+    said = [("for", ", ".join(paths)), ("signed by", f"{threshold}{listed(keys)}")]
+    return [*said, ("then", "clients look nowhere else" if delegation.terminating else "clients look on")]
+
+
+def _show(console: Console, view: rstuf.DelegationView, *, now: Any) -> None:
+    margin = "  " * view.depth
+    each = view.delegation
+    head = f"{margin}{console.paint(escape(each.name), Style.STRONG)}"
+    bins = f", in {count(view.bins, 'bin')}" if view.bins else ""
+    console.line(f"{head}  {count(view.artifacts, 'artifact')}{bins}")
+    names = dict(zip(map(str, each.keys.keyids), view.signers, strict=True))
+    rows = [*_said(each, names)]
+    if view.periods is not None:
+        rows.append(("lives", period(view.periods.expires)))
+    if view.role.expires is not None:
+        rows.append(("expires", both(view.role.expires, now)))
+    for label, text in rows:
+        for part in console.folded(f"{margin}  {pad(label, _LABEL)}{text}", indent=len(margin) + _LABEL + 2):
+            console.line(part)
+
+
+def _report_document(proposal: rstuf.DelegationProposal, report: rstuf.DelegationReport) -> dict[str, Any]:
+    return {
+        "name": proposal.name,
+        "parent": proposal.parent,
+        "before": None if proposal.before is None else delegation_document(proposal.before),
+        "after": None if proposal.after is None else delegation_document(proposal.after),
+        "moved": report.moved,
+        "publication": publication_document(report.publication),
+    }
+
+
+def delegation_document(delegation: rstuf.Delegation) -> dict[str, Any]:
+    """A delegation as it stands in metadata."""
+    by: dict[str, Sequence[str]] = (
+        {"path_hash_prefixes": list(delegation.prefixes)} if delegation.prefixes else {"paths": list(delegation.paths)}
+    )
+    return {
+        "name": delegation.name,
+        "keyids": list(delegation.keys.keyids),
+        "threshold": delegation.keys.threshold,
+        "terminating": delegation.terminating,
+        **by,
+    }
+
+
+def _view_document(view: rstuf.DelegationView) -> dict[str, Any]:
+    return {
+        **delegation_document(view.delegation),
+        "parent": view.parent,
+        "signers": list(view.signers),
+        "online": view.online,
+        "version": view.role.visible,
+        "expires": None if view.role.expires is None else iso(view.role.expires),
+        "artifacts": view.artifacts,
+        "bins": view.bins,
+        "period": None if view.periods is None else rstuf.format_duration(view.periods.expires),
+    }
