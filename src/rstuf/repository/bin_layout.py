@@ -1,4 +1,4 @@
-"""A publication that brings other bins than there were: targets lets them sign, and each is rendered anew.
+"""A publication that brings other bins than there were: a role lets them sign, and each is rendered anew.
 
 The state counts what is accepted meanwhile in the bins that there are and in those to come (`rstuf.state.resizes`).
 With the publication these take the place of the others; cut off or refused, nothing comes of it.
@@ -14,7 +14,7 @@ from rstuf.errors import LimitExceeded, RstufError
 from rstuf.metadata import limits
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
-from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.names import RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind
 from rstuf.progress import step
 from rstuf.repository.interfaces import StateReader
@@ -24,46 +24,50 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 
 
-def bring_bins(ports: Ports, targets: Mapping[str, Any], *, signed: SignedFile | None = None) -> PublicationReport:
-    """Publish targets as it is to be, and all bins that it delegates to. Under the publication lock, after recovery.
+def bring_bins(
+    ports: Ports, holder: RoleName, said: Mapping[str, Any], *, signed: SignedFile | None = None
+) -> PublicationReport:
+    """Publish a role as it is to be, and all bins that it delegates to. Under the publication lock, after recovery.
 
     Args:
-        targets: its `signed` object.
+        holder: whose artifacts they share out; it may have listed them itself before.
+        said: its `signed` object.
         signed: its file, where people have signed it.
     """
-    succinct = targets["delegations"]["succinct_roles"]
+    succinct = said["delegations"]["succinct_roles"]
     bins = Bins(succinct["bit_length"], succinct["name_prefix"])
     with ports.state.transaction(actor=ports.actor) as state:
         # Whatever is left of one that was cut off before it was staged counts for nothing.
-        state.drop_resize(TARGETS)
-        details = {"before": 1 << (state.role(TARGETS).bin_bits or 0), "after": bins.count}
-        begun = state.begin_resize(TARGETS, bins.bits, _roles(bins))
+        state.drop_resize(holder)
+        bits = state.role(holder).bin_bits
+        details = {"before": 0 if bits is None else 1 << bits, "after": bins.count, "role": holder}
+        begun = state.begin_resize(holder, bins.bits, _roles(holder, bins))
         state.record("bins.resize", details, at=ports.clock.now())
     try:
         with ports.state.read() as reader, step(ports.progress, "counting", total=bins.count, unit="bins"):
             weights = list[BinWeight]()
-            for weight in reader.weigh(TARGETS, bits=bins.bits, number=begun):
+            for weight in reader.weigh(holder, bits=bins.bits, number=begun):
                 ports.progress.advance(weight.index + 1 - (weights[-1].index + 1 if weights else 0))
                 weights.append(weight)
         refuse_large(weights, bins)
         with ports.state.transaction(actor=ports.actor) as state:
-            state.fill_resize(TARGETS, weights)
+            state.fill_resize(holder, weights)
         with ports.state.read() as reader:
-            number, role = reader.newest_number(), reader.role(TARGETS)
+            number, role = reader.newest_number(), reader.role(holder)
             parts = [Part(role, role.number, Reason.RESIZED, signed)]
-            parts += [Part(each, number, Reason.RESIZED) for each in reader.coming_bins(TARGETS)]
-        return bring_out(ports, parts, proposed={TARGETS: targets}, resized=TARGETS)
+            parts += [Part(each, number, Reason.RESIZED) for each in reader.coming_bins(holder)]
+        return bring_out(ports, parts, proposed={holder: said}, resized=holder)
     except BaseException:
         # One that is committing goes on: only what no publication took along, or gave up, is dropped here.
         with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
-            resize = state.resize(TARGETS)
+            resize = state.resize(holder)
             if resize is not None and resize.publication is None:
-                state.drop_resize(TARGETS)
+                state.drop_resize(holder)
         raise
 
 
-def _roles(bins: Bins) -> Iterator[NewRole]:
-    return (NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index) for index in range(bins.count))
+def _roles(holder: RoleName, bins: Bins) -> Iterator[NewRole]:
+    return (NewRole(bins.name(index), RoleKind.BIN, holder=holder, index=index) for index in range(bins.count))
 
 
 def refuse_large(weights: Iterable[BinWeight], bins: Bins) -> None:

@@ -159,7 +159,10 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         resized = before.bins is not None and after is not None and before.bins.bins != after.bins
         if before.bins is not None and after is not None and before.bins.signers != after.signers and not resized:
             parts += bins_to_sign_again(ports, reader, after.signers)
-    brought = bring_bins(ports, signed, signed=file) if resized else bring_out(ports, parts, proposed={TARGETS: signed})
+    if resized:
+        brought = bring_bins(ports, TARGETS, signed, signed=file)
+    else:
+        brought = bring_out(ports, parts, proposed={TARGETS: signed})
     published = _close(ports, event, brought)
     return _end_rotation(ports) or published
 

@@ -23,7 +23,7 @@ from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason,
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.visible import check_visible, refuse_junk_root
 
-# A snapshot over this many bins is large: publications of such a repository are at least this far apart.
+# A snapshot that lists so many roles is large: publications of such a repository are at least this far apart.
 _MANY_BINS: Final = 4096
 _DISTANCE: Final = timedelta(seconds=1)
 
@@ -132,8 +132,8 @@ def plan_publication(ports: Ports) -> PublicationPlan:
 
 def _keep_distance(ports: Ports) -> None:
     with ports.state.read() as reader:
-        last, bits = reader.last_publication(), reader.role(TARGETS).bin_bits
-    if last is None or last.committed is None or bits is None or 1 << bits < _MANY_BINS:
+        last, listed = reader.last_publication(), reader.listed_roles()
+    if last is None or last.committed is None or listed < _MANY_BINS:
         return
     since = ports.clock.now() - last.committed
     if timedelta(0) <= since < _DISTANCE:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from rstuf.errors import InvalidInput, InvalidPolicy
-from rstuf.metadata.bins import Bins
+from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy
+from rstuf.metadata.bins import PREFIX, Bins
 from rstuf.metadata.render import renewed_part
-from rstuf.metadata.root import with_bins
+from rstuf.metadata.root import Signatories, targets_over_bins, with_bins
 from rstuf.model import policy
 from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.names import TARGETS, TIMESTAMP
+from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import check_bin_count
-from rstuf.repository.authority import load_authority, open_online_key
+from rstuf.model.roles import RoleState
+from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, open_online_key
 from rstuf.repository.bin_layout import bring_bins, new_names, refuse_large
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
@@ -45,19 +47,26 @@ class ResizeReport:
 
 
 def resize_bins(
-    ports: Ports, count: int, *, allow_large: bool = False, drop: Collection[SigningEvent] = ()
+    ports: Ports,
+    count: int,
+    *,
+    role: RoleName | None = None,
+    allow_large: bool = False,
+    drop: Collection[SigningEvent] = (),
 ) -> ResizeReport:
-    """Share the artifacts of targets out over another number of bins; what was accepted before comes out with it.
+    """Share artifacts out over another number of bins; what was accepted before comes out with it.
 
     Args:
+        role: whose artifacts; it may have no bins yet. None for those that no named delegation is for.
         allow_large: also so many that some clients cannot read the snapshot any more.
-        drop: an open event of targets that is cancelled for it, as whoever says so saw it.
+        drop: an open event of that role that is cancelled for it, as whoever says so saw it.
 
     Raises:
         InvalidPolicy: there can be no such number, or snapshot would list too many names.
-        InvalidInput: targets has no bins.
+        InvalidInput: the role has no bins, and cannot.
+        DelegationNotFound: there is no such role.
         LimitExceeded: a bin would be larger than clients read; nothing was changed.
-        EventOpen: an event of targets is open.
+        EventOpen: an event of the role is open.
         SigningError: the online key cannot be reached; nothing was changed.
         StorageError, ReleaseRefused: clients still see what they saw.
     """
@@ -65,35 +74,74 @@ def resize_bins(
     with ports.state.publication_lock(purpose="bins resize"):
         get_ready(ports)
         with ports.state.read() as reader:
-            authority, role = load_authority(reader, ports.metadata), reader.role(TARGETS)
-            if authority.bins is None or role.bin_bits is None:
-                raise InvalidInput("targets shares nothing out over bins", hint="there is nothing to resize")
-            before = authority.bins.bins
-            if before.bits == bits:
+            authority = load_authority(reader, ports.metadata)
+            holder = authority.catch_all if role is None else role
+            state = _role(reader, authority, holder)
+            before = authority.shared.get(holder)
+            if before is not None and before.bins.bits == bits:
                 return ResizeReport(count, count, None, None)
+            bins = Bins(bits, before.bins.prefix if before is not None else f"{holder}-{PREFIX}")
             if not allow_large:
-                _refuse_long_listing(reader, Bins(bits, before.prefix))
+                _refuse_long_listing(reader, bins)
             open_online_key(reader, ports.signers)
-            wanted = with_bins(authority.targets, Bins(bits, before.prefix))
-            expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
-            waiting = is_open(reader, TARGETS)
+            wanted = _over(authority, holder, bins)
+            expires = ports.signing_time(reader) + reader.periods()[holder].expires
+            waiting = is_open(reader, holder)
             if waiting is not None:
                 refuse_undropped(reader, waiting, drop)
-            online = set(authority.top_level[TARGETS].keyids) <= set(authority.top_level[TIMESTAMP].keyids)
+            online = authority.is_online(authority.role_keys(holder, state.kind))
             if not online:
                 # Nobody should sign what could not come out.
-                weights = list(reader.weigh(TARGETS, bits=bits, number=reader.newest_number()))
-                refuse_large(weights, Bins(bits, before.prefix))
+                weights = list(reader.weigh(holder, bits=bits, number=reader.newest_number()))
+                refuse_large(weights, bins)
+        there = 0 if before is None else before.bins.count
+        if before is None:
+            _give_periods(ports, holder, bins)
         if online:
             if waiting is not None:
-                with ports.state.transaction(actor=ports.actor) as state:
-                    refuse_undropped(state, waiting, drop)
-                    drop_event(state, waiting, at=ports.clock.now())
-            return ResizeReport(before.count, count, bring_bins(ports, wanted), None)
-        unsigned = renewed_part(TARGETS, wanted, version=role.version + 1, expires=expires)
+                with ports.state.transaction(actor=ports.actor) as transaction:
+                    refuse_undropped(transaction, waiting, drop)
+                    drop_event(transaction, waiting, at=ports.clock.now())
+            return ResizeReport(there, count, bring_bins(ports, holder, wanted), None)
+        unsigned = renewed_part(holder, wanted, version=state.version + 1, expires=expires)
         event = open_event(ports, [unsigned], kind=EventKind.UPDATE, drop=drop)
         with ports.state.read() as reader:
-            return ResizeReport(before.count, count, None, view_in(ports, reader, event))
+            return ResizeReport(there, count, None, view_in(ports, reader, event))
+
+
+def _role(reader: StateReader, authority: Authority, name: RoleName) -> RoleState:
+    """The role that is to share its artifacts out.
+
+    Raises:
+        DelegationNotFound: there is none.
+        InvalidInput: it can have no bins.
+    """
+    if name == TARGETS and TARGETS not in authority.shared:
+        where = f"; those of {SUCCESSOR} are all others'" if SUCCESSOR in authority.named else ""
+        raise InvalidInput(f"targets shares nothing out over bins{where}", hint="rstuf delegation list shows who does")
+    if name != TARGETS and name not in authority.named:
+        raise DelegationNotFound(name)
+    if name in authority.tree.delegators and authority.tree.delegators[name].named:
+        raise InvalidInput(
+            f"{name} delegates by names, and a role has either these or bins", hint="rstuf delegation list shows them"
+        )
+    return reader.role(name)
+
+
+def _over(authority: Authority, holder: RoleName, bins: Bins) -> dict[str, Any]:
+    """What a role says once it shares its artifacts out over these bins, which the online key signs."""
+    if holder in authority.shared:
+        return with_bins(authority.delegators[holder], bins)
+    online = authority.top_level[TIMESTAMP]
+    signatories = Signatories([online.keys[keyid] for keyid in online.keyids], online.threshold)
+    return {**authority.delegators.get(holder, {}), **targets_over_bins(bins, signatories)}
+
+
+def _give_periods(ports: Ports, holder: RoleName, bins: Bins) -> None:
+    """New bins live as long as those that are here, else as long as the role."""
+    with ports.state.transaction(actor=ports.actor) as state:
+        periods = state.periods()
+        state.set_periods(bins.prefix, periods.get(PREFIX, periods[holder]))
 
 
 def _refuse_long_listing(reader: StateReader, bins: Bins) -> None:

@@ -6,17 +6,18 @@ What only some of them need is imported by these, so that a look at the status d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rstuf.errors import ArtifactNotFound, RstufError
+from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, target_path
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, target_path
 from rstuf.repository import artifacts
 from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
@@ -197,11 +198,20 @@ class Repository:
 
     # --- bins
 
-    def bin_count(self) -> int:
-        """Over how many bins the artifacts of targets are shared out; 0 where it has none."""
+    def bin_count(self, role: RoleName | None = None) -> int:
+        """Over how many bins a role's artifacts are shared out; 0 where it has none, or is not here.
+
+        Args:
+            role: None for the bins of what no named delegation is for.
+        """
+        names = (TARGETS, RoleName(PREFIX)) if role is None else (role,)
+        found = 0
         with self._ports.state.read() as reader:
-            bits = reader.role(TARGETS).bin_bits
-        return 0 if bits is None else 1 << bits
+            for name in names:
+                with suppress(KeyError):
+                    bits = reader.role(name).bin_bits
+                    found = found if bits is None else 1 << bits
+        return found
 
     def advise_bins(self, counts: Sequence[int] = ()) -> BinAdvice:
         """What clients download with this and with other numbers of bins; see `repository.bin_advice.advise_bins`."""
@@ -210,12 +220,17 @@ class Repository:
         return advise_bins(self._ports, counts)
 
     def resize_bins(
-        self, count: int, *, allow_large: bool = False, drop: Collection[SigningEvent] = ()
+        self,
+        count: int,
+        *,
+        role: RoleName | None = None,
+        allow_large: bool = False,
+        drop: Collection[SigningEvent] = (),
     ) -> ResizeReport:
-        """Share the artifacts of targets out over another number of bins; see `repository.rebin.resize_bins`."""
+        """Share artifacts out over another number of bins; see `repository.rebin.resize_bins`."""
         from rstuf.repository.rebin import resize_bins
 
-        return resize_bins(self._ports, count, allow_large=allow_large, drop=drop)
+        return resize_bins(self._ports, count, role=role, allow_large=allow_large, drop=drop)
 
     # --- looking
 

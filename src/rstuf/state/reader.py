@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rstuf.clock import from_seconds, to_seconds
 from rstuf.errors import StateDamaged, StateError
-from rstuf.metadata.bins import PREFIX
 from rstuf.model.artifacts import MAX_INTEGER, SLOT_BITS, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.events import SigningEvent
@@ -28,6 +27,8 @@ from rstuf.state.spaces import space_of
 
 _AFTER_SETTINGS = ("role", "root", "key", "audit")
 _BY_PLACE = "ORDER BY holder, bin_index, id"
+# What the name of a bin begins with: without its number in hex, and the dash before that.
+_PREFIX = "substr(name, 1, length(rtrim(name, '0123456789abcdef')) - 1)"
 
 
 class SqliteReader:
@@ -88,11 +89,11 @@ class SqliteReader:
         # No index: dates that cannot be are rare, and looking for them is a pass over one row a role.
         latest = "sign_by > expires - coalesce(renew_before_seconds, 0)"
         sql = (
-            f"{rows.ROLE} LEFT JOIN periods ON periods.role = CASE kind WHEN 'bin' THEN ? ELSE name END "
+            f"{rows.ROLE} LEFT JOIN periods ON periods.role = CASE kind WHEN 'bin' THEN {_PREFIX} ELSE name END "
             f"WHERE visible > 0 AND (expires IS NULL OR sign_by IS NULL OR expires <= ? OR {latest}) AND NOT retired "
             f"{_BY_PLACE}"
         )
-        return list(self._stream(rows.role, sql, (PREFIX, to_seconds(now))))
+        return list(self._stream(rows.role, sql, (to_seconds(now),)))
 
     def next_due(self) -> datetime | None:
         return self._one(lambda row: None if row[0] is None else from_seconds(row[0]), "SELECT min(sign_by) FROM role")

@@ -146,4 +146,8 @@ def _switch(connection: sqlite3.Connection, holder: int, bits: int) -> None:
         ") WHERE id IN (SELECT role FROM resize_bin WHERE holder = ?)",
         (holder,),
     )
+    # A role that listed its artifacts itself lists none from now on.
+    connection.execute(
+        "UPDATE role SET artifacts = 0, payload = 0, newest = number WHERE id = ? AND bin_bits IS NULL", (holder,)
+    )
     connection.execute("UPDATE role SET bin_bits = ? WHERE id = ?", (bits, holder))

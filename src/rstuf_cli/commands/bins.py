@@ -28,6 +28,7 @@ rstuf bins advise 1024 4096        this number and these
     "bins resize": """
 rstuf bins resize 1024
 rstuf bins resize 1024 --yes       from a script
+rstuf bins resize 16 --role team   split a delegated role into bins
 """,
 }
 _HEADS = ("bins", "first", "after", "one more", "largest bin")
@@ -68,6 +69,10 @@ def resize(
     ctx: typer.Context,
     *,
     bins: Annotated[int, typer.Argument(metavar="COUNT", help="How many: a power of two from 2 to 16384.")],
+    role: Annotated[
+        str | None,
+        typer.Option("--role", metavar="ROLE", help="Whose artifacts: a delegated role's; by default all others'."),
+    ] = None,
     allow_large: Annotated[
         bool, typer.Option("--allow-large", help="Up to 65536, with a snapshot that some clients cannot read.")
     ] = False,
@@ -84,17 +89,20 @@ def resize(
     run = run_of(ctx)
     with run.open() as repository:
         rstuf.check_bin_count(bins, allow_large=allow_large)
-        waiting = [view for view in repository.events.views() if view.event.role == "targets" and not view.expired]
-        if repository.bin_count() == bins:
+        holder = None if role is None else rstuf.RoleName(role)
+        about = role or "targets"
+        waiting = [view for view in repository.events.views() if view.event.role == about and not view.expired]
+        if repository.bin_count(holder) == bins:
             waiting = []
-        elif not _ask(run, repository, bins, waiting=waiting):
+        elif not _ask(run, repository, bins, role=role, waiting=waiting):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
         lasted = run.lasted()
         run.interrupted = (
             "clients see the bins that there were, or all of the new ones; rstuf publish goes on from there"
         )
-        report = repository.resize_bins(bins, allow_large=allow_large, drop=[view.event for view in waiting])
+        dropped_for = [view.event for view in waiting]
+        report = repository.resize_bins(bins, role=holder, allow_large=allow_large, drop=dropped_for)
         run.progress.close()
         dropped = dropped_document(proposing.replaced(repository, waiting)) if report.after != report.before else []
         if report.waits is not None:
@@ -117,19 +125,22 @@ def _tell(run: Run, report: rstuf.ResizeReport, *, dropped: Sequence[Any], took:
     )
 
 
-def _ask(run: Run, repository: rstuf.Repository, bins: int, *, waiting: Sequence[rstuf.EventView]) -> bool:
+def _ask(
+    run: Run, repository: rstuf.Repository, bins: int, *, role: str | None, waiting: Sequence[rstuf.EventView]
+) -> bool:
     """Show what it costs and what gives way to it; whether somebody agrees.
 
     Raises:
         UsageFault: nobody can be asked, and --yes was not said.
     """
     proposing.refuse_unasked(run, hint=_ANSWERS)
-    if not run.options.yes:
+    if not run.options.yes and role is None:
         # It looks at every artifact, which nobody waits for who does not read it.
         _show_cost(run, repository.advise_bins((bins,)), bins)
     if proposing.ask_drop(run, repository, waiting):
         return True
-    return proposing.agrees(run, f"share the artifacts out over {count(bins, 'bin')}?")
+    whose = "the artifacts" if role is None else f"the artifacts of {role}"
+    return proposing.agrees(run, f"share {whose} out over {count(bins, 'bin')}?")
 
 
 def _show_cost(run: Run, advice: rstuf.BinAdvice, bins: int) -> None:
