@@ -1,4 +1,4 @@
-"""Succinct hash bins (TAP 15): names, and which one a path belongs to."""
+"""Hash bins, succinct (TAP 15) and by prefixes (PEP 458): names, and which one a path belongs to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ class Bins:
     Attributes:
         bits: `bit_length` of TAP 15, 1 to 16 here.
         prefix: `name_prefix` of TAP 15.
+        classic: each is delegated to by its hash prefixes, for clients without TAP 15.
     """
 
     bits: int
     prefix: str = PREFIX
+    classic: bool = False
 
     @property
     def count(self) -> int:
@@ -43,6 +45,12 @@ class Bins:
     @property
     def _width(self) -> int:
         return len(f"{self.count - 1:x}")
+
+    def hash_prefixes(self, index: int) -> tuple[str, ...]:
+        """What SHA-256 of the paths of one bin begins with, in hex: every beginning of as few digits as tell it."""
+        digits = -(-self.bits // 4)
+        each = 1 << (4 * digits - self.bits)
+        return tuple(f"{index * each + more:0{digits}x}" for more in range(each))
 
     def index_of_slot(self, slot: int) -> int:
         """The bin of a slot: its leading bits."""

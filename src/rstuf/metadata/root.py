@@ -69,18 +69,29 @@ def with_role_keys(
 def with_bins(signed: Mapping[str, Any], bins: Bins) -> dict[str, Any]:
     """The `signed` object of a targets role whose bins are to be others; whatever else it says stays."""
     delegations = signed["delegations"]
+    if bins.classic:
+        first = delegations["roles"][0]
+        roles = [{**first, **_classic_role(bins, index)} for index in range(bins.count)]
+        return {**signed, "delegations": {**delegations, "roles": roles}}
     succinct = {**delegations["succinct_roles"], "bit_length": bins.bits, "name_prefix": bins.prefix}
     return {**signed, "delegations": {**delegations, "succinct_roles": succinct}}
 
 
 def targets_over_bins(bins: Bins, signatories: Signatories) -> dict[str, Any]:
-    """The `signed` object of a targets role that only delegates, to succinct bins (TAP 15); undated, unversioned."""
-    return {
-        "_type": "targets",
-        "delegations": {
-            "keys": {key.keyid: key.to_dict() for key in signatories.keys},
-            "succinct_roles": {**signatories.role(), "bit_length": bins.bits, "name_prefix": bins.prefix},
-        },
-        "spec_version": SPEC_VERSION,
-        "targets": {},
-    }
+    """The `signed` object of a targets role that only delegates, to bins; undated, unversioned."""
+    keys = {key.keyid: key.to_dict() for key in signatories.keys}
+    if bins.classic:
+        who = {**signatories.role(), "terminating": False}
+        roles = [{**who, **_classic_role(bins, index)} for index in range(bins.count)]
+        return {**plain_targets(), "delegations": {"keys": keys, "roles": roles}}
+    succinct = {**signatories.role(), "bit_length": bins.bits, "name_prefix": bins.prefix}
+    return {**plain_targets(), "delegations": {"keys": keys, "succinct_roles": succinct}}
+
+
+def plain_targets() -> dict[str, Any]:
+    """The `signed` object of a targets role that delegates nothing and lists nothing yet; undated, unversioned."""
+    return {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
+
+
+def _classic_role(bins: Bins, index: int) -> dict[str, Any]:
+    return {"name": bins.name(index), "path_hash_prefixes": list(bins.hash_prefixes(index))}

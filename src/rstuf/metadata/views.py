@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -20,6 +20,9 @@ from rstuf.metadata.canonical import canonical, compact, strict_loads
 from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import TOP_LEVEL, RoleName
+
+# Bins are two at least.
+_FEWEST: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +114,14 @@ def root_roles(root: Envelope) -> Mapping[RoleName, RoleKeys]:
 
 @dataclass(frozen=True, slots=True)
 class BinDelegation:
-    """A succinct delegation: the bins, and who may sign each of them."""
+    """A delegation to bins: these, and who may sign each of them."""
 
     bins: Bins
     signers: RoleKeys
 
 
 def bin_delegation(targets: Envelope) -> BinDelegation | None:
-    """The succinct delegation of a targets role (TAP 15), or None where it has none.
+    """The bins of a targets role, succinct (TAP 15) or each by its hash prefixes; None where it has none.
 
     Raises:
         InvalidMetadata: it is misshapen.
@@ -128,13 +131,35 @@ def bin_delegation(targets: Envelope) -> BinDelegation | None:
         return None
     succinct = delegations.get("succinct_roles") if isinstance(delegations, dict) else None
     if succinct is None:
-        return None
+        return _classic_bins(delegations, where=targets.name)
     keys = _keys(targets.name, delegations.get("keys"))
     signers = role_keys_of(succinct, "succinct_roles", keys, where=targets.name)
     bits, prefix = succinct.get("bit_length"), succinct.get("name_prefix")
     if type(bits) is not int or not 1 <= bits <= 32 or not isinstance(prefix, str) or not prefix:
         raise InvalidMetadata(targets.name, "its succinct delegation is not of the form of TAP 15")
     return BinDelegation(Bins(bits=bits, prefix=prefix), signers)
+
+
+def _classic_bins(delegations: object, *, where: str) -> BinDelegation | None:
+    """Bins by hash prefixes, if delegations are these and nothing else: as `Bins.hash_prefixes` has them."""
+    roles = delegations.get("roles") if isinstance(delegations, dict) else None
+    if not isinstance(delegations, dict) or not isinstance(roles, list) or len(roles) < _FEWEST or not _is_power(roles):
+        return None
+    if not all(isinstance(role, dict) and isinstance(role.get("name"), str) for role in roles):
+        return None
+    first = roles[0]
+    bins = Bins(len(roles).bit_length() - 1, first["name"].rpartition("-")[0], classic=True)
+    signers = (first.get("keyids"), first.get("threshold"))
+    for index, role in enumerate(roles):
+        is_bin = role["name"] == bins.name(index) and role.get("path_hash_prefixes") == [*bins.hash_prefixes(index)]
+        if not bins.prefix or not is_bin or (role.get("keyids"), role.get("threshold")) != signers:
+            return None
+    keys = _keys(where, delegations.get("keys"))
+    return BinDelegation(bins, role_keys_of(first, first["name"], keys, where=where))
+
+
+def _is_power(roles: Sequence[object]) -> bool:
+    return len(roles) & (len(roles) - 1) == 0
 
 
 def delegated_keys(signed: Mapping[str, Any], *, where: str) -> Mapping[KeyId, PublicKey]:

@@ -14,6 +14,8 @@ MAX_BINS: Final = 16384
 # Names that a snapshot of 722 kB lists: of bins in use and of those that were.
 MAX_LISTED: Final = 20_752
 MAX_BINS_LARGE: Final = 65536
+# Each takes two hundred bytes of targets, which every client reads.
+MAX_CLASSIC_BINS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)

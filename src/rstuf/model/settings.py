@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rstuf.model.layout import Layout
+
 
 class Phase(StrEnum):
     """Where the repository's life stands."""
@@ -24,6 +26,7 @@ class RepositorySettings:
         created: when the ceremony began, UTC.
         plan_digest: SHA-256 of the plan that the ceremony follows, hex; an interrupted one goes on only with it.
         newest_evidence: the newest instant at which this repository is known to have signed, UTC.
+        layout: how targets hands artifacts on; after the ceremony its metadata say it too.
     """
 
     name: str
@@ -31,3 +34,4 @@ class RepositorySettings:
     created: datetime
     plan_digest: str
     newest_evidence: datetime
+    layout: Layout = Layout.SUCCINCT

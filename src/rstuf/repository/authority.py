@@ -171,8 +171,8 @@ def taken_apart(root: Envelope, said: Callable[[RoleName, RoleKeys], Mapping[str
         signed = said(name, keys)
         if signed is None:
             continue
-        below = named_delegations(signed, where=f"{name}.json")
         bins = bin_delegation(Envelope(name=f"{name}.json", signed=signed, payload=b"", signatures=()))
+        below = named_delegations(signed, where=f"{name}.json") if bins is None else ()
         delegators[name], tree[name] = signed, Delegator(below, None if bins is None else bins.bins)
         if bins is not None:
             shared[name] = bins

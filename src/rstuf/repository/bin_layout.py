@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from rstuf.errors import LimitExceeded, RstufError
+from rstuf.errors import InvalidMetadata, LimitExceeded, RstufError
 from rstuf.metadata import limits
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
+from rstuf.metadata.views import Envelope, bin_delegation
 from rstuf.model.names import RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind
 from rstuf.progress import step
@@ -34,8 +35,10 @@ def bring_bins(
         said: its `signed` object.
         signed: its file, where people have signed it.
     """
-    succinct = said["delegations"]["succinct_roles"]
-    bins = Bins(succinct["bit_length"], succinct["name_prefix"])
+    delegation = bin_delegation(Envelope(name=f"{holder}.json", signed=said, payload=b"", signatures=()))
+    if delegation is None:
+        raise InvalidMetadata(holder, "it delegates to no bins")
+    bins = delegation.bins
     with ports.state.transaction(actor=ports.actor) as state:
         # Whatever is left of one that was cut off before it was staged counts for nothing.
         state.drop_resize(holder)

@@ -211,7 +211,8 @@ def _refuse_other_keys(reader: StateReader, prepared: PreparedCeremony) -> None:
 def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime) -> None:
     """The policy, the roles and the keys, before anything is signed."""
     plan = prepared.plan
-    state.begin_repository(RepositorySettings(plan.name, Phase.CEREMONY, prepared.begun, plan.digest, prepared.begun))
+    settings = RepositorySettings(plan.name, Phase.CEREMONY, prepared.begun, plan.digest, prepared.begun, plan.layout)
+    state.begin_repository(settings)
     state.add_roles(_roles(plan))
     for entry in prepared.entries.values():
         state.add_key(entry)
@@ -226,6 +227,8 @@ def _roles(plan: Plan) -> Iterable[NewRole]:
     yield NewRole(TARGETS, RoleKind.TARGETS, bin_bits=plan.bin_bits)
     yield NewRole(SNAPSHOT, RoleKind.SNAPSHOT)
     yield NewRole(TIMESTAMP, RoleKind.TIMESTAMP)
+    if plan.bin_bits is None:
+        return
     bins = Bins(plan.bin_bits)
     for index in range(bins.count):
         yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
@@ -236,7 +239,7 @@ def _to_sign(plan: Plan, keys: CeremonyKeys, *, now: datetime) -> list[Unsigned]
     publics = {name: entry.key for name, entry in keys.entries.items()}
     parts = [first_root(signatories(plan, publics), expires=now + plan.periods[ROOT].expires)]
     if plan.targets_signers:
-        targets = {**first_targets(plan.bin_bits, publics[plan.online]), "version": 1}
+        targets = {**first_targets(plan.layout, plan.bin_bits, publics[plan.online]), "version": 1}
         expires = now + plan.periods[TARGETS].expires
         parts.append(renewed_part(TARGETS, targets, version=1, expires=expires))
     return parts

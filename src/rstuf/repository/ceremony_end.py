@@ -8,10 +8,11 @@ from __future__ import annotations
 from rstuf.errors import CeremonyUnfinished
 from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
-from rstuf.metadata.root import Signatories, targets_over_bins
+from rstuf.metadata.root import Signatories, plain_targets, targets_over_bins
 from rstuf.metadata.views import root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import PublicKey
+from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.settings import Phase
@@ -64,9 +65,11 @@ def finish_ceremony(ports: Ports) -> PublicationReport:
     return publication
 
 
-def first_targets(bits: int, online: PublicKey) -> dict[str, object]:
-    """What targets says first: it delegates to bins that the online key signs."""
-    return targets_over_bins(Bins(bits), Signatories([online], 1))
+def first_targets(layout: Layout, bits: int | None, online: PublicKey) -> dict[str, object]:
+    """What targets says first: it delegates to bins that the online key signs, or will list artifacts itself."""
+    if bits is None:
+        return plain_targets()
+    return targets_over_bins(Bins(bits, classic=layout is Layout.CLASSIC), Signatories([online], 1))
 
 
 def proposed_authority(reader: StateReader) -> Authority:
@@ -87,7 +90,7 @@ def proposed_authority(reader: StateReader) -> Authority:
         raise CeremonyUnfinished("this workspace")
     roles = root_roles(root)
     online = roles[TIMESTAMP].keys[roles[TIMESTAMP].keyids[0]]
-    targets = first_targets(reader.role(TARGETS).bin_bits or 0, online)
+    targets = first_targets(reader.settings().layout, reader.role(TARGETS).bin_bits, online)
     return taken_apart(root, lambda name, _: targets if name == TARGETS else None)
 
 
@@ -114,7 +117,8 @@ def _first_publication(ports: Ports) -> PublicationReport:
         parts = [Part(targets, 0, Reason.CHANGED, _signed_by_people(ceremony_event(reader)))]
         parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
         online = keys.keys[keys.keyids[0]]
-    return bring_out(ports, parts, proposed={TARGETS: first_targets(targets.bin_bits or 0, online)})
+        said = first_targets(reader.settings().layout, targets.bin_bits, online)
+    return bring_out(ports, parts, proposed={TARGETS: said})
 
 
 def _signed_by_people(event: SigningEvent | None) -> SignedFile | None:

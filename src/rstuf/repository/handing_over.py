@@ -105,7 +105,7 @@ class Sorting:
 
     def moves(self, reader: StateReader) -> Iterator[Move]:
         """Every artifact that another role has to list."""
-        router = Router(self.authority)
+        router = Router(self.authority, reader.settings().layout)
         for holder in _holders(reader):
             # What takes over all that targets holds has it where it was.
             here = self.handover.successor if holder == TARGETS and self.handover.successor is not None else holder

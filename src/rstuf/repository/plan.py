@@ -15,8 +15,9 @@ from rstuf.errors import InvalidDuration, InvalidKey, InvalidPlan, InvalidPolicy
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.durations import parse_duration
 from rstuf.model.keys import check_key_name
+from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from rstuf.model.policy import Periods, check_bin_count, check_threshold
+from rstuf.model.policy import MAX_CLASSIC_BINS, Periods, check_bin_count, check_threshold
 
 _SCHEMES: Final = ("ed25519", "ecdsa", "rsa")
 _MAX_NAME: Final = 200
@@ -60,7 +61,8 @@ class Plan:
         artifacts: likewise; "" where contents are served from elsewhere.
         root_signers, targets_signers: key names; no targets signers means that the online key signs targets.
         online: the key that signs timestamp, snapshot and bins.
-        bins: how many.
+        layout: how targets hands artifacts on.
+        bins: over how many bins; 0 where it hands none on.
         periods: by role name; bins under their prefix.
         digest: SHA-256 of the plan's content, hex.
     """
@@ -77,11 +79,12 @@ class Plan:
     bins: int
     periods: Mapping[str, Periods]
     digest: str
+    layout: Layout = Layout.SUCCINCT
 
     @property
-    def bin_bits(self) -> int:
-        """log2 of the number of bins."""
-        return self.bins.bit_length() - 1
+    def bin_bits(self) -> int | None:
+        """log2 of the number of bins; None where there are none."""
+        return self.bins.bit_length() - 1 if self.bins else None
 
 
 def read_plan(document: Mapping[str, Any]) -> Plan:
@@ -98,6 +101,7 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
     tables = {ROOT: root, TARGETS: targets, PREFIX: bins}
     tables |= {role: top.table(role, optional=True) for role in (SNAPSHOT, TIMESTAMP)}
     periods = {role: _read_periods(table, _DEFAULTS[role]) for role, table in tables.items()}
+    layout = _layout(bins)
     plan = Plan(
         name=_repository_name(repository),
         metadata=repository.text("metadata", default="metadata"),
@@ -108,7 +112,8 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
         targets_signers=targets.texts("signers", optional=True),
         targets_threshold=targets.whole("threshold", default=1),
         online=online.text("key"),
-        bins=_bin_count(bins),
+        bins=_bin_count(bins, layout),
+        layout=layout,
         periods=periods,
         digest=hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest(),
     )
@@ -160,8 +165,29 @@ def _repository_name(table: _Table) -> str:
     return name
 
 
-def _bin_count(table: _Table) -> int:
-    count = table.whole("count", default=256)
+def _layout(table: _Table) -> Layout:
+    text = table.text("layout", default=Layout.SUCCINCT.value)
+    try:
+        return Layout(text)
+    except ValueError:
+        known = [each.value for each in Layout]
+        raise InvalidPlan(
+            "[bins] layout", f"{text[:40]!r} is not one of {', '.join(known)}", meant=nearest(text, known)
+        ) from None
+
+
+def _bin_count(table: _Table, layout: Layout) -> int:
+    count = table.whole("count", default=0 if layout is Layout.FLAT else 256)
+    if layout is Layout.FLAT:
+        if count:
+            raise InvalidPlan(
+                "[bins] count", "with a flat layout targets lists all artifacts itself, so there are none"
+            )
+        return 0
+    if layout is Layout.CLASSIC and count > MAX_CLASSIC_BINS:
+        raise InvalidPlan(
+            "[bins] count", f"each of them is named in targets, so at most {MAX_CLASSIC_BINS} make sense; not {count}"
+        )
     try:
         check_bin_count(count)
     except InvalidPolicy as error:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.durations import format_duration
+from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
 from rstuf.repository.plan import KeyPlan, Plan
@@ -35,11 +36,14 @@ def _lines(plan: Plan) -> Iterator[str]:
     targets: dict[str, Any] = {}
     if plan.targets_signers:
         targets = {"threshold": plan.targets_threshold, "signers": plan.targets_signers}
+    bins: dict[str, Any] = {} if plan.layout is Layout.SUCCINCT else {"layout": plan.layout.value}
+    if plan.bins:
+        bins["count"] = plan.bins
     others: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         TIMESTAMP: ("timestamp", {}),
         SNAPSHOT: ("snapshot", {}),
         TARGETS: ("targets", targets),
-        PREFIX: ("bins", {"count": plan.bins}),
+        PREFIX: ("bins", bins),
     }
     for role, (table, fields) in others.items():
         yield ""

@@ -7,7 +7,7 @@ in snapshot and their files, so that clients of any age find what they look for.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy
@@ -80,7 +80,7 @@ def resize_bins(
             before = authority.shared.get(holder)
             if before is not None and before.bins.bits == bits:
                 return ResizeReport(count, count, None, None)
-            bins = Bins(bits, before.bins.prefix if before is not None else f"{holder}-{PREFIX}")
+            bins = Bins(bits, f"{holder}-{PREFIX}") if before is None else replace(before.bins, bits=bits)
             if not allow_large:
                 _refuse_long_listing(reader, bins)
             open_online_key(reader, ports.signers)

@@ -13,7 +13,7 @@ from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import SignedFile, Unsigned
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import SLOT_BITS
-from rstuf.model.names import SNAPSHOT, TARGETS, RoleName, TargetPath
+from rstuf.model.names import SNAPSHOT, RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, SignedRole
 from rstuf.model.roles import FileFacts, RoleKind, RoleState
@@ -105,8 +105,6 @@ def rendered(
 def _delegator(release: Release, reader: StateReader, planned: PlannedRole) -> Unsigned:
     """A role that delegates, or may: what it says of others, and the artifacts that it lists itself."""
     said, expires = release.authority.delegators.get(planned.name), _expiry(release, planned)
-    if planned.kind is RoleKind.TARGETS and said is not None:
-        return render.renewed_part(TARGETS, said, version=planned.version, expires=expires)
     holds = planned.name not in release.authority.shared
     entries = list(_contents(release, reader, planned.id, *_ALL_SLOTS, number=planned.number)) if holds else []
     listed: list[tuple[str, bytes]] = [row[1:] for row in entries]

@@ -11,6 +11,7 @@ from rstuf.errors import PathsDisputed, PathsNotDelegated
 from rstuf.metadata.tree import MAX_VISITED
 from rstuf.model.artifacts import ArtifactRow, slot_of
 from rstuf.model.handover import Move
+from rstuf.model.layout import Layout
 from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import RowSpool, StateReader
@@ -21,9 +22,15 @@ _LIST: Final = "rstuf delegation list shows what each is for"
 
 @dataclass(slots=True)
 class Router:
-    """Who has to list what, by one view of all that delegates; None where there is nothing visible yet."""
+    """Who has to list what.
+
+    Attributes:
+        authority: by one view of all that delegates; None where there is nothing visible yet.
+        layout: whether targets may list artifacts itself.
+    """
 
     authority: Authority | None
+    layout: Layout = Layout.SUCCINCT
     _alone: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +56,7 @@ class Router:
             raise PathsDisputed([path], role=role, pattern=pattern)
         shared = len(route.chain) > 1 and route.chain[-2] in self.authority.shared
         found = route.chain[-2] if shared else route.chain[-1]
-        if found == TARGETS or self._is_far(path):
+        if (found == TARGETS and self.layout is not Layout.FLAT) or self._is_far(path):
             raise PathsNotDelegated([path], hint=_LIST)
         return found
 
@@ -64,7 +71,7 @@ def router_of(ports: Ports, reader: StateReader) -> Router:
     """Who has to list what, by the delegations in force."""
     if not reader.role(TARGETS).visible:
         return Router(None)
-    return Router(load_authority(reader, ports.metadata))
+    return Router(load_authority(reader, ports.metadata), reader.settings().layout)
 
 
 def shared_out(

@@ -13,6 +13,7 @@ from rstuf.errors import InvalidInput, StateDamaged
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, Loss, LossReport, PublicKey
+from rstuf.model.layout import Layout
 from rstuf.model.names import RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, PublicationPhase, RootVersion
@@ -22,7 +23,7 @@ from rstuf.model.settings import Phase, RepositorySettings
 Row = tuple[Any, ...]
 Value = TypeVar("Value")
 
-SETTINGS: Final = "SELECT name, phase, created, plan_digest, newest_evidence FROM repository"
+SETTINGS: Final = "SELECT name, phase, created, plan_digest, newest_evidence, layout FROM repository"
 ROLE: Final = (
     "SELECT id, name, kind, holder, bin_index, bin_bits, version, visible, number, newest, forced, shown, "
     "expires, signed_at, sign_by, length, sha256, artifacts, payload, retired FROM role"
@@ -52,13 +53,14 @@ def converted(convert: Callable[[Row], Value], row: Row, *, where: str) -> Value
 
 def settings(row: Row) -> RepositorySettings:
     """A row of `SETTINGS`."""
-    name, phase, created, plan_digest, newest_evidence = row
+    name, phase, created, plan_digest, newest_evidence, layout = row
     return RepositorySettings(
         name=name,
         phase=Phase(phase),
         created=from_seconds(created),
         plan_digest=plan_digest,
         newest_evidence=from_seconds(newest_evidence),
+        layout=Layout(layout),
     )
 
 

@@ -304,6 +304,7 @@ _HANDOVER_TABLES: Final = (
 
 
 def _let_roles_be_delegated(database: Database) -> None:
+    database.execute("ALTER TABLE repository ADD COLUMN layout TEXT NOT NULL DEFAULT 'succinct'")
     # Under which number a role's artifacts are kept, where that is another role's (see `rstuf.state.spaces`).
     database.execute("ALTER TABLE role ADD COLUMN space INTEGER")
     database.execute(

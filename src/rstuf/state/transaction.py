@@ -60,6 +60,7 @@ class SqliteTransaction(SqliteReader):
                 "created": to_seconds(settings.created),
                 "plan_digest": settings.plan_digest,
                 "newest_evidence": to_seconds(settings.newest_evidence),
+                "layout": settings.layout.value,
             }
         )
 
