@@ -256,7 +256,7 @@ def _version_of(reader: StateReader, name: RoleName) -> int:
 def _over_bins(targets: Mapping[str, Any]) -> dict[str, Any]:
     """What the role that takes over the bins says: the same of them, and nothing else."""
     delegations = targets["delegations"]
-    ours = {field: delegations[field] for field in ("keys", "succinct_roles")}
+    ours = {field: delegations[field] for field in ("keys", "succinct_roles", "roles") if field in delegations}
     return {"_type": "targets", "delegations": ours, "spec_version": targets["spec_version"], "targets": {}}
 
 

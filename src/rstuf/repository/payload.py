@@ -17,6 +17,7 @@ from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.canonical import compact
 from rstuf.metadata.render import SPEC_VERSION, part_of
 from rstuf.model.keys import KeyEntry
+from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.interfaces import KeyMaker, NewKey, SignerSource
@@ -80,6 +81,8 @@ def prepare_payload(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: 
 
 def _settings(plan: Plan) -> dict[str, Any]:
     roles = {role: {"expiration": _days(plan, role)} for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)}
+    if plan.layout is not Layout.SUCCINCT:
+        raise InvalidPlan("[bins] layout", f"RSTUF knows no {plan.layout.value} layout")
     bins = {"expiration": _days(plan, PREFIX), "number_of_delegated_bins": plan.bins}
     return {"roles": {**roles, "bins": bins}}
 
