@@ -9,6 +9,7 @@ import typer
 
 import rstuf
 from rstuf_cli.commands.publish import publish_now
+from rstuf_cli.exits import ExitCode
 from rstuf_cli.imports import Contents
 from rstuf_cli.reports import (
     accepted_in_words,
@@ -32,11 +33,14 @@ def accept_and_publish(
     *,
     publish: bool,
     known: str = "already here with the same content",
-) -> None:
+) -> int:
     """Accept a change, then publish it; what was accepted is kept whatever becomes of the publication.
 
     Args:
         known: what an artifact is that needed no change.
+
+    Returns:
+        The exit code: whether anything waits for somebody who is not here.
     """
     lasted = run.lasted()
     run.interrupted = "nothing was taken"
@@ -55,6 +59,8 @@ def accept_and_publish(
     tell_warnings(run.console, change)
     if unseen and not run.console.is_json:
         run.console.note("note:  these contents were not copied here; serve them under their hash-prefixed names")
+    waits = publication is not None and bool(publication.waiting)
+    return ExitCode.WAITING if waits else ExitCode.DONE
 
 
 def _kept(change: rstuf.AcceptedChange) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.wording import count, day, listed, number, period, size
 
 _TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
+_NAMED = 3
+_BIN = re.compile(r"(?:.*-)?bins-[0-9a-f]+")
 
 
 def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
@@ -29,6 +32,10 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
         document["recorded"] = list(report.recorded)
     if report.clock_behind is not None:
         document["clock_behind"] = clock_document(report.clock_behind)
+    if report.waiting:
+        document["waiting"] = [
+            {"role": each.name, "missing": dict(each.missing), "lacking": each.lacking} for each in report.waiting
+        ]
     return document
 
 
@@ -85,11 +92,14 @@ def restored_in_words(change: rstuf.AcceptedChange) -> str:
 
 
 def roles_in_words(names: Iterable[str]) -> str:
-    """`3 bins, snapshot and timestamp`: top-level roles by name, the others counted."""
+    """`3 bins, vendor, snapshot and timestamp`: bins are counted, and so are others where they are many."""
     names = list(names)
     top = [name for name in _TOP_LEVEL if name in names]
-    others = len(names) - len(top)
-    return listed([*([count(others, "bin")] if others else []), *top])
+    bins = sum(_BIN.fullmatch(name) is not None for name in names)
+    others = [escape(name) for name in names if name not in top and not _BIN.fullmatch(name)]
+    if len(others) > _NAMED:
+        others = [count(len(others), "delegated role")]
+    return listed([*([count(bins, "bin")] if bins else []), *others, *top])
 
 
 def sign(console: Console, *, ok: bool) -> str:
@@ -137,13 +147,17 @@ def tell_change(
         alone = "removal" if publication is None or new else "artifact removed"
         gone = count(change.removed, alone, "artifacts removed" if alone == "artifact removed" else None)
         what = f"{what} and {gone}" if new else gone
-    if publication is None:
+    if publication is None or publication.waiting:
         if what:
             console.result(f"{done} {accepted_in_words(change, what)}, {took}")
+        if publication is not None:
+            tell_publication(console, publication, took=took)
+            tell_waiting_roles(console, publication)
     elif publication.published:
         tell_recovery(console, publication)
         others = [role.name for role in publication.roles if role.name not in _TOP_LEVEL]
-        into = f"signed into {count(len(others), 'bin')} and " if others and new else ""
+        what_kind = "bin" if all(_BIN.fullmatch(name) for name in others) else "role"
+        into = f"signed into {count(len(others), what_kind)} and " if others and new else ""
         name = what or "earlier changes"
         # A removal is a verb already, and what it leads to is one more.
         joint = ";" if change.removed else ""
@@ -185,7 +199,8 @@ def tell_publication(console: Console, report: rstuf.PublicationReport, *, took:
     tell_recovery(console, report)
     version = f"timestamp v{number(report.timestamp_version)}"
     if not report.published:
-        console.result(f"nothing to publish; clients see {version}")
+        nothing = "nothing that can be signed here" if report.waiting else "nothing to publish"
+        console.result(f"{nothing}; clients see {version}")
         return
     if not report.roles:
         console.result(f"{sign(console, ok=True)} clients see {version}, {took}")
@@ -196,3 +211,13 @@ def tell_publication(console: Console, report: rstuf.PublicationReport, *, took:
     )
     for role in report.roles:
         console.detail(f"  {escape(role.name)} v{role.previous} → v{role.version} ({role.reason})")
+
+
+def tell_waiting_roles(console: Console, report: rstuf.PublicationReport) -> None:
+    """The roles with changes that nobody here can sign."""
+    for each in report.waiting:
+        console.warning(
+            f"{escape(each.name)} waits for {count(each.lacking, 'signature')}: clients do not see its changes yet"
+        )
+        for name, why in each.missing.items():
+            console.note(f"  {escape(name)}: {why}")

@@ -12,9 +12,11 @@ from rstuf.clock import iso
 from rstuf.errors import ReleaseRefused
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
+from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
+from rstuf.repository.people import can_sign, who_is_here
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
@@ -48,17 +50,18 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
-            parts = changed_parts(reader)
+            parts, waiting = who_is_here(ports, reader, changed_parts(reader))
             visible = reader.role(TIMESTAMP).visible
             behind = ports.clock_behind(reader)
             if parts or recovery is Recovery.COMPLETED:
-                parts += _needed_parts(reader, parts, now=ports.signing_time(reader))
+                parts += _needed_parts(ports, reader, parts, now=ports.signing_time(reader))
         if not parts:
             completed = recovery is Recovery.COMPLETED
             report = went_on or PublicationReport(published=completed, timestamp_version=visible)
         else:
             report = bring_out(ports, parts)
-        return replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
+        report = replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
+        return replace(report, waiting=waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,10 @@ def changed_parts(reader: StateReader) -> list[Part]:
     ]
 
 
-def _needed_parts(reader: StateReader, parts: Sequence[Part], *, now: datetime) -> list[Part]:
-    """What else must be signed again so that clients come to see `parts`: targets, where it has expired.
+def _needed_parts(ports: Ports, reader: StateReader, parts: Sequence[Part], *, now: datetime) -> list[Part]:
+    """What else must be signed again so that clients come to see `parts`: roles that delegate, where they have expired.
+
+    A client that comes to one that has expired looks no further, also for what others would tell it.
 
     Raises:
         ReleaseRefused: root has expired, so no client would look any further.
@@ -110,9 +115,21 @@ def _needed_parts(reader: StateReader, parts: Sequence[Part], *, now: datetime) 
             [f"clients refuse this repository: its root expired at {iso(root.expires)}"],
             hint="rstuf renew signs root again, where its keys can be opened; then publish",
         )
-    if targets.expires is None or targets.expires > now or any(part.role.id == targets.id for part in parts):
+    there = {part.role.id for part in parts}
+    expired = [
+        Part(role, role.number, Reason.DUE)
+        for role in (targets, *reader.roles(kind=RoleKind.DELEGATED))
+        if role.id not in there and role.expires is not None and role.expires <= now
+    ]
+    if not expired:
         return []
-    return [Part(targets, targets.number, Reason.DUE)]
+    authority, desk = load_authority(reader, ports.metadata), SigningDesk(reader, ports.signers)
+    return [
+        part
+        for part in expired
+        if part.role.id == targets.id
+        or can_sign(desk, part.role.name, authority.role_keys(part.role.name, part.role.kind))
+    ]
 
 
 def plan_publication(ports: Ports) -> PublicationPlan:

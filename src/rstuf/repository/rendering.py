@@ -105,7 +105,8 @@ def rendered(
 def _delegator(release: Release, reader: StateReader, planned: PlannedRole) -> Unsigned:
     """A role that delegates, or may: what it says of others, and the artifacts that it lists itself."""
     said, expires = release.authority.delegators.get(planned.name), _expiry(release, planned)
-    holds = planned.name not in release.authority.shared
+    # What is in bins is listed there, also where another role takes these over with this publication.
+    holds = planned.name not in release.authority.shared and release.parts[planned.id].role.bin_bits is None
     entries = list(_contents(release, reader, planned.id, *_ALL_SLOTS, number=planned.number)) if holds else []
     listed: list[tuple[str, bytes]] = [row[1:] for row in entries]
     if holds:

@@ -103,35 +103,6 @@ class ClockBehind:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicationReport:
-    """What a publication did.
-
-    Attributes:
-        published: whether clients see something new because of this call.
-        timestamp_version: of the visible timestamp, after it.
-        roles: what is new, in the order in which it was written; timestamp last.
-        length: bytes written.
-        recovery: what became of a publication that was interrupted before.
-        restored: names of files that were missing or damaged, and were put back byte for byte.
-        recorded: names of files of which the state's own copy was damaged, and was taken again from what is published.
-        clock_behind: None where the clock is not behind what was signed here.
-    """
-
-    published: bool
-    timestamp_version: int
-    roles: tuple[RoleChange, ...] = ()
-    length: int = 0
-    recovery: Recovery = Recovery.NOTHING
-    restored: tuple[str, ...] = ()
-    recorded: tuple[str, ...] = ()
-    clock_behind: ClockBehind | None = None
-
-    def mended(self, *, restored: tuple[str, ...], recorded: tuple[str, ...]) -> PublicationReport:
-        """The same with what was put back and recorded again before it."""
-        return replace(self, restored=restored, recorded=recorded)
-
-
-@dataclass(frozen=True, slots=True)
 class WaitingRole:
     """A role that was to be signed and cannot be here.
 
@@ -150,6 +121,37 @@ class WaitingRole:
     reason: Reason
     event: str | None = None
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationReport:
+    """What a publication did.
+
+    Attributes:
+        published: whether clients see something new because of this call.
+        timestamp_version: of the visible timestamp, after it.
+        roles: what is new, in the order in which it was written; timestamp last.
+        length: bytes written.
+        recovery: what became of a publication that was interrupted before.
+        restored: names of files that were missing or damaged, and were put back byte for byte.
+        recorded: names of files of which the state's own copy was damaged, and was taken again from what is published.
+        clock_behind: None where the clock is not behind what was signed here.
+        waiting: roles with changes that nobody here can sign: clients do not see these yet.
+    """
+
+    published: bool
+    timestamp_version: int
+    roles: tuple[RoleChange, ...] = ()
+    length: int = 0
+    recovery: Recovery = Recovery.NOTHING
+    restored: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
+    clock_behind: ClockBehind | None = None
+    waiting: tuple[WaitingRole, ...] = ()
+
+    def mended(self, *, restored: tuple[str, ...], recorded: tuple[str, ...]) -> PublicationReport:
+        """The same with what was put back and recorded again before it."""
+        return replace(self, restored=restored, recorded=recorded)
 
 
 class DropReason(StrEnum):

@@ -72,7 +72,7 @@ def add(
     hashes: Annotated[
         list[str] | None, typer.Option("--hash", metavar="ALGORITHM:HEX", help="and what it hashes to. Repeatable.")
     ] = None,
-) -> None:
+) -> int:
     """Take files in, sign them and publish.
 
     A file's artifact path is its name; a directory's files keep their paths from inside it. The same content for a
@@ -98,7 +98,7 @@ def add(
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
             return repository.add_described(described_one, conflict=conflict), Contents.ELSEWHERE
 
-    accept_and_publish(run, accept, publish=not no_publish)
+    return accept_and_publish(run, accept, publish=not no_publish)
 
 
 def list_(
@@ -140,7 +140,7 @@ def import_(
     ] = None,
     replace: _Replace = False,
     no_publish: NoPublish = False,
-) -> None:
+) -> int:
     """Take in artifacts by their records, however many.
 
     Records say path, length and hashes; contents are served from wherever they are. A SHA256SUMS or SHA512SUMS listing
@@ -148,7 +148,7 @@ def import_(
     hash to what it says. All are taken, or none.
     """
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
-    accept_and_publish(
+    return accept_and_publish(
         run_of(ctx),
         lambda repository: take_in(repository, file, form=form, base=base, conflict=conflict),
         publish=not no_publish,

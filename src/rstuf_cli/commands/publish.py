@@ -9,7 +9,14 @@ import typer
 
 import rstuf
 from rstuf_cli.console import Console, escape, pad
-from rstuf_cli.reports import publication_document, role_document, tell_clock, tell_publication
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.reports import (
+    publication_document,
+    role_document,
+    tell_clock,
+    tell_publication,
+    tell_waiting_roles,
+)
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.wording import count, number, seconds
 
@@ -29,21 +36,24 @@ def publish(
     ctx: typer.Context,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
-) -> None:
+) -> int:
     """Make accepted changes visible to clients, all at once.
 
     Signs the roles whose artifacts changed, then snapshot and timestamp. Until the timestamp is replaced, clients see
-    what they saw; after that, all of it. A publication that was interrupted is brought to its end first.
+    what they saw; after that, all of it. A publication that was interrupted is brought to its end first. A role that
+    nobody here can sign waits, and keeps nothing else back; exit code 4 says so.
     """
     run = run_of(ctx)
     with run.open() as repository:
         if dry_run:
             _show_plan(run.console, repository.plan_publication())
-            return
+            return ExitCode.DONE
         lasted = run.lasted()
         report = publish_now(run, repository)
     run.console.document(publication_document(report))
     tell_publication(run.console, report, took=seconds(lasted()))
+    tell_waiting_roles(run.console, report)
+    return ExitCode.WAITING if report.waiting else ExitCode.DONE
 
 
 def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationReport:

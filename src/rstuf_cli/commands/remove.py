@@ -40,7 +40,7 @@ def remove(
         str | None, typer.Option("--prefix", metavar="P", help="Instead: all whose paths begin with P, once confirmed.")
     ] = None,
     no_publish: NoPublish = False,
-) -> None:
+) -> int:
     """Remove artifacts, so that clients find them no more.
 
     Their contents stay where they are: clients that hold older metadata still ask for them.
@@ -60,7 +60,7 @@ def remove(
         wanted = _beginning_with(run, repository, prefix) if prefix is not None else paths or []
         return repository.remove_artifacts(wanted), Contents.TAKEN
 
-    accept_and_publish(run, accept, publish=not no_publish, known="already removed")
+    return accept_and_publish(run, accept, publish=not no_publish, known="already removed")
 
 
 def _beginning_with(run: Run, repository: rstuf.Repository, prefix: str) -> Sequence[str]:

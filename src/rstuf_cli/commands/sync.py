@@ -14,6 +14,7 @@ import rstuf
 from rstuf_cli import prompts
 from rstuf_cli.changes import NoPublish, accept_and_publish
 from rstuf_cli.console import Console, escape
+from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.imports import Contents
 from rstuf_cli.run import Run, run_of
@@ -52,7 +53,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
     checksum: Annotated[bool, typer.Option("--checksum", help="Read every file, whatever its dates say.")] = False,
     no_publish: NoPublish = False,
-) -> None:
+) -> int:
     """Make artifacts equal a directory.
 
     New files are added, changed ones replaced, and artifacts that are not in DIR removed, all in one change. Before
@@ -71,14 +72,14 @@ def sync(
     if dry_run:
         with run.open() as repository, repository.compare(tree, trust=trust) as found:
             _rehearse(run, found, missing=rstuf.Missing.KEEP if wish is _Gone.KEEP else rstuf.Missing.REMOVE)
-        return
+        return ExitCode.DONE
 
     def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
         with repository.compare(tree, trust=trust) as found:
             missing = _decided(run, found.outlook, wish, directory)
             return found.carry_out(missing=missing), Contents.TAKEN
 
-    accept_and_publish(run, accept, publish=not no_publish, known="as here already")
+    return accept_and_publish(run, accept, publish=not no_publish, known="as here already")
 
 
 def _decided(run: Run, outlook: rstuf.Outlook, wish: _Gone, directory: Path) -> rstuf.Missing:

@@ -3,56 +3,306 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.support.engine import Engine, check_client
 
-from rstuf.model.names import RoleName
+from rstuf.errors import (
+    DelegationNotFound,
+    InvalidInput,
+    InvalidPolicy,
+    InvalidRoleName,
+    PathsDisputed,
+    ReleaseRefused,
+    RstufError,
+)
+from rstuf.model.artifacts import View
+from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.model.patterns import path_pattern
+from rstuf.repository import handing_over
 from rstuf.repository.delegating import (
+    DelegationChange,
     DelegationPlan,
+    DelegationReport,
     bring_proposal,
     propose_addition,
+    propose_change,
     propose_removal,
 )
+from rstuf.repository.delegation_views import list_delegations
 from rstuf.repository.publish import publish
+from rstuf.repository.rebin import resize_bins
+from rstuf.repository.renewal import renew
 
-TEAM = RoleName("team")
+TEAM, DEEP = RoleName("team"), RoleName("deep")
+PATHS = ("a.txt", "b.txt", "team/one.txt", "team/two.txt", "team/deep/three.txt", "team/deep/four.txt")
 
 
+@pytest.fixture
 def filled(tmp_path: Path) -> Engine:
     engine = Engine.live(tmp_path / "repository")
-    for path in ("a.txt", "b.txt", "team/one.txt", "team/two.txt", "team/deep/three.txt"):
+    for path in PATHS:
         engine.add(path, path.encode())
     publish(engine.ports)
     return engine
 
 
-def plan(name: str, *paths: str, **more: object) -> DelegationPlan:
-    return DelegationPlan(name=RoleName(name), paths=tuple(map(path_pattern, paths)), **more)  # type: ignore[arg-type]
+def add(engine: Engine, name: str, *paths: str, **more: Any) -> DelegationReport:
+    plan = DelegationPlan(name=RoleName(name), paths=tuple(map(path_pattern, paths)), **more)
+    return bring_proposal(engine.ports, propose_addition(engine.ports, plan))
 
 
-def listed(engine: Engine) -> dict[str, str]:
+def change(engine: Engine, name: str, **what: Any) -> DelegationReport:
+    return bring_proposal(engine.ports, propose_change(engine.ports, RoleName(name), DelegationChange(**what)))
+
+
+def remove(engine: Engine, name: str) -> DelegationReport:
+    return bring_proposal(engine.ports, propose_removal(engine.ports, RoleName(name)))
+
+
+def roles(engine: Engine, *, view: View = View.ACCEPTED) -> dict[str, str]:
+    """Which role has each artifact; bins by what they begin with."""
     with engine.ports.state.read() as reader:
-        return {each.artifact.path: f"{each.role} {each.state}" for each in reader.artifacts()}
+        return {each.artifact.path: each.role.partition("-")[0] for each in reader.artifacts(view=view)}
 
 
-def test_a_delegation_comes_and_goes(tmp_path: Path) -> None:
-    """Artifacts go to the role that is for them and back again, and no client misses one."""
-    engine = filled(tmp_path)
-    old = check_client(engine, tmp_path / "old")
-    report = bring_proposal(engine.ports, propose_addition(engine.ports, plan("team", "team/*")))
-    assert (report.name, report.moved, report.publication.published) == ("team", 2, True)
-    where = listed(engine)
-    assert where["team/one.txt"] == "team published"
-    assert where["team/deep/three.txt"].startswith("bins-")
-    check_client(engine, tmp_path / "new")
-    check_client(engine, tmp_path / "old")
-    engine.add("team/later.txt", b"later")
-    engine.add("c.txt", b"c")
-    publish(engine.ports)
-    check_client(engine, tmp_path / "old")
-    report = bring_proposal(engine.ports, propose_removal(engine.ports, TEAM))
-    assert report.moved == 3
-    check_client(engine, tmp_path / "old")
-    check_client(engine, tmp_path / "newest")
-    del old
+def is_sound(engine: Engine) -> bool:
+    """Whether the state agrees with itself, and counts what there is."""
+    with engine.ports.state.read() as reader:
+        counted = reader.totals().artifacts
+        return not list(reader.damage()) and counted == len(list(reader.artifacts())) == len(engine.contents)
+
+
+def test_a_delegation_comes_and_goes(filled: Engine, tmp_path: Path) -> None:
+    """Artifacts go to the role that is for them and back again, and no client misses one, whatever it remembers."""
+    check_client(filled, tmp_path / "first")
+    report = add(filled, "team", "team/*")
+    assert (report.moved, report.publication.published) == (2, True)
+    assert roles(filled)["team/one.txt"] == "team"
+    assert roles(filled)["team/deep/three.txt"] == "bins"
+    for memory in ("first", "second"):
+        check_client(filled, tmp_path / memory)
+    filled.add("team/later.txt", b"later")
+    filled.add("c.txt", b"c")
+    publish(filled.ports)
+    assert roles(filled)["team/later.txt"] == "team"
+    for memory in ("first", "second"):
+        check_client(filled, tmp_path / memory)
+    assert remove(filled, "team").moved == 3
+    assert set(roles(filled).values()) == {"bins"}
+    for memory in ("first", "second", "third"):
+        check_client(filled, tmp_path / memory)
+    assert is_sound(filled)
+
+
+def test_three_deep_in_any_order(filled: Engine, tmp_path: Path) -> None:
+    """A role may delegate part of what it has; what it delegates goes deeper, and what it keeps stays."""
+    add(filled, "team", "team/*", "team/*/*")
+    check_client(filled, tmp_path / "first")
+    assert add(filled, "deep", "team/deep/*", parent=TEAM).moved == 2
+    assert add(filled, "deepest", "team/deep/four*", parent=DEEP, terminating=True).moved == 1
+    assert roles(filled) == {
+        "a.txt": "bins",
+        "b.txt": "bins",
+        "team/one.txt": "team",
+        "team/two.txt": "team",
+        "team/deep/three.txt": "deep",
+        "team/deep/four.txt": "deepest",
+    }
+    views = {view.delegation.name: (view.parent, view.depth, view.artifacts) for view in list_delegations(filled.ports)}
+    assert views == {
+        "team": ("targets", 0, 2),
+        "deep": ("team", 1, 1),
+        "deepest": ("deep", 2, 1),
+        "bins": ("targets", 0, 2),
+    }
+    for memory in ("first", "second"):
+        check_client(filled, tmp_path / memory)
+    with pytest.raises(InvalidInput, match="team delegates to deep"):
+        remove(filled, "team")
+    filled.moved_on(days=40)
+    renew(filled.ports)
+    for name in ("deepest", "deep", "team"):
+        remove(filled, name)
+    for memory in ("first", "third"):
+        check_client(filled, tmp_path / memory)
+    assert is_sound(filled)
+
+
+def test_the_order_decides(filled: Engine, tmp_path: Path) -> None:
+    """Of two that are for a path the first has it; another order moves it."""
+    add(filled, "every", "team/*")
+    add(filled, "ones", "team/one*")
+    assert roles(filled)["team/one.txt"] == "every"
+    assert change(filled, "ones", before=RoleName("every")).moved == 1
+    assert roles(filled)["team/one.txt"] == "ones"
+    check_client(filled, tmp_path / "first")
+    assert add(filled, "zero", "team/one.txt", before=RoleName("ones")).moved == 1
+    check_client(filled, tmp_path / "first")
+    assert is_sound(filled)
+
+
+def test_other_paths_move_what_they_concern(filled: Engine, tmp_path: Path) -> None:
+    """What it is not for any more goes back, and what it is for now comes."""
+    add(filled, "team", "team/*")
+    assert change(filled, "team", paths=(path_pattern("team/one*"), path_pattern("a*"))).moved == 2
+    assert {path for path, role in roles(filled).items() if role == "team"} == {"team/one.txt", "a.txt"}
+    check_client(filled, tmp_path / "first")
+    with pytest.raises(InvalidInput, match="that is what team is already"):
+        change(filled, "team", paths=(path_pattern("team/one*"), path_pattern("a*")))
+
+
+def test_a_name_can_be_used_again(filled: Engine, tmp_path: Path) -> None:
+    """Its versions go on, for whoever remembers what it was."""
+    add(filled, "team", "team/*")
+    check_client(filled, tmp_path / "first")
+    filled.add("team/x", b"x")
+    publish(filled.ports)
+    with filled.ports.state.read() as reader:
+        before = reader.role(TEAM).version
+    remove(filled, "team")
+    add(filled, "team", "a*")
+    with filled.ports.state.read() as reader:
+        assert reader.role(TEAM).version > before
+    for memory in ("first", "second"):
+        check_client(filled, tmp_path / memory)
+
+
+def test_bins_under_a_delegation(filled: Engine, tmp_path: Path) -> None:
+    """A delegated role is split into bins, resized, and goes with them."""
+    add(filled, "team", "team/*", "team/*/*")
+    check_client(filled, tmp_path / "first")
+    for count in (8, 2, 4):
+        assert resize_bins(filled.ports, count, role=TEAM).after == count
+        check_client(filled, tmp_path / "first")
+        filled.add(f"team/{count}", b"another")
+        publish(filled.ports)
+        check_client(filled, tmp_path / "first")
+    assert resize_bins(filled.ports, 16).before == 4
+    assert remove(filled, "team").moved == 7
+    for memory in ("first", "second"):
+        check_client(filled, tmp_path / memory)
+    assert is_sound(filled)
+
+
+@pytest.mark.parametrize(
+    ("plan", "refusal", "reason"),
+    [
+        ({"name": "bins", "paths": ["x/*"]}, InvalidRoleName, "has the bins"),
+        ({"name": "Bins", "paths": ["x/*"]}, InvalidRoleName, "has the bins"),
+        ({"name": "bins-0", "paths": ["x/*"]}, InvalidRoleName, "there is a role bins-0"),
+        ({"name": "team", "paths": []}, InvalidInput, "for no path"),
+        ({"name": "team", "paths": ["x/*"], "parent": "nobody"}, DelegationNotFound, "nobody"),
+        ({"name": "team", "paths": ["x/*"], "before": "nobody"}, DelegationNotFound, "nobody"),
+        ({"name": "team", "paths": ["x/*"], "signers": ("nobody",)}, InvalidInput, "no key is called nobody"),
+        ({"name": "team", "paths": ["x/*"], "threshold": 2}, InvalidPolicy, "the online key makes one"),
+        ({"name": "team", "paths": ["?.txt"]}, None, ""),
+        ({"name": "team", "paths": ["*/one.txt"]}, None, ""),
+    ],
+)
+def test_what_cannot_be(
+    filled: Engine, tmp_path: Path, plan: dict[str, Any], refusal: type[RstufError] | None, reason: str
+) -> None:
+    """What clients would not read alike, or nobody could sign, is refused, and nothing is changed by it."""
+    plan = dict(plan)
+    name, paths = plan.pop("name"), plan.pop("paths")
+    before = dict(filled.metadata.files)
+    if refusal is None:
+        add(filled, name, *paths, **plan)
+    else:
+        with pytest.raises(refusal, match=reason):
+            add(filled, name, *paths, **plan)
+        assert dict(filled.metadata.files) == before
+    check_client(filled, tmp_path / "client")
+    assert is_sound(filled)
+
+
+def test_a_disputed_path_is_named(filled: Engine, tmp_path: Path) -> None:
+    """Some clients let a wildcard stand for a dot that a segment begins with: there is no right place for it."""
+    filled.add("team/.hidden", b"hidden")
+    publish(filled.ports)
+    with pytest.raises(PathsDisputed, match=r"team/\.hidden"):
+        add(filled, "team", "team/*")
+    add(filled, "team", "team/o*")
+    with pytest.raises(PathsDisputed):
+        change(filled, "team", paths=(path_pattern("team/*"),))
+    filled.remove("team/.hidden")
+    publish(filled.ports)
+    change(filled, "team", paths=(path_pattern("team/*"),))
+    with pytest.raises(PathsDisputed):
+        filled.add("team/.again", b"again")
+    filled.contents.pop("team/.again", None)
+    check_client(filled, tmp_path / "client")
+
+
+def test_what_waits_moves_too(filled: Engine, tmp_path: Path) -> None:
+    """What was accepted and not published goes with it, and comes out with it; what was removed stays away."""
+    filled.add("team/new.txt", b"new")
+    filled.add("a.txt", b"another a")
+    filled.remove("team/two.txt")
+    assert add(filled, "team", "team/*").moved == 2
+    publish(filled.ports)
+    check_client(filled, tmp_path / "client")
+    assert is_sound(filled)
+
+
+def test_what_comes_meanwhile_goes_where_it_belongs(
+    filled: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is accepted between the look at all artifacts and the end of the publication is in its role afterwards."""
+    true = handing_over.bring_out
+
+    def bring_out(*args: Any, **options: Any) -> Any:
+        filled.add("team/meanwhile.txt", b"meanwhile")
+        filled.add("team/one.txt", b"another one")
+        filled.remove("team/two.txt")
+        return true(*args, **options)
+
+    monkeypatch.setattr(handing_over, "bring_out", bring_out)
+    add(filled, "team", "team/*")
+    assert roles(filled)["team/meanwhile.txt"] == "team"
+    publish(filled.ports)
+    check_client(filled, tmp_path / "client")
+    assert is_sound(filled)
+
+
+def test_a_refused_publication_leaves_everything(
+    filled: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing comes of it, each artifact is where it was, and the next one succeeds."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ReleaseRefused(["on purpose"], hint="")
+
+    where = roles(filled)
+    with monkeypatch.context() as patch:
+        patch.setattr("rstuf.repository.release._check", refuse)
+        with pytest.raises(ReleaseRefused):
+            add(filled, "team", "team/*")
+    assert roles(filled) == where
+    check_client(filled, tmp_path / "client")
+    add(filled, "team", "team/*")
+    check_client(filled, tmp_path / "client")
+    assert is_sound(filled)
+
+
+def test_a_proposal_that_is_outdated_is_refused(filled: Engine) -> None:
+    """Whoever agreed to other delegations than those that are there is asked again."""
+    plan = DelegationPlan(name=TEAM, paths=(path_pattern("team/*"),))
+    proposal = propose_addition(filled.ports, plan)
+    add(filled, "other", "b*")
+    with pytest.raises(InvalidInput, match="published anew meanwhile"):
+        bring_proposal(filled.ports, proposal)
+
+
+def test_no_row_is_written_when_bins_are_taken_over(filled: Engine) -> None:
+    """The bins go on under a role of their own: their files and every artifact's row stay as they are."""
+    with filled.ports.state.read() as reader:
+        before = list(reader.versions(reader.role(TARGETS).id, 0, 2**32 - 1))
+        files = {role.name: role.visible for role in reader.roles() if role.index is not None}
+    add(filled, "nobody", "nowhere/*")
+    with filled.ports.state.read() as reader:
+        assert list(reader.versions(reader.role(RoleName("bins")).id, 0, 2**32 - 1)) == before
+        assert {role.name: role.visible for role in reader.roles() if role.index is not None} == files
+        assert reader.artifact(TargetPath("a.txt")) is not None
