@@ -26,12 +26,14 @@ class Config:
     Attributes:
         directory: the workspace.
         state, metadata, artifacts: paths relative to it; `artifacts` is "" where contents are served from elsewhere.
+        clients: names of clients that have to be able to read what is published.
     """
 
     directory: Path
     state: str
     metadata: str
     artifacts: str
+    clients: tuple[str, ...] = ()
 
     @property
     def stamps(self) -> str:
@@ -106,9 +108,12 @@ def read_config(directory: Path) -> Config:
     if version > FORMAT:
         raise InvalidConfig(str(path), f"it has format {version}; this rstuf knows formats up to {FORMAT}")
     places = {name: document.pop(name, default) for name, default in _PLACES.items()}
+    clients = document.pop("clients", [])
+    if not isinstance(clients, list) or not all(isinstance(each, str) for each in clients):
+        raise InvalidConfig(str(path), "clients must be a list of names")
     if document:
         unknown = sorted(document)[0]
-        meant = nearest(unknown, ("format", *_PLACES))
+        meant = nearest(unknown, ("format", "clients", *_PLACES))
         guess = f"; did you mean {meant}?" if meant is not None else ""
         raise InvalidConfig(str(path), f"rstuf does not know the key {unknown[:60]!r}{guess}")
     for name, value in places.items():
@@ -116,7 +121,7 @@ def read_config(directory: Path) -> Config:
             raise InvalidConfig(str(path), f"{name} must be a path or a URL")
         if "://" in value:
             raise InvalidConfig(str(path), f"{name}: this rstuf keeps it in a directory, not at a URL")
-    return Config(directory=directory, **places)
+    return Config(directory=directory, clients=tuple(clients), **places)
 
 
 def meets_private(served: str, directory: Path, *, state: str) -> bool:

@@ -63,6 +63,7 @@ class Session:
         on_wait: told, after a second of waiting, which lock it is and who holds it (None where unknown).
         on_note: told the name of a key that is not in a file, and what to know before it is used.
         before_keys: called before any private key is looked at, and again before others are.
+        clients: names of clients that have to be able to read what is published, beside those that a workspace names.
     """
 
     purpose: str
@@ -75,6 +76,7 @@ class Session:
     on_wait: Callable[[str, str | None], None] | None = None
     on_note: Callable[[str, str], None] | None = None
     before_keys: Callable[[], None] | None = None
+    clients: tuple[str, ...] = ()
 
 
 class Search(Enum):
@@ -331,6 +333,7 @@ def ports_of(config: Config, state: StateStore, session: Session) -> Ports:
         progress=session.progress,
         witness=SecondProcess(),
         stamps=SqliteStamps(config.path_of(config.stamps)),
+        clients=(*config.clients, *session.clients),
     )
 
 

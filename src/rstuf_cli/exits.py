@@ -49,6 +49,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.HashMismatch: ExitCode.REFUSED,
     errors.PathTwin: ExitCode.REFUSED,
     errors.ArtifactNotFound: ExitCode.REFUSED,
+    errors.ClientsExcluded: ExitCode.REFUSED,
     errors.PathsDisputed: ExitCode.REFUSED,
     errors.PathsNotDelegated: ExitCode.REFUSED,
     errors.LimitExceeded: ExitCode.REFUSED,

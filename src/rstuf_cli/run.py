@@ -67,6 +67,7 @@ class Run:
             sides of it: Ctrl-C can fall between the change and whatever is told of it.
         unsigned: the same, where it is pressed instead of answering a question: keys are opened before they sign.
         kept, kept_data: see `keeps`.
+        clients: names of clients that have to be able to read what this command publishes.
     """
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,6 +77,7 @@ class Run:
         self.interrupted, self.unsigned = "nothing was changed", "nothing was signed"
         self.kept: str | None = None
         self.kept_data: dict[str, Any] = {}
+        self.clients: tuple[str, ...] = ()
         self._clock = clock
         self._asked: Passphrases | None = None
         self._pondered = 0.0
@@ -155,6 +157,7 @@ class Run:
             on_wait=self._waits,
             on_note=self._warns,
             before_keys=keep_to_itself,
+            clients=self.clients,
         )
 
     @cached_property

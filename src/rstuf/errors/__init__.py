@@ -8,6 +8,7 @@ Text that came from outside stands in the data as it came: whoever shows a messa
 from rstuf.errors.artifacts import (
     ArtifactConflict,
     ArtifactNotFound,
+    ClientsExcluded,
     HashMismatch,
     LimitExceeded,
     PathRepeated,
@@ -102,6 +103,7 @@ __all__ = [
     "CeremonyExpired",
     "CeremonyUnfinished",
     "CeremonyWaiting",
+    "ClientsExcluded",
     "ClockSuspicious",
     "ContentRefused",
     "DelegationNotFound",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from rstuf.errors.base import Lines, RstufError, shorten
@@ -126,4 +126,18 @@ class PathsDisputed(RstufError):
         super().__init__(
             f"clients do not agree on whether {shorten(pattern)} of {role} is for {named}{further}",
             hint="a wildcard should stand for no dot that a segment begins with, and ? for no character beyond U+FFFF",
+        )
+
+
+class ClientsExcluded(RstufError):
+    """A client that a workspace names could not read what is to be published."""
+
+    code = "clients-excluded"
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        told = "; ".join(f"{name}: {why}" for name, why in self.reasons.items())
+        super().__init__(
+            f"a client that has to read this could not: {told}",
+            hint="nothing was published; clients in rstuf.toml, and --compat, say which have to",
         )

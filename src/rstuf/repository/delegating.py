@@ -24,6 +24,7 @@ from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.progress import step
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
+from rstuf.repository.client_guard import excluded, refuse_unreadable, shape_of
 from rstuf.repository.handing_over import Sorting, bring_delegations
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, refuse_leaked
@@ -95,6 +96,7 @@ class DelegationProposal:
         proposed: what roles that delegate would say.
         periods: how long the role lives from then on; None where that stays.
         moved: the artifacts that go to another role.
+        excluded: the clients that can read the repository now, and could not then, and why.
     """
 
     name: RoleName
@@ -106,6 +108,7 @@ class DelegationProposal:
     handover: Handover
     periods: Periods | None
     moved: tuple[Moved, ...]
+    excluded: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,10 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     leaves = tuple(sorted(there - {each.name for each in change.wanted}))
     _refuse_faults(authority, proposed)
     handover = Handover(joins, leaves, successor)
-    sorting = Sorting(ports, load_authority(reader, ports.metadata, proposed=proposed), handover)
+    then = load_authority(reader, ports.metadata, proposed=proposed)
+    before, after = excluded(shape_of(reader, authority)), excluded(shape := shape_of(reader, then))
+    refuse_unreadable(ports.clients, shape)
+    sorting = Sorting(ports, then, handover)
     with step(ports.progress, "sorting", total=reader.totals().artifacts, unit="artifacts"):
         moved = Counter((each.giver, each.taker) for each in sorting.moves(reader))
     sorting.refuse()
@@ -246,6 +252,7 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         handover=handover,
         periods=change.periods,
         moved=tuple(Moved(giver, taker, artifacts) for (giver, taker), artifacts in sorted(moved.items())),
+        excluded={name: why for name, why in after.items() if name not in before},
     )
 
 

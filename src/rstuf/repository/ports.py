@@ -71,6 +71,7 @@ class Ports:
         witness: takes the check of many signatures off a publication, where there is one.
         served: what a server would serve, where that can be listed.
         stamps: what is remembered of files that were hashed.
+        clients: names of clients that have to be able to read what is published.
     """
 
     state: StateStore
@@ -84,6 +85,7 @@ class Ports:
     witness: Witness = UNWATCHED
     served: ServedPlaces | None = None
     stamps: Stamps = FORGETFUL
+    clients: tuple[str, ...] = ()
 
     def signing_time(self, reader: StateReader) -> datetime:
         """The instant that new metadata is dated from: never before anything that was signed here.

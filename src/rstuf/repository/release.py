@@ -27,6 +27,7 @@ from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.bridge import bridges
+from rstuf.repository.client_guard import refuse_unreadable, shape_of
 from rstuf.repository.interfaces import StateReader, Watch
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
@@ -54,6 +55,7 @@ def bring_out(
         moved: with another tree of delegations, how many artifacts more (or less) each role lists by it.
 
     Raises:
+        ClientsExcluded: a client that has to be able to read it could not; nothing was staged.
         SigningError: a key cannot be reached; nothing was staged.
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
     """
@@ -63,6 +65,8 @@ def bring_out(
         desk = SigningDesk(reader, ports.signers)
         now, periods = ports.signing_time(reader), reader.periods()
         also = bridges(reader, now=now) if also is None else also
+        if ports.clients:
+            refuse_unreadable(ports.clients, shape_of(reader, authority, parts, moved=moved))
         for part in parts:
             if part.signed is None:
                 desk.signers(part.role.name, authority.role_keys(part.role.name, part.role.kind))

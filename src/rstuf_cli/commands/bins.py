@@ -10,6 +10,7 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import proposing
+from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
@@ -76,6 +77,7 @@ def resize(
     allow_large: Annotated[
         bool, typer.Option("--allow-large", help="Up to 65536, with a snapshot that some clients cannot read.")
     ] = False,
+    compat: Compat = None,
     no_sign: Annotated[
         bool, typer.Option("--no-sign", help="Where people sign targets: let it wait, and sign nothing.")
     ] = False,
@@ -87,6 +89,7 @@ def resize(
     that drops one. Where people sign targets, they sign that first; exit code 4 says that it waits for them.
     """
     run = run_of(ctx)
+    run.clients = tuple(compat or ())
     with run.open() as repository:
         rstuf.check_bin_count(bins, allow_large=allow_large)
         holder = None if role is None else rstuf.RoleName(role)

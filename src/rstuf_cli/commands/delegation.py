@@ -11,6 +11,7 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf.errors import InvalidInput
 from rstuf_cli import proposing
+from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style, escape, pad
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
@@ -63,6 +64,7 @@ def add(
     before: Annotated[
         str | None, typer.Option("--before", metavar="ROLE", help="The delegation that it comes before.")
     ] = None,
+    compat: Compat = None,
 ) -> int:
     """Delegate some of the paths to a role of their own.
 
@@ -71,6 +73,7 @@ def add(
     Whatever no delegation is for stays in the bins.
     """
     run = run_of(ctx)
+    run.clients = tuple(compat or ())
     plan = rstuf.DelegationPlan(
         name=rstuf.role_name(name),
         paths=tuple(map(rstuf.path_pattern, path)),
@@ -111,6 +114,7 @@ def update(
     before: Annotated[
         str | None, typer.Option("--before", metavar="ROLE", help="The delegation that it comes before.")
     ] = None,
+    compat: Compat = None,
 ) -> int:
     """Let a delegation be for other paths, have other keys, or come at another place.
 
@@ -118,6 +122,7 @@ def update(
     changed, and they are named.
     """
     run = run_of(ctx)
+    run.clients = tuple(compat or ())
     if signer and online:
         raise InvalidInput("other keys are named, and the online key", hint="say one of the two")
     role = rstuf.role_name(name)
@@ -214,6 +219,8 @@ def _show_proposal(console: Console, proposal: rstuf.DelegationProposal, reposit
         console.line(f"  {'moves':<{_LABEL}}{count(each.artifacts, 'artifact')}: {each.giver} → {each.taker}")
     if not proposal.moved:
         console.line(f"  {'moves':<{_LABEL}}no artifact")
+    for name, why in proposal.excluded.items():
+        console.warning(f"{name} can read this repository now, and not then: {why}")
 
 
 def _differences(proposal: rstuf.DelegationProposal, names: dict[str, str]) -> list[tuple[str, str | None, str]]:
@@ -260,6 +267,7 @@ def _report_document(proposal: rstuf.DelegationProposal, report: rstuf.Delegatio
         "before": None if proposal.before is None else delegation_document(proposal.before),
         "after": None if proposal.after is None else delegation_document(proposal.after),
         "moved": report.moved,
+        "excluded": dict(proposal.excluded),
         "publication": publication_document(report.publication),
     }
 

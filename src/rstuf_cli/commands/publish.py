@@ -28,6 +28,11 @@ rstuf publish
 """
 }
 
+Compat = Annotated[
+    list[str] | None,
+    typer.Option("--compat", metavar="CLIENT", help="One that must be able to read it, such as tuf-js; repeatable."),
+]
+
 # A table of more roles than this says less than their number.
 _MAX_ROWS: Final = 20
 
@@ -36,6 +41,7 @@ def publish(
     ctx: typer.Context,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+    compat: Compat = None,
 ) -> int:
     """Make accepted changes visible to clients, all at once.
 
@@ -44,6 +50,7 @@ def publish(
     nobody here can sign waits, and keeps nothing else back; exit code 4 says so.
     """
     run = run_of(ctx)
+    run.clients = tuple(compat or ())
     with run.open() as repository:
         if dry_run:
             _show_plan(run.console, repository.plan_publication())
