@@ -57,6 +57,7 @@ class EventPart:
         version: the one that its metadata has.
         signed: the `signed` object, compact JSON with sorted keys.
         file: the file's exact bytes, from the moment it was first made whole; then no signature joins any more.
+        number: the change number up to which it lists its artifacts; 0 where it lists none.
     """
 
     role: RoleName
@@ -64,6 +65,7 @@ class EventPart:
     signed: bytes
     signatures: tuple[CollectedSignature, ...] = ()
     file: bytes | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

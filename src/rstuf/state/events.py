@@ -53,8 +53,8 @@ def open_event(
     ).lastrowid
     assert event is not None  # noqa: S101 - an INSERT has one
     connection.executemany(
-        "INSERT INTO event_part (event, place, role, version, signed) VALUES (?, ?, ?, ?, ?)",
-        [(event, place, part.role, part.version, part.signed) for place, part in enumerate(parts)],
+        "INSERT INTO event_part (event, place, role, version, signed, number) VALUES (?, ?, ?, ?, ?, ?)",
+        [(event, place, part.role, part.version, part.signed, part.number) for place, part in enumerate(parts)],
     )
     return event
 
@@ -177,9 +177,10 @@ def _event(connection: sqlite3.Connection, row: Row) -> SigningEvent:
             bytes(signed),
             tuple(signatures.get(role, ())),
             None if file is None else bytes(file),
+            number,
         )
-        for role, version, signed, file in connection.execute(
-            "SELECT role, version, signed, file FROM event_part WHERE event = ? ORDER BY place", (event,)
+        for role, version, signed, file, number in connection.execute(
+            "SELECT role, version, signed, file, number FROM event_part WHERE event = ? ORDER BY place", (event,)
         )
     ]
     if not parts:
