@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from rstuf.metadata.bundle import render_signatures as render_signatures
     from rstuf.metadata.bundle import short_code as short_code
     from rstuf.metadata.canonical import strict_loads as strict_loads
+    from rstuf.metadata.clients import client_names as client_names
     from rstuf.metadata.delegations import Delegation as Delegation
     from rstuf.metadata.root_changes import RoleChanges as RoleChanges
     from rstuf.metadata.root_changes import RootChanges as RootChanges
@@ -360,6 +361,7 @@ _HOMES = {
     "check_bin_count": "rstuf.model.policy",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
+    "client_names": "rstuf.metadata.clients",
     "compare_bins": "rstuf.repository.advice",
     "destination_at": "rstuf.client.destination",
     "destination_in": "rstuf.client.destination",

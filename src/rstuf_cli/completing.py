@@ -226,6 +226,17 @@ def _roles(asked: _Asked, word: str) -> list[Candidate]:
     return [Candidate("bins", "all of them"), *map(Candidate, _known(asked, "ROLES", word))]
 
 
+def _delegated(asked: _Asked, word: str) -> list[Candidate]:
+    tops = {"root", "targets", "snapshot", "timestamp"}
+    return [Candidate(name) for name in _known(asked, "ROLES", word) if name not in tops]
+
+
+def _clients(_asked: _Asked, _word: str) -> list[Candidate]:
+    import rstuf
+
+    return [Candidate(name) for name in rstuf.client_names()]
+
+
 def _keys(asked: _Asked, word: str) -> list[Candidate]:
     return [Candidate(name) for name in _known(asked, "KEYS", word)]
 
@@ -324,6 +335,25 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("root update", "expires"): _nothing,
     ("root update", "renew_before"): _nothing,
     ("bins advise", "counts"): _nothing,
+    ("bins resize", "role"): _delegated,
+    ("bins resize", "compat"): _clients,
+    ("publish", "compat"): _clients,
+    ("delegation add", "name"): _nothing,
+    ("delegation add", "path"): _nothing,
+    ("delegation add", "signer"): _keys,
+    ("delegation add", "expires"): _nothing,
+    ("delegation add", "renew_before"): _nothing,
+    ("delegation add", "parent"): _delegated,
+    ("delegation add", "before"): _delegated,
+    ("delegation add", "compat"): _clients,
+    ("delegation update", "name"): _delegated,
+    ("delegation update", "path"): _nothing,
+    ("delegation update", "signer"): _keys,
+    ("delegation update", "expires"): _nothing,
+    ("delegation update", "renew_before"): _nothing,
+    ("delegation update", "before"): _delegated,
+    ("delegation update", "compat"): _clients,
+    ("delegation remove", "name"): _delegated,
     ("recover online-key", "name"): _keys,
     ("recover online-key", "to"): _keys,
     ("recover state", "name"): _nothing,
@@ -335,7 +365,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("log", "action"): _actions,
     ("log", "head"): _nothing,
     ("lint", "url"): lambda _asked, word: _directories(word),
-    ("lint", "compat"): _nothing,
+    ("lint", "compat"): _clients,
     ("verify", "url"): lambda _asked, word: _directories(word),
     ("verify", "artifacts_url"): lambda _asked, word: _directories(word),
     ("trust add", "name"): _nothing,

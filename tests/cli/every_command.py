@@ -26,6 +26,10 @@ COMMANDS = {
     "root history": ["root", "history"],
     "root diff": ["root", "diff"],
     "publish": ["publish"],
+    "delegation add": ["delegation", "add", "data", "--path", "data/*", "--yes"],
+    "delegation update": ["delegation", "update", "team", "--path", "other/*", "--yes"],
+    "delegation remove": ["delegation", "remove", "team", "--yes"],
+    "delegation list": ["delegation", "list"],
     "bins advise": ["bins", "advise"],
     "bins resize": ["bins", "resize", "8", "--yes"],
     "status": ["status"],
@@ -70,7 +74,7 @@ LOOKING = {
     *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
     *("doctor", "log", "completion", "key list", "key find", "key show", "key export"),
     *("root show", "root history", "root diff", "recover root-keys"),
-    *("event list", "event show", "bundle inspect", "bins advise", "lint"),
+    *("event list", "event show", "bundle inspect", "bins advise", "delegation list", "lint"),
 }
 # Root keys sign these alone, and they have no passphrase.
 OF_ROOT = {"sign", "bundle import", "root update", "key revoke", "recover root-key", "recover root"}

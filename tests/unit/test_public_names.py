@@ -152,6 +152,7 @@ PUBLIC = {
     "check_bin_count",
     "check_fingerprint",
     "check_key_name",
+    "client_names",
     "compare_bins",
     "destination_at",
     "destination_in",

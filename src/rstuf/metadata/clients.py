@@ -65,6 +65,11 @@ CLIENTS: Final = (
 )
 
 
+def client_names() -> list[str]:
+    """The clients that were measured."""
+    return [each.name for each in CLIENTS]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What of a repository matters to clients.

@@ -240,7 +240,7 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     refuse_unreadable(ports.clients, shape)
     sorting = Sorting(ports, then, handover)
     with step(ports.progress, "sorting", total=reader.totals().artifacts, unit="artifacts"):
-        moved = Counter((each.giver, each.taker) for each in sorting.moves(reader))
+        moved = Counter((sorting.now_called(each.giver), each.taker) for each in sorting.moves(reader))
     sorting.refuse()
     return DelegationProposal(
         name=change.name,
@@ -361,7 +361,7 @@ def _refuse_reserved(authority: Authority, name: RoleName) -> None:
     if name.casefold() == SUCCESSOR:
         raise InvalidRoleName(name, "the role that has the bins is called so")
     if name in authority.named:
-        raise InvalidRoleName(name, "it is delegated to already")
+        raise InvalidInput(f"{name} is delegated to already", hint=f"rstuf delegation update {name} changes it")
 
 
 def _refuse_faults(authority: Authority, proposed: Mapping[RoleName, Mapping[str, Any]]) -> None:

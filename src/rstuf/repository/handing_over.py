@@ -107,14 +107,17 @@ class Sorting:
         """Every artifact that another role has to list."""
         router = Router(self.authority, reader.settings().layout)
         for holder in _holders(reader):
-            # What takes over all that targets holds has it where it was.
-            here = self.handover.successor if holder == TARGETS and self.handover.successor is not None else holder
+            here = self.now_called(holder)
             for slot, path, fragment in reader.contents(reader.role(holder).id, *_ALL, number=reader.newest_number()):
                 self.ports.progress.advance()
                 taker = self._taker(router, path)
                 if taker is not None and taker != here:
                     self._count(holder, taker, slot, size=len(path.encode()) + len(fragment) + _AROUND)
                     yield Move(slot, path, holder, taker)
+
+    def now_called(self, holder: RoleName) -> RoleName:
+        """The role that has, from then on, what a role has and keeps: what takes over from targets, in its place."""
+        return holder if holder != TARGETS or self.handover.successor is None else self.handover.successor
 
     def _taker(self, router: Router, path: TargetPath) -> RoleName | None:
         try:
@@ -137,8 +140,7 @@ class Sorting:
 
     def _lists(self, holder: RoleName, slot: int) -> RoleName:
         """The role that lists what a role holds there: itself, or one of its bins."""
-        if holder == TARGETS and self.handover.successor is not None:
-            holder = self.handover.successor
+        holder = self.now_called(holder)
         shared = self.authority.shared.get(holder)
         return holder if shared is None else shared.bins.name(shared.bins.index_of_slot(slot))
 

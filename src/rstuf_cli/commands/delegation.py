@@ -210,29 +210,26 @@ def _change(run: Run, propose: Callable[[rstuf.DelegationDesk], rstuf.Delegation
 
 def _show_proposal(console: Console, proposal: rstuf.DelegationProposal, repository: rstuf.Repository) -> None:
     names = {str(entry.keyid): entry.name for entry in repository.keys()}
-    console.line(console.paint(escape(proposal.name), Style.STRONG))
+    console.result(console.paint(escape(proposal.name), Style.STRONG))
     for label, before, after in _differences(proposal, names):
         told = after if before is None or before == after else f"{before} → {after}"
-        for part in console.folded(f"  {label:<{_LABEL}}{told}", indent=_LABEL + 2):
-            console.line(part)
+        console.folded_result(f"  {label:<{_LABEL}}{told}", indent=_LABEL + 2)
     for each in proposal.moved:
-        console.line(f"  {'moves':<{_LABEL}}{count(each.artifacts, 'artifact')}: {each.giver} → {each.taker}")
+        ways = f"{escape(each.giver)} → {escape(each.taker)}"
+        console.result(f"  {'moves':<{_LABEL}}{count(each.artifacts, 'artifact')}: {ways}")
     if not proposal.moved:
-        console.line(f"  {'moves':<{_LABEL}}no artifact")
+        console.result(f"  {'moves':<{_LABEL}}no artifact")
     for name, why in proposal.excluded.items():
         console.warning(f"{name} can read this repository now, and not then: {why}")
 
 
 def _differences(proposal: rstuf.DelegationProposal, names: dict[str, str]) -> list[tuple[str, str | None, str]]:
     """What stands beside each label, before (None for nothing) and after."""
-    rows: list[tuple[str, str | None, str]] = []
-    sides = [None if side is None else dict(_said(side, names)) for side in (proposal.before, proposal.after)]
-    labels = list(dict.fromkeys(label for side in sides if side is not None for label in side))
-    for label in labels:
-        old = None if sides[0] is None else sides[0].get(label, "")
-        new = "nothing" if sides[1] is None else sides[1].get(label, "")
-        rows.append((label, old, new))
-    return rows
+    if proposal.after is None:
+        gone = [] if proposal.before is None else _said(proposal.before, names)
+        return [(label, None, f"{text}, until now") for label, text in gone if label == "for"]
+    before = None if proposal.before is None else dict(_said(proposal.before, names))
+    return [(label, None if before is None else before[label], text) for label, text in _said(proposal.after, names)]
 
 
 def _said(delegation: rstuf.Delegation, names: dict[str, str]) -> list[tuple[str, str]]:
