@@ -15,7 +15,7 @@ from rstuf.metadata.render import renewed_part
 from rstuf.metadata.root import with_bins
 from rstuf.model import policy
 from rstuf.model.events import EventKind, SigningEvent
-from rstuf.model.names import TARGETS, TIMESTAMP
+from rstuf.model.names import TARGETS
 from rstuf.model.policy import check_bin_count
 from rstuf.repository.authority import load_authority, open_online_key
 from rstuf.repository.bin_layout import bring_bins, new_names, refuse_large
@@ -26,6 +26,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped
+from rstuf.repository.targets_signers import people_sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def resize_bins(
             waiting = is_open(reader, TARGETS)
             if waiting is not None:
                 refuse_undropped(reader, waiting, drop)
-            online = set(authority.top_level[TARGETS].keyids) <= set(authority.top_level[TIMESTAMP].keyids)
+            online = not people_sign(authority.top_level)
             if not online:
                 # Nobody should sign what could not come out.
                 weights = list(reader.weigh(TARGETS, bits=bits, number=reader.newest_number()))
