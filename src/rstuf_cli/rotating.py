@@ -385,7 +385,9 @@ def _tell(
                 f"{done} {old} and {new} both sign now; once root names {new} alone they go on for {span}", indent=2
             )
         else:
-            console.folded_result(f"  {new} signs everything anew as soon as root is signed", indent=2)
+            root = next((view for view in standing.waiting if view.event.role == "root"), None)
+            signed = "root is" if root is None or root.after is None else f"root and {escape(root.after)} are"
+            console.folded_result(f"  {new} signs everything anew as soon as {signed} signed", indent=2)
     show_steps(console, steps, now=now)
     left = standing.waiting or (rotation is None and still)
     return ExitCode.WAITING if left else standing.exit_code

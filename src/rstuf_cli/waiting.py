@@ -75,13 +75,22 @@ def _waits(view: rstuf.EventView) -> str:
         return f"{what(view.event)} has all its signatures, and is not published yet"
     stuck = "cannot come out before targets that its keys have signed, too: none waits for them"
     if not view.lacking:
-        how = stuck if view.lacks_targets else f"comes out after {escape(view.after or '')}"
+        how = stuck if view.lacks_targets else _after(view)
         return f"{what(view.event)} has all its signatures, and {how}"
     signed = named(view, view.counted) or "nobody"
     missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
     return f"{told}, and {stuck}" if view.lacks_targets else told
+
+
+def _after(view: rstuf.EventView) -> str:
+    """What must come before an event that everybody has signed."""
+    before = escape(view.after or "")
+    if view.event.role == "root" and view.event.kind is rstuf.EventKind.REPLACEMENT:
+        # That follows it at once, so it need not be out, but signed.
+        return f"comes out once {before} has them, too"
+    return f"comes out after {before}"
 
 
 def sides_of(part: rstuf.PartView) -> Iterator[tuple[str, rstuf.PartSide]]:

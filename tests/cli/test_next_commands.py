@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -44,6 +45,16 @@ CASES = [
     ("rotation", "root", ("targets expired", "targets cancelled")),
     ("replacement", "", INCIDENTS),
     ("replacement", "root", ("targets expired", "targets cancelled")),
+]
+# Targets that people sign beside the online key: both of a rotation wait for each other.
+BESIDE = [
+    ("targets renewal", "", ("targets expired", "targets cancelled")),
+    ("rotation", "", INCIDENTS),
+    ("rotation", "root", INCIDENTS),
+    ("rotation", "targets", ("both expired", "root expired", "root cancelled")),
+    ("replacement", "", INCIDENTS),
+    ("replacement", "root", INCIDENTS),
+    ("replacement", "targets", INCIDENTS),
 ]
 
 
@@ -103,19 +114,20 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Makes a workspace in which root and targets are signed by two each, once for each of LIVES."""
-    known: dict[str, Path] = {}
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a workspace in which root and targets are signed by two each, once for each of LIVES and each pair."""
+    known: dict[tuple[str, str], Path] = {}
 
-    def make(which: str) -> Path:
-        if which in known:
-            return known[which]
-        home = known[which] = tmp_path_factory.mktemp("world")
+    def make(which: str, beside: str = "tara") -> Path:
+        if (which, beside) in known:
+            return known[which, beside]
+        home = known[which, beside] = tmp_path_factory.mktemp("world")
         lives = dict(zip(("root", "targets"), LIVES[which], strict=True))
         lives |= dict.fromkeys(("timestamp", "snapshot", "bins"), "900d")
-        text = plan_text(name="acme", signers=("alice", "bob", "tara", "tom"), threshold=2, bins=2, expires=lives)
-        text = text.replace('["alice", "bob", "tara", "tom"]', '["alice", "bob"]')
-        text = text.replace("[targets]\n", '[targets]\nthreshold = 2\nsigners = ["tara", "tom"]\n')
+        people = ["alice", "bob", *({beside} - {"online"}), "tom"]
+        text = plan_text(name="acme", signers=people, threshold=2, bins=2, expires=lives)
+        text = text.replace(json.dumps(people), '["alice", "bob"]')
+        text = text.replace("[targets]\n", f'[targets]\nthreshold = 2\nsigners = ["{beside}", "tom"]\n')
         (home / "plan.toml").write_text(text)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(prompts, "person_is_there", lambda: False)
@@ -158,7 +170,7 @@ def by_signing(world: World) -> list[dict[str, Any]]:
 )
 def test_the_told_commands_lead_on(
     world: World,
-    made: Callable[[str], Path],
+    made: Callable[..., Path],
     beginning: str,
     signed: str,
     incident: str,
@@ -169,13 +181,31 @@ def test_the_told_commands_lead_on(
     world.is_led_on(steps_of)
 
 
+@pytest.mark.parametrize("steps_of", [by_status, by_signing])
+@pytest.mark.parametrize(
+    ("beginning", "signed", "incident"),
+    [(beginning, signed, incident) for beginning, signed, incidents in BESIDE for incident in incidents],
+)
+def test_the_told_commands_lead_on_beside_the_online_key(
+    world: World,
+    made: Callable[..., Path],
+    beginning: str,
+    signed: str,
+    incident: str,
+    steps_of: Callable[[World], list[dict[str, Any]]],
+) -> None:
+    """So they do where targets takes both, somebody who is away and the online key that is replaced."""
+    befalls(world, made, beginning, signed, incident, beside="online")
+    world.is_led_on(steps_of)
+
+
 @pytest.mark.parametrize("incident", ["both expired", "targets expired", "targets cancelled"])
 @pytest.mark.parametrize("signed", ["", "root"])
 @pytest.mark.parametrize(
     ("beginning", "again"), [("rotation", "rotation"), ("rotation", "replacement"), ("replacement", "replacement")]
 )
 def test_the_same_command_again_leads_on(
-    world: World, made: Callable[[str], Path], beginning: str, again: str, signed: str, incident: str
+    world: World, made: Callable[..., Path], beginning: str, again: str, signed: str, incident: str
 ) -> None:
     """Whoever replaces an online key can always run that command again, or a graver one: it proposes anew."""
     befalls(world, made, beginning, signed, incident)
@@ -189,10 +219,12 @@ def test_the_same_command_again_leads_on(
     world.is_led_on(steps)
 
 
-def befalls(world: World, made: Callable[[str], Path], beginning: str, signed: str, incident: str) -> None:
+def befalls(
+    world: World, made: Callable[..., Path], beginning: str, signed: str, incident: str, *, beside: str = "tara"
+) -> None:
     """Something begins, one of its events gets all its signatures, and then something else comes of it."""
     which, what = incident.split()
-    shutil.copytree(made(which if what == "expired" else "both"), world.home, dirs_exist_ok=True)
+    shutil.copytree(made(which if what == "expired" else "both", beside), world.home, dirs_exist_ok=True)
     world.monkeypatch.chdir(world.home / "acme")
     world.does(BEGINNINGS[beginning])
     if signed:
@@ -206,7 +238,7 @@ def befalls(world: World, made: Callable[[str], Path], beginning: str, signed: s
 @pytest.mark.parametrize("incident", ["expired", "cancelled"])
 @pytest.mark.parametrize("steps_of", [by_status, by_signing])
 def test_a_ceremony_is_led_on(
-    world: World, made: Callable[[str], Path], incident: str, steps_of: Callable[[World], list[dict[str, Any]]]
+    world: World, made: Callable[..., Path], incident: str, steps_of: Callable[[World], list[dict[str, Any]]]
 ) -> None:
     """A first root that nobody can sign any more is proposed again by its own plan, as every command says."""
     text = (made("both") / "plan.toml").read_text()

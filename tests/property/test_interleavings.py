@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.clients import Client, View
@@ -65,6 +66,19 @@ def let_old_key_go(engine: Engine) -> None:
     renew(engine.ports)
 
 
+def rotate_beside_people(engine: Engine) -> None:
+    """Targets that people sign beside both online keys, then the root, and a timestamp after it."""
+    engine.events.sign("targets-v2")
+    engine.events.sign("root-v2")
+    renew(engine.ports, force=["timestamp"])
+
+
+def begun_beside_people(engine: Engine) -> None:
+    """Both online keys sign timestamp and snapshot by then."""
+    engine.make_key("online-2")
+    engine.events.rotate("online", "online-2", overlap=timedelta(hours=1))
+
+
 def in_overlap(engine: Engine) -> None:
     """A rotation whose overlap is over, before anything was done about it."""
     engine.make_key("online-2")
@@ -73,7 +87,10 @@ def in_overlap(engine: Engine) -> None:
     engine.clock.advance(timedelta(hours=2))
 
 
-PRIOR: dict[Act, Act] = {let_old_key_go: in_overlap}
+PRIOR: dict[Act, Act] = {let_old_key_go: in_overlap, rotate_beside_people: begun_beside_people}
+TABLES: dict[Act, dict[str, Any]] = {
+    rotate_beside_people: {"targets": {"signers": ["one", "online"], "threshold": 2, "expires": "365d"}}
+}
 
 
 @dataclass
@@ -96,7 +113,7 @@ def record(directory: Path, act: Act) -> tuple[Engine, Recording]:
         assert data is not None, f"{name} disappeared"
         recording.changes.append((name, data))
 
-    engine = Engine.live(directory, document=plan_document(bins=2), on_change=on_change)
+    engine = Engine.live(directory, document=plan_document(bins=2, **TABLES.get(act, {})), on_change=on_change)
     engine.add("a.txt", b"first")
     engine.add("gone.txt", b"gone")
     publish(engine.ports)
@@ -145,6 +162,7 @@ def interleavings(recording: Recording, session: Callable[[Callable[[str], bytes
         root_then_publication,
         update_root,
         rotate_online_key,
+        rotate_beside_people,
         let_old_key_go,
     ],
 )

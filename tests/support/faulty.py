@@ -41,7 +41,11 @@ class Faulty(MemoryMetadataStorage):
 
 def faulty_engine(directory: Path) -> tuple[Engine, Faulty]:
     """An engine after its ceremony, on a storage that is sound until it is told to fail."""
-    engine = Engine.live(directory)
+    return made_faulty(Engine.live(directory))
+
+
+def made_faulty(engine: Engine) -> tuple[Engine, Faulty]:
+    """The same repository on such a storage."""
     faulty = Faulty()
     for file, data in engine.metadata.files.items():
         faulty.show(file, data)

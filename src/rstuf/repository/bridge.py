@@ -55,16 +55,20 @@ def proposed_roles(
     reader: StateReader, roles: Mapping[RoleName, RoleKeys], rotation: Rotation
 ) -> Mapping[RoleName, RoleKeys]:
     """The online roles that list the old key, as they are to be with the new one in its place."""
-    return {name: replaced(reader, roles[name], rotation) for name in ONLINE if rotation.old in roles[name].keyids}
+    return {
+        name: replaced(reader, roles[name], old=rotation.old, new=rotation.new)
+        for name in ONLINE
+        if rotation.old in roles[name].keyids
+    }
 
 
-def replaced(reader: StateReader, keys: RoleKeys, rotation: Rotation) -> RoleKeys:
+def replaced(reader: StateReader, keys: RoleKeys, *, old: KeyId, new: KeyId) -> RoleKeys:
     """`keys` with the new key in the place of the old one."""
-    entry = reader.key(rotation.new)
-    keyids = tuple(rotation.new if keyid == rotation.old else keyid for keyid in keys.keyids)
-    known = {keyid: key for keyid, key in keys.keys.items() if keyid != rotation.old}
-    if entry is not None:
-        known[rotation.new] = entry.key
+    entry = reader.key(new)
+    keyids = tuple(new if keyid == old else keyid for keyid in keys.keyids)
+    known = {keyid: key for keyid, key in keys.keys.items() if keyid != old}
+    if entry is not None and new in keyids:
+        known[new] = entry.key
     return replace(keys, keyids=keyids, keys=known)
 
 

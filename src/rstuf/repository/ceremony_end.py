@@ -26,8 +26,8 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root, renew_root
-from rstuf.repository.signing_events import whole_file
 from rstuf.repository.visible import is_as_published
+from rstuf.repository.whole_files import whole_file
 
 
 def ceremony_event(reader: StateReader) -> SigningEvent | None:

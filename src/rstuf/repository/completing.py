@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import orjson
 
 from rstuf.errors import ReleaseRefused, RstufError, SigningError
-from rstuf.metadata.views import RoleKeys, bin_delegation
+from rstuf.metadata.views import bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
-from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
-from rstuf.repository.authority import SigningDesk, is_recorded_file, load_authority
+from rstuf.model.names import ROOT, TARGETS
+from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.interfaces import StateReader
@@ -23,6 +23,7 @@ from rstuf.repository.open_events import (
     comes_after,
     envelope_of,
     has_expired,
+    is_open,
     lacks_targets,
     leaky_root_of,
     view_part,
@@ -34,8 +35,8 @@ from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import carry_on
 from rstuf.repository.signing_anew import bins_to_sign_again, publish_under_new_root
-from rstuf.repository.signing_events import whole_file
 from rstuf.repository.strays import begin_without_strays
+from rstuf.repository.whole_files import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,8 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
     try:
         if event.kind is EventKind.CEREMONY:
             return _end_ceremony(ports, event)
-        if event.kind is EventKind.REPLACEMENT and event.role == ROOT and (gone := _unreachable_key(ports)) is not None:
-            return Completion(event, obstacle=gone)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
-    except ReleaseRefused as error:
+    except (ReleaseRefused, SigningError) as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
 
@@ -115,30 +114,26 @@ def _end_ceremony(ports: Ports, event: SigningEvent) -> Completion:
         return Completion(event, obstacle=error)
 
 
-def _unreachable_key(ports: Ports) -> SigningError | None:
-    """Why the new key of a replacement cannot sign: no client would get past a root that names it."""
-    with ports.state.read() as reader:
-        rotation = reader.rotation()
-        entry = None if rotation is None else reader.key(rotation.new)
-        if entry is None:
-            return None
-        keys = RoleKeys(keyids=(entry.keyid,), threshold=1, keys={entry.keyid: entry.key})
-        try:
-            SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
-        except SigningError as error:
-            error.hint = f"put it back; or, if it is gone for good: rstuf recover online-key {entry.name} --lost"
-            return error
-    return None
-
-
 def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | None:
     file = whole_file(ports, event, event.parts[0])
     if event.kind is EventKind.REPLACEMENT:
         # What was lost would keep the root from coming out, and no renewal can mend it without a key that signs.
         put_back(ports)
+        _make_targets_whole(ports)
     commit_root(ports, file.data, signed_at=event.opened, event=event)
     published = publish_under_new_root(ports)
     return carry_on(ports) or published
+
+
+def _make_targets_whole(ports: Ports) -> None:
+    """The targets that comes out right after a root: its file is made before that root is out."""
+    with ports.state.read() as reader:
+        event, now = is_open(reader, TARGETS), ports.clock.now()
+        if event is None or event.kind is not EventKind.REPLACEMENT:
+            return
+        ready = all(view_part(reader, event, part, now=now).ready for part in event.parts)
+    if ready:
+        whole_file(ports, event, event.parts[0])
 
 
 def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:

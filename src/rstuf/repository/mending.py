@@ -20,6 +20,7 @@ from rstuf.progress import step
 from rstuf.repository.authority import delegator_bytes, is_recorded_file, load_authority, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
+from rstuf.repository.targets_signers import take_people
 from rstuf.repository.visible import found, holds
 
 # What can be rendered again from the state.
@@ -111,12 +112,12 @@ def recorded_files(reader: StateReader, metadata: MetadataStorage) -> Iterator[R
     delegators = _delegators(reader)
     if delegators:
         authority = load_authority(reader, metadata)
-        online = authority.top_level[TIMESTAMP].keyids
+        online = authority.top_level[TIMESTAMP]
         for role in delegators:
             keys = authority.role_keys(role.name, role.kind)
             data = delegator_bytes(role, reader, metadata, keys=keys)
             if data is not None:
-                yield Recorded(_name(role), "targets", data, (keys,), by_people=keys.keyids != online)
+                yield Recorded(_name(role), "targets", data, (keys,), by_people=take_people(keys, online=online))
 
 
 def check_recorded(ports: Ports, reader: StateReader) -> None:

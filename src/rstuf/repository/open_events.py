@@ -19,12 +19,12 @@ from rstuf.errors import EventExpired, EventNotFound, RstufError
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.render import SignedFile, Unsigned, versioned
 from rstuf.metadata.thresholds import check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, Signature, root_roles
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
+from rstuf.repository.authority import ClosedKey, current_root
 from rstuf.repository.bridge import bin_signers, bridged_root, bridges
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
@@ -32,6 +32,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
 from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
 from rstuf.repository.ports import Ports
+from rstuf.repository.targets_signers import people_sign, targets_verify
 
 
 def view_events(ports: Ports, *, ended: bool = False) -> list[EventView]:
@@ -90,6 +91,11 @@ def envelope_of(part: EventPart) -> Envelope:
     return Envelope(name=name, signed=orjson.loads(part.signed), payload=canonical(part.signed), signatures=signatures)
 
 
+def digest_of(part: EventPart) -> str:
+    """SHA-256 of the bytes that are signed, hex."""
+    return hashlib.sha256(canonical(part.signed)).hexdigest()
+
+
 def file_of(part: EventPart) -> SignedFile | None:
     """The file that a part became; None before it was whole."""
     if part.file is None:
@@ -101,7 +107,7 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
     """How far a part is signed."""
     opened = envelope_of(part)
     sides = []
-    for label, keys in _sides(reader, event, part, now=now):
+    for label, keys in sides_of(reader, event, part, now=now):
         result = check_signatures(
             opened.payload, opened.signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold
         )
@@ -110,8 +116,7 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
                 label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
             )
         )
-    digest = hashlib.sha256(opened.payload).hexdigest()
-    return PartView(part, digest, opened.expires, tuple(sides), lists=_listed_in(part))
+    return PartView(part, digest_of(part), opened.expires, tuple(sides), lists=_listed_in(part))
 
 
 def _listed_in(part: EventPart) -> frozenset[KeyId]:
@@ -124,7 +129,7 @@ def _listed_in(part: EventPart) -> frozenset[KeyId]:
 
 def listed_for(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> dict[KeyId, PublicKey]:
     """The keys of all sides that must sign a part."""
-    return {keyid: key for _, keys in _sides(reader, event, part, now=now) for keyid, key in keys.keys.items()}
+    return {keyid: key for _, keys in sides_of(reader, event, part, now=now) for keyid, key in keys.keys.items()}
 
 
 def proposals_for(reader: StateReader, event: SigningEvent, *, now: datetime) -> list[EventPart]:
@@ -133,7 +138,7 @@ def proposals_for(reader: StateReader, event: SigningEvent, *, now: datetime) ->
     Who only the next root lists can judge by nothing else what they are to sign.
     """
     others = [part for other in reader.open_events() for part in other.parts if part.role == ROOT]
-    labels = {label for part in event.parts for label, _ in _sides(reader, event, part, now=now)}
+    labels = {label for part in event.parts for label, _ in sides_of(reader, event, part, now=now)}
     return [part for part in others if event.role != ROOT and f"root v{part.version}" in labels]
 
 
@@ -141,12 +146,24 @@ def comes_after(ports: Ports, reader: StateReader, event: SigningEvent) -> Signi
     """The open event that must come out before another.
 
     Before a root, the targets without which what is visible would not verify from it; but where an online key is
-    replaced at once, root comes first, since nothing can be signed before it.
+    replaced at once, root comes first, since nothing can come out before it. Targets that people sign beside such a key
+    must be signed then, and comes right after it.
     """
     if event.kind is EventKind.REPLACEMENT and event.role != ROOT:
         root = is_open(reader, ROOT)
         return root if root is not None and root.kind is EventKind.REPLACEMENT else None
-    return _usable_targets(ports, reader) if needs_targets(ports, reader, event) else None
+    if not needs_targets(ports, reader, event):
+        return None
+    targets = _usable_targets(ports, reader)
+    return None if _comes_right_after(ports, reader, event, targets) else targets
+
+
+def _comes_right_after(ports: Ports, reader: StateReader, root: SigningEvent, targets: SigningEvent | None) -> bool:
+    """Whether targets is signed, and comes out in the publication that follows a root at once."""
+    if targets is None or {root.kind, targets.kind} != {EventKind.REPLACEMENT}:
+        return False
+    now = ports.clock.now()
+    return all(view_part(reader, targets, part, now=now).ready for part in targets.parts)
 
 
 def lacks_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
@@ -155,15 +172,16 @@ def lacks_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> boo
 
 
 def needs_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
-    """Whether an event proposes a root from which what is visible of targets would not verify."""
-    if event.kind in {EventKind.CEREMONY, EventKind.REPLACEMENT} or not _changes_targets(reader, event):
+    """Whether an event proposes a root from which what is visible of targets would not verify.
+
+    Where that replaces an online key at once, and such a key signs targets alone, that is signed anew right after it.
+    """
+    if event.kind is EventKind.CEREMONY or not _changes_targets(reader, event):
         return False
-    role, in_force = reader.role(TARGETS), root_roles(current_root(reader))
-    data = delegator_bytes(role, reader, ports.metadata, keys=in_force[TARGETS])
-    if data is None:
+    roles = root_roles(envelope_of(event.parts[0]))
+    if event.kind is EventKind.REPLACEMENT and not people_sign(roles):
         return False
-    visible = open_envelope(data, name=versioned(TARGETS, role.visible), kind="targets")
-    return not signed_enough(visible, root_roles(envelope_of(event.parts[0]))[TARGETS])
+    return not targets_verify(reader, ports.metadata, roles[TARGETS])
 
 
 def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
@@ -171,7 +189,8 @@ def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[Si
     if event.role == ROOT:
         return companions(reader, event)
     root = is_open(reader, ROOT)
-    waits = root is not None and comes_after(ports, reader, root)
+    # What a rotation needs of targets is proposed again: it waits for that, and goes on.
+    waits = root is not None and root.kind not in ROTATING and comes_after(ports, reader, root)
     return [root] if root is not None and waits and waits.id == event.id else []
 
 
@@ -204,7 +223,7 @@ def _changes_targets(reader: StateReader, event: SigningEvent) -> bool:
     return set(before.keyids) != set(after.keyids) or before.threshold != after.threshold
 
 
-def _sides(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> list[tuple[str, RoleKeys]]:
+def sides_of(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> list[tuple[str, RoleKeys]]:
     """Who must sign a part, by root: one that expired before everybody had signed it has no say about others."""
     newest = reader.newest_root()
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
@@ -217,12 +236,25 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart, *, now: da
     if newest is not None and (bridged := bridges(reader, now=now).get(part.role)) is not None:
         # What a release asks for, too.
         others.append((f"root v{bridged_root(reader)}", bridged))
+    if part.role != ROOT and _waits_for_root(event, valid) and _keys_of(others[:1]) != _keys_of(sides):
+        # What goes cannot sign beside what comes: it comes out under the root that names the new key.
+        sides = []
     for label, keys in others:
         # A role that people sign must verify from the root that is in force and from the one that comes.
         there = {(side.keyids, side.threshold) for _, side in sides}
         if part.role == ROOT or (keys.keyids, keys.threshold) not in there:
             sides.append((label, keys))
     return sides
+
+
+def _waits_for_root(event: SigningEvent, others: Sequence[SigningEvent]) -> bool:
+    """Whether it comes out right after a root that replaces an online key at once."""
+    kinds = {each.kind for each in others if each.role == ROOT}
+    return event.kind is EventKind.REPLACEMENT and EventKind.REPLACEMENT in kinds
+
+
+def _keys_of(sides: Sequence[tuple[str, RoleKeys]]) -> list[tuple[frozenset[KeyId], int]]:
+    return [(frozenset(keys.keyids), keys.threshold) for _, keys in sides]
 
 
 def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView:
@@ -261,7 +293,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         companions=beside,
         leaked=leaked,
     )
-    first = None if before is None else view_in(ports, reader, before)
+    # Nothing of a rotation gives way. There root and targets may wait for each other, too.
+    first = None if before is None or event.kind in ROTATING else view_in(ports, reader, before)
     return replace(view, gives_way=gives_way(ports, reader, view, before=first))
 
 

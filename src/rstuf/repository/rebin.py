@@ -28,6 +28,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped
+from rstuf.repository.targets_signers import take_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def resize_bins(
             waiting = is_open(reader, holder)
             if waiting is not None:
                 refuse_undropped(reader, waiting, drop)
-            online = authority.is_online(authority.role_keys(holder, state.kind))
+            keys = authority.role_keys(holder, state.kind)
+            online = not take_people(keys, online=authority.top_level[TIMESTAMP])
             if not online:
                 # Nobody should sign what could not come out.
                 weights = list(reader.weigh(holder, bits=bits, number=reader.newest_number()))

@@ -39,6 +39,7 @@ from rstuf.repository.root_update import propose_missing_targets, propose_renewa
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import open_event, sign_event
+from rstuf.repository.targets_signers import people_sign
 from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
 
 JUMP: Final = 10_000
@@ -219,11 +220,11 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
     authority = load_authority(reader, ports.metadata)
-    online = authority.top_level[TIMESTAMP].keyids
+    by_people = {RoleKind.ROOT: True, RoleKind.TARGETS: people_sign(authority.top_level)}
     desk = SigningDesk(reader, ports.signers)
     due = Due()
     for role, reason in roles.values():
-        if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
+        if role.kind in by_people:
             keys = authority.role_keys(role.name, role.kind)
             if role.forced and role.kind is RoleKind.TARGETS:
                 # Clients may have seen a version of it that is lost: nothing may be published below that.
@@ -232,7 +233,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 waits = WaitingRole(role.name, role.expires, {}, 0, reason)
                 due.waiting.append(_waiting_in(ports, reader, event, waits))
                 continue
-            elif keys.keyids != online and not _can_sign(desk, role.name, keys):
+            elif by_people[role.kind] and not _can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
                 lacking = keys.threshold - (len(keys.keyids) - len(missing))
                 due.waiting.append(WaitingRole(role.name, role.expires, missing, lacking, reason))

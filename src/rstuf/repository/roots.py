@@ -19,6 +19,7 @@ from rstuf.repository.leaks import leak_in_words, let_in
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import complete_root
+from rstuf.repository.signing_anew import check_what_follows
 from rstuf.repository.visible import found, is_taken, junk_root
 
 _LIMITS = {
@@ -36,12 +37,13 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
 
     Args:
         event: the signing event that it comes from, which ends with it. Where that replaces an online key at once, what
-            is visible need not verify: whoever calls this publishes anew right after it.
+            is visible need not verify: whoever calls this publishes anew right after it, and all of that can be signed.
 
     Raises:
         ReleaseRefused: it is not the next version, has expired, its thresholds (of the root before, too: TUF §5.3.4)
             are not met, or what is visible does not verify from it.
         InvalidMetadata: a root before it is missing or damaged, so that clients would not come as far as this one.
+        SigningError: a key that must sign anew right after it cannot be reached.
         StorageError: its file could not be written; the next command completes it.
     """
     new = open_envelope(data, name="the new root", kind="root")
@@ -53,6 +55,8 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
             _refuse_leaked(reader, new)
             if event is None or event.kind is not EventKind.REPLACEMENT:
                 _check_visible_verifies(ports, reader, new)
+            else:
+                check_what_follows(ports, reader, new)
         if new.expires <= ports.clock.now():
             raise ReleaseRefused(
                 [f"the new root expired at {iso(new.expires)}"], hint="propose it again, with a later date"

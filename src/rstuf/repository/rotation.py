@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from rstuf.errors import InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
-from rstuf.metadata.render import Unsigned, part_of, renewed_part
+from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, root_roles
-from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation, RotationKind
@@ -35,19 +35,24 @@ from rstuf.repository.bridge import (
     gone_keys,
     keys_to_go,
     lists_key,
+    proposed_roles,
     replaced,
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.open_events import envelope_of, is_open
+from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_root_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.signing_anew import bins_to_sign_again, end_rotation, let_go, publish_under_new_root, signed_by
-from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, reopen_event
+from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, sign_event
+from rstuf.repository.targets_signers import people_sign, targets_verify
+from rstuf.repository.visible import is_taken
+from rstuf.repository.whole_files import reopen_event
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
+_JUMPS: Final = (0, 100, 10_000, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,7 @@ def start_rotation(
     with ports.state.read() as reader:
         for waiting in in_the_way(reader, old=before.keyid, new=after.keyid, kind=kind):
             refuse_undropped(reader, waiting, drop)
-        needed = [after.keyid] if kind is not RotationKind.PLANNED else [before.keyid, after.keyid]
-        for keyid in needed:
-            entry = before if keyid == before.keyid else after
-            keys = RoleKeys(keyids=(keyid,), threshold=1, keys={keyid: entry.key})
-            # Asked for now: nothing may begin that cannot go on.
-            SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
+        _open_what_signs(ports, reader, old=before.keyid, new=after.keyid, kind=kind)
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
         if first is not None:
@@ -127,6 +127,21 @@ def start_rotation(
     return RotationStart(rotation, publication, events)
 
 
+def _open_what_signs(ports: Ports, reader: StateReader, *, old: KeyId, new: KeyId, kind: RotationKind) -> None:
+    """Open every key that a rotation needs at once: nothing may begin that cannot go on.
+
+    Raises:
+        SigningError: one cannot be reached. People sign later, and are not asked for yet.
+    """
+    desk, roles = SigningDesk(reader, ports.signers), root_roles(current_root(reader))
+    for name in ONLINE:
+        if name == TARGETS and people_sign(roles):
+            continue
+        if kind is RotationKind.PLANNED:
+            desk.signers(name, roles[name])
+        desk.signers(name, replaced(reader, roles[name], old=old, new=new))
+
+
 def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: RotationKind) -> tuple[SigningEvent, ...]:
     """The open events that would have to go, were one online key to take the place of another.
 
@@ -144,10 +159,11 @@ def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: Rota
 
 
 def keeping_targets(reader: StateReader, *, old: KeyId, new: KeyId | None) -> SigningEvent | None:
-    """The open event of targets, where that would let a key sign bins that must go."""
-    event = is_open(reader, TARGETS)
-    proposed = [envelope_of(part).signed for part in event.parts if part.role == TARGETS] if event is not None else []
-    return event if any(keys_to_go(reader, targets, old=old, new=new) for targets in proposed) else None
+    """The open event of targets, where that would let a key sign bins that must go, or asks that key to sign it."""
+    event, roles = is_open(reader, TARGETS), root_roles(current_root(reader))
+    if event is None or (event.kind not in ROTATING and old in roles[TARGETS].keyids and people_sign(roles)):
+        return event
+    return event if keys_to_go(reader, envelope_of(event.parts[0]).signed, old=old, new=new) else None
 
 
 def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> PublicationReport | None:
@@ -192,7 +208,8 @@ def hasten_rotation(
     """
     with ports.state.read() as reader:
         rotation = reader.rotation()
-        event = None if rotation is None or rotation.root_version is not None else is_open(reader, ROOT)
+        rooted = rotation is None or rotation.root_version is not None
+        waiting = [] if rooted else [event for role in (ROOT, TARGETS) if (event := is_open(reader, role)) is not None]
     if rotation is None:
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
     now = ports.clock.now()
@@ -208,8 +225,9 @@ def hasten_rotation(
         again = state.rotation()
         if again is not None and rotation.root_version is not None:
             state.note_rooted(again.id, version=rotation.root_version, at=now)
-        if event is not None and event.kind is EventKind.ROTATION:
-            reopen_event(state, event, kind=EventKind.REPLACEMENT, at=now)
+        for event in waiting:
+            if event.kind is EventKind.ROTATION:
+                reopen_event(state, event, kind=EventKind.REPLACEMENT, at=now)
     return carry_on(ports, drop=drop)
 
 
@@ -231,7 +249,7 @@ def call_off(ports: Ports) -> PublicationReport | None:
             return None
         proposed = delegating_to_new(authority.targets, gone=(rotation.new,), new=entry.key)
         role = reader.role(TARGETS)
-        ours = rotation.old in authority.top_level[TARGETS].keyids
+        ours = not people_sign(authority.top_level)
         expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
         signers = RoleKeys(keyids=(rotation.old,), threshold=1, keys={rotation.old: entry.key})
         bins = bins_to_sign_again(ports, reader, signers) if ours else []
@@ -240,7 +258,7 @@ def call_off(ports: Ports) -> PublicationReport | None:
         # People let the new key sign the bins already, so they must let the old one again.
         waits = [event for event in opened if any(part.role == TARGETS for part in event.parts)]
         back = renewed_part(TARGETS, proposed, version=role.version + 1, expires=expires)
-        open_event(ports, [back], kind=EventKind.UPDATE, drop=waits)
+        _sign_online(ports, open_event(ports, [back], kind=EventKind.UPDATE, drop=waits))
         return None
     return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed={TARGETS: proposed}, also={})
 
@@ -251,7 +269,10 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
         authority = load_authority(reader, ports.metadata)
         entry = reader.key(rotation.new)
         also = bridges(reader, now=ports.signing_time(reader))
-        ours = rotation.old in authority.top_level[TARGETS].keyids
+        ours = not people_sign(authority.top_level)
+        if not ours:
+            # They sign it in an event of their own, for both roots.
+            also = {name: keys for name, keys in also.items() if name != TARGETS}
         delegates = lists_key(authority.targets, rotation.new) or not lists_key(authority.targets, rotation.old)
         if entry is None or (signed_by(ports, reader, also) and (delegates or not ours)):
             return None
@@ -279,6 +300,21 @@ def _propose_targets(ports: Ports, rotation: Rotation, *, drop: Collection[Signi
         proposed = _targets_of(ports, reader, rotation) if free else None
     if proposed is not None:
         open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
+    with ports.state.read() as reader:
+        waits = is_open(reader, TARGETS)
+    if waits is not None and waits.kind in ROTATING:
+        _sign_online(ports, waits)
+
+
+def _sign_online(ports: Ports, event: SigningEvent) -> None:
+    """Sign targets at once with the online keys that stand beside those of people; who is away can sign later."""
+    with ports.state.read() as reader:
+        rotation, roles = reader.rotation(), root_roles(current_root(reader))
+        online = {*roles[TIMESTAMP].keyids, *(() if rotation is None else (rotation.old, rotation.new))}
+        unfit = has_expired(event, ports.clock.now()) or leaky_root_of(reader, event) is not None
+        wanted = view_in(ports, reader, event).wanted
+    if not unfit and online.intersection(wanted):
+        sign_event(ports, event.name, keyids=[keyid for keyid in wanted if keyid in online])
 
 
 def _kind_of(rotation: Rotation) -> EventKind:
@@ -288,24 +324,36 @@ def _kind_of(rotation: Rotation) -> EventKind:
 def _root_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsigned:
     old = current_root(reader)
     roles = root_roles(old)
-    changed = {name: replaced(reader, roles[name], rotation) for name in ONLINE if rotation.old in roles[name].keyids}
+    changed = proposed_roles(reader, roles, rotation)
     expires = ports.signing_time(reader) + reader.periods()[ROOT].expires
     return part_of(ROOT, with_role_keys(old.signed, changed, version=old.version + 1, expires=expires), expires=expires)
 
 
 def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsigned | None:
-    """What people must sign of targets, so that the new key signs its bins; None where the online key signs it."""
-    authority = load_authority(reader, ports.metadata)
-    entry = reader.key(rotation.new)
-    if entry is None or {rotation.old, rotation.new} & set(authority.top_level[TARGETS].keyids):
+    """What people must sign of targets, so that the new key signs its bins and stands beside them, where the old did.
+
+    None where the online key signs it alone, or what is visible says so already.
+    """
+    authority, entry = load_authority(reader, ports.metadata), reader.key(rotation.new)
+    roles = authority.top_level
+    if entry is None or not people_sign(roles):
         return None
     gone = gone_keys(reader, authority.targets, rotation)
-    if not gone:
+    keys = roles[TARGETS]
+    if rotation.root_version is None:
+        keys = replaced(reader, keys, old=rotation.old, new=rotation.new)
+    if not gone and targets_verify(reader, ports.metadata, keys):
         return None
-    role = reader.role(TARGETS)
     signed = delegating_to_new(authority.targets, gone=gone, new=entry.key)
     expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
-    return renewed_part(TARGETS, signed, version=role.version + 1, expires=expires)
+    return renewed_part(TARGETS, signed, version=_free_version(ports, reader), expires=expires)
+
+
+def _free_version(ports: Ports, reader: StateReader) -> int:
+    """The next version of targets; above what a thief left under the names of those that would come next."""
+    first = reader.role(TARGETS).version + 1
+    names = (first + jump for jump in _JUMPS)
+    return next((each for each in names if not is_taken(ports.metadata, versioned(TARGETS, each))), first)
 
 
 def fit_keys(reader: StateReader, *, old: str, new: str) -> tuple[KeyEntry, KeyEntry]:

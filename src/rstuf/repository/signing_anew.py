@@ -9,21 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rstuf.errors import InvalidMetadata, NameTaken, StorageError
+from rstuf.errors import InvalidMetadata, NameTaken, ReleaseRefused, SigningError, StorageError
 from rstuf.metadata import limits
-from rstuf.metadata.render import versioned
-from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures, root_roles
+from rstuf.metadata.render import SignedFile, versioned
+from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelope, read_signatures, root_roles
+from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.authority import current_root, is_recorded_file, load_authority, signed_enough
+from rstuf.repository.authority import SigningDesk, current_root, is_recorded_file, load_authority, signed_enough
 from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
+from rstuf.repository.open_events import envelope_of, file_of, is_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
+from rstuf.repository.targets_signers import people_sign, targets_verify
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 # What a thief may have put under names that are written once: each time one is met, this many times further up.
@@ -36,22 +39,83 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
         rotation = reader.rotation()
         if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
             return None
-        authority = load_authority(reader, ports.metadata)
-        ours = rotation.new in authority.top_level[TARGETS].keyids
-        if _verifies(ports, reader) and not (ours and gone_keys(reader, authority.targets, rotation)):
+        if not _lacks_signatures(ports, reader, rotation):
             return None
     # What was lost would keep it from coming out, and no renewal can mend that without a key that signs.
     restored = put_back(ports)
     for attempt in range(_MOST_JUMPS):
         with ports.state.read() as reader:
-            parts, proposed = _parts_anew(ports, reader, rotation)
+            parts, proposed, event = _parts_anew(ports, reader, rotation)
         try:
-            return replace(bring_out(ports, parts, proposed=proposed), restored=restored)
+            published = bring_out(ports, parts, proposed=_said(proposed))
         except NameTaken:
             if attempt == _MOST_JUMPS - 1:
                 raise
             _jump(ports, parts, _JUMP * _FURTHER**attempt)
+            continue
+        if event is not None:
+            with ports.state.transaction(actor=ports.actor) as state:
+                state.close_event(event.id, EventPhase.DONE, at=ports.clock.now())
+        return replace(published, restored=restored)
     return None
+
+
+def _lacks_signatures(ports: Ports, reader: StateReader, rotation: Rotation) -> bool:
+    """Whether something of what clients see is not signed yet as a root asks that replaced a key at once."""
+    roles = root_roles(current_root(reader))
+    if not signed_by(ports, reader, {name: roles[name] for name in (TIMESTAMP, SNAPSHOT)}):
+        return True
+    if people_sign(roles):
+        return _signed_targets(ports, reader, roles[TARGETS]) is not None
+    targets = load_authority(reader, ports.metadata).targets
+    return not signed_by(ports, reader, {TARGETS: roles[TARGETS]}) or bool(gone_keys(reader, targets, rotation))
+
+
+def _signed_targets(ports: Ports, reader: StateReader, keys: RoleKeys) -> SigningEvent | None:
+    """The open event of targets that these keys, of a root, have signed, where they have not signed what is visible."""
+    event = is_open(reader, TARGETS)
+    if event is None or event.kind is not EventKind.REPLACEMENT or targets_verify(reader, ports.metadata, keys):
+        return None
+    file = file_of(event.parts[0])
+    if file is None or not signed_enough(open_envelope(file.data, name=file.file_name, kind="targets"), keys):
+        return None
+    return event
+
+
+def check_what_follows(ports: Ports, reader: StateReader, root: Envelope) -> None:
+    """See that all can be signed that must come right after a root which replaces an online key at once.
+
+    Raises:
+        SigningError: a key that it names cannot be reached; nothing was changed.
+        ReleaseRefused: people have not signed the targets that it needs, or that could not get its name.
+    """
+    roles, rotation, by_people = root_roles(root), reader.rotation(), people_sign(root_roles(root))
+    desk = SigningDesk(reader, ports.signers)
+    event = _signed_targets(ports, reader, roles[TARGETS]) if by_people else None
+    if by_people and event is None and not targets_verify(reader, ports.metadata, roles[TARGETS]):
+        raise ReleaseRefused(["targets is not signed by those whom the new root names"], hint="rstuf renew proposes it")
+    if event is not None and _is_taken(ports, event):
+        hint = f"rstuf event cancel {event.name}, then rstuf renew: it is proposed again above that"
+        raise ReleaseRefused([f"something else is under the name of {event.name}"], hint=hint)
+    proposed, _ = _targets_anew(ports, reader, rotation, event, by_people=by_people)
+    delegation = None if proposed is None else bin_delegation(_undated(proposed))
+    needed = {name: roles[name] for name in ONLINE if name != TARGETS or not by_people}
+    if delegation is not None:
+        needed[RoleName(delegation.bins.prefix)] = delegation.signers
+    try:
+        for name, keys in needed.items():
+            desk.signers(name, keys)
+    except SigningError as error:
+        entry = None if rotation is None else reader.key(rotation.new)
+        if entry is not None:
+            error.hint = f"put it back; or, if it is gone for good: rstuf recover online-key {entry.name} --lost"
+        raise
+
+
+def _is_taken(ports: Ports, event: SigningEvent) -> bool:
+    file = file_of(event.parts[0])
+    there = None if file is None else found(ports.metadata, file.file_name, limit=limits.TARGETS_BYTES)
+    return file is not None and there not in {None, file.data}
 
 
 def bins_to_sign_again(ports: Ports, reader: StateReader, signers: RoleKeys) -> list[Part]:
@@ -78,28 +142,48 @@ def let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
         entry = reader.key(rotation.new)
         if entry is None or not gone_keys(reader, authority.targets, rotation):
             return None
-        if rotation.new not in authority.top_level[TARGETS].keyids:
-            # People sign it, in an event of their own.
+        if people_sign(authority.top_level):
+            # In an event of their own.
             return None
-        parts, proposed = _parts_anew(ports, reader, rotation)
-    return bring_out(ports, parts, proposed=proposed)
+        parts, proposed, _ = _parts_anew(ports, reader, rotation)
+    return bring_out(ports, parts, proposed=_said(proposed))
+
+
+def _said(targets: Mapping[str, Any] | None) -> Mapping[RoleName, Mapping[str, Any]]:
+    return {} if targets is None else {TARGETS: targets}
 
 
 def _parts_anew(
     ports: Ports, reader: StateReader, rotation: Rotation
-) -> tuple[Sequence[Part], Mapping[RoleName, Mapping[str, Any]]]:
-    """Everything that must be signed with the new key alone, and what roles that delegate say then."""
-    authority = load_authority(reader, ports.metadata)
-    entry = reader.key(rotation.new)
+) -> tuple[Sequence[Part], Mapping[str, Any] | None, SigningEvent | None]:
+    """Everything that must be signed with the new key alone, what targets says then, and the event it comes from."""
+    authority, targets = load_authority(reader, ports.metadata), reader.role(TARGETS)
     parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
-    if entry is None or rotation.new not in authority.top_level[TARGETS].keyids:
-        return parts, {}
-    targets = reader.role(TARGETS)
-    gone = gone_keys(reader, authority.targets, rotation)
-    proposed = {TARGETS: delegating_to_new(authority.targets, gone=gone, new=entry.key)}
-    signers = RoleKeys(keyids=(rotation.new,), threshold=1, keys={rotation.new: entry.key})
-    bins = bins_to_sign_again(ports, reader, signers)
-    return [Part(targets, targets.number, Reason.ROTATED), *bins, *parts], proposed
+    by_people = people_sign(authority.top_level)
+    event = _signed_targets(ports, reader, authority.top_level[TARGETS]) if by_people else None
+    proposed, file = _targets_anew(ports, reader, rotation, event, by_people=by_people)
+    if proposed is None:
+        return parts, None, None
+    delegation = bin_delegation(_undated(proposed))
+    bins = [] if delegation is None else bins_to_sign_again(ports, reader, delegation.signers)
+    return [Part(targets, targets.number, Reason.ROTATED, file), *bins, *parts], proposed, event
+
+
+def _targets_anew(
+    ports: Ports, reader: StateReader, rotation: Rotation | None, event: SigningEvent | None, *, by_people: bool
+) -> tuple[Mapping[str, Any] | None, SignedFile | None]:
+    """What targets says next to the root of a rotation, and its file where people have signed that; None as it is."""
+    if event is not None:
+        return envelope_of(event.parts[0]).signed, file_of(event.parts[0])
+    entry = None if rotation is None else reader.key(rotation.new)
+    if by_people or rotation is None or entry is None:
+        return None, None
+    targets = load_authority(reader, ports.metadata).targets
+    return delegating_to_new(targets, gone=gone_keys(reader, targets, rotation), new=entry.key), None
+
+
+def _undated(targets: Mapping[str, Any]) -> Envelope:
+    return Envelope(name="targets.json", signed=targets, payload=b"", signatures=())
 
 
 def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
@@ -112,7 +196,9 @@ def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
 def end_rotation(ports: Ports, rotation: Rotation) -> None:
     """Whether nothing names the old key any more, nor any other that goes: then it is over."""
     with ports.state.read() as reader:
-        over = not gone_keys(reader, load_authority(reader, ports.metadata).targets, rotation)
+        authority = load_authority(reader, ports.metadata)
+        over = not gone_keys(reader, authority.targets, rotation)
+        over = over and targets_verify(reader, ports.metadata, authority.top_level[TARGETS])
     if over:
         now = ports.clock.now()
         with ports.state.transaction(actor=ports.actor) as state:
@@ -122,11 +208,6 @@ def end_rotation(ports: Ports, rotation: Rotation) -> None:
                 entry = state.key(rotation.old)
                 details = {"key": entry.name if entry is not None else rotation.old[:12], "keyid": rotation.old}
                 state.record("key.revoke", {**details, "kind": rotation.kind.value}, at=now)
-
-
-def _verifies(ports: Ports, reader: StateReader) -> bool:
-    """Whether what clients see first verifies from the newest root."""
-    return signed_by(ports, reader, root_roles(current_root(reader)))
 
 
 def signed_by(ports: Ports, reader: StateReader, keys: Mapping[Any, RoleKeys]) -> bool:

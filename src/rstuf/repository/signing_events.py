@@ -6,7 +6,6 @@ thresholds nothing is visible.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +15,7 @@ from typing import Final
 from rstuf.errors import EventChanged, EventExpired, EventOpen, EventReplaced, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
-from rstuf.metadata.render import SignedFile, Unsigned, sign_with, versioned
+from rstuf.metadata.render import Unsigned, versioned
 from rstuf.metadata.views import Signature, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
@@ -28,9 +27,9 @@ from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import (
     companions,
+    digest_of,
     drops_rotation,
     envelope_of,
-    file_of,
     find_event,
     goes_with,
     is_open,
@@ -41,6 +40,7 @@ from rstuf.repository.open_events import (
     view_in,
 )
 from rstuf.repository.ports import Ports
+from rstuf.repository.whole_files import let_others_join, note_opened
 
 
 class Outcome(StrEnum):
@@ -130,28 +130,11 @@ def open_events(
                 if part.role != ROOT:
                     state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
             event = state.open_event(parts, kind=new.kind, opened=now, periods=new.periods)
-            _note_opened(state, event, at=now)
+            note_opened(state, event, at=now)
             opened.append(event)
         if also is not None:
             also(state)
     return opened
-
-
-def _note_opened(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
-    details = {"event": event.name, "kind": event.kind.value, "sha256": [_digest(part) for part in event.parts]}
-    state.record("event.open", details, at=at)
-
-
-def reopen_event(state: StateTransaction, event: SigningEvent, *, kind: EventKind, at: datetime) -> SigningEvent:
-    """Let the same bytes wait for another purpose, with the signatures that they have."""
-    state.close_event(event.id, EventPhase.CANCELLED, at=at)
-    parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
-    again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
-    for part in event.parts:
-        for each in part.signatures:
-            state.add_signature(again.id, part.role, keyid=each.keyid, sig=each.sig, at=each.at)
-    _note_opened(state, again, at=at)
-    return again
 
 
 def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent | None:
@@ -237,6 +220,7 @@ def receive(ports: Ports, brought: Iterable[BroughtSignature]) -> list[Reception
     The same one twice is no harm, and one that comes after the thresholds were met neither.
     """
     with ports.state.transaction(actor=ports.actor) as state:
+        let_others_join(ports, state)
         return [replace(_receive(ports, state, each), digest=each.digest) for each in brought]
 
 
@@ -286,27 +270,12 @@ def _signatures(
     return [*made, *desk.signatures(payload, [keyid for keyid in wanted if keyid in leaked])]
 
 
-def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile:
-    """The file of a part, with the signatures that were there when it was first made whole."""
-    found = file_of(part)
-    if found is not None:
-        return found
-    unsigned = Unsigned(part.role, part.version, envelope_of(part).expires, part.signed)
-    with ports.state.read() as reader:
-        listed = listed_for(reader, event, part, now=ports.clock.now())
-    # Who signed may be listed no more by the time the others have.
-    file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures if each.keyid in listed])
-    with ports.state.transaction(actor=ports.actor) as state:
-        state.complete_part(event.id, part.role, file.data)
-    return file
-
-
 def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -> Reception:
     entry = state.key(brought.keyid)
     who = entry.name if entry is not None else brought.keyid[:12]
     for event in state.open_events():
         for part in event.parts:
-            if _digest(part) == brought.digest:
+            if digest_of(part) == brought.digest:
                 try:
                     refuse_expired(event, ports.clock.now())
                 except EventExpired as error:
@@ -315,7 +284,7 @@ def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -
     # The same bytes may have waited before, for another purpose: what came of them in the end is what counts.
     for event in sorted(state.events(), key=lambda event: event.phase is not EventPhase.DONE):
         for part in event.parts:
-            if _digest(part) == brought.digest:
+            if digest_of(part) == brought.digest:
                 return _come_late(state, event, part, brought, who=who)
     hint = "its signer signed other bytes than this repository waits for: compare the codes, then export it anew"
     return _refused(None, who, brought, f"nothing here has the digest {brought.digest[:16]} that it signs", hint=hint)
@@ -395,7 +364,3 @@ def _stranger(reader: StateReader, part: EventPart, keyid: KeyId) -> str:
 def _refused(event: str | None, who: str, brought: BroughtSignature, reason: str, *, hint: str) -> Reception:
     error = SignatureRefused(who, reason, hint=hint)
     return Reception(Outcome.REFUSED, event, who, brought.keyid, error)
-
-
-def _digest(part: EventPart) -> str:
-    return hashlib.sha256(canonical(part.signed)).hexdigest()
