@@ -101,17 +101,6 @@ def replaced_with(view: rstuf.EventView) -> tuple[rstuf.SigningEvent, ...]:
     return view.companions if view.event.role == "root" else ()
 
 
-def replaced(repository: rstuf.Repository, shown: Iterable[rstuf.EventView]) -> list[rstuf.DroppedEvent]:
-    """Of events whose place another was to take, and of what goes with them, those that are not open any more."""
-    still, gone = {view.event.id for view in repository.events.views()}, dict[int, rstuf.DroppedEvent]()
-    for view in shown:
-        for each in (view.event, *replaced_with(view)):
-            if each.id not in still:
-                signed = tuple(signers_of(view, each))
-                gone[each.id] = rstuf.DroppedEvent(each.name, signed, rstuf.DropReason.REPLACED)
-    return list(gone.values())
-
-
 def agrees(run: Run, question: str) -> bool:
     """Whether a person says yes; --yes answers beforehand."""
     if run.options.yes:

@@ -308,9 +308,10 @@ def _go_on(
         told: what it came to, once that is so.
         steps: what is then to be done.
     """
-    desk, replaced = repository.events, proposing.replaced(repository, gone)
+    desk = repository.events
+    replaced = desk.replaced(gone)
     dropped = desk.go_on()
-    tell_dropped(run.console, dropped)
+    tell_dropped(run.console, [*replaced, *dropped])
     views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
     document: dict[str, Any] = {"dropped": dropped_document([*replaced, *dropped])}
     standing = proposing.Standing(waiting=tuple(views))

@@ -23,7 +23,7 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import ClosedKey
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
-from rstuf.repository.dropping import drop_expired
+from rstuf.repository.dropping import drop_expired, replaced
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, report_loss
@@ -121,6 +121,10 @@ class EventDesk:
                 self._call_off(waits)
             events = open_proposal(self._ports, proposal, drop=drop)
         return [self.view(event.name) for event in events]
+
+    def replaced(self, shown: Iterable[EventView]) -> list[DroppedEvent]:
+        """What another event took the place of, and what is lost with it; see `dropping.replaced`."""
+        return replaced(self._ports, shown)
 
     def sign(self, name: str, *, keyids: Sequence[KeyId] | None = None, shown: Collection[str] | None = None) -> Signed:
         """Sign an event with the keys that are here; see `signing_events.sign_event`. What is complete comes out."""

@@ -19,7 +19,7 @@ from rstuf.errors import EventExpired, EventNotFound, RstufError
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.render import SignedFile, Unsigned, versioned
 from rstuf.metadata.thresholds import check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, Signature, bin_delegation, open_envelope, root_roles
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
@@ -111,7 +111,7 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
             )
         )
     digest = hashlib.sha256(opened.payload).hexdigest()
-    return PartView(part, digest, opened.expires, tuple(sides), lists=_listed_in(part))
+    return PartView(part, digest, opened.expires, tuple(sides), lists=_listed_in(part), bins=bins_in(part))
 
 
 def _listed_in(part: EventPart) -> frozenset[KeyId]:
@@ -120,6 +120,12 @@ def _listed_in(part: EventPart) -> frozenset[KeyId]:
     if part.role == ROOT:
         return frozenset(keyid for keys in root_roles(opened).values() for keyid in keys.keyids)
     return frozenset(map(KeyId, bin_signers(opened.signed)))
+
+
+def bins_in(part: EventPart) -> int | None:
+    """Over how many bins targets that is proposed shares artifacts out; None where over none."""
+    delegation = bin_delegation(envelope_of(part)) if part.role == TARGETS else None
+    return None if delegation is None else delegation.bins.count
 
 
 def listed_for(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> dict[KeyId, PublicKey]:
@@ -176,7 +182,10 @@ def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[Si
 
 
 def companions(reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
-    """The open events that a proposed root was opened with, and that say nothing without it."""
+    """The open events that a proposed root was opened with, and that say nothing without it.
+
+    Another number of bins is wanted whatever becomes of the root, and so are bins that are handed back.
+    """
     others = [each for each in reader.open_events() if each.id != event.id]
     if drops_rotation(event, reader.rotation()):
         return [each for each in others if each.kind in ROTATING]
@@ -208,8 +217,11 @@ def _sides(reader: StateReader, event: SigningEvent, part: EventPart, *, now: da
     """Who must sign a part, by root: one that expired before everybody had signed it has no say about others."""
     newest = reader.newest_root()
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
-    valid = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
-    proposals = [other for each in (event, *valid) for other in each.parts if other.role == ROOT]
+    open_now = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
+    proposals = [other for each in (event, *open_now) for other in each.parts if other.role == ROOT]
+    if part.role != ROOT and newest is not None:
+        # Nor has one that never comes out.
+        proposals = [each for each in proposals if not leaks_let_in(reader, envelope_of(each))]
     others = [
         (f"root v{proposal.version}", root_roles(envelope_of(proposal))[part.role])
         for proposal in (proposals[:1] if part.role != ROOT else [part])

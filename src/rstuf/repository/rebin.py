@@ -91,7 +91,7 @@ def resize_bins(
                     drop_event(state, waiting, at=ports.clock.now())
             return ResizeReport(before.count, count, bring_bins(ports, wanted), None)
         unsigned = renewed_part(TARGETS, wanted, version=role.version + 1, expires=expires)
-        event = open_event(ports, [unsigned], kind=EventKind.UPDATE, drop=drop)
+        event = open_event(ports, [unsigned], kind=EventKind.RESIZE, drop=drop)
         with ports.state.read() as reader:
             return ResizeReport(before.count, count, None, view_in(ports, reader, event))
 
