@@ -184,7 +184,7 @@ def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: 
     proposing.ask_drop(run, repository, opened)
     proposing.ask_typed(run, new.name, to="let it sign nothing any more")
     try:
-        repository.events.renounce(rstuf.Loss(wish.why.value))
+        repository.events.renounce(rstuf.Loss(wish.why.value), drop=_dropped(opened))
     except SigningError as error:
         error.hint = f"if {old.name} is gone as well: rstuf recover online-key {old.name} --lost; then this again"
         raise

@@ -21,6 +21,7 @@ from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import ClosedKey
+from rstuf.repository.calling_off import call_off
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.dropping import drop_expired, replaced
@@ -31,7 +32,6 @@ from rstuf.repository.open_events import (
     drops_rotation,
     envelope_of,
     find_event,
-    is_open,
     proposals_for,
     refuse_expired,
     refuse_leaky,
@@ -43,12 +43,18 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.renouncing import renounce_new_key
 from rstuf.repository.reports import DroppedEvent, PublicationReport
-from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
+from rstuf.repository.root_update import (
+    RootProposal,
+    RootUpdate,
+    changes_between,
+    note_losses,
+    open_proposal,
+    propose_update,
+)
 from rstuf.repository.rotation import (
     DEFAULT_OVERLAP,
     RotationStart,
     begin_rotation,
-    call_off,
     carry_on,
     fit_keys,
     hasten_rotation,
@@ -112,13 +118,10 @@ class EventDesk:
 
     def open(self, proposal: RootProposal, *, drop: bool = False) -> list[EventView]:
         """Let a proposal wait for its signatures; see `root_update.open_proposal`."""
+        note_losses(self._ports, proposal)
         with self._ports.state.publication_lock(purpose="root update"):
             recover(self._ports)
             refuse_older_state(self._ports)
-            with self._ports.state.read() as reader:
-                waits = is_open(reader, ROOT)
-            if drop and waits is not None and waits in [view.event for view in proposal.drops]:
-                self._call_off(waits)
             events = open_proposal(self._ports, proposal, drop=drop)
         return [self.view(event.name) for event in events]
 
@@ -200,16 +203,12 @@ class EventDesk:
         with self._ports.state.publication_lock(purpose="event cancel"):
             with self._ports.state.read() as reader:
                 event, *_ = refuse_changed(self._ports, reader, name, shown=shown)
-            self._call_off(event)
+                ends = drops_rotation(event, reader.rotation())
+            if ends:
+                recover(self._ports)
+                refuse_older_state(self._ports)
+                call_off(self._ports)
             return cancel_event(self._ports, event.name, shown=shown)
-
-    def _call_off(self, event: SigningEvent) -> None:
-        with self._ports.state.read() as reader:
-            if not drops_rotation(event, reader.rotation()):
-                return
-        recover(self._ports)
-        refuse_older_state(self._ports)
-        call_off(self._ports)
 
     def rotate(
         self,

@@ -26,6 +26,7 @@ from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root, delegator_bytes, signed_enough
 from rstuf.repository.bridge import bin_signers, bridged_root, bridges
+from rstuf.repository.calling_off import handed_back
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
@@ -175,7 +176,11 @@ def needs_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> boo
 def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
     """The open events that are cancelled with one: what was proposed for it alone, or could not come out without it."""
     if event.role == ROOT:
-        return companions(reader, event)
+        found, targets = companions(reader, event), is_open(reader, TARGETS)
+        if targets is not None and targets not in found and drops_rotation(event, reader.rotation()):
+            # Targets that hands the bins back has its place.
+            found += [targets] if handed_back(ports, reader) is not None else []
+        return found
     root = is_open(reader, ROOT)
     waits = root is not None and comes_after(ports, reader, root)
     return [root] if root is not None and waits and waits.id == event.id else []

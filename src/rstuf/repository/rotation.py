@@ -44,7 +44,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.signing_anew import bins_to_sign_again, end_rotation, let_go, publish_under_new_root, signed_by
+from rstuf.repository.signing_anew import end_rotation, let_go, publish_under_new_root, signed_by
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, reopen_event
 
 DEFAULT_OVERLAP: Final = timedelta(days=1)
@@ -211,38 +211,6 @@ def hasten_rotation(
         if event is not None and event.kind is EventKind.ROTATION:
             reopen_event(state, event, kind=EventKind.REPLACEMENT, at=now)
     return carry_on(ports, drop=drop)
-
-
-def call_off(ports: Ports) -> PublicationReport | None:
-    """Take back what a rotation has published so far: nothing is signed with its new key any more.
-
-    Under the publication lock, after recovery, before its root is dropped. Broken off, the rotation goes on as it was.
-
-    Raises:
-        SigningError: the old key cannot be reached; nothing was changed.
-    """
-    with ports.state.read() as reader:
-        rotation = reader.rotation()
-        entry = None if rotation is None else reader.key(rotation.old)
-        if rotation is None or entry is None or rotation.root_version is not None:
-            return None
-        authority = load_authority(reader, ports.metadata)
-        if not lists_key(authority.targets, rotation.new):
-            return None
-        proposed = delegating_to_new(authority.targets, gone=(rotation.new,), new=entry.key)
-        role = reader.role(TARGETS)
-        ours = rotation.old in authority.top_level[TARGETS].keyids
-        expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
-        signers = RoleKeys(keyids=(rotation.old,), threshold=1, keys={rotation.old: entry.key})
-        bins = bins_to_sign_again(ports, reader, signers) if ours else []
-        opened = list(reader.open_events())
-    if not ours:
-        # People let the new key sign the bins already, so they must let the old one again.
-        waits = [event for event in opened if any(part.role == TARGETS for part in event.parts)]
-        back = renewed_part(TARGETS, proposed, version=role.version + 1, expires=expires)
-        open_event(ports, [back], kind=EventKind.UPDATE, drop=waits)
-        return None
-    return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed_targets=proposed, also={})
 
 
 def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | None:
