@@ -85,7 +85,7 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
         gone[view.event.name] = signed_in(view)
         told = with_signatures(gone[view.event.name])
         run.console.warning(f"{view.event.name} waits already, {told}; this takes its place and drops it")
-        if view.event.role == "root" and rotation is not None and rotation.root_version is None:
+        if rotation is not None and rotation.root_version is None and view.event.role == "root" and _is_its(view):
             run.console.warning("with it ends the rotation of the online key that it belongs to")
         for each in (each for each in replaced_with(view) if each.id not in named):
             gone[each.name] = signers_of(view, each)
@@ -94,6 +94,11 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
     for name in asked:
         ask_typed(run, name, to="drop it")
     return bool(asked)
+
+
+def _is_its(view: rstuf.EventView) -> bool:
+    """Whether an event belongs to the replacement of an online key."""
+    return view.event.kind in {rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT}
 
 
 def replaced_with(view: rstuf.EventView) -> tuple[rstuf.SigningEvent, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,102 @@ def test_targets_that_a_root_needs_comes_after_the_call_off(cli: Cli, filled: Pa
     later = warm.copy(tmp_path / "later")
     assert later.refresh().targets == 4
     assert later.download("a.txt") == b"alpha\n"
+
+
+@pytest.fixture
+def cut_off(cli: Cli, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets a command end as by a kill, once the replacement of the online key has begun, and before its root waits."""
+
+    def run(command: str) -> None:
+        if command == LOSE:
+            (filled / "keys/online.key").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr("rstuf.repository.rotation.carry_on", _killed)
+            with pytest.raises(SystemExit):
+                cli(*command.split(), "--unencrypted", "--yes")
+        assert (waiting(cli), cli("status", "--json").document["rotation"]["root_version"]) == ([], None)
+
+    return run
+
+
+def _killed(ports: object, **options: object) -> None:
+    raise SystemExit(9)
+
+
+ROTATE, LOSE, LEAK_IT = ("key rotate online", "recover online-key online --lost", "recover online-key online --leaked")
+
+
+def test_what_was_cut_off_is_told_to_go_on(cli: Cli, cut_off: Callable[[str], None], filled: Path) -> None:
+    """Status knows that nothing waits, and its command proposes the root."""
+    cut_off(ROTATE)
+    assert [step["command"] for step in cli("status", "--json").document["next_steps"]] == ["rstuf renew"]
+    assert cli("renew").code == 0
+    assert waiting(cli) == ["root-v2"]
+    assert cli("sign", "--yes").code == 0
+
+
+def test_a_root_after_what_was_cut_off_is_seen_to_drop_it(
+    cli: Cli, cut_off: Callable[[str], None], filled: Path, tmp_path: Path
+) -> None:
+    """The replacement goes on first, so that whoever proposes another root is told that this ends it."""
+    cut_off(ROTATE)
+    assert cli("root", "update", "--threshold", "2", "--dry-run").code == 0
+    assert waiting(cli) == []
+    done = cli("root", "update", "--threshold", "2", "--no-sign", "--yes")
+    assert "with it ends the rotation of the online key that it belongs to" in done.err
+    assert cli("sign", "--yes").code == 0
+    assert cli("status", "--json").document["rotation"] is None
+    refreshed(filled, tmp_path)
+
+
+@pytest.mark.parametrize("begun", [ROTATE, LEAK_IT])
+def test_a_leaked_key_goes_whatever_root_waits(
+    cli: Cli,
+    cut_off: Callable[[str], None],
+    filled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    begun: str,
+) -> None:
+    """A root that came between is shown as in the way, dropped with its signatures, and told how to be had again."""
+    cut_off(begun)
+    assert cli("key", "generate", "dora", "--unencrypted").code == 0
+    with monkeypatch.context() as patch:
+        # As by a key that could not be reached just then, or by a version before this one.
+        patch.setattr("rstuf.repository.event_desk.EventDesk.take_up", lambda desk: None)
+        assert cli("root", "update", "--add", "dora", "--threshold", "3", "--no-sign", "--yes").code == 4
+    assert cli("sign", "root-v2", "--key", "alice", "--yes").code == 4
+    first, *_ = cli("status", "--json").document["next_steps"]
+    if begun == LEAK_IT:
+        assert first["command"] == LEAK_IT.replace("recover", "rstuf recover")
+    done = cli("recover", "online-key", "online", "--leaked", "--yes")
+    assert done.code == 0, done.err
+    told = " ".join(done.err.split())
+    assert "root-v2 waits already, with the signature of alice; this takes its place and drops it" in told
+    assert "ends the rotation" not in told
+    assert "rstuf root update --add dora --threshold 3" in told
+    assert (keys_of(cli)["online"], keys_of(cli)["online-2"]) == ([], ["targets", "snapshot", "timestamp", "bins"])
+    assert (waiting(cli), cli("status", "--json").document["next_steps"]) == ([], [])
+    refreshed(filled, tmp_path)
+
+
+@pytest.mark.parametrize("begun", [ROTATE, LOSE, LEAK_IT])
+def test_what_was_cut_off_stands_back(
+    cli: Cli, cut_off: Callable[[str], None], filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    """Once another root that waits is out, the one of the replacement is proposed by itself."""
+    cut_off(begun)
+    with monkeypatch.context() as patch:
+        patch.setattr("rstuf.repository.event_desk.EventDesk.take_up", lambda desk: None)
+        assert cli("root", "update", "--threshold", "2", "--no-sign", "--yes").code == 4
+    assert waiting(cli) == ["root-v2"]
+    if begun == ROTATE:
+        again = cli(*ROTATE.split(), "--json")
+        assert (again.code, waiting(cli)) == (4, ["root-v2"])
+        assert [step["command"] for step in again.document["next_steps"]] == ["rstuf sign root-v2"]
+        assert "root-v2 comes first: the root that names online-2 alone follows" in cli(*ROTATE.split()).out
+    assert cli("sign", "root-v2", "--yes").code == 0
+    assert waiting(cli) == ["root-v3"]
+    assert cli("sign", "root-v3", "--yes").code == 0
+    refreshed(filled, tmp_path)
+    assert cli("verify").code == 0

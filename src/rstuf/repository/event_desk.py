@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import orjson
 
-from rstuf.errors import InvalidInput, RstufError, SigningError
+from rstuf.errors import InvalidInput, ReleaseRefused, RstufError, SigningError, StorageError
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
@@ -32,6 +32,7 @@ from rstuf.repository.open_events import (
     drops_rotation,
     envelope_of,
     find_event,
+    is_open,
     proposals_for,
     refuse_expired,
     refuse_leaky,
@@ -153,6 +154,20 @@ class EventDesk:
         if self.interrupted:
             with self._ports.state.publication_lock(purpose="sign"), suppress(SigningError):
                 self._catch_up()
+
+    def take_up(self) -> None:
+        """Go on with a rotation that was cut off before its root waited: what is proposed now is seen to drop it then.
+
+        What keeps it from that keeps nobody from proposing another root.
+        """
+        with self._ports.state.read() as reader:
+            rotation = reader.rotation()
+            cut_off = rotation is not None and rotation.root_version is None and is_open(reader, ROOT) is None
+        if cut_off:
+            kept = suppress(SigningError, StorageError, ReleaseRefused)
+            with self._ports.state.publication_lock(purpose="key rotate"), kept:
+                recover(self._ports)
+                carry_on(self._ports)
 
     def _catch_up(self) -> None:
         """A root that is in the state gets its file, and what its keys must sign anew is signed."""

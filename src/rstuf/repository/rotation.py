@@ -22,7 +22,7 @@ from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import RoleKeys, root_roles
-from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import Rotation, RotationKind
@@ -130,14 +130,16 @@ def start_rotation(
 def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: RotationKind) -> tuple[SigningEvent, ...]:
     """The open events that would have to go, were one online key to take the place of another.
 
-    That is one of root; and, where a key must go at once, targets that would let it sign bins on: only without such a
-    one can people be asked to sign targets without it.
+    That is one of root, but for the one that the rotation itself waits for; and, where a key must go at once, targets
+    that would let it sign bins on: only without such a one can people be asked to sign targets without it.
 
     Args:
         new: None where it is not known yet.
     """
-    root = is_open(reader, ROOT)
-    found = [] if root is None else [root]
+    root, rotation = is_open(reader, ROOT), reader.rotation()
+    goes_on = rotation is not None and rotation.new == new
+    rooted = goes_on and rotation is not None and rotation.root_version is not None
+    found = [] if root is None or rooted or (goes_on and root.kind in ROTATING) else [root]
     if kind is not RotationKind.PLANNED and (targets := keeping_targets(reader, old=old, new=new)) is not None:
         found.append(targets)
     return tuple(found)
@@ -154,10 +156,11 @@ def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> Publicatio
     """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery.
 
     Args:
-        drop: targets that waits and would let the key that goes sign bins on, to be proposed anew without it.
+        drop: what is in its way, as whoever says so saw it; see `in_the_way`. Where that is nothing, another root that
+            waits is waited for.
 
     Raises:
-        EventOpen: it is not any more what is to be dropped.
+        EventOpen: that is not any more what is to be dropped.
     """
     with ports.state.read() as reader:
         rotation = reader.rotation()
@@ -234,9 +237,11 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
 def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
-        proposed = _root_of(ports, reader, rotation) if is_open(reader, ROOT) is None else None
+        root = is_open(reader, ROOT)
+        free = root is None or (bool(drop) and root.kind not in ROTATING)
+        proposed = _root_of(ports, reader, rotation) if free else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation))
+        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
     _propose_targets(ports, rotation, drop=drop)
 
 

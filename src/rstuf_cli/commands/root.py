@@ -152,6 +152,8 @@ def propose(
     Args:
         then: what is to be done after it.
     """
+    if not dry_run:
+        repository.events.take_up()
     proposal = repository.events.propose(update)
     sitting = Sitting.begin(run, repository)
     reviews = [sitting.review(bundle) for bundle in repository.events.preview(proposal)]
