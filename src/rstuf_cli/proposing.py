@@ -85,7 +85,7 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
         gone[view.event.name] = signed_in(view)
         told = with_signatures(gone[view.event.name])
         run.console.warning(f"{view.event.name} waits already, {told}; this takes its place and drops it")
-        if view.event.role == "root" and rotation is not None and rotation.root_version is None:
+        if rotation is not None and rotation.root_version is None and view.event.role == "root" and _is_its(view):
             run.console.warning("with it ends the rotation of the online key that it belongs to")
         for each in (each for each in replaced_with(view) if each.id not in named):
             gone[each.name] = signers_of(view, each)
@@ -96,20 +96,14 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
     return bool(asked)
 
 
+def _is_its(view: rstuf.EventView) -> bool:
+    """Whether an event belongs to the replacement of an online key."""
+    return view.event.kind in {rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT}
+
+
 def replaced_with(view: rstuf.EventView) -> tuple[rstuf.SigningEvent, ...]:
     """What goes with an event whose place another takes: new targets are as good to a root that waits for them."""
     return view.companions if view.event.role == "root" else ()
-
-
-def replaced(repository: rstuf.Repository, shown: Iterable[rstuf.EventView]) -> list[rstuf.DroppedEvent]:
-    """Of events whose place another was to take, and of what goes with them, those that are not open any more."""
-    still, gone = {view.event.id for view in repository.events.views()}, dict[int, rstuf.DroppedEvent]()
-    for view in shown:
-        for each in (view.event, *replaced_with(view)):
-            if each.id not in still:
-                signed = tuple(signers_of(view, each))
-                gone[each.id] = rstuf.DroppedEvent(each.name, signed, rstuf.DropReason.REPLACED)
-    return list(gone.values())
 
 
 def agrees(run: Run, question: str) -> bool:

@@ -21,8 +21,8 @@ from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
-from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.waiting import dropped_document, tell_dropped
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
+from rstuf_cli.waiting import dropped_document, steps_of, tell_dropped
 from rstuf_cli.waiting_status import until_targets
 from rstuf_cli.wording import day, listed, period
 
@@ -70,19 +70,23 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     _check_same(repository, going, old, wish)
     goes = _entry(repository, going.old)
     kind = max(wish.why, going.kind, key=_GRAVITY.index)
-    keeping = [view for view in _in_the_way(repository, goes, kind, new=going.new) if view.event.role == "targets"]
+    opened: list[rstuf.EventView] = []
+    if kind is not rstuf.RotationKind.PLANNED:
+        # Else another root that waits is waited for.
+        opened = _in_the_way(repository, goes, kind, new=going.new)
+        warn_of_left(run.console, repository.status(), opened, going={goes.keyid})
     if kind is not going.kind:
         proposing.refuse_unasked(run)
-        proposing.ask_drop(run, repository, keeping)
+        proposing.ask_drop(run, repository, opened)
         proposing.ask_typed(run, goes.name, to="let go of it at once")
         run.interrupted = _goes_on(goes.name)
-        repository.events.hasten(kind, drop=_dropped(keeping))
-    elif keeping:
+        repository.events.hasten(kind, drop=_dropped(opened))
+    elif opened:
         proposing.refuse_unasked(run)
-        proposing.ask_drop(run, repository, keeping)
-        repository.events.propose_anew(_dropped(keeping))
+        proposing.ask_drop(run, repository, opened)
+        repository.events.propose_anew(_dropped(opened))
     run.interrupted = _goes_on(goes.name)
-    return _go_on(run, repository, wish, goes, gone=keeping)
+    return _go_on(run, repository, wish, goes, gone=opened)
 
 
 def _is_of(going: rstuf.Rotation | None, key: rstuf.KeyEntry) -> bool:
@@ -184,7 +188,7 @@ def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: 
     proposing.ask_drop(run, repository, opened)
     proposing.ask_typed(run, new.name, to="let it sign nothing any more")
     try:
-        repository.events.renounce(rstuf.Loss(wish.why.value))
+        repository.events.renounce(rstuf.Loss(wish.why.value), drop=_dropped(opened))
     except SigningError as error:
         error.hint = f"if {old.name} is gone as well: rstuf recover online-key {old.name} --lost; then this again"
         raise
@@ -308,9 +312,10 @@ def _go_on(
         told: what it came to, once that is so.
         steps: what is then to be done.
     """
-    desk, replaced = repository.events, proposing.replaced(repository, gone)
+    desk = repository.events
+    replaced = desk.replaced(gone)
     dropped = desk.go_on()
-    tell_dropped(run.console, dropped)
+    tell_dropped(run.console, [*replaced, *dropped])
     views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
     document: dict[str, Any] = {"dropped": dropped_document([*replaced, *dropped])}
     standing = proposing.Standing(waiting=tuple(views))
@@ -348,7 +353,9 @@ def _tell(
     ending: _Ending,
 ) -> int:
     console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
-    steps = [*proposing.steps_of(standing), *steps_of_leaks_left(repository)]
+    before = _root_before(repository, rotation)
+    first = [] if before is None else steps_of(before)
+    steps = merged([*proposing.steps_of(standing), *first, *steps_of_leaks_left(repository)])
     still = [use.role for use in find_key(repository, ending.goes.name).uses]
     until = None
     if rotation is None and not still:
@@ -379,6 +386,9 @@ def _tell(
         if until is not None:
             told = _until(rotation, old, until, now, waits=targets)
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
+        elif before is not None:
+            told = f"{before.event.name} comes first: the root that names {new} alone follows once it is out, or gone"
+            console.folded_result(f"  {told}", indent=2)
         elif rotation.kind is rstuf.RotationKind.PLANNED:
             span = period(rotation.overlap)
             console.folded_result(
@@ -389,8 +399,16 @@ def _tell(
             signed = "root is" if root is None or root.after is None else f"root and {escape(root.after)} are"
             console.folded_result(f"  {new} signs everything anew as soon as {signed} signed", indent=2)
     show_steps(console, steps, now=now)
-    left = standing.waiting or (rotation is None and still)
+    left = standing.waiting or before is not None or (rotation is None and still)
     return ExitCode.WAITING if left else standing.exit_code
+
+
+def _root_before(repository: rstuf.Repository, rotation: rstuf.Rotation | None) -> rstuf.EventView | None:
+    """The root that waits and is none of a rotation, whose own is proposed after that."""
+    if rotation is None or rotation.root_version is not None:
+        return None
+    roots = (view for view in repository.events.views() if view.event.role == "root")
+    return next((view for view in roots if view.event.kind not in _KINDS), None)
 
 
 def _until(rotation: rstuf.Rotation, old: str, until: datetime, now: datetime, *, waits: rstuf.EventView | None) -> str:

@@ -22,8 +22,11 @@ KINDS: Final = {
     rstuf.EventKind.RENEWAL: "the same for longer",
     rstuf.EventKind.ROTATION: "another online key, step by step",
     rstuf.EventKind.REPLACEMENT: "another online key, at once",
+    rstuf.EventKind.HANDBACK: "the bins back to the online key that stays",
+    rstuf.EventKind.RESIZE: "another number of bins",
 }
 
+_RESIZE: Final = "rstuf bins resize"
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
 _WHY: Final = {
     rstuf.DropReason.EXPIRED: "expired before everybody had signed it, and is",
@@ -31,6 +34,7 @@ _WHY: Final = {
     rstuf.DropReason.GAVE_WAY: (
         "was not signed in time by those whom a proposed root lets sign: what is in force runs out, so this is"
     ),
+    rstuf.DropReason.REPLACED: "gave its place to another one, and is",
 }
 _SAME_PLAN: Final = (
     "with the plan that the ceremony began with this proposes it anew (where it was asked: rstuf ceremony, with the "
@@ -51,6 +55,12 @@ def named(view: rstuf.EventView, keyids: Iterable[str], *, last: str = "and") ->
 def what(event: rstuf.SigningEvent) -> str:
     """`root v4`: what an event would bring."""
     return f"{escape(event.role)} v{number(event.version)}"
+
+
+def about(view: rstuf.EventView) -> str:
+    """`another number of bins: 4`: what an event is for."""
+    told = KINDS[view.event.kind]
+    return told if view.resizes_to is None else f"{told}: {number(view.resizes_to)}"
 
 
 def waits_in_words(view: rstuf.EventView) -> str:
@@ -165,6 +175,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "role": event.role,
         "version": event.version,
         "kind": str(event.kind),
+        "bins": view.resizes_to,
         "state": str(event.phase),
         "opened": iso(event.opened),
         "opened_by": event.actor,
@@ -251,14 +262,39 @@ def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, An
             "event": each.name,
             "signed": list(each.signed),
             "why": str(each.why),
-            "propose_again": [command_of(update) for update in each.lost],
+            "propose_again": again_of(each),
+            "after": each.after,
         }
         for each in dropped
     ]
 
 
+def again_of(dropped: rstuf.DroppedEvent) -> list[str]:
+    """The commands that propose again what was lost, in turn: each once the root of the one before it is out."""
+    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}"]
+    if dropped.lost is None:
+        return commands
+    at_once = _taking_out(dropped.lost)
+    return [*commands, at_once] if at_once else [*commands, *map(command_of, (dropped.lost, *dropped.lost.others))]
+
+
+def _taking_out(update: rstuf.RootUpdate) -> str | None:
+    """The command that takes one key out of all that people sign, and may let another in; None where it is not that."""
+    changes = {each.role: (each.add, each.remove) for each in (update, *update.others)}
+    if len(changes) < 2 or len(set(changes.values())) > 1 or update.periods is not None:
+        return None
+    add, remove = changes[update.role]
+    if len(remove) != 1 or len(add) > 1:
+        return None
+    why = "" if update.loss is None else f" --{update.loss.value}"
+    command = f"rstuf recover root-key {remove[0]}{why} --to {add[0]}" if add else f"rstuf key revoke {remove[0]}{why}"
+    options = {"root": "--threshold", "targets": "--targets-threshold"}
+    said = [f" {options[each.role]} {each.threshold}" for each in (update, *update.others) if each.threshold]
+    return command + "".join(said)
+
+
 def command_of(update: rstuf.RootUpdate) -> str:
-    """The command that proposes an update."""
+    """The command that proposes what an update says of its own role."""
     words = ["rstuf root update"]
     if update.role != "root":
         words.append(f"--role {update.role}")
@@ -273,15 +309,20 @@ def command_of(update: rstuf.RootUpdate) -> str:
 
 
 def tell_dropped(console: Console, dropped: Iterable[rstuf.DroppedEvent]) -> None:
-    """The events that had expired, or went with one that had, for people."""
+    """The events that were dropped though nobody named them, for people; of what was replaced, what is lost with it."""
     if console.is_json:
         return
     for each in dropped:
+        again = again_of(each)
+        if each.why is rstuf.DropReason.REPLACED and not again:
+            # What took its place was shown, and asked about.
+            continue
         lost = f", {with_signatures(each.signed)}" if each.signed else ""
         console.warning(f"{escape(each.name)} {_WHY[each.why]} dropped{lost}")
-        if each.lost:
-            again = escape(", then ".join(command_of(update) for update in each.lost))
-            console.error(console.fold(f"    what it was to change is lost; to propose that again: {again}", indent=4))
+        if again:
+            once = "" if each.after is None else f" once the {escape(each.after)} that waits now is out"
+            told = f"to propose that again{once}: {escape('; and once that root is out: '.join(again))}"
+            console.error(console.fold(f"    what it was to change is lost; {told}", indent=4))
 
 
 def with_signatures(signed: Sequence[str]) -> str:

@@ -17,8 +17,12 @@ from rstuf_cli.wording import day
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
-    """What ends the replacement of an online key, once nobody needs the old one."""
-    rotation = seen.rotation
+    """What goes on with the replacement of an online key that was cut off, or ends it when it is over."""
+    rotation, roots = seen.rotation, [view for view in seen.events if view.event.role == "root"]
+    if rotation is not None and rotation.root_version is None and not roots:
+        old, new = _named(seen, rotation)
+        why = f"the replacement of {escape(old)} by {escape(new)} was cut off before its root waited; goes on with it"
+        return [Step("rstuf renew", why, about="rotation")]
     if rotation is None or not rotation.is_over(seen.now) or any(view.event.role == "targets" for view in seen.events):
         return []
     old, new = _named(seen, rotation)

@@ -25,7 +25,9 @@ class EventKind(StrEnum):
 
     `CEREMONY`: the first root. `UPDATE`: other keys, thresholds or periods. `RENEWAL`: the same for longer.
     `ROTATION`: another online key, in steps that disturb no client. `REPLACEMENT`: another online key at once, because
-    the old one is lost or in the wrong hands.
+    the old one is lost or in the wrong hands. `HANDBACK`: targets that lets the online key that stays sign the bins
+    again, where people had let another one and its rotation is called off. `RESIZE`: targets with another number of
+    bins.
     """
 
     CEREMONY = "ceremony"
@@ -33,6 +35,8 @@ class EventKind(StrEnum):
     RENEWAL = "renewal"
     ROTATION = "rotation"
     REPLACEMENT = "replacement"
+    HANDBACK = "handback"
+    RESIZE = "resize"
 
 
 ROTATING: Final = frozenset({EventKind.ROTATION, EventKind.REPLACEMENT})

@@ -1,20 +1,23 @@
-"""Signing events that are dropped though nobody named them: what expired, and what keeps a role from being renewed.
+"""Signing events that are dropped: what expired, what keeps a role from being renewed, what gave its place to another.
 
 Of each is said whose signatures go with it, and what it was to change: nothing else remembers that it was wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.keys import KeyId
 from rstuf.model.names import ROOT, TARGETS
 from rstuf.repository.authority import current_root
+from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import leaks_let_in
-from rstuf.repository.open_events import companions, envelope_of, has_expired, is_open, signers_of, view_in
+from rstuf.repository.open_events import bins_in, companions, envelope_of, has_expired, is_open, signers_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason
 from rstuf.repository.root_update import RootUpdate
@@ -55,30 +58,74 @@ def drop_in_the_way(ports: Ports, event: SigningEvent) -> DroppedEvent:
         return _dropped(state, event, DropReason.GAVE_WAY)
 
 
+def replaced(ports: Ports, shown: Iterable[EventView]) -> list[DroppedEvent]:
+    """Of events whose place another was to take, and of what goes with a root, those that are not open any more."""
+    with ports.state.read() as reader:
+        still = {event.id for event in reader.open_events()}
+        gone = {
+            each.id: each
+            for view in shown
+            for each in (view.event, *(view.companions if view.event.role == ROOT else ()))
+            if each.id not in still
+        }
+        return [_dropped(reader, event, DropReason.REPLACED) for event in gone.values()]
+
+
 def _dropped(reader: StateReader, event: SigningEvent, why: DropReason) -> DroppedEvent:
-    return DroppedEvent(event.name, tuple(signers_of(reader, event)), why, lost=_lost(reader, event))
+    waits = is_open(reader, event.role)
+    waits = None if waits is None or waits.id == event.id else waits
+    lost, bins = _lost(reader, event, waits), _lost_bins(reader, event, waits)
+    after = waits.name if waits is not None and (lost is not None or bins is not None) else None
+    return DroppedEvent(event.name, tuple(signers_of(reader, event)), why, lost=lost, bins=bins, after=after)
 
 
-def _lost(reader: StateReader, event: SigningEvent) -> tuple[RootUpdate, ...]:
-    """What a root was to change, one update a role; a key that leaked since is not to be let in."""
+def _lost(reader: StateReader, event: SigningEvent, waits: SigningEvent | None) -> RootUpdate | None:
+    """What a root was to change, and the one in its place does not; a key that leaked since is not to be let in."""
     if event.role != ROOT or event.kind is not EventKind.UPDATE:
-        return ()
-    proposed = envelope_of(event.parts[0])
-    before, after, names = root_roles(current_root(reader)), root_roles(proposed), names_of(reader)
-    leaked = leaks_let_in(reader, proposed)
-
-    def told(keys: RoleKeys, others: RoleKeys) -> Sequence[str]:
-        gone = [keyid for keyid in keys.keyids if keyid not in others.keyids and keyid not in leaked]
-        return [names.get(keyid, keyid[:12]) for keyid in gone]
-
+        return None
+    proposed, roles = envelope_of(event.parts[0]), root_roles(current_root(reader))
+    wanted, leaked = root_roles(proposed), leaks_let_in(reader, proposed)
+    instead = roles if waits is None else root_roles(envelope_of(waits.parts[0]))
+    periods = event.periods if waits is None or waits.periods is None else None
     updates = [
-        RootUpdate(
+        replace(
+            _difference(reader, roles[role], wanted[role], instead[role], leaked=leaked),
             role=role,
-            add=tuple(told(after[role], before[role])),
-            remove=tuple(told(before[role], after[role])),
-            threshold=after[role].threshold if after[role].threshold != before[role].threshold else None,
-            periods=event.periods if role == ROOT else None,
+            periods=periods if role == ROOT else None,
         )
         for role in (ROOT, TARGETS)
     ]
-    return tuple(each for each in updates if each != RootUpdate(role=each.role))
+    updates = [each for each in updates if each != RootUpdate(role=each.role)]
+    return replace(updates[0], others=tuple(updates[1:])) if updates else None
+
+
+def _difference(
+    reader: StateReader, before: RoleKeys, wanted: RoleKeys, instead: RoleKeys, *, leaked: Collection[KeyId]
+) -> RootUpdate:
+    """What one role was to become, where it is not so already and another root does not say it, too."""
+    names, report = names_of(reader), {entry.keyid: entry.report for entry in reader.keys()}
+    added = [each for each in wanted.keyids if each not in {*before.keyids, *instead.keyids, *leaked}]
+    out = [each for each in before.keyids if each not in wanted.keyids]
+    gone = [keyid for each in out if (keyid := _in_place_of(reader, each, instead)) in instead.keyids]
+    losses = {None if (said := report.get(each)) is None else said.loss for each in gone}
+    stays = wanted.threshold == before.threshold or instead.threshold != before.threshold
+    return RootUpdate(
+        add=tuple(names.get(each, each[:12]) for each in added),
+        remove=tuple(names.get(each, each[:12]) for each in gone),
+        threshold=None if stays else wanted.threshold,
+        loss=losses.pop() if len(losses) == 1 else None,
+    )
+
+
+def _in_place_of(reader: StateReader, keyid: KeyId, keys: RoleKeys) -> KeyId:
+    """A key, or the one that takes its place in what waits."""
+    rotation = reader.rotation()
+    return rotation.new if rotation is not None and rotation.old == keyid and keyid not in keys.keyids else keyid
+
+
+def _lost_bins(reader: StateReader, event: SigningEvent, waits: SigningEvent | None) -> int | None:
+    """How many bins an event was to bring, where there are others, and no other number is asked for in its place."""
+    if event.kind is not EventKind.RESIZE or (waits is not None and waits.kind is EventKind.RESIZE):
+        return None
+    bins, bits = bins_in(event.parts[0]), reader.role(TARGETS).bin_bits
+    return None if bits is not None and bins == 1 << bits else bins

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import orjson
 
-from rstuf.errors import InvalidInput, RstufError, SigningError
+from rstuf.errors import InvalidInput, ReleaseRefused, RstufError, SigningError, StorageError
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.views import Signature
@@ -21,9 +21,10 @@ from rstuf.model.policy import Periods
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import ClosedKey
+from rstuf.repository.calling_off import call_off
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
-from rstuf.repository.dropping import drop_expired
+from rstuf.repository.dropping import drop_expired, replaced
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, report_loss
@@ -43,12 +44,18 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.renouncing import renounce_new_key
 from rstuf.repository.reports import DroppedEvent, PublicationReport
-from rstuf.repository.root_update import RootProposal, RootUpdate, changes_between, open_proposal, propose_update
+from rstuf.repository.root_update import (
+    RootProposal,
+    RootUpdate,
+    changes_between,
+    note_losses,
+    open_proposal,
+    propose_update,
+)
 from rstuf.repository.rotation import (
     DEFAULT_OVERLAP,
     RotationStart,
     begin_rotation,
-    call_off,
     carry_on,
     fit_keys,
     hasten_rotation,
@@ -112,15 +119,16 @@ class EventDesk:
 
     def open(self, proposal: RootProposal, *, drop: bool = False) -> list[EventView]:
         """Let a proposal wait for its signatures; see `root_update.open_proposal`."""
+        note_losses(self._ports, proposal)
         with self._ports.state.publication_lock(purpose="root update"):
             recover(self._ports)
             refuse_older_state(self._ports)
-            with self._ports.state.read() as reader:
-                waits = is_open(reader, ROOT)
-            if drop and waits is not None and waits in [view.event for view in proposal.drops]:
-                self._call_off(waits)
             events = open_proposal(self._ports, proposal, drop=drop)
         return [self.view(event.name) for event in events]
+
+    def replaced(self, shown: Iterable[EventView]) -> list[DroppedEvent]:
+        """What another event took the place of, and what is lost with it; see `dropping.replaced`."""
+        return replaced(self._ports, shown)
 
     def sign(self, name: str, *, keyids: Sequence[KeyId] | None = None, shown: Collection[str] | None = None) -> Signed:
         """Sign an event with the keys that are here; see `signing_events.sign_event`. What is complete comes out."""
@@ -146,6 +154,20 @@ class EventDesk:
         if self.interrupted:
             with self._ports.state.publication_lock(purpose="sign"), suppress(SigningError):
                 self._catch_up()
+
+    def take_up(self) -> None:
+        """Go on with a rotation that was cut off before its root waited: what is proposed now is seen to drop it then.
+
+        What keeps it from that keeps nobody from proposing another root.
+        """
+        with self._ports.state.read() as reader:
+            rotation = reader.rotation()
+            cut_off = rotation is not None and rotation.root_version is None and is_open(reader, ROOT) is None
+        if cut_off:
+            kept = suppress(SigningError, StorageError, ReleaseRefused)
+            with self._ports.state.publication_lock(purpose="key rotate"), kept:
+                recover(self._ports)
+                carry_on(self._ports)
 
     def _catch_up(self) -> None:
         """A root that is in the state gets its file, and what its keys must sign anew is signed."""
@@ -196,16 +218,12 @@ class EventDesk:
         with self._ports.state.publication_lock(purpose="event cancel"):
             with self._ports.state.read() as reader:
                 event, *_ = refuse_changed(self._ports, reader, name, shown=shown)
-            self._call_off(event)
+                ends = drops_rotation(event, reader.rotation())
+            if ends:
+                recover(self._ports)
+                refuse_older_state(self._ports)
+                call_off(self._ports)
             return cancel_event(self._ports, event.name, shown=shown)
-
-    def _call_off(self, event: SigningEvent) -> None:
-        with self._ports.state.read() as reader:
-            if not drops_rotation(event, reader.rotation()):
-                return
-        recover(self._ports)
-        refuse_older_state(self._ports)
-        call_off(self._ports)
 
     def rotate(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from rstuf.model.events import EventPart, SigningEvent
+from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.keys import KeyId
 from rstuf.repository.authority import ClosedKey
 
@@ -38,6 +38,7 @@ class PartView:
         digest: SHA-256 of the bytes that are signed, hex.
         expires: when what it proposes expires, UTC.
         lists: the keys that it lets sign something: a root its roles, targets its bins.
+        bins: over how many it shares artifacts out; None where over none.
     """
 
     part: EventPart
@@ -45,6 +46,7 @@ class PartView:
     expires: datetime
     sides: tuple[PartSide, ...]
     lists: frozenset[KeyId] = frozenset()
+    bins: int | None = None
 
     @property
     def ready(self) -> bool:
@@ -110,6 +112,11 @@ class EventView:
     def expires(self) -> datetime:
         """When what it proposes expires, UTC: the earliest of its parts."""
         return min(part.expires for part in self.parts)
+
+    @property
+    def resizes_to(self) -> int | None:
+        """How many bins there are to be; None where it is not about that."""
+        return self.parts[0].bins if self.event.kind is EventKind.RESIZE else None
 
     @property
     def lacking(self) -> int:

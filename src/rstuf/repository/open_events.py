@@ -19,13 +19,14 @@ from rstuf.errors import EventExpired, EventNotFound, RstufError
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.render import SignedFile, Unsigned, versioned
 from rstuf.metadata.thresholds import check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, Signature, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, Signature, bin_delegation, root_roles
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root
 from rstuf.repository.bridge import bin_signers, bridged_root, bridges
+from rstuf.repository.calling_off import handed_back
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
@@ -116,7 +117,7 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
                 label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
             )
         )
-    return PartView(part, digest_of(part), opened.expires, tuple(sides), lists=_listed_in(part))
+    return PartView(part, digest_of(part), opened.expires, tuple(sides), lists=_listed_in(part), bins=bins_in(part))
 
 
 def _listed_in(part: EventPart) -> frozenset[KeyId]:
@@ -125,6 +126,12 @@ def _listed_in(part: EventPart) -> frozenset[KeyId]:
     if part.role == ROOT:
         return frozenset(keyid for keys in root_roles(opened).values() for keyid in keys.keyids)
     return frozenset(map(KeyId, bin_signers(opened.signed)))
+
+
+def bins_in(part: EventPart) -> int | None:
+    """Over how many bins targets that is proposed shares artifacts out; None where over none."""
+    delegation = bin_delegation(envelope_of(part)) if part.role == TARGETS else None
+    return None if delegation is None else delegation.bins.count
 
 
 def listed_for(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> dict[KeyId, PublicKey]:
@@ -187,7 +194,11 @@ def needs_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> boo
 def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
     """The open events that are cancelled with one: what was proposed for it alone, or could not come out without it."""
     if event.role == ROOT:
-        return companions(reader, event)
+        found, targets = companions(reader, event), is_open(reader, TARGETS)
+        if targets is not None and targets not in found and drops_rotation(event, reader.rotation()):
+            # Targets that hands the bins back has its place.
+            found += [targets] if handed_back(ports, reader) is not None else []
+        return found
     root = is_open(reader, ROOT)
     # What a rotation needs of targets is proposed again: it waits for that, and goes on.
     waits = root is not None and root.kind not in ROTATING and comes_after(ports, reader, root)
@@ -195,7 +206,10 @@ def goes_with(ports: Ports, reader: StateReader, event: SigningEvent) -> list[Si
 
 
 def companions(reader: StateReader, event: SigningEvent) -> list[SigningEvent]:
-    """The open events that a proposed root was opened with, and that say nothing without it."""
+    """The open events that a proposed root was opened with, and that say nothing without it.
+
+    Another number of bins is wanted whatever becomes of the root, and so are bins that are handed back.
+    """
     others = [each for each in reader.open_events() if each.id != event.id]
     if drops_rotation(event, reader.rotation()):
         return [each for each in others if each.kind in ROTATING]
@@ -227,8 +241,11 @@ def sides_of(reader: StateReader, event: SigningEvent, part: EventPart, *, now: 
     """Who must sign a part, by root: one that expired before everybody had signed it has no say about others."""
     newest = reader.newest_root()
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
-    valid = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
-    proposals = [other for each in (event, *valid) for other in each.parts if other.role == ROOT]
+    open_now = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]
+    proposals = [other for each in (event, *open_now) for other in each.parts if other.role == ROOT]
+    if part.role != ROOT and newest is not None:
+        # Nor has one that never comes out.
+        proposals = [each for each in proposals if not leaks_let_in(reader, envelope_of(each))]
     others = [
         (f"root v{proposal.version}", root_roles(envelope_of(proposal))[part.role])
         for proposal in (proposals[:1] if part.role != ROOT else [part])
@@ -236,7 +253,8 @@ def sides_of(reader: StateReader, event: SigningEvent, part: EventPart, *, now: 
     if newest is not None and (bridged := bridges(reader, now=now).get(part.role)) is not None:
         # What a release asks for, too.
         others.append((f"root v{bridged_root(reader)}", bridged))
-    if part.role != ROOT and _waits_for_root(event, valid) and _keys_of(others[:1]) != _keys_of(sides):
+    waits = part.role != ROOT and bool(proposals) and _waits_for_root(event, open_now)
+    if waits and _keys_of(others[:1]) != _keys_of(sides):
         # What goes cannot sign beside what comes: it comes out under the root that names the new key.
         sides = []
     for label, keys in others:

@@ -106,7 +106,7 @@ def resize_bins(
                     drop_event(transaction, waiting, at=ports.clock.now())
             return ResizeReport(there, count, bring_bins(ports, holder, wanted), None)
         unsigned = renewed_part(holder, wanted, version=state.version + 1, expires=expires)
-        event = open_event(ports, [unsigned], kind=EventKind.UPDATE, drop=drop)
+        event = open_event(ports, [unsigned], kind=EventKind.RESIZE, drop=drop)
         with ports.state.read() as reader:
             return ResizeReport(there, count, None, view_in(ports, reader, event))
 

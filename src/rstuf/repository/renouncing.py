@@ -11,14 +11,18 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from rstuf.errors import InvalidInput
-from rstuf.model.events import ROTATING, EventPhase, SigningEvent
+from rstuf.metadata.render import Unsigned
+from rstuf.model.events import ROTATING, EventKind, EventPhase, SigningEvent
 from rstuf.model.keys import Loss
+from rstuf.model.names import TARGETS
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.interfaces import StateTransaction
+from rstuf.repository.calling_off import call_off, handed_back
+from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of, report_loss
-from rstuf.repository.open_events import signers_of
+from rstuf.repository.open_events import is_open, signers_of
 from rstuf.repository.ports import Ports
-from rstuf.repository.rotation import RotationStart, call_off, fit_keys, start_rotation
+from rstuf.repository.rotation import RotationStart, fit_keys, start_rotation
+from rstuf.repository.signing_events import NewEvent, open_in, refuse_undropped
 
 
 def renounce_new_key(
@@ -43,9 +47,7 @@ def renounce_new_key(
     if rotation is None:
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
     if old_key_stays(rotation):
-        call_off(ports)
-        with ports.state.transaction(actor=ports.actor) as state:
-            _break_off(state, rotation, loss, at=ports.clock.now())
+        _stay(ports, rotation, loss, drop=drop)
         return None
     goes = rotation.old if rotation.root_version is None else rotation.new
     if to is None:
@@ -68,6 +70,30 @@ def renounce_new_key(
         drop=drop,
         first=lambda state: _break_off(state, rotation, loss, at=now),
     )
+
+
+def _stay(ports: Ports, rotation: Rotation, loss: Loss, *, drop: Collection[SigningEvent]) -> None:
+    """Call the rotation off: where people have handed the bins over, they must hand them back."""
+    now = ports.clock.now()
+    with ports.state.read() as reader:
+        _refuse_other_targets(reader, drop, handed_back(ports, reader))
+    call_off(ports)
+    with ports.state.transaction(actor=ports.actor) as state:
+        back = handed_back(ports, state)
+        _refuse_other_targets(state, drop, back)
+        _break_off(state, rotation, loss, at=now)
+        if back is not None:
+            open_in(state, [NewEvent((back,), EventKind.HANDBACK)], drop=drop, at=now)
+
+
+def _refuse_other_targets(reader: StateReader, drop: Collection[SigningEvent], back: Unsigned | None) -> None:
+    """
+    Raises:
+        EventOpen: targets waits that is no part of the rotation, in the place of what is to wait, and is not to go.
+    """
+    waits = is_open(reader, TARGETS)
+    if back is not None and waits is not None and waits.kind not in ROTATING:
+        refuse_undropped(reader, waits, drop)
 
 
 def old_key_stays(rotation: Rotation) -> bool:

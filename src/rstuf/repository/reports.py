@@ -172,13 +172,17 @@ class DroppedEvent:
 
     Attributes:
         signed: the names of those whose signatures went with it.
-        lost: what it was to change, and nothing proposes any more.
+        lost: what a root was to change, and nothing proposes any more; None where that is nothing.
+        bins: how many bins it was to bring, where nothing does that any more.
+        after: what waits in its place, and must come out before that is proposed again, or would be dropped for it.
     """
 
     name: str
     signed: tuple[str, ...]
     why: DropReason = DropReason.EXPIRED
-    lost: tuple[RootUpdate, ...] = ()
+    lost: RootUpdate | None = None
+    bins: int | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,14 @@ from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
+from rstuf.repository.calling_off import CallOff, call_off, handed_back, what_calls_off
 from rstuf.repository.event_views import EventView
-from rstuf.repository.interfaces import StateReader, StateTransaction
+from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
 from rstuf.repository.leaks import leaks_let_in
-from rstuf.repository.open_events import envelope_of, is_open, lacks_targets, views_of_open
+from rstuf.repository.open_events import drops_rotation, envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
-from rstuf.repository.signing_events import NewEvent, open_event, open_events
+from rstuf.repository.signing_events import NewEvent, open_event, open_events, refuse_waiting
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -60,9 +61,12 @@ class RootProposal:
 
     Attributes:
         root: what is to be signed.
-        targets: targets signed anew, where what is visible of it would not verify from that root.
+        targets: targets signed anew, where what is visible of it would not verify from that root, or where people have
+            handed the bins to the new key of a rotation that is dropped.
         changes: what the root changes, for whoever signs it.
         drops: the events that opening this one drops, as they are now: whoever agrees to it is shown them.
+        hands_back: whether that targets lets the old online key sign the bins again, since opening this calls off the
+            rotation that let another one.
         losses: the keys that it takes out because they are lost or leaked.
         lists: the keys that the root lets sign something.
     """
@@ -73,6 +77,7 @@ class RootProposal:
     periods: Periods | None
     changes: RootChanges
     drops: tuple[EventView, ...]
+    hands_back: bool = False
     losses: Mapping[KeyId, Loss] = field(default_factory=dict)
     lists: frozenset[KeyId] = frozenset()
 
@@ -100,16 +105,19 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         changes = compare_roots(
             root, envelope_of(EventPart(ROOT, unsigned.version, unsigned.data)), now=ports.clock.now()
         )
-        targets = _targets_for(ports, reader, changed[TARGETS]) if TARGETS in changed else None
+        off = _call_off_of(ports, reader)
+        targets = _targets_for(ports, reader, changed[TARGETS], off) if TARGETS in changed else None
         if targets is not None:
             _refuse_unsignable(roles[TARGETS], changed[TARGETS], updates)
+        back = handed_back(ports, reader) if off is not None else None
         return RootProposal(
             unsigned,
-            targets,
+            back or targets,
             EventKind.UPDATE,
             update.periods,
             changes,
-            views_of_open(ports, reader, [ROOT] if targets is None else [ROOT, TARGETS]),
+            views_of_open(ports, reader, [ROOT] if back is None and targets is None else [ROOT, TARGETS]),
+            hands_back=back is not None,
             losses=losses,
             lists=frozenset(keyid for keys in {**roles, **changed}.values() for keyid in keys.keyids),
         )
@@ -135,20 +143,40 @@ def open_proposal(ports: Ports, proposal: RootProposal, *, drop: bool) -> list[S
         EventOpen: something waits that is not to be dropped, or that changed since it was shown.
         InvalidInput: another root was published meanwhile.
     """
+    dropped = [each for view in proposal.drops for each in (view.event, *view.companions)] if drop else ()
     with ports.state.read() as reader:
-        if proposal.root.version != current_root(reader).version + 1:
-            raise InvalidInput("another root was published meanwhile", hint="run it again, over that one")
+        _refuse_outdated(ports, reader, proposal)
+        refuse_waiting(reader, [ROOT] if proposal.targets is None else [ROOT, TARGETS], dropped)
+        calls_off = _call_off_of(ports, reader) is not None
+    if calls_off:
+        # Only now that nothing refuses it.
+        call_off(ports)
     wanted = [NewEvent((proposal.root,), proposal.kind, proposal.periods)]
     if proposal.targets is not None:
-        wanted.append(NewEvent((proposal.targets,), proposal.kind))
+        kind = EventKind.HANDBACK if proposal.hands_back else proposal.kind
+        wanted.append(NewEvent((proposal.targets,), kind))
+    return open_events(ports, wanted, drop=dropped)
 
-    def note_losses(state: StateTransaction) -> None:
-        # Who must not sign any more is known from here on, whatever becomes of the event.
-        for keyid, loss in proposal.losses.items():
-            report_loss(state, keyid, loss, at=ports.clock.now())
 
-    dropped = [each for view in proposal.drops for each in (view.event, *view.companions)] if drop else ()
-    return open_events(ports, wanted, drop=dropped, also=note_losses)
+def note_losses(ports: Ports, proposal: RootProposal) -> None:
+    """Who must not sign any more is known from here on, whatever becomes of the proposal."""
+    if proposal.losses:
+        with ports.state.transaction(actor=ports.actor) as state:
+            for keyid, loss in proposal.losses.items():
+                report_loss(state, keyid, loss, at=ports.clock.now())
+
+
+def _refuse_outdated(ports: Ports, reader: StateReader, proposal: RootProposal) -> None:
+    """
+    Raises:
+        InvalidInput: what it is to follow is another one by now.
+    """
+    if proposal.root.version != current_root(reader).version + 1:
+        raise InvalidInput("another root was published meanwhile", hint="run it again, over that one")
+    taken = proposal.targets is not None and proposal.targets.version <= reader.role(TARGETS).version
+    off = _call_off_of(ports, reader)
+    if taken or proposal.hands_back != (off is not None and off.by_people):
+        raise InvalidInput("another targets was proposed or published meanwhile", hint="run it again, over that one")
 
 
 def propose_missing_targets(ports: Ports) -> SigningEvent | None:
@@ -289,15 +317,26 @@ def _refuse_mixture(before: RoleKeys, keys: RoleKeys, role: RoleName, *, online:
         raise InvalidInput(what, hint="make a key for it: rstuf key generate NAME")
 
 
-def _targets_for(ports: Ports, reader: StateReader, keys: RoleKeys) -> Unsigned | None:
-    """Targets to be signed anew, so that it verifies from a root that names these keys for it."""
+def _call_off_of(ports: Ports, reader: StateReader) -> CallOff | None:
+    """What calling off the rotation takes, where a root that is proposed drops the one that it waits for."""
+    waits = is_open(reader, ROOT)
+    return what_calls_off(ports, reader) if waits is not None and drops_rotation(waits, reader.rotation()) else None
+
+
+def _targets_for(ports: Ports, reader: StateReader, keys: RoleKeys, off: CallOff | None = None) -> Unsigned | None:
+    """Targets to be signed anew, so that it verifies from a root that names these keys for it.
+
+    Args:
+        off: what is called off before: that says what targets says, and takes a version of its own where it comes out.
+    """
     role = reader.role(TARGETS)
     authority = load_authority(reader, ports.metadata)
     data = delegator_bytes(role, reader, ports.metadata, keys=authority.top_level[TARGETS])
     if data is not None and signed_enough(_targets(data, role.visible), keys):
         return None
     expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
-    return renewed_part(TARGETS, authority.targets, version=role.version + 1, expires=expires)
+    said, version = (authority.targets, role.version + 1) if off is None else (off.targets, role.version + 2)
+    return renewed_part(TARGETS, said, version=version, expires=expires)
 
 
 def _targets(data: bytes, version: int) -> Envelope:

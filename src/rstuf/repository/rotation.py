@@ -21,7 +21,7 @@ from rstuf.errors import InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
-from rstuf.metadata.views import RoleKeys, root_roles
+from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
@@ -45,7 +45,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.signing_anew import bins_to_sign_again, end_rotation, let_go, publish_under_new_root, signed_by
+from rstuf.repository.signing_anew import end_rotation, let_go, publish_under_new_root, signed_by
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, sign_event
 from rstuf.repository.targets_signers import people_sign, targets_verify
 from rstuf.repository.visible import is_taken
@@ -145,14 +145,16 @@ def _open_what_signs(ports: Ports, reader: StateReader, *, old: KeyId, new: KeyI
 def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: RotationKind) -> tuple[SigningEvent, ...]:
     """The open events that would have to go, were one online key to take the place of another.
 
-    That is one of root; and, where a key must go at once, targets that would let it sign bins on: only without such a
-    one can people be asked to sign targets without it.
+    That is one of root, but for the one that the rotation itself waits for; and, where a key must go at once, targets
+    that would let it sign bins on: only without such a one can people be asked to sign targets without it.
 
     Args:
         new: None where it is not known yet.
     """
-    root = is_open(reader, ROOT)
-    found = [] if root is None else [root]
+    root, rotation = is_open(reader, ROOT), reader.rotation()
+    goes_on = rotation is not None and rotation.new == new
+    rooted = goes_on and rotation is not None and rotation.root_version is not None
+    found = [] if root is None or rooted or (goes_on and root.kind in ROTATING) else [root]
     if kind is not RotationKind.PLANNED and (targets := keeping_targets(reader, old=old, new=new)) is not None:
         found.append(targets)
     return tuple(found)
@@ -170,10 +172,11 @@ def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> Publicatio
     """Do what a rotation that goes on asks for now, if one does. Under the publication lock, after recovery.
 
     Args:
-        drop: targets that waits and would let the key that goes sign bins on, to be proposed anew without it.
+        drop: what is in its way, as whoever says so saw it; see `in_the_way`. Where that is nothing, another root that
+            waits is waited for.
 
     Raises:
-        EventOpen: it is not any more what is to be dropped.
+        EventOpen: that is not any more what is to be dropped.
     """
     with ports.state.read() as reader:
         rotation = reader.rotation()
@@ -231,38 +234,6 @@ def hasten_rotation(
     return carry_on(ports, drop=drop)
 
 
-def call_off(ports: Ports) -> PublicationReport | None:
-    """Take back what a rotation has published so far: nothing is signed with its new key any more.
-
-    Under the publication lock, after recovery, before its root is dropped. Broken off, the rotation goes on as it was.
-
-    Raises:
-        SigningError: the old key cannot be reached; nothing was changed.
-    """
-    with ports.state.read() as reader:
-        rotation = reader.rotation()
-        entry = None if rotation is None else reader.key(rotation.old)
-        if rotation is None or entry is None or rotation.root_version is not None:
-            return None
-        authority = load_authority(reader, ports.metadata)
-        if not lists_key(authority.targets, rotation.new):
-            return None
-        proposed = delegating_to_new(authority.targets, gone=(rotation.new,), new=entry.key)
-        role = reader.role(TARGETS)
-        ours = not people_sign(authority.top_level)
-        expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
-        signers = RoleKeys(keyids=(rotation.old,), threshold=1, keys={rotation.old: entry.key})
-        bins = bins_to_sign_again(ports, reader, signers) if ours else []
-        opened = list(reader.open_events())
-    if not ours:
-        # People let the new key sign the bins already, so they must let the old one again.
-        waits = [event for event in opened if any(part.role == TARGETS for part in event.parts)]
-        back = renewed_part(TARGETS, proposed, version=role.version + 1, expires=expires)
-        _sign_online(ports, open_event(ports, [back], kind=EventKind.UPDATE, drop=waits))
-        return None
-    return bring_out(ports, [Part(role, role.number, Reason.ROTATED), *bins], proposed={TARGETS: proposed}, also={})
-
-
 def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | None:
     """Step 1, where it is not visible yet."""
     with ports.state.read() as reader:
@@ -287,9 +258,11 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
 def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
     """Step 2: let root, and targets where people sign it, wait for their signatures."""
     with ports.state.read() as reader:
-        proposed = _root_of(ports, reader, rotation) if is_open(reader, ROOT) is None else None
+        root = is_open(reader, ROOT)
+        free = root is None or (bool(drop) and root.kind not in ROTATING)
+        proposed = _root_of(ports, reader, rotation) if free else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation))
+        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
     _propose_targets(ports, rotation, drop=drop)
 
 

@@ -6,7 +6,7 @@ thresholds nothing is visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +22,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import ClosedKey, SigningDesk
+from rstuf.repository.calling_off import handed_back
 from rstuf.repository.event_views import PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of
@@ -104,7 +105,6 @@ def open_events(
     wanted: Sequence[NewEvent],
     *,
     drop: Collection[SigningEvent] = (),
-    also: Callable[[StateTransaction], None] | None = None,
 ) -> list[SigningEvent]:
     """Let metadata wait for signatures, all of it or nothing. Under the publication lock.
 
@@ -112,40 +112,51 @@ def open_events(
 
     Args:
         drop: what may be cancelled for it, as whoever says so saw it: with exactly those signatures.
-        also: what is done in the same transaction.
 
     Raises:
         EventOpen: an event of one of the roles is open, and is not to be dropped as it is.
     """
-    now = ports.clock.now()
-    opened = []
     with ports.state.transaction(actor=ports.actor) as state:
-        roles = [each.name for new in wanted for each in new.proposed]
-        while (other := _in_the_way(state, roles)) is not None:
-            refuse_undropped(state, other, drop)
-            drop_event(state, other, at=now)
-        for new in wanted:
-            parts = [EventPart(each.name, each.version, each.data) for each in new.proposed]
-            for part in parts:
-                if part.role != ROOT:
-                    state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
-            event = state.open_event(parts, kind=new.kind, opened=now, periods=new.periods)
-            note_opened(state, event, at=now)
-            opened.append(event)
-        if also is not None:
-            also(state)
+        return open_in(state, wanted, drop=drop, at=ports.clock.now())
+
+
+def open_in(
+    state: StateTransaction, wanted: Sequence[NewEvent], *, drop: Collection[SigningEvent] = (), at: datetime
+) -> list[SigningEvent]:
+    """The same, with whatever else a transaction does."""
+    opened = []
+    refuse_waiting(state, [each.name for new in wanted for each in new.proposed], drop)
+    for new in wanted:
+        for role in (each.name for each in new.proposed):
+            if (other := is_open(state, role)) is not None:
+                drop_event(state, other, at=at)
+    for new in wanted:
+        parts = [EventPart(each.name, each.version, each.data) for each in new.proposed]
+        for part in parts:
+            if part.role != ROOT:
+                state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
+        event = state.open_event(parts, kind=new.kind, opened=at, periods=new.periods)
+        note_opened(state, event, at=at)
+        opened.append(event)
     return opened
 
 
-def _in_the_way(state: StateReader, roles: Sequence[RoleName]) -> SigningEvent | None:
-    return next((event for role in roles if (event := is_open(state, role)) is not None), None)
+def refuse_waiting(reader: StateReader, roles: Sequence[RoleName], drop: Collection[SigningEvent]) -> None:
+    """See that nothing waits in the place of what is to be opened but what may be dropped for it.
+
+    Raises:
+        EventOpen: something does.
+    """
+    for role in roles:
+        if (other := is_open(reader, role)) is not None:
+            refuse_undropped(reader, other, drop)
 
 
 def cancel_event(ports: Ports, name: str, *, shown: Collection[SigningEvent] | None = None) -> list[SigningEvent]:
     """Drop an open event, with the signatures that it has, and what goes with it (`open_events.goes_with`).
 
-    They stay in the list of those that ended. A rotation whose root it was to bring ends with it; `rotation.call_off`
-    takes back before what that published.
+    They stay in the list of those that ended. A rotation whose root it was to bring ends with it;
+    `calling_off.call_off` takes back before what that published, and what people must sign for that is opened with it.
 
     Args:
         shown: what may be dropped, as whoever says so saw it: with exactly those signatures.
@@ -159,9 +170,12 @@ def cancel_event(ports: Ports, name: str, *, shown: Collection[SigningEvent] | N
     """
     with ports.state.transaction(actor=ports.actor) as state:
         gone = refuse_changed(ports, state, name, shown=shown)
+        back = handed_back(ports, state) if drops_rotation(gone[0], state.rotation()) else None
         for each in gone:
             if is_open(state, each.role) == each:
                 drop_event(state, each, at=ports.clock.now())
+        if back is not None:
+            open_in(state, [NewEvent((back,), EventKind.HANDBACK)], at=ports.clock.now())
     return gone
 
 

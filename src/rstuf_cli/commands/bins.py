@@ -107,7 +107,7 @@ def resize(
         dropped_for = [view.event for view in waiting]
         report = repository.resize_bins(bins, role=holder, allow_large=allow_large, drop=dropped_for)
         run.progress.close()
-        dropped = dropped_document(proposing.replaced(repository, waiting)) if report.after != report.before else []
+        dropped = dropped_document(repository.events.replaced(waiting))
         if report.waits is not None:
             return _let_people_sign(run, repository, report, keys_sign=not no_sign, dropped=dropped)
     _tell(run, report, dropped=dropped, took=seconds(lasted()))

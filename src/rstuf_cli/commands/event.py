@@ -18,7 +18,7 @@ from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.waiting import (
-    KINDS,
+    about,
     event_document,
     named,
     sides_of,
@@ -62,7 +62,7 @@ def list_(
     width = max((width_of(view.event.name) for view in views), default=0)
     for view in views:
         event = view.event
-        head = f"{pad(escape(event.name), width)}  {KINDS[event.kind]}"
+        head = f"{pad(escape(event.name), width)}  {about(view)}"
         if event.phase is rstuf.EventPhase.OPEN:
             console.line(f"{head}, opened {ago(event.opened, now)}, {day(event.opened, now)}")
             tell_waiting(console, [view])
@@ -88,7 +88,7 @@ def show(ctx: typer.Context, event: _Event) -> None:
 
 def _show(console: Console, view: rstuf.EventView, code: str) -> None:
     event, now = view.event, SystemClock().now()
-    console.line(f"{console.paint(escape(event.name), Style.STRONG)}  {KINDS[event.kind]}")
+    console.line(f"{console.paint(escape(event.name), Style.STRONG)}  {about(view)}")
     console.line()
     _field(console, "opened", f"{ago(event.opened, now)}, {day(event.opened, now)}, by {escape(event.actor)}")
     for part in view.parts:

@@ -25,7 +25,7 @@ from rstuf_cli.sitting import Sitting, list_review
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
 from rstuf_cli.trusting import expiry, show_field
-from rstuf_cli.waiting import dropped_document
+from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.wording import both, count, fingerprint, listed, number, period
 
 EXAMPLES = {
@@ -152,6 +152,8 @@ def propose(
     Args:
         then: what is to be done after it.
     """
+    if not dry_run:
+        repository.events.take_up()
     proposal = repository.events.propose(update)
     sitting = Sitting.begin(run, repository)
     reviews = [sitting.review(bundle) for bundle in repository.events.preview(proposal)]
@@ -175,7 +177,8 @@ def propose(
     ask_back(run, repository, added, let_back=let_back)
     run.interrupted = f"rstuf event list tells whether {listed([review.event for review in reviews])} waits"
     names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
-    dropped = dropped_document(proposing.replaced(repository, proposal.drops))
+    dropped = repository.events.replaced(proposal.drops)
+    tell_dropped(run.console, dropped)
     run.keeps(f"{listed(names)}, as far as signed")
     run.interrupted = "rstuf sign does what is left"
     # What targets says must be visible before the root that changes who signs it.
@@ -186,7 +189,7 @@ def propose(
         {
             "opened": True,
             "events": names,
-            "dropped": dropped,
+            "dropped": dropped_document(dropped),
             **proposing.standing_document(standing),
             "reviews": [review_document(review) for review in reviews],
             "leaked": leaks_document(stays),
