@@ -17,6 +17,8 @@ from rstuf.metadata.render import SignedFile
 from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind
 from rstuf.progress import step
+from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -31,6 +33,7 @@ def bring_bins(ports: Ports, targets: Mapping[str, Any], *, signed: SignedFile |
         targets: its `signed` object.
         signed: its file, where people have signed it.
     """
+    _bring_out_forced(ports)
     succinct = targets["delegations"]["succinct_roles"]
     bins = Bins(succinct["bit_length"], succinct["name_prefix"])
     with ports.state.transaction(actor=ports.actor) as state:
@@ -60,6 +63,15 @@ def bring_bins(ports: Ports, targets: Mapping[str, Any], *, signed: SignedFile |
             if resize is not None and resize.publication is None:
                 state.drop_resize(TARGETS)
         raise
+
+
+def _bring_out_forced(ports: Ports) -> None:
+    """Bins that stay listed as they are must not be listed below what clients may have seen of them."""
+    with ports.state.read() as reader:
+        desk, authority = SigningDesk(reader, ports.signers), load_authority(reader, ports.metadata)
+        forced = forced_parts(reader, desk, authority)
+    if forced:
+        bring_out(ports, forced)
 
 
 def _roles(bins: Bins) -> Iterator[NewRole]:

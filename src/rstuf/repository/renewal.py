@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from rstuf.errors import RoleNotFound, RstufError, SigningError, UnsafeDirectory, WrongPassphrase
+from rstuf.errors import RoleNotFound, RstufError
 from rstuf.metadata.bins import PREFIX
-from rstuf.metadata.views import RoleKeys, root_roles
+from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
@@ -18,6 +18,7 @@ from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
+from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import unrevoked
@@ -100,7 +101,7 @@ def _make_way(ports: Ports) -> tuple[DroppedEvent, ...]:
         if event is None:
             return ()
         keys = root_roles(current_root(reader))[TARGETS]
-        if not _can_sign(SigningDesk(reader, ports.signers), TARGETS, keys):
+        if not can_sign(SigningDesk(reader, ports.signers), TARGETS, keys):
             return ()
     return (drop_in_the_way(ports, event),)
 
@@ -215,12 +216,15 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
     due_now = due_roles(reader, now=ports.signing_time(reader), files=files)
     roles = {role.id: (role, Reason.DUE) for role in due_now}
     # What a damaged publication left behind must be seen again, whether or not it is due.
-    left = [role for role in reader.dirty_roles() if role.forced]
+    authority, desk = load_authority(reader, ports.metadata), SigningDesk(reader, ports.signers)
+    left = [
+        role
+        for role in reader.dirty_roles()
+        if role.forced and (role.kind is not RoleKind.BIN or within_reach(desk, authority, role))
+    ]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
-    authority = load_authority(reader, ports.metadata)
     online = authority.top_level[TIMESTAMP].keyids
-    desk = SigningDesk(reader, ports.signers)
     due = Due()
     for role, reason in roles.values():
         if role.kind in {RoleKind.ROOT, RoleKind.TARGETS}:
@@ -232,7 +236,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 waits = WaitingRole(role.name, role.expires, {}, 0, reason)
                 due.waiting.append(_waiting_in(ports, reader, event, waits))
                 continue
-            elif keys.keyids != online and not _can_sign(desk, role.name, keys):
+            elif keys.keyids != online and not can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
                 lacking = keys.threshold - (len(keys.keyids) - len(missing))
                 due.waiting.append(WaitingRole(role.name, role.expires, missing, lacking, reason))
@@ -281,14 +285,3 @@ def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:
             known = [role.name for role in reader.roles() if role.kind is not RoleKind.BIN]
             raise RoleNotFound(name, known=[*known, f"{PREFIX} (all of them)"]) from None
     return found
-
-
-def _can_sign(desk: SigningDesk, role: RoleName, keys: RoleKeys) -> bool:
-    try:
-        desk.signers(role, keys)
-    except WrongPassphrase:
-        # Somebody is here and mistyped it.
-        raise
-    except (SigningError, UnsafeDirectory):
-        return False
-    return True

@@ -188,6 +188,9 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
         why = f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"
         steps.append(Step(mend, why, about="damaged"))
     steps += steps_of_dates(seen)
+    if seen.rebuilt:
+        why = "the state was made anew, and clients may have seen more than it has: signs everything far above that"
+        steps.append(Step("rstuf renew", why, about="rebuilt"))
     if seen.interrupted:
         why = "a publication was interrupted; this brings it to its end"
         steps.append(Step("rstuf publish", why, about="interrupted"))
