@@ -6,29 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli, Result, elsewhere, tree
+from tests.cli.conftest import Cli, Result, elsewhere, tree
 from tests.cli.test_key_rotate import keys_of
 from tests.cli.test_recover_keys import new_client
 from tests.cli.test_stray_keys import lose_state
 
 LEAKED = ("recover", "online-key", "online-2", "--leaked", "--yes")
-
-
-@pytest.fixture
-def by_people(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace in which two people sign root, and one of them targets; an artifact is published."""
-    plan, place = tmp_path / "plan.toml", tmp_path / "shop"
-    plan.write_text(
-        PLAN + '[targets]\nthreshold = 1\nsigners = ["carol"]\n\n[keys.carol]\ngenerate = "ed25519"\n'
-        'encrypt = false\nsigner = "file:keys/carol.key"\n'
-    )
-    done = cli("--repo", place, "ceremony", "--plan", plan)
-    assert done.code == 0, done.err
-    monkeypatch.chdir(place)
-    (tmp_path / "a.txt").write_bytes(b"alpha\n")
-    assert cli("artifact", "add", tmp_path / "a.txt").code == 0
-    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
-    return place
 
 
 @pytest.fixture

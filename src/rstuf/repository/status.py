@@ -97,7 +97,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
             lost = _lost(ports, bins)
             roles.insert(2, replace(together, health=Health.DAMAGED, lost=lost) if lost else together)
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
-        online, stray = online_and_stray(reader, authority)
+        online, stray = online_and_stray(reader, authority, now=now)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         loose = tuple(loose_roots(ports, reader))
         leaks = listed_leaks(reader, authority)
