@@ -88,3 +88,17 @@ def test_the_key_that_bins_need_is_another(by_people: Path, cli: Cli, tmp_path: 
         client.refresh()
         client.walk()
         assert client.download("new.txt") == b"goes on"
+
+
+def test_what_a_renewal_proposes_anew_is_told(by_people: Path, cli: Cli, tmp_path: Path) -> None:
+    """Targets that a rotation needs and somebody cancelled waits again: for whom is said, and that it does."""
+    assert cli(*ROTATE, "--no-sign").code == 4
+    (by_people / "keys/carol.key").rename(tmp_path / "carol.key")
+    assert cli("event", "cancel", "targets-v2", "--yes").code == 0
+    done = cli("renew")
+    assert (done.code, "nothing is due" in done.out) == (4, False)
+    words = " ".join(done.err.split())
+    assert ("targets waits for the key carol" in words, "it waits as targets-v3" in words) == (True, True)
+    again = cli("renew", "--json")
+    assert (again.code, again.document["waiting"]) == (0, [])
+    assert [view["name"] for view in cli("event", "list", "--json").document["events"]] == ["root-v2", "targets-v3"]

@@ -113,6 +113,8 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
         made_way: whether targets is signed before it is proposed anew for the root that needs it.
     """
     root_before = _root_version(ports)
+    with ports.state.read() as reader:
+        opened_before = {event.id for event in reader.open_events()}
     mended = is_as_published(ports)
     anew = propose_missing_targets(ports) if mended and not made_way else None
     went_on = _go_on(ports) if mended else None
@@ -127,6 +129,8 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
         refuse_junk_root(ports)
     if anew is not None and all(each.name != TARGETS for each in due.waiting):
         due.waiting.append(_proposed_anew(ports))
+    with ports.state.read() as reader:
+        due.waiting += _opened_since(reader, opened_before, due)
     opened = [_wait_for_people(ports, each) for each in due.waiting]
     root_version, publication = _bring_out(ports, due)
     if made_way and propose_missing_targets(ports) is not None:
@@ -258,6 +262,14 @@ def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[Waiti
         return []
     waits = WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.ROTATED)
     return [_waiting_in(ports, reader, event, waits)]
+
+
+def _opened_since(reader: StateReader, before: Collection[int], due: Due) -> list[WaitingRole]:
+    """What a rotation that goes on has proposed anew, since somebody had cancelled it: nobody else was told of that."""
+    told = {each.name for each in due.waiting}
+    found = [event for event in reader.open_events() if event.id not in before and event.kind in ROTATING]
+    roles = [reader.role(event.role) for event in found if event.role not in told]
+    return [WaitingRole(role.name, role.expires, {}, 0, Reason.ROTATED) for role in roles]
 
 
 def _waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
