@@ -145,7 +145,8 @@ def until_targets(seen: rstuf.Status, waits: rstuf.EventView) -> str:
         return f"{event} lets {names} sign bins on; one without it comes after that"
     if leaked:
         return f"until {event} is signed, whoever has {names} can still change contents"
-    if signing and (seen.rotation is None or seen.rotation.kind is not rstuf.RotationKind.PLANNED):
+    planned = seen.rotation is not None and seen.rotation.kind is rstuf.RotationKind.PLANNED
+    if signing and (not planned or all(key.fault is not None for key in _bin_keys(seen))):
         return f"until {event} is signed, bins need {names}: without it nothing can be published"
     return f"it ends once {event} is signed"
 

@@ -214,3 +214,23 @@ def test_another_number_of_bins_that_clients_saw_stays_listed(filled: Path, cli:
     assert cli("renew").code == 0
     goes_on(filled, warm, tmp_path)
     assert cli("verify", "--full").code == 0
+
+
+def test_bins_whose_key_is_away_keep_nothing_else_back(cli: Cli, by_people: Path, tmp_path: Path) -> None:
+    """The lost key that root no longer names signs bins yet: the rest comes out, and bins once people have signed."""
+    warm = refreshed(by_people, tmp_path)
+    (by_people / "keys/carol.key").rename(tmp_path / "carol.key")
+    assert cli("recover", "online-key", "online", "--lost", "--to", "online-2", "--yes").code == 1
+    (by_people / "keys/online.key").rename(tmp_path / "online.key")
+    assert cli("recover", "online-key", "online", "--lost", "--to", "online-2", "--yes").code == 4
+    online = cli("key", "show", "online", "--json").document["keyid"]
+    lose_state(by_people)
+    assert cli("recover", "state", "--yes", "--former-key", online).code == 0
+    renewed = cli("renew", "--json")
+    assert (renewed.code, [role["name"] for role in renewed.document["roles"]]) == (4, ["snapshot", "timestamp"])
+    assert (cli("renew").code, cli("publish").code) == (4, 0)
+    assert cli("key", "add", "carol", tmp_path / "carol.key").code == 0
+    assert cli("sign", "--yes").code == 0
+    assert cli("status", "--check").code == 0
+    goes_on(by_people, warm, tmp_path)
+    assert cli("verify", "--full").code == 0

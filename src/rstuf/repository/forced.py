@@ -12,8 +12,9 @@ from rstuf.errors import SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.names import TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.repository.authority import Authority, SigningDesk
+from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import Reason
 
@@ -37,15 +38,13 @@ def forced_parts(
     ]
 
 
-def without_unreachable(parts: Sequence[Part], desk: SigningDesk, authority: Authority) -> list[Part]:
+def without_unreachable(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> list[Part]:
     """`parts` without bins that are only to be signed anew, and whose key is away: others can come out without them."""
-    return [
-        part
-        for part in parts
-        if part.role.kind is not RoleKind.BIN
-        or part.role.newest > part.role.number
-        or within_reach(desk, authority, part.role)
-    ]
+    only = {part.role.id for part in parts if part.role.kind is RoleKind.BIN and part.role.newest <= part.role.number}
+    if not only:
+        return list(parts)
+    desk, authority = SigningDesk(reader, ports.signers), load_authority(reader, ports.metadata)
+    return [part for part in parts if part.role.id not in only or within_reach(desk, authority, part.role)]
 
 
 def within_reach(desk: SigningDesk, authority: Authority, role: RoleState) -> bool:

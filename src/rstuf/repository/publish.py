@@ -12,7 +12,6 @@ from rstuf.clock import iso
 from rstuf.errors import ReleaseRefused
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
-from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.forced import without_unreachable
 from rstuf.repository.interfaces import StateReader
@@ -50,8 +49,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
-            desk, authority = SigningDesk(reader, ports.signers), load_authority(reader, ports.metadata)
-            parts = without_unreachable(changed_parts(reader), desk, authority)
+            parts = without_unreachable(ports, reader, changed_parts(reader))
             visible = reader.role(TIMESTAMP).visible
             behind = ports.clock_behind(reader)
             if parts or recovery is Recovery.COMPLETED:
