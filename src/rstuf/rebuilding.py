@@ -70,12 +70,17 @@ class StateRebuild:
         trusted: whether the root follows from one that is trusted already, so that nobody needs to be asked.
         former: the keys that sign what is published, or bins, though the newest root does not name them: they were
             replaced, and not all is signed anew yet. Whoever has one, too, may have signed what lies there.
+        snapshot: the version of the snapshot that the visible timestamp names.
+        newer_snapshot: the version of the newest one that lies there, rightly signed, and is left out: clients may have
+            seen it, or its publication was given up; 0 where there is none.
     """
 
     root: bytes
     name: str
     trusted: bool
     former: tuple[FormerKey, ...]
+    snapshot: int
+    newer_snapshot: int
     _config: Config
     _session: Session
     _plan: Plan | None
@@ -84,7 +89,7 @@ class StateRebuild:
     def carry_out(self) -> RebuildReport:
         """Make the state, durably, and give it its name.
 
-        With it, what `former` signed is taken for what was released.
+        With it, what `former` signed is taken for what was released, and `newer_snapshot` is passed over.
 
         Raises:
             StateExists: there is one by now.
@@ -126,6 +131,7 @@ class StateRebuild:
             plan_digest="" if plan is None else plan.digest,
             files=_names_in(config.path_of(config.metadata)),
             answered=frozenset(each.keyid for each in self.former),
+            passed_over=self.newer_snapshot,
         )
 
 
@@ -151,6 +157,7 @@ def prepare_rebuild(
         InvalidMetadata: what is published cannot be verified, or is not of rstuf's form.
         InvalidInput, InvalidPlan: the name is none, or the plan is of another repository.
     """
+    from rstuf.repository.ahead import find_ahead
     from rstuf.repository.published import read_published, refuse_missing_bins
     from rstuf.storage.filesystem import FilesystemMetadataStorage
 
@@ -172,6 +179,8 @@ def prepare_rebuild(
         name=_check_name(name or (plan.name if plan is not None else directory.resolve().name)),
         trusted=trusted_root is not None,
         former=_former_keys(config, session, plan, published),
+        snapshot=published.snapshot.envelope.version,
+        newer_snapshot=find_ahead(metadata, published, _names_in(config.path_of(config.metadata))).snapshot,
         _config=config,
         _session=session,
         _plan=plan,

@@ -16,7 +16,7 @@ from rstuf_cli.wording import count, number, size
 
 _NOTES: Final = frozenset({"pending", "event"})
 _WARNINGS: Final = frozenset(
-    {"due", "clock-behind", "interrupted", "rotation", "event-expired", "event-stuck", "leaked-proposal"}
+    {"due", "rebuilt", "clock-behind", "interrupted", "rotation", "event-expired", "event-stuck", "leaked-proposal"}
 )
 # What an audit finds as well, and says more of.
 _FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
@@ -29,6 +29,7 @@ MEANINGS: Final = {
     "damaged": "clients that do not have it already fail",
     "expired": "clients refuse everything until it is signed again",
     "due": "clients refuse everything once it has expired",
+    "rebuilt": "clients that saw later versions than these refuse what is published until then",
     "interrupted": "clients see what they saw before, or all of it",
     "pending": "what was accepted is kept, and clients do not see it",
     "event": "nothing of it is visible before everybody who must sign it has",

@@ -384,7 +384,7 @@ def _tell(
         names = {keyid: escape(name) for keyid, name in _names(repository).items()}
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
         if until is not None:
-            told = _until(rotation, old, until, now, waits=targets)
+            told = _until(repository, rotation, old, until, waits=targets)
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
         elif before is not None:
             told = f"{before.event.name} comes first: the root that names {new} alone follows once it is out, or gone"
@@ -411,12 +411,15 @@ def _root_before(repository: rstuf.Repository, rotation: rstuf.Rotation | None) 
     return next((view for view in roots if view.event.kind not in _KINDS), None)
 
 
-def _until(rotation: rstuf.Rotation, old: str, until: datetime, now: datetime, *, waits: rstuf.EventView | None) -> str:
+def _until(
+    repository: rstuf.Repository, rotation: rstuf.Rotation, old: str, until: datetime, *, waits: rstuf.EventView | None
+) -> str:
     """How long the old key has a say yet, once root does not name it any more."""
+    now = SystemClock().now()
     if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
         return f"both sign until {day(until, now)}"
     if waits is not None:
-        return until_targets(rotation, old, waits)
+        return until_targets(repository.status(), waits)
     return f"what is left is to let go of {old}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import rstuf
 from rstuf.clock import iso
@@ -13,7 +13,9 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import steps_among, steps_of, waits_in_words
-from rstuf_cli.wording import day
+from rstuf_cli.wording import day, listed
+
+_TOP_LEVEL: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
@@ -119,31 +121,58 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
     waits = next((view for view in seen.events if view.event.role == "targets"), None)
     if waits is not None and rotation.is_over(seen.now):
-        return f"{begins}; {until_targets(rotation, old, waits)}"
+        return f"{begins}; {until_targets(seen, waits)}"
     if rotation.is_over(seen.now):
         return f"{begins}; rstuf renew ends it"
     return f"{begins}; both sign until {day(rotation.until, seen.now)}, then rstuf renew ends it"
 
 
-def until_targets(rotation: rstuf.Rotation, old: str, waits: rstuf.EventView) -> str:
-    """What holds while people have not signed the targets that takes a key out.
+def until_targets(seen: rstuf.Status, waits: rstuf.EventView) -> str:
+    """What holds while people have not signed the targets that takes keys out.
+
+    It is about the keys that sign bins now: where a new key turned out to be lost or in the wrong hands before people
+    had let it sign them, these are others than the one that goes.
 
     Args:
-        old: what that is called.
-        waits: of targets, what does; what takes the key out may have to come after it.
+        waits: of targets, what takes them out; that may have to come after it.
     """
-    event = escape(waits.event.name)
-    if waits.lists(rotation.old):
-        if rotation.kind is rstuf.RotationKind.LEAKED:
+    event, signing = escape(waits.event.name), _signing_yet(seen)
+    leaked = [key for key in signing if key.leaked_in]
+    about = leaked or signing
+    names = listed([escape(key.name) for key in about], last="and" if leaked else "or")
+    if any(waits.lists(key.keyid) for key in about):
+        if leaked:
             return (
-                f"{event} would let {old} sign bins on: whoever has it can change contents until one without it is out"
+                f"{event} would let {names} sign bins on: whoever has it can change contents until one without it is "
+                "out"
             )
-        return f"{event} lets {old} sign bins on; one without it comes after that"
-    if rotation.kind is rstuf.RotationKind.LEAKED:
-        return f"until {event} is signed, whoever has {old} can still change contents"
-    if rotation.kind is rstuf.RotationKind.LOST:
-        return f"until {event} is signed, bins need {old}: without it nothing can be published"
+        return f"{event} lets {names} sign bins on; one without it comes after that"
+    if leaked:
+        return f"until {event} is signed, whoever has {names} can still change contents"
+    planned = seen.rotation is not None and seen.rotation.kind is rstuf.RotationKind.PLANNED
+    if signing and (not planned or all(key.fault is not None for key in _bin_keys(seen))):
+        return f"until {event} is signed, bins need {names}: without it nothing can be published"
     return f"it ends once {event} is signed"
+
+
+def _signing_yet(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
+    """The keys that sign bins now, without the one that is to sign them."""
+    new = None if seen.rotation is None else seen.rotation.new
+    return [key for key in _bin_keys(seen) if key.keyid != new]
+
+
+def _bin_keys(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
+    signers = next((role.keyids for role in seen.roles if role.name not in _TOP_LEVEL), ())
+    return [key for key in seen.keys if key.keyid in signers]
+
+
+def way_for_bins(seen: rstuf.Status) -> tuple[str, str] | None:
+    """What must be done before bins can be signed, and why: none of their keys is here, and people let another sign."""
+    waits = next((view for view in seen.events if view.event.role == "targets" and not view.expired), None)
+    keys = _bin_keys(seen)
+    if waits is None or not keys or any(key.fault is None for key in keys):
+        return None
+    return _first_command(waits, seen.events), until_targets(seen, waits)
 
 
 def _named(seen: rstuf.Status, rotation: rstuf.Rotation) -> tuple[str, str]:

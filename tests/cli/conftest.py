@@ -121,6 +121,23 @@ def filled(workspace: Path, cli: Cli, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def by_people(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace in which two people sign root, and one of them targets; an artifact is published."""
+    plan, place = tmp_path / "plan.toml", tmp_path / "shop"
+    plan.write_text(
+        PLAN + '[targets]\nthreshold = 1\nsigners = ["carol"]\n\n[keys.carol]\ngenerate = "ed25519"\n'
+        'encrypt = false\nsigner = "file:keys/carol.key"\n'
+    )
+    done = cli("--repo", place, "ceremony", "--plan", plan)
+    assert done.code == 0, done.err
+    monkeypatch.chdir(place)
+    (tmp_path / "a.txt").write_bytes(b"alpha\n")
+    assert cli("artifact", "add", tmp_path / "a.txt").code == 0
+    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
+    return place
+
+
+@pytest.fixture
 def team(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace whose root two of three must sign; the key of bob and the one of cleo are elsewhere."""
     (tmp_path / "plan.toml").write_text(plan_text(name="acme", signers=("alice", "bob", "cleo"), threshold=2))

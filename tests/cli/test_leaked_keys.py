@@ -6,29 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli, Result, elsewhere, tree
+from tests.cli.conftest import Cli, Result, elsewhere, tree
 from tests.cli.test_key_rotate import keys_of
 from tests.cli.test_recover_keys import new_client
 from tests.cli.test_stray_keys import lose_state
 
 LEAKED = ("recover", "online-key", "online-2", "--leaked", "--yes")
-
-
-@pytest.fixture
-def by_people(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace in which two people sign root, and one of them targets; an artifact is published."""
-    plan, place = tmp_path / "plan.toml", tmp_path / "shop"
-    plan.write_text(
-        PLAN + '[targets]\nthreshold = 1\nsigners = ["carol"]\n\n[keys.carol]\ngenerate = "ed25519"\n'
-        'encrypt = false\nsigner = "file:keys/carol.key"\n'
-    )
-    done = cli("--repo", place, "ceremony", "--plan", plan)
-    assert done.code == 0, done.err
-    monkeypatch.chdir(place)
-    (tmp_path / "a.txt").write_bytes(b"alpha\n")
-    assert cli("artifact", "add", tmp_path / "a.txt").code == 0
-    assert cli("key", "generate", "online-2", "--unencrypted").code == 0
-    return place
 
 
 @pytest.fixture
@@ -97,14 +80,18 @@ def test_the_state_is_lost_while_bins_are_handed_to_a_leaked_key(handed_over: Pa
     new_client(handed_over, tmp_path / "new").walk()
 
 
-def test_bins_that_had_keys_of_their_own(handed_over: Path, cli: Cli) -> None:
-    """Where nothing tells that another key signed them, they keep theirs, until somebody says that it leaked."""
-    (handed_over / "metadata/1.targets.json").unlink()
-    assert "rstuf renew" not in lose_state(handed_over, cli)
-    assert cli("status", "--check").code == 0
-    before = sorted(handed_over.glob("keys/*"))
-    assert cli(*LEAKED).code == 0
-    assert (keys_of(cli)["online-2"], sorted(handed_over.glob("keys/*"))) == ([], before)
+@pytest.mark.parametrize("there", ["missing", "a later one", "no targets"])
+def test_missing_targets_prove_no_key_of_bins_own(handed_over: Path, cli: Cli, tmp_path: Path, there: str) -> None:
+    """Whoever takes the first targets away, or puts another in its place, is asked about; answered, the key goes."""
+    first = handed_over / "metadata/1.targets.json"
+    first.unlink()
+    if there != "missing":
+        first.write_bytes((handed_over / "metadata/2.targets.json").read_bytes() if there == "a later one" else b"{}")
+    assert "takes online-2 out of targets" in lose_state(handed_over, cli, "online-2")["rstuf renew"]
+    assert cli("status", "--check").code == 7
+    assert (cli("renew").code, cli("sign", "--yes").code) == (4, 0)
+    assert (keys_of(cli)["online-2"], cli("status", "--check").code) == ([], 0)
+    new_client(handed_over, tmp_path / "new").walk()
 
 
 @pytest.mark.parametrize(

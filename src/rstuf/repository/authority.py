@@ -40,6 +40,7 @@ from rstuf.metadata.views import (
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleKind, RoleState
+from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase
 from rstuf.repository.interfaces import MetadataStorage, RoleSigner, SignerSource, StateReader
 
@@ -350,11 +351,21 @@ def hint_of_closed(reader: StateReader, keys: RoleKeys, error: RstufError) -> st
             return error.hint
         waits = [event.name for event in reader.open_events() if event.role == TARGETS]
         without = f"bins go on without {entry.name} once"
-        return f"{without} {waits[0]} is signed: rstuf sign {waits[0]}" if waits else error.hint
-    closed = isinstance(error, PassphraseNeeded | WrongPassphrase)
-    way = f"{'if its passphrase is lost' if closed else 'if it is gone for good'}: {_REPLACE.format(name=entry.name)}"
+        told = f"{without} {waits[0]} is signed: rstuf sign {waits[0]}" if waits else error.hint
+        rotation = reader.rotation()
+        bridged = rotation is not None and rotation.kind is RotationKind.PLANNED
+        if rotation is None or not bridged or entry.keyid not in {rotation.old, rotation.new}:
+            return told
+        # Both keys of a rotation sign what comes out, whatever root names.
+        return f"{told}; {_way_without(entry.name, error)}" if told else _way_without(entry.name, error)
+    way = _way_without(entry.name, error)
     first = "try again" if type(error) is WrongPassphrase else error.hint
     return way if first is None or way in first else f"{first}; {way}"
+
+
+def _way_without(name: str, error: RstufError) -> str:
+    closed = isinstance(error, PassphraseNeeded | WrongPassphrase)
+    return f"{'if its passphrase is lost' if closed else 'if it is gone for good'}: {_REPLACE.format(name=name)}"
 
 
 def open_online_key(reader: StateReader, source: SignerSource) -> None:

@@ -18,6 +18,8 @@ from rstuf.metadata.views import Envelope, bin_delegation
 from rstuf.model.names import RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind
 from rstuf.progress import step
+from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -35,6 +37,7 @@ def bring_bins(
         said: its `signed` object.
         signed: its file, where people have signed it.
     """
+    _bring_out_forced(ports)
     delegation = bin_delegation(Envelope(name=f"{holder}.json", signed=said, payload=b"", signatures=()))
     if delegation is None:
         raise InvalidMetadata(holder, "it delegates to no bins")
@@ -67,6 +70,15 @@ def bring_bins(
             if resize is not None and resize.publication is None:
                 state.drop_resize(holder)
         raise
+
+
+def _bring_out_forced(ports: Ports) -> None:
+    """Bins that stay listed as they are must not be listed below what clients may have seen of them."""
+    with ports.state.read() as reader:
+        desk, authority = SigningDesk(reader, ports.signers), load_authority(reader, ports.metadata)
+        forced = forced_parts(reader, desk, authority)
+    if forced:
+        bring_out(ports, forced)
 
 
 def _roles(holder: RoleName, bins: Bins) -> Iterator[NewRole]:

@@ -43,6 +43,15 @@ def bridges(reader: StateReader, *, now: datetime) -> Mapping[RoleName, RoleKeys
     }
 
 
+def bridging_keys(reader: StateReader, *, now: datetime) -> frozenset[KeyId]:
+    """The keys of a rotation that must sign what comes out at `now` beside those whom root names."""
+    rotation = reader.rotation()
+    if rotation is None:
+        return frozenset()
+    also = {keyid for keys in bridges(reader, now=now).values() for keyid in keys.keyids}
+    return frozenset(also & {rotation.old, rotation.new})
+
+
 def bridged_root(reader: StateReader) -> int:
     """The version of the other root from which what is bridged must verify: the next one, or the one before."""
     rotation, newest = reader.rotation(), reader.newest_root()

@@ -52,9 +52,9 @@ class DroppedKeys:
     Attributes:
         dropped: the keys that they listed, by the ids that they had there, and that root does not name now, under no
             spelling.
-        handed: the keys that bins were handed to from one that a root named, and that no root ever did.
-        signing: the keys that may sign bins yet, though root does not name them: none where bins have had keys of
-            their own from the beginning.
+        handed: the keys that bins were handed to, for all that is known, and that no root ever named.
+        signing: the keys that may sign bins yet, though root does not name them; without those that the very first
+            targets let sign them, where nothing tells that bins ever had keys of root's: these are their own.
     """
 
     dropped: Mapping[KeyId, DroppedKey]
@@ -78,24 +78,28 @@ def find_dropped_keys(metadata: MetadataStorage, published: Published, files: It
         for role, keys in root_roles(root.envelope).items():
             by_roots |= _listed(_ONLINE if role in {TIMESTAMP, SNAPSHOT} else role, keys)
     by_targets: dict[KeyId, DroppedKey] = {}
-    for signers in _earlier_signers(metadata, published, files):
+    first = published.delegation.signers if published.targets.envelope.version == 1 else None
+    for version, signers in _earlier_signers(metadata, published, files):
         by_targets |= _listed(_ONLINE, signers)
+        first = signers if version == 1 else first
     now = {keyid for keys in published.top_level.values() for keyid in keys.keyids}
     signers = published.delegation.signers
     unlisted = unlisted_keys(published.top_level, published.targets.envelope.signed)
-    handed = tuple(keyid for keyid in unlisted if keyid not in by_roots)
-    handed = handed if by_targets.keys() & by_roots.keys() else ()
+    mixed = any(keyid in by_roots for keyid in (*by_targets, *signers.keyids))
+    # That earlier targets are missing proves nothing: somebody may have taken them away.
+    own = () if mixed or first is None else first.keyids
+    signing = tuple(keyid for keyid in unlisted if keyid not in own)
+    handed = tuple(keyid for keyid in signing if keyid not in by_roots)
     # One that signs bins yet is about to be taken out of them.
     gone = (by_roots.keys() - now) | (by_targets.keys() - now - set(signers.keyids)) | set(handed)
     known = _listed(_ONLINE, signers) | by_targets | by_roots
     current = [_readable(key) for keys in published.top_level.values() for key in keys.keys.values()]
     values = {key_identity(key) for key in current if key is not None}
     dropped = {keyid: known[keyid] for keyid in sorted(gone)}
-    theirs = bool(handed) or any(keyid in by_roots for keyid in signers.keyids)
     return DroppedKeys(
         {keyid: each for keyid, each in dropped.items() if each.key is None or key_identity(each.key) not in values},
         handed,
-        unlisted if theirs else (),
+        signing,
     )
 
 
@@ -110,12 +114,15 @@ def _readable(key: PublicKey | None) -> PublicKey | None:
     return None
 
 
-def _earlier_signers(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> Iterator[RoleKeys]:
-    """Who might sign the bins of targets that came before."""
+def _earlier_signers(
+    metadata: MetadataStorage, published: Published, files: Iterable[str]
+) -> Iterator[tuple[int, RoleKeys]]:
+    """The versions of targets that came before, and who might sign their bins; the first one is always among them."""
     matches = filter(None, map(_TARGETS.fullmatch, files))
     versions = sorted((int(match[1]) for match in matches), reverse=True)
     signers = [root_roles(root.envelope)[TARGETS] for root in published.roots]
-    for version in [each for each in versions if each < published.targets.envelope.version][:_MOST]:
+    earlier = [each for each in versions if each < published.targets.envelope.version]
+    for version in [*earlier[:_MOST], *(each for each in earlier[_MOST:] if each == 1)]:
         name = versioned(TARGETS, version)
         try:
             old = open_envelope(metadata.read(name, limit=TARGETS_BYTES), name=name, kind=TARGETS)
@@ -123,8 +130,10 @@ def _earlier_signers(metadata: MetadataStorage, published: Published, files: Ite
         except (InvalidMetadata, StorageError):
             # It tells nothing then; no client reads it any more.
             continue
-        if delegation is not None and any(signed_enough(old, keys) for keys in signers):
-            yield delegation.signers
+        # Under the name of an earlier version a later one tells nothing of that.
+        ours = old.version == version and any(signed_enough(old, keys) for keys in signers)
+        if delegation is not None and ours:
+            yield version, delegation.signers
 
 
 def note_handed(state: StateTransaction, published: Published, earlier: DroppedKeys, *, at: datetime) -> None:

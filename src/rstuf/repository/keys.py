@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from rstuf.errors import InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory
@@ -12,7 +13,7 @@ from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TIMESTAMP, TOP_LEVEL
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
-from rstuf.repository.bridge import listed_before, stray_keys
+from rstuf.repository.bridge import bridging_keys, listed_before, stray_keys
 from rstuf.repository.ceremony_end import proposed_authority
 from rstuf.repository.dropped_keys import suspects
 from rstuf.repository.interfaces import StateReader
@@ -68,7 +69,7 @@ def view_keys(ports: Ports) -> list[KeyView]:
     with ports.state.read() as reader:
         authority = _authority(ports, reader)
         uses = _uses(authority)
-        online, stray = online_and_stray(reader, authority)
+        online, stray = online_and_stray(reader, authority, now=ports.clock.now())
         idle = any(entry.keyid not in uses for entry in reader.keys())
         before, dropped = (listed_before(reader), suspects(reader)) if idle else (frozenset(), frozenset())
         return [
@@ -98,10 +99,10 @@ def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
     return known
 
 
-def online_and_stray(reader: StateReader, authority: Authority) -> tuple[Set[KeyId], Set[KeyId]]:
+def online_and_stray(reader: StateReader, authority: Authority, *, now: datetime) -> tuple[Set[KeyId], Set[KeyId]]:
     """The keys that sign what comes out each time, bins with it; and those of them that root does not name."""
     stray = stray_keys(reader, authority.top_level, authority.targets)
-    online = set(authority.top_level[TIMESTAMP].keyids)
+    online = set(authority.top_level[TIMESTAMP].keyids) | bridging_keys(reader, now=now)
     if authority.bins is not None:
         online.update(authority.bins.signers.keyids)
     return online, set(stray)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rstuf.errors import SigningError, UnsafeDirectory, WrongPassphrase
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part
@@ -32,21 +31,6 @@ def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tup
             waiting.append(waiting_for(desk, part, keys))
     names = {each.name for each in waiting}
     return [part for part in parts if part.role.name not in names], tuple(waiting)
-
-
-def can_sign(desk: SigningDesk, role: RoleName, keys: RoleKeys) -> bool:
-    """Whether enough of a role's keys can be opened here.
-
-    Raises:
-        WrongPassphrase: somebody is here and mistyped it.
-    """
-    try:
-        desk.signers(role, keys)
-    except WrongPassphrase:
-        raise
-    except (SigningError, UnsafeDirectory):
-        return False
-    return True
 
 
 def waiting_for(desk: SigningDesk, part: Part, keys: RoleKeys) -> WaitingRole:

@@ -14,9 +14,10 @@ from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
+from rstuf.repository.forced import can_sign, without_unreachable
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
-from rstuf.repository.people import can_sign, who_is_here
+from rstuf.repository.people import who_is_here
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
@@ -50,7 +51,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
-            parts, waiting = who_is_here(ports, reader, changed_parts(reader))
+            parts, waiting = who_is_here(ports, reader, without_unreachable(ports, reader, changed_parts(reader)))
             visible = reader.role(TIMESTAMP).visible
             behind = ports.clock_behind(reader)
             if parts or recovery is Recovery.COMPLETED:

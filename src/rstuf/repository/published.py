@@ -194,6 +194,12 @@ def highest_versions(names: Iterable[str]) -> dict[str, int]:
     return highest
 
 
+def named_versions(names: Iterable[str], role: RoleName) -> list[int]:
+    """The versions of a role that files are called by, whatever is in them; without those that only a vandal uses."""
+    found = filter(None, map(_VERSIONED.fullmatch, names))
+    return sorted(int(each[1]) for each in found if each[2] == role and int(each[1]) <= _LAST_BELIEVED)
+
+
 def refuse_root_gap(published: Published, highest: Mapping[str, int]) -> None:
     """
     Raises:

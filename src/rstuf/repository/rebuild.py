@@ -17,9 +17,9 @@ from rstuf.errors import InvalidMetadata
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
-from rstuf.metadata.views import RoleKeys, root_roles
+from rstuf.metadata.render import versioned
 from rstuf.model.artifacts import ArtifactRow
-from rstuf.model.keys import KeyEntry, KeyId, PublicKey
+from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, SignedRole
@@ -27,7 +27,9 @@ from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
-from rstuf.repository.dropped_keys import DroppedKeys, find_dropped_keys, note_handed
+from rstuf.repository.ahead import Ahead, find_ahead
+from rstuf.repository.dropped_keys import find_dropped_keys, note_handed
+from rstuf.repository.forced import REBUILD
 from rstuf.repository.former_signers import signed_alone
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
@@ -42,11 +44,11 @@ from rstuf.repository.published import (
     refuse_root_gap,
     rows_of,
 )
+from rstuf.repository.rebuilt_keys import name_keys
 from rstuf.repository.renewal import JUMP
 from rstuf.repository.strays import strays
 
-_UNANSWERED: Final = "nothing was rebuilt: run it again, which asks whether that is yours"
-_FOREIGN: Final = "nothing was rebuilt: this rstuf keeps a state only of keys as it writes them"
+_UNANSWERED: Final = "nothing was rebuilt: run it again, which asks about that"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class Remembered:
         plan_digest: of the plan of its ceremony; empty where that is not known.
         files: the names of all files that lie where metadata is published.
         answered: the keys that root does not name and that somebody answered for: what they signed is taken.
+        passed_over: the highest version of a snapshot that is newer than the visible one, and that somebody said is to
+            be left out; 0 where nobody was asked.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Remembered:
     plan_digest: str
     files: Iterable[str]
     answered: frozenset[KeyId] = frozenset()
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,8 @@ class RebuildReport:
             signs all of it with the key that root names.
         dropped: the keys that an earlier root or targets listed, and that root does not name now: by id, what each is
             called; None of one that cannot be read.
+        passed_over: the version of the newest snapshot that lies there and is left out; 0 where there is none.
+        older_targets: whether that lists newer targets, which people have to sign again.
     """
 
     repository: str
@@ -98,6 +105,8 @@ class RebuildReport:
     strays: Sequence[str] = ()
     former: str | None = None
     dropped: Mapping[KeyId, str | None] = field(default_factory=dict)
+    passed_over: int = 0
+    older_targets: bool = False
 
 
 @dataclass(slots=True)
@@ -153,9 +162,13 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
     now, highest = ports.clock.now(), highest_versions(files)
     refuse_root_gap(published, highest)
     refuse_missing_bins(ports.metadata, published)
+    ahead = find_ahead(ports.metadata, published, files)
+    if ahead.snapshot > known.passed_over:
+        name = versioned(SNAPSHOT, ahead.snapshot)
+        raise InvalidMetadata(name, "it is newer than the one that timestamp names", hint=_UNANSWERED)
     life = _Life(now, dict(known.periods))
     earlier = find_dropped_keys(ports.metadata, published, files)
-    keys = _name_keys(published, known.keys, earlier, now=now)
+    keys = name_keys(published, known.keys, earlier, now=now)
     brought = {
         TARGETS: _Brought.of(published.targets, delegates=True),
         SNAPSHOT: _Brought.of(published.snapshot),
@@ -166,7 +179,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
     life.learn(ROOT, published.root.envelope.expires)
     with ports.state.transaction(actor=ports.actor) as state:
         state.begin_repository(RepositorySettings(known.name, Phase.CEREMONY, now, known.plan_digest, now))
-        state.add_roles(_roles(published))
+        state.add_roles(_roles(published, ahead))
         for key in keys:
             state.add_key(key)
         number = state.next_number()
@@ -177,12 +190,13 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             state.set_periods(role, periods)
         _record_roots(state, published, life)
         publication = _record_publication(state, published, brought, life, number=number)
-        _jump(state, brought, highest)
+        _jump(state, brought, highest, ahead)
+        _force(state, published)
         note_handed(state, published, earlier, at=now)
         state.set_phase(Phase.LIVE)
         details = {"artifacts": result.added, "dropped": sorted(earlier.keyids), "number": number}
         # The log begins with it: what was dropped before is read there.
-        state.record("state.rebuild", {**details, "publication": publication, **_digests(published)}, at=now)
+        state.record(REBUILD, {**details, "publication": publication, **_digests(published)}, at=now)
         former = _go_on_replacing(state, published, now=now)
     names = {key_identity(key.key): key.name for key in keys}
     with ports.state.read() as reader:
@@ -202,6 +216,9 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
             keyid: None if each.key is None else names.get(key_identity(each.key))
             for keyid, each in earlier.dropped.items()
         },
+        passed_over=ahead.snapshot,
+        older_targets=ahead.listed.get(TARGETS, 0) > published.targets.envelope.version
+        and not _signs_targets(published),
     )
 
 
@@ -213,7 +230,7 @@ def _digests(published: Published) -> dict[str, Any]:
     return {**digests, "version": published.root.envelope.version}
 
 
-def _roles(published: Published) -> Iterator[NewRole]:
+def _roles(published: Published, ahead: Ahead) -> Iterator[NewRole]:
     bins = published.bins
     yield NewRole(ROOT, RoleKind.ROOT)
     yield NewRole(TARGETS, RoleKind.TARGETS, bin_bits=bins.bits)
@@ -222,8 +239,13 @@ def _roles(published: Published) -> Iterator[NewRole]:
     for index in range(bins.count):
         yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
     for name in published.retired:
-        version = published.version_of(name)
+        version = max(published.version_of(name), ahead.listed.get(name, 0))
         yield NewRole(name, RoleKind.BIN, holder=TARGETS, index=bins.index_in(name), retired=version)
+    for other, version in ahead.listed.items():
+        place = None if f"{other}.json" in published.listed else bins.index_in(other)
+        if place is not None:
+            # Of another number of bins, which clients may have seen: no snapshot drops such a name.
+            yield NewRole(RoleName(other), RoleKind.BIN, holder=TARGETS, index=place, retired=version)
 
 
 def _rows(
@@ -293,13 +315,33 @@ def _period_of(name: RoleName) -> str:
     return name if name in {TARGETS, SNAPSHOT, TIMESTAMP} else PREFIX
 
 
-def _jump(state: StateTransaction, brought: Mapping[RoleName, _Brought], highest: Mapping[str, int]) -> None:
+def _jump(
+    state: StateTransaction, brought: Mapping[RoleName, _Brought], highest: Mapping[str, int], ahead: Ahead
+) -> None:
     """Versions once used are never used again, and files of those that were given up may be gone: go far above."""
-    for name, file in brought.items():
-        state.burn_versions(name, max(highest.get(name, 0) - file.version, 0) + JUMP)
+    # Each snapshot came with a timestamp, of which nothing is left.
+    used = {TIMESTAMP: ahead.snapshot, **highest}
     for role in state.roles():
-        if role.retired:
-            state.burn_versions(role.name, max(highest.get(role.name, 0) - role.version, 0) + JUMP)
+        if role.name in brought or role.retired:
+            taken = max(used.get(role.name, 0), ahead.listed.get(role.name, 0))
+            state.burn_versions(role.name, max(taken - role.version, 0) + JUMP)
+
+
+def _force(state: StateTransaction, published: Published) -> None:
+    """Clients may have seen more than what lies there: the next publication brings all that is signed online."""
+    online = {RoleKind.SNAPSHOT, RoleKind.TIMESTAMP, RoleKind.BIN}
+    online |= {RoleKind.TARGETS} if _signs_targets(published) else set()
+    state.force_roles([role.id for role in state.roles() if role.kind in online and not role.retired])
+
+
+def _misses_targets(published: Published, ahead: Ahead) -> bool:
+    """Whether clients may have seen newer targets, which nobody but people can go above."""
+    return ahead.listed.get(TARGETS, 0) > published.targets.envelope.version and not _signs_targets(published)
+
+
+def _signs_targets(published: Published) -> bool:
+    """Whether the online key signs targets."""
+    return set(published.top_level[TARGETS].keyids) <= set(published.top_level[TIMESTAMP].keyids)
 
 
 def _go_on_replacing(state: StateTransaction, published: Published, *, now: datetime) -> str | None:
@@ -317,57 +359,3 @@ def _go_on_replacing(state: StateTransaction, published: Published, *, now: date
     details = {"kind": RotationKind.LOST.value, "old": entry.name, "new": names_of(state)[new], "keyid": new}
     state.record("rotation.begin", details, at=now)
     return entry.name
-
-
-# --- keys ------------------------------------------------------------------------------------------------
-
-
-def _name_keys(
-    published: Published, known: Sequence[KeyEntry], earlier: DroppedKeys, *, now: datetime
-) -> list[KeyEntry]:
-    """An entry for every key that signs something now, or did before: that one leaked can be noted again then, and
-    none comes back under another name or spelling."""
-    by_id = {entry.keyid: entry for entry in known}
-    found: dict[KeyId, KeyEntry] = {}
-    taken = {entry.name.casefold() for entry in known}
-    for stem, keys in _signers(published):
-        for keyid in keys.keyids:
-            if keyid not in found:
-                key = _own_key(published, keys, keyid)
-                found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
-    there = {key_identity(entry.key) for entry in found.values()}
-    for keyid, each in earlier.dropped.items():
-        if each.key is not None and key_identity(each.key) not in there:
-            there.add(key_identity(each.key))
-            entry = by_id.get(keyid) or KeyEntry(_free_name(f"former-{each.role}", taken), each.key, None, now)
-            found[entry.keyid] = entry
-    return sorted(found.values(), key=lambda entry: entry.name)
-
-
-def _signers(published: Published) -> Iterator[tuple[str, RoleKeys]]:
-    yield ROOT, published.top_level[ROOT]
-    for role in (TIMESTAMP, SNAPSHOT):
-        yield "online", published.top_level[role]
-    yield "online", published.delegation.signers
-    yield TARGETS, published.top_level[TARGETS]
-    if published.former_key is not None:
-        yield "online", root_roles(published.verifies_from.envelope)[TIMESTAMP]
-
-
-def _own_key(published: Published, keys: RoleKeys, keyid: KeyId) -> PublicKey:
-    key = keys.keys.get(keyid)
-    if key is None or key.keyid != keyid:
-        reason = f"it lists the key {keyid[:16]} in a form that is not rstuf's, which is not supported yet"
-        raise InvalidMetadata(published.root.envelope.name, reason, hint=_FOREIGN)
-    return key
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-    """`online`, then `online-2`; root and targets keys are counted from the first one on."""
-    number = 1
-    while True:
-        name = stem if stem == "online" and number == 1 else f"{stem}-{number}"
-        if name not in taken:
-            taken.add(name)
-            return name
-        number += 1

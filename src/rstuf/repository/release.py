@@ -28,6 +28,7 @@ from rstuf.progress import step
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.bridge import bridges
 from rstuf.repository.client_guard import refuse_unreadable, shape_of
+from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader, Watch
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
@@ -48,6 +49,8 @@ def bring_out(
 ) -> PublicationReport:
     """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
 
+    What clients may have seen more of than is visible comes out with them; see `forced`.
+
     Args:
         proposed: what roles that delegate say, where that is not what they say now.
         also: who must sign beside those whom root names; None for those whom a rotation that goes on asks for.
@@ -61,8 +64,10 @@ def bring_out(
     """
     with ports.state.read() as reader, ExitStack() as stack:
         authority = load_authority(reader, ports.metadata, proposed=proposed)
-        parts = with_followers(reader, parts)
         desk = SigningDesk(reader, ports.signers)
+        if resized is None:
+            parts = [*parts, *forced_parts(reader, desk, authority, beside=parts)]
+        parts = with_followers(reader, parts)
         now, periods = ports.signing_time(reader), reader.periods()
         also = bridges(reader, now=now) if also is None else also
         if ports.clients:

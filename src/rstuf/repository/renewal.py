@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from rstuf.errors import RoleNotFound, RstufError, SigningError, UnsafeDirectory, WrongPassphrase
+from rstuf.errors import RoleNotFound, RstufError
 from rstuf.metadata.bins import PREFIX
-from rstuf.metadata.views import RoleKeys, root_roles
+from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
@@ -18,11 +18,13 @@ from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
+from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import unrevoked
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import comes_after, envelope_of, is_open, view_part
+from rstuf.repository.people import waiting_for
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -101,7 +103,7 @@ def _make_way(ports: Ports) -> tuple[DroppedEvent, ...]:
         if event is None:
             return ()
         keys = root_roles(current_root(reader))[TARGETS]
-        if not _can_sign(SigningDesk(reader, ports.signers), TARGETS, keys):
+        if not can_sign(SigningDesk(reader, ports.signers), TARGETS, keys):
             return ()
     return (drop_in_the_way(ports, event),)
 
@@ -113,6 +115,8 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
         made_way: whether targets is signed before it is proposed anew for the root that needs it.
     """
     root_before = _root_version(ports)
+    with ports.state.read() as reader:
+        opened_before = {event.id for event in reader.open_events()}
     mended = is_as_published(ports)
     anew = propose_missing_targets(ports) if mended and not made_way else None
     went_on = _go_on(ports) if mended else None
@@ -127,6 +131,8 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
         refuse_junk_root(ports)
     if anew is not None and all(each.name != TARGETS for each in due.waiting):
         due.waiting.append(_proposed_anew(ports))
+    with ports.state.read() as reader:
+        due.waiting += _opened_since(reader, opened_before, due)
     opened = [_wait_for_people(ports, each) for each in due.waiting]
     root_version, publication = _bring_out(ports, due)
     if made_way and propose_missing_targets(ports) is not None:
@@ -179,6 +185,8 @@ def _root_version(ports: Ports) -> int:
 
 def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
     """Let what cannot be signed here wait for its signers, with the signatures of those who are here."""
+    if role.name not in TOP_LEVEL:
+        return role
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
         proposed = propose_renewal(ports, reader, role.name) if event is None else None
@@ -216,12 +224,15 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
     due_now = due_roles(reader, now=ports.signing_time(reader), files=files)
     roles = {role.id: (role, Reason.DUE) for role in due_now}
     # What a damaged publication left behind must be seen again, whether or not it is due.
-    left = [role for role in reader.dirty_roles() if role.forced]
+    authority, desk = load_authority(reader, ports.metadata), SigningDesk(reader, ports.signers)
+    left = [
+        role
+        for role in reader.dirty_roles()
+        if role.forced and (role.kind is not RoleKind.BIN or within_reach(desk, authority, role))
+    ]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
-    authority = load_authority(reader, ports.metadata)
     by_people = {RoleKind.ROOT: True, RoleKind.TARGETS: people_sign(authority.top_level)}
-    desk = SigningDesk(reader, ports.signers)
     due = Due()
     for role, reason in roles.values():
         if role.kind in by_people:
@@ -233,13 +244,16 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 waits = WaitingRole(role.name, role.expires, {}, 0, reason)
                 due.waiting.append(_waiting_in(ports, reader, event, waits))
                 continue
-            elif by_people[role.kind] and not _can_sign(desk, role.name, keys):
+            elif by_people[role.kind] and not can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
                 lacking = keys.threshold - (len(keys.keyids) - len(missing))
                 due.waiting.append(WaitingRole(role.name, role.expires, missing, lacking, reason))
                 continue
         if role.kind is RoleKind.ROOT:
             due.root = reason
+        elif role.kind is RoleKind.DELEGATED and not within_reach(desk, authority, role):
+            part = Part(role, role.number, reason)
+            due.waiting.append(waiting_for(desk, part, authority.role_keys(role.name, role.kind)))
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
@@ -255,6 +269,14 @@ def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[Waiti
         return []
     waits = WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.ROTATED)
     return [_waiting_in(ports, reader, event, waits)]
+
+
+def _opened_since(reader: StateReader, before: Collection[int], due: Due) -> list[WaitingRole]:
+    """What a rotation that goes on has proposed anew, since somebody had cancelled it: nobody else was told of that."""
+    told = {each.name for each in due.waiting}
+    found = [event for event in reader.open_events() if event.id not in before and event.kind in ROTATING]
+    roles = [reader.role(event.role) for event in found if event.role not in told]
+    return [WaitingRole(role.name, role.expires, {}, 0, Reason.ROTATED) for role in roles]
 
 
 def _waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
@@ -282,14 +304,3 @@ def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:
             known = [role.name for role in reader.roles() if role.kind is not RoleKind.BIN]
             raise RoleNotFound(name, known=[*known, f"{PREFIX} (all of them)"]) from None
     return found
-
-
-def _can_sign(desk: SigningDesk, role: RoleName, keys: RoleKeys) -> bool:
-    try:
-        desk.signers(role, keys)
-    except WrongPassphrase:
-        # Somebody is here and mistyped it.
-        raise
-    except (SigningError, UnsafeDirectory):
-        return False
-    return True

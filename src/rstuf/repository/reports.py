@@ -304,6 +304,7 @@ class Status:
         rotation: the rotation of an online key that goes on, if one does.
         loose_roots: roots that were signed, let a key in that leaked, and can be used until another one of their
             version is out; cancelled or not.
+        rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
     """
 
     repository: str
@@ -326,6 +327,7 @@ class Status:
     events: tuple[EventView, ...] = ()
     rotation: Rotation | None = None
     loose_roots: tuple[EventView, ...] = ()
+    rebuilt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def _listed_or_named(ports: Ports, authority: Authority, snapshots: Collection[i
     timestamp = _signed_file(ports, TIMESTAMP_FILE, kind=TIMESTAMP, keys=authority.top_level[TIMESTAMP])
     if timestamp is not None:
         yield TIMESTAMP, timestamp.version
-        listed = list(_listed(timestamp))
+        listed = list(listed_in(timestamp))
         versions |= {version for _, version in listed}
         yield from listed
     for version in versions:
@@ -60,7 +60,7 @@ def _listed_or_named(ports: Ports, authority: Authority, snapshots: Collection[i
         snapshot = _signed_file(ports, name, kind=SNAPSHOT, keys=authority.top_level[SNAPSHOT])
         if snapshot is not None:
             yield SNAPSHOT, snapshot.version
-            yield from _listed(snapshot)
+            yield from listed_in(snapshot)
 
 
 def _highest_signed(ports: Ports, role: RoleName, versions: Collection[int], *, keys: RoleKeys) -> int:
@@ -94,7 +94,7 @@ def _signed_file(ports: Ports, name: str, *, kind: str, keys: RoleKeys) -> Envel
     return envelope if signed_enough(envelope, keys) else None
 
 
-def _listed(envelope: Envelope) -> Iterator[tuple[str, int]]:
+def listed_in(envelope: Envelope) -> Iterator[tuple[str, int]]:
     """What a timestamp or a snapshot lists, as far as it is of the form that clients read."""
     meta: Any = envelope.signed.get("meta")
     for name, entry in meta.items() if isinstance(meta, dict) else ():

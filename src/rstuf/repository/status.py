@@ -20,6 +20,7 @@ from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, is_recorded_file, load_authority
 from rstuf.repository.dates import due_roles, true_expiry, visible_file
 from rstuf.repository.event_views import EventView
+from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.leaks import listed_leaks
@@ -96,15 +97,19 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
             lost = _lost(ports, bins)
             roles.insert(2, replace(together, health=Health.DAMAGED, lost=lost) if lost else together)
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
-        online, stray = online_and_stray(reader, authority)
+        online, stray = online_and_stray(reader, authority, now=now)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         loose = tuple(loose_roots(ports, reader))
         leaks = listed_leaks(reader, authority)
+        rebuilt, pending = is_rebuilt_only(reader), totals.pending_roles
+        if rebuilt:
+            # All is to be signed anew: only some of it changes anything.
+            pending = sum(role.newest > role.number for role in reader.dirty_roles())
         needed = _needed(authority, events, rotation)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
     healths = [role.health for role in roles]
-    if stray or leaks or loose or (rotation is not None and rotation.is_over(now)):
+    if stray or leaks or loose or rebuilt or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)
@@ -116,7 +121,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         bins=len(bins),
         roles=tuple(roles),
         keys=keys,
-        pending_roles=totals.pending_roles,
+        pending_roles=pending,
         interrupted=unfinished is not None and publishing is None,
         last_published=last.committed if last is not None else None,
         timestamp_version=mark.visible,
@@ -129,6 +134,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         events=events,
         rotation=rotation,
         loose_roots=loose,
+        rebuilt=rebuilt,
     )
     return seen, mark
 

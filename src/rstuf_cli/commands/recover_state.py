@@ -16,7 +16,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import read_small
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
-from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.trusting import show_fingerprint
 from rstuf_cli.wording import count, listed, number, seconds
 
@@ -25,6 +25,7 @@ EXAMPLES = {
 rstuf recover state
 rstuf recover state --plan plan.toml           with names, periods and signers
 rstuf recover state --trusted-root 1.root.json --yes
+rstuf recover state --take-older               though a newer snapshot lies there
 """
 }
 _MAX_ROOT_BYTES = 512_000
@@ -57,6 +58,10 @@ def state(
             help="Take for yours what this key signed, though root names it no more. Repeatable.",
         ),
     ] = None,
+    take_older: Annotated[
+        bool,
+        typer.Option("--take-older", help="Take what timestamp names, though a newer snapshot lies there."),
+    ] = False,
 ) -> None:
     """Make a state that is lost anew, from what is published.
 
@@ -69,6 +74,11 @@ def state(
     Where an online key was being replaced, what is published, or bins of it, may be signed by the old one yet, which
     root names no more. Somebody else may have it, so you are asked whether what lies there is what you released; --yes
     does not answer that, --former-key does.
+
+    Where a snapshot lies there that is newer than the one that timestamp names, and rightly signed, you are asked, too:
+    either an older timestamp was put back, and clients have seen more, or a publication was given up. What is newer is
+    left out; --yes does not answer that, --take-older does. The next renewal or publication signs everything that the
+    online key signs, far above what lies there, so that clients follow which saw more.
     """
     run = run_of(ctx)
     lasted = run.lasted()
@@ -85,6 +95,7 @@ def state(
     if not rebuild.trusted and not run.options.yes:
         _ask(run, facts)
     _ask_former(run, rebuild.former, said=former_key or ())
+    _ask_older(run, rebuild, said=take_older)
     run.interrupted = "the state is there whole, or not at all: run it again then"
     report = rebuild.carry_out()
     run.progress.close()
@@ -137,6 +148,29 @@ def _ask_former(run: Run, former: Sequence[rstuf.FormerKey], *, said: Sequence[s
         proposing.ask_typed(run, key.keyid[:_TYPED], to="take it for yours")
 
 
+def _ask_older(run: Run, rebuild: rstuf.StateRebuild, *, said: bool) -> None:
+    """Let a person decide to go on from something older than what lies there.
+
+    Raises:
+        UsageFault: they do not, or nobody can be asked.
+    """
+    if not rebuild.newer_snapshot or said:
+        return
+    told = (
+        f"timestamp names snapshot v{rebuild.snapshot}, and v{rebuild.newer_snapshot} lies there, rightly signed: "
+        "clients may have seen it, and what it brought would be left out"
+    )
+    if run.options.yes or run.console.is_json or not prompts.person_is_there():
+        raise UsageFault(
+            f"{told}; nothing was made",
+            hint="put back the newest timestamp.json, from a mirror or a copy, and run it again; where there is none: "
+            "rstuf recover state --take-older, and then add again what is missing",
+        )
+    run.console.warning(told)
+    run.console.warning("put back the newest timestamp.json, from a mirror or a copy, if there is one")
+    proposing.ask_typed(run, "older", to="go on without what is newer")
+
+
 def _signed_by_former(key: rstuf.FormerKey) -> str:
     if key.bins_only:
         return f"bins are signed by {_called(key)} alone, which root v{key.root_version} does not name"
@@ -154,6 +188,14 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
         for key in report.keys
         if key.signer is None and key.name not in report.dropped.values()
     ]
+    why = "signs everything anew, far above what clients can have seen"
+    steps.append(Step("rstuf renew", why, about="rebuilt"))
+    if report.older_targets:
+        why = "lets people sign targets above the newer one that clients may have seen"
+        steps.append(Step("rstuf renew --force targets", why))
+    if report.passed_over:
+        why = "whatever came with the newer snapshot is not here: add it again"
+        steps.append(Step("rstuf artifact list", why))
     if report.former is not None:
         why = f"signs anew what {escape(report.former)} signed: no client takes that from the newest root"
         steps.append(Step("rstuf renew", why, about="rotation"))
@@ -165,7 +207,7 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
     if report.guessed:
         why = f"how long these live is a guess: {', '.join(report.guessed)}"
         steps.append(Step("rstuf root update --role ROLE --expires PERIOD", why))
-    return [*steps, Step("rstuf verify", "what is published and the new state, side by side")]
+    return merged([*steps, Step("rstuf verify", "what is published and the new state, side by side")])
 
 
 def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[Step]) -> dict[str, Any]:
@@ -176,6 +218,7 @@ def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[S
         "artifacts": report.artifacts,
         "bins": report.bins,
         "former_key": report.former,
+        "passed_over": report.passed_over or None,
         "first_root": {"sha256": facts.pin.sha256, "words": rstuf.fingerprint_words(facts.pin.sha256)},
         "keys": [{"name": key.name, "keyid": key.keyid, "signer": key.signer} for key in report.keys],
         "dropped_keys": [{"keyid": keyid, "name": name} for keyid, name in report.dropped.items()],

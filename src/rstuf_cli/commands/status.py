@@ -30,6 +30,7 @@ from rstuf_cli.waiting_status import (
     steps_of_dates,
     steps_of_event,
     steps_of_rotation,
+    way_for_bins,
 )
 from rstuf_cli.wording import ago, ahead, bar, count, day, number
 
@@ -163,13 +164,21 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
             continue
         name = "the online key" if key.online else f"the key {key.name}"
         lost = "; nothing can be published or renewed without it" if key.online else ""
-        if key.online and key.keyid in named:
+        if key.online and (key.keyid in named or _bridges(seen, key)):
             lost += f"; if it is gone for good: rstuf recover online-key {escape(key.name)} --lost"
         signer = key.signer or ""
         away = f"put back {signer.removeprefix('file:')}" if signer.startswith("file:") else f"let {signer} be reached"
         mend = key.mend or away
         steps.append(Step(mend, f"{name} cannot sign: {key.fault}{lost}", about="key-away"))
     return steps
+
+
+def _bridges(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether a key signs because an online key is being replaced in good order, whatever root names."""
+    rotation = seen.rotation
+    if rotation is None or rotation.kind is not rstuf.RotationKind.PLANNED or rotation.is_over(seen.now):
+        return False
+    return key.keyid in {rotation.old, rotation.new}
 
 
 def _of_roles(seen: rstuf.Status) -> list[Step]:
@@ -188,12 +197,16 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
         why = f"clients cannot read {', '.join(lost)}: missing or changed; rstuf verify says more"
         steps.append(Step(mend, why, about="damaged"))
     steps += steps_of_dates(seen)
+    if seen.rebuilt:
+        why = "the state was made anew, and clients may have seen more than it has: signs everything far above that"
+        steps.append(Step("rstuf renew", why, about="rebuilt"))
     if seen.interrupted:
         why = "a publication was interrupted; this brings it to its end"
         steps.append(Step("rstuf publish", why, about="interrupted"))
     elif seen.pending_roles and seen.publishing is None:
-        why = f"changes in {count(seen.pending_roles, 'role')} are not visible yet"
-        steps.append(Step("rstuf publish", why, about="pending"))
+        why, way = f"changes in {count(seen.pending_roles, 'role')} are not visible yet", way_for_bins(seen)
+        command, why = ("rstuf publish", why) if way is None else (way[0], f"{why}; {way[1]}")
+        steps.append(Step(command, why, about="pending"))
     return steps
 
 

@@ -17,12 +17,14 @@ from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactState
 from rstuf.model.names import TIMESTAMP, RoleName, target_path
 from rstuf.model.settings import Phase
+from rstuf.repository.former_signers import former_signers
 from rstuf.repository.publish import publish
 from rstuf.repository.published import read_published
 from rstuf.repository.rebin import resize_bins
 from rstuf.repository.rebuild import RebuildReport, Remembered, rebuild
 from rstuf.repository.renewal import JUMP, renew
 from rstuf.repository.status import Health, look
+from rstuf.repository.strays import strays
 from rstuf.repository.verify import Depth
 from rstuf.repository.verify_own import verify_own
 from rstuf.state.sqlite import SqliteStateStore
@@ -80,9 +82,10 @@ def test_clients_of_any_age_go_on(tmp_path: Path) -> None:
     assert (report.artifacts, report.bins, report.root, report.guessed) == (6, 4, 1, ())
     assert exported(again) == exported(engine)
     assert verify_own(again.ports, depth=Depth.FULL).problems == ()
-    assert look(again.ports).health is Health.HEALTHY
+    assert look(again.ports).health is Health.DUE
     again.add("new.txt", b"goes on")
     publish(again.ports)
+    assert look(again.ports).health is Health.HEALTHY
     renew(again.ports, force=["root", "targets", "bins"])
     after = check_client(again, tmp_path / "old")
     assert after.older_than(before) == []
@@ -338,3 +341,46 @@ def test_bins_that_are_not_used_any_more_stay_listed(tmp_path: Path, count: int)
     assert verify_own(again.ports, depth=Depth.ROLES).problems == ()
     for name in ("old", "middle", "fresh", "another"):
         check_client(again, tmp_path / name)
+
+
+def _with_keys_of_their_own(tmp_path: Path) -> Engine:
+    """A repository whose first targets lets a key sign the bins that root does not name, as other tools make them."""
+    engine = filled(tmp_path)
+    own = engine.make_key("own")
+    delegations = json.loads(engine.metadata.files["1.targets.json"])["signed"]["delegations"]
+    succinct = {**delegations["succinct_roles"], "keyids": [own.keyid]}
+    delegations |= {"keys": {own.keyid: own.key.to_dict()}, "succinct_roles": succinct}
+    _signed_again(engine, "1.targets.json", "online", delegations=delegations)
+    for index in range(4):
+        _signed_again(engine, f"{_visible(engine, f'bins-{index}')}.bins-{index}.json", "own")
+    return engine
+
+
+def _asked_about(engine: Engine) -> tuple[str, ...]:
+    """The names of the keys that somebody has to answer for."""
+    published = read_published(engine.metadata)
+    names = {made.entry.keyid: name for name, made in engine.keys.made.items()}
+    return tuple(names[keyid] for keyid in former_signers(engine.metadata, published, engine.metadata.files))
+
+
+def test_bins_that_had_keys_of_their_own_from_the_beginning_keep_these(tmp_path: Path) -> None:
+    """The first targets tells, also once there are later ones; without it, or changed, somebody has to answer."""
+    engine = _with_keys_of_their_own(tmp_path)
+    assert _asked_about(engine) == ()
+    first = engine.metadata.files["1.targets.json"]
+    _signed_again(engine, "1.targets.json", "online", version=2)
+    engine.metadata.show("2.targets.json", engine.metadata.files["1.targets.json"])
+    snapshot = json.loads(engine.metadata.files["timestamp.json"])["signed"]["meta"]["snapshot.json"]["version"]
+    meta = json.loads(engine.metadata.files[f"{snapshot}.snapshot.json"])["signed"]["meta"]
+    _signed_again(engine, f"{snapshot}.snapshot.json", "online", meta={**meta, "targets.json": {"version": 2}})
+    _signed_again(engine, "timestamp.json", "online", meta={"snapshot.json": {"version": snapshot}})
+    engine.metadata.show("1.targets.json", first)
+    assert _asked_about(engine) == ()
+    again, _ = rebuilt(engine, tmp_path / "again")
+    with again.ports.state.read() as reader:
+        assert strays(again.ports, reader) == []
+    for other in (engine.metadata.files["2.targets.json"], _tampered(first), None):
+        engine.metadata.remove("1.targets.json")
+        if other is not None:
+            engine.metadata.show("1.targets.json", other)
+        assert _asked_about(engine) == ("own",)
