@@ -86,6 +86,23 @@ def refuse_older_state(ports: Ports) -> None:
         raise StateBehind(newer.role, visible=newer.version, known=known)
 
 
+def refuse_newer_root(ports: Ports) -> None:
+    """Refuse to act below a root that this state does not know: who may sign is not known here then.
+
+    For what must act though clients see a timestamp that this state does not know: whoever has its key may have made
+    that, and another key is what ends it.
+
+    Raises:
+        StateBehind: such a root is published.
+    """
+    with ports.state.read() as reader:
+        if reader.newest_root() is None:
+            return
+        version, known = newer_root(ports, reader), current_root(reader).version
+    if version:
+        raise StateBehind(ROOT, visible=version, known=known)
+
+
 def refuse_to_accept(ports: Ports) -> None:
     """Refuse changes that could not be published from this state, before any of them is taken. Waits for nobody.
 
