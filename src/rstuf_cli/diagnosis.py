@@ -36,7 +36,7 @@ MEANINGS: Final = {
     "event-stuck": "it cannot come out, whoever signs it",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "leaked-proposal": "nobody should sign it, and it is never published",
-    "loose-root": "whoever has its signatures can let the key that leaked sign in your place",
+    "loose-root": "whoever has its signatures can use it, and keys that leaked can sign in your place then",
     "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
 }

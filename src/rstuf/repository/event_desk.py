@@ -305,7 +305,7 @@ class EventDesk:
         Raises:
             EventNotFound: no event of that name is open.
             EventExpired: nobody can use it any more.
-            ProposalRefused: nobody should sign it, for it lets a key in that leaked.
+            ProposalRefused: nobody should sign it, for it gives more to a key that leaked than it has.
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:

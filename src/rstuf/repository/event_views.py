@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rstuf.model.events import EventPart, SigningEvent
 from rstuf.model.keys import KeyId
+from rstuf.model.names import RoleName
 from rstuf.repository.authority import ClosedKey
 
 
@@ -77,9 +78,10 @@ class EventView:
         after: the name of the event that must come out before this one can; None where nothing must.
         expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
         unreachable: of the keys that are wanted and should be here, why they are not.
-        leaks: the keys that it lets in and that leaked, as was said after it was proposed, or that the root lets in
-            that it was proposed for: it is never published.
+        leaks: the keys that leaked, as was said after it was proposed, and to which it gives more than they have, or
+            the root does that it was proposed for: it is never published.
         leaks_by: the name of the root that does.
+        leaves: the roles that it would leave to them; where there is none, it lets them in.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
         gives_way: whether its role runs out meanwhile and could be renewed without it; see `giving_way`.
@@ -95,6 +97,7 @@ class EventView:
     unreachable: tuple[ClosedKey, ...] = ()
     leaks: tuple[KeyId, ...] = ()
     leaks_by: str | None = None
+    leaves: tuple[RoleName, ...] = ()
     lacks_targets: bool = False
     companions: tuple[SigningEvent, ...] = ()
     gives_way: bool = False

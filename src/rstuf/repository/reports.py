@@ -294,7 +294,7 @@ class Status:
         old_copy: what clients see that this state does not know of; None where it knows all.
         events: what waits for signatures, oldest first.
         rotation: the rotation of an online key that goes on, if one does.
-        loose_roots: roots that were signed, let a key in that leaked, and can be used until another one of their
+        loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
     """
 

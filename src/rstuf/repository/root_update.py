@@ -21,7 +21,7 @@ from rstuf.repository.authority import current_root, delegator_bytes, load_autho
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
-from rstuf.repository.leaks import leaks_let_in
+from rstuf.repository.leaks import gaining_leaks, is_left_to
 from rstuf.repository.open_events import envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_event, open_events
@@ -163,7 +163,7 @@ def propose_missing_targets(ports: Ports) -> SigningEvent | None:
         root = is_open(reader, ROOT)
         if root is None or root.kind is not EventKind.UPDATE or not lacks_targets(ports, reader, root):
             return None
-        if leaks_let_in(reader, envelope_of(root.parts[0])):
+        if gaining_leaks(reader, envelope_of(root.parts[0])):
             # It never comes out.
             return None
         targets = _targets_for(ports, reader, root_roles(envelope_of(root.parts[0]))[TARGETS])
@@ -255,7 +255,7 @@ def _way_to_hold(update: RootUpdate, *, left: int) -> str:
 def _refuse_left_to_leaked(
     reader: StateReader, roles: Mapping[RoleName, RoleKeys], changed: Mapping[RoleName, RoleKeys], gone: Collection[str]
 ) -> None:
-    """See that no role is left to keys that leaked more than it was.
+    """See that no role is left to keys that leaked more than it was; see `leaks.is_left_to`.
 
     Args:
         gone: the ids of keys that leaked, as is said with the update.
@@ -265,19 +265,18 @@ def _refuse_left_to_leaked(
     """
     leaked = {entry.keyid: entry.name for entry in reader.keys() if entry.is_leaked or entry.keyid in gone}
     for name, after in changed.items():
-        if _well(after, leaked) >= min(0, _well(roles[name], leaked)):
+        if not is_left_to(leaked, after, before=roles[name]):
             continue
-        names = " and ".join(leaked[keyid] for keyid in after.keyids if keyid in leaked)
+        left = [leaked[keyid] for keyid in after.keyids if keyid in leaked]
         role = "" if name == ROOT else f" --role {name}"
+        way = f"let another one in first: rstuf root update{role} --add NEW"
+        if after.threshold < roles[name].threshold:
+            way = f"take that out first: rstuf key revoke {left[0]} --leaked"
         raise InvalidPolicy(
-            f"{name} would be left to {names}, and whoever has what leaked could sign it alone or keep it from you",
-            hint=f"let another one in first: rstuf root update{role} --add NEW",
+            f"{name} would be left to {' and '.join(left)}, and whoever has what leaked could sign it alone or keep it "
+            "from you",
+            hint=way,
         )
-
-
-def _well(keys: RoleKeys, leaked: Collection[str]) -> int:
-    """How many more of a role's keys are well than must sign it."""
-    return len({key_identity(key) for keyid, key in keys.keys.items() if keyid not in leaked}) - keys.threshold
 
 
 def _refuse_mixture(before: RoleKeys, keys: RoleKeys, role: RoleName, *, online: RoleKeys, root: RoleKeys) -> None:

@@ -107,7 +107,7 @@ def _refuse_leaked(reader: StateReader, new: Envelope) -> None:
     """A proposal may be older than the news that a key of it leaked.
 
     Raises:
-        ReleaseRefused: it lets such a key sign.
+        ReleaseRefused: it gives more to such a key than it has.
     """
     told = leak_in_words(reader, new)
     if told is not None:
