@@ -25,6 +25,9 @@ _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
     """What takes such keys out where nothing that waits does."""
     strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == _RENEW]
+    if any(key.leaked_in and _is_online(key) for key in seen.keys):
+        # What takes that out takes these out, too; and while root names it, nothing else can be published for good.
+        strays = []
     steps = []
     if strays:
         names = listed([escape(name) for name in strays])
@@ -40,6 +43,12 @@ def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
         return steps
     loose = "".join(f"; {_takes_number(view)}" for view in _ended(seen))
     return [*(replace(step, why=f"{step.why}{loose}") for step in _by_roots(seen)[:1]), *steps]
+
+
+def is_of_thief(seen: rstuf.Status) -> bool:
+    """Whether an online key leaked, and clients see what that may have signed: what takes it out is what helps."""
+    behind = seen.old_copy
+    return behind is not None and behind.role != "root" and any(behind.role in key.leaked_in for key in seen.keys)
 
 
 def steps_in_turn(seen: rstuf.Status) -> list[Step]:

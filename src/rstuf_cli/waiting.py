@@ -27,6 +27,7 @@ KINDS: Final = {
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
 _WHY: Final = {
     rstuf.DropReason.EXPIRED: "expired before everybody had signed it, and is",
+    rstuf.DropReason.OUTRUN: "was proposed over the root before, and another has its number: it is",
     rstuf.DropReason.BESIDE: "goes with it: it is",
     rstuf.DropReason.GAVE_WAY: (
         "was not signed in time by those whom a proposed root lets sign: what is in force runs out, so this is"

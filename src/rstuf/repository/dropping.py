@@ -38,7 +38,7 @@ def drop_expired(ports: Ports) -> list[DroppedEvent]:
         for event in gone:
             close_unused(state, event, at=now)
             why = DropReason.EXPIRED if has_expired(event, now) else DropReason.BESIDE
-            dropped.append(_dropped(state, event, why))
+            dropped.append(dropped_as(state, event, why))
         return dropped
 
 
@@ -52,10 +52,11 @@ def drop_in_the_way(ports: Ports, event: SigningEvent) -> DroppedEvent:
     """Cancel that, so that those who may sign targets now can renew it. Under the publication lock."""
     with ports.state.transaction(actor=ports.actor) as state:
         drop_event(state, event, at=ports.clock.now())
-        return _dropped(state, event, DropReason.GAVE_WAY)
+        return dropped_as(state, event, DropReason.GAVE_WAY)
 
 
-def _dropped(reader: StateReader, event: SigningEvent, why: DropReason) -> DroppedEvent:
+def dropped_as(reader: StateReader, event: SigningEvent, why: DropReason) -> DroppedEvent:
+    """An event that is dropped, for whoever is told: whose signatures go with it, and what it was to change."""
     return DroppedEvent(event.name, tuple(signers_of(reader, event)), why, lost=_lost(reader, event))
 
 

@@ -63,6 +63,7 @@ from rstuf.repository.signing_events import (
     sign_event,
 )
 from rstuf.repository.strays import begin_without_strays
+from rstuf.repository.taking_over import LooseRoot, TakenOver, look_at_loose_root, take_over_root
 from rstuf.repository.visible import check_visible, refuse_newer_root, refuse_older_state
 
 
@@ -226,6 +227,14 @@ class EventDesk:
         recover(self._ports)
         refuse_older_state(self._ports)
         call_off(self._ports)
+
+    def loose_root(self) -> LooseRoot:
+        """A root that was proposed here and that somebody published; see `taking_over.look_at_loose_root`."""
+        return look_at_loose_root(self._ports)
+
+    def take_over(self, loose: LooseRoot) -> TakenOver:
+        """Go on from it, and keep the state; see `taking_over.take_over_root`."""
+        return take_over_root(self._ports, loose)
 
     def rotate(
         self,

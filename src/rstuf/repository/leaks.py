@@ -37,7 +37,7 @@ def leaks_let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
 
 
 def roles_left_to_leaks(reader: StateReader, root: Envelope) -> dict[RoleName, tuple[KeyId, ...]]:
-    """The roles that a root would leave to keys that leaked, each with these; see `is_left_to`.
+    """The roles that a root would leave to keys that leaked and sign it already, each with these; see `is_left_to`.
 
     Args:
         root: one that follows the newest.
@@ -46,10 +46,12 @@ def roles_left_to_leaks(reader: StateReader, root: Envelope) -> dict[RoleName, t
     if not leaked or reader.newest_root() is None:
         return {}
     old, new = root_roles(current_root(reader)), root_roles(root)
+    left = {name: keys for name, keys in new.items() if is_left_to(leaked, keys, before=old[name])}
+    known = {name: [keyid for keyid in old[name].keyids if keyid in leaked] for name in left}
     return {
         name: tuple(keyid for keyid in keys.keyids if keyid in leaked)
-        for name, keys in new.items()
-        if is_left_to(leaked, keys, before=old[name])
+        for name, keys in left.items()
+        if any(keyid in known[name] for keyid in keys.keyids)
     }
 
 

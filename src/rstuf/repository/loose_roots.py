@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rstuf.metadata.views import Envelope
 from rstuf.model.events import EventPhase, SigningEvent
 from rstuf.model.names import ROOT
 from rstuf.repository.event_views import EventView
@@ -36,6 +37,15 @@ def loose_roots(ports: Ports, reader: StateReader) -> list[EventView]:
                 view_in(ports, reader, event), leaks=leaks, leaves=tuple(roles_left_to_leaks(reader, root))
             )
     return list(found.values())
+
+
+def event_of(reader: StateReader, root: Envelope) -> SigningEvent | None:
+    """The event in which this very root waited for signatures here, the last of several; None where it never did."""
+    found = None
+    for event in reader.events():
+        if event.role == ROOT and event.version == root.version and envelope_of(event.parts[0]).payload == root.payload:
+            found = event
+    return found
 
 
 def _may_be_used(event: SigningEvent) -> bool:

@@ -158,6 +158,8 @@ class DropReason(StrEnum):
     """It goes with one that expired."""
     GAVE_WAY = "gave-way"
     """Its role ran out, and is signed again without those whom only a proposed root names."""
+    OUTRUN = "outrun"
+    """Another root came out that has its number."""
     REPLACED = "replaced"
     """Another one took its place, and whoever let it was shown that."""
 

@@ -170,6 +170,22 @@ def propose_missing_targets(ports: Ports) -> SigningEvent | None:
     return None if targets is None else open_event(ports, [targets], kind=root.kind)
 
 
+def propose_targets_for_root(ports: Ports) -> SigningEvent | None:
+    """Let targets wait for the people whom the root in force names, where what is visible does not verify from it.
+
+    Under the publication lock.
+
+    Returns:
+        Their event; None where none is needed, or one waits.
+    """
+    with ports.state.read() as reader:
+        roles = root_roles(current_root(reader))
+        if is_open(reader, TARGETS) is not None or roles[TARGETS].keyids == roles[TIMESTAMP].keyids:
+            return None
+        targets = _targets_for(ports, reader, roles[TARGETS])
+    return None if targets is None else open_event(ports, [targets], kind=EventKind.RENEWAL)
+
+
 def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:
     """Who signs a role from then on."""
     if update.role not in _BY_PEOPLE:

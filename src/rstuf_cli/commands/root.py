@@ -318,7 +318,7 @@ def history(ctx: typer.Context) -> None:
                 {
                     "version": root.version,
                     "expires": iso(root.changes.expires),
-                    "summary": _summary(root.changes, names),
+                    "summary": summary_of(root.changes, names),
                     "changes": root_changes_document(root.changes),
                 }
                 for root in roots
@@ -328,7 +328,7 @@ def history(ctx: typer.Context) -> None:
     now, width = SystemClock().now(), max(len(f"v{root.version}") for root in roots)
     for root in roots:
         head = f"{f'v{root.version}':<{width}}  {expiry(root.changes.expires, now)}"
-        run.console.prose(f"{head}  {escape(_summary(root.changes, names))}", indent=width + 2)
+        run.console.prose(f"{head}  {escape(summary_of(root.changes, names))}", indent=width + 2)
 
 
 def diff(
@@ -374,7 +374,7 @@ def _show_changes(console: Console, changes: rstuf.RootChanges, names: Mapping[A
         show_field(console, "not TUF's", escape(line))
 
 
-def _summary(changes: rstuf.RootChanges, names: Mapping[Any, str]) -> str:
+def summary_of(changes: rstuf.RootChanges, names: Mapping[Any, str]) -> str:
     """What a root changed, in one line. From outside: whoever shows it escapes it."""
     if changes.old_version is None:
         role = changes.roles[next(iter(changes.roles))]
