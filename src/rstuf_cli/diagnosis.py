@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import rstuf
 from rstuf_cli.commands.status import steps_beside_events
-from rstuf_cli.must_go import is_of_thief, steps_in_turn, taken_out_by
+from rstuf_cli.must_go import is_of_thief, steps_in_turn, steps_where_enough_leaked, taken_out_by
 from rstuf_cli.remedies import remedies
 from rstuf_cli.waiting import waits_in_words
 from rstuf_cli.waiting_status import steps_of_event
@@ -38,6 +38,7 @@ MEANINGS: Final = {
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "leaked-proposal": "nobody should sign it, and it is never published",
     "loose-root": "whoever has its signatures can use it, and keys that leaked can sign in your place then",
+    "leaked-enough": "they need nobody else to sign in your place: take them out before they do",
     "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
 }
@@ -123,7 +124,8 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         found.append(_ailment(step.about, step.why, step.command))
     if seen.old_copy is None or is_of_thief(seen):
         found += [_of_event(seen, view) for view in seen.events]
-        found += [_ailment(step.about, step.why, step.command) for step in steps_in_turn(seen)]
+        others = [*steps_in_turn(seen), *steps_where_enough_leaked(seen)]
+        found += [_ailment(step.about, step.why, step.command) for step in others]
     return found + [
         rstuf.Ailment(
             rstuf.Area.STATUS,

@@ -6,7 +6,7 @@ again, or leave a role to, which was signed, and whose number no other root has 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +17,7 @@ from rstuf_cli.waiting import gives_in_words
 from rstuf_cli.wording import listed
 
 LOOSE: Final = "loose-root"
+ENOUGH: Final = "leaked-enough"
 USABLE: Final = "whoever has its signatures can use them until another root takes its number"
 _RENEW: Final = "rstuf renew"
 _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
@@ -51,6 +52,47 @@ def is_of_thief(seen: rstuf.Status) -> bool:
     return behind is not None and behind.role != "root" and any(behind.role in key.leaked_in for key in seen.keys)
 
 
+def steps_where_enough_leaked(seen: rstuf.Status) -> list[Step]:
+    """What else there is to know where as many keys leaked as must sign a role that people sign."""
+    return [
+        Step(
+            "rstuf recover root-keys" if role == "root" else _out_of(seen, role),
+            enough_in_words(role, names),
+            about=ENOUGH,
+        )
+        for role, names in _enough(seen)
+    ]
+
+
+def _out_of(seen: rstuf.Status, role: str) -> str:
+    """What takes the keys that leaked out of a role, or the command that shows it."""
+    keys = [key for key in seen.keys if role in key.leaked_in]
+    ways = [way for key in keys if (way := _way(seen, key)) is not None]
+    waiting = [f"rstuf event show {view.event.name}" for key in keys for view in _takers(seen, key)]
+    return [*ways, *waiting, "rstuf root show"][0]
+
+
+def warn_of_enough(console: Console, seen: rstuf.Status) -> None:
+    """The same, for people."""
+    for role, names in _enough(seen):
+        console.warning(enough_in_words(role, names))
+
+
+def enough_in_words(role: str, names: Sequence[str]) -> str:
+    """`alice and bob leaked, as many as must sign root: …`."""
+    what = "let in whomever they want, and clients follow" if role == "root" else "sign it in your place"
+    return f"{listed(names)} leaked, as many as must sign {role}: whoever has them can {what}, until they are out"
+
+
+def _enough(seen: rstuf.Status) -> Iterator[tuple[str, list[str]]]:
+    """The roles that people sign and whose leaked keys suffice for it, with the names of these."""
+    online = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    for role in seen.roles:
+        names = [escape(key.name) for key in seen.keys if key.keyid in role.keyids and role.name in key.leaked_in]
+        if role.name in {"root", "targets"} and role.keyids != online and len(names) >= role.threshold:
+            yield role.name, names
+
+
 def steps_in_turn(seen: rstuf.Status) -> list[Step]:
     """What takes out keys that leaked once the root is out that takes out others: each root is signed before the next.
 
@@ -68,7 +110,7 @@ def steps_of_leaks_left(repository: rstuf.Repository) -> list[Step]:
         return []
     seen = repository.status()
     now = [] if _first_root(seen) is not None else _by_roots(seen)[:1]
-    return [*now, *steps_in_turn(seen)]
+    return [*now, *steps_in_turn(seen), *steps_where_enough_leaked(seen)]
 
 
 def steps_of_loose_roots(seen: rstuf.Status) -> list[Step]:

@@ -137,10 +137,11 @@ class EventView:
 
     @property
     def away(self) -> tuple[KeyId, ...]:
-        """The keys elsewhere without which those that are here do not suffice."""
+        """The keys elsewhere without which those that are to sign here do not suffice."""
         found: dict[KeyId, None] = {}
+        ours = set(self.ours)
         for side in (side for part in self.parts for side in part.sides):
-            if side.missing > len(set(side.waiting) & set(self.here)):
+            if side.missing > len(set(side.waiting) & ours):
                 asked = (keyid for keyid in side.waiting if keyid in self.asked and keyid not in self.here)
                 found |= dict.fromkeys(asked)
         return tuple(found)
@@ -152,16 +153,20 @@ class EventView:
 
     @property
     def ours(self) -> tuple[KeyId, ...]:
-        """Of the keys that are here, those to sign with unless others are named: none that leaked where it can be."""
-        well = [keyid for keyid in self.here if keyid not in self.leaked]
-        enough = all(len(set(side.waiting) & set(well)) >= side.missing for part in self.parts for side in part.sides)
-        return tuple(well) if enough else self.here
+        """Of the keys that are here, those to sign with unless others are named: none that leaked where others suffice,
+        here or elsewhere."""
+        return tuple(keyid for keyid in self.here if not (self._suffices and keyid in self.leaked))
 
     @property
     def asked(self) -> tuple[KeyId, ...]:
         """Of the keys that are wanted, those whose holders are to be asked: none that leaked where others suffice."""
-        enough = all(len(set(side.waiting) - self.leaked) >= side.missing for part in self.parts for side in part.sides)
-        return tuple(keyid for keyid in self.wanted if not (enough and keyid in self.leaked))
+        return tuple(keyid for keyid in self.wanted if not (self._suffices and keyid in self.leaked))
+
+    @property
+    def _suffices(self) -> bool:
+        """Whether those that are well are enough, wherever they are."""
+        sides = [side for part in self.parts for side in part.sides]
+        return all(len(set(side.waiting) - self.leaked) >= side.missing for side in sides)
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""

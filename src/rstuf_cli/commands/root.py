@@ -17,7 +17,7 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import LetBack, ask_back
-from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_left
+from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_enough, warn_of_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
@@ -194,6 +194,8 @@ def propose(
         }
     )
     proposing.tell_standing(run.console, standing)
+    if proposal.losses:
+        warn_of_enough(run.console, repository.status())
     show_steps(run.console, steps, now=SystemClock().now())
     return standing.exit_code
 

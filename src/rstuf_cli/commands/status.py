@@ -18,6 +18,7 @@ from rstuf_cli.must_go import (
     steps_in_turn,
     steps_of_keys_that_must_go,
     steps_of_loose_roots,
+    steps_where_enough_leaked,
 )
 from rstuf_cli.remedies import move_away, renewal_of, ways_of_loose_root, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
@@ -136,7 +137,8 @@ def next_steps(seen: rstuf.Status) -> list[Step]:
     beside = steps_beside_events(seen)
     if seen.old_copy is not None and not is_of_thief(seen):
         return beside
-    return [*beside, *(step for view in seen.events for step in steps_of_event(seen, view)), *steps_in_turn(seen)]
+    of_events = [step for view in seen.events for step in steps_of_event(seen, view)]
+    return [*beside, *of_events, *steps_in_turn(seen), *steps_where_enough_leaked(seen)]
 
 
 def steps_beside_events(seen: rstuf.Status) -> list[Step]:
