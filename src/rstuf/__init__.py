@@ -188,6 +188,8 @@ if TYPE_CHECKING:
     from rstuf.repository.sync import Outlook as Outlook
     from rstuf.repository.sync import StampTrust as StampTrust
     from rstuf.repository.sync import SyncStep as SyncStep
+    from rstuf.repository.taking_over import LooseRoot as LooseRoot
+    from rstuf.repository.taking_over import TakenOver as TakenOver
     from rstuf.repository.verify import Depth as Depth
     from rstuf.repository.why import BinRange as BinRange
     from rstuf.repository.why import Change as Change
@@ -289,6 +291,7 @@ _HOMES = {
     "LeakedKey": "rstuf.repository.reports",
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
+    "LooseRoot": "rstuf.repository.taking_over",
     "Loss": "rstuf.model.keys",
     "Memory": "rstuf.client.records",
     "MetadataRecovery": "rstuf.repository.lost_metadata",
@@ -348,6 +351,7 @@ _HOMES = {
     "StateRebuild": "rstuf.rebuilding",
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",
+    "TakenOver": "rstuf.repository.taking_over",
     "TargetsFacts": "rstuf.holder.targets",
     "TrustSource": "rstuf.holder.anchors",
     "TrustStore": "rstuf.client.store",

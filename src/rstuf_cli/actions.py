@@ -82,6 +82,10 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "publish": lambda said: f"published as timestamp v{number(said['timestamp'])}: {count(said['roles'], 'role')}",
     "publication.abandon": lambda said: f"publication {number(said['publication'])} given up",
     "root.sign": lambda said: f"root v{number(said['version'])} signed",
+    "root.takeover": lambda said: (
+        f"root v{number(said['version'])} taken over as somebody published it: it is {said['event']}"
+        f"{_lost(said['signed'])}"
+    ),
     "root.publish": lambda said: f"root v{number(said['version'])} published",
     "key.add": lambda said: f"key added: {_key(said)}",
     "key.move": lambda said: f"key moved: {_key(said)}",
@@ -95,6 +99,9 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "rotation.cancel": lambda said: f"{said['old']} stays: its replacement by {said['new']} is called off",
     "rotation.break": lambda said: (
         f"the replacement of {said['old']} by {said['new']} is broken off: {said['new']} must go too"
+    ),
+    "rotation.overtaken": lambda said: (
+        f"the replacement of {said['old']} by {said['new']} is over: the root that was taken over names another key"
     ),
     "rotation.end": lambda said: f"key {said['new'][:8]}… has taken the place of {said['old'][:8]}…",
     "event.open": lambda said: f"{said['event']} waits for signatures ({said['kind']})",

@@ -146,6 +146,12 @@ VERBS: Final = (
         f"{_HOME}.recover_keys:root_keys",
         "say what can be done when too many root keys leaked or are lost, and what cannot",
     ),
+    Verb(
+        CARE,
+        "recover loose-root",
+        f"{_HOME}.recover_loose_root:loose_root",
+        "go on from a root that was proposed here, and that somebody published",
+    ),
     Verb(CARE, "recover root", f"{_HOME}.recover_keys:root", "sign a root that has expired, or soon will, for longer"),
     Verb(CARE, "verify", f"{_HOME}.verify:verify", "audit what is published, with the eyes of clients"),
     Verb(CARE, "lint", f"{_HOME}.lint:lint", "say which clients can read a repository, and what keeps others out"),

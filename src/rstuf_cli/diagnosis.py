@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import rstuf
 from rstuf_cli.commands.status import steps_beside_events
-from rstuf_cli.must_go import steps_in_turn, taken_out_by
+from rstuf_cli.must_go import is_of_thief, steps_in_turn, steps_where_enough_leaked, taken_out_by
 from rstuf_cli.remedies import remedies
 from rstuf_cli.waiting import waits_in_words
 from rstuf_cli.waiting_status import steps_of_event
@@ -19,12 +19,13 @@ _WARNINGS: Final = frozenset(
     {"due", "rebuilt", "clock-behind", "interrupted", "rotation", "event-expired", "event-stuck", "leaked-proposal"}
 )
 # What an audit finds as well, and says more of.
-_FOUND_TWICE: Final = frozenset({"old-copy", "in-the-way", "damaged", "expired"})
+_FOUND_TWICE: Final = frozenset({"old-copy", "loose-root-out", "in-the-way", "damaged", "expired"})
 MEANINGS: Final = {
     "clock-suspicious": "nothing is signed until it is set, or said to be right",
     "clock-behind": "what is signed is dated from the newest signature until then",
     "key-away": "what it signs waits for it",
     "old-copy": "publishing from it would take clients back",
+    "loose-root-out": "nothing can be published below it",
     "in-the-way": "no client, or no command, gets past it",
     "damaged": "clients that do not have it already fail",
     "expired": "clients refuse everything until it is signed again",
@@ -37,7 +38,8 @@ MEANINGS: Final = {
     "event-stuck": "it cannot come out, whoever signs it",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "leaked-proposal": "nobody should sign it, and it is never published",
-    "loose-root": "whoever has its signatures can let the key that leaked sign in your place",
+    "loose-root": "whoever has its signatures can use it, and keys that leaked can sign in your place then",
+    "leaked-enough": "they need nobody else to sign in your place: take them out before they do",
     "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
 }
@@ -121,9 +123,10 @@ def _of_status(seen: rstuf.Status, *, audited: bool) -> list[rstuf.Ailment]:
         if step.about == "clock-suspicious" or (audited and step.about in _FOUND_TWICE):
             continue
         found.append(_ailment(step.about, step.why, step.command))
-    if seen.old_copy is None:
+    if seen.old_copy is None or is_of_thief(seen):
         found += [_of_event(seen, view) for view in seen.events]
-        found += [_ailment(step.about, step.why, step.command) for step in steps_in_turn(seen)]
+        others = [*steps_in_turn(seen), *steps_where_enough_leaked(seen)]
+        found += [_ailment(step.about, step.why, step.command) for step in others]
     return found + [
         rstuf.Ailment(
             rstuf.Area.STATUS,
@@ -163,7 +166,7 @@ def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:
     found = []
     # Below what clients see already nothing is mended: then all findings have one cause, and go with it.
     together = remedies(report)
-    behind = any(step.about == "old-copy" for step in together)
+    behind = any(step.about in {"old-copy", "loose-root-out"} for step in together)
     for code in dict.fromkeys(problem.code for problem in report.problems):
         alike = tuple(problem for problem in report.problems if problem.code == code)
         first, more = alike[0], len(alike) - 1
@@ -175,7 +178,7 @@ def _of_verify(report: rstuf.VerifyReport) -> list[rstuf.Ailment]:
         mend = steps[0].command if steps else "rstuf verify"
         if len(steps) > 1 and steps[0].about == "in-the-way":
             mend += f", then {steps[1].command}"
-        elif code == "state-behind":
+        elif code in {"state-behind", "loose-root-out"}:
             mend += "".join(f"; or {step.command}" for step in steps[1:])
             meaning += "; rstuf verify says which of these helps when"
         found.append(rstuf.Ailment(rstuf.Area.PUBLISHED, code, rstuf.Severity.PROBLEM, message, meaning, mend))

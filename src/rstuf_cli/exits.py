@@ -66,6 +66,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.StateNewer: ExitCode.REFUSED,
     errors.StateSettings: ExitCode.STORAGE,
     errors.StateBehind: ExitCode.REFUSED,
+    errors.LooseRootOut: ExitCode.REFUSED,
     errors.VersionsUsedUp: ExitCode.REFUSED,
     errors.Locked: ExitCode.LOCKED,
     errors.ClockSuspicious: ExitCode.REFUSED,

@@ -54,7 +54,7 @@ def report_document(entry: rstuf.KeyEntry) -> dict[str, Any]:
 
 
 def steps_of_leaky(repository: rstuf.Repository) -> list[Step]:
-    """What to do about proposals that wait and would let a key in which leaked."""
+    """What to do about proposals that wait and would give more to a key which leaked."""
     return [step for view in repository.events.views() if view.leaks for step in steps_of(view)]
 
 

@@ -1,21 +1,24 @@
 """Keys that must sign nothing any more and may yet: what of all that waits takes them out, and what else would.
 
 That is keys which leaked, and keys which sign bins though root does not name them; and those that a root would let in
-again which was signed, and whose number no other root has taken yet.
+again, or leave a role to, which was signed, and whose number no other root has taken yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 import rstuf
 from rstuf_cli.console import Console, escape
 from rstuf_cli.steps import Step
+from rstuf_cli.waiting import gives_in_words
 from rstuf_cli.wording import listed
 
 LOOSE: Final = "loose-root"
+ENOUGH: Final = "leaked-enough"
+USABLE: Final = "whoever has its signatures can use them until another root takes its number"
 _RENEW: Final = "rstuf renew"
 _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
@@ -23,6 +26,9 @@ _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
     """What takes such keys out where nothing that waits does."""
     strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == _RENEW]
+    if any(key.leaked_in and _is_online(key) for key in seen.keys):
+        # What takes that out takes these out, too; and while root names it, nothing else can be published for good.
+        strays = []
     steps = []
     if strays:
         names = listed([escape(name) for name in strays])
@@ -34,7 +40,57 @@ def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
         if way is not None and not _by_root(key) and not (key.stray and way == _RENEW):
             steps.append(Step(way, leaked_in_words(key), about="leaked-key"))
     # What has a root to itself can wait for nothing; the next one would drop that root, and the signatures of it.
-    return [*_by_roots(seen)[:1], *steps] if _first_root(seen) is None else steps
+    if _first_root(seen) is not None:
+        return steps
+    loose = "".join(f"; {_takes_number(view)}" for view in _ended(seen))
+    return [*(replace(step, why=f"{step.why}{loose}") for step in _by_roots(seen)[:1]), *steps]
+
+
+def is_of_thief(seen: rstuf.Status) -> bool:
+    """Whether an online key leaked, and clients see what that may have signed: what takes it out is what helps."""
+    behind = seen.old_copy
+    return behind is not None and behind.role != "root" and any(behind.role in key.leaked_in for key in seen.keys)
+
+
+def steps_where_enough_leaked(seen: rstuf.Status) -> list[Step]:
+    """What else there is to know where as many keys leaked as must sign a role that people sign."""
+    return [
+        Step(
+            "rstuf recover root-keys" if role == "root" else _out_of(seen, role),
+            enough_in_words(role, names),
+            about=ENOUGH,
+        )
+        for role, names in _enough(seen)
+    ]
+
+
+def _out_of(seen: rstuf.Status, role: str) -> str:
+    """What takes the keys that leaked out of a role, or the command that shows it."""
+    keys = [key for key in seen.keys if role in key.leaked_in]
+    ways = [way for key in keys if (way := _way(seen, key)) is not None]
+    waiting = [f"rstuf event show {view.event.name}" for key in keys for view in _takers(seen, key)]
+    return [*ways, *waiting, "rstuf root show"][0]
+
+
+def warn_of_enough(console: Console, seen: rstuf.Status) -> None:
+    """The same, for people."""
+    for role, names in _enough(seen):
+        console.warning(enough_in_words(role, names))
+
+
+def enough_in_words(role: str, names: Sequence[str]) -> str:
+    """`alice and bob leaked, as many as must sign root: …`."""
+    what = "let in whomever they want, and clients follow" if role == "root" else "sign it in your place"
+    return f"{listed(names)} leaked, as many as must sign {role}: whoever has them can {what}, until they are out"
+
+
+def _enough(seen: rstuf.Status) -> Iterator[tuple[str, list[str]]]:
+    """The roles that people sign and whose leaked keys suffice for it, with the names of these."""
+    online = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    for role in seen.roles:
+        names = [escape(key.name) for key in seen.keys if key.keyid in role.keyids and role.name in key.leaked_in]
+        if role.name in {"root", "targets"} and role.keyids != online and len(names) >= role.threshold:
+            yield role.name, names
 
 
 def steps_in_turn(seen: rstuf.Status) -> list[Step]:
@@ -54,30 +110,33 @@ def steps_of_leaks_left(repository: rstuf.Repository) -> list[Step]:
         return []
     seen = repository.status()
     now = [] if _first_root(seen) is not None else _by_roots(seen)[:1]
-    return [*now, *steps_in_turn(seen)]
+    return [*now, *steps_in_turn(seen), *steps_where_enough_leaked(seen)]
 
 
 def steps_of_loose_roots(seen: rstuf.Status) -> list[Step]:
     """What takes the numbers of such roots, where nothing that waits does, and they wait no more themselves."""
-    if _usable(seen, "root"):
+    if _usable(seen, "root") or _by_roots(seen):
+        # Whatever takes out a key that leaked takes the number with it.
         return []
+    return [step_to_take_number(view) for view in _ended(seen)]
+
+
+def _ended(seen: rstuf.Status) -> list[rstuf.EventView]:
+    """Such roots that wait no more."""
     waiting = {view.event.id for view in seen.events}
-    return [step_to_take_number(view) for view in seen.loose_roots if view.event.id not in waiting]
+    return [view for view in seen.loose_roots if view.event.id not in waiting]
 
 
 def step_to_take_number(view: rstuf.EventView) -> Step:
     """What keeps a root that is cancelled from being used with the signatures that it had."""
-    lets = f"{view.event.name} lets {_leaks(view)} sign, which leaked, and was signed: " if view.leaks else ""
+    lets = f"{view.event.name} {gives_in_words(view, s='s')}, and was signed: " if view.leaks else ""
     why = f"{lets}another root takes the number of {view.event.name}: whoever has its signatures cannot use them then"
     return Step("rstuf renew --force root", why, about=LOOSE)
 
 
 def loose_in_words(view: rstuf.EventView) -> str:
     """What cancelling such a root does not do."""
-    return (
-        f"{view.event.name} lets {_leaks(view)} sign, which leaked, and was signed: whoever has its signatures can use "
-        "them until another root takes its number"
-    )
+    return f"{view.event.name} {gives_in_words(view, s='s')}, and was signed: {USABLE}"
 
 
 def takes_out(seen: rstuf.Status, view: rstuf.EventView, key: rstuf.KeyStatus) -> bool:
@@ -116,12 +175,13 @@ def leaks_document(keys: Iterable[rstuf.KeyStatus | rstuf.LeakedKey]) -> list[di
 
 
 def loose_roots_document(seen: rstuf.Status) -> list[dict[str, object]]:
-    """Roots that were signed and let leaked keys in, as data."""
+    """Roots that were signed and let leaked keys in, or leave roles to them, as data."""
     return [
         {
             "event": view.event.name,
             "signed": [view.name_of(keyid) for keyid in view.signed],
             "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
+            "leaves": list(view.leaves),
         }
         for view in seen.loose_roots
     ]
@@ -142,7 +202,7 @@ def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] |
     names = listed([escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone])
     told = [f"it takes out {names}"] if gone else []
     loose = [each for each in seen.loose_roots if view in _usable(seen, "root")]
-    told += [f"it takes the number of one that lets {_leaks(each)} sign, which leaked" for each in loose]
+    told += [_takes_number(each) for each in loose]
     if not told:
         return None
     abouts = ["leaked-key"] if any(key.leaked_in for key in gone) else []
@@ -150,8 +210,8 @@ def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] |
     return abouts[0], "; ".join(told)
 
 
-def _leaks(view: rstuf.EventView) -> str:
-    return listed([escape(view.name_of(keyid)) for keyid in view.leaks])
+def _takes_number(view: rstuf.EventView) -> str:
+    return f"it takes the number of one that {gives_in_words(view, s='s')}"
 
 
 def _first_root(seen: rstuf.Status) -> rstuf.EventView | None:

@@ -16,12 +16,15 @@ _ELSEWHERE: Final = frozenset(
     | {"not-delegated", "unreachable", "shadowed"}
 )
 _FEW: Final = 3
+LOOSE_OUT: Final = "loose-root-out"
 _STATE_ANEW: Final = "mkdir aside && mv state.db* aside/ && rstuf recover state"
 
 
 def remedies(report: rstuf.VerifyReport) -> list[Step]:
     """What to do in a workspace about what is wrong there, the most urgent first."""
     codes = {problem.code for problem in report.problems}
+    if "loose-root-out" in codes:
+        return ways_of_loose_root("clients follow a root that was proposed here, and that this state did not publish")
     if "state-behind" in codes:
         # Whatever else differs comes of it.
         of_root = any(problem.code == "state-behind" and problem.role == "root" for problem in report.problems)
@@ -85,6 +88,18 @@ def ways_of_older_state(role: str, seen: str) -> list[Step]:
             ("rstuf recover copy", "if no newer copy is left; it says what that costs, and asks"),
         ]
     return [Step(command, why, about="old-copy") for command, why in ways]
+
+
+def ways_of_loose_root(seen: str) -> list[Step]:
+    """The ways on where somebody published a root that was proposed here.
+
+    Args:
+        seen: that clients see it, in words.
+    """
+    return [
+        Step("rstuf recover loose-root", f"{seen}; takes it over, and keeps this state", about=LOOSE_OUT),
+        Step("put back the newest copy", "if another copy of this workspace published it", about=LOOSE_OUT),
+    ]
 
 
 def remedies_from_outside(report: rstuf.VerifyReport) -> list[Step]:

@@ -56,12 +56,14 @@ def find_key(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
     """Let another key take the place of an online key, or go on with that; the exit code."""
     going, view = repository.events.rotation(), find_key(repository, old.name)
-    if going is None and view.uses and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
-        return _go_on(run, repository, wish, old, gone=_take_out(run, repository, old, wish))
     said_gone = wish.why is not rstuf.RotationKind.PLANNED and wish.to is None
     after = _successor(repository, old) if going is None and said_gone else None
     if after is not None or (said_gone and old.report is not None and not view.uses and not _is_of(going, old)):
         return _tell_gone(run, repository, old, wish, after=after)
+    # Before a key is made for it, or anybody asked.
+    repository.events.refuse_behind(wish.why)
+    if going is None and view.uses and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
+        return _go_on(run, repository, wish, old, gone=_take_out(run, repository, old, wish))
     if going is None:
         return _go_on(run, repository, wish, old, gone=_begin(run, repository, old, wish))
     if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:

@@ -12,6 +12,7 @@ from rstuf_cli.commands.root import propose
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.must_go import steps_where_enough_leaked
 from rstuf_cli.reports import sign
 from rstuf_cli.rotating import find_key
 from rstuf_cli.run import Run
@@ -97,6 +98,7 @@ def _note_alone(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, a
         Step("rstuf key generate NEW", "the key that is to take its place, where there is none yet"),
         Step(f"rstuf recover root-key {entry.name} --leaked --to NEW", f"until then it signs {roles}"),
     ]
+    steps += steps_where_enough_leaked(repository.status())
     run.console.document({"opened": False, "next_steps": steps_document(steps)})
     run.console.result(f"{sign(run.console, ok=True)} noted that {escape(entry.name)} is in the wrong hands")
     run.console.warning(f"{escape(entry.name)} may sign {roles} yet: nothing else does")

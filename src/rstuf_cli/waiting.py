@@ -30,6 +30,7 @@ _RESIZE: Final = "rstuf bins resize"
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
 _WHY: Final = {
     rstuf.DropReason.EXPIRED: "expired before everybody had signed it, and is",
+    rstuf.DropReason.OUTRUN: "was proposed over the root before, and another has its number: it is",
     rstuf.DropReason.BESIDE: "goes with it: it is",
     rstuf.DropReason.GAVE_WAY: (
         "was not signed in time by those whom a proposed root lets sign: what is in force runs out, so this is"
@@ -74,13 +75,25 @@ def keeps_in_words(view: rstuf.EventView) -> str:
     return f"it lets {named(view, view.keeps)} sign on, which leaked"
 
 
+def gives_in_words(view: rstuf.EventView, *, s: str = "") -> str:
+    """`let carol sign, which leaked`, `leave root to bob, which leaked`: what comes of a root that must never come out.
+
+    Args:
+        s: the ending of the verb.
+    """
+    leaked = f"{named(view, view.leaks)}{{}}, which leaked"
+    return (
+        f"leave{s} {listed(view.leaves)} to {leaked.format('')}" if view.leaves else f"let{s} {leaked.format(' sign')}"
+    )
+
+
 def _waits(view: rstuf.EventView) -> str:
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
     if view.leaks and view.leaks_by != view.event.name:
         return f"{what(view.event)} was proposed for {view.leaks_by}, which must never come out: nobody should sign it"
     if view.leaks:
-        return f"{what(view.event)} would let {named(view, view.leaks)} sign, which leaked: it must never come out"
+        return f"{what(view.event)} would {gives_in_words(view)}: it must never come out"
     if view.ready:
         return f"{what(view.event)} has all its signatures, and is not published yet"
     stuck = "cannot come out before targets that its keys have signed, too: none waits for them"
@@ -121,7 +134,8 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
             return [Step(CEREMONY_AGAIN, f"{why}; {_SAME_PLAN}", about="event-expired")]
         return [Step("rstuf renew", f"{why}; drops it, and proposes anew what is due", about="event-expired")]
     if view.leaks:
-        why = f"it would let {named(view, view.leaks)} sign, which leaked; propose it again without that key"
+        again = f"so that others sign {listed(view.leaves)}" if view.leaves else "without that key"
+        why = f"it would {gives_in_words(view)}; propose it again {again}"
         if view.leaks_by != name:
             why = f"{name}, which was proposed for it, goes with it"
         return [Step(f"rstuf event cancel {view.leaks_by}", why, about="leaked-proposal")]

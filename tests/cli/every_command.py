@@ -58,6 +58,7 @@ COMMANDS = {
     "key revoke": ["key", "revoke", "bob", "--yes"],
     "recover root-key": ["recover", "root-key", "bob", "--to", "carol", "--yes"],
     "recover root": ["recover", "root"],
+    "recover loose-root": ["recover", "loose-root", "--yes"],
     "recover online-key": ["recover", "online-key", "online", "--leaked", "--yes"],
     "recover state": ["recover", "state", "--yes"],
     "recover metadata": ["recover", "metadata", "--yes"],
@@ -67,6 +68,7 @@ PLACES = {
     **dict.fromkeys(["sign", "event list", "event show", "event cancel"], "waits"),
     **dict.fromkeys(["bundle export", "bundle inspect", "bundle sign", "bundle import"], "waits"),
     "recover root": "due",
+    "recover loose-root": "overtaken",
     "recover state": "stateless",
     "recover metadata": "torn",
 }

@@ -7,11 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli, tree
+from tests.cli.conftest import PLAN, Cli, elsewhere, tree
 from tests.cli.test_key_rotate import keys_of
+from tests.cli.test_leaked_keys import commands, problems, signed_with
 from tests.cli.test_recover_keys import new_client, thief_in
 from tests.cli.test_root import refreshed
 from tests.support.person import ENTER, Person
+from tests.support.plans import plan_text
 from tests.support.thieves import FARTHEST, Depth
 
 ONLINE = ["targets", "snapshot", "timestamp", "bins"]
@@ -236,3 +238,34 @@ def test_another_key_leaks_while_one_takes_the_place_of_the_other(filled: Path, 
     assert cli(*way.split()[1:], "--yes").code == 0
     assert ("spare", "leaked") in log_of(cli, "key.report")
     assert cli("status", "--json").document["rotation"]["new"] == "online-2"
+
+
+def test_as_many_root_keys_leaked_as_must_sign(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every face says so and names what can be done; who is well is asked to sign, and the leaked ones come last."""
+    (tmp_path / "plan.toml").write_text(plan_text(name="acme", signers=("alice", "bob", "cleo", "dora"), threshold=2))
+    place = tmp_path / "acme"
+    assert cli("--repo", place, "ceremony", "--plan", tmp_path / "plan.toml").code == 0
+    monkeypatch.chdir(place)
+    for name in ("cleo", "dora"):
+        (tmp_path / name).mkdir()
+        (place / f"keys/{name}.key").rename(tmp_path / name / f"{name}.key")
+    first = cli("key", "revoke", "alice", "--leaked", "--no-sign", "--yes")
+    assert (first.code, "as many as must sign" in first.err) == (4, False)
+    done = cli("key", "revoke", "bob", "--leaked", "--no-sign", "--yes")
+    said = "alice and bob leaked, as many as must sign root"
+    assert (done.code, said in " ".join(done.err.split()), "rstuf recover root-keys" in done.out) == (4, True, True)
+    export, next_, keys = "rstuf bundle export root-v2", "rstuf key revoke alice --leaked", "rstuf recover root-keys"
+    assert commands(cli("status", "--json")) == [export, next_, keys]
+    assert said in " ".join(cli("status").out.split())
+    assert problems(cli)["leaked-enough"] == keys
+    assert commands(cli("event", "cancel", "root-v2", "--yes", "--json")) == [
+        "rstuf key revoke alice --leaked",
+        *["rstuf key revoke bob --leaked", keys],
+    ]
+    assert cli("root", "update", "--remove", "alice", "--remove", "bob", "--no-sign", "--yes").code == 4
+    for name in ("cleo", "dora"):
+        bundle = tmp_path / f"for-{name}.rstuf"
+        assert cli("bundle", "export", "root-v2", "-o", bundle).code == 0
+        code = cli("bundle", "import", elsewhere(tmp_path, name, bundle, monkeypatch)).code
+    assert (code, signed_with(place, cli, 2)) == (0, {"cleo", "dora"})
+    assert (cli("status", "--check").code, problems(cli), cli(*keys.split()[1:]).code) == (0, {}, 0)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -261,11 +262,15 @@ def _events(keep: Callable[..., Any], repo: Path, at: tuple[str, str], scratch: 
     key = ("--key", str(scratch / keys[0].name))
     rstuf("bundle", "sign", bundle, *key, "-o", sig, *trusted, "--yes", "--code", review["code"])
     keep("event show", *at, "event", "show", "root-v2")
+    loose = scratch / "loose"
+    shutil.copytree(repo, loose)
     for place in keys:
         (scratch / place.name).rename(place)
     keep("sign", *at, "sign", "--yes", *holder)
     keep("bundle import", *at, "bundle", "import", sig)
     keep("bundle import", *at, "bundle", "import", str(repo / "rstuf.toml"))
+    shutil.copy(repo / "metadata" / "2.root.json", loose / "metadata")
+    keep("recover loose-root", "--repo", str(loose), "recover", "loose-root", "--yes")
 
 
 def _of_bundles(scratch: Path) -> Iterator[tuple[str, Any]]:
@@ -289,7 +294,7 @@ KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "ke
 BINS = ("bins advise", "bins resize", "lint")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
-RECOVERIES = ("recover metadata", "recover state")
+RECOVERIES = ("recover metadata", "recover state", "recover loose-root")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
 EVENTS = ("sign", "event list", "event show", "event cancel", "bundle export", "bundle import")
 HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS, *RECOVERIES, *BINS)

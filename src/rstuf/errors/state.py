@@ -182,6 +182,8 @@ class StateBehind(StateError):
     """What clients see is newer than what the state knows: an old backup, or two states for one repository."""
 
     code = "state-behind"
+    event: str | None = None
+    """The signing event of the state that proposed a root which somebody else published, by name."""
 
     def __init__(self, role: str, *, visible: int, known: int) -> None:
         self.role, self.visible, self.known = role, visible, known
@@ -202,6 +204,22 @@ class StateBehind(StateError):
         return (
             "if this is the newest, somebody else has the online key: rstuf recover online-key NAME --leaked. Where it "
             "is an old one and no newer is left, rstuf recover copy goes on from it"
+        )
+
+
+class LooseRootOut(StateBehind):
+    """A root that the state proposed is published, and not by it: somebody had the signatures."""
+
+    code = "loose-root-out"
+
+    def __init__(self, event: str, *, visible: int, known: int) -> None:
+        super().__init__("root", visible=visible, known=known)
+        self.event = event
+        self.message = f"{self.message}: it is {event}, proposed here, which somebody published with its signatures"
+        self.args = (self.message,)
+        self.hint = (
+            "nothing was changed. Clients follow it: rstuf recover loose-root takes it over, and keeps this state. If "
+            "another copy of this workspace published it, go on with that one instead"
         )
 
 

@@ -41,7 +41,7 @@ def drop_expired(ports: Ports) -> list[DroppedEvent]:
         for event in gone:
             close_unused(state, event, at=now)
             why = DropReason.EXPIRED if has_expired(event, now) else DropReason.BESIDE
-            dropped.append(_dropped(state, event, why))
+            dropped.append(dropped_as(state, event, why))
         return dropped
 
 
@@ -55,7 +55,7 @@ def drop_in_the_way(ports: Ports, event: SigningEvent) -> DroppedEvent:
     """Cancel that, so that those who may sign targets now can renew it. Under the publication lock."""
     with ports.state.transaction(actor=ports.actor) as state:
         drop_event(state, event, at=ports.clock.now())
-        return _dropped(state, event, DropReason.GAVE_WAY)
+        return dropped_as(state, event, DropReason.GAVE_WAY)
 
 
 def replaced(ports: Ports, shown: Iterable[EventView]) -> list[DroppedEvent]:
@@ -68,10 +68,11 @@ def replaced(ports: Ports, shown: Iterable[EventView]) -> list[DroppedEvent]:
             for each in (view.event, *(view.companions if view.event.role == ROOT else ()))
             if each.id not in still
         }
-        return [_dropped(reader, event, DropReason.REPLACED) for event in gone.values()]
+        return [dropped_as(reader, event, DropReason.REPLACED) for event in gone.values()]
 
 
-def _dropped(reader: StateReader, event: SigningEvent, why: DropReason) -> DroppedEvent:
+def dropped_as(reader: StateReader, event: SigningEvent, why: DropReason) -> DroppedEvent:
+    """An event that is dropped, for whoever is told: whose signatures go with it, and what it was to change."""
     waits = is_open(reader, event.role)
     waits = None if waits is None or waits.id == event.id else waits
     lost, bins = _lost(reader, event, waits), _lost_bins(reader, event, waits)

@@ -70,7 +70,8 @@ from rstuf.repository.signing_events import (
     sign_event,
 )
 from rstuf.repository.strays import begin_without_strays
-from rstuf.repository.visible import check_visible, refuse_older_state
+from rstuf.repository.taking_over import LooseRoot, TakenOver, look_at_loose_root, take_over_root
+from rstuf.repository.visible import check_visible, refuse_newer_root, refuse_older_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,12 @@ class EventDesk:
             return reader.rotation()
 
     def propose(self, update: RootUpdate) -> RootProposal:
-        """The root that an update makes; see `root_update.propose_update`. Writes nothing."""
+        """The root that an update makes; see `root_update.propose_update`. Writes nothing.
+
+        Raises:
+            StateBehind: it could not be opened from this state.
+        """
+        refuse_older_state(self._ports)
         return propose_update(self._ports, update)
 
     def open(self, proposal: RootProposal, *, drop: bool = False) -> list[EventView]:
@@ -183,9 +189,7 @@ class EventDesk:
         rotation = self.rotation()
         if rotation is not None:
             with self._ports.state.publication_lock(purpose="key rotate"):
-                recover(self._ports)
-                if rotation.kind is RotationKind.PLANNED:
-                    refuse_older_state(self._ports)
+                self._recover_for(rotation.kind)
                 carry_on(self._ports)
         return signed
 
@@ -197,9 +201,10 @@ class EventDesk:
         """
         rotation = self.rotation()
         with self._ports.state.publication_lock(purpose="key rotate"):
-            recover(self._ports)
-            if rotation is not None and rotation.kind is RotationKind.PLANNED:
-                refuse_older_state(self._ports)
+            if rotation is None:
+                recover(self._ports)
+            else:
+                self._recover_for(rotation.kind)
             dropped = drop_expired(self._ports)
         try:
             self.complete()
@@ -225,6 +230,30 @@ class EventDesk:
                 call_off(self._ports)
             return cancel_event(self._ports, event.name, shown=shown)
 
+    def refuse_behind(self, kind: RotationKind) -> None:
+        """See that the replacement of an online key can begin or go on from this state. Waits for nobody.
+
+        Raises:
+            StateBehind: a root is published that it does not know; or, where a key is replaced that is well, anything.
+        """
+        if kind is RotationKind.PLANNED:
+            refuse_older_state(self._ports)
+        else:
+            # Whoever stole a key may have published above everything else: that is what is mended then.
+            refuse_newer_root(self._ports)
+
+    def _recover_for(self, kind: RotationKind) -> None:
+        recover(self._ports)
+        self.refuse_behind(kind)
+
+    def loose_root(self) -> LooseRoot:
+        """A root that was proposed here and that somebody published; see `taking_over.look_at_loose_root`."""
+        return look_at_loose_root(self._ports)
+
+    def take_over(self, loose: LooseRoot) -> TakenOver:
+        """Go on from it, and keep the state; see `taking_over.take_over_root`."""
+        return take_over_root(self._ports, loose)
+
     def rotate(
         self,
         old: str,
@@ -236,7 +265,7 @@ class EventDesk:
     ) -> RotationStart:
         """Let another key take the place of an online key; see `rotation.begin_rotation`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
-            recover(self._ports)
+            self._recover_for(kind)
             if kind is RotationKind.PLANNED:
                 check_visible(self._ports)
             return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
@@ -250,13 +279,13 @@ class EventDesk:
     def hasten(self, kind: RotationKind, *, drop: Collection[SigningEvent] = ()) -> None:
         """End a rotation without its old key; see `rotation.hasten_rotation`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
-            recover(self._ports)
+            self._recover_for(kind)
             hasten_rotation(self._ports, kind=kind, drop=drop)
 
     def propose_anew(self, drop: Collection[SigningEvent]) -> None:
         """Let targets wait that a rotation asks for, in the place of what is in its way; see `rotation.carry_on`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
-            recover(self._ports)
+            self._recover_for(RotationKind.LOST)
             carry_on(self._ports, drop=drop)
 
     def take_out_stray(self, name: str, *, kind: RotationKind, drop: Collection[SigningEvent] = ()) -> None:
@@ -266,7 +295,7 @@ class EventDesk:
             drop: see `rotation.carry_on`.
         """
         with self._ports.state.publication_lock(purpose="key rotate"):
-            recover(self._ports)
+            self._recover_for(kind)
             if kind is RotationKind.PLANNED:
                 check_visible(self._ports)
             begin_without_strays(self._ports, kind=kind, name=name)
@@ -287,7 +316,7 @@ class EventDesk:
     ) -> RotationStart | None:
         """Go on without the new key of a rotation; see `renouncing.renounce_new_key`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
-            recover(self._ports)
+            self._recover_for(RotationKind(loss.value))
             return renounce_new_key(self._ports, loss=loss, to=to, overlap=overlap, drop=drop)
 
     def report_loss(self, name: str, loss: Loss) -> None:
@@ -303,7 +332,7 @@ class EventDesk:
         Raises:
             EventNotFound: no event of that name is open.
             EventExpired: nobody can use it any more.
-            ProposalRefused: nobody should sign it, for it lets a key in that leaked.
+            ProposalRefused: nobody should sign it, for it gives more to a key that leaked than it has.
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
@@ -427,9 +456,8 @@ class EventDesk:
         if ready or interrupted:
             with self._ports.state.publication_lock(purpose="sign"):
                 self._catch_up()
-                if not replaces and not first:
-                    # Whoever stole a key may have published above everything: that is what is mended here.
-                    refuse_older_state(self._ports)
+                if not first:
+                    self.refuse_behind(RotationKind.LOST if replaces else RotationKind.PLANNED)
                 completions = complete_events(self._ports)
         return Signed(tuple(receptions), tuple(completions))
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.keys import KeyId
+from rstuf.model.names import RoleName
 from rstuf.repository.authority import ClosedKey
 
 
@@ -79,9 +80,10 @@ class EventView:
         after: the name of the event that must come out before this one can; None where nothing must.
         expired: whether what it proposes expired meanwhile, so that nobody can use it any more.
         unreachable: of the keys that are wanted and should be here, why they are not.
-        leaks: the keys that it lets in and that leaked, as was said after it was proposed, or that the root lets in
-            that it was proposed for: it is never published.
+        leaks: the keys that leaked, as was said after it was proposed, and to which it gives more than they have, or
+            the root does that it was proposed for: it is never published.
         leaks_by: the name of the root that does.
+        leaves: the roles that it would leave to them; where there is none, it lets them in.
         lacks_targets: whether it is a root that cannot come out before targets that nothing proposes any more.
         companions: the open events that are cancelled with it.
         gives_way: whether its role runs out meanwhile and could be renewed without it; see `giving_way`.
@@ -97,6 +99,7 @@ class EventView:
     unreachable: tuple[ClosedKey, ...] = ()
     leaks: tuple[KeyId, ...] = ()
     leaks_by: str | None = None
+    leaves: tuple[RoleName, ...] = ()
     lacks_targets: bool = False
     companions: tuple[SigningEvent, ...] = ()
     gives_way: bool = False
@@ -141,10 +144,11 @@ class EventView:
 
     @property
     def away(self) -> tuple[KeyId, ...]:
-        """The keys elsewhere without which those that are here do not suffice."""
+        """The keys elsewhere without which those that are to sign here do not suffice."""
         found: dict[KeyId, None] = {}
+        ours = set(self.ours)
         for side in (side for part in self.parts for side in part.sides):
-            if side.missing > len(set(side.waiting) & set(self.here)):
+            if side.missing > len(set(side.waiting) & ours):
                 asked = (keyid for keyid in side.waiting if keyid in self.asked and keyid not in self.here)
                 found |= dict.fromkeys(asked)
         return tuple(found)
@@ -156,16 +160,20 @@ class EventView:
 
     @property
     def ours(self) -> tuple[KeyId, ...]:
-        """Of the keys that are here, those to sign with unless others are named: none that leaked where it can be."""
-        well = [keyid for keyid in self.here if keyid not in self.leaked]
-        enough = all(len(set(side.waiting) & set(well)) >= side.missing for part in self.parts for side in part.sides)
-        return tuple(well) if enough else self.here
+        """Of the keys that are here, those to sign with unless others are named: none that leaked where others suffice,
+        here or elsewhere."""
+        return tuple(keyid for keyid in self.here if not (self._suffices and keyid in self.leaked))
 
     @property
     def asked(self) -> tuple[KeyId, ...]:
         """Of the keys that are wanted, those whose holders are to be asked: none that leaked where others suffice."""
-        enough = all(len(set(side.waiting) - self.leaked) >= side.missing for part in self.parts for side in part.sides)
-        return tuple(keyid for keyid in self.wanted if not (enough and keyid in self.leaked))
+        return tuple(keyid for keyid in self.wanted if not (self._suffices and keyid in self.leaked))
+
+    @property
+    def _suffices(self) -> bool:
+        """Whether those that are well are enough, wherever they are."""
+        sides = [side for part in self.parts for side in part.sides]
+        return all(len(set(side.waiting) - self.leaked) >= side.missing for side in sides)
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rstuf.errors import StateBehind, VersionsUsedUp
+from rstuf.errors import VersionsUsedUp
 from rstuf.metadata.bins import PREFIX
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import NewRole, RoleKind
-from rstuf.repository.authority import current_root, load_authority, open_online_key
+from rstuf.repository.authority import load_authority, open_online_key
 from rstuf.repository.dates import next_due
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
@@ -24,7 +24,7 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.renewal import JUMP, Due, find_due
 from rstuf.repository.reports import RenewalReport
 from rstuf.repository.seen import seen_versions
-from rstuf.repository.visible import newer_root, refuse_junk_root
+from rstuf.repository.visible import refuse_junk_root, refuse_newer_root
 
 _ALL: Final = (TARGETS, SNAPSHOT, TIMESTAMP, PREFIX)
 # Some clients keep a version in 32 bits. What is published from a copy leaves half of these for what comes after it.
@@ -44,7 +44,7 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
         SigningError: an online key cannot be reached; nothing was published, and no version passed over.
     """
     with ports.state.publication_lock(purpose="recover copy"):
-        _refuse_newer_root(ports)
+        refuse_newer_root(ports)
         refuse_junk_root(ports)
         recover(ports, age=StateAge.COPY)
         recorded = record_again(ports)
@@ -103,10 +103,3 @@ def _versions_to_burn(reader: StateReader, due: Due, seen: Mapping[str, int]) ->
     names = {part.role.name for part in due.parts}
     names |= {waiting.name for waiting in due.waiting if waiting.event is None}
     return {name: max(seen.get(name, 0) - known[name], 0) + JUMP for name in names}
-
-
-def _refuse_newer_root(ports: Ports) -> None:
-    with ports.state.read() as reader:
-        version, known = newer_root(ports, reader), current_root(reader).version
-    if version:
-        raise StateBehind(ROOT, visible=version, known=known)

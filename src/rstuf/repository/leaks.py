@@ -1,14 +1,15 @@
-"""Keys in the wrong hands: what lists them yet, and what would let them in again.
+"""Keys in the wrong hands: what lists them yet, and what would let them in again, or leave a role to them.
 
-That a key leaked may be known only after something was proposed that lists it: then nobody should sign that.
+That a key leaked may be known only after something was proposed that does: then nobody should sign that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from rstuf.errors import ProposalRefused
-from rstuf.metadata.views import Envelope, root_roles
+from rstuf.metadata.key_identity import key_identity
+from rstuf.metadata.views import Envelope, RoleKeys, root_roles
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TOP_LEVEL, RoleName
 from rstuf.repository.authority import Authority, current_root
@@ -30,24 +31,70 @@ def let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
 
 
 def leaks_let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
-    """Those of them that leaked: such a root never comes out."""
+    """Those of them that leaked."""
     leaked = leaked_keys(reader)
     return {keyid: role for keyid, role in let_in(reader, root).items() if keyid in leaked}
 
 
+def roles_left_to_leaks(reader: StateReader, root: Envelope) -> dict[RoleName, tuple[KeyId, ...]]:
+    """The roles that a root would leave to keys that leaked and sign it already, each with these; see `is_left_to`.
+
+    Args:
+        root: one that follows the newest.
+    """
+    leaked = leaked_keys(reader)
+    if not leaked or reader.newest_root() is None:
+        return {}
+    old, new = root_roles(current_root(reader)), root_roles(root)
+    left = {name: keys for name, keys in new.items() if is_left_to(leaked, keys, before=old[name])}
+    known = {name: [keyid for keyid in old[name].keyids if keyid in leaked] for name in left}
+    return {
+        name: tuple(keyid for keyid in keys.keyids if keyid in leaked)
+        for name, keys in left.items()
+        if any(keyid in known[name] for keyid in keys.keyids)
+    }
+
+
+def is_left_to(leaked: Collection[str], keys: RoleKeys, *, before: RoleKeys) -> bool:
+    """Whether a role is left to keys that leaked more than it was before: others have it, or can keep it from you.
+
+    That is: as many of them as must sign are listed, or fewer that are well. It takes no key that is let in: a lower
+    threshold does it, and so does taking out who is well.
+    """
+    return _held(keys, leaked) > max(-1, _held(before, leaked)) or _well(keys, leaked) < min(0, _well(before, leaked))
+
+
+def _held(keys: RoleKeys, leaked: Collection[str]) -> int:
+    """How many more of a role's keys leaked than must sign it."""
+    return len({key_identity(key) for keyid, key in keys.keys.items() if keyid in leaked}) - keys.threshold
+
+
+def _well(keys: RoleKeys, leaked: Collection[str]) -> int:
+    """How many more of them are well than must sign it."""
+    return len({key_identity(key) for keyid, key in keys.keys.items() if keyid not in leaked}) - keys.threshold
+
+
+def gaining_leaks(reader: StateReader, root: Envelope) -> tuple[KeyId, ...]:
+    """The keys that leaked and that a root gives more than they have: such a one never comes out."""
+    left = roles_left_to_leaks(reader, root).values()
+    return tuple(dict.fromkeys([*leaks_let_in(reader, root), *(keyid for keyids in left for keyid in keyids)]))
+
+
 def leak_in_words(reader: StateReader, root: Envelope) -> tuple[str, str] | None:
-    """Why nobody should sign a root, and what is to be done, where it lets a key in that leaked."""
-    names = leaked_keys(reader)
+    """Why nobody should sign a root, and what is to be done, where it gives more to a key that leaked than it has."""
+    names, cancel = leaked_keys(reader), f"rstuf event cancel root-v{root.version}; then propose it again,"
     for keyid, role in leaks_let_in(reader, root).items():
-        reason = f"the new root lets {names[keyid]} sign {role}, and that key leaked"
-        return reason, f"rstuf event cancel root-v{root.version}; then propose it again, without that key"
+        return f"the new root lets {names[keyid]} sign {role}, and that key leaked", f"{cancel} without that key"
+    for role, keyids in roles_left_to_leaks(reader, root).items():
+        told = " and ".join(names[keyid] for keyid in keyids)
+        return f"the new root leaves {role} to {told}, which leaked", f"{cancel} so that others sign {role}"
     return None
 
 
 def refuse_to_sign(reader: StateReader, root: Envelope) -> None:
     """
     Raises:
-        ProposalRefused: the root that is proposed lets a key in that leaked.
+        ProposalRefused: the root that is proposed gives more to a key that leaked than it has.
     """
     told = leak_in_words(reader, root)
     if told is not None:

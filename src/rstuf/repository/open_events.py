@@ -31,7 +31,7 @@ from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
-from rstuf.repository.leaks import leaks_let_in, refuse_to_sign
+from rstuf.repository.leaks import gaining_leaks, refuse_to_sign, roles_left_to_leaks
 from rstuf.repository.ports import Ports
 from rstuf.repository.targets_signers import people_sign, targets_verify
 
@@ -245,7 +245,7 @@ def sides_of(reader: StateReader, event: SigningEvent, part: EventPart, *, now: 
     proposals = [other for each in (event, *open_now) for other in each.parts if other.role == ROOT]
     if part.role != ROOT and newest is not None:
         # Nor has one that never comes out.
-        proposals = [each for each in proposals if not leaks_let_in(reader, envelope_of(each))]
+        proposals = [each for each in proposals if not gaining_leaks(reader, envelope_of(each))]
     others = [
         (f"root v{proposal.version}", root_roles(envelope_of(proposal))[part.role])
         for proposal in (proposals[:1] if part.role != ROOT else [part])
@@ -297,7 +297,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
             unreachable.append(ClosedKey(entry.name, keyid, error))
     before = comes_after(ports, reader, event)
     leaky = leaky_root_of(reader, event)
-    leaks = leaks_let_in(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
+    leaks = gaining_leaks(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
+    leaves = roles_left_to_leaks(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
     view = EventView(
         event,
         parts,
@@ -305,7 +306,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         tuple(here),
         None if before is None else before.name,
         unreachable=tuple(unreachable),
-        leaks=tuple(leaks),
+        leaks=leaks,
+        leaves=tuple(leaves),
         leaks_by=None if leaky is None else leaky.name,
         lacks_targets=lacks_targets(ports, reader, event),
         companions=beside,
@@ -317,9 +319,9 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
 
 
 def leaky_root_of(reader: StateReader, event: SigningEvent) -> SigningEvent | None:
-    """The open root that lets a key in which leaked, where that is an event, or what it was proposed for."""
+    """The open root that gives more to a key which leaked, where that is an event, or what it was proposed for."""
     root = is_open(reader, ROOT)
-    if root is None or not leaks_let_in(reader, envelope_of(root.parts[0])):
+    if root is None or not gaining_leaks(reader, envelope_of(root.parts[0])):
         return None
     return root if event.id in {root.id, *(each.id for each in companions(reader, root))} else None
 
@@ -327,8 +329,8 @@ def leaky_root_of(reader: StateReader, event: SigningEvent) -> SigningEvent | No
 def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:
     """
     Raises:
-        ProposalRefused: nobody should sign an event: it, or the root that it was proposed for, lets a key in that
-            leaked.
+        ProposalRefused: nobody should sign an event: it, or the root that it was proposed for, gives more to a key
+            that leaked than it has.
     """
     leaky = leaky_root_of(reader, event)
     if leaky is not None:

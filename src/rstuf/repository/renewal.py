@@ -42,7 +42,13 @@ from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import open_event, sign_event
 from rstuf.repository.targets_signers import people_sign
-from rstuf.repository.visible import check_visible, is_as_published, refuse_junk_root, refuse_older_state
+from rstuf.repository.visible import (
+    check_visible,
+    is_as_published,
+    refuse_junk_root,
+    refuse_newer_root,
+    refuse_older_state,
+)
 
 JUMP: Final = 10_000
 """More versions than a copy of the state that somebody still has is likely to be behind."""
@@ -77,6 +83,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         _named(reader, force)
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
+        refuse_newer_root(ports)
         publish_under_new_root(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)

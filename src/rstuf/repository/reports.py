@@ -162,6 +162,8 @@ class DropReason(StrEnum):
     """It goes with one that expired."""
     GAVE_WAY = "gave-way"
     """Its role ran out, and is signed again without those whom only a proposed root names."""
+    OUTRUN = "outrun"
+    """Another root came out that has its number."""
     REPLACED = "replaced"
     """Another one took its place, and whoever let it was shown that."""
 
@@ -302,7 +304,7 @@ class Status:
         old_copy: what clients see that this state does not know of; None where it knows all.
         events: what waits for signatures, oldest first.
         rotation: the rotation of an online key that goes on, if one does.
-        loose_roots: roots that were signed, let a key in that leaked, and can be used until another one of their
+        loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
     """

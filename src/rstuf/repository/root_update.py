@@ -22,7 +22,7 @@ from rstuf.repository.calling_off import CallOff, call_off, handed_back, what_ca
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
-from rstuf.repository.leaks import leaks_let_in
+from rstuf.repository.leaks import gaining_leaks, is_left_to
 from rstuf.repository.open_events import drops_rotation, envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_event, open_events, refuse_waiting
@@ -191,11 +191,27 @@ def propose_missing_targets(ports: Ports) -> SigningEvent | None:
         root = is_open(reader, ROOT)
         if root is None or root.kind is not EventKind.UPDATE or not lacks_targets(ports, reader, root):
             return None
-        if leaks_let_in(reader, envelope_of(root.parts[0])):
+        if gaining_leaks(reader, envelope_of(root.parts[0])):
             # It never comes out.
             return None
         targets = _targets_for(ports, reader, root_roles(envelope_of(root.parts[0]))[TARGETS])
     return None if targets is None else open_event(ports, [targets], kind=root.kind)
+
+
+def propose_targets_for_root(ports: Ports) -> SigningEvent | None:
+    """Let targets wait for the people whom the root in force names, where what is visible does not verify from it.
+
+    Under the publication lock.
+
+    Returns:
+        Their event; None where none is needed, or one waits.
+    """
+    with ports.state.read() as reader:
+        roles = root_roles(current_root(reader))
+        if is_open(reader, TARGETS) is not None or roles[TARGETS].keyids == roles[TIMESTAMP].keyids:
+            return None
+        targets = _targets_for(ports, reader, roles[TARGETS])
+    return None if targets is None else open_event(ports, [targets], kind=EventKind.RENEWAL)
 
 
 def _updated(reader: StateReader, roles: Mapping[RoleName, RoleKeys], update: RootUpdate) -> RoleKeys:
@@ -283,7 +299,7 @@ def _way_to_hold(update: RootUpdate, *, left: int) -> str:
 def _refuse_left_to_leaked(
     reader: StateReader, roles: Mapping[RoleName, RoleKeys], changed: Mapping[RoleName, RoleKeys], gone: Collection[str]
 ) -> None:
-    """See that no role is left to keys that leaked more than it was.
+    """See that no role is left to keys that leaked more than it was; see `leaks.is_left_to`.
 
     Args:
         gone: the ids of keys that leaked, as is said with the update.
@@ -293,19 +309,18 @@ def _refuse_left_to_leaked(
     """
     leaked = {entry.keyid: entry.name for entry in reader.keys() if entry.is_leaked or entry.keyid in gone}
     for name, after in changed.items():
-        if _well(after, leaked) >= min(0, _well(roles[name], leaked)):
+        if not is_left_to(leaked, after, before=roles[name]):
             continue
-        names = " and ".join(leaked[keyid] for keyid in after.keyids if keyid in leaked)
+        left = [leaked[keyid] for keyid in after.keyids if keyid in leaked]
         role = "" if name == ROOT else f" --role {name}"
+        way = f"let another one in first: rstuf root update{role} --add NEW"
+        if after.threshold < roles[name].threshold:
+            way = f"take that out first: rstuf key revoke {left[0]} --leaked"
         raise InvalidPolicy(
-            f"{name} would be left to {names}, and whoever has what leaked could sign it alone or keep it from you",
-            hint=f"let another one in first: rstuf root update{role} --add NEW",
+            f"{name} would be left to {' and '.join(left)}, and whoever has what leaked could sign it alone or keep it "
+            "from you",
+            hint=way,
         )
-
-
-def _well(keys: RoleKeys, leaked: Collection[str]) -> int:
-    """How many more of a role's keys are well than must sign it."""
-    return len({key_identity(key) for keyid, key in keys.keys.items() if keyid not in leaked}) - keys.threshold
 
 
 def _refuse_mixture(before: RoleKeys, keys: RoleKeys, role: RoleName, *, online: RoleKeys, root: RoleKeys) -> None:

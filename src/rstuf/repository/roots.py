@@ -49,7 +49,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
     new = open_envelope(data, name="the new root", kind="root")
     with ports.state.read() as reader:
         newest = reader.newest_root()
-        _check_chain(new, current_root(reader) if newest is not None else None, size=len(data))
+        check_chain(new, current_root(reader) if newest is not None else None, size=len(data))
         if newest is not None:
             check_recorded(ports, reader)
             _refuse_leaked(reader, new)
@@ -65,7 +65,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
         open_events = [each for each in reader.open_events() if each.role == ROOT]
     _check_name_is_free(ports, versioned(ROOT, new.version), data)
     with ports.state.transaction(actor=ports.actor) as state:
-        _note_revoked(state, new, at=ports.clock.now())
+        note_revoked(state, new, at=ports.clock.now())
         _note_found(state, new, at=ports.clock.now())
         state.record_root(
             new.version,
@@ -90,7 +90,7 @@ def commit_root(ports: Ports, data: bytes, *, signed_at: datetime, event: Signin
     return new.version
 
 
-def _note_revoked(state: StateTransaction, new: Envelope, *, at: datetime) -> None:
+def note_revoked(state: StateTransaction, new: Envelope, *, at: datetime) -> None:
     """Log the keys that people signed with until now, and that root lists no more."""
     if state.newest_root() is None:
         return
@@ -111,7 +111,7 @@ def _refuse_leaked(reader: StateReader, new: Envelope) -> None:
     """A proposal may be older than the news that a key of it leaked.
 
     Raises:
-        ReleaseRefused: it lets such a key sign.
+        ReleaseRefused: it gives more to such a key than it has.
     """
     told = leak_in_words(reader, new)
     if told is not None:
@@ -169,7 +169,15 @@ def _check_name_is_free(ports: Ports, name: str, data: bytes) -> None:
         raise NameTaken(name)
 
 
-def _check_chain(new: Envelope, old: Envelope | None, *, size: int) -> None:
+def check_chain(new: Envelope, old: Envelope | None, *, size: int) -> None:
+    """See that clients would follow one root from another, or begin with it where there is no other (TUF §5.3.4).
+
+    Args:
+        size: of its file, in bytes.
+
+    Raises:
+        ReleaseRefused: they would not.
+    """
     if size > limits.ROOT_BYTES:
         raise ReleaseRefused([f"the new root has {size} bytes and clients read at most {limits.ROOT_BYTES}"])
     expected = old.version + 1 if old is not None else 1

@@ -27,20 +27,26 @@ from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.targets_signers import people_sign, targets_verify
-from rstuf.repository.visible import TIMESTAMP_FILE, found
+from rstuf.repository.visible import TIMESTAMP_FILE, found, refuse_older_state
 
 # What a thief may have put under names that are written once: each time one is met, this many times further up.
 _JUMP, _FURTHER, _MOST_JUMPS = 100, 100, 5
 
 
 def publish_under_new_root(ports: Ports) -> PublicationReport | None:
-    """Sign everything anew with a key that could not be bridged, where what is visible does not verify yet."""
+    """Sign everything anew with a key that could not be bridged, where what is visible does not verify yet.
+
+    Raises:
+        StateBehind: that key has signed what this state does not know of.
+    """
     with ports.state.read() as reader:
         rotation = reader.rotation()
         if rotation is None or rotation.kind is RotationKind.PLANNED or rotation.root_version is None:
             return None
         if not _lacks_signatures(ports, reader, rotation):
             return None
+    # Whatever the old key signed counts no more: what is newer now another state has signed with the new one.
+    refuse_older_state(ports)
     # What was lost would keep it from coming out, and no renewal can mend that without a key that signs.
     restored = put_back(ports)
     for attempt in range(_MOST_JUMPS):

@@ -254,7 +254,7 @@ def sign_event(
         EventNotFound: there is none of that name.
         EventExpired: nobody can use it any more.
         EventReplaced: it is not what was shown.
-        ProposalRefused: it lets a key in that leaked.
+        ProposalRefused: it gives more to a key that leaked than it has.
     """
     with ports.state.read() as reader:
         view = view_in(ports, reader, find_event(reader, name))

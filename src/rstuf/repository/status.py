@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from rstuf.errors import CeremonyUnfinished, ClockSuspicious, StorageError
+from rstuf.errors import CeremonyUnfinished, ClockSuspicious, InvalidMetadata, StorageError
 from rstuf.metadata.render import versioned
-from rstuf.metadata.views import RoleKeys, read_signatures
+from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures
 from rstuf.model.keys import KeyEntry, KeyId
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.publication import Publication, PublicationPhase
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.rotation import Rotation
@@ -200,9 +200,21 @@ def _one(
     if data is None or not (is_recorded_file(role, data) or ours):
         seen = replace(seen, health=Health.DAMAGED)
     try:
-        return replace(seen, signed_by=() if data is None else tuple(each.keyid for each in read_signatures(data)))
-    except (ValueError, KeyError, TypeError):
+        return replace(seen, signed_by=() if data is None else _signers_in(data, role.name))
+    except InvalidMetadata:
         return replace(seen, health=Health.DAMAGED)
+
+
+def _signers_in(data: bytes, name: RoleName) -> tuple[KeyId, ...]:
+    """
+    Raises:
+        InvalidMetadata: it is none.
+    """
+    try:
+        return tuple(each.keyid for each in read_signatures(data))
+    except (ValueError, KeyError, TypeError):
+        # Others may have written it, in another form.
+        return tuple(each.keyid for each in open_envelope(data, name=name, kind=name).signatures)
 
 
 def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:

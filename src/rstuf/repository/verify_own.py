@@ -80,7 +80,9 @@ def _with_surroundings(ports: Ports, report: VerifyReport) -> VerifyReport:
     """A report, after what concerns more than the publication that it is about."""
     findings = Findings()
     newer = newer_than_known(ports)
-    if newer is not None:
+    if newer is not None and newer.event is not None:
+        findings.problem(Code.LOOSE_ROOT_OUT, newer.message, role=newer.role)
+    elif newer is not None:
         findings.problem(
             Code.STATE_BEHIND, f"{newer.message}: it is an old copy, or somebody else has the key", role=newer.role
         )

@@ -12,6 +12,7 @@ from rstuf.errors import (
     FileTooLarge,
     ForeignMetadata,
     InvalidMetadata,
+    LooseRootOut,
     NotAFile,
     StateBehind,
     StateDamaged,
@@ -26,6 +27,7 @@ from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.model.roles import FileFacts, RoleKind
 from rstuf.repository.authority import current_root, signed_enough
 from rstuf.repository.interfaces import MetadataStorage, StateReader
+from rstuf.repository.loose_roots import event_of
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Blocker
 
@@ -82,8 +84,25 @@ def refuse_older_state(ports: Ports) -> None:
         return
     with ports.state.read() as reader:
         known = _known_of(reader, newer)
-    if known is not None:
-        raise StateBehind(newer.role, visible=newer.version, known=known)
+        if known is not None:
+            raise _behind(reader, newer, known=known)
+
+
+def refuse_newer_root(ports: Ports) -> None:
+    """Refuse to act below a root that this state does not know: who may sign is not known here then.
+
+    For what must act though clients see a timestamp that this state does not know: whoever has its key may have made
+    that, and another key is what ends it.
+
+    Raises:
+        StateBehind: such a root is published.
+    """
+    with ports.state.read() as reader:
+        if reader.newest_root() is None:
+            return
+        newer = newer_root(ports, reader)
+        if newer is not None:
+            raise _behind(reader, newer, known=current_root(reader).version)
 
 
 def refuse_to_accept(ports: Ports) -> None:
@@ -157,8 +176,8 @@ def refuse_junk_root(ports: Ports) -> None:
         name = versioned(ROOT, root.version + 1)
         if not is_taken(ports.metadata, name):
             return
-        if version := newer_root(ports, reader):
-            raise StateBehind(ROOT, visible=version, known=root.version)
+        if newer := newer_root(ports, reader):
+            raise _behind(reader, newer, known=root.version)
     raise junk_root(name)
 
 
@@ -269,8 +288,17 @@ def refuse_foreign_storage(ports: Ports) -> None:
                 raise ForeignMetadata(name)
 
 
+def _behind(reader: StateReader, newer: Newer, *, known: int) -> StateBehind:
+    """The error for it: a root that was proposed here is told as what it is."""
+    if newer.role == ROOT and newer.version == known + 1:
+        event = event_of(reader, open_envelope(newer.data, name=versioned(ROOT, newer.version), kind=ROOT))
+        if event is not None:
+            return LooseRootOut(event.name, visible=newer.version, known=known)
+    return StateBehind(newer.role, visible=newer.version, known=known)
+
+
 @dataclass(frozen=True, slots=True)
-class _Newer:
+class Newer:
     """A file that is rightly signed and newer than what a view of the state knew."""
 
     role: RoleName
@@ -278,7 +306,7 @@ class _Newer:
     data: bytes
 
 
-def _find_newer(ports: Ports) -> _Newer | None:
+def _find_newer(ports: Ports) -> Newer | None:
     with ports.state.read() as reader:
         root, snapshot, timestamp = current_root(reader), reader.role(SNAPSHOT), reader.role(TIMESTAMP)
         keys = root_roles(root)
@@ -288,13 +316,13 @@ def _find_newer(ports: Ports) -> _Newer | None:
             data = found(ports.metadata, name, limit=_LIMITS[role])
             version = _accepted(data, name, kind=role, keys=keys[role], above=known[role])
             if data is not None and version and (role != ROOT or _signs_itself(data, name)):
-                newer = _Newer(role, version, data)
+                newer = Newer(role, version, data)
                 if _known_of(reader, newer) is not None:
                     return newer
     return None
 
 
-def _known_of(reader: StateReader, newer: _Newer) -> int | None:
+def _known_of(reader: StateReader, newer: Newer) -> int | None:
     """The version that the state knows of a role, where `newer` is above it; None where it is one of ours."""
     if newer.role == ROOT:
         known = current_root(reader).version
@@ -308,16 +336,16 @@ def _known_of(reader: StateReader, newer: _Newer) -> int | None:
     return role.visible
 
 
-def newer_root(ports: Ports, reader: StateReader) -> int:
-    """The version of a published root that this state does not have, signed by both sides; 0 where there is none."""
+def newer_root(ports: Ports, reader: StateReader) -> Newer | None:
+    """A published root that this state does not have, signed by both sides; None where there is none."""
     root = current_root(reader)
     for version in range(root.version + 1, root.version + 1 + _FAR):
         name = versioned(ROOT, version)
         data = found(ports.metadata, name, limit=limits.ROOT_BYTES)
         accepted = _accepted(data, name, kind=ROOT, keys=root_roles(root)[ROOT], above=root.version)
         if data is not None and accepted and _signs_itself(data, name):
-            return version
-    return 0
+            return Newer(ROOT, version, data)
+    return None
 
 
 def _signs_itself(data: bytes, name: str) -> bool:

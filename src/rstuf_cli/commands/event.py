@@ -13,7 +13,7 @@ from rstuf_cli import prompts
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.must_go import LOOSE, leaks_document, loose_in_words, warn_of_left
+from rstuf_cli.must_go import ENOUGH, LOOSE, USABLE, leaks_document, loose_in_words, warn_of_left
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
@@ -132,6 +132,8 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
         stays = [] if first else warn_of_left(run.console, repository.status(), [view])
         if view.leaks and view.signed and view.event.role == "root":
             run.console.warning(escape(loose_in_words(view)))
+        elif view.signed and view.event.role == "root" and not first:
+            run.console.note(f"{view.event.name} was signed: {USABLE}")
         shown = None
         if not run.options.yes:
             _ask(run, view)
@@ -170,7 +172,7 @@ def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[St
     if rotating and repository.events.rotation() is not None:
         steps.append(Step("rstuf renew", "the replacement of the online key cannot end without it: proposes it anew"))
     left = next_steps(repository.status())
-    return merged([*steps, *(step for step in left if step.about in {"leaked-key", "stray-key", LOOSE})])
+    return merged([*steps, *(step for step in left if step.about in {"leaked-key", "stray-key", LOOSE, ENOUGH})])
 
 
 def _ask(run: Run, view: rstuf.EventView) -> None:

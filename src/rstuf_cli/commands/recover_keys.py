@@ -11,7 +11,7 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import InvalidInput
+from rstuf.errors import InvalidInput, StateBehind
 from rstuf_cli.commands.key import Name
 from rstuf_cli.commands.renew import renewal_document, tell_renewal
 from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, To, Unencrypted, reason
@@ -20,6 +20,7 @@ from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
 from rstuf_cli.new_online_key import Wish, names_to_come
+from rstuf_cli.remedies import ways_of_loose_root
 from rstuf_cli.reports import sign
 from rstuf_cli.rotating import find_key, replace_online_key
 from rstuf_cli.run import run_of
@@ -225,10 +226,13 @@ def root_keys(
         raise InvalidInput(f"there is no root v{version} here", hint="rstuf doctor says what is wrong")
     facts = rstuf.read_root(data)
     if out is not None:
+        if theirs is not None and theirs.event is not None:
+            raise theirs
         if theirs is not None:
+            named = f"{theirs.visible}.root.json"
             raise InvalidInput(
-                f"{theirs}.root.json follows root v{version}, rightly signed: who pins v{version} anew follows it, too",
-                hint=f"if none of you signed it, move {theirs}.root.json away, sign one that takes its place with "
+                f"{named} follows root v{version}, rightly signed: who pins v{version} anew follows it, too",
+                hint=f"if none of you signed it, move {named} away, sign one that takes its place with "
                 "rstuf root update, and write that; rstuf recover root-keys says all of it",
             )
         _write_new(out, data)
@@ -255,19 +259,21 @@ def _texts(paragraphs: str) -> list[str]:
     return [" ".join(text.split()) for text in paragraphs.split("\n\n")]
 
 
-def _root_of_others(repository: rstuf.Repository) -> int | None:
-    """The version of a root that clients follow and this workspace does not know; None where there is none."""
+def _root_of_others(repository: rstuf.Repository) -> StateBehind | None:
+    """What is said of a root that clients follow and this workspace does not know; None where there is none."""
     newer = repository.status().old_copy
-    return newer.visible if newer is not None and newer.role == "root" else None
+    return newer if newer is not None and newer.role == "root" else None
 
 
-def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None, theirs: int | None) -> list[Step]:
+def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None, theirs: StateBehind | None) -> list[Step]:
     keys = count(facts.roles["root"].threshold, "new key")
     steps = []
-    if theirs is not None:
+    if theirs is not None and theirs.event is not None:
+        steps += ways_of_loose_root(theirs.message)[:1]
+    elif theirs is not None:
         away = "if none of you signed it, and only then: yours takes its place. Who has followed it must pin yours anew"
         steps += [
-            Step(f"move {theirs}.root.json away", away),
+            Step(f"move {theirs.visible}.root.json away", away),
             Step("rstuf doctor", "whether more of what is served is not yours, and what mends it"),
         ]
     steps += [

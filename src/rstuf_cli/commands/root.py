@@ -17,7 +17,7 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import LetBack, ask_back
-from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_left
+from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_enough, warn_of_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document, root_changes_document
 from rstuf_cli.run import Run, run_of
@@ -197,6 +197,8 @@ def propose(
         }
     )
     proposing.tell_standing(run.console, standing)
+    if proposal.losses:
+        warn_of_enough(run.console, repository.status())
     show_steps(run.console, steps, now=SystemClock().now())
     return standing.exit_code
 
@@ -321,7 +323,7 @@ def history(ctx: typer.Context) -> None:
                 {
                     "version": root.version,
                     "expires": iso(root.changes.expires),
-                    "summary": _summary(root.changes, names),
+                    "summary": summary_of(root.changes, names),
                     "changes": root_changes_document(root.changes),
                 }
                 for root in roots
@@ -331,7 +333,7 @@ def history(ctx: typer.Context) -> None:
     now, width = SystemClock().now(), max(len(f"v{root.version}") for root in roots)
     for root in roots:
         head = f"{f'v{root.version}':<{width}}  {expiry(root.changes.expires, now)}"
-        run.console.prose(f"{head}  {escape(_summary(root.changes, names))}", indent=width + 2)
+        run.console.prose(f"{head}  {escape(summary_of(root.changes, names))}", indent=width + 2)
 
 
 def diff(
@@ -377,7 +379,7 @@ def _show_changes(console: Console, changes: rstuf.RootChanges, names: Mapping[A
         show_field(console, "not TUF's", escape(line))
 
 
-def _summary(changes: rstuf.RootChanges, names: Mapping[Any, str]) -> str:
+def summary_of(changes: rstuf.RootChanges, names: Mapping[Any, str]) -> str:
     """What a root changed, in one line. From outside: whoever shows it escapes it."""
     if changes.old_version is None:
         role = changes.roles[next(iter(changes.roles))]

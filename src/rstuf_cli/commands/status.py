@@ -13,12 +13,14 @@ from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_docu
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.must_go import (
+    is_of_thief,
     loose_roots_document,
     steps_in_turn,
     steps_of_keys_that_must_go,
     steps_of_loose_roots,
+    steps_where_enough_leaked,
 )
-from rstuf_cli.remedies import move_away, renewal_of, ways_of_older_state
+from rstuf_cli.remedies import move_away, renewal_of, ways_of_loose_root, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
@@ -134,9 +136,10 @@ def _tell_ceremony(run: Run, repository: rstuf.Repository, waiting: rstuf.EventV
 def next_steps(seen: rstuf.Status) -> list[Step]:
     """What to do now, the most urgent first; a command stands there once for each of its reasons."""
     beside = steps_beside_events(seen)
-    if seen.old_copy is not None:
+    if seen.old_copy is not None and not is_of_thief(seen):
         return beside
-    return [*beside, *(step for view in seen.events for step in steps_of_event(seen, view)), *steps_in_turn(seen)]
+    of_events = [step for view in seen.events for step in steps_of_event(seen, view)]
+    return [*beside, *of_events, *steps_in_turn(seen), *steps_where_enough_leaked(seen)]
 
 
 def steps_beside_events(seen: rstuf.Status) -> list[Step]:
@@ -156,6 +159,9 @@ def steps_beside_events(seen: rstuf.Status) -> list[Step]:
 
 def _of_keys(seen: rstuf.Status) -> list[Step]:
     """What to do about keys that cannot sign. One that a person keeps may be away for good reasons."""
+    if seen.old_copy is not None and seen.old_copy.role == "root":
+        # Below a root that is not known here no key is replaced.
+        return []
     going = goes_for_good(seen)
     named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
     steps = [*steps_of_keys_that_must_go(seen), *steps_of_loose_roots(seen)]
@@ -182,8 +188,10 @@ def _bridges(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
 
 
 def _of_roles(seen: rstuf.Status) -> list[Step]:
+    if seen.old_copy is not None and seen.old_copy.event is not None:
+        return ways_of_loose_root(seen.old_copy.message)
     if seen.old_copy is not None:
-        return ways_of_older_state(seen.old_copy.role, seen.old_copy.message)
+        return [] if is_of_thief(seen) else ways_of_older_state(seen.old_copy.role, seen.old_copy.message)
     steps = []
     damaged = [role for role in seen.roles if role.health == rstuf.Health.DAMAGED]
     steps += move_away(seen.in_the_way)

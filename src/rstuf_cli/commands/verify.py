@@ -38,7 +38,9 @@ _ARTIFACTS: Final = frozenset({"bad-path", "bad-target", "wrong-bin", "not-deleg
 _AREAS: Final[Mapping[str, frozenset[str]]] = {
     "artifacts": _ARTIFACTS,
     "contents": frozenset({"content-missing", "content-mismatch"}),
-    "state": frozenset({"state-disagrees", "state-damaged", "state-behind", "state-ahead", "log-broken"}),
+    "state": frozenset(
+        {"state-disagrees", "state-damaged", "state-behind", "loose-root-out", "state-ahead", "log-broken"}
+    ),
     "served": frozenset({"served-private", "served-shared", "served-workspace"}),
     "client": frozenset({"client-refuses", "client-disagrees"}),
 }

@@ -64,6 +64,7 @@ class Code(StrEnum):
     STATE_DISAGREES = "state-disagrees"
     STATE_DAMAGED = "state-damaged"
     STATE_BEHIND = "state-behind"
+    LOOSE_ROOT_OUT = "loose-root-out"
     STATE_AHEAD = "state-ahead"
     LOG_BROKEN = "log-broken"
     SERVED_PRIVATE = "served-private"
