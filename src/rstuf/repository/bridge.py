@@ -6,17 +6,17 @@ online key takes the place of another, timestamp, snapshot and online-signed tar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from rstuf.metadata.render import versioned
-from rstuf.metadata.views import RoleKeys, open_envelope, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelope, root_roles
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import current_root
+from rstuf.repository.authority import SUCCESSOR, current_root
 from rstuf.repository.interfaces import StateReader
 
 ONLINE = (TIMESTAMP, SNAPSHOT, TARGETS)
@@ -81,76 +81,87 @@ def replaced(reader: StateReader, keys: RoleKeys, *, old: KeyId, new: KeyId) -> 
     return replace(keys, keyids=keyids, keys=known)
 
 
-def delegating_to_both(targets: Mapping[str, Any], *, old: KeyId, new: PublicKey) -> dict[str, Any]:
-    """What targets says, with its bins signed by either key."""
-    return _with_signers(targets, without=(), beside=(old,), new=new)
+def delegating_to_both(said: Mapping[str, Any], *, old: KeyId, new: PublicKey) -> dict[str, Any]:
+    """What a role says, with whatever the old key signs below it signed by either key."""
+    return _with_signers(said, without=(), beside=(old,), new=new)
 
 
-def delegating_to_new(targets: Mapping[str, Any], *, gone: Collection[KeyId], new: PublicKey) -> dict[str, Any]:
-    """What targets says, with its bins signed by the new key in the place of those that go."""
-    return _with_signers(targets, without=gone, beside=gone, new=new)
+def delegating_to_new(said: Mapping[str, Any], *, gone: Collection[KeyId], new: PublicKey) -> dict[str, Any]:
+    """What a role says, with the new key in the place of those that go, wherever they sign below it."""
+    return _with_signers(said, without=gone, beside=gone, new=new)
 
 
 def _with_signers(
-    targets: Mapping[str, Any], *, without: Collection[KeyId], beside: Collection[KeyId], new: PublicKey
+    said: Mapping[str, Any], *, without: Collection[KeyId], beside: Collection[KeyId], new: PublicKey
 ) -> dict[str, Any]:
-    delegations = targets.get("delegations")
-    if not isinstance(delegations, Mapping) or "succinct_roles" not in delegations:
-        return dict(targets)
-    succinct = delegations["succinct_roles"]
-    keyids = list(succinct["keyids"])
-    place = next((index for index, keyid in enumerate(keyids) if keyid in beside), None)
-    if place is not None and new.keyid not in keyids:
-        keyids.insert(place + 1, new.keyid)
-    keyids = [keyid for keyid in keyids if keyid not in without]
-    keys = {keyid: key for keyid, key in delegations["keys"].items() if keyid in keyids}
-    if new.keyid in keyids:
+    delegations = said.get("delegations")
+    if not isinstance(delegations, Mapping):
+        return dict(said)
+
+    def changed(place: Mapping[str, Any]) -> dict[str, Any]:
+        keyids = list(place["keyids"])
+        at = next((index for index, keyid in enumerate(keyids) if keyid in beside), None)
+        if at is not None and new.keyid not in keyids:
+            keyids.insert(at + 1, new.keyid)
+        return {**place, "keyids": [keyid for keyid in keyids if keyid not in without]}
+
+    other = dict(delegations)
+    if "succinct_roles" in delegations:
+        other["succinct_roles"] = changed(delegations["succinct_roles"])
+    if "roles" in delegations:
+        other["roles"] = [changed(role) for role in delegations["roles"]]
+    listed = {keyid for place in _places({"delegations": other}) for keyid in place["keyids"]}
+    keys = {keyid: key for keyid, key in delegations["keys"].items() if keyid in listed}
+    if new.keyid in listed:
         keys.setdefault(new.keyid, new.to_dict())
-    return {**targets, "delegations": {**delegations, "keys": keys, "succinct_roles": {**succinct, "keyids": keyids}}}
+    return {**said, "delegations": {**other, "keys": keys}}
 
 
-def lists_key(targets: Mapping[str, Any], keyid: KeyId) -> bool:
-    """Whether the bins of targets may be signed with a key."""
-    return keyid in bin_signers(targets)
+def lists_key(said: Mapping[str, Any], keyid: KeyId) -> bool:
+    """Whether a role lets a key sign something below it."""
+    return any(keyid in place["keyids"] for place in _places(said))
 
 
-def gone_keys(reader: StateReader, targets: Mapping[str, Any], rotation: Rotation) -> tuple[KeyId, ...]:
-    """The keys that targets lets sign its bins yet, and must not once a rotation is over; see `keys_to_go`."""
-    return keys_to_go(reader, targets, old=rotation.old, new=rotation.new)
+def gone_keys(reader: StateReader, delegators: Iterable[Mapping[str, Any]], rotation: Rotation) -> tuple[KeyId, ...]:
+    """The keys that roles let sign online yet, and must not once a rotation is over; see `keys_to_go`."""
+    return keys_to_go(reader, delegators, old=rotation.old, new=rotation.new)
 
 
-def keys_to_go(reader: StateReader, targets: Mapping[str, Any], *, old: KeyId, new: KeyId | None) -> tuple[KeyId, ...]:
-    """The keys that some targets lets sign its bins, and must not once one key has the place of another.
+def keys_to_go(
+    reader: StateReader, delegators: Iterable[Mapping[str, Any]], *, old: KeyId, new: KeyId | None
+) -> tuple[KeyId, ...]:
+    """The keys that roles let sign online below them, and must not once one key has the place of another.
 
     More than the old key: where the new one of an earlier rotation turned out to be lost or in the wrong hands, that
     one and the one before it may be named, too.
     """
     listed = _online_keys(root_roles(current_root(reader)))
-    named = [keyid for keyid in bin_signers(targets) if keyid != new]
+    named = [keyid for keyid in online_signers(reader, delegators) if keyid != new]
     return tuple(each for each in named if each == old or each not in listed or _is_reported(reader, each))
 
 
 def stray_keys(
-    reader: StateReader, roles: Mapping[RoleName, RoleKeys], targets: Mapping[str, Any]
+    reader: StateReader, roles: Mapping[RoleName, RoleKeys], delegators: Iterable[Mapping[str, Any]]
 ) -> tuple[KeyId, ...]:
-    """The keys that targets lets sign its bins though root, with these roles, lets them sign nothing.
+    """The keys that roles let sign online though root, with these roles, lets them sign nothing.
 
     A rotation takes them out at its end; where the state that knew of it was lost, nothing would: snapshot lists bins
     by their versions alone, so that whoever has such a key could put another bin in the place of one, for good. Bins
     that have had keys of their own from the beginning, as other tools make them, keep these, while nobody says that
     they are lost or leaked.
     """
-    gone = unlisted_keys(roles, targets)
+    signers = online_signers(reader, delegators)
+    gone = unlisted_keys(roles, signers)
     if reader.rotation() is not None or not gone:
         return ()
     ever = listed_before(reader)
-    return gone if any(keyid in ever for keyid in bin_signers(targets)) else out_of_place(reader, gone)
+    return gone if any(keyid in ever for keyid in signers) else out_of_place(reader, gone)
 
 
-def unlisted_keys(roles: Mapping[RoleName, RoleKeys], targets: Mapping[str, Any]) -> tuple[KeyId, ...]:
-    """The keys that targets lets sign its bins and root, with these roles, nothing that is signed online."""
+def unlisted_keys(roles: Mapping[RoleName, RoleKeys], signers: Iterable[KeyId]) -> tuple[KeyId, ...]:
+    """Those of some keys that root, with these roles, lets sign nothing that is signed online."""
     listed = _online_keys(roles)
-    return tuple(keyid for keyid in bin_signers(targets) if keyid not in listed)
+    return tuple(keyid for keyid in signers if keyid not in listed)
 
 
 def out_of_place(reader: StateReader, keyids: Collection[KeyId]) -> tuple[KeyId, ...]:
@@ -182,8 +193,45 @@ def _is_reported(reader: StateReader, keyid: KeyId) -> bool:
     return entry is not None and entry.report is not None
 
 
-def bin_signers(targets: Mapping[str, Any]) -> Collection[KeyId]:
-    """The keys that targets lets sign its bins."""
-    delegations = targets.get("delegations") or {}
-    signers: Collection[KeyId] = (delegations.get("succinct_roles") or {}).get("keyids", ())
-    return signers
+def online_signers(reader: StateReader, delegators: Iterable[Mapping[str, Any]]) -> tuple[KeyId, ...]:
+    """The keys that sign online what some roles delegate: bins, and roles that none but online keys ever signed."""
+    online = once_online(reader)
+    found = dict[KeyId, None]()
+    for said in delegators:
+        found |= dict.fromkeys(bin_signers(said))
+        for place in _places(said):
+            if online.issuperset(place["keyids"]):
+                found |= dict.fromkeys(place["keyids"])
+    return tuple(found)
+
+
+def once_online(reader: StateReader) -> frozenset[KeyId]:
+    """The keys that any published root let sign timestamp, and those of rotations."""
+    found = set(reader.rotated_keys())
+    for version in reader.root_versions():
+        root = reader.root(version)
+        if root is not None:
+            opened = open_envelope(root.data, name=versioned(ROOT, version), kind="root")
+            found.update(root_roles(opened)[TIMESTAMP].keyids)
+    return frozenset(found)
+
+
+def bin_signers(said: Mapping[str, Any]) -> tuple[KeyId, ...]:
+    """The keys that a role lets sign bins, or the role that has them."""
+    delegation = bin_delegation(Envelope(name="targets.json", signed=said, payload=b"", signatures=()))
+    if delegation is not None:
+        return delegation.signers.keyids
+    return tuple(keyid for place in _places(said) if place.get("name") == SUCCESSOR for keyid in place["keyids"])
+
+
+def delegated_signers(said: Mapping[str, Any]) -> frozenset[KeyId]:
+    """Every key that a role lets sign something below it."""
+    return frozenset(keyid for place in _places(said) for keyid in place["keyids"])
+
+
+def _places(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a role delegates, each with the keys that sign it."""
+    delegations = said.get("delegations") or {}
+    places = list(delegations.get("roles") or ())
+    succinct = delegations.get("succinct_roles")
+    return places if succinct is None else [*places, succinct]

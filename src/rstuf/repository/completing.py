@@ -34,7 +34,7 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import carry_on
-from rstuf.repository.signing_anew import bins_to_sign_again, publish_under_new_root
+from rstuf.repository.signing_anew import publish_under_new_root, to_sign_again
 from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.whole_files import whole_file
 
@@ -152,8 +152,9 @@ def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
         before = load_authority(reader, ports.metadata)
         after = bin_delegation(envelope_of(part))
         resized = before.bins is not None and after is not None and before.bins.bins != after.bins
-        if before.bins is not None and after is not None and before.bins.signers != after.signers and not resized:
-            parts += bins_to_sign_again(ports, reader, after.signers)
+        then = load_authority(reader, ports.metadata, proposed={TARGETS: signed})
+        if (before.named, before.shared) != (then.named, then.shared) and not resized:
+            parts += to_sign_again(ports, reader, then)
     if resized:
         brought = bring_bins(ports, TARGETS, signed, signed=file)
     else:

@@ -22,7 +22,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import signed_enough
-from rstuf.repository.bridge import unlisted_keys
+from rstuf.repository.bridge import bin_signers, unlisted_keys
 from rstuf.repository.interfaces import MetadataStorage, StateReader, StateTransaction
 from rstuf.repository.published import Published
 
@@ -84,7 +84,7 @@ def find_dropped_keys(metadata: MetadataStorage, published: Published, files: It
         first = signers if version == 1 else first
     now = {keyid for keys in published.top_level.values() for keyid in keys.keyids}
     signers = published.delegation.signers
-    unlisted = unlisted_keys(published.top_level, published.targets.envelope.signed)
+    unlisted = unlisted_keys(published.top_level, bin_signers(published.targets.envelope.signed))
     mixed = any(keyid in by_roots for keyid in (*by_targets, *signers.keyids))
     # That earlier targets are missing proves nothing: somebody may have taken them away.
     own = () if mixed or first is None else first.keyids

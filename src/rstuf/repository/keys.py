@@ -13,7 +13,7 @@ from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import TIMESTAMP, TOP_LEVEL
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
-from rstuf.repository.bridge import bridging_keys, listed_before, stray_keys
+from rstuf.repository.bridge import bridging_keys, listed_before, online_signers, stray_keys
 from rstuf.repository.ceremony_end import proposed_authority
 from rstuf.repository.dropped_keys import suspects
 from rstuf.repository.interfaces import StateReader
@@ -101,10 +101,9 @@ def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
 
 def online_and_stray(reader: StateReader, authority: Authority, *, now: datetime) -> tuple[Set[KeyId], Set[KeyId]]:
     """The keys that sign what comes out each time, bins with it; and those of them that root does not name."""
-    stray = stray_keys(reader, authority.top_level, authority.targets)
+    stray = stray_keys(reader, authority.top_level, authority.delegators.values())
     online = set(authority.top_level[TIMESTAMP].keyids) | bridging_keys(reader, now=now)
-    if authority.bins is not None:
-        online.update(authority.bins.signers.keyids)
+    online.update(online_signers(reader, authority.delegators.values()))
     return online, set(stray)
 
 
@@ -185,6 +184,7 @@ def _uses(authority: Authority) -> Mapping[str, tuple[KeyUse, ...]]:
 def _roles(authority: Authority) -> Iterator[tuple[str, tuple[str, ...], int]]:
     for name in TOP_LEVEL:
         yield name, tuple(authority.top_level[name].keyids), authority.top_level[name].threshold
-    if authority.bins is not None:
-        signers = authority.bins.signers
-        yield authority.bins.bins.prefix, tuple(signers.keyids), signers.threshold
+    for name, keys in authority.named.items():
+        yield name, tuple(keys.keyids), keys.threshold
+    for each in authority.shared.values():
+        yield each.bins.prefix, tuple(each.signers.keyids), each.signers.threshold

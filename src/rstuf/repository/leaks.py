@@ -107,8 +107,8 @@ def listed_leaks(reader: StateReader, authority: Authority) -> Mapping[KeyId, tu
     """The keys that leaked and may sign yet, each with the roles that list it; bins under their prefix."""
     leaked, found = leaked_keys(reader), dict[KeyId, tuple[str, ...]]()
     roles = [(str(name), authority.top_level[name].keyids) for name in TOP_LEVEL]
-    if authority.bins is not None:
-        roles.append((authority.bins.bins.prefix, authority.bins.signers.keyids))
+    roles += [(str(name), keys.keyids) for name, keys in authority.named.items()]
+    roles += [(each.bins.prefix, each.signers.keyids) for each in authority.shared.values()]
     for role, keyids in roles:
         for keyid in keyids:
             if keyid in leaked:

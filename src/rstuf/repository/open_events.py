@@ -25,8 +25,8 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root
-from rstuf.repository.bridge import bin_signers, bridged_root, bridges
-from rstuf.repository.calling_off import handed_back
+from rstuf.repository.bridge import bridged_root, bridges, delegated_signers
+from rstuf.repository.call_offs import handed_back
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
@@ -125,7 +125,7 @@ def _listed_in(part: EventPart) -> frozenset[KeyId]:
     opened = envelope_of(part)
     if part.role == ROOT:
         return frozenset(keyid for keys in root_roles(opened).values() for keyid in keys.keyids)
-    return frozenset(map(KeyId, bin_signers(opened.signed)))
+    return delegated_signers(opened.signed)
 
 
 def bins_in(part: EventPart) -> int | None:

@@ -16,7 +16,8 @@ from rstuf.model.events import ROTATING, EventKind, EventPhase, SigningEvent
 from rstuf.model.keys import Loss
 from rstuf.model.names import TARGETS
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.calling_off import call_off, handed_back
+from rstuf.repository.call_offs import handed_back
+from rstuf.repository.calling_off import call_off
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of, report_loss
 from rstuf.repository.open_events import is_open, signers_of

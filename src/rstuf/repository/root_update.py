@@ -18,7 +18,8 @@ from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
-from rstuf.repository.calling_off import CallOff, call_off, handed_back, what_calls_off
+from rstuf.repository.call_offs import CallOff, handed_back, what_calls_off
+from rstuf.repository.calling_off import call_off
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
@@ -175,7 +176,7 @@ def _refuse_outdated(ports: Ports, reader: StateReader, proposal: RootProposal) 
         raise InvalidInput("another root was published meanwhile", hint="run it again, over that one")
     taken = proposal.targets is not None and proposal.targets.version <= reader.role(TARGETS).version
     off = _call_off_of(ports, reader)
-    if taken or proposal.hands_back != (off is not None and off.by_people):
+    if taken or proposal.hands_back != (off is not None and off.by_people is not None):
         raise InvalidInput("another targets was proposed or published meanwhile", hint="run it again, over that one")
 
 
@@ -350,8 +351,9 @@ def _targets_for(ports: Ports, reader: StateReader, keys: RoleKeys, off: CallOff
     if data is not None and signed_enough(_targets(data, role.visible), keys):
         return None
     expires = ports.signing_time(reader) + reader.periods()[TARGETS].expires
-    said, version = (authority.targets, role.version + 1) if off is None else (off.targets, role.version + 2)
-    return renewed_part(TARGETS, said, version=version, expires=expires)
+    said = None if off is None else off.targets
+    version = role.version + (1 if said is None else 2)
+    return renewed_part(TARGETS, authority.targets if said is None else said, version=version, expires=expires)
 
 
 def _targets(data: bytes, version: int) -> Envelope:

@@ -12,10 +12,10 @@ anew right after it. A client in between finds a timestamp that its root does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from rstuf.errors import InvalidInput, StateError
 from rstuf.metadata.key_identity import key_identity
@@ -24,7 +24,7 @@ from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, Loss
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.repository.authority import SigningDesk, current_root, load_authority
 from rstuf.repository.bridge import (
@@ -165,7 +165,7 @@ def keeping_targets(reader: StateReader, *, old: KeyId, new: KeyId | None) -> Si
     event, roles = is_open(reader, TARGETS), root_roles(current_root(reader))
     if event is None or (event.kind not in ROTATING and old in roles[TARGETS].keyids and people_sign(roles)):
         return event
-    return event if keys_to_go(reader, envelope_of(event.parts[0]).signed, old=old, new=new) else None
+    return event if keys_to_go(reader, [envelope_of(event.parts[0]).signed], old=old, new=new) else None
 
 
 def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> PublicationReport | None:
@@ -244,15 +244,23 @@ def _publish_bridge(ports: Ports, rotation: Rotation) -> PublicationReport | Non
         if not ours:
             # They sign it in an event of their own, for both roots.
             also = {name: keys for name, keys in also.items() if name != TARGETS}
-        delegates = lists_key(authority.targets, rotation.new) or not lists_key(authority.targets, rotation.old)
-        if entry is None or (signed_by(ports, reader, also) and (delegates or not ours)):
+        lets_both = {
+            name: delegating_to_both(said, old=rotation.old, new=entry.key)
+            for name, said in authority.delegators.items()
+            if entry is not None and (ours if name == TARGETS else rotation.old in authority.named[name].keyids)
+        }
+        missing = [
+            name
+            for name in lets_both
+            if lists_key(authority.delegators[name], rotation.old)
+            and not lists_key(authority.delegators[name], rotation.new)
+        ]
+        if entry is None or (signed_by(ports, reader, also) and not missing):
             return None
-        proposed = dict[RoleName, Mapping[str, Any]]()
-        parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
-        if ours:
-            parts.insert(0, Part(reader.role(TARGETS), reader.role(TARGETS).number, Reason.ROTATED))
-            proposed[TARGETS] = delegating_to_both(authority.targets, old=rotation.old, new=entry.key)
-    return bring_out(ports, parts, proposed=proposed)
+        names = [name for name in lets_both if name in missing or name == TARGETS]
+        parts = [Part(reader.role(name), reader.role(name).number, Reason.ROTATED) for name in names]
+        parts += [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
+    return bring_out(ports, parts, proposed={name: lets_both[name] for name in names})
 
 
 def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]) -> None:
@@ -311,7 +319,7 @@ def _targets_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsign
     roles = authority.top_level
     if entry is None or not people_sign(roles):
         return None
-    gone = gone_keys(reader, authority.targets, rotation)
+    gone = gone_keys(reader, [authority.targets], rotation)
     keys = roles[TARGETS]
     if rotation.root_version is None:
         keys = replaced(reader, keys, old=rotation.old, new=rotation.new)

@@ -12,13 +12,20 @@ from typing import Any
 from rstuf.errors import InvalidMetadata, NameTaken, ReleaseRefused, SigningError, StorageError
 from rstuf.metadata import limits
 from rstuf.metadata.render import SignedFile, versioned
-from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelope, read_signatures, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, read_signatures, root_roles
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP, RoleName
-from rstuf.model.roles import RoleKind
+from rstuf.model.roles import RoleKind, RoleState
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.authority import SigningDesk, current_root, is_recorded_file, load_authority, signed_enough
-from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys
+from rstuf.repository.authority import (
+    Authority,
+    SigningDesk,
+    current_root,
+    is_recorded_file,
+    load_authority,
+    signed_enough,
+)
+from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys, once_online
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import envelope_of, file_of, is_open
@@ -53,7 +60,7 @@ def publish_under_new_root(ports: Ports) -> PublicationReport | None:
         with ports.state.read() as reader:
             parts, proposed, event = _parts_anew(ports, reader, rotation)
         try:
-            published = bring_out(ports, parts, proposed=_said(proposed))
+            published = bring_out(ports, parts, proposed=proposed)
         except NameTaken:
             if attempt == _MOST_JUMPS - 1:
                 raise
@@ -71,10 +78,21 @@ def _lacks_signatures(ports: Ports, reader: StateReader, rotation: Rotation) -> 
     roles = root_roles(current_root(reader))
     if not signed_by(ports, reader, {name: roles[name] for name in (TIMESTAMP, SNAPSHOT)}):
         return True
-    if people_sign(roles):
-        return _signed_targets(ports, reader, roles[TARGETS]) is not None
-    targets = load_authority(reader, ports.metadata).targets
-    return not signed_by(ports, reader, {TARGETS: roles[TARGETS]}) or bool(gone_keys(reader, targets, rotation))
+    authority, by_people = load_authority(reader, ports.metadata), people_sign(roles)
+    if by_people and _signed_targets(ports, reader, roles[TARGETS]) is not None:
+        return True
+    if not by_people and not signed_by(ports, reader, {TARGETS: roles[TARGETS]}):
+        return True
+    return bool(gone_keys(reader, _changeable(authority, rotation, by_people=by_people), rotation))
+
+
+def _changeable(authority: Authority, rotation: Rotation, *, by_people: bool) -> list[Mapping[str, Any]]:
+    """What those roles say that delegate and that the new key signs, so that it can let go of others."""
+    return [said for name, said in authority.delegators.items() if _is_ours(authority, name, rotation, by_people)]
+
+
+def _is_ours(authority: Authority, name: RoleName, rotation: Rotation, by_people: bool) -> bool:
+    return not by_people if name == TARGETS else rotation.new in authority.named[name].keyids
 
 
 def _signed_targets(ports: Ports, reader: StateReader, keys: RoleKeys) -> SigningEvent | None:
@@ -104,10 +122,11 @@ def check_what_follows(ports: Ports, reader: StateReader, root: Envelope) -> Non
         hint = f"rstuf event cancel {event.name}, then rstuf renew: it is proposed again above that"
         raise ReleaseRefused([f"something else is under the name of {event.name}"], hint=hint)
     proposed, _ = _targets_anew(ports, reader, rotation, event, by_people=by_people)
-    delegation = None if proposed is None else bin_delegation(_undated(proposed))
     needed = {name: roles[name] for name in ONLINE if name != TARGETS or not by_people}
-    if delegation is not None:
-        needed[RoleName(delegation.bins.prefix)] = delegation.signers
+    if proposed is not None:
+        then = load_authority(reader, ports.metadata, proposed={TARGETS: proposed})
+        if then.bins is not None:
+            needed[RoleName(then.bins.bins.prefix)] = then.bins.signers
     try:
         for name, keys in needed.items():
             desk.signers(name, keys)
@@ -124,21 +143,36 @@ def _is_taken(ports: Ports, event: SigningEvent) -> bool:
     return file is not None and there not in {None, file.data}
 
 
-def bins_to_sign_again(ports: Ports, reader: StateReader, signers: RoleKeys) -> list[Part]:
-    """The bins whose visible files `signers` have not signed, or are not what was published. Reads all of them."""
-    parts = []
-    for role in reader.roles(kind=RoleKind.BIN):
-        if not role.visible or role.file is None:
-            continue
-        data = found(ports.metadata, versioned(role.name, role.visible), limit=role.file.length)
-        try:
-            # Another file in its place may name any key.
-            by = {each.keyid for each in read_signatures(data)} if data and is_recorded_file(role, data) else set()
-        except (ValueError, KeyError, TypeError):
-            by = set()
-        if len(by & set(signers.keyids)) < signers.threshold:
-            parts.append(Part(role, max(role.number, role.shown), Reason.ROTATED))
+def to_sign_again(ports: Ports, reader: StateReader, authority: Authority) -> list[Part]:
+    """The bins, and other roles that are signed online, whose visible files their keys have not signed.
+
+    Or which are not what was published. Reads all of them.
+
+    Args:
+        authority: as it is to be.
+    """
+    online, parts = once_online(reader), []
+    for kind in (RoleKind.DELEGATED, RoleKind.BIN):
+        for role in reader.roles(kind=kind):
+            known = kind is RoleKind.BIN or role.name in authority.named
+            if not role.visible or role.file is None or not known:
+                continue
+            keys = authority.role_keys(role.name, kind)
+            ours = kind is RoleKind.BIN or online.issuperset(keys.keyids)
+            if ours and not _has_signed(ports, role, keys):
+                parts.append(Part(role, max(role.number, role.shown), Reason.ROTATED))
     return parts
+
+
+def _has_signed(ports: Ports, role: RoleState, keys: RoleKeys) -> bool:
+    limit = 0 if role.file is None else role.file.length
+    data = found(ports.metadata, versioned(role.name, role.visible), limit=limit)
+    try:
+        # Another file in its place may name any key.
+        by = {each.keyid for each in read_signatures(data)} if data and is_recorded_file(role, data) else set()
+    except (ValueError, KeyError, TypeError):
+        return False
+    return len(by & set(keys.keyids)) >= keys.threshold
 
 
 def let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
@@ -146,33 +180,50 @@ def let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
         entry = reader.key(rotation.new)
-        if entry is None or not gone_keys(reader, authority.targets, rotation):
-            return None
-        if people_sign(authority.top_level):
-            # In an event of their own.
+        # Targets that people sign lets go in an event of its own.
+        changeable = _changeable(authority, rotation, by_people=people_sign(authority.top_level))
+        if entry is None or not gone_keys(reader, changeable, rotation):
             return None
         parts, proposed, _ = _parts_anew(ports, reader, rotation)
-    return bring_out(ports, parts, proposed=_said(proposed))
-
-
-def _said(targets: Mapping[str, Any] | None) -> Mapping[RoleName, Mapping[str, Any]]:
-    return {} if targets is None else {TARGETS: targets}
+    return bring_out(ports, parts, proposed=proposed)
 
 
 def _parts_anew(
     ports: Ports, reader: StateReader, rotation: Rotation
-) -> tuple[Sequence[Part], Mapping[str, Any] | None, SigningEvent | None]:
-    """Everything that must be signed with the new key alone, what targets says then, and the event it comes from."""
+) -> tuple[Sequence[Part], Mapping[RoleName, Mapping[str, Any]], SigningEvent | None]:
+    """Everything that must be signed with the new key alone, what roles that delegate say then, and the event of it."""
     authority, targets = load_authority(reader, ports.metadata), reader.role(TARGETS)
     parts = [Part(reader.role(SNAPSHOT), 0, Reason.ROTATED), Part(reader.role(TIMESTAMP), 0, Reason.ROTATED)]
     by_people = people_sign(authority.top_level)
     event = _signed_targets(ports, reader, authority.top_level[TARGETS]) if by_people else None
-    proposed, file = _targets_anew(ports, reader, rotation, event, by_people=by_people)
-    if proposed is None:
-        return parts, None, None
-    delegation = bin_delegation(_undated(proposed))
-    bins = [] if delegation is None else bins_to_sign_again(ports, reader, delegation.signers)
-    return [Part(targets, targets.number, Reason.ROTATED, file), *bins, *parts], proposed, event
+    said, file = _targets_anew(ports, reader, rotation, event, by_people=by_people)
+    proposed = dict[RoleName, Mapping[str, Any]]()
+    if said is not None:
+        proposed[TARGETS] = said
+        parts = [Part(targets, targets.number, Reason.ROTATED, file), *parts]
+    below = _handed_on(ports, reader, rotation, proposed)
+    proposed |= below
+    if not proposed:
+        return parts, {}, event
+    again = to_sign_again(ports, reader, load_authority(reader, ports.metadata, proposed=proposed))
+    there = {part.role.name for part in again}
+    changed = [reader.role(name) for name in below if name not in there]
+    return [*(Part(role, role.number, Reason.ROTATED) for role in changed), *again, *parts], proposed, event
+
+
+def _handed_on(
+    ports: Ports, reader: StateReader, rotation: Rotation, proposed: Mapping[RoleName, Mapping[str, Any]]
+) -> dict[RoleName, Mapping[str, Any]]:
+    """What roles below targets say that delegate and that the new key signs: they let go of what must go, too."""
+    entry, below = reader.key(rotation.new), dict[RoleName, Mapping[str, Any]]()
+    then = load_authority(reader, ports.metadata, proposed=proposed)
+    for name, said in then.delegators.items():
+        if entry is None or name == TARGETS or rotation.new not in then.named[name].keyids:
+            continue
+        gone = gone_keys(reader, [said], rotation)
+        if gone:
+            below[name] = delegating_to_new(said, gone=gone, new=entry.key)
+    return below
 
 
 def _targets_anew(
@@ -185,11 +236,7 @@ def _targets_anew(
     if by_people or rotation is None or entry is None:
         return None, None
     targets = load_authority(reader, ports.metadata).targets
-    return delegating_to_new(targets, gone=gone_keys(reader, targets, rotation), new=entry.key), None
-
-
-def _undated(targets: Mapping[str, Any]) -> Envelope:
-    return Envelope(name="targets.json", signed=targets, payload=b"", signatures=())
+    return delegating_to_new(targets, gone=gone_keys(reader, [targets], rotation), new=entry.key), None
 
 
 def _jump(ports: Ports, parts: Sequence[Part], count: int) -> None:
@@ -203,7 +250,7 @@ def end_rotation(ports: Ports, rotation: Rotation) -> None:
     """Whether nothing names the old key any more, nor any other that goes: then it is over."""
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
-        over = not gone_keys(reader, authority.targets, rotation)
+        over = not gone_keys(reader, authority.delegators.values(), rotation)
         over = over and targets_verify(reader, ports.metadata, authority.top_level[TARGETS])
     if over:
         now = ports.clock.now()

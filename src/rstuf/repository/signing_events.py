@@ -22,7 +22,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import ClosedKey, SigningDesk
-from rstuf.repository.calling_off import handed_back
+from rstuf.repository.call_offs import handed_back
 from rstuf.repository.event_views import PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of

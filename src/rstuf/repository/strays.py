@@ -14,7 +14,7 @@ from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import TIMESTAMP
 from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import SigningDesk, load_authority
-from rstuf.repository.bridge import stray_keys, unlisted_keys
+from rstuf.repository.bridge import online_signers, stray_keys, unlisted_keys
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import report_loss
 from rstuf.repository.ports import Ports
@@ -26,7 +26,7 @@ _GRAVITY: Final = tuple(RotationKind)
 def strays(ports: Ports, reader: StateReader) -> list[KeyEntry]:
     """The keys that sign bins and nothing that root names, while no rotation goes on that takes them out."""
     authority = load_authority(reader, ports.metadata)
-    return _entries(reader, stray_keys(reader, authority.top_level, authority.targets))
+    return _entries(reader, stray_keys(reader, authority.top_level, authority.delegators.values()))
 
 
 def begin_without_strays(ports: Ports, *, kind: RotationKind | None = None, name: str | None = None) -> bool:
@@ -72,7 +72,8 @@ def _named(ports: Ports, reader: StateReader, name: str) -> list[KeyEntry]:
     if reader.rotation() is not None:
         return []
     authority = load_authority(reader, ports.metadata)
-    found = _entries(reader, unlisted_keys(authority.top_level, authority.targets))
+    signers = online_signers(reader, authority.delegators.values())
+    found = _entries(reader, unlisted_keys(authority.top_level, signers))
     return [entry for entry in found if entry.name.casefold() == name.casefold()]
 
 

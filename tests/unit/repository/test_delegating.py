@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from rstuf.model.artifacts import View
 from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.model.patterns import path_pattern
 from rstuf.repository import handing_over
+from rstuf.repository.authority import load_authority
 from rstuf.repository.delegating import (
     DelegationChange,
     DelegationPlan,
@@ -306,3 +308,38 @@ def test_no_row_is_written_when_bins_are_taken_over(filled: Engine) -> None:
         assert list(reader.versions(reader.role(RoleName("bins")).id, 0, 2**32 - 1)) == before
         assert {role.name: role.visible for role in reader.roles() if role.index is not None} == files
         assert reader.artifact(TargetPath("a.txt")) is not None
+
+
+def signers_below(engine: Engine) -> set[str]:
+    """The names of the keys that sign anything below targets, by what delegates now."""
+    with engine.ports.state.read() as reader:
+        authority = load_authority(reader, engine.ports.metadata)
+        names = {entry.keyid: entry.name for entry in reader.keys()}
+    keys = [*authority.named.values(), *(each.signers for each in authority.shared.values())]
+    return {names[keyid] for each in keys for keyid in each.keyids}
+
+
+def test_the_online_key_is_replaced_below_every_delegation(filled: Engine, tmp_path: Path) -> None:
+    """A rotation reaches roles of every depth and their bins, and clients of any age read on at each step."""
+    add(filled, "team", "team/*", "team/*/*")
+    add(filled, "deep", "team/deep/*", parent=TEAM)
+    resize_bins(filled.ports, 4, role=DEEP)
+    check_client(filled, tmp_path / "first")
+    filled.make_key("online-2")
+    filled.events.rotate("online", "online-2", overlap=timedelta(days=1))
+    for memory in ("first", "second"):
+        check_client(filled, tmp_path / memory)
+    filled.moved_on(hours=30)
+    renew(filled.ports)
+    assert signers_below(filled) == {"online-2"}
+    with filled.ports.state.read() as reader:
+        assert reader.rotation() is None
+    filled.keys.made.pop("online")
+    filled.add("team/deep/after.txt", b"after")
+    publish(filled.ports)
+    for memory in ("first", "second", "third"):
+        check_client(filled, tmp_path / memory)
+    filled.moved_on(days=25)
+    renew(filled.ports)
+    for memory in ("first", "third"):
+        check_client(filled, tmp_path / memory)
