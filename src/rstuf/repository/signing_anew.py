@@ -124,7 +124,10 @@ def check_what_follows(ports: Ports, reader: StateReader, root: Envelope) -> Non
     proposed, _ = _targets_anew(ports, reader, rotation, event, by_people=by_people)
     needed = {name: roles[name] for name in ONLINE if name != TARGETS or not by_people}
     if proposed is not None:
-        then = load_authority(reader, ports.metadata, proposed={TARGETS: proposed})
+        said = {TARGETS: proposed}
+        if rotation is not None:
+            said |= _handed_on(ports, reader, rotation, said)
+        then = load_authority(reader, ports.metadata, proposed=said)
         if then.bins is not None:
             needed[RoleName(then.bins.bins.prefix)] = then.bins.signers
     try:
@@ -216,13 +219,19 @@ def _handed_on(
 ) -> dict[RoleName, Mapping[str, Any]]:
     """What roles below targets say that delegate and that the new key signs: they let go of what must go, too."""
     entry, below = reader.key(rotation.new), dict[RoleName, Mapping[str, Any]]()
-    then = load_authority(reader, ports.metadata, proposed=proposed)
-    for name, said in then.delegators.items():
-        if entry is None or name == TARGETS or rotation.new not in then.named[name].keyids:
-            continue
-        gone = gone_keys(reader, [said], rotation)
-        if gone:
-            below[name] = delegating_to_new(said, gone=gone, new=entry.key)
+    while entry is not None:
+        # Each lets the new key sign the next one, which can let go of others then.
+        then = load_authority(reader, ports.metadata, proposed={**proposed, **below})
+        found = {
+            name: delegating_to_new(said, gone=gone, new=entry.key)
+            for name, said in then.delegators.items()
+            if name != TARGETS
+            and rotation.new in then.named[name].keyids
+            and (gone := gone_keys(reader, [said], rotation))
+        }
+        if not found:
+            break
+        below |= found
     return below
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.engine import Engine, check_client
+from tests.support.engine import Engine, check_client, plan_document
 
 from rstuf.errors import (
     DelegationNotFound,
@@ -21,6 +21,7 @@ from rstuf.errors import (
 from rstuf.model.artifacts import View
 from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.model.patterns import path_pattern
+from rstuf.model.rotation import RotationKind
 from rstuf.repository import handing_over
 from rstuf.repository.authority import load_authority
 from rstuf.repository.delegating import (
@@ -41,13 +42,24 @@ TEAM, DEEP = RoleName("team"), RoleName("deep")
 PATHS = ("a.txt", "b.txt", "team/one.txt", "team/two.txt", "team/deep/three.txt", "team/deep/four.txt")
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> Engine:
-    engine = Engine.live(tmp_path / "repository")
+def live(tmp_path: Path, **options: Any) -> Engine:
+    engine = Engine.live(tmp_path / "repository", **options)
     for path in PATHS:
         engine.add(path, path.encode())
     publish(engine.ports)
     return engine
+
+
+def with_people(tmp_path: Path) -> Engine:
+    """The same, where tara signs targets; she is here."""
+    document = plan_document(targets={"threshold": 1, "signers": ["tara"], "expires": "365d"})
+    document["keys"] = {**document["keys"], "tara": {**document["keys"]["online"], "signer": "file:keys/tara.key"}}
+    return live(tmp_path, document=document)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Engine:
+    return live(tmp_path)
 
 
 def add(engine: Engine, name: str, *paths: str, **more: Any) -> DelegationReport:
@@ -319,27 +331,38 @@ def signers_below(engine: Engine) -> set[str]:
     return {names[keyid] for each in keys for keyid in each.keyids}
 
 
-def test_the_online_key_is_replaced_below_every_delegation(filled: Engine, tmp_path: Path) -> None:
-    """A rotation reaches roles of every depth and their bins, and clients of any age read on at each step."""
+@pytest.mark.parametrize("kind", list(RotationKind))
+@pytest.mark.parametrize("people", [False, True])
+def test_the_online_key_is_replaced_below_every_delegation(tmp_path: Path, kind: RotationKind, *, people: bool) -> None:
+    """It reaches roles of every depth and their bins, and clients of any age read on at each step of a planned one."""
+    filled = with_people(tmp_path) if people else live(tmp_path)
     add(filled, "team", "team/*", "team/*/*")
     add(filled, "deep", "team/deep/*", parent=TEAM)
     resize_bins(filled.ports, 4, role=DEEP)
     check_client(filled, tmp_path / "first")
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", overlap=timedelta(days=1))
-    for memory in ("first", "second"):
-        check_client(filled, tmp_path / memory)
+    filled.events.rotate("online", "online-2", kind=kind, overlap=timedelta(days=1))
+    if kind is RotationKind.PLANNED:
+        check_client(filled, tmp_path / "first")
+    if kind is RotationKind.LOST:
+        filled.keys.made.pop("online")
+    for _ in range(3):
+        for view in filled.events.views():
+            filled.events.sign(view.event.name)
+        renew(filled.ports)
+    check_client(filled, tmp_path / "second")
     filled.moved_on(hours=30)
-    renew(filled.ports)
+    for _ in range(2):
+        renew(filled.ports)
+        for view in filled.events.views():
+            filled.events.sign(view.event.name)
     assert signers_below(filled) == {"online-2"}
     with filled.ports.state.read() as reader:
         assert reader.rotation() is None
-    filled.keys.made.pop("online")
+    filled.keys.made.pop("online", None)
     filled.add("team/deep/after.txt", b"after")
     publish(filled.ports)
-    for memory in ("first", "second", "third"):
-        check_client(filled, tmp_path / memory)
     filled.moved_on(days=25)
     renew(filled.ports)
-    for memory in ("first", "third"):
+    for memory in ("first", "second", "third"):
         check_client(filled, tmp_path / memory)
