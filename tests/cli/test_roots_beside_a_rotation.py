@@ -63,6 +63,17 @@ def test_another_root_in_the_middle_of_a_rotation(
     assert cli("verify", "--full").code == 0
 
 
+def test_bins_are_handed_back_whatever_is_proposed_after_that(handed_over: Path, cli: Cli, tmp_path: Path) -> None:
+    """Another root that needs targets takes the place of the one before, and its targets hands the bins back, too."""
+    for threshold in ("2", "3", "2"):
+        changes = ("--add", "dora", "--remove", "tom", "--threshold", threshold)
+        assert cli("root", "update", "--role", "targets", *changes, "--no-sign", "--yes").code == 4
+    assert waiting(cli) == ["root-v2", "targets-v5"]
+    assert cli("sign", "--yes").code == 0
+    assert (keys_of(cli)["online-2"], waiting(cli)) == ([], [])
+    refreshed(handed_over, tmp_path)
+
+
 def test_whose_signatures_a_call_off_drops_is_said_before(handed_over: Path, cli: Cli) -> None:
     """What waits of targets gives its place to what hands the bins back, and whoever asks for that is told."""
     assert cli("bins", "resize", "4", "--no-sign", "--yes").code == 4

@@ -110,7 +110,7 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         targets = _targets_for(ports, reader, changed[TARGETS], off) if TARGETS in changed else None
         if targets is not None:
             _refuse_unsignable(roles[TARGETS], changed[TARGETS], updates)
-        back = handed_back(ports, reader) if off is not None else None
+        back = _handed_back(ports, reader, off, targets)
         return RootProposal(
             unsigned,
             back or targets,
@@ -176,7 +176,7 @@ def _refuse_outdated(ports: Ports, reader: StateReader, proposal: RootProposal) 
         raise InvalidInput("another root was published meanwhile", hint="run it again, over that one")
     taken = proposal.targets is not None and proposal.targets.version <= reader.role(TARGETS).version
     off = _call_off_of(ports, reader)
-    if taken or proposal.hands_back != (off is not None and off.by_people is not None):
+    if taken or (off is not None and off.by_people is not None and not proposal.hands_back):
         raise InvalidInput("another targets was proposed or published meanwhile", hint="run it again, over that one")
 
 
@@ -337,6 +337,18 @@ def _call_off_of(ports: Ports, reader: StateReader) -> CallOff | None:
     """What calling off the rotation takes, where a root that is proposed drops the one that it waits for."""
     waits = is_open(reader, ROOT)
     return what_calls_off(ports, reader) if waits is not None and drops_rotation(waits, reader.rotation()) else None
+
+
+def _handed_back(ports: Ports, reader: StateReader, off: CallOff | None, targets: Unsigned | None) -> Unsigned | None:
+    """Targets that hands the bins back: of a rotation that is called off, or as it waits of one that was before.
+
+    Args:
+        targets: what a root needs, and takes the place of what waits.
+    """
+    waits = is_open(reader, TARGETS)
+    if off is not None or targets is None or waits is None or waits.kind is not EventKind.HANDBACK:
+        return handed_back(ports, reader) if off is not None else None
+    return renewed_part(TARGETS, envelope_of(waits.parts[0]).signed, version=targets.version, expires=targets.expires)
 
 
 def _targets_for(ports: Ports, reader: StateReader, keys: RoleKeys, off: CallOff | None = None) -> Unsigned | None:
