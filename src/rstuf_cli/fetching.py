@@ -118,7 +118,8 @@ class AgreeingSources:
 
     def proof(self, done: rstuf.Download) -> str:
         names = [escape(answer.repository) for answer in self._findings[done.offer.path].agreed]
-        return f"signatures and hash verified; {listed(names)} agree{'s' if len(names) == 1 else ''}"
+        by = f", by {names[0]}" if len(names) == 1 else f"; {listed(names)} agree"
+        return f"signatures and hash verified{by}"
 
     def document(self, downloads: Sequence[rstuf.Download]) -> dict[str, Any]:
         return {

@@ -75,14 +75,7 @@ def note_in_words(note: rstuf.MapNote) -> str:
 def entry_in_words(entry: rstuf.MapEntry) -> str:
     """`2 of acme, beta and gamma; else nothing`: who is asked, and what happens where too few agree."""
     names = [escape(name) for name in entry.repositories]
-    if len(names) == 1:
-        who = names[0]
-    elif entry.threshold == 1:
-        who = listed(names, last="or")
-    elif entry.threshold == len(names):
-        who = f"all of {listed(names)}"
-    else:
-        who = f"{number(entry.threshold)} of {listed(names)}"
+    who = f"{number(entry.threshold)} of {listed(names)}" if len(names) > 1 else names[0]
     return f"{who}; else {'nothing' if entry.terminating else 'the next'}"
 
 

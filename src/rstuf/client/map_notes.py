@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 from urllib.parse import urlsplit
 
 from rstuf.client.map_file import same_place
 from rstuf.errors import shorten
 from rstuf.model.maps import EVERYTHING, MapEntry, RepositoryMap
+
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class MapNote:
     Attributes:
         code: a stable word for it.
         message: one sentence, no final stop.
-        mapping: the number of the mapping that it is about, from 1 on; None where it is about repositories.
+        mapping: the number of the mapping that it is about, from 1 on; None where it is about the whole.
     """
 
     code: str
@@ -28,8 +31,8 @@ class MapNote:
 
 
 def notes_on_map(chart: RepositoryMap) -> list[MapNote]:
-    """All of them, those on repositories first."""
-    found = [*_on_repositories(chart)]
+    """All of them, those on the whole first."""
+    found = [*_on_repositories(chart), *_on_patterns(chart)]
     for number, entry in enumerate(chart.entries, 1):
         found += _on_entry(number, entry)
         found += _on_order(number, entry, chart.entries)
@@ -52,6 +55,15 @@ def _on_repositories(chart: RepositoryMap) -> Iterator[MapNote]:
             yield MapNote("same-url", f"{one} and {other} have a URL in common; of one root, they count once")
 
 
+def _on_patterns(chart: RepositoryMap) -> Iterator[MapNote]:
+    patterns = dict.fromkeys(pattern for entry in chart.entries for pattern in entry.paths)
+    across = [shorten(each, limit=60) for each in patterns if "*" in each or "?" in each]
+    if across:
+        more = f" and {len(across) - _SHOWN} more" if len(across) > _SHOWN else ""
+        them = f"{', '.join(across[:_SHOWN])}{more}"
+        yield MapNote("wildcards", f"a wildcard stands for slashes too, and for go-tuf it does not: {them}")
+
+
 def _on_entry(number: int, entry: MapEntry) -> Iterator[MapNote]:
     many = len(entry.repositories)
     if entry.threshold == 1 < many:
@@ -63,10 +75,6 @@ def _on_entry(number: int, entry: MapEntry) -> Iterator[MapNote]:
             "go-tuf takes neither",
             number,
         )
-    across = [shorten(pattern, limit=60) for pattern in entry.paths if "*" in pattern or "?" in pattern]
-    if across:
-        them = f"{', '.join(across[:3])} and {len(across) - 3} more" if len(across) > 3 else ", ".join(across)
-        yield MapNote("wildcards", f"in {them} a wildcard stands for slashes too, and for go-tuf it does not", number)
     if any(pattern.startswith("/") for pattern in entry.paths):
         yield MapNote("leading-slash", "go-tuf finds nothing by a pattern that begins with a slash", number)
 

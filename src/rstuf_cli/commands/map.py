@@ -39,7 +39,7 @@ rstuf map make -o map.json --append --repository beta    for all other paths
 """,
     "map show": """
 rstuf map show map.json
-rstuf map show map.json --json | jq .mapping
+rstuf map show map.json --json
 """,
     "map check": """
 rstuf map check map.json
