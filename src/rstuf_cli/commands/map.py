@@ -33,9 +33,9 @@ _WIDEST: Final = 40
 
 EXAMPLES = {
     "map make": """
-rstuf map make -o map.json --url https://updates.example.org/ --repository beta=https://beta.example.net/
-rstuf map make -o map.json --repository acme=https://a.example/ --path 'fw/*'
-rstuf map make -o map.json --append --repository beta    for all other paths
+rstuf map make -o map.json --url https://updates.example.org/    this workspace
+rstuf map make -o map.json --repository a=https://a.example/ --path 'fw/*'
+rstuf map make -o map.json --append --repository a    for everything else
 """,
     "map show": """
 rstuf map show map.json
