@@ -6,8 +6,8 @@ and how many must agree; nothing of what is trusted comes from the map.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, TypeVar
@@ -15,6 +15,7 @@ from typing import BinaryIO, TypeVar
 from rstuf.client.consensus import Answer, Finding, Round, agreement, search, voices
 from rstuf.client.destination import Destination
 from rstuf.client.download import Download, DownloadState, Existing
+from rstuf.client.mirrored import LeftOut, Mirrored, tell, worst_of
 from rstuf.client.offers import Offer
 from rstuf.client.reader import Client, Survey
 from rstuf.client.records import Memory
@@ -22,7 +23,6 @@ from rstuf.client.store import TrustStore
 from rstuf.errors import (
     ArtifactNotFound,
     ContentRefused,
-    FileMissing,
     InvalidMetadata,
     Locked,
     NotAgreed,
@@ -36,11 +36,8 @@ from rstuf.errors import (
 )
 from rstuf.model.maps import RepositoryMap, trusted_as
 from rstuf.model.names import TargetPath
-from rstuf.storage.locations import metadata_below, place_of, shown_place
 
 T = TypeVar("T")
-LeftOut = Callable[[str, RstufError], None]
-"""Told of a repository, or one of its URLs, that could not be used, and why."""
 # What is wrong with one repository, and no reason to hear none of the others.
 _ITS_OWN = (StorageError, VerificationFailed, InvalidMetadata, Locked, TrustNotFound)
 _Search = Generator[str, Answer, Finding]
@@ -66,7 +63,7 @@ class MappedClient:
         """Nothing is asked of anybody yet."""
         self._store, self._chart, self._left_out = store, chart, left_out
         self._open = ExitStack()
-        self._clients: dict[str, Client] = {}
+        self._repositories: dict[str, Mirrored] = {}
         self._silent: dict[str, RstufError] = {}
         self.seen: dict[str, Memory] = {}
         """What was seen of each repository that was heard."""
@@ -112,8 +109,9 @@ class MappedClient:
         Raises:
             ContentRefused, DestinationTaken, StorageError, Locked: as `Client.save` does, where none of them has it.
         """
+        own = {str(destination.file), str(destination.part)}
         source, download = self._from_any(
-            finding, lambda client, offer: client.save(offer, destination, existing=existing)
+            finding, lambda client, offer: client.save(offer, destination, existing=existing), own=own
         )
         return MappedDownload(finding, download, source if download.state is DownloadState.DOWNLOADED else None)
 
@@ -127,32 +125,29 @@ class MappedClient:
         with ExitStack() as stack:
             yield self._from_any(finding, lambda client, offer: stack.enter_context(client.spool(offer)))[1]
 
-    def _from_any(self, finding: Finding, fetch: Callable[[Client, Offer], T]) -> tuple[str, T]:
+    def _from_any(
+        self, finding: Finding, fetch: Callable[[Client, Offer], T], *, own: Collection[str] = ()
+    ) -> tuple[str, T]:
+        """Fetch a content from the first of those who agree that has it, and who that is.
+
+        Args:
+            own: names of files of this machine: what is wrong with them is nobody's fault.
+        """
         errors: dict[str, RstufError] = {}
         for name, offer in finding.offers.items():
-            try:
-                fetched = fetch(self._clients[name], offer)
-            except ContentRefused as error:
-                errors[name] = error
-            except StorageError as error:
-                # What cannot be written comes from nowhere else either.
-                if error.action != "read":
-                    raise
-                errors[name] = error
-            else:
-                self._tell(errors)
-                return name, fetched
-        raise self._worst(errors, ContentRefused)
-
-    def _worst(self, errors: Mapping[str, RstufError], kind: type[RstufError]) -> RstufError:
-        """The first of these errors that is of a kind, else the first of all; the others are told."""
-        worst = next((name for name, each in errors.items() if isinstance(each, kind)), next(iter(errors)))
-        self._tell({name: each for name, each in errors.items() if name != worst})
-        return errors[worst]
-
-    def _tell(self, errors: Mapping[str, RstufError]) -> None:
-        for name, error in errors.items():
-            self._left_out(name, error)
+            for where, client in self._repositories[name].clients():
+                try:
+                    fetched = fetch(client, offer)
+                except ContentRefused as error:
+                    errors[where] = error
+                except StorageError as error:
+                    if error.action != "read" or error.name in own:
+                        raise
+                    errors[where] = error
+                else:
+                    tell(errors, self._left_out)
+                    return name, fetched
+        raise worst_of(errors, ContentRefused, self._left_out)
 
     # --- asking
 
@@ -160,7 +155,7 @@ class MappedClient:
         """What a repository says of these paths. One that says nothing is not asked again."""
         if name not in self._silent:
             try:
-                survey = self._survey(name, paths)
+                survey = self._repository(name).survey(paths)
             except _ITS_OWN as error:
                 self._silent[name] = error
             else:
@@ -168,45 +163,12 @@ class MappedClient:
                 return {path: _answer(name, survey, path) for path in paths}
         return {path: Answer(name, problem=self._silent[name]) for path in paths}
 
-    def _survey(self, name: str, paths: Sequence[TargetPath]) -> Survey:
-        """Look at one URL after the other, until one is right."""
-        if name in self._clients:
-            return self._clients[name].survey(paths)
-        errors: dict[str, RstufError] = {}
-        for url in self._chart.repositories[name]:
-            where = f"{name} at {shown_place(url)}"
-            try:
-                client, survey = self._survey_at(name, url, paths)
-            except TrustDamaged:
-                raise
-            except (StorageError, VerificationFailed) as error:
-                errors[where] = error
-            else:
-                self._clients[name] = client
-                self._tell(errors)
-                return survey
-        # Who answers wrongly tells more than who does not answer.
-        raise self._worst(errors, VerificationFailed)
-
-    def _survey_at(self, name: str, url: str, paths: Sequence[TargetPath]) -> tuple[Client, Survey]:
-        """Metadata lies at a URL, or at `metadata/` below it: clients of maps do not agree on that."""
-        try:
-            return self._look(name, place_of(url), paths)
-        except FileMissing:
-            below = metadata_below(url)
-            if below is None:
-                raise
-            with suppress(FileMissing):
-                return self._look(name, below, paths)
-            raise
-
-    def _look(self, name: str, place: str, paths: Sequence[TargetPath]) -> tuple[Client, Survey]:
-        opening: AbstractContextManager[Client] = self._store.client(trusted_as(name), url=place)
-        with ExitStack() as stack:
-            client = stack.enter_context(opening)
-            survey = client.survey(paths)
-            self._open.push(stack.pop_all())
-        return client, survey
+    def _repository(self, name: str) -> Mirrored:
+        found = self._repositories.get(name)
+        if found is None:
+            urls = self._chart.repositories[name]
+            found = self._repositories[name] = Mirrored(self._store, name, urls, self._open, left_out=self._left_out)
+        return found
 
 
 def _next(

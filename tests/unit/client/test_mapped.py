@@ -239,6 +239,18 @@ def test_what_is_wrong_with_mirrors_that_all_fail(town: Town) -> None:
     assert [name for name, _ in town.told] == ["a at http://127.0.0.1:1/"]
 
 
+def test_a_mirror_that_lacks_a_role(bare: Town) -> None:
+    """What it cannot say of some paths the next one says; for all others the first one is enough."""
+    bare.publish("a", {f"{number}.bin": b"x" for number in range(8)}, make=succinct)
+    bare.sites["b"].files = dict(bare.sites["a"].files)
+    del bare.sites["a"].files[next(name for name in bare.sites["a"].files if name.endswith("bins-0.json"))]
+    paths = [f"{number}.bin" for number in range(8)]
+    findings = bare.find(entry("a", 1), paths=paths, a=[bare.urls["a"], bare.urls["b"]])
+    assert [agreed(each) for each in findings] == ["a"] * 8
+    bins = [name for name, _ in bare.sites["b"].asked if "bins" in name]
+    assert len(bins) == 1
+
+
 def test_metadata_below_a_url(town: Town) -> None:
     """A URL may be that of `metadata/` and `targets/`, as for TAP 4's reference implementation."""
     repo, site = town.repos["a"], town.sites["a"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 
 import pytest
 from tests.support.servers import sends_too_much
 from tests.support.towns import EVIL, GOOD, Town, agreed, entry
 
+from rstuf.client import reader
 from rstuf.client.download import Existing
 from rstuf.client.mapped import MappedClient
+from rstuf.durable import storage_error
 from rstuf.errors import (
     ContentRefused,
     DestinationTaken,
@@ -32,6 +35,28 @@ def test_a_content_that_is_missing_or_wrong(town: Town) -> None:
     done = town.get(entry("abc", 3))
     assert (done.source, (town.here / "app").read_bytes()) == ("c", GOOD)
     assert [(name, type(why)) for name, why in town.told] == [("a", FileMissing), ("b", ContentRefused)]
+
+
+def test_a_content_that_one_mirror_lacks(town: Town) -> None:
+    """The next mirror of the same repository has it, be its metadata good or not."""
+    town.sites["b"].files = dict(town.sites["a"].files)
+    town.sites["b"].files["timestamp.json"] = b"{}"
+    del town.sites["a"].files[_content(town, "a")]
+    done = town.get(entry("a", 1), a=[town.urls["a"], town.urls["b"]])
+    assert (done.source, (town.here / "app").read_bytes()) == ("a", GOOD)
+    assert [name for name, _ in town.told] == [f"a at {town.urls['a']}"]
+
+
+def test_a_file_that_cannot_be_read(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong on this machine is said of nobody else, and nobody else is asked for the content."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise storage_error("read", str(town.here / "app"), PermissionError(errno.EACCES, "Permission denied"))
+
+    monkeypatch.setattr(reader, "save", fails)
+    with pytest.raises(StorageError, match="permission denied"):
+        town.get(TWO)
+    assert town.told == []
 
 
 def test_a_content_that_nobody_has(town: Town) -> None:
