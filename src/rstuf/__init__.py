@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rstuf.client.map_notes import notes_on_map as notes_on_map
     from rstuf.client.mapped import MappedClient as MappedClient
     from rstuf.client.mapped import MappedDownload as MappedDownload
+    from rstuf.client.mirrored import LeftOut as LeftOut
     from rstuf.client.offers import Offer as Offer
     from rstuf.client.reader import Client as Client
     from rstuf.client.records import Memory as Memory
@@ -288,6 +289,7 @@ _HOMES = {
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "LeakedKey": "rstuf.repository.reports",
+    "LeftOut": "rstuf.client.mirrored",
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
     "Loss": "rstuf.model.keys",

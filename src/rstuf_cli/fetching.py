@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import rstuf
-from rstuf.errors import RstufError, Said
+from rstuf.errors import Said
 from rstuf_cli.console import escape, escape_message
 from rstuf_cli.maps import read_map_file, said_document, said_in_words
 from rstuf_cli.run import Run
 from rstuf_cli.wording import listed
-
-LeftOut = Sequence[tuple[str, RstufError]]
 
 
 class Source(Protocol):
@@ -80,7 +78,7 @@ class OneSource:
 class AgreeingSources:
     """The repositories of a map, as far as they agree."""
 
-    def __init__(self, run: Run, client: rstuf.MappedClient, left_out: LeftOut, *, shown: str) -> None:
+    def __init__(self, run: Run, client: rstuf.MappedClient, left_out: Sequence[rstuf.LeftOut], *, shown: str) -> None:
         """
         Args:
             left_out: what `client` tells of those that could not be used.
@@ -108,7 +106,7 @@ class AgreeingSources:
         console = self._run.console
         if console.is_json:
             return
-        told = dict.fromkeys(f"{name} was left out: {why.message}" for name, why in self._left_out)
+        told = dict.fromkeys(f"{each} was left out: {each.error.message}" for each in self._left_out)
         for finding in self._findings.values():
             agreed = listed([answer.repository for answer in finding.agreed])
             for said in finding.said_besides:
@@ -129,7 +127,13 @@ class AgreeingSources:
                 for name, memory in self._client.seen.items()
             ],
             "left_out": [
-                {"repository": name, "code": why.code, "message": why.message} for name, why in self._left_out
+                {
+                    "repository": each.repository,
+                    "url": each.url,
+                    "code": each.error.code,
+                    "message": each.error.message,
+                }
+                for each in self._left_out
             ],
             "downloads": [self._document(each) for each in downloads],
         }
@@ -164,8 +168,8 @@ def one_source(store: rstuf.TrustStore, name: str) -> Iterator[OneSource]:
 @contextmanager
 def agreeing_sources(run: Run, store: rstuf.TrustStore, file: Path) -> Iterator[AgreeingSources]:
     """The repositories of a map file. Whoever is left out is told of at the end, whatever comes of it."""
-    chart, left_out = read_map_file(file), list[tuple[str, RstufError]]()
-    with rstuf.MappedClient(store, chart, left_out=lambda name, why: left_out.append((name, why))) as client:
+    chart, left_out = read_map_file(file), list[rstuf.LeftOut]()
+    with rstuf.MappedClient(store, chart, left_out=left_out.append) as client:
         source = AgreeingSources(run, client, left_out, shown=str(file))
         try:
             yield source

@@ -21,9 +21,9 @@ from rstuf.client.destination import destination_in
 from rstuf.client.download import Existing
 from rstuf.client.map_file import checked_map
 from rstuf.client.mapped import MappedClient, MappedDownload
+from rstuf.client.mirrored import LeftOut
 from rstuf.client.store import TrustStore
 from rstuf.clock import ManualClock
-from rstuf.errors import RstufError
 from rstuf.model.maps import MapEntry, RepositoryMap, map_pattern
 from rstuf.model.names import target_path, trust_name
 
@@ -41,7 +41,7 @@ class Town:
     repos: dict[str, Repo] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
-    told: list[tuple[str, RstufError]] = field(default_factory=list)
+    told: list[LeftOut] = field(default_factory=list)
 
     def publish(
         self, name: str, artifacts: Mapping[str, bytes], *, make: Callable[..., Repo] = flat, **how: Any
@@ -69,14 +69,14 @@ class Town:
 
     def find(self, *entries: MapEntry, paths: Sequence[str] = ("app",), **urls: Sequence[str]) -> list[Finding]:
         chart = self.chart(*entries, **urls)
-        with MappedClient(self.store, chart, left_out=lambda name, why: self.told.append((name, why))) as client:
+        with MappedClient(self.store, chart, left_out=self.told.append) as client:
             return list(client.look_up([target_path(path) for path in paths]))
 
     def get(
         self, *entries: MapEntry, path: str = "app", existing: Existing = Existing.KEEP, **urls: Sequence[str]
     ) -> MappedDownload:
         chart = self.chart(*entries, **urls)
-        with MappedClient(self.store, chart, left_out=lambda name, why: self.told.append((name, why))) as client:
+        with MappedClient(self.store, chart, left_out=self.told.append) as client:
             (finding,) = client.look_up([target_path(path)])
             return client.save(finding, destination_in(self.here, finding.path), existing=existing)
 

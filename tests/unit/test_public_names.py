@@ -73,6 +73,7 @@ PUBLIC = {
     "KeyUse",
     "KeyView",
     "LeakedKey",
+    "LeftOut",
     "ListedArtifact",
     "LogReport",
     "Loss",

@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 from rstuf.client.consensus import Answer, Finding, Round, agreement, search, voices
 from rstuf.client.destination import Destination
 from rstuf.client.download import Download, DownloadState, Existing
-from rstuf.client.mirrored import LeftOut, Mirrored, tell, worst_of
+from rstuf.client.mirrored import LeftOut, Mirrored, OnLeftOut, tell, worst_of
 from rstuf.client.offers import Offer
 from rstuf.client.reader import Client, Survey
 from rstuf.client.records import Memory
@@ -59,7 +59,7 @@ class MappedDownload:
 class MappedClient:
     """See the module. Use it as a context manager."""
 
-    def __init__(self, store: TrustStore, chart: RepositoryMap, *, left_out: LeftOut) -> None:
+    def __init__(self, store: TrustStore, chart: RepositoryMap, *, left_out: OnLeftOut) -> None:
         """Nothing is asked of anybody yet."""
         self._store, self._chart, self._left_out = store, chart, left_out
         self._open = ExitStack()
@@ -133,17 +133,18 @@ class MappedClient:
         Args:
             own: names of files of this machine: what is wrong with them is nobody's fault.
         """
-        errors: dict[str, RstufError] = {}
+        errors: list[LeftOut] = []
         for name, offer in finding.offers.items():
-            for where, client in self._repositories[name].clients():
+            repository = self._repositories[name]
+            for url, client in repository.clients():
                 try:
                     fetched = fetch(client, offer)
                 except ContentRefused as error:
-                    errors[where] = error
+                    errors.append(repository.left_out(url, error))
                 except StorageError as error:
                     if error.action != "read" or error.name in own:
                         raise
-                    errors[where] = error
+                    errors.append(repository.left_out(url, error))
                 else:
                     tell(errors, self._left_out)
                     return name, fetched

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 
 from rstuf.client.offers import Offer
 from rstuf.client.reader import Client, Survey
@@ -13,15 +14,34 @@ from rstuf.model.maps import trusted_as
 from rstuf.model.names import TargetPath
 from rstuf.storage.locations import metadata_below, place_of, shown_place
 
-LeftOut = Callable[[str, RstufError], None]
-"""Told of a repository, or one of its URLs, that could not be used, and why."""
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A mirror of a repository that could not be used, though another one was; and why.
+
+    Attributes:
+        url: as it may be shown.
+        alone: whether the repository has no other.
+    """
+
+    repository: str
+    url: str
+    alone: bool
+    error: RstufError
+
+    def __str__(self) -> str:
+        return self.repository if self.alone else f"{self.repository} at {self.url}"
+
+
+OnLeftOut = Callable[[LeftOut], None]
+"""Told of those that were left out."""
 
 
 class Mirrored:
     """A repository, whichever of its mirrors has what is wanted; all is verified from the one root that is pinned."""
 
     def __init__(
-        self, store: TrustStore, name: str, urls: Sequence[str], opened: ExitStack, *, left_out: LeftOut
+        self, store: TrustStore, name: str, urls: Sequence[str], opened: ExitStack, *, left_out: OnLeftOut
     ) -> None:
         """Nothing is asked of anybody yet.
 
@@ -29,7 +49,7 @@ class Mirrored:
             name: as the map has it.
             opened: takes what is to be closed at the end.
         """
-        self._store, self._name, self._left_out = store, name, left_out
+        self._store, self._name, self._told = store, name, left_out
         self._opened = opened
         self._urls = list(dict.fromkeys(urls))
         # Those whose metadata is asked for no more.
@@ -45,7 +65,7 @@ class Mirrored:
         """
         surveys: list[Survey] = []
         found: dict[TargetPath, Offer | RstufError | None] = {}
-        errors: dict[str, RstufError] = {}
+        errors: list[LeftOut] = []
         left = list(paths)
         for url in [each for each in self._urls if each not in self._wrong]:
             try:
@@ -53,7 +73,7 @@ class Mirrored:
             except TrustDamaged:
                 raise
             except (StorageError, VerificationFailed) as error:
-                errors[self._shown(url)] = error
+                errors.append(self.left_out(url, error))
                 self._wrong.add(url)
                 continue
             surveys.append(survey)
@@ -63,14 +83,18 @@ class Mirrored:
                 break
         if not surveys:
             # Who answers wrongly tells more than who does not answer.
-            raise worst_of(errors, VerificationFailed, self._left_out)
-        tell(errors, self._left_out)
+            raise worst_of(errors, VerificationFailed, self._told)
+        tell(errors, self._told)
         return Survey(surveys[-1].memory, frozenset[str]().union(*(each.roots for each in surveys)), found)
 
     def clients(self) -> Iterator[tuple[str, Client]]:
-        """Clients of its mirrors, for contents, and what each is called; those that were found wrong come last."""
+        """Clients of its mirrors, for contents, by their URLs; those that were found wrong come last."""
         for url in sorted(self._urls, key=self._wrong.__contains__):
-            yield self._shown(url), self._client(url, place_of(url))
+            yield url, self._client(url, place_of(url))
+
+    def left_out(self, url: str, error: RstufError) -> LeftOut:
+        """A mirror that could not be used."""
+        return LeftOut(self._name, shown_place(url), len(self._urls) == 1, error)
 
     def _survey_at(self, url: str, paths: Sequence[TargetPath]) -> Survey:
         """Metadata lies at a URL, or at `metadata/` below it: clients of maps do not agree on that."""
@@ -90,18 +114,15 @@ class Mirrored:
             self._clients[url] = self._opened.enter_context(opening)
         return self._clients[url]
 
-    def _shown(self, url: str) -> str:
-        return f"{self._name} at {shown_place(url)}" if len(self._urls) > 1 else self._name
+
+def worst_of(left_out: Sequence[LeftOut], kind: type[RstufError], told: OnLeftOut) -> RstufError:
+    """The error of the first that was left out for one of a kind, else of the first of all; the others are told."""
+    worst = next((each for each in left_out if isinstance(each.error, kind)), left_out[0])
+    tell([each for each in left_out if each is not worst], told)
+    return worst.error
 
 
-def worst_of(errors: Mapping[str, RstufError], kind: type[RstufError], left_out: LeftOut) -> RstufError:
-    """The first of these errors that is of a kind, else the first of all; the others are told."""
-    worst = next((name for name, each in errors.items() if isinstance(each, kind)), next(iter(errors)))
-    tell({name: each for name, each in errors.items() if name != worst}, left_out)
-    return errors[worst]
-
-
-def tell(errors: Mapping[str, RstufError], left_out: LeftOut) -> None:
+def tell(left_out: Sequence[LeftOut], told: OnLeftOut) -> None:
     """Tell of all of them."""
-    for name, error in errors.items():
-        left_out(name, error)
+    for each in left_out:
+        told(each)

@@ -225,7 +225,7 @@ def test_mirrors_are_asked_in_their_order(town: Town) -> None:
     places = ["http://127.0.0.1:1/", town.urls["b"], town.urls["a"]]
     done = town.get(entry("a", 1), a=places)
     assert done.source == "a"
-    assert [(name, type(why)) for name, why in town.told] == [
+    assert [(str(each), type(each.error)) for each in town.told] == [
         (f"a at {places[0]}", StorageError),
         (f"a at {places[1]}", RepositoryRefused),
     ]
@@ -236,7 +236,7 @@ def test_what_is_wrong_with_mirrors_that_all_fail(town: Town) -> None:
     with pytest.raises(NotAgreed) as refused:
         town.find(entry("a", 1), a=["http://127.0.0.1:1/", town.urls["b"]])
     assert isinstance(refused.value.said[0].problem, RepositoryRefused)
-    assert [name for name, _ in town.told] == ["a at http://127.0.0.1:1/"]
+    assert [str(each) for each in town.told] == ["a at http://127.0.0.1:1/"]
 
 
 def test_a_mirror_that_lacks_a_role(bare: Town) -> None:
