@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from rstuf.client.anchors import check_fingerprint as check_fingerprint
     from rstuf.client.anchors import fetch_root as fetch_root
     from rstuf.client.anchors import read_root as read_root
+    from rstuf.client.consensus import Finding as Finding
     from rstuf.client.destination import Destination as Destination
     from rstuf.client.destination import destination_at as destination_at
     from rstuf.client.destination import destination_in as destination_in
     from rstuf.client.download import Download as Download
     from rstuf.client.download import DownloadState as DownloadState
     from rstuf.client.download import Existing as Existing
+    from rstuf.client.map_file import checked_map as checked_map
+    from rstuf.client.map_file import read_map as read_map
+    from rstuf.client.map_file import render_map as render_map
+    from rstuf.client.map_file import write_map as write_map
+    from rstuf.client.map_notes import MapNote as MapNote
+    from rstuf.client.map_notes import notes_on_map as notes_on_map
+    from rstuf.client.mapped import MappedClient as MappedClient
+    from rstuf.client.mapped import MappedDownload as MappedDownload
+    from rstuf.client.mirrored import LeftOut as LeftOut
     from rstuf.client.offers import Offer as Offer
+    from rstuf.client.reader import Client as Client
     from rstuf.client.records import Memory as Memory
     from rstuf.client.records import Naming as Naming
     from rstuf.client.records import Trusted as Trusted
@@ -94,7 +105,12 @@ if TYPE_CHECKING:
     from rstuf.model.keys import Loss as Loss
     from rstuf.model.keys import PublicKey as PublicKey
     from rstuf.model.keys import check_key_name as check_key_name
+    from rstuf.model.maps import MapEntry as MapEntry
+    from rstuf.model.maps import RepositoryMap as RepositoryMap
+    from rstuf.model.maps import map_pattern as map_pattern
+    from rstuf.model.maps import trusted_as as trusted_as
     from rstuf.model.names import RoleName as RoleName
+    from rstuf.model.names import TargetPath as TargetPath
     from rstuf.model.names import role_name as role_name
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
@@ -240,6 +256,7 @@ _HOMES = {
     "BundlePart": "rstuf.metadata.bundle",
     "CeremonyReport": "rstuf.repository.ceremony",
     "Change": "rstuf.repository.why",
+    "Client": "rstuf.client.reader",
     "ClientCost": "rstuf.repository.advice",
     "ClientVerdict": "rstuf.storage.stock_client",
     "ClientView": "rstuf.storage.stock_client",
@@ -276,6 +293,7 @@ _HOMES = {
     "Explanation": "rstuf.repository.why",
     "ExportForm": "rstuf.repository.record_lines",
     "Fetched": "rstuf.repository.why",
+    "Finding": "rstuf.client.consensus",
     "FormerKey": "rstuf.rebuilding",
     "FoundKey": "rstuf.signing.schemes",
     "Health": "rstuf.repository.reports",
@@ -289,10 +307,15 @@ _HOMES = {
     "KeyUse": "rstuf.repository.keys",
     "KeyView": "rstuf.repository.keys",
     "LeakedKey": "rstuf.repository.reports",
+    "LeftOut": "rstuf.client.mirrored",
     "ListedArtifact": "rstuf.model.artifacts",
     "LogReport": "rstuf.repository.reports",
     "LooseRoot": "rstuf.repository.taking_over",
     "Loss": "rstuf.model.keys",
+    "MapEntry": "rstuf.model.maps",
+    "MapNote": "rstuf.client.map_notes",
+    "MappedClient": "rstuf.client.mapped",
+    "MappedDownload": "rstuf.client.mapped",
     "Memory": "rstuf.client.records",
     "MetadataRecovery": "rstuf.repository.lost_metadata",
     "Missing": "rstuf.repository.sync",
@@ -324,6 +347,7 @@ _HOMES = {
     "Remembered": "rstuf.holder.record",
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
+    "RepositoryMap": "rstuf.model.maps",
     "ResizeReport": "rstuf.repository.rebin",
     "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
@@ -352,6 +376,7 @@ _HOMES = {
     "Status": "rstuf.repository.reports",
     "SyncStep": "rstuf.repository.sync",
     "TakenOver": "rstuf.repository.taking_over",
+    "TargetPath": "rstuf.model.names",
     "TargetsFacts": "rstuf.holder.targets",
     "TrustSource": "rstuf.holder.anchors",
     "TrustStore": "rstuf.client.store",
@@ -365,6 +390,7 @@ _HOMES = {
     "check_bin_count": "rstuf.model.policy",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",
+    "checked_map": "rstuf.client.map_file",
     "client_names": "rstuf.metadata.clients",
     "compare_bins": "rstuf.repository.advice",
     "destination_at": "rstuf.client.destination",
@@ -392,8 +418,10 @@ _HOMES = {
     "make_key_in_place": "rstuf.wiring",
     "make_payload": "rstuf.founding",
     "make_repository": "rstuf.founding",
+    "map_pattern": "rstuf.model.maps",
     "not_listed": "rstuf.holder.signing",
     "notes_on": "rstuf.repository.ceremony",
+    "notes_on_map": "rstuf.client.map_notes",
     "open_repository": "rstuf.wiring",
     "parse_bundle": "rstuf.metadata.bundle",
     "parse_duration": "rstuf.model.durations",
@@ -404,6 +432,7 @@ _HOMES = {
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
     "read_draft": "rstuf.drafts",
+    "read_map": "rstuf.client.map_file",
     "read_picture": "rstuf.pictures",
     "read_plan": "rstuf.repository.plan",
     "read_plan_file": "rstuf.founding",
@@ -415,6 +444,7 @@ _HOMES = {
     "rehearse_ceremony": "rstuf.founding",
     "rehearse_plan": "rstuf.founding",
     "render_bundle": "rstuf.metadata.bundle",
+    "render_map": "rstuf.client.map_file",
     "render_plan": "rstuf.repository.plan_text",
     "render_public": "rstuf.signing.public_keys",
     "render_signatures": "rstuf.metadata.bundle",
@@ -429,9 +459,11 @@ _HOMES = {
     "target_path": "rstuf.model.names",
     "tree_of": "rstuf.wiring",
     "trust_name": "rstuf.model.names",
+    "trusted_as": "rstuf.model.maps",
     "try_stock_client": "rstuf.wiring",
     "verify_published": "rstuf.wiring",
     "write_bundle": "rstuf.holder.signing",
+    "write_map": "rstuf.client.map_file",
     "write_qr": "rstuf.pictures",
     "write_signatures": "rstuf.holder.signing",
     "write_transcript": "rstuf.transcripts",

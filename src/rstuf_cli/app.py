@@ -171,6 +171,9 @@ VERBS: Final = (
     Verb(CLIENT, "trust list", f"{_HOME}.trust:list_", "list the repositories that you trust"),
     Verb(CLIENT, "trust show", f"{_HOME}.trust:show", "show a pinned root, and what was seen from it on"),
     Verb(CLIENT, "trust remove", f"{_HOME}.trust:remove", "trust a repository no more, and forget what was seen of it"),
+    Verb(CLIENT, "map make", f"{_HOME}.map:make", "write a map of repositories, or add a mapping to one"),
+    Verb(CLIENT, "map show", f"{_HOME}.map:show", "show which repositories a map names, and for what each is asked"),
+    Verb(CLIENT, "map check", f"{_HOME}.map:check", "say whether a map can be relied on, and what to know of it"),
     Verb(
         CLIENT,
         "download",
@@ -187,6 +190,7 @@ _NOUNS: Final = {
     "bundle": "What goes to key holders who are away, and what they sign: files that cross an air gap.",
     "delegation": "Roles with keys of their own, for some of the paths.",
     "bins": "Over how many bins the artifacts are shared out.",
+    "map": "Which repositories are asked for what, and how many of them must say the same (TAP 4).",
     "trust": "The roots that you pinned, from which downloads are verified.",
 }
 

@@ -43,6 +43,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.InvalidConfig: ExitCode.REFUSED,
     errors.InvalidBundle: ExitCode.REFUSED,
     errors.InvalidKey: ExitCode.REFUSED,
+    errors.InvalidMap: ExitCode.REFUSED,
     errors.InvalidMetadata: ExitCode.UNVERIFIED,
     errors.ArtifactConflict: ExitCode.REFUSED,
     errors.PathRepeated: ExitCode.REFUSED,
@@ -102,6 +103,8 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.FingerprintDiffers: ExitCode.UNVERIFIED,
     errors.RepositoryRefused: ExitCode.UNVERIFIED,
     errors.ContentRefused: ExitCode.UNVERIFIED,
+    errors.NotAgreed: ExitCode.UNVERIFIED,
+    errors.TooFewReached: ExitCode.STORAGE,
     errors.DestinationTaken: ExitCode.REFUSED,
     errors.Interrupted: ExitCode.INTERRUPTED,
 }

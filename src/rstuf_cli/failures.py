@@ -144,6 +144,15 @@ def _known(error: errors.RstufError) -> Failure:
             data |= {"role": error.role, "reason": str(error.reason)}
         elif isinstance(error, errors.ContentRefused):
             data |= {"path": error.path}
+    elif isinstance(error, errors.InvalidMap):
+        message = error.message if len(error.problems) == 1 else f"{error.what} is no map that can be relied on"
+        details = _capped(error.problems) if len(error.problems) > 1 else ()
+        data = {"problems": list(error.problems)}
+    if isinstance(error, errors.NotAgreed | errors.TooFewReached):
+        from rstuf_cli.maps import said_document, said_lines
+
+        details = _capped(said_lines(error.said))
+        data |= {"path": error.path, "said": said_document(error.said)}
     if error.dropped:
         details = (*details, *(f"{name} had expired, and was dropped{_lost(by)}" for name, by in error.dropped.items()))
         data = {**data, "dropped": [{"event": name, "signed": list(by)} for name, by in error.dropped.items()]}

@@ -46,7 +46,7 @@ def read_brought(path: Path, *, limit: int) -> bytes:
         StorageError: the disk fails.
     """
     try:
-        return read_small(path, limit=limit, opener=_open_regular)
+        return read_small(path, limit=limit, opener=open_regular)
     except FileTooLarge:
         raise InvalidBundle(str(path), f"it has more than {limit} bytes") from None
     except StorageError as error:
@@ -56,7 +56,8 @@ def read_brought(path: Path, *, limit: int) -> bytes:
         raise InvalidBundle(str(path), error.reason, hint=hint) from None
 
 
-def _open_regular(path: str, flags: int) -> int:
+def open_regular(path: str, flags: int) -> int:
+    """Opens regular files alone, for `read_small`; nobody is waited for to find out whether something is one."""
     # A pipe that nobody writes to must not hold up the open that finds out that it is one.
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     mode = os.fstat(descriptor).st_mode

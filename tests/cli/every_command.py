@@ -45,6 +45,9 @@ COMMANDS = {
     "trust list": ["trust", "list", "--trust-dir", "../trust"],
     "trust show": ["trust", "show", "acme", "--trust-dir", "../trust"],
     "trust remove": ["trust", "remove", "acme", "--yes", "--trust-dir", "../trust"],
+    "map make": ["map", "make", "-o", "../new.json", "--repository", "acme=https://updates.example.org/"],
+    "map show": ["map", "show", "../map.json", "--trust-dir", "../trust"],
+    "map check": ["map", "check", "../map.json"],
     "download": ["download", "a.txt", "--dir", "../fetched", "--trust-dir", "../trust"],
     "sign": ["sign", "--yes", "--holder-dir", "../holder"],
     "event list": ["event", "list"],
@@ -80,4 +83,4 @@ LOOKING = {
 }
 # Root keys sign these alone, and they have no passphrase.
 OF_ROOT = {"sign", "bundle import", "root update", "key revoke", "recover root-key", "recover root"}
-CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download"}
+CLIENT = {"trust add", "trust list", "trust show", "trust remove", "download", "map make", "map show", "map check"}

@@ -93,6 +93,7 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         served = acme / "metadata"
         pin = ("trust", "add", "acme", served, "--root", served / "1.root.json", "--artifacts", acme / "targets")
         does(*pin, "--trust-dir", around / "trust")
+        does("map", "make", "-o", around / "map.json", "--repository", "acme=https://updates.example.org/")
         # Its root is due from the next second on, and never anything else.
         due = (
             (around / "plan.toml")

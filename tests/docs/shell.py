@@ -23,7 +23,7 @@ from rstuf_cli.app import main
 sys.exit(main())' "$@"
 """
 _PYTHON = '#!/bin/sh\nexec {python} "$@"\n'
-_PORT = "8000"
+_PORTS = ("8000", "8001")
 
 
 class Shell:
@@ -48,7 +48,7 @@ class Shell:
             "PATH": f"{tools}:{os.environ['PATH']}",
             "TMPDIR": str(scratch),
         }
-        self._port = str(_free_port())
+        self._ports = {port: str(_free_port()) for port in _PORTS}
         self._servers = ExitStack()
 
     def __enter__(self) -> Shell:
@@ -91,18 +91,20 @@ class Shell:
         )
         self._servers.callback(server.wait)
         self._servers.callback(server.terminate)
+        port = next(free for named, free in self._ports.items() if f"http.server {named}" in text)
         for _ in range(200):
             with socket.socket() as probe:
-                if probe.connect_ex(("localhost", int(self._port))) == 0:
+                if probe.connect_ex(("localhost", int(port))) == 0:
                     return
             time.sleep(0.05)
         raise AssertionError(f"nothing listens after: {text}")
 
     def _here(self, text: str) -> str:
-        """Pages speak of port 8000; here it is whichever is free."""
-        return text.replace(f"localhost:{_PORT}", f"localhost:{self._port}").replace(
-            f"http.server {_PORT}", f"http.server {self._port}"
-        )
+        """Pages speak of ports 8000 and 8001; here they are whichever are free."""
+        for named, free in self._ports.items():
+            for before in ("localhost:", "http.server "):
+                text = text.replace(f"{before}{named}", f"{before}{free}")
+        return text
 
 
 def _free_port() -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.docs.pages import ROOT, blocks_of
 from tests.support.bundles import World, encode
+from tests.support.servers import Site, serving
 from tests.unit.signing import keyring
 
 from rstuf import strict_loads
@@ -235,14 +236,31 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("trust add", "trust", "show", "here", *trust)
     keep("trust add", "trust", "add", "here", str(repo / "metadata"), *trust)
     keep("trust list", "trust", "list", *trust)
+    unlike = _by_map(keep, repo, scratch, trust)
     rstuf("trust", "add", "mixed", str(scratch / "other" / "metadata"), *served[1:], *trust)
     _, refused = rstuf("download", "file.txt", "--from", "mixed", *trust)
     keep("trust remove", "trust", "remove", "mixed", "--yes", *trust)
     file.write_text("second\n", encoding="utf-8")
     code, document = rstuf(*at, "artifact", "add", str(file))
     assert code == 1
-    found["An error"] = [document["error"], refused["error"]]
+    found["An error"] = [document["error"], refused["error"], unlike]
     return found
+
+
+def _by_map(keep: Callable[..., Any], repo: Path, scratch: Path, trust: tuple[str, str]) -> Any:
+    """A map of two repositories, of which one is not there."""
+    names, file = ("--repository", "away=http://127.0.0.1:1/"), str(scratch / "map.json")
+    files = [
+        {str(place.relative_to(top)): place.read_bytes() for place in top.rglob("*") if place.is_file()}
+        for top in (repo / "metadata", repo / "targets")
+    ]
+    with serving(Site.of(*files)) as url:
+        keep("map make", "map", "make", "-o", file, *names, "--repository", f"here={url}", "--threshold", "1")
+        keep("map show", "map", "show", file, *trust)
+        keep("map check", "map", "check", file)
+        keep("download", "download", "file.txt", "--dir", str(scratch / "mapped"), "--map", file, *trust)
+        rstuf("map", "make", "-o", f"{file}2", *names, "--repository", f"here={url}")
+        return rstuf("download", "file.txt", "--map", f"{file}2", *trust)[1]["error"]
 
 
 def _events(keep: Callable[..., Any], repo: Path, at: tuple[str, str], scratch: Path) -> None:
@@ -288,7 +306,7 @@ def _of_bundles(scratch: Path) -> Iterator[tuple[str, Any]]:
 
 
 ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artifact list", "artifact show", "publish")
-CLIENT = ("trust add", "trust list", "trust remove", "download")
+CLIENT = ("trust add", "trust list", "trust remove", "map make", "map show", "map check", "download")
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 BINS = ("bins advise", "bins resize", "lint")
@@ -361,7 +379,10 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("trust add", "pinned"): [documents["trust add"][0]["pinned"]],
         ("trust add", "seen"): documents["trust add"][1]["seen"]["roles"],
         ("trust add", "root"): [documents["trust add"][0]["root"]],
-        ("download", "downloads"): documents["download"][0]["downloads"],
+        ("map show", "repositories"): documents["map show"][0]["repositories"],
+        ("map check", "notes"): documents["map check"][0]["notes"],
+        ("download", "repositories"): documents["download"][1]["repositories"],
+        ("download", "downloads"): [each for document in documents["download"] for each in document["downloads"]],
     }
     for place, entries in parts.items():
         named = {name for name, _ in words(cells[place][1])}

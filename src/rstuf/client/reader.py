@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +22,16 @@ from rstuf.client.refusals import Evidence, refusal_of, too_long
 from rstuf.client.rollback import check_countable, check_not_behind
 from rstuf.clock import Clock
 from rstuf.durable import flush, flush_directory, opened_directory, storage_error
-from rstuf.errors import ArtifactNotFound, FileMissing, FileTooLarge, StorageError, nearest, shorten
+from rstuf.errors import (
+    ArtifactNotFound,
+    FileMissing,
+    FileTooLarge,
+    RepositoryRefused,
+    RstufError,
+    StorageError,
+    nearest,
+    shorten,
+)
 from rstuf.locks import OnWait
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES
 from rstuf.model.names import TOP_LEVEL, TargetPath
@@ -47,6 +57,19 @@ class Look:
 
     memory: Memory
     offers: Sequence[Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one look found of each path by itself: what is signed, None, or why that cannot be said.
+
+    Attributes:
+        roots: the SHA-256 of every root from the pinned one to the one in force, hex: what a repository is known by.
+    """
+
+    memory: Memory
+    roots: frozenset[str]
+    found: Mapping[TargetPath, Offer | RstufError | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +106,33 @@ class Client:
             ArtifactNotFound: a path is not signed.
             Locked, StorageError: it could not be fetched, or not be kept.
         """
-        with self.looking(), step(self.progress, "looking up", unit="roles"), self._verifying() as updater:
-            updater.refresh()
-            check_not_behind(self.recall(), self._evidence(updater), roots=self.cache / _HISTORY)
+        with self._refreshed() as updater:
             offers = [self._find(updater, path, asked=paths) for path in paths]
             memory = self._memory(updater)
         return Look(memory, offers)
+
+    def survey(self, paths: Sequence[TargetPath]) -> Survey:
+        """The same, where one path that is not signed, or cannot be judged, is no reason to say nothing of the others.
+
+        Raises:
+            RepositoryRefused, Locked, StorageError: as `look_up` does, of the repository as a whole.
+        """
+        found: dict[TargetPath, Offer | RstufError | None] = {}
+        with self._refreshed() as updater:
+            memory, roots = self._memory(updater), self._roots(updater)
+            for path in paths:
+                try:
+                    with self._telling(updater):
+                        found[path] = self._offer(updater, path)
+                except FileMissing as error:
+                    found[path] = error
+                except StorageError as error:
+                    # Who does not answer any more is not asked again for each of them.
+                    found |= dict.fromkeys((each for each in paths if each not in found), error)
+                    break
+                except RepositoryRefused as error:
+                    found[path] = error
+        return Survey(memory, roots, found)
 
     def save(self, offer: Offer, destination: Destination, *, existing: Existing = Existing.KEEP) -> Download:
         """Download a content to a file that has its name only when every byte is what was signed.
@@ -139,23 +183,41 @@ class Client:
             ) from error
 
     @contextmanager
+    def _refreshed(self) -> Iterator[Updater]:
+        """An updater that has verified what is in force now; what is kept of the repository is held meanwhile."""
+        with self.looking(), step(self.progress, "looking up", unit="roles"), self._verifying() as updater:
+            updater.refresh()
+            check_not_behind(self.recall(), self._evidence(updater), roots=self.cache / _HISTORY)
+            yield updater
+
+    @contextmanager
     def _verifying(self) -> Iterator[Updater]:
         """An updater, whose refusals are told in our words, and whose files are durable at the end."""
-        from tuf.api.exceptions import DownloadError, RepositoryError
         from tuf.ngclient.config import UpdaterConfig
 
         self._seen.clear()
-        updater = None
         try:
-            updater = _updater()(
-                str(self.cache),
-                _BASE,
-                fetcher=_fetcher(self.metadata, self._seen),
-                config=UpdaterConfig(max_root_rotations=_ROOT_STEPS),
-                bootstrap=self.root,
-            )
+            with self._telling(None):
+                updater = _updater()(
+                    str(self.cache),
+                    _BASE,
+                    fetcher=_fetcher(self.metadata, self._seen),
+                    config=UpdaterConfig(max_root_rotations=_ROOT_STEPS),
+                    bootstrap=self.root,
+                )
             updater._trusted_set.reference_time = self.clock.now()
-            yield updater
+            with self._telling(updater):
+                yield updater
+        finally:
+            _make_durable(self.cache, self._seen)
+
+    @contextmanager
+    def _telling(self, updater: Updater | None) -> Iterator[None]:
+        """Refusals of an updater in our words."""
+        from tuf.api.exceptions import DownloadError, RepositoryError
+
+        try:
+            yield
         except DownloadError as error:
             cause = _storage_error_in(error)
             if isinstance(cause, FileTooLarge):
@@ -168,17 +230,28 @@ class Client:
             raise refusal_of(error, self._evidence(updater)) from error
         except OSError as error:
             raise storage_error("keep what was seen in", str(self.cache), error) from error
-        finally:
-            _make_durable(self.cache, self._seen)
 
     def _find(self, updater: Updater, path: TargetPath, *, asked: Sequence[TargetPath]) -> Offer:
-        found = updater.get_targetinfo(path)
-        if found is None:
+        offer = self._offer(updater, path)
+        if offer is None:
             meant = nearest(path, (known for known in _some_paths(updater) if known not in asked))
             guess = "look at its spelling" if meant is None else f"did you mean {shorten(meant)}?"
             raise ArtifactNotFound(path, hint=f"{self.trusted.name} signs no such path; {guess}")
+        return offer
+
+    def _offer(self, updater: Updater, path: TargetPath) -> Offer | None:
+        found = updater.get_targetinfo(path)
+        if found is None:
+            return None
         hashed = self.trusted.naming is Naming.HASHED and updater._trusted_set.root.consistent_snapshot
         return offer_of(path, found.length, found.hashes, custom=found.custom, hashed=bool(hashed))
+
+    def _roots(self, updater: Updater) -> frozenset[str]:
+        newest = updater._trusted_set.root.version
+        places = (self.cache / _HISTORY / f"{each}.root.json" for each in range(self.trusted.pin.version, newest + 1))
+        return frozenset(
+            {self.trusted.pin.sha256, *(hashlib.sha256(place.read_bytes()).hexdigest() for place in places)}
+        )
 
     def _memory(self, updater: Updater) -> Memory:
         trusted: Mapping[str, Any] = updater._trusted_set

@@ -51,7 +51,7 @@ from rstuf.metadata.canonical import compact
 from rstuf.model.names import TrustName, trust_name
 from rstuf.permissions import Kind, Place, refuse_unsafe
 from rstuf.progress import Progress, Silent
-from rstuf.storage.locations import contents_of
+from rstuf.storage.locations import contents_of, place_of
 from rstuf.storage.outside import contents_at, metadata_at
 
 _TRUST: Final = "trust.json"
@@ -216,13 +216,19 @@ class TrustStore:
             lock.unlink(missing_ok=True)
 
     @contextmanager
-    def client(self, name: TrustName) -> Iterator[Client]:
+    def client(self, name: TrustName, *, url: str | None = None) -> Iterator[Client]:
         """A client of a trusted repository; what it fetches is verified from the pinned root on.
+
+        Args:
+            url: where to look for its metadata, and where `contents_of` says for contents; by default, and where that
+                is the same, it is as it was trusted.
 
         Raises:
             TrustNotFound, TrustDamaged, UnsafeDirectory: it cannot begin.
         """
         trusted = self.get(name)
+        if url is not None and place_of(url) != trusted.url:
+            trusted = replace(trusted, url=place_of(url), artifacts=contents_of(place_of(url)))
         home = self.directory / name
         metadata: AbstractContextManager[MetadataSource] = metadata_at(trusted.url)
         contents: AbstractContextManager[ContentSource] = contents_at(trusted.artifacts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rstuf.errors.base import RstufError, shorten
@@ -115,4 +116,64 @@ class DestinationTaken(RstufError):
         super().__init__(
             f"{file} is there already and is not {shorten(path)} as it is signed",
             hint="--force replaces it; -o FILE or --dir DIR puts the download elsewhere",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a repository of a map said of one path.
+
+    Attributes:
+        mapping: the number of the mapping for which it was asked, from 1 on.
+        length, hashes: what it signs; None and empty where it signs nothing, or nothing that could be believed.
+        problem: why nothing that it says was believed.
+        twin: another name for the same repository, which was heard already: it counts once.
+    """
+
+    mapping: int
+    repository: str
+    length: int | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    problem: RstufError | None = None
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a mapping asked for, and did not get: so many of these repositories that say the same."""
+
+    mapping: int
+    threshold: int
+    repositories: Sequence[str]
+
+    def __str__(self) -> str:
+        *others, last = self.repositories
+        names = f"{', '.join(others)} and {last}" if others else last
+        return f"mapping {self.mapping} needs {self.threshold} of {names}"
+
+
+class NotAgreed(VerificationFailed):
+    """Not enough of the repositories that a map names say the same of an artifact (TAP 4)."""
+
+    code = "not-agreed"
+
+    def __init__(self, path: str, *, needed: Sequence[Needed], said: Sequence[Said], hint: str) -> None:
+        self.path, self.needed, self.said = path, tuple(needed), tuple(said)
+        super().__init__(
+            [f"too few repositories say the same of {shorten(path)}: {', '.join(map(str, self.needed))}"], hint=hint
+        )
+
+
+class TooFewReached(StorageError):
+    """Too few of the repositories that a map names could be reached; those that could say the same (TAP 4)."""
+
+    code = "too-few-reached"
+
+    def __init__(self, path: str, *, needed: Sequence[Needed], said: Sequence[Said]) -> None:
+        self.path, self.needed, self.said = path, tuple(needed), tuple(said)
+        super().__init__(
+            "look up",
+            shorten(path),
+            f"too few repositories could be reached: {', '.join(map(str, self.needed))}",
+            hint="nobody says otherwise; run the same command again when they can be reached",
         )

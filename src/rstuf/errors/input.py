@@ -217,6 +217,20 @@ class InvalidBundle(InvalidInput):
         super().__init__(f"{name}: {reason}", hint=hint or "have it made and carried over again; nothing was changed")
 
 
+class InvalidMap(InvalidInput):
+    """A map of repositories (TAP 4) that is not one, or that could never lead to an artifact."""
+
+    code = "invalid-map"
+
+    def __init__(self, what: str, problems: Iterable[str]) -> None:
+        self.what, self.problems = what, tuple(problems)
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(
+            f"{what} is no map that can be relied on: {self.problems[0]}{more}",
+            hint="mend it, or ask whoever made it; rstuf map check FILE says when it is right",
+        )
+
+
 class InvalidMetadata(InvalidInput):
     """TUF metadata that is damaged or not of the form it must have."""
 

@@ -234,6 +234,12 @@ class Repository:
 
     # --- looking
 
+    @property
+    def name(self) -> str:
+        """What its people call it; free text."""
+        with self._ports.state.read() as reader:
+            return reader.settings().name
+
     def waiting_ceremony(self) -> EventView | None:
         """What its ceremony waits for; None where that has ended. See `repository.stages.waiting_ceremony`."""
         return waiting_ceremony(self._ports)

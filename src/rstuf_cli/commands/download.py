@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,6 +13,7 @@ import typer
 import rstuf
 from rstuf_cli.console import Console, escape, pad, width_of
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.fetching import Source, agreeing_sources, download_document, one_source
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.streams import is_terminal
@@ -27,6 +28,7 @@ rstuf download app-1.0.tar.gz                     where one repository is truste
 rstuf download dist/app.whl dist/app.sig --from acme --dir /tmp/acme
 rstuf download app-1.0.tar.gz --from acme -o app.tar.gz
 rstuf download config.json --from acme -o - | jq .version
+rstuf download fw.bin --map map.json              what several repositories agree on
 """
 }
 
@@ -42,6 +44,10 @@ def download(
         str | None,
         typer.Option("--from", metavar="NAME", help="A trusted repository; by default the only one that is trusted."),
     ] = None,
+    map_: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="A map that says which trusted repositories must agree (TAP 4)."),
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to put it; - for stdout, once verified.")
     ] = None,
@@ -56,33 +62,39 @@ def download(
 
     A file gets its name when every byte of it is what was signed. Until then it is NAME.part, from which the same
     command goes on after an interruption. A file that is there already and is right is left alone.
+
+    With --map, a file is taken when as many repositories as the map asks for sign the same length and hashes, each
+    verified from its own pinned root. Who is left out, and who says otherwise, is told.
     """
     run = run_of(ctx)
     lasted = run.lasted()
     _check_options(run.console, paths, output, directory)
+    if map_ is not None and from_ is not None:
+        raise UsageFault("--map says which repositories are asked, and so does --from", hint=_HELP)
     wanted = [rstuf.target_path(path) for path in dict.fromkeys(paths)]
-    store = open_store(run, trust_dir)
-    name = rstuf.trust_name(from_ if from_ is not None else _only_one(store))
     existing = rstuf.Existing.REPLACE if force else rstuf.Existing.KEEP
+    store = open_store(run, trust_dir)
+    source: AbstractContextManager[Source]
+    if map_ is not None:
+        source = agreeing_sources(run, store, map_)
+    else:
+        source = one_source(store, from_ if from_ is not None else _only_one(store))
     run.interrupted = "not everything is downloaded"
-    with store.client(name) as client:
-        look = client.look_up(wanted)
+    done: list[rstuf.Download] = []
+    with source as goods:
+        offers = goods.look_up(wanted)
         if output == _STDOUT:
-            with client.spool(look.offers[0]) as content:
+            with goods.spool(offers[0]) as content:
                 run.progress.close()
                 _copy_out(run.console, content)
             return
-        done: list[rstuf.Download] = []
-        for offer in look.offers:
+        for offer in offers:
             place = _place_of(offer, output, directory)
             with _keeping(run, place, offer, done):
-                done.append(client.save(offer, place, existing=existing))
-    run.progress.close()
-    timestamp = look.memory.roles["timestamp"].version
-    run.console.document(
-        {"from": name, "timestamp_version": timestamp, "downloads": [_document(each) for each in done]}
-    )
-    _tell(run.console, done, took=seconds(lasted()))
+                done.append(goods.save(offer, place, existing=existing))
+        run.progress.close()
+        run.console.document(goods.document(done))
+        _tell(run.console, [(each, goods.proof(each)) for each in done], took=seconds(lasted()))
 
 
 def _check_options(console: Console, paths: Sequence[str], output: str | None, directory: Path | None) -> None:
@@ -129,7 +141,7 @@ def _keeping(run: Run, place: rstuf.Destination, offer: rstuf.Offer, done: Seque
         if 0 < there <= offer.length and not isinstance(error, rstuf.errors.DestinationTaken):
             kept.append(f"{size(there)} of {size(offer.length)} in {place.part}; the same command goes on from there")
         if kept:
-            run.keeps("; ".join(kept), downloads=[_document(each) for each in done])
+            run.keeps("; ".join(kept), downloads=[download_document(each) for each in done])
         raise
 
 
@@ -139,28 +151,18 @@ def _copy_out(console: Console, content: Any) -> None:
         console.check_reader()
 
 
-def _document(done: rstuf.Download) -> dict[str, Any]:
-    return {
-        "path": done.offer.path,
-        "file": str(done.file),
-        "length": done.offer.length,
-        "hashes": dict(done.offer.hashes),
-        "state": str(done.state),
-        "resumed_from": done.resumed_from,
-    }
-
-
-def _tell(console: Console, done: Sequence[rstuf.Download], *, took: str) -> None:
+def _tell(console: Console, done: Sequence[tuple[rstuf.Download, str]], *, took: str) -> None:
     if console.is_json:
         return
-    width = max(width_of(escape(str(each.file))) for each in done)
-    for each in done:
-        what = "downloaded, signatures and hash verified"
+    width = max(width_of(escape(str(each.file))) for each, _ in done)
+    for each, proof in done:
+        what = f"downloaded, {proof}"
         if each.state is rstuf.DownloadState.PRESENT:
             what = "already here, verified"
         elif each.resumed_from:
-            what = f"resumed at {size(each.resumed_from)}, signatures and hash verified"
+            what = f"resumed at {size(each.resumed_from)}, {proof}"
         file = pad(escape(str(each.file)), width)
         console.result(f"{sign(console, ok=True)} {file}  {size(each.offer.length):>7}  {what}")
     if len(done) > 1:
-        console.result(f"  {count(len(done), 'file')}, {size(sum(each.offer.length for each in done))}, {took}")
+        total = sum(each.offer.length for each, _ in done)
+        console.result(f"  {count(len(done), 'file')}, {size(total)}, {took}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.servers import Site, serving
+from tests.support.towns import GOOD, NAMES, Town, towns
 from tests.support.tuf_repo import NOW, Repo, succinct
 
 from rstuf.client.destination import destination_in
@@ -71,3 +72,18 @@ def world(tmp_path: Path) -> Iterator[World]:
         world = World(repo, site, url, TrustStore(tmp_path / "trust", clock=clock), clock, here)
         world.trust()
         yield world
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Town]:
+    """Three servers, and nothing on them."""
+    with towns(tmp_path) as town:
+        yield town
+
+
+@pytest.fixture
+def town(bare: Town) -> Town:
+    """a, b and c all sign the same content."""
+    for name in NAMES:
+        bare.publish(name, {"app": GOOD, f"{name}.txt": b"own\n"})
+    return bare
