@@ -176,7 +176,7 @@ class _Run:
         if self._audit.snapshot is None:
             return
         downloads = contents if self._depth >= Depth.CONTENTS else None
-        samples = self._sampler.samples()
+        samples = self._sampler.samples(self._audit)
         with step(progress, "client", total=len(samples), unit="artifacts") as watcher:
             self._client = run_client(
                 self._source,

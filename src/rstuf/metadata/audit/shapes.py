@@ -68,6 +68,11 @@ class Edge:
             return digest.startswith(self.prefixes)
         return any(pattern.matches(path) for pattern in self.patterns or ())
 
+    def is_disputed_for(self, path: str) -> bool:
+        """Whether some clients hold it to be for `path`, and others not."""
+        matching = [pattern for pattern in self.patterns or () if pattern.matches(path)]
+        return bool(matching) and all(pattern.is_disputed_for(path) for pattern in matching)
+
 
 @dataclass(frozen=True, slots=True)
 class Succinct:
@@ -266,10 +271,11 @@ class Shape:
                 self.fault(f"a path_hash_prefix of the delegation to {name} is not lower-case hexadecimal")
             return None, tuple(places)
         patterns = tuple(map(Pattern, places))
-        if any(pattern.has_class for pattern in patterns):
+        special = next((pattern.special for pattern in patterns if pattern.special), None)
+        if special is not None:
             self._findings.note(
                 Note.GLOB_CLASS,
-                f"a path of the delegation to {name} uses [...], which clients read differently",
+                f"a path of the delegation to {name} uses {special}, which clients read differently",
                 role=self.role,
             )
         return patterns, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import blake2b, new, sha256
 from operator import itemgetter
 from typing import Any, Final
 
@@ -77,6 +77,13 @@ def hashes_fault(hashes: Mapping[str, object]) -> str | None:
         if type(value) is not str or len(value) != digits or not is_hex(value):
             return f"its {algorithm} is not {digits} lower-case hexadecimal digits"
     return None
+
+
+def digest_by(algorithm: str, data: bytes) -> str:
+    """A hash of the kinds of `HEX_DIGITS`, in hexadecimal."""
+    if algorithm == "blake2b-256":
+        return blake2b(data, digest_size=32).hexdigest()
+    return new(algorithm, data).hexdigest()
 
 
 def _belongs(path: str, place: Bin) -> bool:
