@@ -98,6 +98,10 @@ class Bin:
         high = (((self.index + 1) << width) - 1).to_bytes(4, "big")
         return low + bytes(28), high + b"\xff" * 28
 
+    def holds(self, digest: bytes) -> bool:
+        """Whether a path with this SHA-256 is in this bin."""
+        return self.bounds()[0] <= digest <= self.bounds()[1]
+
     def slots(self) -> tuple[int, int]:
         """The lowest and the highest value of the first 32 bits."""
         width = 32 - self.bits

@@ -15,7 +15,7 @@ from rstuf.metadata.audit.clients import PYTHON_TUF, Survey
 from rstuf.metadata.audit.document import Fault, canonical, read_document
 from rstuf.metadata.audit.files import Request, Shelf
 from rstuf.metadata.audit.findings import Code, Findings, Note
-from rstuf.metadata.audit.paths import Head, Pattern, bin_name, is_odd, path_digest
+from rstuf.metadata.audit.paths import Bin, Head, Pattern, bin_name, is_odd, path_digest
 from rstuf.metadata.audit.shapes import Edge, Succinct
 from rstuf.metadata.audit.targets import check_targets
 
@@ -127,8 +127,12 @@ class Reach:
         self._most = MAX_WORK
         self._exhausted = False
 
-    def look(self, role: str, targets: Iterable[str]) -> None:
-        """Check the paths of one role. Every role that is on the way to any of them must be in the tree."""
+    def look(self, role: str, targets: Iterable[str], *, place: Bin | None = None) -> None:
+        """Check the paths of one role. Every role that is on the way to any of them must be in the tree.
+
+        Args:
+            place: the bin that it is; of paths that are in the wrong one it was said before.
+        """
         self._seen.add(role)
         for path in targets:
             self._most += _WORK_OF_ONE
@@ -139,7 +143,7 @@ class Reach:
             self._marks[digest[0]].append(int.from_bytes(digest[:8], "big"))
             order = self._tree.walk(path, digest.hex())
             if role not in order:
-                self._report(role, path, digest.hex())
+                self._report(role, path, digest, place)
             elif is_odd(path):
                 self._note_dispute(role, path, order)
 
@@ -195,10 +199,12 @@ class Reach:
                 message = f"clients never see this: they find another content in {first} first"
                 self._findings.problem(Code.SHADOWED, message, role=role, path=path)
 
-    def _report(self, role: str, path: str, digest: str) -> None:
+    def _report(self, role: str, path: str, digest: bytes, place: Bin | None) -> None:
         delegations = self._tree.incoming(role)
         self._tree.work += sum(1 + len(edge.patterns or ()) for edge in delegations)
-        if any(edge.matches(path, digest) for edge in delegations):
+        if place is not None and not place.holds(digest):
+            return
+        if place is not None or any(edge.matches(path, digest.hex()) for edge in delegations):
             message = "no client reaches it: a delegation before it ends the search, or it is too deep"
             self._findings.problem(Code.UNREACHABLE, message, role=role, path=path)
         elif role == "targets" or any(edge.prefixes is None for edge in delegations):

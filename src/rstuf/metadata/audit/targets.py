@@ -35,7 +35,7 @@ def check_targets(
         if fault is not None:
             findings.problem(Code.BAD_PATH, f"no client can be sure to get this path: {fault}", role=role, path=path)
             continue
-        if place is not None and not _belongs(path, place):
+        if place is not None and not place.holds(path_digest(path)):
             findings.problem(Code.WRONG_BIN, "no client looks for this path in this bin", role=role, path=path)
         fault = entry_fault(entry)
         if fault is not None:
@@ -84,11 +84,6 @@ def digest_by(algorithm: str, data: bytes) -> str:
     if algorithm == "blake2b-256":
         return blake2b(data, digest_size=32).hexdigest()
     return new(algorithm, data).hexdigest()
-
-
-def _belongs(path: str, place: Bin) -> bool:
-    low, high = place.bounds()
-    return low <= path_digest(path) <= high
 
 
 def _all_sound(targets: Mapping[str, Any], place: Bin | None) -> bool:

@@ -248,7 +248,7 @@ class Audit:
         elif visit.prefixed:
             self.survey.bins += 1
         if visit.place is not None and self._overlaps():
-            self._reach.look(name, targets)
+            self._reach.look(name, targets, place=visit.place)
         shared = view.succinct is not None
         yield Reading(name, data, view.common, targets, place=visit.place, shared=shared)
 
