@@ -13,6 +13,8 @@ from tests.support.tuf_repo import NOW, Delegation, Keys, Repo, classic, flat, s
 
 from rstuf.metadata.audit.findings import Finding
 from rstuf.metadata.audit.walk import Audit
+from rstuf.metadata.bins import Bins
+from rstuf.model.artifacts import slot_of
 from rstuf.repository.verify import Depth, verify
 
 _KEYS = st.sampled_from(
@@ -80,6 +82,21 @@ def _prefixed(draw: st.DrawFn) -> Repo:
 
 
 @st.composite
+def _classic_bins(draw: st.DrawFn) -> Repo:
+    """Bins that are named in targets, each with its hash prefixes (PEP 458)."""
+    bins = Bins(draw(st.integers(1, 5)), classic=True)
+    held: dict[str, dict[str, bytes]] = {bins.name(index): {} for index in range(bins.count)}
+    for path, content in draw(_ARTIFACTS).items():
+        held[bins.name(bins.index_of_slot(slot_of(path)))][path] = content
+    keys = draw(_KEYS)
+    roles = [
+        Delegation(name, prefixes=bins.hash_prefixes(index), artifacts=held[name], keys=keys)
+        for index, name in enumerate(held)
+    ]
+    return classic(roles, **draw(_OPTIONS))
+
+
+@st.composite
 def _before_bins(draw: st.DrawFn) -> Repo:
     """Named delegations, nested or with bins of their own, and bins for all else: as rstuf delegates."""
     inner = Delegation("inner", paths=["t/in/*"], artifacts={"t/in/x": b"i"}, terminating=draw(st.booleans()))
@@ -100,7 +117,9 @@ def _flat(artifacts: dict[str, bytes], options: dict[str, Any]) -> Repo:
     return flat(artifacts, **options)
 
 
-_REPOS = _succinct() | _classic() | _prefixed() | _before_bins() | st.builds(_flat, _ARTIFACTS, _OPTIONS)
+_REPOS = (
+    _succinct() | _classic() | _prefixed() | _classic_bins() | _before_bins() | st.builds(_flat, _ARTIFACTS, _OPTIONS)
+)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

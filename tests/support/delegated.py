@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.support.engine import Engine
+from tests.support.engine import Engine, plan_document
 
+from rstuf.model.layout import Layout
 from rstuf.model.names import RoleName
 from rstuf.model.patterns import path_pattern
 from rstuf.repository.delegating import (
@@ -50,13 +51,15 @@ def undelegate(engine: Engine, name: str) -> DelegationReport:
     return bring_proposal(engine.ports, propose_removal(engine.ports, RoleName(name)))
 
 
-def delegated(directory: Path) -> Engine:
-    """A repository of 4 bins that delegates by names, and where something of each kind has happened.
+def delegated(directory: Path, layout: Layout = Layout.SUCCINCT) -> Engine:
+    """A repository that delegates by names, beside 4 bins or none, and where something of each kind has happened.
 
-    targets → team (signed by tara; → inner, terminating), ops (terminating), vendor (4 bins), bins. One that was called
+    targets → team (signed by tara; → inner, terminating), ops (terminating), vendor (4 bins), bins (4 bins). One called
     gone has left; an artifact of each of team, inner and vendor was replaced, and one of each of team and ops removed.
     """
-    engine = Engine.live(directory)
+    document = plan_document()
+    document["bins"] = {"layout": layout.value} | ({"count": 4} if layout is not Layout.FLAT else {})
+    engine = Engine.live(directory, document=document)
     for path in PATHS:
         if path != "team/.dot":
             engine.add(path, path.encode())

@@ -98,8 +98,8 @@ class ArtifactCheck:
         """The same where the state has not settled who lists what: its rows go to other roles yet."""
         place = _ALL if reading.place is None else reading.place.slots()
         with self._complaints.reading(f"the artifacts of {reading.name}"):
-            # Targets leaves all that it held to another role, and lists nothing itself.
-            holder = None if role.kind is RoleKind.TARGETS else role.holder or role.id
+            # What was shared out over bins is so yet, also where another role takes these over.
+            holder = None if role.bin_bits is not None else role.holder or role.id
             rows = [] if holder is None else self._state.coming_contents(holder, *place, number=role.number)
             wanted: dict[str, bytes] = {path: fragment for _, path, fragment in rows}
             self.checked += len(wanted)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.audited import codes, copy_of, notes, said, tamper, verified
-from tests.support.delegated import delegate, delegated, undelegate
+from tests.support.audited import codes, notes, said, tamper, verified
+from tests.support.delegated import delegate, delegated
 from tests.support.engine import Engine, check_client
 
 from rstuf.model.names import RoleName
 from rstuf.repository.publish import publish
-from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
 
 
@@ -137,96 +134,3 @@ def test_keys_of_delegated_roles_are_not_left_over(engine: Engine, tmp_path: Pat
     assert notes(verified(engine)) == {"retired-role"}
     assert tamper(tmp_path, "DELETE FROM key_loss", lost.format("leaked")) == 2
     assert notes(verified(engine)) == {"retired-role", "leaked-key"}
-
-
-class _Power(Exception):
-    """The process ends here."""
-
-
-def _resize_all(engine: Engine) -> None:
-    resize_bins(engine.ports, 8)
-
-
-def _resize_one(engine: Engine) -> None:
-    resize_bins(engine.ports, 2, role=RoleName("vendor"))
-
-
-def _split(engine: Engine) -> None:
-    resize_bins(engine.ports, 2, role=RoleName("inner"))
-
-
-def _add(engine: Engine) -> None:
-    delegate(engine, "files", "files/*")
-
-
-def _add_again(engine: Engine) -> None:
-    delegate(engine, "gone", "gone/*")
-
-
-def _nest(engine: Engine) -> None:
-    delegate(engine, "deep", "ops/*", parent="ops")
-
-
-def _remove(engine: Engine) -> None:
-    undelegate(engine, "ops")
-
-
-def _remove_split(engine: Engine) -> None:
-    undelegate(engine, "vendor")
-
-
-CHANGES = [_resize_all, _resize_one, _split, _add, _add_again, _nest, _remove, _remove_split]
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_change_that_was_cut_off_is_a_note(
-    engine: Engine, tmp_path: Path, change: Callable[[Engine], None], when: str
-) -> None:
-    """Clients see other bins or delegations, and the state has not settled who lists what: they agree all the same."""
-    show = engine.metadata.show
-
-    def fail(name: str, data: bytes) -> None:
-        if name != "timestamp.json":
-            show(name, data)
-            return
-        if when == "after":
-            show(name, data)
-        raise _Power
-
-    engine.metadata.show = fail  # type: ignore[method-assign]
-    with suppress(_Power):
-        change(engine)
-    engine.metadata.show = show  # type: ignore[method-assign]
-    engine.add("files/meanwhile", b"m")
-    report = verified(engine)
-    assert said(report) == ""
-    assert notes(report) - {"retired-role"} == {"unfinished-publication"}
-    publish(engine.ports)
-    report = verified(engine)
-    assert said(report) == ""
-    assert notes(report) <= {"retired-role"}
-    check_client(engine, tmp_path / "client")
-
-
-def test_damage_is_found_in_what_was_cut_off(engine: Engine, tmp_path: Path) -> None:
-    """What clients see of a role that joined is compared before the state has settled it, too."""
-    show = engine.metadata.show
-
-    def fail(name: str, data: bytes) -> None:
-        show(name, data)
-        if name == "timestamp.json":
-            raise _Power
-
-    engine.metadata.show = fail  # type: ignore[method-assign]
-    with suppress(_Power):
-        _add(engine)
-    assert said(verified(engine)) == ""
-    assert tamper(tmp_path, "DELETE FROM artifact WHERE path = 'files/1.bin'") == 1
-    assert "files files/1.bin: it is in the metadata, and not in what the state" in said(verified(engine))
-
-
-def test_copies_are_made_of_it_whole(made: Engine, tmp_path: Path) -> None:
-    """What tests change is a copy of the repository with its delegations."""
-    (tmp_path / "again").mkdir()
-    assert copy_of(made, tmp_path / "again").metadata.files == made.metadata.files

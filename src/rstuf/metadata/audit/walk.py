@@ -29,9 +29,9 @@ from rstuf.metadata.audit.findings import Code, Findings, Note
 from rstuf.metadata.audit.keys import Authority, KeyRing, VerifyKey, check_signatures, load_key
 from rstuf.metadata.audit.paths import Bin, bin_name, path_digest
 from rstuf.metadata.audit.reach import Reach, Tree
-from rstuf.metadata.audit.readings import Known, Reading
+from rstuf.metadata.audit.readings import Expiries, Known, Reading
 from rstuf.metadata.audit.roots import RootChain, walk_roots
-from rstuf.metadata.audit.shapes import Common, FileEntry, Shape, Succinct, TargetsView
+from rstuf.metadata.audit.shapes import Common, Edge, FileEntry, Shape, Succinct, TargetsView
 from rstuf.metadata.audit.targets import check_targets, digest_by
 
 # The most that is read of one file. Parsing takes up to some twenty times as much memory.
@@ -79,8 +79,7 @@ class Audit:
     ) -> None:
         self.findings = Findings() if findings is None else findings
         self.survey = Survey()
-        self.expiries: dict[str, datetime] = {}
-        self.soonest: tuple[datetime, str] | None = None
+        self.expiries = Expiries()
         self.roots: RootChain | None = None
         self.timestamp: Reading | None = None
         self.snapshot: Reading | None = None
@@ -146,7 +145,7 @@ class Audit:
         )
         self.survey.root = Size(self.roots.size)
         self._list_keys(self.roots.view.authorities.values(), "root")
-        self._note_expiry("root", self.roots.view.common)
+        self.expiries.note("root", self.roots.view.common)
         self._begin_snapshot(self._begin_timestamp())
         return len(self._entries)
 
@@ -249,7 +248,7 @@ class Audit:
             self.survey.bins += 1
         if visit.place is not None and self._overlaps():
             self._reach.look(name, targets, place=visit.place)
-        shared = view.succinct is not None
+        shared = view.succinct is not None or view.classic_bits is not None
         yield Reading(name, data, view.common, targets, place=visit.place, shared=shared)
 
     def _follow(self, name: str, view: TargetsView, *, length: int) -> None:
@@ -257,14 +256,20 @@ class Audit:
         self._delegator_bytes += length
         self._delegations += len(view.edges)
         self._list_keys((edge.authority for edge in view.edges), name)
+        bins = [] if view.classic_bits is None else [edge.authority for edge in view.edges]
         if view.succinct is not None:
             self._list_keys([view.succinct.authority], name)
-            self.of_bins.update(key.value for key in view.succinct.authority.keys.values())
+            bins.append(view.succinct.authority)
+        self.of_bins.update(key.value for authority in bins for key in authority.keys.values())
         if self._delegator_bytes > MAX_DELEGATOR_BYTES or self._delegations > MAX_DELEGATIONS:
             self._too_complex(f"so many delegations that those of {name} and others were not followed")
             return
         self._tree.add(name, view.edges, view.succinct)
-        self._named.append(self._delegated(name))
+        bits = view.classic_bits
+        if bits is None:
+            self._named.append(self._delegated(view.edges, name))
+        else:
+            self._bins.append(self._classic_bins(view.edges, name, bits))
         if view.succinct is not None:
             self._bins.append(self._bins_of(name, view.succinct))
 
@@ -277,11 +282,17 @@ class Audit:
         # Whom it delegates to is not known either; bins delegate to nobody.
         self._cut_off |= visit.place is None
 
-    def _delegated(self, name: str) -> Iterator[_Visit]:
-        for edge in self._tree.delegators[name].edges:
+    def _delegated(self, edges: Iterable[Edge], by: str) -> Iterator[_Visit]:
+        for edge in edges:
             self.survey.delegated += 1
             self.survey.prefixes |= edge.prefixes is not None
-            yield _Visit(edge.name, edge.authority, name, prefixed=edge.prefixes is not None)
+            yield _Visit(edge.name, edge.authority, by, prefixed=edge.prefixes is not None)
+
+    def _classic_bins(self, edges: Iterable[Edge], by: str, bits: int) -> Iterator[_Visit]:
+        self.survey.prefixes = True
+        for index, edge in enumerate(edges):
+            self.survey.delegated += 1
+            yield _Visit(edge.name, edge.authority, by, Bin(holder=by, bits=bits, index=index), prefixed=True)
 
     def _bins_of(self, holder: str, succinct: Succinct) -> Iterator[_Visit]:
         self.survey.succinct = True
@@ -349,15 +360,7 @@ class Audit:
             self.findings.problem(Code.VERSION_MISMATCH, message, role=role)
         if common.expires is not None and common.expires <= self._now:
             self.findings.problem(Code.EXPIRED, f"it expired at {common.expires:%Y-%m-%d %H:%M} UTC", role=role)
-        self._note_expiry(role, common)
-
-    def _note_expiry(self, role: str, common: Common) -> None:
-        if common.expires is None:
-            return
-        if role in {"root", "timestamp", "snapshot", "targets"}:
-            self.expiries[role] = common.expires
-        if self.soonest is None or common.expires < self.soonest[0]:
-            self.soonest = (common.expires, role)
+        self.expiries.note(role, common)
 
     def _finish_survey(self) -> None:
         self.survey.schemes = frozenset(self._ring.schemes)
