@@ -13,6 +13,8 @@ from tests.support.tuf_repo import NOW, Delegation, Keys, Repo, classic, flat, s
 
 from rstuf.metadata.audit.findings import Finding
 from rstuf.metadata.audit.walk import Audit
+from rstuf.metadata.bins import Bins
+from rstuf.model.artifacts import slot_of
 from rstuf.repository.verify import Depth, verify
 
 _KEYS = st.sampled_from(
@@ -24,6 +26,7 @@ _KEYS = st.sampled_from(
         Keys("one", "p256-two", "three", threshold=2),
     ]
 )
+_DIGITS = list("0123456789abcdef")
 _SEGMENT = st.text(alphabet="abcxyz019._- ~é日", min_size=1, max_size=6).filter(lambda text: text not in {".", ".."})
 _PATHS = st.lists(_SEGMENT, min_size=1, max_size=3).map("/".join)
 _ARTIFACTS = st.dictionaries(_PATHS, st.binary(max_size=6), max_size=12)
@@ -78,11 +81,45 @@ def _prefixed(draw: st.DrawFn) -> Repo:
     return classic([low, high], artifacts=draw(_ARTIFACTS), **draw(_OPTIONS))
 
 
+@st.composite
+def _classic_bins(draw: st.DrawFn) -> Repo:
+    """Bins that are named in targets, each with its hash prefixes (PEP 458)."""
+    bins = Bins(draw(st.integers(1, 5)), classic=True)
+    held: dict[str, dict[str, bytes]] = {bins.name(index): {} for index in range(bins.count)}
+    for path, content in draw(_ARTIFACTS).items():
+        held[bins.name(bins.index_of_slot(slot_of(path)))][path] = content
+    keys = draw(_KEYS)
+    roles = [
+        Delegation(name, prefixes=bins.hash_prefixes(index), artifacts=held[name], keys=keys)
+        for index, name in enumerate(held)
+    ]
+    return classic(roles, **draw(_OPTIONS))
+
+
+@st.composite
+def _before_bins(draw: st.DrawFn) -> Repo:
+    """Named delegations, nested or with bins of their own, and bins for all else: as rstuf delegates."""
+    inner = Delegation("inner", paths=["t/in/*"], artifacts={"t/in/x": b"i"}, terminating=draw(st.booleans()))
+    team = Delegation(
+        "team",
+        paths=["t/*", "t/in/*"],
+        artifacts={f"t/{path.replace('/', '-')}": content for path, content in draw(_ARTIFACTS).items()},
+        keys=draw(_KEYS),
+        children=[inner],
+    )
+    split = Delegation("split", paths=["s/*"], bits=2, artifacts={f"s/{number}": b"s" for number in range(9)})
+    named = draw(st.lists(st.sampled_from([team, split]), unique_by=lambda each: each.name, max_size=2))
+    rest = Delegation("rest", prefixes=_DIGITS, bits=draw(st.integers(1, 4)), artifacts=draw(_ARTIFACTS))
+    return classic([*named, rest], **draw(_OPTIONS))
+
+
 def _flat(artifacts: dict[str, bytes], options: dict[str, Any]) -> Repo:
     return flat(artifacts, **options)
 
 
-_REPOS = _succinct() | _classic() | _prefixed() | st.builds(_flat, _ARTIFACTS, _OPTIONS)
+_REPOS = (
+    _succinct() | _classic() | _prefixed() | _classic_bins() | _before_bins() | st.builds(_flat, _ARTIFACTS, _OPTIONS)
+)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -111,11 +148,16 @@ def _signed_targets(repo: Repo) -> Any:
 # --- damage to bytes -------------------------------------------------------------------------------------
 
 
-def _victim(style: str, *, list_facts: bool) -> Repo:
+def _victim(style: str, kind: str) -> Repo:
     """Every kind of file: a chain of roots with thresholds, bins with artifacts, named roles, spare signatures."""
     keys = Keys("root-a", "p256-root-b", "root-c", threshold=2)
     artifacts = {f"f/{number}.bin": b"%d" % number for number in range(8)} | {"f/é": b"e"}
-    if list_facts:
+    if kind == "before bins":
+        inner = Delegation("inner", paths=["f/in-*"], artifacts={"f/in-1": b"1"}, keys=Keys("i1", "i2"))
+        team = Delegation("team", paths=["f/*"], artifacts=artifacts, keys=Keys("t1"), children=[inner])
+        rest = Delegation("rest", prefixes=_DIGITS, bits=2, artifacts={f"r/{number}": b"r" for number in range(8)})
+        repo = classic([team, rest], style=style, root=keys)
+    elif kind == "named":
         repo = classic(
             [Delegation("team", paths=["f/*"], artifacts=artifacts, keys=Keys("t1", "t2", "t3", threshold=2))],
             artifacts={"top": b"t"},
@@ -130,7 +172,8 @@ def _victim(style: str, *, list_facts: bool) -> Repo:
     return repo
 
 
-_VICTIMS = [_victim(style, list_facts=facts) for style in ("compact", "python-tuf") for facts in (False, True)]
+_KINDS = ("bins", "named", "before bins")
+_VICTIMS = [_victim(style, kind) for style in ("compact", "python-tuf") for kind in _KINDS]
 
 
 @pytest.mark.parametrize("victim", _VICTIMS)
@@ -170,7 +213,7 @@ def _meaning(data: bytes) -> object:
         return None
 
 
-@pytest.mark.parametrize("victim", _VICTIMS, ids=["bins", "named", "bins, escaped", "named, escaped"])
+@pytest.mark.parametrize("victim", _VICTIMS, ids=[*_KINDS, *(f"{kind}, escaped" for kind in _KINDS)])
 @settings(max_examples=250, deadline=None)
 @given(
     where=st.integers(0, 10**6),

@@ -176,7 +176,7 @@ class _Run:
         if self._audit.snapshot is None:
             return
         downloads = contents if self._depth >= Depth.CONTENTS else None
-        samples = self._sampler.samples()
+        samples = self._sampler.samples(self._audit)
         with step(progress, "client", total=len(samples), unit="artifacts") as watcher:
             self._client = run_client(
                 self._source,
@@ -237,12 +237,12 @@ class _Run:
             clients["python-tuf"] = {"ok": False, "reason": "it refuses what it reads; see the problems"}
         top = {"timestamp": audit.timestamp, "snapshot": audit.snapshot}
         soonest = None
-        if audit.soonest is not None:
-            soonest = {"role": audit.soonest[1], "expires": iso(audit.soonest[0])}
+        if audit.expiries.soonest is not None:
+            soonest = {"role": audit.expiries.soonest[1], "expires": iso(audit.expiries.soonest[0])}
         return {
             "roots": None if audit.roots is None else {"trusted": audit.roots.trusted, "newest": audit.roots.version},
             "versions": {name: None if reading is None else reading.version for name, reading in top.items()},
-            "expires": {name: iso(instant) for name, instant in audit.expiries.items()},
+            "expires": {name: iso(instant) for name, instant in audit.expiries.top.items()},
             "soonest_expiry": soonest,
             "unseen": audit.unseen,
             "bins": survey.bins,

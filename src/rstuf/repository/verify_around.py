@@ -20,7 +20,7 @@ from rstuf.repository.visible import found
 
 # How many versions ahead are asked for by name, of each role: a listing may show others, and may be refused.
 _FAR: Final = 4
-_LISTED: Final = (RoleKind.TARGETS, RoleKind.BIN)
+_LISTED: Final = (RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED)
 _NAME: Final = re.compile(r"([1-9][0-9]{0,18})\.([^/]+)\.json", re.ASCII)
 
 

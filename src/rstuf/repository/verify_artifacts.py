@@ -76,6 +76,9 @@ class ArtifactCheck:
         role = self._roles.roles.get(reading.name)
         if role is None or reading.shared:
             return
+        if self._roles.changing:
+            self._compare_coming(reading, role)
+            return
         holder, place = role.id, _ALL
         if reading.place is not None:
             delegator = self._roles.roles.get(reading.place.holder)
@@ -90,6 +93,17 @@ class ArtifactCheck:
                 self._name_differences(reading, {row[1]: row[3] for row in held.visible})
             if not agrees or held.visible is not held.rows:
                 self._check_entries(role.name, held.rows)
+
+    def _compare_coming(self, reading: Reading, role: RoleState) -> None:
+        """The same where the state has not settled who lists what: its rows go to other roles yet."""
+        place = _ALL if reading.place is None else reading.place.slots()
+        with self._complaints.reading(f"the artifacts of {reading.name}"):
+            # What was shared out over bins is so yet, also where another role takes these over.
+            holder = None if role.bin_bits is not None else role.holder or role.id
+            rows = [] if holder is None else self._state.coming_contents(holder, *place, number=role.number)
+            wanted: dict[str, bytes] = {path: fragment for _, path, fragment in rows}
+            self.checked += len(wanted)
+            self._name_differences(reading, wanted)
 
     def rest(self) -> None:
         """The rows of roles whose metadata could not be looked at, or that clients do not see yet."""

@@ -23,7 +23,7 @@ from rstuf.metadata.audit.findings import Code, Findings
 from rstuf.metadata.audit.paths import Bin, bin_of
 from rstuf.metadata.audit.readings import Reading
 from rstuf.metadata.audit.walk import READ_LIMIT
-from rstuf.model.names import TargetPath
+from rstuf.model.names import TARGETS, TargetPath
 from rstuf.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _METADATA: Final = "https://metadata.invalid/"
 _TARGETS: Final = "https://targets.invalid/"
+_ABSENT: Final = "rstuf-verify"
 # python-tuf keeps every role that it read as objects, some five times their bytes: begin again before that hurts.
 _SESSION_BYTES: Final = 16 * 1024 * 1024
 _MAX_DOWNLOADS: Final = 20
@@ -77,6 +78,16 @@ class ClientReport:
         return self.failures == 0
 
 
+class Ways(Protocol):
+    """Where clients look for paths."""
+
+    def visits(self, path: str) -> list[str]:
+        """The roles that a client visits for a path that it never finds."""
+
+    def patterns(self, role: str) -> list[str]:
+        """The patterns of the delegations to a role."""
+
+
 class Sampler:
     """Chooses artifacts while roles are read: one of every `every`th role that has any."""
 
@@ -84,7 +95,8 @@ class Sampler:
         self._every = every
         self._skipped = every
         self._samples: list[Sample] = []
-        self._empty: dict[int, dict[int, str]] = {}
+        self._empty: dict[tuple[str, int], dict[int, str]] = {}
+        self._empty_named: list[str] = []
 
     def take(self, reading: Reading, *, missing: Set[str] = frozenset()) -> None:
         """Look at one role; the contents of `missing` were told to be that."""
@@ -96,26 +108,44 @@ class Sampler:
             path, entry = next(iter(reading.targets.items()))
             self._samples.append(Sample(role=reading.name, path=path, entry=entry, missing=path in missing))
 
-    def samples(self) -> list[Sample]:
+    def samples(self, ways: Ways) -> list[Sample]:
         """All samples: those taken, and paths that do not exist, for which the client must find no artifact."""
-        absent = [Sample(role="targets", path="rstuf-verify/absent", entry=None)]
-        return [*self._samples, *(absent if not self._empty else self._in_empty_bins())]
+        absent = [*self._in_empty_bins(ways), *self._in_empty_roles(ways)]
+        return [*self._samples, *(absent or [Sample(role="targets", path="rstuf-verify/absent", entry=None)])]
 
     def _take_empty(self, name: str, place: Bin | None) -> None:
-        if place is not None and place.holder == "targets" and (self._every == 1 or not self._empty):
-            self._empty.setdefault(place.bits, {})[place.index] = name
+        if place is None:
+            # Targets is looked at on the way to anything.
+            self._empty_named += [name] if name != TARGETS else []
+        elif self._every == 1 or not self._empty:
+            self._empty.setdefault((place.holder, place.bits), {})[place.index] = name
 
-    def _in_empty_bins(self) -> Iterator[Sample]:
+    def _in_empty_bins(self, ways: Ways) -> Iterator[Sample]:
         """A path in each empty bin, so that its file is visited too."""
-        for bits, wanted in self._empty.items():
+        for (holder, bits), wanted in self._empty.items():
             # Names fall into bins at random: all are found long before this ends.
-            for number in range(64 << bits):
-                path = f"rstuf-verify/absent-{number}"
-                name = wanted.pop(bin_of(path, bits), None)
-                if name is not None:
+            for path in _absent_paths(holder, ways, most=64 << bits):
+                name = wanted.get(bin_of(path, bits))
+                if name is not None and name in ways.visits(path):
+                    del wanted[bin_of(path, bits)]
                     yield Sample(role=name, path=path, entry=None)
                 if not wanted:
                     break
+
+    def _in_empty_roles(self, ways: Ways) -> Iterator[Sample]:
+        for name in self._empty_named:
+            for path in _absent_paths(name, ways, most=1):
+                yield Sample(role=name, path=path, entry=None)
+
+
+def _absent_paths(role: str, ways: Ways, *, most: int) -> Iterator[str]:
+    """Paths that nobody has, for which clients come to a role."""
+    # Where nothing varies a path may be an artifact of another role.
+    for pattern in (*(each for each in ways.patterns(role) if "*" in each), f"{_ABSENT}/*"):
+        before, _, after = (part.replace("*", _ABSENT).replace("?", "x") for part in pattern.rpartition("*"))
+        if role in ways.visits(f"{before}{_ABSENT}{after}"):
+            return (f"{before}{_ABSENT}-{number}{after}" for number in range(most))
+    return iter(())
 
 
 def run_client(

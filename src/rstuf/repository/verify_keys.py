@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,12 +19,17 @@ _PRIVATE: Final = "PRIVATE KEY"
 
 
 def check_keys(
-    state: StateReader, complaints: Complaints, *, listed: Mapping[bytes, tuple[VerifyKey, str]] | None
+    state: StateReader,
+    complaints: Complaints,
+    *,
+    listed: Mapping[bytes, tuple[VerifyKey, str]] | None,
+    of_bins: Set[bytes],
 ) -> None:
     """Compare the keys of the state with those that the visible metadata lists.
 
     Args:
         listed: by value, each with who lists it; None where root could not be read.
+        of_bins: the values of those that are listed for bins.
     """
     values: dict[bytes, KeyEntry] = {}
     for entry in state.keys():
@@ -45,7 +50,8 @@ def check_keys(
     leaked = [shorten(entry.name) for value, entry in values.items() if value in listed and entry.is_leaked]
     if leaked:
         complaints.note(Note.LEAKED_KEY, f"keys that leaked, and may sign yet: {', '.join(sorted(leaked))}")
-    stray = [entry for value, entry in values.items() if value in listed and listed[value][1] != ROOT]
+    # A role that is delegated to by its name has keys of its own.
+    stray = [entry for value, entry in values.items() if value in of_bins and listed[value][1] != ROOT]
     if stray and state.rotation() is None:
         found = out_of_place(state, [entry.keyid for entry in stray])
         names = ", ".join(sorted(shorten(entry.name) for entry in stray if entry.keyid in found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -27,11 +27,14 @@ class RoleCheck:
 
     Attributes:
         roles: what clients should see of each, by name.
+        changing: whether clients see other bins or delegations, which the state has not settled: what it says of places
+            and counts is of those before.
     """
 
     def __init__(self, complaints: Complaints, roles: Iterable[RoleState]) -> None:
         self._complaints = complaints
         self.roles: dict[str, RoleState] = {str(role.name): role for role in roles}
+        self.changing = False
         self._by_id = {role.id: role for role in self.roles.values()}
         self._periods: Mapping[str, Periods] | None = None
         self._without_periods: set[str] = set()
@@ -88,7 +91,11 @@ class RoleCheck:
         if role.kind is not RoleKind.BIN:
             if role.holder is not None:
                 yield f"it is a bin's place, and the kind is {role.kind.value}"
-        elif role.holder is not None and (self.named(role.holder) or role).kind not in _HOLDERS:
+            if role.retired and role.kind is not RoleKind.DELEGATED:
+                yield "it is said to be left, and no repository is without it"
+        elif role.holder is None:
+            yield "it is a bin of no role"
+        elif (self.named(role.holder) or role).kind not in _HOLDERS:
             yield "it is a bin of a role that has none"
 
     # --- beside what clients see -------------------------------------------------------------------------
@@ -99,7 +106,8 @@ class RoleCheck:
         if role is None:
             self._complaints.disagree("clients see it and the state does not know it", role=reading.name)
             return
-        self._compare_place(reading, role)
+        if not self.changing:
+            self._compare_place(reading, role)
         if reading.version is not None and reading.version != role.visible:
             message = f"clients see version {reading.version} and the state says {role.visible}"
             self._complaints.disagree(message, role=reading.name)
@@ -116,8 +124,16 @@ class RoleCheck:
             message = f"clients see that it expires at {iso(expires)} and the state says {iso(role.expires)}"
             self._complaints.disagree(message, role=name)
 
+    def compare_delegated(self, delegated: Set[str]) -> None:
+        """That every role that the state has as delegated to is; `delegated` are all that somebody delegates to."""
+        for role in () if self.changing else self.roles.values():
+            if role.kind is RoleKind.DELEGATED and not role.retired and role.name not in delegated:
+                self._complaints.disagree("nobody delegates to it, and in the state somebody does", role=role.name)
+
     def _compare_place(self, reading: Reading, role: RoleState) -> None:
         place = reading.place
+        if role.retired:
+            self._complaints.disagree("clients come to it, and in the state nobody delegates to it", role=role.name)
         if place is None:
             kind = RoleKind(reading.name) if reading.name in {top.value for top in _TOP} else RoleKind.DELEGATED
             if role.kind is not kind:

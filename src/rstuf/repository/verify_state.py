@@ -24,7 +24,8 @@ from rstuf.repository.verify_keys import check_keys
 from rstuf.repository.verify_log import RecordCheck
 from rstuf.repository.verify_roles import RoleCheck
 
-_LISTED: Final = frozenset({RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED})
+_HOLDERS: Final = frozenset({RoleKind.TARGETS, RoleKind.DELEGATED})
+_LISTED: Final = _HOLDERS | {RoleKind.BIN}
 
 
 class StateComparison:
@@ -127,10 +128,12 @@ class StateComparison:
         if audit.timestamp is None and timestamp is not None and timestamp.visible > 0:
             message = "the state knows a version that clients see, and there is none to see"
             self._complaints.disagree(message, role="timestamp")
+        if audit.delegated is not None and audit.snapshot is not None and self._known is not None:
+            self._roles.compare_delegated(audit.delegated)
         self._artifacts.rest()
         with self._complaints.reading("the keys"):
             listed = None if audit.roots is None or self._known is None else audit.listed
-            check_keys(self._state, self._complaints, listed=listed)
+            check_keys(self._state, self._complaints, listed=listed, of_bins=audit.of_bins)
         with self._complaints.reading("the log"):
             newest_root = max(self._state.root_versions(), default=0)
             self._records.log(newest_root=newest_root, newest_number=self._newest_change)
@@ -158,6 +161,15 @@ class StateComparison:
                 # Its timestamp was replaced and the state not settled: clients see what it brings.
                 for planned, file in self._state.publication_roles(publication.id):
                     self._roles.expect(planned, file)
+                self._roles.changing = self._brings_another_tree(publication)
+
+    def _brings_another_tree(self, publication: Publication) -> bool:
+        """Whether a publication brings other bins, or other delegations."""
+        if self._state.handover_number(publication.id) is not None:
+            return True
+        holders = [role.name for role in self._roles.roles.values() if role.kind in _HOLDERS]
+        resizes = [self._state.resize(name) for name in holders]
+        return any(each is not None and each.publication == publication.id for each in resizes)
 
     # --- roots -------------------------------------------------------------------------------------------
 

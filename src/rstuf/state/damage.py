@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from typing import Final
+
+import orjson
 
 from rstuf.errors import shorten
 from rstuf.model.artifacts import SLOT_BITS, slot_of
@@ -18,7 +20,7 @@ from rstuf.model.names import TargetPath, path_key
 from rstuf.state import rows
 from rstuf.state.connections import is_malformed
 from rstuf.state.listing import LIVE
-from rstuf.state.schema import migrate
+from rstuf.state.schema import UNFINISHED, migrate
 from rstuf.state.spaces import OF_SPACE, SPACE, in_use
 
 # More of one kind say nothing more.
@@ -55,6 +57,42 @@ _RULES: Final = (
         )
         """,
         "artifacts are marked as replaced by changes that are not there",
+    ),
+    # A role has its own space, or has exchanged it with another one that holds artifacts.
+    (
+        """
+        SELECT count(*) FROM role WHERE space IS NOT NULL AND (
+            kind NOT IN ('targets', 'delegated')
+            OR space NOT IN (SELECT id FROM role WHERE kind IN ('targets', 'delegated'))
+        )
+        """,
+        "roles keep their artifacts where none can",
+    ),
+    (
+        (
+            "SELECT count(*) FROM role WHERE kind = 'delegated' AND retired AND EXISTS "  # noqa: S608 - constants alone
+            f"(SELECT 1 FROM artifact WHERE holder = {SPACE} AND {LIVE})"
+        ),
+        "roles that nobody delegates to hold artifacts",
+    ),
+    (
+        """
+        SELECT count(*) FROM handover JOIN role ON role.id = handover.role
+        WHERE (what = 'joins' AND NOT retired) OR (what IN ('leaves', 'began') AND retired)
+        OR what NOT IN ('joins', 'leaves', 'succeeds', 'began')
+        """,
+        "delegations are being changed in ways that there are not",
+    ),
+    (
+        (
+            "SELECT count(*) FROM (SELECT publication FROM handover UNION ALL SELECT publication FROM resize) "  # noqa: S608
+            f"WHERE publication NOT IN (SELECT id FROM publication WHERE {UNFINISHED})"
+        ),
+        "roles are being changed by publications that are over",
+    ),
+    (
+        "SELECT count(*) FROM move WHERE NOT EXISTS (SELECT 1 FROM handover)",
+        "artifacts are to move, and nothing is begun",
     ),
     # Row values compare as a whole, and IS takes nothing for equal to nothing.
     (
@@ -95,6 +133,7 @@ def look(connection: sqlite3.Connection) -> Iterator[str]:
         if found:
             yield f"{message} ({found})"
     yield from _keys(connection)
+    yield from _delegators(connection)
     yield from _spaces(connection)
     yield from _twins(connection)
 
@@ -156,6 +195,15 @@ def _keys(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"the key {shorten(entry.name)} has another id than its value makes"
         if row[1] != entry.name.lower():
             yield f"the key {shorten(entry.name)} cannot be found by its name"
+
+
+def _delegators(connection: sqlite3.Connection) -> Iterator[str]:
+    """Whoever is noted to say nothing of others is not asked who may sign them."""
+    found = connection.execute("SELECT name, data FROM delegator JOIN role ON role.id = role WHERE NOT delegates")
+    for name, data in found:
+        with suppress(orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            if orjson.loads(data)["signed"].get("delegations") is not None:
+                yield f"{shorten(name)} delegates, and is noted as if it did not"
 
 
 def _spaces(connection: sqlite3.Connection) -> Iterator[str]:

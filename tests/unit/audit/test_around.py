@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.audited import codes, copy_of, notes, said
+from tests.support.delegated import delegated
 from tests.support.engine import Engine
 
 from rstuf.errors import StorageError
@@ -39,6 +40,20 @@ class _Listing:
 
     def walk(self) -> Iterator[ServedEntry]:
         yield from self._entries
+
+
+def test_a_delegated_role_ahead_of_the_state_is_told(tmp_path: Path) -> None:
+    """One whose own keys signed it, or the online key; of one that left nobody asks."""
+    engine = delegated(tmp_path)
+    assert Repository(engine.ports).verify().ok
+    for role, key in (("team", "tara"), ("ops", "online"), ("vendor-bins-1", "online")):
+        name = signed_anew(engine, role, ahead=1, key=key)
+        report = Repository(engine.ports).verify()
+        assert [(problem.code, problem.role) for problem in report.problems] == [("state-behind", role)]
+        engine.metadata.remove(name)
+    signed_anew(engine, "team", ahead=1, key="online")
+    signed_anew(engine, "gone", ahead=1)
+    assert Repository(engine.ports).verify().ok
 
 
 @pytest.mark.parametrize("ahead", [1, 4])

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.audited import codes, copy_of, notes, said
+from tests.support.delegated import delegate
 from tests.support.engine import Engine
 
 from rstuf.repository.publish import publish
+from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import VerifyReport
 from rstuf.repository.repository import Repository
@@ -31,6 +33,14 @@ def _renew_all(engine: Engine) -> None:
     renew(engine.ports, force=["root", "targets", "bins", "snapshot", "timestamp"])
 
 
+def _resize(engine: Engine) -> None:
+    resize_bins(engine.ports, 8)
+
+
+def _delegate(engine: Engine) -> None:
+    delegate(engine, "files", "files/*")
+
+
 def _verified(engine: Engine, before_read: Callable[[str], None]) -> VerifyReport:
     """What verify says where something happens before it reads a file."""
     read = engine.metadata.read
@@ -46,7 +56,7 @@ def _verified(engine: Engine, before_read: Callable[[str], None]) -> VerifyRepor
         engine.metadata.read = read  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize("act", [_publish, _renew_root, _renew_all])
+@pytest.mark.parametrize("act", [_publish, _renew_root, _renew_all, _resize, _delegate])
 def test_a_publication_at_any_moment_is_no_problem(made: Engine, tmp_path: Path, act: Callable[[Engine], None]) -> None:
     """Before each file that is read, the first and the last included, something else becomes visible: nothing is wrong
     with what was read, and where timestamp was replaced after it was read, that is said."""

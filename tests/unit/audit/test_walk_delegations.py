@@ -9,6 +9,7 @@ from tests.support.audits import ARTIFACTS, audited, codes_of, names_of, notes_o
 from tests.support.tuf_repo import Delegation, classic, succinct
 from tuf.api.metadata import MetaFile
 
+from rstuf.metadata.audit.clients import judge
 from rstuf.metadata.audit.findings import Code, Note
 from rstuf.metadata.audit.readings import Known
 
@@ -105,9 +106,79 @@ def test_the_same_delegation_twice_is_named() -> None:
     assert codes_of(repo) == {Code.MALFORMED}
 
 
-def test_classes_in_patterns_are_a_note() -> None:
-    """`[ab]` is read by some clients and not by others."""
-    assert notes_of(classic([_team("a", paths=["[ab]/*"], artifacts={"a/1": b"1"})])) == {Note.GLOB_CLASS}
+@pytest.mark.parametrize("pattern", ["[ab]/*", "{a,b}/*", "+(a)/*", "!a/*", "#a/*", "a/**", "a\\\\b/*", "[a/*"])
+def test_what_clients_read_differently_in_patterns_is_a_note(pattern: str) -> None:
+    """Only letters, `*` and `?` are read alike by all; whatever else a pattern has is worth knowing."""
+    assert notes_of(classic([_team("a", paths=[pattern]), _team("b", artifacts={"a/1": b"1"})])) == {Note.GLOB_CLASS}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "found"),
+    [
+        ("a/*", "a/.x", False),
+        ("a/?x", "a/.x", False),
+        ("*/x", ".a/x", False),
+        ("a/.*", "a/.x", True),
+        ("a/x*", "a/x.y", True),
+        ("a/?", "a/😀", False),
+        ("a/*", "a/😀", True),
+        ("a/?", "a/é", True),
+    ],
+)
+def test_paths_that_some_clients_do_not_find_are_a_note(pattern: str, path: str, *, found: bool) -> None:
+    """In JavaScript wildcards stand for no dot that a segment begins with, and `?` for no character of two units."""
+    repo = classic([_team("a", paths=[pattern], artifacts={path: b"1"})])
+    audit, _ = audited(repo)
+    assert audit.findings.problems == []
+    assert [note.code for note in audit.findings.notes] == ([] if found else [Note.DISPUTED_PATH])
+    verdicts = judge(audit.survey)
+    assert (verdicts["tuf-js"]["ok"], verdicts["go-tuf"]["ok"]) == (found, True)
+
+
+def test_a_path_that_both_ways_lead_to_is_no_note() -> None:
+    """Clients that hold a delegation to be for another path and find the artifact all the same miss nothing."""
+    behind = _team("b", paths=["a/.*"], artifacts={"a/.x": b"1"})
+    assert notes_of(classic([_team("a", paths=["a/*"]), behind])) == set()
+    assert notes_of(classic([_team("c", paths=["a/*"], children=[behind])])) == {Note.DISPUTED_PATH}
+
+
+def test_two_roles_that_delegate_to_one_are_a_note() -> None:
+    """Clients differ in whose keys count then; both are checked."""
+    repo = classic([_team("a", children=[_team("c", artifacts={"c/1": b"1"})]), _team("b")])
+    delegations = repo.load("a")["signed"]["delegations"]
+    repo.edit("b", lambda signed: signed.update(delegations=delegations))
+    assert (codes_of(repo), notes_of(repo)) == (set(), {Note.DELEGATED_TWICE})
+
+
+def test_bins_below_delegations_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside named delegations there may be many bins: each of them is read once, and every artifact is checked."""
+    held = {f"files/{number}": b"x" for number in range(40)}
+    bins = Delegation("rest", prefixes=list("0123456789abcdef"), bits=3, artifacts=held)
+    wall = _team("wall", paths=["files/1*"], terminating=True, artifacts={"files/1": b"x"})
+    repo = classic([wall, bins])
+    reads: list[str] = []
+    read = repo.read
+    monkeypatch.setattr(repo, "read", lambda name, limit: (reads.append(name), read(name, limit=limit))[1])
+    audit, _ = audited(repo)
+    behind = {finding.path for finding in audit.findings.problems if finding.code is Code.UNREACHABLE}
+    assert behind == {path for path in held if path.startswith("files/1")}
+    assert all(reads.count(f"1.rest-bins-{index}.json") <= 2 for index in range(8))
+    assert audit.survey.bins == 8
+    repo = classic([_team("team", paths=["team/*"]), bins])
+    reads.clear()
+    read = repo.read
+    monkeypatch.setattr(repo, "read", lambda name, limit: (reads.append(name), read(name, limit=limit))[1])
+    assert audited(repo)[0].findings.problems == []
+    assert [reads.count(f"1.rest-bins-{index}.json") for index in range(8)] == [1] * 8
+
+
+def test_however_many_artifacts_there_are_all_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work grows with the artifacts of a sound tree, and only what is beyond that is given up."""
+    monkeypatch.setattr("rstuf.metadata.audit.reach.MAX_WORK", 10)
+    held = {f"a/{number}": b"x" for number in range(60)}
+    assert codes_of(classic([_team("a", paths=["a/*"], artifacts=held)])) == set()
+    many = [_team("a", paths=["*/*" + "*x" * 30] * 30 + ["a/*"], artifacts=held)]
+    assert codes_of(classic(many)) == {Code.TOO_COMPLEX}
 
 
 def test_a_name_that_nothing_delegates_is_foreign_where_the_state_never_had_it() -> None:

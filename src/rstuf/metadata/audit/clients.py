@@ -46,7 +46,12 @@ class Size:
 
 @dataclass(slots=True)
 class Survey:
-    """What matters to clients, gathered while the roles are read."""
+    """What matters to clients, gathered while the roles are read.
+
+    Attributes:
+        bins: succinct ones, and roles by hash prefixes that delegate to nobody.
+        disputed: artifacts that some clients look for elsewhere, because they read wildcards otherwise.
+    """
 
     root: Size = field(default_factory=Size)
     timestamp: Size = field(default_factory=Size)
@@ -63,6 +68,7 @@ class Survey:
     foreign_key_fields: bool = False
     blake2b_alone: bool = False
     blake2b_beside: bool = False
+    disputed: int = 0
 
     def hashes(self, hashes: Mapping[str, object]) -> None:
         """Take note of the kinds of hashes of one artifact."""
@@ -104,6 +110,8 @@ def _tuf_js(survey: Survey) -> str | None:
         return f"{survey.bins} bins: about {seconds * survey.bins**2 // bins**2} s a refresh"
     if survey.most_artifacts > 5 * _TUF_JS_TARGETS:
         return f"{survey.most_artifacts} artifacts in one role: about a minute or more to read it"
+    if survey.disputed:
+        return f"it reads wildcards otherwise, and does not find {survey.disputed} artifacts"
     for scheme in sorted(survey.schemes):
         if scheme.startswith(("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ml-dsa")):
             return f"it does not verify {scheme}"
@@ -112,7 +120,7 @@ def _tuf_js(survey: Survey) -> str | None:
 
 def _go_tuf(survey: Survey) -> str | None:
     if survey.prefixes:
-        return "hash-prefix bins are broken up to 2.4.2"
+        return "delegations by hash prefixes are broken up to 2.4.2"
     return _blake2b(survey) or _blake2b_beside(survey) or _too_large(survey, PYTHON_TUF)
 
 

@@ -86,6 +86,8 @@ class Note(StrEnum):
     RETIRED_ROLE = "retired-role"
     LISTED_TWICE = "listed-twice"
     GLOB_CLASS = "glob-class"
+    DISPUTED_PATH = "disputed-path"
+    DELEGATED_TWICE = "delegated-twice"
     CONTENTS_NOT_CHECKED = "contents-not-checked"
     UNUSED_KEY = "unused-key"
     LEAKED_KEY = "leaked-key"

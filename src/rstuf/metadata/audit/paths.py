@@ -98,6 +98,10 @@ class Bin:
         high = (((self.index + 1) << width) - 1).to_bytes(4, "big")
         return low + bytes(28), high + b"\xff" * 28
 
+    def holds(self, digest: bytes) -> bool:
+        """Whether a path with this SHA-256 is in this bin."""
+        return self.bounds()[0] <= digest <= self.bounds()[1]
+
     def slots(self) -> tuple[int, int]:
         """The lowest and the highest value of the first 32 bits."""
         width = 32 - self.bits
@@ -125,26 +129,46 @@ class Pattern:
     Matching takes at most the product of the two lengths: no pattern is slow.
 
     Attributes:
+        text: the pattern itself.
         head: how many segments a path must have, and its first one where the pattern says which (else None).
         effort: how many times a path's length matching may take, at most.
-        has_class: whether it uses [...].
+        special: what it uses that clients read differently, whatever the path; None where there is no such thing.
     """
 
-    __slots__ = ("_segments", "effort", "has_class", "head")
+    __slots__ = ("_segments", "effort", "head", "special", "text")
 
     def __init__(self, pattern: str) -> None:
-        segments = pattern.split("/")
+        self.text, segments = pattern, pattern.split("/")
         self._segments = [_tokens(segment) for segment in segments]
-        tokens = [token for segment in self._segments for token in segment]
         plain = all(token != _ANY and isinstance(token, str) for token in self._segments[0])
         self.head: Head = (len(segments), segments[0] if plain else None)
         self.effort = max((len(each) if each.count(_ANY) > 1 else 1) for each in self._segments)
-        self.has_class = any(isinstance(token, _Class) and token != _ONE for token in tokens)
+        self.special = _special(pattern)
 
     def matches(self, path: str) -> bool:
         """Whether `path` is one of those that the pattern describes."""
         segments = path.split("/")
         return len(segments) == len(self._segments) and all(map(_segment_matches, self._segments, segments))
+
+    def is_disputed_for(self, path: str) -> bool:
+        """Whether it matches `path` for some clients only: in JavaScript no wildcard stands for a dot that a segment
+        begins with, and a question mark for no character beyond U+FFFF, which is two there."""
+        return self.matches(path) and any(
+            (segment[0] == "." and tokens[0] in {_ANY, _ONE}) or (_ONE in tokens and is_odd(segment))
+            for tokens, segment in zip(self._segments, path.split("/"), strict=True)
+        )
+
+
+def is_odd(path: str) -> bool:
+    """Whether a pattern may be disputed for a path: most paths are looked at no further."""
+    return path[:1] == "." or "/." in path or (not path.isascii() and max(path) > "\uffff")
+
+
+def _special(pattern: str) -> str | None:
+    if pattern[:1] in {"!", "#"}:
+        return f"{pattern[0]} at its beginning"
+    found = {"[": "[...]", "{": "{...}", "(": "(...)", "**": "**", "\\": "a backslash"}
+    return next((shown for mark, shown in found.items() if mark in pattern), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from rstuf.metadata.audit.paths import Bin
-from rstuf.metadata.audit.shapes import Common
+from rstuf.metadata.audit.shapes import TOP_ROLES, Common
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,28 @@ class Known:
     roles: Mapping[str, int] = field(default_factory=dict)
     names: Collection[str] = frozenset()
     keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Expiries:
+    """When what was read expires.
+
+    Attributes:
+        top: of each top-level role.
+        soonest: the first of all, and whose it is.
+    """
+
+    def __init__(self) -> None:
+        self.top: dict[str, datetime] = {}
+        self.soonest: tuple[datetime, str] | None = None
+
+    def note(self, role: str, common: Common) -> None:
+        """Take note of one role."""
+        if common.expires is None:
+            return
+        if role in TOP_ROLES:
+            self.top[role] = common.expires
+        if self.soonest is None or common.expires < self.soonest[0]:
+            self.soonest = (common.expires, role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from rstuf.metadata.audit.document import MAX_INTEGER
 from rstuf.metadata.audit.findings import Code, Findings, Note
 from rstuf.metadata.audit.keys import Authority, KeyRing, VerifyKey, load_key
-from rstuf.metadata.audit.paths import Pattern, is_hex, role_name_fault
+from rstuf.metadata.audit.paths import Pattern, bin_name, is_hex, role_name_fault
 from rstuf.metadata.audit.targets import hashes_fault
 
 TOP_ROLES: Final = ("root", "timestamp", "snapshot", "targets")
@@ -68,6 +68,11 @@ class Edge:
             return digest.startswith(self.prefixes)
         return any(pattern.matches(path) for pattern in self.patterns or ())
 
+    def is_disputed_for(self, path: str) -> bool:
+        """Whether some clients hold it to be for `path`, and others not."""
+        matching = [pattern for pattern in self.patterns or () if pattern.matches(path)]
+        return bool(matching) and all(pattern.is_disputed_for(path) for pattern in matching)
+
 
 @dataclass(frozen=True, slots=True)
 class Succinct:
@@ -86,6 +91,23 @@ class TargetsView:
     targets: Mapping[str, Any]
     edges: tuple[Edge, ...]
     succinct: Succinct | None
+
+    @property
+    def classic_bits(self) -> int | None:
+        """Where its delegations are 2^bits bins by hash prefixes, and nothing else: these bits (PEP 458)."""
+        bits = len(self.edges).bit_length() - 1
+        if bits < 1 or len(self.edges) != 1 << bits:
+            return None
+        first = self.edges[0]
+        prefix, digits = first.name.rpartition("-")[0], -(-bits // 4)
+        each = 1 << (4 * digits - bits)
+        for index, edge in enumerate(self.edges):
+            beginnings = tuple(f"{index * each + more:0{digits}x}" for more in range(each))
+            if (edge.name, edge.prefixes) != (bin_name(prefix, bits, index), beginnings) or edge.terminating:
+                return None
+            if edge.authority != first.authority:
+                return None
+        return bits if prefix else None
 
 
 class Shape:
@@ -266,10 +288,11 @@ class Shape:
                 self.fault(f"a path_hash_prefix of the delegation to {name} is not lower-case hexadecimal")
             return None, tuple(places)
         patterns = tuple(map(Pattern, places))
-        if any(pattern.has_class for pattern in patterns):
+        special = next((pattern.special for pattern in patterns if pattern.special), None)
+        if special is not None:
             self._findings.note(
                 Note.GLOB_CLASS,
-                f"a path of the delegation to {name} uses [...], which clients read differently",
+                f"a path of the delegation to {name} uses {special}, which clients read differently",
                 role=self.role,
             )
         return patterns, None

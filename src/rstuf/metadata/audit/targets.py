@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import blake2b, new, sha256
 from operator import itemgetter
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ def check_targets(
         if fault is not None:
             findings.problem(Code.BAD_PATH, f"no client can be sure to get this path: {fault}", role=role, path=path)
             continue
-        if place is not None and not _belongs(path, place):
+        if place is not None and not place.holds(path_digest(path)):
             findings.problem(Code.WRONG_BIN, "no client looks for this path in this bin", role=role, path=path)
         fault = entry_fault(entry)
         if fault is not None:
@@ -79,9 +79,11 @@ def hashes_fault(hashes: Mapping[str, object]) -> str | None:
     return None
 
 
-def _belongs(path: str, place: Bin) -> bool:
-    low, high = place.bounds()
-    return low <= path_digest(path) <= high
+def digest_by(algorithm: str, data: bytes) -> str:
+    """A hash of the kinds of `HEX_DIGITS`, in hexadecimal."""
+    if algorithm == "blake2b-256":
+        return blake2b(data, digest_size=32).hexdigest()
+    return new(algorithm, data).hexdigest()
 
 
 def _all_sound(targets: Mapping[str, Any], place: Bin | None) -> bool:

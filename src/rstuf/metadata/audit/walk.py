@@ -6,7 +6,8 @@ What is checked, in the order in which it is read:
 2. timestamp, then snapshot: signed, fresh, of the version (length, hashes) that their parent names, within the size
    that clients read (§5.4, §5.5);
 3. targets and everything that is delegated, from there (§5.6): the same, judged by the keys of whoever delegates; each
-   of the bins of TAP 15 exists; each artifact is well-formed and belongs where it is;
+   of the bins of TAP 15 exists; each artifact is well-formed and belongs where it is. Roles with names come first: once
+   they are read it is known where every path is looked for;
 4. where delegations can overlap: a client that walks them reaches each artifact, and no other content before it.
 
 Nothing is shared with the code that writes metadata. A fault is reported and the walk goes on with what can be used.
@@ -15,9 +16,8 @@ Section numbers are those of the TUF specification 1.0.x.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -27,12 +27,12 @@ from rstuf.metadata.audit.document import Document, Fault, read_document
 from rstuf.metadata.audit.files import MetadataFiles, Request, Shelf
 from rstuf.metadata.audit.findings import Code, Findings, Note
 from rstuf.metadata.audit.keys import Authority, KeyRing, VerifyKey, check_signatures, load_key
-from rstuf.metadata.audit.paths import Bin, bin_name
-from rstuf.metadata.audit.reach import Content, Reach, Tree
-from rstuf.metadata.audit.readings import Known, Reading
+from rstuf.metadata.audit.paths import Bin, bin_name, path_digest
+from rstuf.metadata.audit.reach import Reach, Tree
+from rstuf.metadata.audit.readings import Expiries, Known, Reading
 from rstuf.metadata.audit.roots import RootChain, walk_roots
-from rstuf.metadata.audit.shapes import Common, FileEntry, Shape, Succinct
-from rstuf.metadata.audit.targets import check_targets
+from rstuf.metadata.audit.shapes import Common, Edge, FileEntry, Shape, Succinct, TargetsView
+from rstuf.metadata.audit.targets import check_targets, digest_by
 
 # The most that is read of one file. Parsing takes up to some twenty times as much memory.
 READ_LIMIT: Final = 8 * 1024 * 1024
@@ -45,12 +45,13 @@ MAX_DELEGATOR_BYTES: Final = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """A role that is to be read for a delegator."""
+    """A role that is to be read for a delegator; `prefixed` if it is one by hash prefixes."""
 
     name: str
     authority: Authority | None
     by: str
     place: Bin | None = None
+    prefixed: bool = False
 
 
 class Audit:
@@ -63,6 +64,7 @@ class Audit:
 
     Attributes:
         listed: every key that root or a delegation lists for a role, by its value, with who lists it.
+        of_bins: the values of those that are listed for bins.
     """
 
     def __init__(
@@ -77,12 +79,12 @@ class Audit:
     ) -> None:
         self.findings = Findings() if findings is None else findings
         self.survey = Survey()
-        self.expiries: dict[str, datetime] = {}
-        self.soonest: tuple[datetime, str] | None = None
+        self.expiries = Expiries()
         self.roots: RootChain | None = None
         self.timestamp: Reading | None = None
         self.snapshot: Reading | None = None
         self.listed: dict[bytes, tuple[VerifyKey, str]] = {}
+        self.of_bins: set[bytes] = set()
         self.not_compact = 0
         self._trusted_root = trusted_root
         self._now = now
@@ -91,6 +93,9 @@ class Audit:
         self._shelf = Shelf(files, self.findings, readers=readers)
         self._entries: dict[str, FileEntry] = {}
         self._tree = Tree()
+        self._reach = Reach(self._tree, self.findings, self.survey)
+        self._named: deque[Iterable[_Visit]] = deque()
+        self._bins: deque[Iterable[_Visit]] = deque()
         self._seen: set[str] = set()
         self._holders: list[str] = []
         self._unread: set[str] = set()
@@ -101,6 +106,19 @@ class Audit:
     def entries(self) -> Mapping[str, FileEntry]:
         """What snapshot lists (or, if it is damaged, what the state knows of it), by role."""
         return self._entries
+
+    @property
+    def delegated(self) -> Set[str] | None:
+        """Targets and every role that somebody delegates to; None where not everybody could be asked."""
+        return None if self._cut_off else self._seen
+
+    def visits(self, path: str) -> list[str]:
+        """The roles that a client visits for a path, in order, if it never finds it."""
+        return self._tree.walk(path, path_digest(path).hex())
+
+    def patterns(self, role: str) -> list[str]:
+        """The patterns of the delegations to a role."""
+        return [pattern.text for edge in self._tree.incoming(role) for pattern in edge.patterns or ()]
 
     @property
     def unseen(self) -> int:
@@ -127,7 +145,7 @@ class Audit:
         )
         self.survey.root = Size(self.roots.size)
         self._list_keys(self.roots.view.authorities.values(), "root")
-        self._note_expiry("root", self.roots.view.common)
+        self.expiries.note("root", self.roots.view.common)
         self._begin_snapshot(self._begin_timestamp())
         return len(self._entries)
 
@@ -137,17 +155,17 @@ class Audit:
         Raises:
             StorageError: the storage went away.
         """
-        queue: deque[Iterable[_Visit]] = deque()
-        queue.append([_Visit("targets", self._top_authority("targets"), self._root_name())])
-        while queue:
-            for request, data in self._shelf.many(self._requests(queue.popleft())):
+        self._named.append([_Visit("targets", self._top_authority("targets"), self._root_name())])
+        while self._named or self._bins:
+            visits = self._requests((self._named or self._bins).popleft())
+            for request, data in self._shelf.many(visits):
                 if data is None:
                     self._miss(request.tag)
                 else:
-                    yield from self._look(request.tag, data, queue)
+                    yield from self._look(request.tag, data)
                 self._seen.add(request.tag.name)
         self._check_extra()
-        if self._tree.delegators and (not self._tree.is_plain() or "targets" in self._holders):
+        if self._overlaps():
             self._check_reach()
         self._finish_survey()
 
@@ -205,7 +223,7 @@ class Audit:
                 continue
             yield Request(self._file_name(visit.name, entry.version), READ_LIMIT, visit.name, visit)
 
-    def _look(self, visit: _Visit, data: bytes, queue: deque[Iterable[_Visit]]) -> Iterator[Reading]:
+    def _look(self, visit: _Visit, data: bytes) -> Iterator[Reading]:
         name, entry = visit.name, self._entries[visit.name]
         again = name in self._seen
         document = self._open(name, data, None if again else entry, PYTHON_TUF.targets)
@@ -214,6 +232,8 @@ class Audit:
             return
         self._check_signed(name, document, visit.authority, visit.by)
         if again:
+            message = f"{visit.by} delegates to it, and so does another role: clients differ in whose keys count"
+            self.findings.note(Note.DELEGATED_TWICE, message, role=name)
             return
         view = self._shape(name).targets(document.signed)
         self._check_common(name, view.common, entry)
@@ -223,35 +243,58 @@ class Audit:
         if targets:
             self._holders.append(name)
         if view.edges or view.succinct is not None:
-            self._delegator_bytes += len(data)
-            self._delegations += len(view.edges)
-            self._list_keys((edge.authority for edge in view.edges), name)
-            if view.succinct is not None:
-                self._list_keys([view.succinct.authority], name)
-            if self._delegator_bytes > MAX_DELEGATOR_BYTES or self._delegations > MAX_DELEGATIONS:
-                self._too_complex(f"so many delegations that those of {name} and others were not followed")
-            else:
-                self._tree.add(name, view.edges, view.succinct)
-                queue.append(self._delegated(name))
-        shared = view.succinct is not None
+            self._follow(name, view, length=len(data))
+        elif visit.prefixed:
+            self.survey.bins += 1
+        if visit.place is not None and self._overlaps():
+            self._reach.look(name, targets, place=visit.place)
+        shared = view.succinct is not None or view.classic_bits is not None
         yield Reading(name, data, view.common, targets, place=visit.place, shared=shared)
+
+    def _follow(self, name: str, view: TargetsView, *, length: int) -> None:
+        """Let those be read whom a role delegates to."""
+        self._delegator_bytes += length
+        self._delegations += len(view.edges)
+        self._list_keys((edge.authority for edge in view.edges), name)
+        bins = [] if view.classic_bits is None else [edge.authority for edge in view.edges]
+        if view.succinct is not None:
+            self._list_keys([view.succinct.authority], name)
+            bins.append(view.succinct.authority)
+        self.of_bins.update(key.value for authority in bins for key in authority.keys.values())
+        if self._delegator_bytes > MAX_DELEGATOR_BYTES or self._delegations > MAX_DELEGATIONS:
+            self._too_complex(f"so many delegations that those of {name} and others were not followed")
+            return
+        self._tree.add(name, view.edges, view.succinct)
+        bits = view.classic_bits
+        if bits is None:
+            self._named.append(self._delegated(view.edges, name))
+        else:
+            self._bins.append(self._classic_bins(view.edges, name, bits))
+        if view.succinct is not None:
+            self._bins.append(self._bins_of(name, view.succinct))
+
+    def _overlaps(self) -> bool:
+        """Whether a path may be looked for in more than one place."""
+        return bool(self._tree.delegators) and (not self._tree.is_plain() or "targets" in self._holders)
 
     def _miss(self, visit: _Visit) -> None:
         self._unread.add(visit.name)
         # Whom it delegates to is not known either; bins delegate to nobody.
         self._cut_off |= visit.place is None
 
-    def _delegated(self, name: str) -> Iterator[_Visit]:
-        node = self._tree.delegators[name]
-        for edge in node.edges:
+    def _delegated(self, edges: Iterable[Edge], by: str) -> Iterator[_Visit]:
+        for edge in edges:
             self.survey.delegated += 1
             self.survey.prefixes |= edge.prefixes is not None
-            self.survey.bins += edge.prefixes is not None
-            yield _Visit(edge.name, edge.authority, name)
-        if node.succinct is not None:
-            yield from self._bins(name, node.succinct)
+            yield _Visit(edge.name, edge.authority, by, prefixed=edge.prefixes is not None)
 
-    def _bins(self, holder: str, succinct: Succinct) -> Iterator[_Visit]:
+    def _classic_bins(self, edges: Iterable[Edge], by: str, bits: int) -> Iterator[_Visit]:
+        self.survey.prefixes = True
+        for index, edge in enumerate(edges):
+            self.survey.delegated += 1
+            yield _Visit(edge.name, edge.authority, by, Bin(holder=by, bits=bits, index=index), prefixed=True)
+
+    def _bins_of(self, holder: str, succinct: Succinct) -> Iterator[_Visit]:
         self.survey.succinct = True
         count = 1 << succinct.bits
         self.survey.bins += count
@@ -279,38 +322,11 @@ class Audit:
             self.findings.note(Note.RETIRED_ROLE, message, role="snapshot")
 
     def _check_reach(self) -> None:
-        reach = Reach(self._tree, self.findings)
-        for role, targets in self._contents_again():
-            reach.look(role, targets)
-        twins = reach.twins()
-        if twins:
-            reach.settle(twins, self._contents_again())
-
-    def _contents_again(self) -> Iterator[Content]:
-        """The artifacts of every role once more; what is wrong with the files was said the first time."""
-        shelf = self._shelf.silent()
-        requests = (
+        requests = [
             Request(self._file_name(name, self._entries[name].version), READ_LIMIT, name, name)
             for name in self._holders
-        )
-        for request, data in shelf.many(requests):
-            if data is None:
-                continue
-            try:
-                document = read_document(data)
-            except Fault:
-                continue
-            targets = document.signed.get("targets")
-            yield (
-                request.tag,
-                check_targets(
-                    targets if isinstance(targets, dict) else {},
-                    role=request.tag,
-                    place=None,
-                    findings=Findings(),
-                    survey=Survey(),
-                ),
-            )
+        ]
+        self._reach.finish(self._shelf.silent(), requests)
 
     # --- what is the same for all ------------------------------------------------------------------------
 
@@ -325,7 +341,7 @@ class Audit:
                 message = f"it has {len(data)} bytes and its parent says {entry.length}"
                 self.findings.problem(Code.LENGTH_MISMATCH, message, role=role)
             for algorithm, value in (entry.hashes or {}).items():
-                if _digest(algorithm, data) != value:
+                if digest_by(algorithm, data) != value:
                     message = f"its {algorithm} is not the one that its parent names"
                     self.findings.problem(Code.HASH_MISMATCH, message, role=role)
         try:
@@ -344,15 +360,7 @@ class Audit:
             self.findings.problem(Code.VERSION_MISMATCH, message, role=role)
         if common.expires is not None and common.expires <= self._now:
             self.findings.problem(Code.EXPIRED, f"it expired at {common.expires:%Y-%m-%d %H:%M} UTC", role=role)
-        self._note_expiry(role, common)
-
-    def _note_expiry(self, role: str, common: Common) -> None:
-        if common.expires is None:
-            return
-        if role in {"root", "timestamp", "snapshot", "targets"}:
-            self.expiries[role] = common.expires
-        if self.soonest is None or common.expires < self.soonest[0]:
-            self.soonest = (common.expires, role)
+        self.expiries.note(role, common)
 
     def _finish_survey(self) -> None:
         self.survey.schemes = frozenset(self._ring.schemes)
@@ -386,10 +394,5 @@ class Audit:
         return Shape(role, findings=self.findings, ring=self._ring)
 
     def _too_complex(self, message: str) -> None:
+        self._cut_off = True
         self.findings.problem(Code.TOO_COMPLEX, message, role="targets")
-
-
-def _digest(algorithm: str, data: bytes) -> str:
-    if algorithm == "blake2b-256":
-        return hashlib.blake2b(data, digest_size=32).hexdigest()
-    return hashlib.new(algorithm, data).hexdigest()
