@@ -308,6 +308,7 @@ def _signed(planned: PlannedRole, file: _Brought, life: _Life) -> SignedRole:
         expires=file.expires,
         sign_by=life.sign_by(role, file.expires),
         data=file.data,
+        delegates=file.data is not None,
     )
 
 
