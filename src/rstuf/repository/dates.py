@@ -15,7 +15,7 @@ import orjson
 from rstuf.clock import parse_iso
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import is_recorded_file
 from rstuf.repository.interfaces import StateReader
@@ -24,7 +24,6 @@ from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 _LIMITS: Final[Mapping[RoleName, int]] = {
     ROOT: limits.ROOT_BYTES,
-    TARGETS: limits.TARGETS_BYTES,
     SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
     TIMESTAMP: limits.TIMESTAMP_BYTES,
 }
@@ -49,13 +48,13 @@ def due_roles(reader: StateReader, *, now: datetime, files: Mapping[RoleName, by
 
 
 def visible_file(ports: Ports, role: RoleState) -> bytes | None:
-    """The bytes of a top-level role's visible file; None where there is none that clients could read.
+    """The bytes of a role's visible file; None where there is none that clients could read.
 
     Raises:
         StorageError: the storage fails: that says nothing about the file.
     """
     name = TIMESTAMP_FILE if role.name == TIMESTAMP else versioned(role.name, role.visible)
-    return found(ports.metadata, name, limit=_LIMITS[role.name])
+    return found(ports.metadata, name, limit=_LIMITS.get(role.name, limits.TARGETS_BYTES))
 
 
 def true_expiry(role: RoleState, data: bytes | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from enum import StrEnum
 from rstuf.errors import InvalidKey, SignerUnavailable, StorageError, UnsafeDirectory
 from rstuf.metadata.key_identity import key_identity
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.model.names import TIMESTAMP, TOP_LEVEL
+from rstuf.model.names import TIMESTAMP
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.bridge import bridging_keys, listed_before, online_signers, stray_keys
@@ -19,6 +19,7 @@ from rstuf.repository.dropped_keys import suspects
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import KeyStatus
+from rstuf.repository.who_signs import top_level_first
 
 
 class KeyChange(StrEnum):
@@ -34,7 +35,7 @@ class KeyUse:
     """A role that a key may sign, and how many of how many must.
 
     Attributes:
-        role: its name; bins under their prefix.
+        role: its name; bins under their prefix, which may be a role's name, too.
     """
 
     role: str
@@ -174,17 +175,9 @@ def _authority(ports: Ports, reader: StateReader) -> Authority:
 
 
 def _uses(authority: Authority) -> Mapping[str, tuple[KeyUse, ...]]:
-    found: dict[str, tuple[KeyUse, ...]] = {}
-    for role, keys, threshold in _roles(authority):
-        for keyid in keys:
-            found[keyid] = (*found.get(keyid, ()), KeyUse(role, threshold, len(keys)))
-    return found
-
-
-def _roles(authority: Authority) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    for name in TOP_LEVEL:
-        yield name, tuple(authority.top_level[name].keyids), authority.top_level[name].threshold
-    for name, keys in authority.named.items():
-        yield name, tuple(keys.keyids), keys.threshold
-    for each in authority.shared.values():
-        yield each.bins.prefix, tuple(each.signers.keyids), each.signers.threshold
+    found: dict[str, dict[KeyUse, None]] = {}
+    for role in top_level_first(authority):
+        for keyid in role.keys.keyids:
+            use = KeyUse(role.name, role.keys.threshold, len(role.keys.keyids))
+            found.setdefault(keyid, {})[use] = None
+    return {keyid: tuple(uses) for keyid, uses in found.items()}

@@ -16,6 +16,7 @@ from rstuf.repository.authority import Authority, current_root
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.reports import LeakedKey
+from rstuf.repository.who_signs import top_level_first
 
 
 def let_in(reader: StateReader, root: Envelope) -> dict[KeyId, RoleName]:
@@ -106,13 +107,10 @@ def refuse_to_sign(reader: StateReader, root: Envelope) -> None:
 def listed_leaks(reader: StateReader, authority: Authority) -> Mapping[KeyId, tuple[str, ...]]:
     """The keys that leaked and may sign yet, each with the roles that list it; bins under their prefix."""
     leaked, found = leaked_keys(reader), dict[KeyId, tuple[str, ...]]()
-    roles = [(str(name), authority.top_level[name].keyids) for name in TOP_LEVEL]
-    roles += [(str(name), keys.keyids) for name, keys in authority.named.items()]
-    roles += [(each.bins.prefix, each.signers.keyids) for each in authority.shared.values()]
-    for role, keyids in roles:
-        for keyid in keyids:
-            if keyid in leaked:
-                found[keyid] = (*found.get(keyid, ()), role)
+    for role in top_level_first(authority) if leaked else ():
+        for keyid in role.keys.keyids:
+            if keyid in leaked and role.name not in found.get(keyid, ()):
+                found[keyid] = (*found.get(keyid, ()), role.name)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rstuf.errors import ClockSuspicious, StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
+from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
 from rstuf.repository.event_views import EventView
 
@@ -232,6 +233,9 @@ class RoleStatus:
     """One role (or all bins of a role together: then dates are the soonest, and version the highest).
 
     Attributes:
+        name: of bins their prefix, which may be a role's name, too.
+        kind: what it is for.
+        parent: who delegates to it, and `depth` how many roles lie between it and targets; None for top-level roles.
         keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
         lost: of bins, those whose files are missing or have another length than was published.
     """
@@ -247,6 +251,9 @@ class RoleStatus:
     signed_by: tuple[str, ...]
     health: Health
     lost: tuple[str, ...] = ()
+    kind: RoleKind = RoleKind.TARGETS
+    parent: RoleName | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

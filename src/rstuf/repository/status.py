@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
-from rstuf.errors import CeremonyUnfinished, ClockSuspicious, InvalidMetadata, StorageError
-from rstuf.metadata.render import versioned
-from rstuf.metadata.views import RoleKeys, open_envelope, read_signatures
+from rstuf.errors import CeremonyUnfinished, ClockSuspicious
 from rstuf.model.keys import KeyEntry, KeyId
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
-from rstuf.model.publication import Publication, PublicationPhase
-from rstuf.model.roles import RoleKind, RoleState
+from rstuf.model.names import ROOT, TIMESTAMP
+from rstuf.model.publication import PublicationPhase
+from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
 from rstuf.model.settings import Phase
-from rstuf.repository.authority import Authority, is_recorded_file, load_authority
-from rstuf.repository.dates import due_roles, true_expiry, visible_file
+from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
@@ -28,8 +24,10 @@ from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Health, KeyStatus, RoleStatus, Status
+from rstuf.repository.reports import Health, KeyStatus, Status
+from rstuf.repository.role_status import statuses
 from rstuf.repository.visible import blockers, newer_than_known
+from rstuf.repository.who_signs import every_role
 
 # Publications come and go; what looks wrong while they do is looked at again.
 _LOOKS: Final = 3
@@ -44,7 +42,7 @@ class _Mark:
 
 
 def look(ports: Ports) -> Status:
-    """The repository's status. Reads the state, the four top-level files and the files of keys; of bins their lengths.
+    """The repository's status. Reads the state, the files of all roles with a name, and of keys; of bins their lengths.
 
     Waits for nobody, changes nothing.
 
@@ -78,24 +76,13 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         now = ports.clock.now() if behind is None else behind.newest
         authority = load_authority(reader, ports.metadata)
         unfinished = reader.unfinished_publication()
-        shown = [each for each in reader.publications() if each.timestamp is not None]
-        files = {name: _file(ports, reader.role(name)) for name in TOP_LEVEL}
-        due = {role.id for role in due_roles(reader, now=now, files=files)}
-        roles = [
-            _one(reader.role(name), data, authority.top_level[name], due, shown, now=now)
-            for name, data in files.items()
-        ]
+        roles = list(statuses(ports, reader, authority, now=now))
         if any(not file.is_on(ports.metadata) for file in recorded_files(reader, ports.metadata) if file.kind == ROOT):
             # Clients walk over the older ones too.
             roles[0] = replace(roles[0], health=Health.DAMAGED)
         in_the_way = blockers(ports, reader)
         if any(each.role == ROOT for each in in_the_way):
             roles[0] = replace(roles[0], health=Health.DAMAGED)
-        bins = list(reader.roles(kind=RoleKind.BIN))
-        if bins and authority.bins is not None:
-            together = _together(authority.bins.bins.prefix, bins, authority.bins.signers, due, now=now)
-            lost = _lost(ports, bins)
-            roles.insert(2, replace(together, health=Health.DAMAGED, lost=lost) if lost else together)
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online, stray = online_and_stray(reader, authority, now=now)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
@@ -118,7 +105,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         health=max(healths, key=list(Health).index),
         now=now,
         artifacts=totals.artifacts,
-        bins=len(bins),
+        bins=sum(role.count for role in roles if role.kind is RoleKind.BIN),
         roles=tuple(roles),
         keys=keys,
         pending_roles=pending,
@@ -161,9 +148,7 @@ def _keys(
 
 def _needed(authority: Authority, events: Collection[EventView], rotation: Rotation | None) -> set[str]:
     """The ids of keys that a role lists, or would once what waits has come out."""
-    found = {str(keyid) for keys in authority.top_level.values() for keyid in keys.keyids}
-    if authority.bins is not None:
-        found.update(authority.bins.signers.keyids)
+    found = {str(keyid) for role in every_role(authority) for keyid in role.keys.keyids}
     for view in events:
         found.update(keyid for part in view.parts for side in part.sides for keyid in side.keyids)
     return found if rotation is None else found | {rotation.old, rotation.new}
@@ -175,76 +160,3 @@ def _suspicion(ports: Ports, reader: StateReader) -> ClockSuspicious | None:
     except ClockSuspicious as error:
         return error
     return None
-
-
-def _file(ports: Ports, role: RoleState) -> bytes | None:
-    try:
-        return visible_file(ports, role)
-    except StorageError:
-        # A look at the rest must still be possible.
-        return None
-
-
-def _one(
-    role: RoleState,
-    data: bytes | None,
-    keys: RoleKeys,
-    due: Collection[int],
-    shown: Collection[Publication],
-    *,
-    now: datetime,
-) -> RoleStatus:
-    seen = _status(role.name, [replace(role, expires=true_expiry(role, data) or role.expires)], keys, due, now=now)
-    # A timestamp becomes visible before the state says so, and may stay so when its publication is given up.
-    ours = role.name == TIMESTAMP and any(data == each.timestamp for each in shown)
-    if data is None or not (is_recorded_file(role, data) or ours):
-        seen = replace(seen, health=Health.DAMAGED)
-    try:
-        return replace(seen, signed_by=() if data is None else _signers_in(data, role.name))
-    except InvalidMetadata:
-        return replace(seen, health=Health.DAMAGED)
-
-
-def _signers_in(data: bytes, name: RoleName) -> tuple[KeyId, ...]:
-    """
-    Raises:
-        InvalidMetadata: it is none.
-    """
-    try:
-        return tuple(each.keyid for each in read_signatures(data))
-    except (ValueError, KeyError, TypeError):
-        # Others may have written it, in another form.
-        return tuple(each.keyid for each in open_envelope(data, name=name, kind=name).signatures)
-
-
-def _together(prefix: str, bins: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
-    return replace(_status(prefix, bins, keys, due, now=now), signed_by=keys.keyids)
-
-
-def _lost(ports: Ports, bins: list[RoleState]) -> tuple[str, ...]:
-    """Which of these files are not there with their lengths. None is read: there can be 16 384 of them."""
-    seen = [role for role in bins if role.visible]
-    lengths = ports.metadata.lengths(versioned(role.name, role.visible) for role in seen)
-    try:
-        found = list(zip(seen, lengths, strict=True))
-    except StorageError:
-        return tuple(role.name for role in seen)
-    return tuple(role.name for role, length in found if length is None or (role.file and role.file.length != length))
-
-
-def _status(name: str, roles: list[RoleState], keys: RoleKeys, due: Collection[int], *, now: datetime) -> RoleStatus:
-    expires = min(role.expires or now for role in roles)
-    sign_by = min(min(role.sign_by or now, now) if role.id in due else role.sign_by or now for role in roles)
-    alive = Health.DUE if sign_by <= now else Health.HEALTHY
-    return RoleStatus(
-        name=name,
-        version=max(role.visible for role in roles),
-        count=len(roles),
-        signed_at=min(role.signed_at or now for role in roles),
-        expires=expires,
-        sign_by=sign_by,
-        threshold=keys.threshold,
-        keyids=keys.keyids,
-        signed_by=(),
-        health=Health.OVERDUE if expires <= now else alive,
-    )

@@ -198,8 +198,10 @@ def _keys(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _delegators(connection: sqlite3.Connection) -> Iterator[str]:
-    """Whoever is noted to say nothing of others is not asked who may sign them."""
-    found = connection.execute("SELECT name, data FROM delegator JOIN role ON role.id = role WHERE NOT delegates")
+    """Whoever is noted to say nothing of others is not asked who may sign them; targets is asked in any case."""
+    found = connection.execute(
+        "SELECT name, data FROM delegator JOIN role ON role.id = role WHERE NOT delegates AND kind = 'delegated'"
+    )
     for name, data in found:
         with suppress(orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             if orjson.loads(data)["signed"].get("delegations") is not None:
