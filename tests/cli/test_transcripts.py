@@ -40,6 +40,7 @@ PLACES = {
     "a team's workspace": "waits",
     "one whose state is lost": "stateless",
     "one that nobody has looked after": "forgotten",
+    "one whose root somebody published": "overtaken",
 }
 # Where an answer to a question is data even though something is wrong: verdicts.
 VERDICTS = {3, 4, 7, 8}
@@ -154,6 +155,23 @@ def forgotten(filled: Path, tmp_path: Path, later: Callable[[timedelta], None]) 
     """The workspace `acme` more than a year later, and a copy of it beside it."""
     shutil.copytree(filled, tmp_path / "second")
     later(timedelta(days=400))
+    return {}
+
+
+@pytest.fixture
+def overtaken(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The workspace `acme` in which root v2 waits that somebody has published, and a copy of it beside it."""
+    (filled / "keys").rename(tmp_path / "keys")
+    done = run("renew", "--force", "root", monkeypatch=monkeypatch)
+    assert done.code == 4, done.err
+    (tmp_path / "keys").rename(filled / "keys")
+    other = tmp_path / "other"
+    shutil.copytree(filled, other)
+    done = run("--repo", other, "sign", "--yes", monkeypatch=monkeypatch)
+    assert done.code == 0, done.err
+    shutil.copy(other / "metadata/2.root.json", filled / "metadata")
+    shutil.rmtree(other)
+    shutil.copytree(filled, tmp_path / "second")
     return {}
 
 

@@ -111,7 +111,7 @@ def look_at_loose_root(ports: Ports) -> LooseRoot:
             root.envelope.version,
             root.data,
             replace(view, leaks=gaining_leaks(reader, root.envelope), leaves=leaves),
-            tuple(names.get(each.keyid, each.keyid[:12]) for each in root.envelope.signatures),
+            _signers(names, root.envelope),
             _changes(ports, old, root.envelope),
             tuple(view_in(ports, reader, each) for each in _outrun(reader, event, course)),
         )
@@ -166,6 +166,10 @@ def _finish_root(ports: Ports) -> None:
         complete_root(ports, newest)
 
 
+def _signers(names: Mapping[KeyId, str], root: Envelope) -> tuple[str, ...]:
+    return tuple(sorted(names.get(each.keyid, each.keyid[:12]) for each in root.signatures))
+
+
 def _changes(ports: Ports, old: Envelope, root: Envelope) -> RootChanges:
     # As it looked when it was signed: that it has expired since is no fault of it.
     return compare_published(old, root, now=min(ports.clock.now(), root.expires - timedelta(seconds=1)))
@@ -198,9 +202,8 @@ def _take(ports: Ports, root: _Root, event: SigningEvent) -> tuple[tuple[Dropped
         if event.periods is not None:
             state.set_periods(ROOT, event.periods)
         _set_course(state, course, version=version, at=now)
-        names = names_of(state)
-        signed = [names.get(each.keyid, each.keyid[:12]) for each in root.envelope.signatures]
-        state.record("root.takeover", {"version": version, "event": event.name, "signed": signed}, at=now)
+        signed = _signers(names_of(state), root.envelope)
+        state.record("root.takeover", {"version": version, "event": event.name, "signed": [*signed]}, at=now)
         recorded, rotation = state.root(version), state.rotation()
         leaked = leaked_keys(state)
     if recorded is not None:

@@ -70,6 +70,8 @@ def loose_root(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
 def _show(run: Run, loose: rstuf.LooseRoot, names: dict[Any, str]) -> None:
     """What lies there, who can have put it there, and what goes with it."""
     console, view = run.console, loose.event
+    if console.is_json:
+        return
     root, closed = f"root v{number(loose.version)}", view.event.closed
     became = "waits here yet" if closed is None else f"was cancelled here, {day(closed, SystemClock().now())}"
     signers = listed([escape(name) for name in loose.signed])
