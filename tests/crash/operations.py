@@ -226,6 +226,19 @@ EVERYDAY: Final = (
         share=0.5,
     ),
     Operation(
+        "delegation add",
+        rstuf("delegation", "add", "greek", "--path", "alpha*", "--path", "beta*", "--yes"),
+        rerun_errors=frozenset({"invalid-input"}),
+        share=0.5,
+    ),
+    Operation(
+        "delegation remove",
+        rstuf("delegation", "remove", "greek", "--yes"),
+        setup=(rstuf("delegation", "add", "greek", "--path", "alpha*", "--path", "beta*", "--yes"),),
+        rerun_errors=frozenset({"delegation-not-found"}),
+        share=0.5,
+    ),
+    Operation(
         "recovery of a ceremony",
         CEREMONY,
         interrupted=Interruption(CEREMONY, "1.root.json", passed=True),

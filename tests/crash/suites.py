@@ -56,14 +56,14 @@ def _recording(world: World) -> Path:
 SUITES: Final = {
     "kill": Suite(
         "SIGKILL before a system call that changes something",
-        36,
+        26,
         lambda bench, world, calls: kill.points(bench, calls),
         _each(kill.kill_at),
     ),
-    "power": Suite("power cut, adversarial disk images", 45, _find_images, _cut_power, power.spread_images),
+    "power": Suite("power cut, adversarial disk images", 32, _find_images, _cut_power, power.spread_images),
     "errors": Suite(
         "system calls that change something, and fail",
-        20,
+        14,
         lambda bench, world, calls: errors.points(bench, calls),
         _each(errors.fail_at),
         errors.spread_errors,

@@ -15,6 +15,7 @@ from rstuf.repository.delegating import (
 )
 from rstuf.repository.delegation_views import DelegationView, list_delegations
 from rstuf.repository.ports import Ports
+from rstuf.repository.publish import get_ready
 
 
 class DelegationDesk:
@@ -29,15 +30,26 @@ class DelegationDesk:
 
     def propose(self, plan: DelegationPlan) -> DelegationProposal:
         """Delegations with one more; see `repository.delegating.propose_addition`."""
+        self._end_what_was_begun()
         return propose_addition(self._ports, plan)
 
     def propose_change(self, name: RoleName, change: DelegationChange) -> DelegationProposal:
         """Delegations of which one is another; see `repository.delegating.propose_change`."""
+        self._end_what_was_begun()
         return propose_change(self._ports, name, change)
 
     def propose_removal(self, name: RoleName) -> DelegationProposal:
         """Delegations with one less; see `repository.delegating.propose_removal`."""
+        self._end_what_was_begun()
         return propose_removal(self._ports, name)
+
+    def _end_what_was_begun(self) -> None:
+        """A publication that was cut off may bring what is to be proposed."""
+        with self._ports.state.read() as reader:
+            unfinished = reader.unfinished_publication()
+        if unfinished is not None:
+            with self._ports.state.publication_lock(purpose="delegation"):
+                get_ready(self._ports)
 
     def bring(self, proposal: DelegationProposal) -> DelegationReport:
         """Publish what was proposed; see `repository.delegating.bring_proposal`."""
