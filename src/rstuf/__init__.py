@@ -207,7 +207,10 @@ if TYPE_CHECKING:
     from rstuf.repository.taking_over import LooseRoot as LooseRoot
     from rstuf.repository.taking_over import TakenOver as TakenOver
     from rstuf.repository.verify import Depth as Depth
-    from rstuf.repository.why import BinRange as BinRange
+    from rstuf.repository.visits import BinRange as BinRange
+    from rstuf.repository.visits import Visit as Visit
+    from rstuf.repository.visits import Way as Way
+    from rstuf.repository.visits import WayFault as WayFault
     from rstuf.repository.why import Change as Change
     from rstuf.repository.why import Explanation as Explanation
     from rstuf.repository.why import Fetched as Fetched
@@ -249,7 +252,7 @@ _HOMES = {
     "AuditEntry": "rstuf.model.audit",
     "BinAdvice": "rstuf.repository.bin_advice",
     "BinChoice": "rstuf.repository.bin_advice",
-    "BinRange": "rstuf.repository.why",
+    "BinRange": "rstuf.repository.visits",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
     "Bundle": "rstuf.metadata.bundle",
@@ -386,7 +389,10 @@ _HOMES = {
     "VerifyReport": "rstuf.repository.reports",
     "View": "rstuf.model.artifacts",
     "VisibleVersions": "rstuf.repository.reports",
+    "Visit": "rstuf.repository.visits",
     "WaitingRole": "rstuf.repository.reports",
+    "Way": "rstuf.repository.visits",
+    "WayFault": "rstuf.repository.visits",
     "check_bin_count": "rstuf.model.policy",
     "check_fingerprint": "rstuf.client.anchors",
     "check_key_name": "rstuf.model.keys",

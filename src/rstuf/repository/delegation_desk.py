@@ -16,6 +16,7 @@ from rstuf.repository.delegating import (
 from rstuf.repository.delegation_views import DelegationView, list_delegations
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
+from rstuf.repository.visits import Way, way_to
 
 
 class DelegationDesk:
@@ -27,6 +28,10 @@ class DelegationDesk:
     def views(self) -> list[DelegationView]:
         """Every named delegation, in the order in which clients look: each before those below it."""
         return list_delegations(self._ports)
+
+    def way_to(self, path: str) -> Way:
+        """The roles that clients visit for a path, and why; see `repository.visits.way_to`."""
+        return way_to(self._ports, path)
 
     def propose(self, plan: DelegationPlan) -> DelegationProposal:
         """Delegations with one more; see `repository.delegating.propose_addition`."""

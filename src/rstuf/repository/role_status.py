@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rstuf.errors import InvalidMetadata, StateDamaged, StorageError
+from rstuf.errors import InvalidMetadata, StorageError
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import open_envelope, read_signatures
 from rstuf.model.keys import KeyId
@@ -18,6 +18,7 @@ from rstuf.repository.dates import due_roles, true_expiry, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus
+from rstuf.repository.visits import state_of
 from rstuf.repository.who_signs import SignedBy, every_role
 
 
@@ -38,18 +39,11 @@ def statuses(ports: Ports, reader: StateReader, authority: Authority, *, now: da
         bins.setdefault(role.holder, []).append(role)
     for each in every_role(authority):
         if each.kind is not RoleKind.BIN:
-            state = _state_of(reader, RoleName(each.name))
+            state = state_of(reader, RoleName(each.name))
             data = files[state.name] if state.name in files else _file(ports, state)
             yield look.one(each, state, data)
-        elif own := bins.get(_state_of(reader, each.parent or TARGETS).id):
+        elif own := bins.get(state_of(reader, each.parent or TARGETS).id):
             yield look.together(each, own)
-
-
-def _state_of(reader: StateReader, name: RoleName) -> RoleState:
-    try:
-        return reader.role(name)
-    except KeyError:
-        raise StateDamaged("of this repository", f"it has no role {name}") from None
 
 
 def _file(ports: Ports, role: RoleState) -> bytes | None:

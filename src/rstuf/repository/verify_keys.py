@@ -11,7 +11,7 @@ from rstuf.metadata.audit.findings import Findings, Note
 from rstuf.metadata.audit.keys import KeyRing, VerifyKey, load_key
 from rstuf.model.keys import KeyEntry
 from rstuf.model.names import ROOT
-from rstuf.repository.bridge import out_of_place
+from rstuf.repository.bridge import once_online, out_of_place
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.verify_complaints import Complaints
 
@@ -50,13 +50,15 @@ def check_keys(
     leaked = [shorten(entry.name) for value, entry in values.items() if value in listed and entry.is_leaked]
     if leaked:
         complaints.note(Note.LEAKED_KEY, f"keys that leaked, and may sign yet: {', '.join(sorted(leaked))}")
-    # A role that is delegated to by its name has keys of its own.
-    stray = [entry for value, entry in values.items() if value in of_bins and listed[value][1] != ROOT]
-    if stray and state.rotation() is None:
+    below = {value: entry for value, entry in values.items() if value in listed and listed[value][1] != ROOT}
+    if below and state.rotation() is None:
+        # A role that is delegated to by its name has keys of its own, but for those that were online once.
+        online = once_online(state)
+        stray = [entry for value, entry in below.items() if value in of_bins or entry.keyid in online]
         found = out_of_place(state, [entry.keyid for entry in stray])
         names = ", ".join(sorted(shorten(entry.name) for entry in stray if entry.keyid in found))
         if names:
-            complaints.note(Note.STRAY_KEY, f"keys that may sign bins, though root does not name them: {names}")
+            complaints.note(Note.STRAY_KEY, f"keys that sign online, though root does not name them: {names}")
     unused = [shorten(entry.name) for value, entry in values.items() if value not in listed]
     if unused:
         complaints.note(Note.UNUSED_KEY, f"keys that no role lists (any more): {', '.join(sorted(unused))}")

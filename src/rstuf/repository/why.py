@@ -1,25 +1,25 @@
-"""Why a client finds a path, or does not: the role that is responsible, what it says, what is fetched on the way."""
+"""Why a client finds a path, or does not: the roles that it visits, what they say, what is fetched on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
 from heapq import nlargest
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
-from rstuf.metadata.bins import Bins
 from rstuf.metadata.fragments import artifact_of
 from rstuf.metadata.render import versioned
-from rstuf.model.artifacts import SLOT_BITS, Artifact, ListedArtifact, digest_of, slot_of
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, TargetPath, target_path
-from rstuf.model.roles import RoleState
+from rstuf.model.artifacts import SLOT_BITS, Artifact, ArtifactState, ListedArtifact, slot_of
+from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName, TargetPath, target_path
+from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.visible import TIMESTAMP_FILE
+from rstuf.repository.visits import BinRange, Visit, Way, state_of, way_in
 
 _WHOLE: Final = (1 << SLOT_BITS) - 1
 _NEAR: Final = 3
@@ -44,6 +44,12 @@ class Obstacle(StrEnum):
     """A role on the way to it has expired, so clients refuse."""
     NO_CONTENT = "no-content"
     """Its content is not where contents are kept."""
+    UNSIGNED = "unsigned"
+    """It was accepted, and waits for the signatures of those who sign its role."""
+    NOT_DELEGATED = "not-delegated"
+    """No delegation is for it."""
+    DISPUTED = "disputed"
+    """Some clients look for it in another role than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +70,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class BinRange:
-    """Which paths a bin is responsible for: those whose SHA-256 begins with something from `first` to `last`.
-
-    Attributes:
-        first, last: eight hex digits each.
-        bits: how many leading bits decide; there are 2^bits bins.
-    """
-
-    first: str
-    last: str
-    bits: int
-
-
-@dataclass(frozen=True, slots=True)
 class Fetched:
     """A file that a client fetches; bytes where they are known."""
 
@@ -91,8 +83,9 @@ class Explanation:
 
     Attributes:
         path_sha256: hex; its beginning decides on the bin.
+        way: the roles that a client visits, and why.
         role: whose metadata names the path, or would; `version` and dates are of what clients see, 0 and None before.
-        bins: the range of the bin; None where one role has all paths.
+        bins: the range of the bin; None where it is none.
         listed: the artifact, with its state; None where there is none.
         visible: what clients see of it.
         changed: the change that brought what is listed, where the log tells of it.
@@ -104,6 +97,7 @@ class Explanation:
 
     path: TargetPath
     path_sha256: str
+    way: Way
     role: RoleName
     version: int
     signed_at: datetime | None
@@ -121,7 +115,7 @@ class Explanation:
     @property
     def found(self) -> bool:
         """Whether a client gets a content for this path."""
-        ways_off = {Obstacle.UNKNOWN, Obstacle.WAITING, Obstacle.EXPIRED, Obstacle.NO_CONTENT}
+        ways_off = {Obstacle.UNKNOWN, Obstacle.WAITING, Obstacle.UNSIGNED, Obstacle.EXPIRED, Obstacle.NO_CONTENT}
         return ways_off.isdisjoint(self.obstacles)
 
 
@@ -133,38 +127,32 @@ def explain(ports: Ports, text: str) -> Explanation:
     """
     path, now = target_path(text), ports.clock.now()
     with ports.state.read() as reader:
-        role, bins = _responsible(reader, path)
+        way = way_in(ports, reader, path)
         listed = reader.artifact(path)
-        visible, number = _versions(reader, role, path)
-        way = [reader.role(name) for name in (ROOT, TIMESTAMP, SNAPSHOT, TARGETS)]
-        expired = tuple(each.name for each in (*way, role) if each.expires is not None and each.expires <= now)
+        visible, number = _versions(reader, state_of(reader, way.last.role), path)
+        visits = way.chain if visible is not None else way.search
+        first = [reader.role(name) for name in (ROOT, TIMESTAMP, SNAPSHOT)]
+        expired = [each.name for each in first if each.expires is not None and each.expires <= now]
+        expired += [each.role for each in visits if each.has_expired(now)]
+        obstacles = [*_obstacles(listed, expired), *_no_content(ports, visible)]
         return Explanation(
             path=path,
-            path_sha256=digest_of(path),
-            role=role.name,
-            version=role.visible,
-            signed_at=role.signed_at,
-            expires=role.expires,
-            bins=bins,
+            path_sha256=way.path_sha256,
+            way=way,
+            role=way.last.role,
+            version=way.last.version,
+            signed_at=way.last.signed_at,
+            expires=way.last.expires,
+            bins=way.last.bins,
             listed=listed,
             visible=visible,
             changed=_change(reader, number),
-            fetched=tuple(_fetched(way[1:], role, visible)),
-            obstacles=tuple(_obstacles(ports, listed, visible, expired)),
-            expired=tuple(dict.fromkeys(expired)),
+            fetched=tuple(_fetched(first[1:], visits, visible)),
+            obstacles=(*obstacles, *([Obstacle(way.fault)] if way.fault is not None else [])),
+            expired=tuple(expired),
             near=_near(reader, path) if listed is None else (),
             now=now,
         )
-
-
-def _responsible(reader: StateReader, path: TargetPath) -> tuple[RoleState, BinRange | None]:
-    targets = reader.role(TARGETS)
-    if not targets.bin_bits:
-        return targets, None
-    bins = Bins(targets.bin_bits)
-    index = bins.index_of_slot(slot_of(path))
-    first, last = bins.slots(index)
-    return reader.role(bins.name(index)), BinRange(f"{first:08x}", f"{last:08x}", bins.bits)
 
 
 def _versions(reader: StateReader, role: RoleState, path: TargetPath) -> tuple[Artifact | None, int]:
@@ -192,38 +180,46 @@ def _change(reader: StateReader, number: int) -> Change | None:
     return found
 
 
-def _fetched(way: list[RoleState], role: RoleState, visible: Artifact | None) -> Iterator[Fetched]:
-    seen = set()
-    for each in (*way, role):
-        if each.name in seen or not each.visible:
-            continue
-        seen.add(each.name)
-        name = TIMESTAMP_FILE if each.name == TIMESTAMP else versioned(each.name, each.visible)
-        yield Fetched(name, each.file.length if each.file is not None else None)
+def _fetched(first: Sequence[RoleState], visits: Iterable[Visit], visible: Artifact | None) -> Iterator[Fetched]:
+    for each in first:
+        if each.visible:
+            name = TIMESTAMP_FILE if each.name == TIMESTAMP else versioned(each.name, each.visible)
+            yield Fetched(name, each.file.length if each.file is not None else None)
+    for visit in visits:
+        if visit.version:
+            yield Fetched(versioned(visit.role, visit.version), visit.length)
     if visible is not None:
         directories, slash, last = visible.path.rpartition("/")
         digest = next(iter(visible.hashes.values()))
         yield Fetched(f"{directories}{slash}{digest}.{last}", visible.length)
 
 
-def _obstacles(
-    ports: Ports, listed: ListedArtifact | None, visible: Artifact | None, expired: tuple[RoleName, ...]
-) -> Iterator[Obstacle]:
+def _obstacles(listed: ListedArtifact | None, expired: Collection[RoleName]) -> Iterator[Obstacle]:
     if listed is None:
         yield Obstacle.UNKNOWN
-    else:
-        waits = {"pending": Obstacle.WAITING, "removing": Obstacle.REMOVED, "replacing": Obstacle.OUTDATED}
-        if str(listed.state) in waits:
-            yield waits[str(listed.state)]
+    elif listed.state in _WAITS:
+        yield _WAITS[listed.state]
     if expired:
         yield Obstacle.EXPIRED
+
+
+_WAITS: Final = {
+    ArtifactState.PENDING: Obstacle.WAITING,
+    ArtifactState.AWAITING: Obstacle.UNSIGNED,
+    ArtifactState.REMOVING: Obstacle.REMOVED,
+    ArtifactState.REPLACING: Obstacle.OUTDATED,
+}
+
+
+def _no_content(ports: Ports, visible: Artifact | None) -> Iterator[Obstacle]:
     if visible is not None and ports.artifacts is not None and not ports.artifacts.exists(visible.path, visible.hashes):
         yield Obstacle.NO_CONTENT
 
 
 def _near(reader: StateReader, path: TargetPath) -> tuple[str, ...]:
-    targets = reader.role(TARGETS)
-    rows = reader.contents(targets.id, 0, _WHOLE, number=reader.newest_number())
+    holders = [role.id for kind in (RoleKind.TARGETS, RoleKind.DELEGATED) for role in reader.roles(kind=kind)]
+    number = reader.newest_number()
+    rows = chain.from_iterable(reader.contents(holder, 0, _WHOLE, number=number) for holder in holders)
     alike = ((_likeness(path, other), other) for _, other, _ in islice(rows, _LOOKED_THROUGH))
     best = nlargest(_NEAR, (each for each in alike if each[0] >= _ALIKE))
     return tuple(other for _, other in best)
