@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from rstuf.model.patterns import path_pattern as path_pattern
     from rstuf.model.policy import Periods as Periods
     from rstuf.model.policy import check_bin_count as check_bin_count
+    from rstuf.model.roles import RoleKind as RoleKind
     from rstuf.model.rotation import Rotation as Rotation
     from rstuf.model.rotation import RotationKind as RotationKind
     from rstuf.pictures import qr_lines as qr_lines
@@ -355,6 +356,7 @@ _HOMES = {
     "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
     "RoleChanges": "rstuf.metadata.root_changes",
+    "RoleKind": "rstuf.model.roles",
     "RoleName": "rstuf.model.names",
     "RoleStatus": "rstuf.repository.reports",
     "RootChanges": "rstuf.metadata.root_changes",

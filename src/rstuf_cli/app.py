@@ -106,6 +106,7 @@ VERBS: Final = (
     Verb(
         CARE, "delegation list", f"{_HOME}.delegation:list_", "list the delegations, in the order in which clients look"
     ),
+    Verb(CARE, "delegation why", f"{_HOME}.delegation:why", "explain which delegations are for a path"),
     Verb(
         CARE,
         "bins advise",

@@ -354,6 +354,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("delegation update", "before"): _delegated,
     ("delegation update", "compat"): _clients,
     ("delegation remove", "name"): _delegated,
+    ("delegation why", "path"): _artifacts,
     ("recover online-key", "name"): _keys,
     ("recover online-key", "to"): _keys,
     ("recover state", "name"): _nothing,

@@ -20,6 +20,7 @@ LOOSE: Final = "loose-root"
 ENOUGH: Final = "leaked-enough"
 USABLE: Final = "whoever has its signatures can use them until another root takes its number"
 _RENEW: Final = "rstuf renew"
+_DELEGATED: Final = rstuf.RoleKind.DELEGATED
 _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
 
@@ -251,6 +252,11 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
         return _RENEW
+    own = next((role for role in seen.roles if role.kind == _DELEGATED and key.keyid in role.keyids), None)
+    if own is not None and not key.online:
+        others = [each.name for each in seen.keys if each.keyid in own.keyids and each.keyid != key.keyid]
+        signers = [*others, *(["NEW"] if len(others) < own.threshold else [])]
+        return f"rstuf delegation update {escape(own.name)} {' '.join(f'--signer {escape(each)}' for each in signers)}"
     if seen.rotation is not None and seen.rotation.new != key.keyid:
         # What ends it, once that is due, is a step of its own.
         return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW

@@ -7,6 +7,7 @@ from typing import Final
 
 import rstuf
 from rstuf_cli.console import escape
+from rstuf_cli.reports import is_bin
 from rstuf_cli.steps import Step
 
 # Beside the metadata, so that signing anything again would not change it.
@@ -16,6 +17,7 @@ _ELSEWHERE: Final = frozenset(
     | {"not-delegated", "unreachable", "shadowed"}
 )
 _FEW: Final = 3
+_TOP_LEVEL: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 LOOSE_OUT: Final = "loose-root-out"
 _STATE_ANEW: Final = "mkdir aside && mv state.db* aside/ && rstuf recover state"
 
@@ -134,11 +136,13 @@ def _signed_again(problems: Sequence[rstuf.Problem], known: Collection[str]) -> 
     if any(problem.role == "timestamp" and problem.code != "expired" for problem in problems):
         why = "looks at every file that clients fetch, puts back or signs again what is lost, and publishes over it"
         return [Step("rstuf renew --force timestamp", why)]
-    bins = sorted(role for role in roles if "-" in role and role in known)
+    bins = sorted(role for role in roles if is_bin(role) and role in known)
     if bins:
         return [Step(renewal_of(bins), "signs again what clients cannot read, and puts back what is lost")]
     if roles:
-        return [Step("rstuf renew", "puts back root and targets as they were signed, and signs again what is due")]
+        below = any(role in known and role not in _TOP_LEVEL for role in roles)
+        whom = "root, targets and delegated roles" if below else "root and targets"
+        return [Step("rstuf renew", f"puts back {whom} as they were signed, and signs again what is due")]
     return []
 
 

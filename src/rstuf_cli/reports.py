@@ -91,11 +91,16 @@ def restored_in_words(change: rstuf.AcceptedChange) -> str:
     return f"{copies} restored, which {'was' if change.restored == 1 else 'were'} missing or damaged"
 
 
+def is_bin(name: str) -> bool:
+    """Whether a role is one of some bins, by its name."""
+    return _BIN.fullmatch(name) is not None
+
+
 def roles_in_words(names: Iterable[str]) -> str:
     """`3 bins, vendor, snapshot and timestamp`: bins are counted, and so are others where they are many."""
     names = list(names)
     top = [name for name in _TOP_LEVEL if name in names]
-    bins = sum(_BIN.fullmatch(name) is not None for name in names)
+    bins = sum(map(is_bin, names))
     others = [escape(name) for name in names if name not in top and not _BIN.fullmatch(name)]
     if len(others) > _NAMED:
         others = [count(len(others), "delegated role")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import rstuf
 from rstuf.clock import iso
@@ -14,8 +14,6 @@ from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import steps_among, steps_of, waits_in_words
 from rstuf_cli.wording import day, listed
-
-_TOP_LEVEL: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
@@ -69,7 +67,8 @@ def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str
         command = _first_command(waits[role.name], seen.events) if role.name in waits else "rstuf renew"
         found.setdefault(command, []).append(role)
     for command, roles in found.items():
-        yield command, ", ".join(role.name for role in roles), min(role.expires for role in roles)
+        names = dict.fromkeys(role.name for role in roles)
+        yield command, ", ".join(names), min(role.expires for role in roles)
 
 
 def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -> str:
@@ -162,7 +161,7 @@ def _signing_yet(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
 
 
 def _bin_keys(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
-    signers = next((role.keyids for role in seen.roles if role.name not in _TOP_LEVEL), ())
+    signers = {keyid for role in seen.roles if role.kind == rstuf.RoleKind.BIN for keyid in role.keyids}
     return [key for key in seen.keys if key.keyid in signers]
 
 

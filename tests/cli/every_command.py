@@ -30,6 +30,7 @@ COMMANDS = {
     "delegation update": ["delegation", "update", "team", "--path", "other/*", "--yes"],
     "delegation remove": ["delegation", "remove", "team", "--yes"],
     "delegation list": ["delegation", "list"],
+    "delegation why": ["delegation", "why", "a.txt"],
     "bins advise": ["bins", "advise"],
     "bins resize": ["bins", "resize", "8", "--yes"],
     "status": ["status"],
@@ -79,7 +80,7 @@ LOOKING = {
     *("artifact list", "artifact show", "artifact why", "artifact export", "status", "verify"),
     *("doctor", "log", "completion", "key list", "key find", "key show", "key export"),
     *("root show", "root history", "root diff", "recover root-keys"),
-    *("event list", "event show", "bundle inspect", "bins advise", "delegation list", "lint"),
+    *("event list", "event show", "bundle inspect", "bins advise", "delegation list", "delegation why", "lint"),
 }
 # Root keys sign these alone, and they have no passphrase.
 OF_ROOT = {"sign", "bundle import", "root update", "key revoke", "recover root-key", "recover root"}

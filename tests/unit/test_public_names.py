@@ -126,6 +126,7 @@ PUBLIC = {
     "RoleChange",
     "RoleChanges",
     "RoleName",
+    "RoleKind",
     "RoleStatus",
     "RootChanges",
     "RootFacts",

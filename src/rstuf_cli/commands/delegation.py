@@ -1,8 +1,9 @@
-"""`rstuf delegation add, update, remove, list`: roles with keys of their own, for some of the paths."""
+"""`rstuf delegation add, update, remove, list, why`: roles with keys of their own, for some of the paths."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from rstuf_cli.console import Console, Style, escape, pad
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.visiting import beyond_in_words, reasons, way_document
 from rstuf_cli.wording import both, count, listed, number, period, seconds, size
 
 EXAMPLES = {
@@ -33,6 +35,9 @@ rstuf delegation remove team
     "delegation list": """
 rstuf delegation list
 rstuf delegation list --json
+""",
+    "delegation why": """
+rstuf delegation why team/app-1.2.whl      be it here or not
 """,
 }
 _LABEL = 11
@@ -167,6 +172,37 @@ def list_(ctx: typer.Context) -> None:
     now = SystemClock().now()
     for view in views:
         _show(run.console, view, now=now)
+
+
+def why(
+    ctx: typer.Context, path: Annotated[str, typer.Argument(metavar="PATH", help="A path, be it here or not.")]
+) -> None:
+    """Explain which delegations are for a path.
+
+    Shown are the role that has to list it, each delegation on the way there and by what it is for the path, and where
+    clients look besides. What they find there, rstuf artifact why says.
+    """
+    run = run_of(ctx)
+    with run.open() as repository:
+        way = repository.delegations.way_to(path)
+    now = SystemClock().now()
+    role = None if way.fault is not None else way.last.role
+    run.console.document({"path": way.path, "path_sha256": way.path_sha256, "role": role, **way_document(way)})
+    if run.console.is_json:
+        return
+    run.console.line(run.console.paint(escape(way.path), Style.STRONG))
+    said = {
+        rstuf.WayFault.NOT_DELEGATED: "none: no delegation is for it, or more than clients look through",
+        rstuf.WayFault.DISPUTED: "none: clients would differ in where they look for it",
+    }
+    expiry = "" if way.last.expires is None else f", expires {both(way.last.expires, now)}"
+    rows = [("role", escape(way.last.role) + expiry if way.fault is None else said[way.fault])]
+    rows += zip_longest(["because"], reasons(way), fillvalue="")
+    besides = beyond_in_words(way)
+    rows += [("besides", besides)] if besides is not None else []
+    for label, text in rows:
+        for part in run.console.folded(f"  {pad(label, _LABEL)}{text}", indent=_LABEL + 2):
+            run.console.line(part)
 
 
 def _spans(expires: str | None, renew_before: str | None, there: rstuf.Periods | None) -> rstuf.Periods | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -41,8 +42,9 @@ _COLUMNS, _MARK, _GAP = 79, 2, 2
 _BAR, _SHORTEST = 20, 6
 # Seconds between two looks of those who keep looking.
 _PAUSE, _LONGEST_PAUSE = 5, 86400
-# So many bins are named.
-_FEW = 3
+# So many bins are named, and so many delegated roles that are healthy.
+_FEW, _MANY = 3, 20
+_LONGEST_NAME = 22
 
 EXAMPLES = {
     "status": """
@@ -246,6 +248,8 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
 def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
     return {
         "name": role.name,
+        "kind": str(role.kind),
+        **({"delegated_by": role.parent} if role.parent is not None else {}),
         "version": role.version,
         "count": role.count,
         "state": str(role.health),
@@ -270,7 +274,8 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     if seen.old_copy is not None:
         health = console.paint("behind what is published", Style.BAD)
     head = f"{console.paint(escape(seen.repository), Style.STRONG)}  ·  {count(seen.artifacts, 'artifact')}"
-    console.line(f"{head} in {count(seen.bins, 'bin')}  ·  {health}{things}")
+    where = f" in {count(seen.bins, 'bin')}" if seen.bins else ""
+    console.line(f"{head}{where}  ·  {health}{things}")
     console.line()
     _show_roles(console, seen)
     console.line()
@@ -306,31 +311,57 @@ def _show_keys_away(console: Console, seen: rstuf.Status) -> None:
 
 def _show_roles(console: Console, seen: rstuf.Status) -> None:
     online = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
-    rows = [_row(role, seen.now, online, bar_width=_BAR) for role in seen.roles]
+    roles, left_out = _worth_showing(seen.roles)
+    names = _names(roles)
+    rows = [_row(role, seen.now, online, name=names[role], bar_width=_BAR) for role in roles]
     widths = _widths(rows)
     over = _MARK + sum(widths) + _GAP * (len(widths) - 1) - _COLUMNS
     if over > 0:
         # Versions and keys take what room they need; the bars give it.
-        rows = [_row(role, seen.now, online, bar_width=max(_SHORTEST, _BAR - over)) for role in seen.roles]
-    for role, (name, version, keys, drawn, relative, absolute) in zip(seen.roles, rows, strict=True):
+        short = max(_SHORTEST, _BAR - over)
+        rows = [_row(role, seen.now, online, name=names[role], bar_width=short) for role in roles]
+    for role, (name, version, keys, drawn, relative, absolute) in zip(roles, rows, strict=True):
         style = {rstuf.Health.HEALTHY: Style.GOOD, rstuf.Health.DUE: Style.WARN}.get(role.health, Style.BAD)
         mark = {rstuf.Health.HEALTHY: " ", rstuf.Health.DUE: console.paint("!", style)}.get(role.health)
         head = f"{mark or console.paint('✗', style)} {pad(name, widths[0])}  {version:>{widths[1]}}"
         life = f"{console.paint(drawn, style)}  {pad(relative, widths[4])}  {absolute}"
         console.line(f"{head}  {pad(keys, widths[2])}  {life}")
+    if left_out:
+        console.line(f"  and {count(left_out, 'delegated role')} more, healthy; --json lists them")
+
+
+def _worth_showing(roles: Sequence[rstuf.RoleStatus]) -> tuple[list[rstuf.RoleStatus], int]:
+    """Every role, but of many delegated ones that are healthy the first; and how many are left out."""
+    healthy = [role for role in roles if role.parent is not None and role.health == rstuf.Health.HEALTHY]
+    out = set(healthy[_MANY:]) if len(healthy) > _MANY + 1 else set()
+    return [role for role in roles if role not in out], len(out)
+
+
+def _names(roles: Sequence[rstuf.RoleStatus]) -> dict[rstuf.RoleStatus, str]:
+    """What roles are called, those below others further in; of bins that are together, the soonest stands there."""
+    bins = [role for role in roles if role.kind == rstuf.RoleKind.BIN]
+    found = {}
+    for role in roles:
+        name = "  " * role.depth + escape(role.name)
+        if role.kind == rstuf.RoleKind.BIN:
+            name = "soonest bin" if len(bins) == 1 else "  " * role.depth + f"{escape(role.name)}-*"
+        found[role] = name if width_of(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return found
 
 
 def _widths(rows: list[tuple[str, ...]]) -> list[int]:
     return [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
 
 
-def _row(role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...], *, bar_width: int) -> tuple[str, ...]:
+def _row(
+    role: rstuf.RoleStatus, now: datetime, online: tuple[str, ...], *, name: str, bar_width: int
+) -> tuple[str, ...]:
     life = (role.expires - role.signed_at).total_seconds()
     left = (role.expires - now).total_seconds()
     keys = "online" if role.keyids == online else f"{role.threshold} of {count(len(role.keyids), 'key')}"
     relative = ahead(role.expires, now)
     return (
-        "soonest bin" if role.count > 1 else escape(role.name),
+        name,
         "" if role.count > 1 else f"v{number(role.version)}",
         keys,
         bar(left / life if life > 0 else 0.0, width=bar_width),

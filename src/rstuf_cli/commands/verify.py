@@ -106,7 +106,7 @@ def _show(console: Console, report: rstuf.VerifyReport, steps: Sequence[Step], *
     roots = facts.get("roots") or {}
     _area(console, "root", _span(roots), by_area)
     _area(console, "roles", f"{number(checked['roles'])}: signatures, versions, expiry, sizes", by_area, unseen)
-    whole = f"{number(checked['artifacts'])}, each in its bin, none twice" if checked["roles"] else ""
+    whole = f"{number(checked['artifacts'])}, each where clients look for it, none twice" if checked["roles"] else ""
     _area(console, "artifacts", whole, by_area, unseen)
     if "contents" in checked or "contents" in by_area:
         read = f"{number(checked.get('contents', 0))} read and hashed" if checked["roles"] else ""

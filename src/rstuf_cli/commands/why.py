@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,6 +15,7 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.reports import sign
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.visiting import beyond_in_words, reasons, way_document
 from rstuf_cli.wording import ago, both, day, listed, number, size
 
 EXAMPLES = {
@@ -30,6 +32,9 @@ _OBSTACLES: Final[Mapping[rstuf.Obstacle, str]] = {
     rstuf.Obstacle.REMOVED: "it was removed; clients see it until the next publication",
     rstuf.Obstacle.OUTDATED: "clients see the content before, until the next publication",
     rstuf.Obstacle.NO_CONTENT: "its content is not where contents are kept",
+    rstuf.Obstacle.UNSIGNED: "it waits for signatures",
+    rstuf.Obstacle.NOT_DELEGATED: "no delegation is for it",
+    rstuf.Obstacle.DISPUTED: "they differ in where they look for it",
 }
 
 
@@ -38,8 +43,9 @@ def why(
 ) -> None:
     """Explain which role is responsible for a path, and what clients find.
 
-    The hash of a path decides on its bin; the bin's metadata names the artifact, or does not. Shown are the way there,
-    what was changed and when, and every file that a client fetches which holds the newest root.
+    The first delegation that is for a path decides on its role, and among bins its hash does; the metadata of that role
+    names the artifact, or does not. Shown are the way there, what was changed and when, and every file that a client
+    fetches which holds the newest root.
     """
     run = run_of(ctx)
     with run.open() as repository:
@@ -85,12 +91,10 @@ def _rows(console: Console, found: rstuf.Explanation) -> Iterator[tuple[str, str
             yield "", f"the next publication was timestamp v{number(change.next_version)}"
     expiry = f", expires {both(found.expires, found.now)}" if found.expires is not None else ""
     yield "role", f"{escape(found.role)} {f'v{number(found.version)}' if found.version else 'unpublished'}{expiry}"
-    head = found.path_sha256[:8]
-    if found.bins is None:
-        yield "because", "one role has all paths"
-    else:
-        yield "because", f"the SHA-256 of its path begins with {head}, and {escape(found.role)} has all from"
-        yield "", f"{found.bins.first} to {found.bins.last}: 1 of {number(1 << found.bins.bits)} bins"
+    yield from zip_longest(["because"], reasons(found.way), fillvalue="")
+    besides = beyond_in_words(found.way)
+    if besides is not None and found.visible is None:
+        yield "", besides
 
 
 def _when(found: rstuf.Explanation, change: rstuf.Change) -> str:
@@ -102,6 +106,8 @@ def _steps(found: rstuf.Explanation) -> list[Step]:
     waits = {rstuf.Obstacle.WAITING, rstuf.Obstacle.REMOVED, rstuf.Obstacle.OUTDATED}
     if rstuf.Obstacle.EXPIRED in found.obstacles:
         steps.append(Step("rstuf renew", "sign again what has expired"))
+    if rstuf.Obstacle.UNSIGNED in found.obstacles:
+        steps.append(Step("rstuf event list", "shows whose signatures are missing"))
     if not waits.isdisjoint(found.obstacles):
         steps.append(Step("rstuf publish", "let clients see what was accepted"))
     if rstuf.Obstacle.NO_CONTENT in found.obstacles:
@@ -124,6 +130,7 @@ def _document(found: rstuf.Explanation, steps: list[Step]) -> dict[str, Any]:
             "expires": iso(found.expires) if found.expires is not None else None,
         },
         "expired": list(found.expired),
+        **way_document(found.way),
         "fetched": [{"name": each.name, "bytes": each.length} for each in found.fetched],
         "near": list(found.near),
         "next_steps": steps_document(steps),
