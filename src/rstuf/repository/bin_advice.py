@@ -20,8 +20,11 @@ from rstuf.progress import step
 from rstuf.repository.advice import OFFERED_BINS
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.bin_layout import new_names
+from rstuf.repository.client_guard import shape_of
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
+from rstuf.repository.rendering import Part
+from rstuf.repository.reports import Reason
 
 # Bytes of a bin's file around its entries, with one signature; and of an entry in snapshot around its name.
 _AROUND: Final = 330
@@ -69,47 +72,84 @@ class BinAdvice:
 
 
 def advise_bins(ports: Ports, counts: Sequence[int] = ()) -> BinAdvice:
-    """Compare the number of bins that there is with others.
+    """Compare the number of bins that there is with others: of those for whatever no named delegation takes.
 
     Args:
         counts: the others; by default those that the ceremony offers.
 
     Raises:
-        InvalidInput: targets has no bins.
+        InvalidInput: there are none.
         InvalidPolicy: there can be no such number.
     """
     for count in counts:
         check_bin_count(count, allow_large=True)
     with ports.state.read() as reader:
-        role, authority = reader.role(TARGETS), load_authority(reader, ports.metadata)
-        if role.bin_bits is None or authority.bins is None:
+        authority = load_authority(reader, ports.metadata)
+        if authority.bins is None:
             raise InvalidInput("targets shares nothing out over bins", hint="there is nothing to compare")
-        compared = sorted({1 << role.bin_bits, *(counts or OFFERED_BINS)})
+        there = authority.bins.bins
+        compared = sorted({there.count, *(counts or OFFERED_BINS)})
         finest = max(count.bit_length() - 1 for count in (*compared, MAX_BINS))
         with step(ports.progress, "looking at artifacts", total=1 << finest, unit="bins"):
-            weights = _weights(ports, reader, finest)
+            weights = _weights(ports, reader, authority.catch_all, finest)
+        surroundings = _Surroundings.of(reader, authority, there)
         choices = []
         for count in compared:
             bits = count.bit_length() - 1
-            bins = Bins(bits, authority.bins.bins.prefix)
-            choice = _choice(reader, authority, bins, _merged(weights, by=finest - bits))
-            choices.append(replace(choice, current=bits == role.bin_bits))
+            choice = _choice(reader, surroundings, replace(there, bits=bits), _merged(weights, by=finest - bits))
+            choices.append(replace(choice, current=bits == there.bits))
     return BinAdvice(sum(each.artifacts for each in weights), tuple(choices), _advised(choices))
 
 
-def _choice(reader: StateReader, authority: Authority, bins: Bins, weights: Sequence[BinWeight]) -> BinChoice:
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What stands around the bins, whatever their number.
+
+    Attributes:
+        bins: as they are now.
+        shape: of the repository, but for what they hold.
+        above: bytes of targets, if another role has the bins; `holder` of the one that has them.
+    """
+
+    bins: Bins
+    shape: Shape
+    above: int
+    holder: int
+
+    @classmethod
+    def of(cls, reader: StateReader, authority: Authority, bins: Bins) -> _Surroundings:
+        """By what is published now."""
+        name = authority.catch_all
+        others = [role for role in reader.roles() if not role.retired and bins.index_in(role.name) is None]
+        shape = shape_of(reader, authority, (Part(role, role.number, Reason.FOLLOWS) for role in others))
+        counts = [each.bins.count for each in authority.shared.values() if each.bins != bins and not each.bins.classic]
+        shape = replace(shape, bins=max(counts, default=0))
+        return cls(bins, shape, 0 if name == TARGETS else _length(reader, TARGETS), _length(reader, name))
+
+    def on_the_way(self, bins: Bins) -> int:
+        """Bytes of the roles that lead to one of these bins: where each has a name, they grow with the number."""
+        return self.above + (self.holder * bins.count // self.bins.count if bins.classic else self.holder)
+
+
+def _choice(reader: StateReader, surroundings: _Surroundings, bins: Bins, weights: Sequence[BinWeight]) -> BinChoice:
     # Whoever looks for any artifact finds it most likely in a bin that has many.
     total = sum(each.artifacts for each in weights)
     more = _AROUND + (sum(each.artifacts * each.payload for each in weights) // total if total else 0)
     largest = _AROUND + max((each.payload for each in weights), default=0)
     most = max((each.artifacts for each in weights), default=0)
     root, after = _length(reader, ROOT), _length(reader, TIMESTAMP) + _snapshot(reader, bins) + more
-    schemes = frozenset(key.scheme for keys in authority.top_level.values() for key in keys.keys.values())
-    shape = Shape(bins=bins.count, root=root, role=largest, artifacts=most, schemes=schemes)
+    others = surroundings.shape
+    shape = replace(
+        others,
+        bins=others.bins if bins.classic else max(others.bins, bins.count),
+        root=root,
+        role=max(others.role, largest, surroundings.on_the_way(bins)),
+        artifacts=max(others.artifacts, most),
+    )
     return BinChoice(
         bins=bins.count,
         current=False,
-        first=root + _length(reader, TARGETS) + after,
+        first=root + surroundings.on_the_way(bins) + after,
         after=after,
         more=more,
         largest=largest,
@@ -125,9 +165,9 @@ def _advised(choices: Sequence[BinChoice]) -> int:
     return min((each for each in possible if len(each.excluded) == fewest), key=lambda each: each.after).bins
 
 
-def _weights(ports: Ports, reader: StateReader, bits: int) -> list[BinWeight]:
+def _weights(ports: Ports, reader: StateReader, holder: RoleName, bits: int) -> list[BinWeight]:
     found, at = list[BinWeight](), 0
-    for weight in reader.weigh(TARGETS, bits=bits, number=reader.newest_number()):
+    for weight in reader.weigh(holder, bits=bits, number=reader.newest_number()):
         ports.progress.advance(weight.index - at)
         at = weight.index
         found.append(weight)

@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.audited import verified
+from tests.support.clients import Client
+from tests.support.delegated import delegated
 from tests.support.engine import Engine, plan_document
 
+from rstuf.errors import InvalidInput
 from rstuf.metadata.render import versioned
+from rstuf.model.layout import Layout
 from rstuf.model.names import SNAPSHOT
 from rstuf.model.roles import RoleKind
 from rstuf.repository.advice import (
@@ -20,6 +25,7 @@ from rstuf.repository.advice import (
     proposed_periods,
     recommended_bins,
 )
+from rstuf.repository.bin_advice import advise_bins
 from rstuf.repository.publish import publish
 
 
@@ -67,3 +73,38 @@ def test_who_renews_says_how_long_things_live() -> None:
     lives = [proposed_periods(upkeep)["timestamp"].expires for upkeep in (Upkeep.DAEMON, Upkeep.TIMER, Upkeep.PERSON)]
     assert lives == sorted(lives)
     assert len(set(lives)) == 3
+
+
+@pytest.mark.parametrize("layout", [Layout.SUCCINCT, Layout.CLASSIC])
+def test_what_is_told_of_bins_below_delegations_is_what_clients_read(tmp_path: Path, layout: Layout) -> None:
+    """Where named delegations come before the bins: bytes as a client reads them, and clients as lint names them."""
+    engine = delegated(tmp_path / "repository", layout)
+    for number in range(200):
+        engine.add(f"releases/1.{number}/application-{number}.tar.gz", b"content %d" % number)
+    publish(engine.ports)
+    sizes: list[int] = []
+    site = engine.site()
+
+    def read(name: str) -> bytes:
+        data = site(name)
+        sizes.append(len(data))
+        return data
+
+    client = Client(tmp_path / "client", read, root=engine.root(), now=engine.clock.now())
+    client.refresh()
+    assert client.find("releases/1.7/application-7.tar.gz") is not None
+    advice = advise_bins(engine.ports, (16, 64))
+    (current,) = [choice for choice in advice.choices if choice.current]
+    assert (current.bins, advice.artifacts) == (4, 208)
+    # The root is what the client had before; the last is the bin, and bins differ.
+    assert len(engine.root()) + sum(sizes[:-1]) == current.first - current.more
+    assert current.more / 2 < sizes[-1] < current.largest * 1.1
+    clients = verified(engine).facts["clients"]
+    assert {name for name, _ in current.excluded} == {name for name, said in clients.items() if not said["ok"]}
+    assert "go-tuf" in dict(current.excluded)
+
+
+def test_where_there_are_no_bins_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    """A flat repository shares nothing out, whatever roles of it do."""
+    with pytest.raises(InvalidInput, match="shares nothing out"):
+        advise_bins(delegated(tmp_path, Layout.FLAT).ports)
