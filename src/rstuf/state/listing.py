@@ -31,6 +31,8 @@ LIVE: Final = (
     "fragment <> x'' AND NOT EXISTS (SELECT 1 FROM artifact AS newer WHERE newer.holder = artifact.holder "
     "AND newer.slot = artifact.slot AND newer.path = artifact.path AND newer.number > artifact.number)"
 )
+# The number up to which clients see what a role lists; of one that nobody delegates to, nothing.
+_SEEN: Final = "CASE WHEN retired THEN -1 ELSE number END"
 # The number up to which a role's open event shows its artifacts: nothing above it waits for those signatures.
 _SIGNING: Final = (
     "(SELECT coalesce(max(part.number), 0) FROM event_part AS part JOIN event ON event.id = part.event "
@@ -142,7 +144,7 @@ def _places(connection: sqlite3.Connection, where: str) -> Callable[[int, int], 
 
 def _place(connection: sqlite3.Connection, holder: int, index: int, where: str) -> _Place:
     if index < 0:
-        row = connection.execute(f"SELECT name, number, {_SIGNING} FROM role WHERE id = ?", (holder,)).fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT name, {_SEEN}, {_SIGNING} FROM role WHERE id = ?", (holder,)).fetchone()  # noqa: S608
     else:
         row = connection.execute(
             "SELECT name, number, 0 FROM role WHERE holder = ? AND bin_index = ? AND NOT retired", (holder, index)
