@@ -10,6 +10,7 @@ import rstuf
 from rstuf_cli.wording import count, listed, number, period
 
 Details = Mapping[str, Any]
+_TREE: Final = ("joins", "leaves")
 
 
 def in_words(entry: rstuf.AuditEntry) -> str:
@@ -69,6 +70,11 @@ def _lost(signed: Sequence[str]) -> str:
     return f", with the signatures of {listed([str(name) for name in signed])}" if signed else ""
 
 
+def _come_and_go(said: Details) -> str:
+    told = [f"{listed(said[which])} {which[:-1] if len(said[which]) > 1 else which}" for which in _TREE if said[which]]
+    return f": {', '.join(told)}" if told else ""
+
+
 WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "ceremony.begin": lambda said: (
         f"ceremony of {said['name']} begun: {count(said['bins'], 'bin')}, {count(len(said['keys']), 'key')}"
@@ -109,6 +115,10 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "event.cancel": lambda said: f"{said['event']} dropped{_lost(said['signed'])}",
     "bins.resize": lambda said: (
         f"artifacts go from {count(said['before'], 'bin')} into {number(said['after'])} with the next publication"
+    ),
+    "delegations.change": lambda said: (
+        f"delegations change with the next publication{_come_and_go(said)}; {count(said['moved'], 'artifact')} "
+        "to another role"
     ),
     "policy.periods": lambda said: f"{said['role']} lives for {period(timedelta(seconds=said['expires']))} from now on",
     "transcript": lambda said: f"record written: {said['file']}, sha256 {said['sha256'][:16]}…",
