@@ -16,7 +16,7 @@ from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy, Invali
 from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import SPEC_VERSION
-from rstuf.metadata.tree import Fault
+from rstuf.metadata.tree import Fault, Tree
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.handover import Handover
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
@@ -91,7 +91,8 @@ class DelegationProposal:
     """Other delegations, as they would be; nothing was written for it.
 
     Attributes:
-        parent: who delegates; `base` is the version of it that was looked at.
+        parent: who delegates.
+        root, tree: the version of root and the delegations that were looked at.
         before, after: the delegation that it is about; None where there is none.
         proposed: what roles that delegate would say.
         periods: how long the role lives from then on; None where that stays.
@@ -101,7 +102,8 @@ class DelegationProposal:
 
     name: RoleName
     parent: RoleName
-    base: int
+    root: int
+    tree: Tree
     before: Delegation | None
     after: Delegation | None
     proposed: Mapping[RoleName, Mapping[str, Any]]
@@ -199,13 +201,12 @@ def bring_proposal(ports: Ports, proposal: DelegationProposal) -> DelegationRepo
     with ports.state.publication_lock(purpose="delegation"):
         get_ready(ports)
         with ports.state.read() as reader:
-            if _version_of(reader, proposal.parent) != proposal.base:
+            now = load_authority(reader, ports.metadata)
+            # Of any role: what leaves may delegate itself by now.
+            if (now.root.version, now.tree) != (proposal.root, proposal.tree):
                 raise InvalidInput(
-                    f"{proposal.parent} was published anew meanwhile", hint="run it again, over what is there now"
+                    "delegations were published anew meanwhile", hint="run it again, over what is there now"
                 )
-        if proposal.periods is not None:
-            with ports.state.transaction(actor=ports.actor) as state:
-                state.set_periods(proposal.name, proposal.periods)
         publication, moved = bring_delegations(ports, proposal.proposed, proposal.handover)
         return DelegationReport(proposal.name, moved, publication)
 
@@ -234,7 +235,8 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     joins = tuple(each.name for each in change.wanted if each.name not in there)
     leaves = tuple(sorted(there - {each.name for each in change.wanted}))
     _refuse_faults(authority, proposed)
-    handover = Handover(joins, leaves, successor)
+    periods: dict[str, Periods] = {} if change.periods is None else {change.name: change.periods}
+    handover = Handover(joins, leaves, successor, periods)
     then = load_authority(reader, ports.metadata, proposed=proposed)
     before, after = excluded(shape_of(reader, authority)), excluded(shape := shape_of(reader, then))
     refuse_unreadable(ports.clients, shape)
@@ -245,7 +247,8 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     return DelegationProposal(
         name=change.name,
         parent=change.parent,
-        base=_version_of(reader, change.parent),
+        root=authority.root.version,
+        tree=authority.tree,
         before=change.before,
         after=change.after,
         proposed=proposed,
@@ -254,10 +257,6 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         moved=tuple(Moved(giver, taker, artifacts) for (giver, taker), artifacts in sorted(moved.items())),
         excluded={name: why for name, why in after.items() if name not in before},
     )
-
-
-def _version_of(reader: StateReader, name: RoleName) -> int:
-    return reader.role(name).visible
 
 
 def _over_bins(targets: Mapping[str, Any]) -> dict[str, Any]:

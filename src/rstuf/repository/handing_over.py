@@ -51,6 +51,7 @@ def bring_delegations(
     """
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata, proposed=proposed)
+        anew = _signed_by_others(load_authority(reader, ports.metadata), authority)
         total = reader.totals().artifacts
     with (
         step(ports.progress, "sorting", total=total, unit="artifacts"),
@@ -65,19 +66,25 @@ def bring_delegations(
         state.record("delegations.change", details, at=ports.clock.now())
     try:
         with ports.state.read() as reader:
-            parts = [_part(reader, name, number, Reason.DELEGATED) for name in proposed]
-            parts += [_part(reader, name, number, Reason.DELEGATED) for name in handover.joins if name not in proposed]
+            said = dict.fromkeys((*proposed, *handover.joins, *anew))
+            parts = [_part(reader, name, number, Reason.DELEGATED) for name in said]
             # What leaves is seen by nobody any more.
             known = {*(part.role.name for part in parts), *handover.leaves}
             parts += [_part(reader, name, number, Reason.MOVED) for name in sorting.more if name not in known]
             sorting.refuse_large(parts)
-        return bring_out(ports, parts, proposed=proposed, moved=sorting.more), sorting.moved
+        periods = handover.periods
+        return bring_out(ports, parts, proposed=proposed, moved=sorting.more, periods=periods), sorting.moved
     except BaseException:
         # One that is committing goes on: only what no publication took along, or gave up, is dropped here.
         with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
             if state.unfinished_publication() is None:
                 state.drop_handover()
         raise
+
+
+def _signed_by_others(before: Authority, after: Authority) -> list[RoleName]:
+    """Roles that are delegated to as before, and that others have to sign."""
+    return [name for name, keys in after.named.items() if before.named.get(name, keys) != keys]
 
 
 def _part(reader: StateReader, name: RoleName, number: int, reason: Reason) -> Part:

@@ -85,7 +85,7 @@ def recover(ports: Ports, *, age: StateAge = StateAge.NEWEST) -> Recovery:
         handover = state.handover_number(publication.id) if brought else None
         state.abandon_publication(publication.id, carried=[planned.id for planned, _ in brought])
         if handover is not None:
-            state.move_artifacts(late_moves(ports, state, after=handover))
+            state.end_handover(late_moves(ports, state, after=handover))
         if committing:
             state.note_evidence(publication.begun)
         state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rstuf.errors import RstufError
+from rstuf.errors import PathsDisputed, PathsNotDelegated, RstufError
 from rstuf.metadata import limits, release_check, render
 from rstuf.metadata.render import SignedFile
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
+from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import RoleKind
 from rstuf.progress import step
@@ -34,7 +35,7 @@ from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
 from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
 from rstuf.repository.reports import PublicationReport, Reason, RoleChange
-from rstuf.repository.routing import late_moves
+from rstuf.repository.routing import late_moves, refuse_misplaced
 from rstuf.repository.visible import TIMESTAMP_FILE, visible_listing
 
 
@@ -46,6 +47,7 @@ def bring_out(
     also: Mapping[RoleName, RoleKeys] | None = None,
     resized: RoleName | None = None,
     moved: Mapping[RoleName, int] | None = None,
+    periods: Mapping[str, Periods] | None = None,
 ) -> PublicationReport:
     """Publish new versions of `parts`, with snapshot and timestamp as they follow. Under the publication lock.
 
@@ -56,10 +58,12 @@ def bring_out(
         also: who must sign beside those whom root names; None for those whom a rotation that goes on asks for.
         resized: the role whose artifacts are shared out over other bins with it; `parts` has all of these.
         moved: with another tree of delegations, how many artifacts more (or less) each role lists by it.
+        periods: how long roles live, where that is not what the state says now.
 
     Raises:
         ClientsExcluded: a client that has to be able to read it could not; nothing was staged.
         SigningError: a key cannot be reached; nothing was staged.
+        PathsNotDelegated, PathsDisputed: what was accepted meanwhile would have no place.
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
     """
     with ports.state.read() as reader, ExitStack() as stack:
@@ -68,7 +72,8 @@ def bring_out(
         if resized is None:
             parts = [*parts, *forced_parts(reader, desk, authority, beside=parts)]
         parts = with_followers(reader, parts)
-        now, periods = ports.signing_time(reader), reader.periods()
+        now, lives = ports.signing_time(reader), dict(reader.periods())
+        lives.update(periods or {})
         also = bridges(reader, now=now) if also is None else also
         if ports.clients:
             refuse_unreadable(ports.clients, shape_of(reader, authority, parts, moved=moved))
@@ -92,14 +97,12 @@ def bring_out(
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
                 listing = visible_listing(ports, staged)
-                release = Release(publication, by_id, planned, authority, periods, now, listing, also, moved)
+                release = Release(publication, by_id, planned, authority, lives, now, listing, also, moved)
                 written = _write(ports, release, staged, desk, watch)
                 _check(ports, release, staged, written)
         except BaseException:
             # An interrupted process leaves the same behind; recovery does then what is done here.
-            with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
-                state.abandon_publication(publication.id)
-                state.record("publication.abandon", {"publication": publication.id}, at=ports.clock.now())
+            _abandon(ports, publication.id)
             raise
         return _commit(ports, release, written)
 
@@ -236,12 +239,25 @@ def _check_bridges(ports: Ports, release: Release, written: _Written) -> None:
         release_check.check_signed(role.planned.name, data, keys=keys)
 
 
+def _abandon(ports: Ports, publication: int) -> None:
+    with suppress(RstufError), ports.state.transaction(actor=ports.actor) as state:
+        state.abandon_publication(publication)
+        state.record("publication.abandon", {"publication": publication}, at=ports.clock.now())
+
+
 def _commit(ports: Ports, release: Release, written: _Written) -> PublicationReport:
     """Make the release visible, and only then call it so."""
     publication = release.publication
-    with ports.state.transaction(actor=ports.actor) as state:
-        state.record_files(publication.id, written.roles)
-        state.commit_publication(publication.id, timestamp=written.timestamp)
+    try:
+        with ports.state.transaction(actor=ports.actor) as state:
+            handover = state.handover_number(publication.id)
+            if handover is not None:
+                refuse_misplaced(release.authority, state, after=handover)
+            state.record_files(publication.id, written.roles)
+            state.commit_publication(publication.id, timestamp=written.timestamp)
+    except (PathsNotDelegated, PathsDisputed):
+        _abandon(ports, publication.id)
+        raise
     ports.metadata.replace(TIMESTAMP_FILE, written.timestamp)
     settle(ports, publication.id, signed_at=release.now, roles=len(written.roles))
     changes = tuple(
@@ -269,7 +285,7 @@ def settle(ports: Ports, publication: int, *, signed_at: datetime | None, roles:
         handover = state.handover_number(publication)
         state.settle_publication(publication, committed=now)
         if handover is not None:
-            state.move_artifacts(late_moves(ports, state, after=handover))
+            state.end_handover(late_moves(ports, state, after=handover))
         if signed_at is not None:
             state.note_evidence(signed_at)
         visible = state.role(TIMESTAMP).visible

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from rstuf.errors import PathsDisputed, PathsNotDelegated
 from rstuf.metadata.tree import MAX_VISITED
-from rstuf.model.artifacts import ArtifactRow, slot_of
+from rstuf.metadata.views import open_envelope
+from rstuf.model.artifacts import ArtifactRow, ArtifactState, slot_of
 from rstuf.model.handover import Move
 from rstuf.model.layout import Layout
 from rstuf.model.names import TARGETS, RoleName, TargetPath
+from rstuf.model.publication import PublicationPhase
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import RowSpool, StateReader
 from rstuf.repository.ports import Ports
@@ -27,14 +29,17 @@ class Router:
     Attributes:
         authority: by one view of all that delegates; None where there is nothing visible yet.
         layout: whether targets may list artifacts itself.
+        coming: by the delegations that a publication brings that may be visible already: what comes in now must have
+            a place by these, too.
     """
 
     authority: Authority | None
     layout: Layout = Layout.SUCCINCT
+    coming: Router | None = None
     _alone: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self._alone = self.authority is None or not self.authority.named
+        self._alone = self.coming is None and (self.authority is None or not self.authority.named)
 
     @property
     def alone(self) -> bool:
@@ -48,7 +53,9 @@ class Router:
             PathsNotDelegated: there is none.
             PathsDisputed: clients do not agree on which.
         """
-        if self.authority is None or self._alone:
+        if self.coming is not None:
+            self.coming.holder(path)
+        if self.authority is None or not self.authority.named:
             return TARGETS
         route = self.authority.tree.route(path)
         if route.disputed:
@@ -71,7 +78,25 @@ def router_of(ports: Ports, reader: StateReader) -> Router:
     """Who has to list what, by the delegations in force."""
     if not reader.role(TARGETS).visible:
         return Router(None)
-    return Router(load_authority(reader, ports.metadata), reader.settings().layout)
+    layout, coming = reader.settings().layout, None
+    if (said := _coming_delegators(reader)) is not None:
+        coming = Router(load_authority(reader, ports.metadata, proposed=said), layout)
+    return Router(load_authority(reader, ports.metadata), layout, coming)
+
+
+def _coming_delegators(reader: StateReader) -> dict[RoleName, Mapping[str, Any]] | None:
+    """What roles that delegate say in a publication that brings other delegations, from when it cannot be given up."""
+    publication = reader.unfinished_publication()
+    if publication is None or publication.phase is not PublicationPhase.COMMITTING:
+        return None
+    if reader.handover_number(publication.id) is None:
+        return None
+    found = {}
+    for planned, _ in reader.publication_roles(publication.id):
+        data = reader.delegator(planned.name, planned.version)
+        if data is not None:
+            found[planned.name] = open_envelope(data, name=planned.name, kind="targets").signed
+    return found
 
 
 def shared_out(
@@ -94,10 +119,23 @@ def shared_out(
     yield from sorted(spools.items())
 
 
+def refuse_misplaced(authority: Authority, reader: StateReader, *, after: int) -> None:
+    """Refuse delegations by which something that was accepted above a change number would have no place.
+
+    Raises:
+        PathsNotDelegated, PathsDisputed: with the first of it.
+    """
+    router = Router(authority, reader.settings().layout)
+    for _, path in reader.changed_paths(after=after):
+        found = reader.artifact(path)
+        if found is not None and found.state is not ArtifactState.REMOVING:
+            router.holder(path)
+
+
 def late_moves(ports: Ports, reader: StateReader, *, after: int) -> list[Move]:
     """What was accepted above a change number, for roles that do not list it any more.
 
-    What nobody is to list stays where it is: it was accepted, and a delegation may come for it.
+    Each has a place (`refuse_misplaced`, `Router.coming`).
     """
     router = router_of(ports, reader)
     found = []

@@ -79,14 +79,14 @@ _RULES: Final = (
         """
         SELECT count(*) FROM handover JOIN role ON role.id = handover.role
         WHERE (what = 'joins' AND NOT retired) OR (what IN ('leaves', 'began') AND retired)
-        OR what NOT IN ('joins', 'leaves', 'succeeds', 'began')
+        OR what NOT IN ('joins', 'leaves', 'succeeds', 'lives', 'began')
         """,
         "delegations are being changed in ways that there are not",
     ),
     (
         (
             "SELECT count(*) FROM (SELECT publication FROM handover UNION ALL SELECT publication FROM resize) "  # noqa: S608
-            f"WHERE publication NOT IN (SELECT id FROM publication WHERE {UNFINISHED})"
+            f"WHERE publication IS NOT NULL AND publication NOT IN (SELECT id FROM publication WHERE {UNFINISHED})"
         ),
         "roles are being changed by publications that are over",
     ),

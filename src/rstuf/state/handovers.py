@@ -16,16 +16,25 @@ from rstuf.errors import InvalidRoleName, StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.policy import Periods
 from rstuf.model.roles import RoleKind
-from rstuf.state import entries
+from rstuf.state import entries, resizes
+from rstuf.state.listing import LIVE
 from rstuf.state.spaces import space_of, swap
 
 _JOINS: Final = "joins"
 _LEAVES: Final = "leaves"
 _SUCCEEDS: Final = "succeeds"
+_LIVES: Final = "lives"
 # Of targets, so that there is a row where no role comes or goes.
 _BEGAN: Final = "began"
 
+# The bin of a role with some index, or the role itself where it has none.
+_LISTS: Final = """
+    id = (SELECT coalesce(
+        (SELECT bin.id FROM role AS bin WHERE bin.holder = held.id AND bin.bin_index = ? AND NOT bin.retired), held.id
+    ) FROM role AS held WHERE held.id = ?)
+"""
 # What a role is to list: what it has and keeps, and what comes to it.
 COMING: Final = """
     SELECT slot, path, fragment FROM (
@@ -58,6 +67,8 @@ def begin(connection: sqlite3.Connection, handover: Handover, *, number: int) ->
         _note(connection, _id_of(connection, name), _LEAVES, number)
     if handover.successor is not None:
         _note(connection, _id_of(connection, handover.successor), _SUCCEEDS, number)
+    for role, periods in handover.periods.items():
+        _note(connection, _id_of(connection, RoleName(role)), _LIVES, number, periods=periods)
     _note(connection, _id_of(connection, TARGETS), _BEGAN, number)
 
 
@@ -82,9 +93,12 @@ def take_along(connection: sqlite3.Connection, publication: int) -> None:
 
 
 def drop(connection: sqlite3.Connection) -> None:
-    """Nothing comes of what was begun."""
+    """Nothing comes of what was begun. The name of a role that no publication ever took along is free again."""
+    never = "SELECT role FROM handover WHERE what = ?"
+    names = connection.execute(f"SELECT id FROM role WHERE id IN ({never}) AND version = 0", (_JOINS,)).fetchall()  # noqa: S608
     connection.execute("DELETE FROM handover")
     connection.execute("DELETE FROM move")
+    connection.executemany("DELETE FROM role WHERE id = ?", names)
 
 
 def number_of(connection: sqlite3.Connection, publication: int) -> int | None:
@@ -99,24 +113,34 @@ def settle(connection: sqlite3.Connection, publication: int) -> None:
         return
     for role in _noted(connection, _JOINS):
         connection.execute("UPDATE role SET retired = 0 WHERE id = ?", (role,))
+    connection.execute(
+        "INSERT OR REPLACE INTO periods (role, expires_seconds, renew_before_seconds) "
+        "SELECT name, expires_seconds, renew_before_seconds FROM handover JOIN role ON role.id = role WHERE what = ?",
+        (_LIVES,),
+    )
     carry_out(connection)
     for role in _noted(connection, _SUCCEEDS):
         _succeed(connection, role)
+
+
+def end(connection: sqlite3.Connection, moves: Iterable[Move]) -> None:
+    """What was accepted since it began goes where it has to go, too; then roles leave. After `settle`."""
+    add_moves(connection, moves)
+    carry_out(connection)
     for role in _noted(connection, _LEAVES):
-        connection.execute(
-            "UPDATE role SET retired = 1, sign_by = NULL, forced = 0, newest = number, artifacts = 0, payload = 0, "
-            "bin_bits = NULL WHERE id = ?1 OR holder = ?1",
-            (role,),
-        )
+        _leave(connection, role)
     drop(connection)
 
 
 def carry_out(connection: sqlite3.Connection) -> None:
     """Bring every artifact that is to move to where it goes, and count it there."""
     pairs = connection.execute("SELECT DISTINCT giver, taker FROM move").fetchall()
+    left: set[tuple[int, int]] = set()
     for giver, taker in pairs:
-        _count(connection, giver, taker)
+        left |= {(giver, index) for index in _count(connection, giver, taker)}
         _carry(connection, giver, taker)
+    for giver, index in sorted(left):
+        _note_newest(connection, giver, index)
     connection.execute("DELETE FROM move")
 
 
@@ -141,22 +165,28 @@ def _id_of(connection: sqlite3.Connection, name: RoleName) -> int:
     return found
 
 
-def _note(connection: sqlite3.Connection, role: int, what: str, number: int) -> None:
-    connection.execute("INSERT INTO handover (role, what, number) VALUES (?, ?, ?)", (role, what, number))
+def _note(connection: sqlite3.Connection, role: int, what: str, number: int, *, periods: Periods | None = None) -> None:
+    spans = (None, None) if periods is None else (periods.expires, periods.renew_before)
+    seconds = (None if each is None else int(each.total_seconds()) for each in spans)
+    connection.execute(
+        "INSERT INTO handover (role, what, number, expires_seconds, renew_before_seconds) VALUES (?, ?, ?, ?, ?)",
+        (role, what, number, *seconds),
+    )
 
 
 def _noted(connection: sqlite3.Connection, what: str) -> list[int]:
     return [role for (role,) in connection.execute("SELECT role FROM handover WHERE what = ? ORDER BY role", (what,))]
 
 
-def _count(connection: sqlite3.Connection, giver: int, taker: int) -> None:
-    """What goes is counted where it was and where it comes, by the newest row of each path."""
+def _count(connection: sqlite3.Connection, giver: int, taker: int) -> Iterable[int]:
+    """What goes is counted where it was and where it comes, by the newest row of each path; the bins that it leaves."""
     less, more = Counter[int](), Counter[int]()
     gone, come, newest = Counter[int](), Counter[int](), dict[int, int]()
     of_giver, of_taker = _shift(connection, giver), _shift(connection, taker)
     for slot, path, number, fragment in _moved_rows(connection, giver, taker):
         here, there = slot >> of_giver, slot >> of_taker
         newest[there] = max(newest.get(there, 0), number)
+        less[here] += 0
         if fragment:
             size = entries.payload(path, fragment)
             less[here] += 1
@@ -167,6 +197,7 @@ def _count(connection: sqlite3.Connection, giver: int, taker: int) -> None:
         _change(connection, giver, index, artifacts=-count, payload=-gone[index], newest=0)
     for index, number in newest.items():
         _change(connection, taker, index, artifacts=more[index], payload=come[index], newest=number)
+    return less.keys()
 
 
 def _moved_rows(connection: sqlite3.Connection, giver: int, taker: int) -> Iterator[tuple[int, str, int, bytes]]:
@@ -189,10 +220,18 @@ def _change(
 ) -> None:
     """Count artifacts of a role, or of the bin of it that they are in."""
     connection.execute(
-        "UPDATE role SET artifacts = artifacts + ?, payload = payload + ?, newest = max(newest, ?) WHERE id = ("
-        "SELECT coalesce((SELECT bin.id FROM role AS bin WHERE bin.holder = held.id AND bin.bin_index = ? "
-        "AND NOT bin.retired), held.id) FROM role AS held WHERE held.id = ?)",
+        f"UPDATE role SET artifacts = artifacts + ?, payload = payload + ?, newest = max(newest, ?) WHERE {_LISTS}",  # noqa: S608
         (artifacts, payload, newest, index, holder),
+    )
+
+
+def _note_newest(connection: sqlite3.Connection, holder: int, index: int) -> None:
+    """The newest change of a role, or of a bin of it, by the rows that it has left."""
+    width = _shift(connection, holder)
+    connection.execute(
+        "UPDATE role SET newest = (SELECT coalesce(max(number), 0) FROM artifact "  # noqa: S608 - constants alone
+        f"WHERE artifact.holder = ? AND slot BETWEEN ? AND ?) WHERE {_LISTS}",
+        (space_of(connection, holder), index << width, ((index + 1) << width) - 1, index, holder),
     )
 
 
@@ -211,6 +250,23 @@ def _carry(connection: sqlite3.Connection, giver: int, taker: int) -> None:
             "(SELECT slot, path FROM move WHERE giver = ? AND taker = ?)",
             (spaces[0], giver, taker),
         )
+
+
+def _leave(connection: sqlite3.Connection, role: int) -> None:
+    """Let a role hold nothing any more. Removals that nobody saw yet are of no account: nobody looks here."""
+    space = space_of(connection, role)
+    resizes.drop(connection, role)
+    for table in ("artifact", "superseded"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE holder = ?1 AND (slot, path) NOT IN "  # noqa: S608 - constants alone
+            f"(SELECT slot, path FROM artifact WHERE holder = ?1 AND {LIVE})",
+            (space,),
+        )
+    connection.execute(
+        "UPDATE role SET retired = 1, sign_by = NULL, forced = 0, newest = 0, bin_bits = NULL "
+        "WHERE id = ?1 OR holder = ?1",
+        (role,),
+    )
 
 
 def _succeed(connection: sqlite3.Connection, role: int) -> None:

@@ -287,6 +287,8 @@ _HANDOVER_TABLES: Final = (
         what TEXT NOT NULL,
         number INTEGER NOT NULL,
         publication INTEGER REFERENCES publication (id),
+        expires_seconds INTEGER,
+        renew_before_seconds INTEGER,
         PRIMARY KEY (role, what)
     ) WITHOUT ROWID
     """,

@@ -189,10 +189,9 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             handovers.add_moves(self._connection, moves)
 
-    def move_artifacts(self, moves: Iterable[Move]) -> None:
+    def end_handover(self, moves: Iterable[Move]) -> None:
         with all_or_nothing(self._connection):
-            handovers.add_moves(self._connection, moves)
-            handovers.carry_out(self._connection)
+            handovers.end(self._connection, moves)
 
     def drop_handover(self) -> None:
         handovers.drop(self._connection)

@@ -299,8 +299,9 @@ class StateTransaction(StateReader, Protocol):
     def add_moves(self, moves: Iterable[Move]) -> None:
         """Artifacts that go to another role with it, in any order."""
 
-    def move_artifacts(self, moves: Iterable[Move]) -> None:
-        """Let artifacts go to other roles now, those that wait too. No handover may go on."""
+    def end_handover(self, moves: Iterable[Move]) -> None:
+        """Let artifacts go to other roles that were accepted since a handover began, and roles leave: what is left to
+        do once the publication that brings it is settled, or given up and carried over."""
 
     def drop_handover(self) -> None:
         """Let nothing come of a handover that no publication took along; does nothing where none was begun."""
