@@ -120,6 +120,8 @@ if TYPE_CHECKING:
     from rstuf.model.roles import RoleKind as RoleKind
     from rstuf.model.rotation import Rotation as Rotation
     from rstuf.model.rotation import RotationKind as RotationKind
+    from rstuf.model.superseded import Retention as Retention
+    from rstuf.model.superseded import SupersededFile as SupersededFile
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
@@ -165,6 +167,10 @@ if TYPE_CHECKING:
     from rstuf.repository.plan import read_plan as read_plan
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
+    from rstuf.repository.prune import PrunedFile as PrunedFile
+    from rstuf.repository.prune import PrunePlan as PrunePlan
+    from rstuf.repository.prune import PruneReport as PruneReport
+    from rstuf.repository.prune import StayReason as StayReason
     from rstuf.repository.rebin import ResizeReport as ResizeReport
     from rstuf.repository.rebuild import RebuildReport as RebuildReport
     from rstuf.repository.record_lines import ExportForm as ExportForm
@@ -336,6 +342,9 @@ _HOMES = {
     "Plan": "rstuf.repository.plan",
     "Practice": "rstuf.rehearsing",
     "Problem": "rstuf.repository.reports",
+    "PrunePlan": "rstuf.repository.prune",
+    "PruneReport": "rstuf.repository.prune",
+    "PrunedFile": "rstuf.repository.prune",
     "PublicForm": "rstuf.signing.public_keys",
     "PublicKey": "rstuf.model.keys",
     "PublicationPlan": "rstuf.repository.reports",
@@ -353,6 +362,7 @@ _HOMES = {
     "Repository": "rstuf.repository.repository",
     "RepositoryMap": "rstuf.model.maps",
     "ResizeReport": "rstuf.repository.rebin",
+    "Retention": "rstuf.model.superseded",
     "Review": "rstuf.holder.review",
     "RoleChange": "rstuf.repository.reports",
     "RoleChanges": "rstuf.metadata.root_changes",
@@ -379,6 +389,8 @@ _HOMES = {
     "StampTrust": "rstuf.repository.sync",
     "StateRebuild": "rstuf.rebuilding",
     "Status": "rstuf.repository.reports",
+    "StayReason": "rstuf.repository.prune",
+    "SupersededFile": "rstuf.model.superseded",
     "SyncStep": "rstuf.repository.sync",
     "TakenOver": "rstuf.repository.taking_over",
     "TargetPath": "rstuf.model.names",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import rstuf
-from rstuf_cli.wording import count, listed, number, period
+from rstuf_cli.wording import count, listed, number, period, size
 
 Details = Mapping[str, Any]
 _TREE: Final = ("joins", "leaves")
@@ -121,6 +121,10 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
         "to another role"
     ),
     "policy.periods": lambda said: f"{said['role']} lives for {period(timedelta(seconds=said['expires']))} from now on",
+    "policy.retention": lambda said: (
+        f"superseded metadata stays for {count(said['publications'], 'publication')} "
+        f"and {count(said['days'], 'day')} from now on"
+    ),
     "transcript": lambda said: f"record written: {said['file']}, sha256 {said['sha256'][:16]}…",
     "copy.publish": lambda said: (
         f"gone on from a copy: {count(said['roles'], 'role')} signed, {number(said['versions'])} versions further up"
@@ -130,6 +134,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "metadata.recover": lambda said: (
         f"{count(said['roles'], 'role')} set {number(said['versions'])} versions further up: their files were lost"
     ),
+    "metadata.prune": lambda said: f"{count(said['files'], 'superseded metadata file')} removed, {size(said['bytes'])}",
     "metadata.restore": lambda said: f"put back as signed: {_files(said)}",
     "state.restore": lambda said: f"recorded again from what is published: {_files(said)}",
 }

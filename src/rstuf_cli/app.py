@@ -116,6 +116,7 @@ VERBS: Final = (
     Verb(CARE, "bins resize", f"{_HOME}.bins:resize", "share the artifacts out over another number of bins"),
     Verb(CARE, "status", f"{_HOME}.status:status", "show roles, keys and expiry at a glance, and what to do next"),
     Verb(CARE, "renew", f"{_HOME}.renew:renew", "sign again what is due, before it expires"),
+    Verb(CARE, "prune", f"{_HOME}.prune:prune", "remove metadata files that no client needs any more"),
     Verb(
         CARE,
         "recover state",

@@ -14,7 +14,7 @@ from rstuf_cli.waiting import waits_in_words
 from rstuf_cli.waiting_status import steps_of_event
 from rstuf_cli.wording import count, number, size
 
-_NOTES: Final = frozenset({"pending", "event"})
+_NOTES: Final = frozenset({"pending", "event", "prunable"})
 _WARNINGS: Final = frozenset(
     {"due", "rebuilt", "clock-behind", "interrupted", "rotation", "event-expired", "event-stuck", "leaked-proposal"}
 )
@@ -33,6 +33,7 @@ MEANINGS: Final = {
     "rebuilt": "clients that saw later versions than these refuse what is published until then",
     "interrupted": "clients see what they saw before, or all of it",
     "pending": "what was accepted is kept, and clients do not see it",
+    "prunable": "they take up room, and nothing else",
     "event": "nothing of it is visible before everybody who must sign it has",
     "event-expired": "what was signed for it is worth nothing, and what it was to change did not come",
     "event-stuck": "it cannot come out, whoever signs it",

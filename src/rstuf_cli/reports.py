@@ -119,15 +119,20 @@ def tell_clock(console: Console, behind: rstuf.ClockBehind | None) -> None:
         console.warning(f"the clock {clock_in_words(behind)}; set it: {dated}")
 
 
-def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
-    """What became of a publication that had been interrupted before this command, and what was put back."""
+def tell_interrupted(console: Console, recovery: rstuf.Recovery) -> None:
+    """What became of a publication that had been interrupted before this command."""
     words: Mapping[rstuf.Recovery, str] = {
         rstuf.Recovery.COMPLETED: "an interrupted publication was brought to its end first",
         rstuf.Recovery.ABANDONED: "what an interrupted publication had left was set aside first; nobody had seen it",
         rstuf.Recovery.REDONE: "an interrupted publication was found damaged or expired, and made anew",
     }
-    if report.recovery in words:
-        console.note(f"note:  {words[report.recovery]}")
+    if recovery in words:
+        console.note(f"note:  {words[recovery]}")
+
+
+def tell_recovery(console: Console, report: rstuf.PublicationReport) -> None:
+    """What became of a publication that had been interrupted before this command, and what was put back."""
+    tell_interrupted(console, report.recovery)
     if report.restored:
         names = listed([escape(name) for name in report.restored])
         console.note(f"note:  {names} had been lost or damaged, put back as signed")

@@ -35,6 +35,7 @@ COMMANDS = {
     "bins resize": ["bins", "resize", "8", "--yes"],
     "status": ["status"],
     "renew": ["renew", "--force", "timestamp"],
+    "prune": ["prune", "--keep", "1", "--days", "0", "--yes"],
     "recover copy": ["recover", "copy", "--yes"],
     "recover root-keys": ["recover", "root-keys"],
     "verify": ["verify"],

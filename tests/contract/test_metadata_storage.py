@@ -191,3 +191,23 @@ def test_nothing_is_put_back_elsewhere(metadata: Metadata, name: str) -> None:
     with pytest.raises(InvalidInput):
         metadata.storage.restore(name, b"{}")
     assert metadata.visible() == {}
+
+
+def test_files_are_let_go(metadata: Metadata) -> None:
+    """Those that are named, and no other; a name that nothing has is fine."""
+    publish(metadata, {"1.bins-0.json": b"0", "1.bins-1.json": b"1", "2.bins-0.json": b"2"})
+    metadata.storage.discard(["1.bins-0.json", "7.bins-0.json", "1.bins-1.json"])
+    assert metadata.visible() == {"2.bins-0.json": b"2"}
+    metadata.storage.discard(iter(()))
+    publish(metadata, {"1.bins-0.json": b"0"})
+    assert metadata.visible() == {"1.bins-0.json": b"0", "2.bins-0.json": b"2"}
+
+
+@pytest.mark.parametrize("name", ["1.root.json", "42.root.json", "timestamp.json", "root.json", "x.json", *UNSAFE])
+def test_what_clients_of_any_age_need_is_never_let_go(metadata: Metadata, name: str) -> None:
+    """No root, nothing without a version, and nothing elsewhere; what was named before it is gone."""
+    publish(metadata, {"1.root.json": b"1", "42.root.json": b"42", "1.bins-0.json": b"0", "1.bins-1.json": b"1"})
+    metadata.storage.replace("timestamp.json", b"t")
+    with pytest.raises(InvalidInput):
+        metadata.storage.discard(["1.bins-0.json", name, "1.bins-1.json"])
+    assert metadata.visible().keys() == {"1.root.json", "42.root.json", "1.bins-1.json", "timestamp.json"}

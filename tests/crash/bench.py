@@ -13,6 +13,7 @@ from tests.crash.operations import HOUR, LATER, PUBLISH, VERIFY, Words
 from tests.crash.runs import Cut, Outcome, Trace, Zygote
 from tests.crash.worlds import World
 from tests.support.clients import Site, directory_site
+from tests.support.pruning import reachable_in
 
 TRY_AGAIN = "clients had to try again"
 """What is counted where an operation cannot but let them."""
@@ -114,6 +115,12 @@ class Bench:
                 wrong += self.again(world, operation.finish, shift=shift)
         wrong += judge.look(self.site, [world.after], "after one rerun", shift=shift)
         wrong += ledger.note(self.place / "repo")
+        if operation.tidies:
+            metadata = self.place / "repo/metadata"
+            files = {path.name: path.read_bytes() for path in metadata.glob("*.json")}
+            wrong += [
+                f"L5: {name} stays, and no client needs it" for name in sorted(files.keys() - reachable_in(files))
+            ]
         if turn % 2 or wrong:
             return wrong
         wrong += self.again(world, LATER, shift=shift + HOUR)

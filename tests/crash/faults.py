@@ -247,6 +247,23 @@ def _recorded_before_contents() -> None:
     Intake.accept = accepted  # type: ignore[method-assign]
 
 
+def _notes_before_files() -> None:
+    from rstuf.repository import prune
+    from rstuf.storage.filesystem import FilesystemMetadataStorage as Storage
+
+    discard, prune_some = Storage.discard, prune.prune_some
+    waiting: list[Callable[[], None]] = []
+
+    def pruned(*args: Any, **options: Any) -> Any:
+        report = prune_some(*args, **options)
+        while waiting:
+            waiting.pop()()
+        return report
+
+    Storage.discard = lambda self, names: waiting.append(functools.partial(discard, self, [*names]))  # type: ignore[method-assign]
+    replace_everywhere(prune_some, pruned)
+
+
 # --- recovery --------------------------------------------------------------------------------------------
 
 
@@ -308,6 +325,9 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "recorded-before-contents": Fault(
         "artifacts are in the state before their contents are stored", _recorded_before_contents, ("kill", "add")
+    ),
+    "notes-before-files": Fault(
+        "files that may go are forgotten before they are removed", _notes_before_files, ("kill", "prune")
     ),
     "no-recovery": Fault("what an interrupted publication left is not looked after", _no_recovery, ("kill", "add")),
     "version-reused": Fault("versions of an abandoned publication are used again", _version_reused, ("kill", "add")),

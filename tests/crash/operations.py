@@ -132,6 +132,8 @@ def _digests(*names: str) -> Digests:
 CEREMONY: Final = rstuf("ceremony", "--plan", "{in}/plan.toml")
 PUBLISH: Final = rstuf("publish")
 VERIFY: Final = rstuf("verify")
+PRUNE: Final = rstuf("prune", "--keep", "1", "--days", "0", "--yes")
+"""Whatever is not visible goes."""
 LATER: Final = _add("later.bin")
 """A change that comes after the trouble."""
 DETOURS: Final = (PUBLISH, rstuf("renew", "--force", "timestamp"))
@@ -159,6 +161,7 @@ class Operation:
         detours: commands that may come before it is run again; detour_errors: codes by which they may refuse that.
         shift: seconds that the clock is ahead.
         share: how much of what a suite tries of one operation every day is tried of this one.
+        tidies: nothing is to lie there afterwards that no client needs.
         turns: in one of so many daily runs a suite tries it, at so many times the points.
         without: suites that have nothing to ask of it.
     """
@@ -179,6 +182,7 @@ class Operation:
     detour_errors: frozenset[str] = frozenset()
     shift: float = HOUR
     share: float = 1.0
+    tidies: bool = False
     turns: int = 1
     without: frozenset[str] = frozenset()
 
@@ -224,6 +228,34 @@ EVERYDAY: Final = (
         setup=(rstuf("bins", "resize", "16", "--yes"), _add(*_NAMES, options=("--no-publish",))),
         gains=_NEW,
         share=0.5,
+    ),
+    Operation("prune", PRUNE, setup=(rstuf("renew", "--force", "bins"),), share=0.5, tidies=True),
+    Operation(
+        "prune of retired bins",
+        PRUNE,
+        setup=(
+            rstuf("bins", "resize", "16", "--yes"),
+            rstuf("bins", "resize", "4", "--yes"),
+            rstuf("renew", "--force", "root"),
+        ),
+        share=0.5,
+        tidies=True,
+    ),
+    Operation(
+        "recovery, staged, prune",
+        PRUNE,
+        interrupted=Interruption(_ADD, "snapshot.json"),
+        gains=_NEW,
+        finish=PUBLISH,
+        share=0.5,
+    ),
+    Operation(
+        "recovery, visible, prune",
+        PRUNE,
+        interrupted=Interruption(_ADD, "timestamp.json", passed=True),
+        gains=_NEW,
+        share=0.5,
+        tidies=True,
     ),
     Operation(
         "delegation add",

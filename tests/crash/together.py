@@ -18,7 +18,7 @@ from tests.crash.worlds import World, build_world
 from tests.support.clients import Client, NotListed
 
 NAME: Final = "together"
-TITLE: Final = "eight that add and one that publishes at once, SIGKILL at any time"
+TITLE: Final = "eight that add, one that publishes and one that prunes at once, SIGKILL at any time"
 ROUNDS: Final = 2
 ALL_ROUNDS: Final = 50
 OPERATION: Final = Operation(NAME, PUBLISH)
@@ -28,12 +28,14 @@ _KILLED: Final = 0.5
 """The share of commands that are to be killed."""
 _LONGEST: Final = 1.5
 """After how many seconds at the latest."""
+_KEPT: Final = 12
+"""How many publications are kept: no client is that slow."""
 _PATIENCE: Final = 20.0
 """How many seconds a command may take when nobody else is there."""
 
 
 def run(bench: Bench, inputs: Path, seed: int) -> list[Result]:
-    """One round: eight that add files one by one, and one that publishes; then what clients find."""
+    """One round: eight that add files one by one, one that publishes, one that prunes; then what clients find."""
     place = bench.scratch / "round"
     shutil.rmtree(place, ignore_errors=True)
     world = build_world(OPERATION, place, inputs, bench.zygote)
@@ -51,7 +53,7 @@ class _Round:
         self._returning: Client | None = None
 
     def run(self) -> list[Result]:
-        scripts = [self._adder(index) for index in range(_ADDERS)] + [self._publisher()]
+        scripts = [*(self._adder(index) for index in range(_ADDERS)), self._publisher(), self._pruner()]
         steps = [[step for step, _ in script] for script in scripts]
         ended = self._bench.zygote.crowd(steps, cwd=self._bench.place, meanwhile=self._look)
         results, accepted = [], set[str]()
@@ -87,6 +89,9 @@ class _Round:
 
     def _publisher(self) -> list[tuple[Step, str | None]]:
         return [(self._step("publish"), None) for _ in range(2 * _FILES)]
+
+    def _pruner(self) -> list[tuple[Step, str | None]]:
+        return [(self._step("prune", "--keep", str(_KEPT), "--days", "0", "--yes"), None) for _ in range(_FILES)]
 
     def _step(self, *words: str, killed: float = _KILLED) -> Step:
         kill = self._chance.uniform(0.01, _LONGEST) if self._chance.random() < killed else None

@@ -225,6 +225,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("lint", *at, "lint", "--compat", "tuf-js")
     keep("bins advise", *at, "bins", "advise")
     keep("bins resize", *at, "bins", "resize", "32", "--yes")
+    keep("prune", *at, "prune", "--keep", "1", "--days", "0", "--dry-run")
+    keep("prune", *at, "prune", "--keep", "1", "--days", "0", "--yes")
     keep("recover metadata", *at, "recover", "metadata", "--yes")
     keep("recover root-keys", *at, "recover", "root-keys")
     (scratch / "other" / "state.db").rename(scratch / "lost.db")
@@ -309,7 +311,7 @@ ALWAYS_NAMED = ("demo", "ceremony", "ceremony --dry-run", "artifact add", "artif
 CLIENT = ("trust add", "trust list", "trust remove", "map make", "map show", "map check", "download")
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
-BINS = ("bins advise", "bins resize", "lint")
+BINS = ("bins advise", "bins resize", "lint", "prune")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 RECOVERIES = ("recover metadata", "recover state", "recover loose-root")
@@ -356,6 +358,8 @@ def test_parts_of_documents_have_the_documented_fields(documents: Mapping[str, S
         ("ceremony", "root"): [documents["ceremony"][0]["root"]],
         ("ceremony --dry-run", "roles"): list(documents["ceremony --dry-run"][0]["roles"].values()),
         ("artifact sync --dry-run", "steps"): documents["artifact sync --dry-run"][0]["steps"],
+        ("prune", "files"): documents["prune"][0]["files"],
+        ("prune", "policy"): [documents["prune"][0]["policy"]],
         ("artifact export", "artifacts"): documents["artifact export"][0]["artifacts"],
         ("artifact why", "role"): [documents["artifact why"][0]["role"]],
         ("artifact why", "bin"): [documents["artifact why"][0]["bin"]],

@@ -17,6 +17,8 @@ import pytest
 from tests.support.clients import Client, View
 from tests.support.engine import Engine, plan_document, site_of
 
+from rstuf.model.superseded import Retention
+from rstuf.repository.prune import prune
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.root_update import RootUpdate
@@ -43,6 +45,12 @@ def commit_root(engine: Engine) -> None:
 def root_then_publication(engine: Engine) -> None:
     renew(engine.ports, force=["root"])
     add_and_publish(engine)
+
+
+def publish_and_prune(engine: Engine) -> None:
+    """A publication, and what the one before it brought stays; what is older goes."""
+    add_and_publish(engine)
+    prune(engine.ports, retention=Retention(publications=2, days=0))
 
 
 def update_root(engine: Engine) -> None:
@@ -98,11 +106,12 @@ class Recording:
     """What was visible before, and each change after it."""
 
     before: Files = field(default_factory=dict)
-    changes: list[tuple[str, bytes]] = field(default_factory=list)
+    changes: list[tuple[str, bytes | None]] = field(default_factory=list)
 
     def state(self, count: int) -> Files:
         """What was visible after `count` changes."""
-        return self.before | dict(self.changes[:count])
+        changed = self.before | dict(self.changes[:count])
+        return {name: data for name, data in changed.items() if data is not None}
 
 
 def record(directory: Path, act: Act) -> tuple[Engine, Recording]:
@@ -110,7 +119,7 @@ def record(directory: Path, act: Act) -> tuple[Engine, Recording]:
     recording = Recording()
 
     def on_change(name: str, data: bytes | None) -> None:
-        assert data is not None, f"{name} disappeared"
+        assert data is not None or act is publish_and_prune, f"{name} disappeared"
         recording.changes.append((name, data))
 
     engine = Engine.live(directory, document=plan_document(bins=2, **TABLES.get(act, {})), on_change=on_change)
@@ -160,6 +169,7 @@ def interleavings(recording: Recording, session: Callable[[Callable[[str], bytes
         renew_all,
         commit_root,
         root_then_publication,
+        publish_and_prune,
         update_root,
         rotate_online_key,
         rotate_beside_people,

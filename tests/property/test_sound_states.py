@@ -16,6 +16,8 @@ from tests.support.engine import Engine
 
 from rstuf.errors import ArtifactNotFound, InvalidInput, PathsDisputed, PathsNotDelegated, PathTwin, RstufError
 from rstuf.model.names import RoleName
+from rstuf.model.superseded import Retention
+from rstuf.repository.prune import prune
 from rstuf.repository.publish import publish
 from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
@@ -74,11 +76,17 @@ def _do(engine: Engine, step: tuple[str, int]) -> None:
         publish(engine.ports)
     elif what == "renew":
         renew(engine.ports, force=FORCED[number % len(FORCED)])
+    elif what == "prune":
+        prune(engine.ports, retention=Retention(publications=1 + number % 3, days=number % 2))
+    elif what == "resize":
+        resize_bins(engine.ports, 2 << number % 4)
     elif what == "wait":
         engine.moved_on(hours=number)
         renew(engine.ports)
     elif what == "cut publish":
         _interrupted(engine, lambda: publish(engine.ports), number % 20)
+    elif what == "cut resize":
+        _interrupted(engine, lambda: resize_bins(engine.ports, 2 << number // 20 % 4), number % 20)
     elif what == "cut renew":
         _interrupted(engine, lambda: renew(engine.ports, force=FORCED[number % len(FORCED)]), number % 20)
     elif what == "tree":
@@ -89,7 +97,7 @@ def _do(engine: Engine, step: tuple[str, int]) -> None:
         _interrupted(engine, lambda: TREES[number % len(TREES)](engine), number % 31)
 
 
-_WHAT = ["add", "add", "add", "remove", "publish", "renew", "wait", "cut publish", "cut renew"]
+_WHAT = ["add", "add", "add", "remove", "publish", "renew", "wait", "prune", "cut publish", "cut renew"]
 _STEPS = st.tuples(st.sampled_from(_WHAT), st.integers(0, 400))
 _STEPS_OF_TREES = st.tuples(
     st.sampled_from([*_WHAT, "tree", "tree", "tree", "cut tree", "cut tree"]), st.integers(0, 400)

@@ -79,7 +79,8 @@ def _parent(name: Any, directory: int | None) -> int:
 @contextmanager
 def watched(*, hidden: str = ".staging") -> Iterator[Watch]:
     """Follow what is durable. Names below a directory called `hidden` may come and go without."""
-    watch, real = Watch(), {name: getattr(os, name) for name in ("write", "fsync", "link", "replace", "mkdir")}
+    calls = ("write", "fsync", "link", "replace", "mkdir", "unlink")
+    watch, real = Watch(), {name: getattr(os, name) for name in calls}
 
     def is_hidden(name: Any, directory: int | None) -> bool:
         above = os.readlink(f"/proc/self/fd/{directory}") if directory is not None else os.fspath(name)
@@ -112,6 +113,11 @@ def watched(*, hidden: str = ".staging") -> Iterator[Watch]:
         if not is_hidden(name, dir_fd):
             watch.dirty |= {_parent(name, dir_fd), _inode(name, dir_fd)}
 
+    def unlink(name: Any, *, dir_fd: int | None = None) -> None:
+        real["unlink"](name, dir_fd=dir_fd)
+        if not is_hidden(name, dir_fd):
+            watch.dirty.add(_parent(name, dir_fd))
+
     whole = flushing._flush_file_system
 
     def flush_all(descriptor: int) -> None:
@@ -120,7 +126,7 @@ def watched(*, hidden: str = ".staging") -> Iterator[Watch]:
         watch.dirty.clear()
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, replacement in (("write", write), ("fsync", fsync), ("mkdir", mkdir)):
+        for name, replacement in (("write", write), ("fsync", fsync), ("mkdir", mkdir), ("unlink", unlink)):
             patch.setattr(os, name, replacement)
         patch.setattr(os, "link", named("link"))
         patch.setattr(os, "replace", named("replace"))

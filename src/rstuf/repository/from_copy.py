@@ -7,7 +7,7 @@ What was accepted after the copy was taken is not in it, and clients find it no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from rstuf.errors import VersionsUsedUp
@@ -16,14 +16,14 @@ from rstuf.model.names import SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import NewRole, RoleKind
 from rstuf.repository.authority import load_authority, open_online_key
 from rstuf.repository.dates import next_due
-from rstuf.repository.interfaces import StateReader
+from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.mending import put_back, record_again
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import StateAge, recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.renewal import JUMP, Due, find_due
 from rstuf.repository.reports import RenewalReport
-from rstuf.repository.seen import seen_versions
+from rstuf.repository.seen import lying_above, seen_versions
 from rstuf.repository.visible import refuse_junk_root, refuse_newer_root
 
 _ALL: Final = (TARGETS, SNAPSHOT, TIMESTAMP, PREFIX)
@@ -55,6 +55,7 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
             open_online_key(reader, ports.signers)
             seen = seen_versions(ports, reader)
             later = _later_bins(ports, reader, seen)
+            known = {role.name: role.version for role in reader.roles()} | {each.name: 0 for each in later}
         with ports.state.transaction(actor=ports.actor) as state:
             state.add_roles(later)
             for each in later:
@@ -65,6 +66,8 @@ def publish_from_copy(ports: Ports) -> RenewalReport:
         with ports.state.transaction(actor=ports.actor) as state:
             for name, count in burnt.items():
                 state.burn_versions(name, count)
+            # The state that is lost knew them; from here on none of them is needed.
+            state.note_superseded(_lying(state, lying_above(ports, known)))
             details = {"roles": len(due.parts), "versions": max(burnt.values())}
             state.record("copy.publish", details, at=ports.clock.now())
         publication = bring_out(ports, due.parts)
@@ -83,6 +86,14 @@ def _later_bins(ports: Ports, reader: StateReader, seen: Mapping[str, int]) -> l
         for name, version in seen.items()
         if name not in known and delegation is not None and (index := delegation.bins.index_in(name)) is not None
     ]
+
+
+def _lying(state: StateTransaction, files: Mapping[str, Iterable[int]]) -> Iterator[tuple[RoleName, int]]:
+    """What lies there of roles that are here, at versions that were used by now."""
+    used = {role.name: role.version for role in state.roles() if role.kind is not RoleKind.ROOT}
+    for name, versions in files.items():
+        role = RoleName(name)
+        yield from ((role, version) for version in sorted(versions) if version <= used.get(role, 0))
 
 
 def _versions_to_burn(reader: StateReader, due: Due, seen: Mapping[str, int]) -> Mapping[RoleName, int]:

@@ -187,11 +187,17 @@ def rows_of(file: PublishedFile, bins: Bins, index: int) -> list[ArtifactRow]:
 def highest_versions(names: Iterable[str]) -> dict[str, int]:
     """The highest version of each role that any file has, published or not, by role name."""
     highest: dict[str, int] = {}
+    for role, version in versions_in(names):
+        highest[role] = max(highest.get(role, 0), version)
+    return highest
+
+
+def versions_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Role and version of each file name that says so, in their order."""
     for name in names:
         found = _VERSIONED.fullmatch(name)
         if found is not None and int(found[1]) <= _LAST_BELIEVED:
-            highest[found[2]] = max(highest.get(found[2], 0), int(found[1]))
-    return highest
+            yield found[2], int(found[1])
 
 
 def named_versions(names: Iterable[str], role: RoleName) -> list[int]:

@@ -1,8 +1,9 @@
 """A state that is lost is made anew from what is published: every role, every root, every artifact.
 
 What the metadata does not say cannot come back: who did what (the log begins anew), how long roles live (guessed, or
-taken from the ceremony's plan), and how far versions were used that nobody sees (so all go far up). What was accepted
-and never published is gone.
+taken from the ceremony's plan), how far versions were used that nobody sees (so all go far up), and which files others
+took the place of (so those that lie there are noted as superseded by now). What was accepted and never published is
+gone.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from rstuf.repository.published import (
     refuse_missing_bins,
     refuse_root_gap,
     rows_of,
+    versions_in,
 )
 from rstuf.repository.rebuilt_keys import name_keys
 from rstuf.repository.renewal import JUMP
@@ -88,6 +90,7 @@ class RebuildReport:
         strays: the names of keys that targets lets sign its bins, though root does not name them.
         former: the name of the key that signed what is published though root names it no more; the next publication
             signs all of it with the key that root names.
+        superseded: how many other files lie there that no client needs, and that are noted to go in time.
         dropped: the keys that an earlier root or targets listed, and that root does not name now: by id, what each is
             called; None of one that cannot be read.
         passed_over: the version of the newest snapshot that lies there and is left out; 0 where there is none.
@@ -104,6 +107,7 @@ class RebuildReport:
     guessed: Sequence[str]
     strays: Sequence[str] = ()
     former: str | None = None
+    superseded: int = 0
     dropped: Mapping[KeyId, str | None] = field(default_factory=dict)
     passed_over: int = 0
     older_targets: bool = False
@@ -189,6 +193,8 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         for role, periods in life.periods.items():
             state.set_periods(role, periods)
         _record_roots(state, published, life)
+        older = _older_files(files, published, brought)
+        state.note_superseded(older)
         publication = _record_publication(state, published, brought, life, number=number)
         _jump(state, brought, highest, ahead)
         _force(state, published)
@@ -212,6 +218,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         guessed=tuple(role for role in USUAL_PERIODS if role in life.guessed),
         strays=tuple(key.name for key in stray),
         former=former,
+        superseded=len(older),
         dropped={
             keyid: None if each.key is None else names.get(key_identity(each.key))
             for keyid, each in earlier.dropped.items()
@@ -297,6 +304,16 @@ def _record_publication(
     state.commit_publication(publication.id, timestamp=published.timestamp.data)
     state.settle_publication(publication.id, committed=life.now)
     return publication.id
+
+
+def _older_files(
+    files: Iterable[str], published: Published, brought: Mapping[RoleName, _Brought]
+) -> list[tuple[RoleName, int]]:
+    """What lies there under names that roles of this repository could have had, and that clients need no more."""
+    visible = {str(name): file.version for name, file in brought.items() if name != TIMESTAMP}
+    retired = dict.fromkeys(map(str, published.retired), 0)
+    known = retired | visible
+    return [(RoleName(role), version) for role, version in versions_in(files) if known.get(role, version) != version]
 
 
 def _signed(planned: PlannedRole, file: _Brought, life: _Life) -> SignedRole:

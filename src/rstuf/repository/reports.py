@@ -314,6 +314,7 @@ class Status:
         loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
+        prunable, prunable_length: how many superseded files may go, and their bytes, by the state.
     """
 
     repository: str
@@ -337,6 +338,8 @@ class Status:
     rotation: Rotation | None = None
     loose_roots: tuple[EventView, ...] = ()
     rebuilt: bool = False
+    prunable: int = 0
+    prunable_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)

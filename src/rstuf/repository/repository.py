@@ -26,12 +26,14 @@ from rstuf.repository.stages import Stage, refuse_unfinished, waiting_ceremony
 
 if TYPE_CHECKING:
     from rstuf.model.events import SigningEvent
+    from rstuf.model.superseded import Retention, SupersededFile
     from rstuf.repository.bin_advice import BinAdvice
     from rstuf.repository.delegation_desk import DelegationDesk
     from rstuf.repository.event_desk import EventDesk
     from rstuf.repository.event_views import EventView
     from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.lost_metadata import MetadataRecovery
+    from rstuf.repository.prune import PrunePlan, PruneReport
     from rstuf.repository.rebin import ResizeReport
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
@@ -195,6 +197,43 @@ class Repository:
         from rstuf.repository.delegation_desk import DelegationDesk
 
         return DelegationDesk(self._ports)
+
+    # --- superseded files
+
+    def retention(self) -> Retention:
+        """How long metadata files stay that others took the place of."""
+        with self._ports.state.read() as reader:
+            return reader.retention()
+
+    def set_retention(self, retention: Retention) -> Retention:
+        """Let them stay for so long from now on; see `repository.prune.set_retention`."""
+        from rstuf.repository.prune import set_retention
+
+        return set_retention(self._ports, retention)
+
+    def plan_prune(self, *, retention: Retention | None = None) -> PrunePlan:
+        """Which of them `prune` would remove now; writes nothing."""
+        from rstuf.repository.prune import plan_prune
+
+        return plan_prune(self._ports, retention=retention)
+
+    def prunable(self, *, retention: Retention | None = None) -> tuple[int, int]:
+        """How many of them may go now, and their bytes, by the state alone; see `repository.prune.count_prunable`."""
+        from rstuf.repository.prune import count_prunable
+
+        return count_prunable(self._ports, retention=retention)
+
+    def prune(self, *, retention: Retention | None = None) -> PruneReport:
+        """Remove all that may go; see `repository.prune.prune`."""
+        from rstuf.repository.prune import prune
+
+        return prune(self._ports, retention=retention)
+
+    def prune_some(self, *, limit: int, after: SupersededFile | None = None) -> PruneReport:
+        """Remove at most `limit` of those that may go; see `repository.prune.prune_some`."""
+        from rstuf.repository.prune import prune_some
+
+        return prune_some(self._ports, limit=limit, after=after)
 
     # --- bins
 

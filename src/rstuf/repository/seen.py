@@ -35,7 +35,7 @@ def seen_versions(ports: Ports, reader: StateReader) -> Mapping[str, int]:
     """
     authority = load_authority(reader, ports.metadata)
     roles = [role for role in reader.roles() if role.kind is not RoleKind.ROOT]
-    ahead = _names_above(ports, {role.name: role.version for role in roles})
+    ahead = lying_above(ports, {role.name: role.version for role in roles})
     highest: defaultdict[str, int] = defaultdict(int)
     for name, version in _listed_or_named(ports, authority, ahead[SNAPSHOT]):
         highest[name] = max(highest[name], version)
@@ -71,7 +71,7 @@ def _highest_signed(ports: Ports, role: RoleName, versions: Collection[int], *, 
     return 0
 
 
-def _names_above(ports: Ports, known: Mapping[RoleName, int]) -> defaultdict[str, set[int]]:
+def lying_above(ports: Ports, known: Mapping[RoleName, int]) -> defaultdict[str, set[int]]:
     """The versions above the known ones under which something lies, of each role; none where nothing can be listed."""
     ahead: defaultdict[str, set[int]] = defaultdict(set)
     if ports.served is not None:

@@ -14,6 +14,7 @@ from rstuf.model.publication import PublicationPhase
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
 from rstuf.model.settings import Phase
+from rstuf.model.superseded import MOST_COUNTED
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
@@ -95,6 +96,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         needed = _needed(authority, events, rotation)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
+        prunable = (0, 0) if suspicious is not None else _prunable(ports, reader)
     healths = [role.health for role in roles]
     if stray or leaks or loose or rebuilt or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
@@ -122,8 +124,14 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         rotation=rotation,
         loose_roots=loose,
         rebuilt=rebuilt,
+        prunable=prunable[0],
+        prunable_length=prunable[1],
     )
     return seen, mark
+
+
+def _prunable(ports: Ports, reader: StateReader) -> tuple[int, int]:
+    return reader.count_superseded(reader.retention(), now=ports.clock.now(), most=MOST_COUNTED)
 
 
 def _keys(

@@ -48,6 +48,23 @@ _RULES: Final = (
         "SELECT count(*) FROM publication_role WHERE number > (SELECT value FROM counter)",
         "publications were rendered at changes that there never were",
     ),
+    ("SELECT abs(count(*) - 1) FROM retention", "how long superseded files stay is not one row"),
+    (
+        """
+        SELECT count(*) FROM superseded_file AS gone JOIN role ON role.id = gone.role
+        WHERE gone.version > role.version OR gone.version < 1 OR gone.place > (SELECT settled FROM retention)
+        OR role.kind IN ('root', 'timestamp')
+        """,
+        "files are noted as superseded that there never were",
+    ),
+    # A bin that was retired has its last one noted; one that is forced is about to get another.
+    (
+        """
+        SELECT count(*) FROM superseded_file AS gone JOIN role ON role.id = gone.role
+        WHERE gone.version = role.visible AND NOT role.retired AND role.forced = 0
+        """,
+        "files that clients see are noted as superseded",
+    ),
     # The row that a superseded one stands for; without it a later publication would clear what is in force.
     (
         """

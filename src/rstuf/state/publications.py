@@ -12,7 +12,7 @@ from rstuf.errors import StateError
 from rstuf.model.artifacts import MAX_INTEGER, SLOT_BITS
 from rstuf.model.publication import Publication, PublicationPhase, SignedRole
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.state import handovers, resizes, rows
+from rstuf.state import handovers, resizes, rows, superseded
 from rstuf.state.schema import UNFINISHED
 
 # How many superseded changes one settling clears; the rest waits for the next publication of its role.
@@ -99,10 +99,14 @@ def _take_versions(
     ).rowcount
     if taken != len(parts):
         raise StateError("a publication names a role that is not here")
+    if reserved:
+        superseded.take_back(connection, publication)
+    # In two conditions: one that knew of both tables would be asked of every part for every role.
     connection.execute(
-        "UPDATE role SET version = version + 1 WHERE id IN "
-        "(SELECT part.role FROM publication_role AS part WHERE publication = ? AND part.version > role.version)",
-        (publication,),
+        "UPDATE role SET version = version + 1 WHERE id IN (SELECT role FROM publication_role WHERE publication = ?) "
+        "AND version < (SELECT part.version FROM publication_role AS part "
+        "WHERE part.publication = ? AND part.role = role.id)",
+        (publication, publication),
     )
 
 
@@ -168,6 +172,7 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
         StateError: it is not committing.
     """
     _require(connection, publication, PublicationPhase.COMMITTING)
+    superseded.note_settled(connection, publication, since=committed)
     # What was forced after staging is still to be done.
     connection.execute(
         """
@@ -192,6 +197,7 @@ def settle(connection: sqlite3.Connection, publication: int, *, committed: datet
     )
     resizes.settle(connection, publication)
     handovers.settle(connection, publication)
+    superseded.date_others(connection, since=committed)
     _clear_superseded(connection, publication)
 
 
@@ -214,6 +220,7 @@ def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterab
             """,
             (publication, publication),
         )
+    superseded.note_given_up(connection, publication)
     # A role that is carried over lets the new bins sign, and not the old ones; or other roles than before.
     resizes.settle(connection, publication, holders=carried)
     if carried:
@@ -225,6 +232,7 @@ def abandon(connection: sqlite3.Connection, publication: int, *, carried: Iterab
 
 def _settle_role(connection: sqlite3.Connection, publication: int, role: int) -> None:
     """What a publication brings of one role is what clients see of it."""
+    superseded.note_carried_over(connection, role)
     connection.execute(
         """
         UPDATE role SET (visible, number, expires, signed_at, sign_by, length, sha256) = (

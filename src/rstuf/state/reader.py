@@ -19,8 +19,9 @@ from rstuf.model.publication import PlannedRole, Publication, RootVersion
 from rstuf.model.roles import BinWeight, FileFacts, Resize, RoleKind, RoleState
 from rstuf.model.rotation import Rotation
 from rstuf.model.settings import RepositorySettings
+from rstuf.model.superseded import Retention, SupersededFile
 from rstuf.repository.interfaces import Totals
-from rstuf.state import damage, events, handovers, listing, resizes, rows
+from rstuf.state import damage, events, handovers, listing, resizes, rows, superseded
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
 from rstuf.state.spaces import space_of
@@ -233,6 +234,24 @@ class SqliteReader:
         sql = "SELECT min(expires) FROM publication_role WHERE publication = ?"
         found = self._connection.execute(sql, (publication,)).fetchone()[0]
         return None if found is None else from_seconds(found)
+
+    def retention(self) -> Retention:
+        found = self._one(superseded.retention, superseded.RETENTION)
+        if found is None:
+            raise StateDamaged(self._where, "it does not say how long superseded files stay")
+        return found
+
+    def superseded_files(
+        self, retention: Retention, *, now: datetime, limit: int, after: SupersededFile | None = None
+    ) -> list[SupersededFile]:
+        found = superseded.read(self._connection, retention, now=now, after=after, limit=limit, where=self._where)
+        return list(found)
+
+    def count_superseded(self, retention: Retention, *, now: datetime, most: int) -> tuple[int, int]:
+        return superseded.count(self._connection, retention, now=now, most=most)
+
+    def noted_files(self) -> int:
+        return superseded.total(self._connection)
 
     def totals(self) -> Totals:
         execute = self._connection.execute

@@ -15,7 +15,7 @@ from itertools import groupby
 from rstuf.errors import StateError
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.roles import BinWeight, NewRole, Resize, RoleState
-from rstuf.state import entries, rows
+from rstuf.state import entries, rows, superseded
 
 _OF_COMING = "WHERE id IN (SELECT role FROM resize_bin WHERE holder = ?) ORDER BY bin_index"
 
@@ -135,6 +135,7 @@ def drop(connection: sqlite3.Connection, holder: int) -> None:
 
 
 def _switch(connection: sqlite3.Connection, holder: int, bits: int) -> None:
+    superseded.note_retired(connection, holder)
     connection.execute(
         "UPDATE role SET retired = 1, sign_by = NULL, forced = 0, newest = number, artifacts = 0, payload = 0 "
         "WHERE holder = ? AND NOT retired AND id NOT IN (SELECT role FROM resize_bin WHERE holder = ?)",

@@ -320,6 +320,41 @@ def _let_roles_be_delegated(database: Database) -> None:
         database.execute(statement)
 
 
+_SUPERSEDED_TABLES: Final = (
+    # Metadata files that no release reaches any more: `since` when, and by which publication, counted among all that
+    # were settled. Both are missing until another one is. Of what was given up before it was whole no facts are known.
+    """
+    CREATE TABLE superseded_file (
+        role INTEGER NOT NULL REFERENCES role (id),
+        version INTEGER NOT NULL,
+        length INTEGER,
+        sha256 TEXT,
+        since INTEGER,
+        place INTEGER,
+        PRIMARY KEY (role, version),
+        CHECK ((since IS NULL) = (place IS NULL)),
+        CHECK ((length IS NULL) = (sha256 IS NULL))
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX superseded_since ON superseded_file (since, role, version)",
+    # How long they stay, and how many publications were settled since they are noted.
+    """
+    CREATE TABLE retention (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        publications INTEGER NOT NULL,
+        days INTEGER NOT NULL,
+        settled INTEGER NOT NULL
+    )
+    """,
+    "INSERT INTO retention (id, publications, days, settled) VALUES (1, 5, 30, 0)",
+)
+
+
+def _note_what_is_superseded(database: Database) -> None:
+    for statement in _SUPERSEDED_TABLES:
+        database.execute(statement)
+
+
 # Step n brings format n - 1 to format n.
 STEPS: Final[tuple[Callable[[Database], None], ...]] = (
     _create,
@@ -327,6 +362,7 @@ STEPS: Final[tuple[Callable[[Database], None], ...]] = (
     _collect_signatures,
     _let_layouts_change,
     _let_roles_be_delegated,
+    _note_what_is_superseded,
 )
 FORMAT: Final = len(STEPS)
 

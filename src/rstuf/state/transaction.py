@@ -24,8 +24,9 @@ from rstuf.model.publication import Publication, SignedRole
 from rstuf.model.roles import BinWeight, NewRole, RoleKind, RoleState
 from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
+from rstuf.model.superseded import Retention, SupersededFile
 from rstuf.repository.interfaces import PutResult
-from rstuf.state import events, handovers, publications, resizes, rows
+from rstuf.state import events, handovers, publications, resizes, rows, superseded
 from rstuf.state.artifacts import Additions, Holder, Removals, all_or_nothing
 from rstuf.state.reader import SqliteReader
 from rstuf.state.spaces import SPACE
@@ -233,6 +234,21 @@ class SqliteTransaction(SqliteReader):
     def abandon_publication(self, publication: int, *, carried: Iterable[int] = ()) -> None:
         with all_or_nothing(self._connection):
             publications.abandon(self._connection, publication, carried=carried)
+
+    def set_retention(self, retention: Retention) -> None:
+        changed = self._connection.execute(
+            "UPDATE retention SET publications = ?, days = ?", (retention.publications, retention.days)
+        ).rowcount
+        if changed != 1:
+            raise StateDamaged(self._where, "it does not say how long superseded files stay")
+
+    def note_superseded(self, files: Iterable[tuple[RoleName, int]]) -> None:
+        with all_or_nothing(self._connection):
+            superseded.note(self._connection, files)
+
+    def forget_superseded(self, files: Iterable[SupersededFile]) -> None:
+        with all_or_nothing(self._connection):
+            superseded.forget(self._connection, files)
 
     def force_roles(self, roles: Iterable[int]) -> None:
         ids = [(role,) for role in roles]

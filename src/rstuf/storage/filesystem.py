@@ -16,14 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rstuf.durable import PUBLIC_FILE, How, storage_error, write_all, write_file
+from rstuf.durable import PUBLIC_FILE, How, flush_directory, storage_error, write_all, write_file
 from rstuf.errors import FileMissing, FileTooLarge, NameTaken, NotAFile, StorageError
 from rstuf.model.names import TargetPath
 from rstuf.repository.interfaces import ArtifactBatch, Kept, MetadataBatch, ReceivedContent, ignored
 from rstuf.storage.contents import check_algorithms, take_in
 from rstuf.storage.inside import Parents, close_quietly, open_regular, open_top, reached
 from rstuf.storage.kept import Look, close_all, look, worst
-from rstuf.storage.names import STAGING, check_content_path, check_metadata_name, check_replaceable, content_names
+from rstuf.storage.names import (
+    STAGING,
+    check_content_path,
+    check_discardable,
+    check_metadata_name,
+    check_replaceable,
+    content_names,
+)
 from rstuf.storage.placing import Placement, Placements, Placing, StagedFiles, split
 from rstuf.storage.staging import Room, make_ready, room
 
@@ -102,6 +109,20 @@ class FilesystemMetadataStorage:
             staging=self._directory / STAGING,
             name=name,
         )
+
+    def discard(self, names: Iterable[str]) -> None:
+        current = str(self._directory)
+        try:
+            top = open_top(self._directory)
+            try:
+                for name in names:
+                    current = check_discardable(name)
+                    _unlink(current, top)
+                flush_directory(top)
+            finally:
+                close_quietly(top)
+        except OSError as error:
+            raise storage_error("remove", current, error) from error
 
     def prepare(self) -> None:
         make_ready(self._directory)
@@ -284,6 +305,16 @@ class _ArtifactBatch(_Batch):
         self._place(self._staged, "new contents", relied=self._relied, on_named=on_kept)
         self._staged = StagedFiles(self._room)
         self._relied.clear()
+
+
+def _unlink(name: str, top: int) -> None:
+    try:
+        mode = os.stat(name, dir_fd=top, follow_symlinks=False).st_mode
+        if not stat.S_ISREG(mode):
+            raise NotAFile(name, directory=stat.S_ISDIR(mode))
+        os.unlink(name, dir_fd=top)
+    except FileNotFoundError:
+        return
 
 
 def _read_at_most(descriptor: int, size: int) -> bytes:

@@ -16,7 +16,13 @@ from rstuf.errors import FileMissing, FileTooLarge, NameTaken
 from rstuf.model.names import TargetPath
 from rstuf.repository.interfaces import Kept, ReceivedContent, ignored
 from rstuf.storage.contents import check_algorithms, take_in
-from rstuf.storage.names import check_content_path, check_metadata_name, check_replaceable, content_names
+from rstuf.storage.names import (
+    check_content_path,
+    check_discardable,
+    check_metadata_name,
+    check_replaceable,
+    content_names,
+)
 
 OnChange = Callable[[str, bytes | None], None]
 
@@ -34,7 +40,7 @@ class _Files:
         return MappingProxyType(self._files)
 
     def remove(self, name: str) -> None:
-        """Make a file disappear, as damage or a prune would."""
+        """Make a file disappear, as damage would."""
         del self._files[name]
         self._tell(name, None)
 
@@ -86,6 +92,11 @@ class MemoryMetadataStorage(_Files):
 
     def restore(self, name: str, data: bytes) -> None:
         self.show(check_metadata_name(name), bytes(data))
+
+    def discard(self, names: Iterable[str]) -> None:
+        for name in map(check_discardable, names):
+            if name in self._files:
+                self.remove(name)
 
     def prepare(self) -> None:
         return

@@ -36,6 +36,18 @@ def check_replaceable(name: str) -> str:
     return name
 
 
+def check_discardable(name: str) -> str:
+    """`name` if its file may go some day: it carries a version, and is no root, which clients of any age ask for.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    version, _, role = check_metadata_name(name).partition(".")
+    if version.isdecimal() and role != "root.json":
+        return name
+    raise InvalidInput(f"{shorten(name)!r} is a file that is never let go")
+
+
 def check_content_path(path: TargetPath, algorithms: Iterable[str]) -> None:
     """See that contents of `path` can be kept under the names that they will have.
 

@@ -219,6 +219,7 @@ def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[S
         "bins": report.bins,
         "former_key": report.former,
         "passed_over": report.passed_over or None,
+        "superseded": report.superseded,
         "first_root": {"sha256": facts.pin.sha256, "words": rstuf.fingerprint_words(facts.pin.sha256)},
         "keys": [{"name": key.name, "keyid": key.keyid, "signer": key.signer} for key in report.keys],
         "dropped_keys": [{"keyid": keyid, "name": name} for keyid, name in report.dropped.items()],
@@ -243,6 +244,9 @@ def _tell(console: Console, report: rstuf.RebuildReport, facts: rstuf.RootFacts,
     console.result(f"  the first root is {facts.pin.sha256[:16]}…")
     for key in report.keys:
         console.result(f"  key {escape(key.name)}: {escape(key.signer or 'elsewhere')}")
+    if report.superseded:
+        others = count(report.superseded, "other metadata file lies", "other metadata files lie")
+        console.folded_result(f"  {others} there, which rstuf prune removes in time", indent=2)
     console.folded_result(f"  {_forgotten(report)}", indent=2)
     for role, periods in report.periods.items():
         guess = ", a guess" if role in report.guessed else ""

@@ -35,7 +35,7 @@ from rstuf_cli.waiting_status import (
     steps_of_rotation,
     way_for_bins,
 )
-from rstuf_cli.wording import ago, ahead, bar, count, day, number
+from rstuf_cli.wording import ago, ahead, bar, count, day, number, size
 
 # A role's line: a mark, then columns with gaps between them, on the narrowest terminal.
 _COLUMNS, _MARK, _GAP = 79, 2, 2
@@ -45,6 +45,8 @@ _PAUSE, _LONGEST_PAUSE = 5, 86400
 # So many bins are named, and so many delegated roles that are healthy.
 _FEW, _MANY = 3, 20
 _LONGEST_NAME = 22
+# Fewer superseded files, and smaller ones, are in nobody's way.
+_MANY_FILES, _MANY_BYTES = 1000, 100_000_000
 
 EXAMPLES = {
     "status": """
@@ -217,6 +219,9 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
         why, way = f"changes in {count(seen.pending_roles, 'role')} are not visible yet", way_for_bins(seen)
         command, why = ("rstuf publish", why) if way is None else (way[0], f"{why}; {way[1]}")
         steps.append(Step(command, why, about="pending"))
+    if seen.prunable >= _MANY_FILES or seen.prunable_length >= _MANY_BYTES:
+        why = f"{count(seen.prunable, 'metadata file')}, {size(seen.prunable_length)}, that no client needs any more"
+        steps.append(Step("rstuf prune", why, about="prunable"))
     return steps
 
 
@@ -241,6 +246,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "events": [event_document(view) for view in seen.events],
         "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
         "loose_roots": loose_roots_document(seen),
+        "prunable": {"files": seen.prunable, "bytes": seen.prunable_length},
         "next_steps": steps_document(steps),
     }
 

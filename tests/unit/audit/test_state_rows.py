@@ -243,6 +243,20 @@ DAMAGED = {
         ("UPDATE delegator SET data = x'7b7d'", "targets -: the bytes that are recorded of version 1 are not those"),
         ("UPDATE delegator SET version = 9", "targets -: the bytes of version 1 are not recorded"),
     ],
+    "superseded files": [
+        ("DELETE FROM retention", "how long superseded files stay is not one row"),
+        ("UPDATE superseded_file SET version = version + 9", "files are noted as superseded that there never were"),
+        ("UPDATE superseded_file SET place = 99", "files are noted as superseded that there never were"),
+        (
+            "UPDATE superseded_file SET role = (SELECT id FROM role WHERE name = 'root') WHERE length = 479",
+            "files are noted as superseded that there never were",
+        ),
+        (
+            "INSERT INTO superseded_file (role, version) SELECT id, visible FROM role WHERE name = 'bins-1'",
+            "files that clients see are noted as superseded (1)",
+        ),
+        ("UPDATE superseded_file SET role = role + 99", "rows of the table superseded_file belong to rows"),
+    ],
     "publications": [
         ("UPDATE publication SET number = 99", "publication 3 is of change 99, and"),
         (
@@ -270,6 +284,7 @@ DAMAGED = {
         ),
         ("DROP INDEX role_due", "its index role_due is gone"),
         ("DROP TABLE superseded", "how it is kept"),
+        ("DROP TABLE superseded_file", "how it is kept"),
     ],
 }
 # What must be there before a statement can do harm.

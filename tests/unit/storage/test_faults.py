@@ -155,6 +155,26 @@ def test_a_failed_flush_is_not_tried_again(tmp_path: Path) -> None:
     assert tree(tmp_path / "t") == {}
 
 
+@pytest.mark.parametrize("call", ["open", "stat", "unlink", "fsync"])
+@pytest.mark.parametrize("at", range(3))
+def test_a_file_that_cannot_be_let_go_is_told(place: Path, call: str, at: int) -> None:
+    """Nothing is called gone then; the same once more lets go of the rest."""
+    storage = FilesystemMetadataStorage(place)
+    storage.prepare()
+    names = [f"1.bins-{index}.json" for index in range(3)]
+    with storage.batch() as batch:
+        for name in [*names, "2.bins-0.json"]:
+            batch.create(name, b"x")
+        batch.commit()
+    before = open_descriptors()
+    with broken(call, at=at, error=errno.EIO) as broke, suppress(StorageError):
+        storage.discard(names)
+        assert not broke.happened
+    assert open_descriptors() == before
+    storage.discard(names)
+    assert tree(place) == {"2.bins-0.json": b"x"}
+
+
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes that take only part of the bytes lose none of them."""
     real = os.write

@@ -133,6 +133,23 @@ def test_only_regular_files_are_read(metadata: FilesystemMetadataStorage, tmp_pa
         assert kind != "link" or (tmp_path / "secret").read_text() == "secret"
 
 
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
+def test_only_regular_files_are_let_go(metadata: FilesystemMetadataStorage, tmp_path: Path, kind: str) -> None:
+    """Anything else under a name is an error that names it, stays, and keeps what comes after it."""
+    publish(metadata, {"1.a.json": b"a", "1.c.json": b"c"})
+    path = tmp_path / "metadata/1.b.json"
+    (tmp_path / "elsewhere").write_text("kept")
+    {"link": lambda: path.symlink_to(tmp_path / "elsewhere"), "fifo": lambda: os.mkfifo(path), "directory": path.mkdir}[
+        kind
+    ]()
+    before = open_descriptors()
+    with pytest.raises(NotAFile, match=r"1\.b\.json"):
+        metadata.discard(["1.a.json", "1.b.json", "1.c.json"])
+    assert open_descriptors() == before
+    assert sorted(os.listdir(tmp_path / "metadata")) == [".staging", "1.b.json", "1.c.json"]
+    assert (tmp_path / "elsewhere").read_text() == "kept"
+
+
 def test_a_directory_that_is_a_file_is_refused(artifacts: FilesystemArtifactStorage, tmp_path: Path) -> None:
     """Where a file stands in the place of a directory, nothing is changed, and directories made on the way go."""
     (tmp_path / "targets/b").write_bytes(b"file")
@@ -147,6 +164,8 @@ def test_a_storage_that_was_never_made_says_so(tmp_path: Path) -> None:
         pass
     with pytest.raises(StorageError):
         FilesystemMetadataStorage(tmp_path / "none").replace("timestamp.json", b"")
+    with pytest.raises(StorageError):
+        FilesystemMetadataStorage(tmp_path / "none").discard(["1.a.json"])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -81,3 +81,13 @@ def test_files_that_are_there_are_flushed_too(metadata: FilesystemMetadataStorag
         os.close(descriptor)
         publish(metadata, {"1.root.json": b"{}"})
     assert watch.dirty == set()
+
+
+def test_what_was_let_go_is_gone_after_a_power_cut(metadata: FilesystemMetadataStorage, tmp_path: Path) -> None:
+    """The directory is flushed once, when all names are gone."""
+    publish(metadata, {f"1.bins-{index}.json": b"x" for index in range(5)})
+    with watched() as watch:
+        os.unlink(tmp_path / "metadata/1.bins-4.json")
+        assert watch.dirty
+        metadata.discard([f"1.bins-{index}.json" for index in range(4)])
+    assert (watch.dirty, watch.flushes) == (set(), 1)

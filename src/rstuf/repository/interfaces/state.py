@@ -19,9 +19,10 @@ from rstuf.model.roles import BinWeight, FileFacts, NewRole, Resize, RoleKind, R
 from rstuf.model.rotation import Rotation, RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.repository.interfaces.rows import PutResult, RowSpool, Totals
+from rstuf.repository.interfaces.superseded import SupersededNotes, SupersededReader
 
 
-class StateReader(Protocol):
+class StateReader(SupersededReader, Protocol):
     """One consistent view of the state. Never waits for a writer."""
 
     def settings(self) -> RepositorySettings:
@@ -201,7 +202,7 @@ class StateReader(Protocol):
         """
 
 
-class StateTransaction(StateReader, Protocol):
+class StateTransaction(StateReader, SupersededNotes, Protocol):
     """A short write. Everything in it is there together, durably, once the block is left without an error."""
 
     def begin_repository(self, settings: RepositorySettings) -> None:
@@ -343,11 +344,12 @@ class StateTransaction(StateReader, Protocol):
 
         Earlier publications may be forgotten: the state does not grow with their number.
 
-        Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number.
+        Rows that nothing can render any more (older than the newest one that is visible) may go, a bounded number. The
+        files that it takes the place of are noted as superseded at `committed`, and with them what was noted before.
         """
 
     def abandon_publication(self, publication: int, *, carried: Iterable[int] = ()) -> None:
-        """Turn `STAGED` into `ABANDONED`: its versions are burnt.
+        """Turn `STAGED` into `ABANDONED`: its versions are burnt, and the files that it may have written are noted.
 
         From `COMMITTING` clients may have seen it: roles in `carried` (by id) are settled as it brought them, since
         their files are good; all others are forced, and remember up to which change they were shown.

@@ -66,6 +66,18 @@ class MetadataStorage(Protocol):
         Atomically and durably. Only for bytes that the state has recorded: a name never has two contents.
         """
 
+    def discard(self, names: Iterable[str]) -> None:
+        """Let files go, durably on return. A name that nothing has is fine.
+
+        Args:
+            names: taken one by one, so that whoever makes them sees how far it is.
+
+        Raises:
+            InvalidInput: a name is that of a root, or carries no version: these are never let go.
+            NotAFile: something else than a file has a name; those before it are gone.
+            StorageError: a file stays; those before it are gone.
+        """
+
     def prepare(self) -> None:
         """Make the place ready and clear what an interrupted batch left. Only under the publication lock."""
 
