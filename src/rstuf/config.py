@@ -161,6 +161,7 @@ def render_config(*, state: str, metadata: str, artifacts: str) -> str:
         f"state = {_quoted(state)}\n"
         f"metadata = {_quoted(metadata)}      # what clients fetch\n"
         f"artifacts = {_quoted(artifacts)}     # contents; empty where they are served from elsewhere\n"
+        'clients = []              # those that have to be able to read it, such as "tuf-js"\n'
     )
 
 

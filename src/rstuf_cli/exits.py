@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
 EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.RstufError: ExitCode.REFUSED,
     errors.InvalidInput: ExitCode.REFUSED,
+    errors.DelegationNotFound: ExitCode.REFUSED,
     errors.InputMissing: ExitCode.REFUSED,
     errors.InvalidPath: ExitCode.REFUSED,
     errors.InvalidPattern: ExitCode.REFUSED,

@@ -72,6 +72,7 @@ COMMANDS = {
 PLACES = {
     **dict.fromkeys(["sign", "event list", "event show", "event cancel"], "waits"),
     **dict.fromkeys(["bundle export", "bundle inspect", "bundle sign", "bundle import"], "waits"),
+    **dict.fromkeys(["delegation update", "delegation remove"], "delegated"),
     "recover root": "due",
     "recover loose-root": "overtaken",
     "recover state": "stateless",

@@ -348,10 +348,21 @@ def test_a_state_that_another_program_set_otherwise(cli: Cli, filled: Path) -> N
 
 def test_an_older_state_is_not_brought_up_to_date(cli: Cli, filled: Path) -> None:
     """That is left to commands that may change something."""
-    tables = ("superseded_file", "retention", "resize_bin", "resize", "event_signature", "event_part", "event")
+    tables = (
+        "handover",
+        "move",
+        "superseded_file",
+        "retention",
+        "resize_bin",
+        "resize",
+        "event_signature",
+        "event_part",
+        "event",
+    )
     tables += ("rotation", "key_loss")
-    newer = [*(f"DROP TABLE {table}" for table in tables), "DROP INDEX role_place"]
-    columns = [f"ALTER TABLE role DROP COLUMN {column}" for column in ("retired", "shown")]
+    newer = [*(f"DROP TABLE {table}" for table in tables), "DROP INDEX role_place", "DROP INDEX role_space"]
+    columns = [f"ALTER TABLE role DROP COLUMN {column}" for column in ("retired", "shown", "space")]
+    columns += ["ALTER TABLE repository DROP COLUMN layout", "ALTER TABLE delegator DROP COLUMN delegates"]
     place = "CREATE UNIQUE INDEX role_place ON role (holder, bin_index) WHERE holder IS NOT NULL"
     _sql(*newer, *columns, place, "PRAGMA user_version=1")(filled)
     before = tree(filled)

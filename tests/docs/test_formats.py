@@ -126,6 +126,7 @@ def test_every_field_of_the_configuration_is_documented(tmp_path: Path) -> None:
     assert tomllib.loads(text).keys() == documented.keys()
     (tmp_path / "rstuf.toml").write_text("format = 1\n", encoding="utf-8")
     config = read_config(tmp_path)
+    assert (config.clients, documented.pop("clients")) == ((), "[]")
     assert {key: f'"{getattr(config, key)}"' for key in documented if key != "format"} == {
         key: default for key, default in documented.items() if key != "format"
     }
@@ -225,6 +226,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("lint", *at, "lint", "--compat", "tuf-js")
     keep("bins advise", *at, "bins", "advise")
     keep("bins resize", *at, "bins", "resize", "32", "--yes")
+    keep("delegation add", *at, "delegation", "add", "team", "--path", "team/*", "--yes")
+    keep("delegation list", *at, "delegation", "list")
+    keep("delegation why", *at, "delegation", "why", "team/x")
     keep("prune", *at, "prune", "--keep", "1", "--days", "0", "--dry-run")
     keep("prune", *at, "prune", "--keep", "1", "--days", "0", "--yes")
     keep("recover metadata", *at, "recover", "metadata", "--yes")
@@ -312,12 +316,14 @@ CLIENT = ("trust add", "trust list", "trust remove", "map make", "map show", "ma
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 BINS = ("bins advise", "bins resize", "lint", "prune")
+DELEGATIONS = ("delegation add", "delegation list", "delegation why")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 RECOVERIES = ("recover metadata", "recover state", "recover loose-root")
 CARE = ("renew", "status", "verify", "doctor", "log", "log --verify", "completion")
 EVENTS = ("sign", "event list", "event show", "event cancel", "bundle export", "bundle import")
 HEADINGS = ("An error", *ALWAYS_NAMED, *GOODS, *CARE, *CLIENT, *BUNDLES, *KEYS, *ROOTS, *EVENTS, *RECOVERIES, *BINS)
+HEADINGS += DELEGATIONS
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -342,6 +348,7 @@ def test_documents_have_the_documented_fields(documents: Mapping[str, Sequence[A
         "publishing",
         "clock_behind",
         "missing",
+        "waiting",
         *(["dry_run"] if heading in {"renew", "recover metadata"} else []),
     }
     assert documented.keys() - seen <= elsewhere
@@ -399,7 +406,7 @@ def test_every_command_has_its_document() -> None:
     """No command is left out."""
     said = "".join(
         section(title).split("|")[0]
-        for title in ("artifact add", "trust add", "key list", "renew", "root update", "key rotate")
+        for title in ("artifact add", "trust add", "key list", "renew", "root update", "key rotate", "delegation add")
     )
     for verb in VERBS:
         assert verb.path in HEADINGS or f"`{verb.path}`" in said, verb.path

@@ -60,6 +60,7 @@ from rstuf.repository.rotation import (
     fit_keys,
     hasten_rotation,
     in_the_way,
+    sign_handback,
 )
 from rstuf.repository.signing_events import (
     BroughtSignature,
@@ -130,6 +131,7 @@ class EventDesk:
             recover(self._ports)
             refuse_older_state(self._ports)
             events = open_proposal(self._ports, proposal, drop=drop)
+            sign_handback(self._ports)
         return [self.view(event.name) for event in events]
 
     def replaced(self, shown: Iterable[EventView]) -> list[DroppedEvent]:
@@ -228,7 +230,9 @@ class EventDesk:
                 recover(self._ports)
                 refuse_older_state(self._ports)
                 call_off(self._ports)
-            return cancel_event(self._ports, event.name, shown=shown)
+            gone = cancel_event(self._ports, event.name, shown=shown)
+            sign_handback(self._ports)
+            return gone
 
     def refuse_behind(self, kind: RotationKind) -> None:
         """See that the replacement of an online key can begin or go on from this state. Waits for nobody.

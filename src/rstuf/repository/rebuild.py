@@ -30,7 +30,6 @@ from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.progress import step
 from rstuf.repository.ahead import Ahead, find_ahead
 from rstuf.repository.dropped_keys import find_dropped_keys, note_handed
-from rstuf.repository.forced import REBUILD
 from rstuf.repository.former_signers import signed_alone
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
@@ -202,7 +201,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         state.set_phase(Phase.LIVE)
         details = {"artifacts": result.added, "dropped": sorted(earlier.keyids), "number": number}
         # The log begins with it: what was dropped before is read there.
-        state.record(REBUILD, {**details, "publication": publication, **_digests(published)}, at=now)
+        state.record("state.rebuild", {**details, "publication": publication, **_digests(published)}, at=now)
         former = _go_on_replacing(state, published, now=now)
     names = {key_identity(key.key): key.name for key in keys}
     with ports.state.read() as reader:

@@ -287,6 +287,14 @@ def _propose_targets(ports: Ports, rotation: Rotation, *, drop: Collection[Signi
         _sign_online(ports, waits)
 
 
+def sign_handback(ports: Ports) -> None:
+    """Let online keys sign at once what hands bins back, where it waits for people beside them."""
+    with ports.state.read() as reader:
+        waits = is_open(reader, TARGETS)
+    if waits is not None and waits.kind is EventKind.HANDBACK:
+        _sign_online(ports, waits)
+
+
 def _sign_online(ports: Ports, event: SigningEvent) -> None:
     """Sign targets at once with the online keys that stand beside those of people; who is away can sign later."""
     with ports.state.read() as reader:
