@@ -72,7 +72,8 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     `acme` has an artifact and a key that signs nothing yet. In `waits`, root v2 waits for its signers; a bundle of it
     is around, and a signature. In `due`, root is to be signed
-    again. `stateless` lost its state, and `torn` some of its metadata. In `overtaken` somebody has published the
+    again. `stateless` lost its state, and `torn` some of its metadata.
+    `delegated` has a named delegation. In `overtaken` somebody has published the
     root v2 that waits there.
     """
     home = tmp_path_factory.mktemp("locked")
@@ -102,8 +103,9 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         (home / "due.toml").write_text(due)
         does("--repo", home / "places" / "due", "ceremony", "--plan", home / "due.toml")
-        for name in ("waits", "stateless", "torn"):
+        for name in ("waits", "stateless", "torn", "delegated"):
             shutil.copytree(acme, home / "places" / name)
+        does("--repo", home / "places" / "delegated", "delegation", "add", "team", "--path", "team/*", "--yes")
         (waits / "keys").rename(home / "keys")
         does("--repo", waits, "renew", "--force", "root", code=ExitCode.WAITING)
         (home / "keys").rename(waits / "keys")
