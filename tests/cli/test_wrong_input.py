@@ -385,6 +385,9 @@ def test_ctrl_c_anywhere(verb: str, act: Act, home: Path) -> None:
                 "signs root already",
                 "no state is made over it",
                 "this state knows every root that is published",
+                "is delegated to already",
+                "that is what team is already",
+                "nobody delegates to 'team'",
             )
             done_already = after == verb and any(words in again.err for words in known)
             assert again.code == 0 or done_already, (step, again.err)
