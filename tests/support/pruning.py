@@ -10,6 +10,7 @@ from tests.support.engine import Engine
 from rstuf.metadata.views import bin_delegation, open_envelope
 from rstuf.model.superseded import Retention
 from rstuf.repository.prune import PruneReport, plan_prune, prune
+from rstuf.repository.publish import publish
 
 NOTHING = Retention(publications=1, days=0)
 """The policy that keeps nothing but what is visible."""
@@ -52,3 +53,11 @@ def unknown_files(engine: Engine) -> set[str]:
         rows = reader._connection.execute("SELECT role, version FROM superseded_file").fetchall()  # type: ignore[attr-defined]
     noted = {f"{version}.{names[role]}.json" for role, version in rows}
     return set(engine.metadata.files) - reachable_names(engine) - noted
+
+
+def publish_often(engine: Engine, times: int, **apart: int) -> None:
+    """Publish another edition of `a.txt` so often; `apart` is how much time passes after each."""
+    for number in range(times):
+        engine.add("a.txt", b"edition %d of %d" % (number, len(engine.metadata.files)))
+        publish(engine.ports)
+        engine.moved_on(**apart)
