@@ -333,6 +333,7 @@ def _keys(
         return RoleKeys(online.keyids, 1, online.keys)
     entries = [key_named(reader, name) for name in signers]
     roots = {key_identity(key) for key in authority.top_level[ROOT].keys.values()}
+    online_values = {key_identity(key) for key in authority.top_level[TIMESTAMP].keys.values()}
     for entry in entries:
         refuse_leaked(entry)
         if key_identity(entry.key) in roots:
@@ -340,6 +341,11 @@ def _keys(
                 "a root key should sign nothing but root", hint="make a key for it: rstuf key generate NAME"
             )
     keys = {entry.keyid: entry.key for entry in entries}
+    if len(keys) > 1 and online_values.intersection(map(key_identity, keys.values())):
+        raise InvalidInput(
+            f"{role} would be signed by the online key and by people",
+            hint="name people alone, or nobody: the online key signs it then",
+        )
     check_threshold(role, threshold=threshold, distinct_keys=len({key_identity(key) for key in keys.values()}))
     return RoleKeys(tuple(keys), threshold, keys)
 

@@ -211,6 +211,12 @@ def test_bins_under_a_delegation(filled: Engine, tmp_path: Path) -> None:
         ({"name": "team", "paths": ["x/*"], "before": "nobody"}, DelegationNotFound, "nobody"),
         ({"name": "team", "paths": ["x/*"], "signers": ("nobody",)}, InvalidInput, "no key is called nobody"),
         ({"name": "team", "paths": ["x/*"], "threshold": 2}, InvalidPolicy, "the online key makes one"),
+        (
+            {"name": "team", "paths": ["x/*"], "signers": ("online", "mia")},
+            InvalidInput,
+            "the online key and by people",
+        ),
+        ({"name": "team", "paths": ["x/*"], "signers": ("mia",), "threshold": 2}, InvalidPolicy, "asks for 2"),
         ({"name": "team", "paths": ["?.txt"]}, None, ""),
         ({"name": "team", "paths": ["*/one.txt"]}, None, ""),
     ],
@@ -221,6 +227,7 @@ def test_what_cannot_be(
     """What clients would not read alike, or nobody could sign, is refused, and nothing is changed by it."""
     plan = dict(plan)
     name, paths = plan.pop("name"), plan.pop("paths")
+    filled.make_key("mia")
     before = dict(filled.metadata.files)
     if refusal is None:
         add(filled, name, *paths, **plan)
