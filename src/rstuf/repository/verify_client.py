@@ -39,6 +39,7 @@ _SESSION_BYTES: Final = 16 * 1024 * 1024
 _MAX_DOWNLOADS: Final = 20
 _MAX_DOWNLOAD_BYTES: Final = 32 * 1024 * 1024
 _MAX_FAILURES: Final = 40
+_NAMED: Final = 50
 _CHUNK: Final = 256 * 1024
 
 
@@ -89,7 +90,9 @@ class Ways(Protocol):
 
 
 class Sampler:
-    """Chooses artifacts while roles are read: one of every `every`th role that has any."""
+    """Chooses artifacts while roles are read: one of every `every`th bin that has any, and of the first roles that have
+    a name, since each of these is signed and found in its own way.
+    """
 
     def __init__(self, *, every: int = 1) -> None:
         self._every = every
@@ -97,14 +100,17 @@ class Sampler:
         self._samples: list[Sample] = []
         self._empty: dict[tuple[str, int], dict[int, str]] = {}
         self._empty_named: list[str] = []
+        self._named = 0
 
     def take(self, reading: Reading, *, missing: Set[str] = frozenset()) -> None:
         """Look at one role; the contents of `missing` were told to be that."""
         self._skipped += 1
+        named = reading.place is None and self._named < _NAMED
+        self._named += named
         if not reading.targets:
-            self._take_empty(reading.name, reading.place)
-        elif self._skipped >= self._every:
-            self._skipped = 0
+            self._take_empty(reading.name, reading.place, named=named)
+        elif named or self._skipped >= self._every:
+            self._skipped = self._skipped if named else 0
             path, entry = next(iter(reading.targets.items()))
             self._samples.append(Sample(role=reading.name, path=path, entry=entry, missing=path in missing))
 
@@ -113,10 +119,10 @@ class Sampler:
         absent = [*self._in_empty_bins(ways), *self._in_empty_roles(ways)]
         return [*self._samples, *(absent or [Sample(role="targets", path="rstuf-verify/absent", entry=None)])]
 
-    def _take_empty(self, name: str, place: Bin | None) -> None:
+    def _take_empty(self, name: str, place: Bin | None, *, named: bool) -> None:
         if place is None:
             # Targets is looked at on the way to anything.
-            self._empty_named += [name] if name != TARGETS else []
+            self._empty_named += [name] if (named or self._every == 1) and name != TARGETS else []
         elif self._every == 1 or not self._empty:
             self._empty.setdefault((place.holder, place.bits), {})[place.index] = name
 

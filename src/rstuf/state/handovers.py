@@ -35,7 +35,8 @@ _LISTS: Final = """
         (SELECT bin.id FROM role AS bin WHERE bin.holder = held.id AND bin.bin_index = ? AND NOT bin.retired), held.id
     ) FROM role AS held WHERE held.id = ?)
 """
-# What a role is to list: what it has and keeps, and what comes to it.
+# What a role is to list: what it has and keeps, and what comes to it. The sign keeps SQLite from looking through all
+# slots of the giver for each artifact that comes, by the bounds of the move's.
 COMING: Final = """
     SELECT slot, path, fragment FROM (
     SELECT slot, path, fragment, number FROM artifact
@@ -45,7 +46,7 @@ COMING: Final = """
     UNION ALL
     SELECT artifact.slot, artifact.path, fragment, number FROM move JOIN artifact
     ON artifact.holder = (SELECT coalesce(space, id) FROM role WHERE id = move.giver)
-    AND artifact.slot = move.slot AND artifact.path = move.path
+    AND artifact.slot = +move.slot AND artifact.path = move.path
     WHERE move.taker = :holder AND move.slot BETWEEN :low AND :high AND number <= :number
     ) ORDER BY slot, path, number
 """
