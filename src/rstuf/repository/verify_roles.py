@@ -27,8 +27,8 @@ class RoleCheck:
 
     Attributes:
         roles: what clients should see of each, by name.
-        changing: whether clients see other bins or delegations, which the state has not settled: what it says of places
-            and counts is of those before.
+        changing: whether clients see other bins or delegations, which the state has not settled: what it says of
+            places, counts and periods is of those before.
     """
 
     def __init__(self, complaints: Complaints, roles: Iterable[RoleState]) -> None:
@@ -165,7 +165,7 @@ class RoleCheck:
             bins: the prefix of its name, where it is one of the bins: they have their periods together.
         """
         role, key = self.roles.get(name), bins or name
-        if role is None or self._periods is None or key in self._without_periods:
+        if role is None or self._periods is None or key in self._without_periods or self.changing:
             return
         periods = self._periods.get(key)
         if periods is None:

@@ -107,10 +107,22 @@ DAMAGED = [
     (f"DELETE FROM delegator WHERE role = {_TEAM}", "team -: the bytes of version"),
     (f"UPDATE delegator SET data = x'7b7d' WHERE role = {_OPS}", "ops -: the bytes that are recorded of version"),
     (f"UPDATE delegator SET delegates = 0 WHERE role = {_TEAM}", "team delegates, and is noted as if it did not"),
-    (f"INSERT INTO handover VALUES ({_TEAM}, 'joins', 1, NULL)", "being changed in ways that there are not (1)"),
-    (f"INSERT INTO handover VALUES ({_GONE}, 'leaves', 1, NULL)", "being changed in ways that there are not (1)"),
-    (f"INSERT INTO handover VALUES ({_TEAM}, 'flies', 1, NULL)", "being changed in ways that there are not (1)"),
-    (f"INSERT INTO handover VALUES ({_TEAM}, 'leaves', 1, 1)", "being changed by publications that are over (1)"),
+    (
+        f"INSERT INTO handover (role, what, number, publication) VALUES ({_TEAM}, 'joins', 1, NULL)",
+        "being changed in ways that there are not (1)",
+    ),
+    (
+        f"INSERT INTO handover (role, what, number, publication) VALUES ({_GONE}, 'leaves', 1, NULL)",
+        "being changed in ways that there are not (1)",
+    ),
+    (
+        f"INSERT INTO handover (role, what, number, publication) VALUES ({_TEAM}, 'flies', 1, NULL)",
+        "being changed in ways that there are not (1)",
+    ),
+    (
+        f"INSERT INTO handover (role, what, number, publication) VALUES ({_TEAM}, 'leaves', 1, 1)",
+        "being changed by publications that are over (1)",
+    ),
     (f"INSERT INTO resize VALUES ({_TEAM}, 2, 1, 1)", "being changed by publications that are over (1)"),
     (f"INSERT INTO move VALUES (1, 'a', {_TEAM}, {_OPS})", "artifacts are to move, and nothing is begun (1)"),
 ]

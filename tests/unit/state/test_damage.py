@@ -63,7 +63,10 @@ def test_every_page_counts(engine: Engine, tmp_path: Path, filler: bytes) -> Non
     ("statement", "message"),
     [
         ("DELETE FROM counter", "the counter of changes is not one row (1)"),
-        ("INSERT INTO repository SELECT 2, name, phase, 1, 2, 3 FROM repository", "it is the state of more than one"),
+        (
+            "INSERT INTO repository SELECT 2, name, phase, 1, 2, 3, layout FROM repository",
+            "it is the state of more than one",
+        ),
         ("INSERT INTO audit VALUES (-1, 1, 'me', 'nothing', '{}', '', '')", "the log has entries before its first (1)"),
         (
             "UPDATE role SET holder = 77 WHERE name = 'bins-1'",
