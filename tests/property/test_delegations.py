@@ -68,7 +68,7 @@ class Delegations(RuleBasedStateMachine):
         removed: paths that were removed since then: they may be out of sight before it is published that they are gone.
     """
 
-    @initialize(layout=st.sampled_from(["succinct", "succinct", "classic", "flat"]), bins=st.sampled_from([2, 4]))
+    @initialize(layout=st.sampled_from(["succinct", "succinct", "classic", "flat"]), bins=st.sampled_from([2, 2, 4]))
     def start(self, layout: str, bins: int) -> None:
         memory = Path("/dev/shm")
         self.directory = Path(tempfile.mkdtemp(prefix="delegations-", dir=memory if memory.is_dir() else None))

@@ -79,7 +79,7 @@ def act(wish: Wish, ports: Ports) -> Act:
         with ports.state.read() as reader:
             authority = load_authority(reader, ports.metadata)
         roles = [None, *(name for name, keys in authority.named.items() if authority.is_online(keys))]
-        return lambda ports: resize_bins(ports, 2 << wish.what % 3, role=roles[wish.place % len(roles)])
+        return lambda ports: resize_bins(ports, 2 << wish.what % 2, role=roles[wish.place % len(roles)])
     return lambda ports: bring_proposal(ports, proposal(wish, ports))
 
 
