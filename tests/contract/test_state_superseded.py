@@ -27,6 +27,7 @@ from rstuf.model.names import RoleName
 from rstuf.model.roles import FileFacts
 from rstuf.model.superseded import Retention, SupersededFile
 from rstuf.repository.interfaces import StateStore
+from rstuf.state import schema
 
 ALL = Retention(publications=1, days=0)
 LATER = NOW + 1000 * DAY
@@ -207,7 +208,8 @@ def older(tmp_path: Path) -> Iterator[StateStore]:
     begin(store)
     publish(store, "targets", *BINS)
     with store.transaction(actor="a") as transaction:
-        for statement in ("DROP TABLE superseded_file", "DROP TABLE retention", "PRAGMA user_version=4"):
+        before = schema.STEPS.index(schema._note_what_is_superseded)
+        for statement in ("DROP TABLE superseded_file", "DROP TABLE retention", f"PRAGMA user_version={before}"):
             transaction._connection.execute(statement)  # type: ignore[attr-defined]
     store.close()
     store = backend.open()

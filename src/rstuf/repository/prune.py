@@ -29,7 +29,7 @@ from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope
 from rstuf.model.names import SNAPSHOT, TARGETS
-from rstuf.model.superseded import MOST_COUNTED, Retention, SupersededFile
+from rstuf.model.superseded import Retention, SupersededFile
 from rstuf.progress import step
 from rstuf.repository.authority import signed_enough
 from rstuf.repository.interfaces import StateReader
@@ -41,6 +41,8 @@ from rstuf.repository.visible import check_visible, refuse_foreign_storage, refu
 
 AT_ONCE: Final = 1000
 """So many files are looked at while the publication lock is held, which is well under a second."""
+# Who is about to remove them counts all.
+_ALL: Final = 1 << 62
 # Whoever waits for the lock asks for it within that.
 _PAUSE: Final = timedelta(milliseconds=60)
 
@@ -188,7 +190,7 @@ def plan_prune(ports: Ports, *, retention: Retention | None = None) -> PrunePlan
     judged: list[_Judged] = []
     with ports.state.read() as reader:
         retention, now = retention or reader.retention(), _now(ports, reader)
-        total, _ = reader.count_superseded(retention, now=now, most=MOST_COUNTED)
+        total, _ = reader.count_superseded(retention, now=now, most=_ALL)
         with step(ports.progress, "looking", total=total, unit="files"):
             last = None
             while found := reader.superseded_files(retention, now=now, after=last, limit=AT_ONCE):
@@ -199,9 +201,9 @@ def plan_prune(ports: Ports, *, retention: Retention | None = None) -> PrunePlan
 
 
 def count_prunable(ports: Ports, *, retention: Retention | None = None) -> tuple[int, int]:
-    """How many files may go now, up to `MOST_COUNTED`, and their bytes: by the state, without a look at any file."""
+    """How many files may go now, and their bytes: by the state, without a look at any file."""
     with ports.state.read() as reader:
-        return reader.count_superseded(retention or reader.retention(), now=_now(ports, reader), most=MOST_COUNTED)
+        return reader.count_superseded(retention or reader.retention(), now=_now(ports, reader), most=_ALL)
 
 
 def set_retention(ports: Ports, retention: Retention) -> Retention:
