@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.conftest import Cli
@@ -71,3 +73,22 @@ def test_keys_of_delegated_roles_are_listed_with_them(filled: Path, cli: Cli) ->
     assert (done.code, "unused" in done.out, "stray" in done.out) == (0, False, False)
     assert "where clients look for it" in done.out
     assert cli("doctor").code == 0
+
+
+def test_a_leaked_key_of_a_delegated_role_is_to_go(filled: Path, cli: Cli) -> None:
+    """What is told takes it out of that role, whoever else signs it stays, and nothing is left to do then."""
+    for name in ("dana", "dirk", "dora"):
+        assert cli("key", "generate", name, "--unencrypted").code == 0
+    signers = ["--signer", "dana", "--signer", "dirk", "--threshold", "2"]
+    assert cli("delegation", "add", "data", "--path", "data/*", *signers, "--yes").code == 0
+    with closing(sqlite3.connect(filled / "state.db")) as database, database:
+        database.execute("INSERT INTO key_loss SELECT keyid, 'leaked', 1 FROM key WHERE name = 'dana'")
+    (step,) = cli("status", "--json").document["next_steps"]
+    assert step["command"] == "rstuf delegation update data --signer dirk --signer NEW"
+    assert step["why"] == "dana leaked, and may sign data yet"
+    done = cli(*step["command"].replace("NEW", "dora").split()[1:], "--yes")
+    assert done.code == 0, done.err
+    document = cli("status", "--json").document
+    assert (document["state"], document["next_steps"]) == ("healthy", [])
+    (data,) = [role for role in document["roles"] if role["name"] == "data"]
+    assert (data["threshold"], len(data["signed_by"])) == (2, 2)
