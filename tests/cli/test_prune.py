@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -153,7 +152,7 @@ def test_ctrl_c_says_what_is_so(grown: Path, cli: Cli, monkeypatch: pytest.Monke
 
     def interrupted(storage: FilesystemMetadataStorage, files: object) -> None:
         discard(storage, list(files)[:3])  # type: ignore[call-overload]
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(FilesystemMetadataStorage, "discard", interrupted)

@@ -329,7 +329,10 @@ def _keys(
     if not signers:
         online = authority.top_level[TIMESTAMP]
         if threshold != 1:
-            raise InvalidPolicy(f"{role} asks for {threshold} signatures, and the online key makes one")
+            raise InvalidPolicy(
+                f"{role} asks for {threshold} signatures, and the online key makes one",
+                hint="name its signers: --signer KEY",
+            )
         return RoleKeys(online.keyids, 1, online.keys)
     entries = [key_named(reader, name) for name in signers]
     roots = {key_identity(key) for key in authority.top_level[ROOT].keys.values()}

@@ -161,7 +161,7 @@ def _enter(connection: sqlite3.Connection, name: RoleName) -> int:
 def _id_of(connection: sqlite3.Connection, name: RoleName) -> int:
     row = connection.execute("SELECT id FROM role WHERE name = ?", (name,)).fetchone()
     if row is None:
-        raise StateError(f"there is no role {name}")
+        raise StateError(f"there is no role {name}", hint="rstuf delegation list shows those that there are")
     found: int = row[0]
     return found
 
