@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from rstuf.errors import InvalidMetadata
@@ -40,8 +41,12 @@ def seen_versions(ports: Ports, reader: StateReader) -> Mapping[str, int]:
     for name, version in _listed_or_named(ports, authority, ahead[SNAPSHOT]):
         highest[name] = max(highest[name], version)
     for role in roles:
-        if role.kind not in {RoleKind.SNAPSHOT, RoleKind.TIMESTAMP}:
-            signed = _highest_signed(ports, role.name, ahead[role.name], keys=authority.role_keys(role.name, role.kind))
+        if role.kind in {RoleKind.SNAPSHOT, RoleKind.TIMESTAMP}:
+            continue
+        # Of one that nobody delegates to any more, what is listed says all.
+        with suppress(InvalidMetadata):
+            keys = authority.role_keys(role.name, role.kind)
+            signed = _highest_signed(ports, role.name, ahead[role.name], keys=keys)
             highest[role.name] = max(highest[role.name], signed)
     return {name: version for name, version in highest.items() if version}
 

@@ -80,10 +80,12 @@ class SqliteReader:
         return self._stream(rows.role, f"{rows.ROLE} WHERE kind = ? {few} AND NOT retired ORDER BY id", (kind.value,))
 
     def dirty_roles(self) -> list[RoleState]:
-        return list(self._stream(rows.role, f"{rows.ROLE} INDEXED BY role_dirty WHERE {DIRTY} {_BY_PLACE}"))
+        return list(
+            self._stream(rows.role, f"{rows.ROLE} INDEXED BY role_dirty WHERE {DIRTY} AND NOT retired {_BY_PLACE}")
+        )
 
     def due_roles(self, now: datetime) -> list[RoleState]:
-        sql = f"{rows.ROLE} INDEXED BY role_due WHERE sign_by <= ? {_BY_PLACE}"
+        sql = f"{rows.ROLE} INDEXED BY role_due WHERE sign_by <= ? AND NOT retired {_BY_PLACE}"
         return list(self._stream(rows.role, sql, (to_seconds(now),)))
 
     def overlooked_roles(self, now: datetime) -> list[RoleState]:
