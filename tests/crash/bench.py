@@ -11,7 +11,7 @@ from tests.crash.judges import Failure, Judge
 from tests.crash.ledger import Ledger
 from tests.crash.operations import HOUR, LATER, PUBLISH, VERIFY, Words
 from tests.crash.runs import Cut, Outcome, Trace, Zygote
-from tests.crash.worlds import World
+from tests.crash.worlds import WAITING, World
 from tests.support.clients import Site, directory_site
 from tests.support.pruning import reachable_in
 
@@ -133,8 +133,9 @@ class Bench:
         """Another command first. Clients are where they were if it refuses, as it may, or if something is lost."""
         operation, when = world.operation, "after another command"
         outcome = world.run(self.healer, words, self.place, shift=shift)
-        wrong = _failed(words, outcome, operation.detour_errors)
-        if outcome.code == 0 and not operation.lost:
+        waits = operation.detours_wait and outcome.code == WAITING
+        wrong = [] if waits else _failed(words, outcome, operation.detour_errors)
+        if (waits or outcome.code == 0) and not operation.lost:
             return wrong + judge.look(self.site, world.settled, when, shift=shift)
         result = Result(operation.name, when)
         self.look(world, judge, result, when)

@@ -158,7 +158,8 @@ class Operation:
         excuse: what a client may run into until the operation is done; it tries again.
         finish: a command that makes visible what this one only accepts.
         rerun_errors: codes of errors by which the same command, run again, may say that all is done already.
-        detours: commands that may come before it is run again; detour_errors: codes by which they may refuse that.
+        detours: commands that may come before it is run again; detour_errors: codes by which they may refuse that;
+            detours_wait: whether they may end with 4, for a root that was proposed and is not signed yet.
         shift: seconds that the clock is ahead.
         share: how much of what a suite tries of one operation every day is tried of this one.
         tidies: nothing is to lie there afterwards that no client needs.
@@ -180,6 +181,7 @@ class Operation:
     rerun_errors: frozenset[str] = frozenset()
     detours: tuple[Words, ...] = DETOURS
     detour_errors: frozenset[str] = frozenset()
+    detours_wait: bool = False
     shift: float = HOUR
     share: float = 1.0
     tidies: bool = False

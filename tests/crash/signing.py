@@ -91,12 +91,19 @@ SIGNING: Final = (
         rerun_errors=_DONE_BEFORE,
         detours=_WITH_SIGN,
     ),
-    _signing("key rotate", _ROTATE, (Trust(1), Trust(1, Bins.MORE), Trust(2, Bins.MORE)), detours=_WITH_SIGN),
+    _signing(
+        "key rotate",
+        _ROTATE,
+        (Trust(1), Trust(1, Bins.MORE), Trust(2, Bins.MORE)),
+        detours=_WITH_SIGN,
+        detours_wait=True,
+    ),
     _signing(
         "key rotate over an event",
         _ROTATE,
         (Trust(1), Trust(1, Bins.MORE), Trust(2, Bins.MORE)),
         setup=_UNSIGNED,
+        detours_wait=True,
     ),
     _signing(
         "key rotate, its end",
@@ -118,6 +125,7 @@ SIGNING: Final = (
         excuse=_under_new_root,
         rerun_errors=_DONE_BEFORE,
         detours=_WITH_SIGN,
+        detours_wait=True,
     ),
     _signing(
         "online-key over an event",
@@ -126,6 +134,7 @@ SIGNING: Final = (
         setup=_UNSIGNED,
         excuse=_under_new_root,
         rerun_errors=_DONE_BEFORE,
+        detours_wait=True,
     ),
     _signing(
         "online-key in a rotation",
@@ -135,6 +144,7 @@ SIGNING: Final = (
         excuse=_under_new_root,
         rerun_errors=_DONE_BEFORE,
         detours=_WITH_SIGN,
+        detours_wait=True,
     ),
     _signing(
         "recovery of a root",

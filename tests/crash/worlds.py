@@ -15,8 +15,8 @@ from tests.crash.runs import Cut, HarnessError, Outcome, Trace, Zygote
 from tests.crash.trace import MOVING, changing, read_trace
 from tests.support.clients import Client, directory_site
 
-_WAITING: Final = 4
-"""How a command ends whose event waits for others: not under test, that is what it was to do."""
+WAITING: Final = 4
+"""How a command ends when something waits to be signed: in a setup that is what it was to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class _Making:
     def _prepare(self, words: Words) -> dict[str, Any]:
         """Run a command that is to succeed; what it says."""
         outcome = self.world.run(self._zygote, words, self.world.start)
-        if outcome.code not in {0, _WAITING}:
+        if outcome.code not in {0, WAITING}:
             said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()
             raise HarnessError(f"preparing {self._operation.name}: {' '.join(words)} ended with {outcome.code}: {said}")
         document: dict[str, Any] = json.loads(outcome.stdout)
