@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import rstuf
-from rstuf.clock import SystemClock, iso
-from rstuf.errors import InvalidInput, SigningError
+from rstuf.errors import SigningError
 from rstuf_cli import proposing
 from rstuf_cli.console import escape
-from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import ask_back, said_of, steps_of_leaky
-from rstuf_cli.must_go import step_to_take_number, steps_of_leaks_left, warn_of_left
-from rstuf_cli.new_online_key import IN_FILE, Wish, is_well, made_key
-from rstuf_cli.reports import sign
+from rstuf_cli.must_go import step_to_take_number, warn_of_left
+from rstuf_cli.named_keys import find_key
+from rstuf_cli.new_online_key import Wish, made_key
 from rstuf_cli.review_document import review_document
+from rstuf_cli.rotation_checks import check_lost, check_new, check_online, check_same
+from rstuf_cli.rotation_ending import ROTATING, Ending, tell_ending
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
-from rstuf_cli.steps import Step, merged, show_steps, steps_document
-from rstuf_cli.waiting import dropped_document, steps_of, tell_dropped
-from rstuf_cli.waiting_status import until_targets
-from rstuf_cli.wording import day, listed, period
+from rstuf_cli.steps import Step
+from rstuf_cli.waiting import dropped_document, tell_dropped
 
 DEFAULT_OVERLAP: Final = "1d"
 _ANSWERS: Final = "--yes says that it is; with --no-sign, rstuf sign signs its root later"
-_KINDS: Final = ("rotation", "replacement")
 _ONLINE: Final = ("timestamp", "snapshot", "targets")
 _WHY: Final = {
     rstuf.RotationKind.PLANNED: "both keys sign until clients know the new one; none of them notices",
@@ -38,19 +33,6 @@ _WHY: Final = {
 }
 # From the one that asks for least to the one that asks for most.
 _GRAVITY: Final = tuple(_WHY)
-
-
-def find_key(repository: rstuf.Repository, name: str) -> rstuf.KeyView:
-    """A key by its name.
-
-    Raises:
-        InvalidInput: none is called that.
-    """
-    views = repository.view_keys()
-    for view in views:
-        if view.entry.name.lower() == name.lower():
-            return view
-    raise InvalidInput(f"no key is called {name}", hint=f"its keys: {', '.join(view.entry.name for view in views)}")
 
 
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
@@ -69,7 +51,7 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
         # Never hastened: that would leave the very key in charge that must go.
         return _renounce(run, repository, going, old, wish)
-    _check_same(repository, going, old, wish)
+    check_same(repository, going, old, wish)
     goes = _entry(repository, going.old)
     kind = max(wish.why, going.kind, key=_GRAVITY.index)
     opened: list[rstuf.EventView] = []
@@ -105,9 +87,9 @@ def _in_the_way(
 def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> list[rstuf.EventView]:
     """Let the new key sign, too, or alone; what that dropped."""
     # Refused before a key is made for it.
-    _check_online(repository, old)
-    _check_new(repository, old, wish)
-    _check_lost(run, old, wish)
+    check_online(repository, old)
+    check_new(repository, old, wish)
+    check_lost(run, old, wish)
     opened = _in_the_way(repository, old, wish.why)
     if wish.keys_sign or opened or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
@@ -167,7 +149,7 @@ def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new
     if going.root_version is None and going.kind is rstuf.RotationKind.PLANNED:
         return _call_off(run, repository, old, new, wish)
     goes = old if going.root_version is None else new
-    _check_new(repository, goes, wish, like=new)
+    check_new(repository, goes, wish, like=new)
     proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(
         f"{escape(new.name)} was to take the place of {escape(old.name)}, and must go too: another one replaces both"
@@ -208,48 +190,6 @@ def _entry(repository: rstuf.Repository, keyid: str) -> rstuf.KeyEntry:
     return next(entry for entry in repository.keys() if entry.keyid == keyid)
 
 
-def _check_new(
-    repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish, *, like: rstuf.KeyEntry | None = None
-) -> None:
-    """
-    Raises:
-        InvalidInput: the key that is named cannot take the place of `old`.
-        UsageFault: none is named, and none can be made where `like`, or else the old one, is.
-    """
-    if wish.to is not None:
-        repository.events.check_replacement(old.name, find_key(repository, wish.to).entry.name)
-        return
-    beside = like or old
-    if beside.signer is not None and not beside.signer.startswith(IN_FILE):
-        where = "make another one there" if wish.why is rstuf.RotationKind.PLANNED else "make another one elsewhere"
-        raise UsageFault(
-            f"{beside.name} is in no file: {beside.signer}",
-            hint=f"{where} (rstuf key generate NAME --signer URI), then say --to NAME",
-        )
-
-
-def _check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
-    view = find_key(repository, old.name)
-    if not view.status.online:
-        hint = "rstuf key list shows which is; rstuf root update changes others"
-        if not view.uses:
-            hint = f"it signs nothing; if it leaked, rstuf key revoke {old.name} --leaked notes that"
-        raise InvalidInput(f"{old.name} is not an online key", hint=hint)
-
-
-def _check_lost(run: Run, old: rstuf.KeyEntry, wish: Wish) -> None:
-    """
-    Raises:
-        InvalidInput: it is said to be lost, and is here, and signs.
-    """
-    if wish.why is rstuf.RotationKind.LOST and is_well(run, old):
-        raise InvalidInput(
-            f"{old.name} is not lost: it is here, and signs",
-            hint=f"rstuf key rotate {old.name} replaces a key that is well; if anybody else may have it: "
-            f"rstuf recover online-key {old.name} --leaked",
-        )
-
-
 def _successor(repository: rstuf.Repository, old: rstuf.KeyEntry) -> str | None:
     """The name of the online key, where it took the place of `old`, which signs nothing any more; else None."""
     view, newest = find_key(repository, old.name), repository.visible_versions().root
@@ -275,27 +215,6 @@ def _tell_gone(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish
     )
 
 
-def _check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.KeyEntry, wish: Wish) -> None:
-    """
-    Raises:
-        InvalidInput: another rotation goes on.
-    """
-    names = _names(repository)
-    before, after = names.get(going.old, going.old[:12]), names.get(going.new, going.new[:12])
-    if wish.to is not None and wish.to.lower() != after.lower():
-        raise InvalidInput(
-            f"{after} is taking the place of {before} already", hint=f"rstuf key rotate {before} shows how far"
-        )
-    if old.keyid in {going.old, going.new}:
-        return
-    hint = f"rstuf key rotate {before} goes on with that, and shows how far it is"
-    if wish.why is not rstuf.RotationKind.PLANNED and not find_key(repository, old.name).status.online:
-        hint = (
-            f"{old.name} is no online key; rstuf key revoke {old.name} --{wish.why.value} takes it out, or notes that"
-        )
-    raise InvalidInput(f"{after} is taking the place of {before} now", hint=hint)
-
-
 def _go_on(
     run: Run,
     repository: rstuf.Repository,
@@ -318,7 +237,7 @@ def _go_on(
     replaced = desk.replaced(gone)
     dropped = desk.go_on()
     tell_dropped(run.console, [*replaced, *dropped])
-    views = [view for view in desk.views() if view.event.kind in _KINDS or view.event.role == "targets"]
+    views = [view for view in desk.views() if view.event.kind in ROTATING or view.event.role == "targets"]
     document: dict[str, Any] = {"dropped": dropped_document([*replaced, *dropped])}
     standing = proposing.Standing(waiting=tuple(views))
     if wish.keys_sign and any(view.here for view in views):
@@ -333,107 +252,5 @@ def _go_on(
             standing = proposing.sign_here(sitting, reviews, keys=True)
             desk.complete()
     run.progress.close()
-    ending = _Ending(goes, told, (*steps, Step("rstuf verify", "looks at all of it, as clients do")))
-    return _tell(run, repository, standing, document, ending=ending)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """What it comes to in the end: the key that goes, what is said then, and what is to be done."""
-
-    goes: rstuf.KeyEntry
-    told: str
-    steps: tuple[Step, ...]
-
-
-def _tell(
-    run: Run,
-    repository: rstuf.Repository,
-    standing: proposing.Standing,
-    document: dict[str, Any],
-    *,
-    ending: _Ending,
-) -> int:
-    console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
-    before = _root_before(repository, rotation)
-    first = [] if before is None else steps_of(before)
-    steps = merged([*proposing.steps_of(standing), *first, *steps_of_leaks_left(repository)])
-    still = [use.role for use in find_key(repository, ending.goes.name).uses]
-    until = None
-    if rotation is None and not still:
-        steps += ending.steps
-    targets = next((view for view in standing.waiting if view.event.role == "targets"), None)
-    if rotation is not None and rotation.rooted is not None:
-        until = rotation.rooted + rotation.overlap
-    if until is not None and targets is None:
-        steps.append(Step("rstuf renew", "then ends it; a timer that runs it does so by itself", by=until))
-    console.document(
-        {
-            **document,
-            **proposing.standing_document(standing),
-            "rotation": None if rotation is None else _document(rotation, _names(repository)),
-            "may_sign_yet": still,
-            "next_steps": steps_document(steps),
-        }
-    )
-    proposing.tell_standing(console, standing)
-    done = sign(console, ok=True)
-    if rotation is None and still:
-        console.warning(f"{escape(ending.goes.name)} may sign {listed(still)} yet, until what waits is signed")
-    elif rotation is None:
-        console.folded_result(f"{done} {ending.told}", indent=2)
-    else:
-        names = {keyid: escape(name) for keyid, name in _names(repository).items()}
-        old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
-        if until is not None:
-            told = _until(repository, rotation, old, until, waits=targets)
-            console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
-        elif before is not None:
-            told = f"{before.event.name} comes first: the root that names {new} alone follows once it is out, or gone"
-            console.folded_result(f"  {told}", indent=2)
-        elif rotation.kind is rstuf.RotationKind.PLANNED:
-            span = period(rotation.overlap)
-            console.folded_result(
-                f"{done} {old} and {new} both sign now; once root names {new} alone they go on for {span}", indent=2
-            )
-        else:
-            root = next((view for view in standing.waiting if view.event.role == "root"), None)
-            signed = "root is" if root is None or root.after is None else f"root and {escape(root.after)} are"
-            console.folded_result(f"  {new} signs everything anew as soon as {signed} signed", indent=2)
-    show_steps(console, steps, now=now)
-    left = standing.waiting or before is not None or (rotation is None and still)
-    return ExitCode.WAITING if left else standing.exit_code
-
-
-def _root_before(repository: rstuf.Repository, rotation: rstuf.Rotation | None) -> rstuf.EventView | None:
-    """The root that waits and is none of a rotation, whose own is proposed after that."""
-    if rotation is None or rotation.root_version is not None:
-        return None
-    roots = (view for view in repository.events.views() if view.event.role == "root")
-    return next((view for view in roots if view.event.kind not in _KINDS), None)
-
-
-def _until(
-    repository: rstuf.Repository, rotation: rstuf.Rotation, old: str, until: datetime, *, waits: rstuf.EventView | None
-) -> str:
-    """How long the old key has a say yet, once root does not name it any more."""
-    now = SystemClock().now()
-    if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
-        return f"both sign until {day(until, now)}"
-    if waits is not None:
-        return until_targets(repository.status(), waits)
-    return f"what is left is to let go of {old}"
-
-
-def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]:
-    return {
-        "kind": rotation.kind.value,
-        "old": {"keyid": rotation.old, "name": names.get(rotation.old)},
-        "new": {"keyid": rotation.new, "name": names.get(rotation.new)},
-        "root_version": rotation.root_version,
-        "until": None if rotation.rooted is None else iso(rotation.rooted + rotation.overlap),
-    }
-
-
-def _names(repository: rstuf.Repository) -> dict[Any, str]:
-    return {entry.keyid: entry.name for entry in repository.keys()}
+    ending = Ending(goes, told, (*steps, Step("rstuf verify", "looks at all of it, as clients do")))
+    return tell_ending(run, repository, standing, document, ending=ending)

@@ -13,8 +13,8 @@ from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.must_go import steps_where_enough_leaked
+from rstuf_cli.named_keys import find_key
 from rstuf_cli.reports import sign
-from rstuf_cli.rotating import find_key
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.wording import listed

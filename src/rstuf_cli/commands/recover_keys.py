@@ -19,10 +19,11 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
+from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.remedies import ways_of_loose_root
 from rstuf_cli.reports import sign
-from rstuf_cli.rotating import find_key, replace_online_key
+from rstuf_cli.rotating import replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.taking_out import Removal, take_out, tell_gone

@@ -11,8 +11,9 @@ from rstuf_cli.commands.generate import KeyKind
 from rstuf_cli.commands.key import Name
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
+from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
-from rstuf_cli.rotating import DEFAULT_OVERLAP, find_key, replace_online_key
+from rstuf_cli.rotating import DEFAULT_OVERLAP, replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.taking_out import Removal, take_out
 from rstuf_cli.transcript import Transcript, TranscriptFile

@@ -1,0 +1,123 @@
+"""How far an online key's rotation or replacement came, and what is to be done next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import rstuf
+from rstuf.clock import SystemClock, iso
+from rstuf_cli import proposing
+from rstuf_cli.console import escape
+from rstuf_cli.exits import ExitCode
+from rstuf_cli.must_go import steps_of_leaks_left
+from rstuf_cli.named_keys import find_key, names_of
+from rstuf_cli.reports import sign
+from rstuf_cli.run import Run
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
+from rstuf_cli.waiting import steps_of
+from rstuf_cli.waiting_status import until_targets
+from rstuf_cli.wording import day, listed, period
+
+ROTATING: Final = ("rotation", "replacement")
+"""The kinds of roots by which an online key changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What it comes to in the end: the key that goes, what is said then, and what is to be done."""
+
+    goes: rstuf.KeyEntry
+    told: str
+    steps: tuple[Step, ...]
+
+
+def tell_ending(
+    run: Run,
+    repository: rstuf.Repository,
+    standing: proposing.Standing,
+    document: dict[str, Any],
+    *,
+    ending: Ending,
+) -> int:
+    """Say how far it came and what is to be done next; the exit code."""
+    console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
+    before = _root_before(repository, rotation)
+    first = [] if before is None else steps_of(before)
+    steps = merged([*proposing.steps_of(standing), *first, *steps_of_leaks_left(repository)])
+    still = [use.role for use in find_key(repository, ending.goes.name).uses]
+    until = None
+    if rotation is None and not still:
+        steps += ending.steps
+    targets = next((view for view in standing.waiting if view.event.role == "targets"), None)
+    if rotation is not None and rotation.rooted is not None:
+        until = rotation.rooted + rotation.overlap
+    if until is not None and targets is None:
+        steps.append(Step("rstuf renew", "then ends it; a timer that runs it does so by itself", by=until))
+    console.document(
+        {
+            **document,
+            **proposing.standing_document(standing),
+            "rotation": None if rotation is None else _document(rotation, names_of(repository)),
+            "may_sign_yet": still,
+            "next_steps": steps_document(steps),
+        }
+    )
+    proposing.tell_standing(console, standing)
+    done = sign(console, ok=True)
+    if rotation is None and still:
+        console.warning(f"{escape(ending.goes.name)} may sign {listed(still)} yet, until what waits is signed")
+    elif rotation is None:
+        console.folded_result(f"{done} {ending.told}", indent=2)
+    else:
+        names = {keyid: escape(name) for keyid, name in names_of(repository).items()}
+        old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
+        if until is not None:
+            told = _until(repository, rotation, old, until, waits=targets)
+            console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
+        elif before is not None:
+            told = f"{before.event.name} comes first: the root that names {new} alone follows once it is out, or gone"
+            console.folded_result(f"  {told}", indent=2)
+        elif rotation.kind is rstuf.RotationKind.PLANNED:
+            span = period(rotation.overlap)
+            console.folded_result(
+                f"{done} {old} and {new} both sign now; once root names {new} alone they go on for {span}", indent=2
+            )
+        else:
+            root = next((view for view in standing.waiting if view.event.role == "root"), None)
+            signed = "root is" if root is None or root.after is None else f"root and {escape(root.after)} are"
+            console.folded_result(f"  {new} signs everything anew as soon as {signed} signed", indent=2)
+    show_steps(console, steps, now=now)
+    left = standing.waiting or before is not None or (rotation is None and still)
+    return ExitCode.WAITING if left else standing.exit_code
+
+
+def _root_before(repository: rstuf.Repository, rotation: rstuf.Rotation | None) -> rstuf.EventView | None:
+    """The root that waits and is none of a rotation, whose own is proposed after that."""
+    if rotation is None or rotation.root_version is not None:
+        return None
+    roots = (view for view in repository.events.views() if view.event.role == "root")
+    return next((view for view in roots if view.event.kind not in ROTATING), None)
+
+
+def _until(
+    repository: rstuf.Repository, rotation: rstuf.Rotation, old: str, until: datetime, *, waits: rstuf.EventView | None
+) -> str:
+    """How long the old key has a say yet, once root does not name it any more."""
+    now = SystemClock().now()
+    if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
+        return f"both sign until {day(until, now)}"
+    if waits is not None:
+        return until_targets(repository.status(), waits)
+    return f"what is left is to let go of {old}"
+
+
+def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]:
+    return {
+        "kind": rotation.kind.value,
+        "old": {"keyid": rotation.old, "name": names.get(rotation.old)},
+        "new": {"keyid": rotation.new, "name": names.get(rotation.new)},
+        "root_version": rotation.root_version,
+        "until": None if rotation.rooted is None else iso(rotation.rooted + rotation.overlap),
+    }
