@@ -24,7 +24,7 @@ from tests.support.clients import Client
 from tests.support.engine import Engine, plan_document
 from tests.support.faulty import Power
 from tests.support.moments import Moments
-from tests.support.wishes import CHANGES, KEYS, PATHS, WISHES, Wish, act, proposal
+from tests.support.wishes import CHANGES, KEYS, PATHS, SPARE_KEYS, WISHES, Wish, act, proposal
 
 from rstuf.errors import (
     DelegationNotFound,
@@ -74,7 +74,7 @@ class Delegations(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp(prefix="delegations-", dir=memory if memory.is_dir() else None))
         table = {"layout": layout} if layout == "flat" else {"layout": layout, "count": bins, "expires": "30d"}
         self.engine = Engine.live(self.directory / "repository", document=plan_document(bins=bins) | {"bins": table})
-        for name in KEYS:
+        for name in [*KEYS, *SPARE_KEYS]:
             self.engine.make_key(name)
         self.moments = Moments()
         self.accepted: dict[str, int] = {}

@@ -9,9 +9,10 @@ from datetime import timedelta
 from hypothesis import strategies as st
 
 from rstuf.metadata.tree import Tree
-from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.patterns import path_pattern
 from rstuf.model.policy import Periods
+from rstuf.model.superseded import Retention
 from rstuf.repository.authority import load_authority
 from rstuf.repository.delegating import (
     DelegationChange,
@@ -22,7 +23,9 @@ from rstuf.repository.delegating import (
     propose_change,
     propose_removal,
 )
+from rstuf.repository.event_desk import EventDesk
 from rstuf.repository.ports import Ports
+from rstuf.repository.prune import prune
 from rstuf.repository.publish import publish
 from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
@@ -32,6 +35,8 @@ NAMES = ["team", "docs", "sub", "ops", "dist"]
 ODD_NAMES = ["Team", "bins", "bins-1"]
 PATTERNS = ["team/*", "team/x", "*/x", "docs/*", "docs/?", "*", "*/*/*", "team/*/z", "docs/.*", "*.txt", "TEAM/*"]
 KEYS = ["dev-1", "dev-2"]
+SPARE_KEYS = ["spare-1", "spare-2", "spare-3"]
+"""Keys that may take the place of the online key, one after the other."""
 DEEPEST = 3
 PERIODS = Periods.of(timedelta(days=20))
 
@@ -58,7 +63,7 @@ class Wish:
 
 WISHES = st.builds(
     Wish,
-    kind=st.sampled_from(["add", "add", "update", "update", "remove", "resize", "publish", "renew"]),
+    kind=st.sampled_from(["add", "add", "update", "update", "remove", "resize", "publish", "renew", "prune", "rotate"]),
     name=st.sampled_from([*NAMES, *ODD_NAMES]),
     place=st.integers(0, 5),
     patterns=st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3, unique=True).map(tuple),
@@ -75,12 +80,28 @@ def act(wish: Wish, ports: Ports) -> Act:
         return publish
     if wish.kind == "renew":
         return renew
+    if wish.kind == "prune":
+        return lambda ports: prune(ports, retention=Retention(publications=1 + wish.what % 3, days=0))
+    if wish.kind == "rotate":
+        return lambda ports: rotate(ports, SPARE_KEYS[wish.place % len(SPARE_KEYS)])
     if wish.kind == "resize":
         with ports.state.read() as reader:
             authority = load_authority(reader, ports.metadata)
         roles = [None, *(name for name, keys in authority.named.items() if authority.is_online(keys))]
         return lambda ports: resize_bins(ports, 2 << wish.what % 2, role=roles[wish.place % len(roles)])
     return lambda ports: bring_proposal(ports, proposal(wish, ports))
+
+
+def rotate(ports: Ports, spare: str) -> None:
+    """Let a spare key take the place of the online key, or sign what waits for that."""
+    desk = EventDesk(ports)
+    if desk.rotation() is None:
+        with ports.state.read() as reader:
+            (online,) = load_authority(reader, ports.metadata).top_level[TIMESTAMP].keyids
+            name = next(entry.name for entry in reader.keys() if entry.keyid == online)
+        desk.rotate(name, spare, overlap=timedelta(hours=1))
+    for view in desk.views():
+        desk.sign(view.event.name)
 
 
 def proposal(wish: Wish, ports: Ports) -> DelegationProposal:

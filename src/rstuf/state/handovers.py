@@ -273,6 +273,8 @@ def _leave(connection: sqlite3.Connection, role: int) -> None:
 def _succeed(connection: sqlite3.Connection, role: int) -> None:
     """Let a role hold what targets held, in the bins that targets had."""
     (targets,) = connection.execute("SELECT id FROM role WHERE kind = ?", (RoleKind.TARGETS.value,)).fetchone()
+    # One that was cut off before it was staged: nobody would ever take it for what it is, under another role.
+    resizes.drop(connection, targets)
     swap(connection, targets, role)
     connection.execute(
         "UPDATE role SET bin_bits = (SELECT bin_bits FROM role WHERE id = ?) WHERE id = ?", (targets, role)

@@ -143,9 +143,10 @@ def _switch(connection: sqlite3.Connection, holder: int, bits: int) -> None:
     )
     connection.execute(
         "UPDATE role SET retired = 0, (newest, artifacts, payload) = ("
-        "SELECT coming.newest, coming.artifacts, coming.payload FROM resize_bin AS coming WHERE coming.role = role.id"
+        "SELECT coming.newest, coming.artifacts, coming.payload FROM resize_bin AS coming "
+        "WHERE coming.role = role.id AND coming.holder = ?"
         ") WHERE id IN (SELECT role FROM resize_bin WHERE holder = ?)",
-        (holder,),
+        (holder, holder),
     )
     # A role that listed its artifacts itself lists none from now on.
     connection.execute(

@@ -14,7 +14,7 @@ from tests.support.moments import Moments
 
 from rstuf.errors import InvalidInput, PathsDisputed, SigningError
 from rstuf.model.artifacts import ArtifactState, View
-from rstuf.model.names import RoleName, target_path
+from rstuf.model.names import TARGETS, RoleName, target_path
 from rstuf.model.patterns import path_pattern
 from rstuf.model.policy import Periods
 from rstuf.repository.delegating import (
@@ -88,9 +88,30 @@ def test_other_signers_sign_at_once(engine: Engine, tmp_path: Path) -> None:
     check_client(engine, tmp_path / "client")
     change(engine, "team", signers=("dev",))
     check_client(engine, tmp_path / "client")
-    change(engine, "team", signers=("dev", "online"), threshold=2)
-    check_client(engine, tmp_path / "client")
     check_client(engine, tmp_path / "new")
+
+
+def test_people_and_the_online_key_sign_nothing_together(engine: Engine) -> None:
+    """A role that both had to sign would wait for people with everything that is added to it."""
+    add(engine, "team", "team/*")
+    with pytest.raises(InvalidInput, match="by the online key and by people"):
+        change(engine, "team", signers=("dev", "online"), threshold=2)
+
+
+def test_a_resize_that_was_cut_off_is_nobody_s_afterwards(engine: Engine, tmp_path: Path) -> None:
+    """What was counted for bins of targets is not taken for what the role holds that has its bins by then."""
+    moments = Moments()
+    moments.kill(4)
+    with pytest.raises(Power):
+        resize_bins(moments.over(engine).ports, 8)
+    with engine.ports.state.read() as reader:
+        assert reader.resize(TARGETS) is not None
+    engine.add("b", b"b")
+    add(engine, "team", "team/*")
+    engine.remove("a")
+    resize_bins(engine.ports, 8)
+    assert is_sound(engine)
+    check_client(engine, tmp_path / "client")
 
 
 def test_what_is_refused_has_changed_nothing(engine: Engine) -> None:
