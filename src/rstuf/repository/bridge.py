@@ -229,6 +229,11 @@ def delegated_signers(said: Mapping[str, Any]) -> frozenset[KeyId]:
     return frozenset(keyid for place in _places(said) for keyid in place["keyids"])
 
 
+def delegated_keys(said: Mapping[str, Any]) -> dict[RoleName, tuple[KeyId, ...]]:
+    """The keys that a role lets sign each that it delegates to; bins go by their prefix, as the role that has them."""
+    return {RoleName(each.get("name", each.get("name_prefix"))): tuple(each["keyids"]) for each in _places(said)}
+
+
 def _places(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What a role delegates, each with the keys that sign it."""
     delegations = said.get("delegations") or {}

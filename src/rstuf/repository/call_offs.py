@@ -34,10 +34,14 @@ class CallOff:
 
 
 def what_calls_off(ports: Ports, reader: StateReader) -> CallOff | None:
-    """What calling off the rotation that goes on takes; None where nothing that is published names its new key."""
+    """What calling off the rotation that goes on takes; None where nothing that is published names its new key.
+
+    Nor is anything given back to a key that is lost or leaked: the new one stays where it is, and another rotation
+    finds it there.
+    """
     rotation = reader.rotation()
     entry = None if rotation is None else reader.key(rotation.old)
-    if rotation is None or entry is None or rotation.root_version is not None:
+    if rotation is None or entry is None or entry.report is not None or rotation.root_version is not None:
         return None
     authority, online = load_authority(reader, ports.metadata), once_online(reader)
     back = {

@@ -25,7 +25,7 @@ from rstuf.repository.open_events import (
     has_expired,
     is_open,
     lacks_targets,
-    leaky_root_of,
+    leaky_of,
     view_part,
 )
 from rstuf.repository.ports import Ports
@@ -90,7 +90,7 @@ def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
         return False
     if not all(view_part(reader, event, part, now=now).ready for part in event.parts):
         return False
-    if event.role != ROOT and leaky_root_of(reader, event) is not None:
+    if event.role != ROOT and leaky_of(reader, event) is not None:
         return False
     return first or (comes_after(ports, reader, event) is None and not lacks_targets(ports, reader, event))
 

@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping
 
 from rstuf.errors import ProposalRefused
 from rstuf.metadata.key_identity import key_identity
-from rstuf.metadata.views import Envelope, RoleKeys, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.keys import KeyId
-from rstuf.model.names import TOP_LEVEL, RoleName
+from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
 from rstuf.repository.authority import Authority, current_root
+from rstuf.repository.bridge import delegated_keys
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.reports import LeakedKey
@@ -81,6 +82,35 @@ def gaining_leaks(reader: StateReader, root: Envelope) -> tuple[KeyId, ...]:
     return tuple(dict.fromkeys([*leaks_let_in(reader, root), *(keyid for keyids in left for keyid in keyids)]))
 
 
+def leaks_let_in_below(reader: StateReader, role: RoleName, proposed: Envelope) -> dict[KeyId, RoleName]:
+    """The keys that leaked and that a role would let sign below it what it does not let them sign now, each with one.
+
+    Where nothing of it is visible, whatever it lets a leaked key sign counts.
+    """
+    leaked = leaked_keys(reader)
+    if not leaked:
+        return {}
+    data = reader.delegator(role, reader.role(role).visible)
+    before = {} if data is None else delegated_keys(open_envelope(data, name=role, kind="targets").signed)
+    return {
+        keyid: name
+        for name, keyids in delegated_keys(proposed.signed).items()
+        for keyid in keyids
+        if keyid in leaked and keyid not in before.get(name, ())
+    }
+
+
+def leak_below_in_words(
+    reader: StateReader, role: RoleName, version: int, proposed: Envelope
+) -> tuple[str, str] | None:
+    """Why nobody should sign a role, and what is to be done, where it lets a key that leaked sign more than it may."""
+    names, event = leaked_keys(reader), f"{role}-v{version}"
+    for keyid, below in leaks_let_in_below(reader, role, proposed).items():
+        told = f"{event} lets {names[keyid]} sign {below}, and that key leaked"
+        return told, f"rstuf event cancel {event}; rstuf status says what is to be done then"
+    return None
+
+
 def leak_in_words(reader: StateReader, root: Envelope) -> tuple[str, str] | None:
     """Why nobody should sign a root, and what is to be done, where it gives more to a key that leaked than it has."""
     names, cancel = leaked_keys(reader), f"rstuf event cancel root-v{root.version}; then propose it again,"
@@ -92,14 +122,15 @@ def leak_in_words(reader: StateReader, root: Envelope) -> tuple[str, str] | None
     return None
 
 
-def refuse_to_sign(reader: StateReader, root: Envelope) -> None:
+def refuse_to_sign(reader: StateReader, role: RoleName, proposed: Envelope) -> None:
     """
     Raises:
-        ProposalRefused: the root that is proposed gives more to a key that leaked than it has.
+        ProposalRefused: what is proposed of a role gives more to a key that leaked than it has.
     """
-    told = leak_in_words(reader, root)
+    version = proposed.version
+    told = leak_in_words(reader, proposed) if role == ROOT else leak_below_in_words(reader, role, version, proposed)
     if told is not None:
-        error = ProposalRefused(f"root-v{root.version}", "leaked", told[0])
+        error = ProposalRefused(f"{role}-v{version}", "leaked", told[0])
         error.hint = told[1]
         raise error
 

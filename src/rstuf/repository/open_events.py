@@ -31,7 +31,7 @@ from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
-from rstuf.repository.leaks import gaining_leaks, refuse_to_sign, roles_left_to_leaks
+from rstuf.repository.leaks import gaining_leaks, leaks_let_in_below, refuse_to_sign, roles_left_to_leaks
 from rstuf.repository.ports import Ports
 from rstuf.repository.targets_signers import people_sign, targets_verify
 
@@ -296,9 +296,10 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         except RstufError as error:
             unreachable.append(ClosedKey(entry.name, keyid, error))
     before = comes_after(ports, reader, event)
-    leaky = leaky_root_of(reader, event)
-    leaks = gaining_leaks(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
-    leaves = roles_left_to_leaks(reader, envelope_of(leaky.parts[0])) if leaky is not None else ()
+    leaky = leaky_of(reader, event)
+    leaks = leaks_gained(reader, leaky) if leaky is not None else ()
+    by_root = leaky is not None and leaky.role == ROOT
+    leaves = roles_left_to_leaks(reader, envelope_of(leaky.parts[0])) if leaky is not None and by_root else ()
     view = EventView(
         event,
         parts,
@@ -318,12 +319,22 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
     return replace(view, gives_way=gives_way(ports, reader, view, before=first))
 
 
-def leaky_root_of(reader: StateReader, event: SigningEvent) -> SigningEvent | None:
-    """The open root that gives more to a key which leaked, where that is an event, or what it was proposed for."""
+def leaky_of(reader: StateReader, event: SigningEvent) -> SigningEvent | None:
+    """The open event that gives more to a key which leaked: that event, or the root that it was proposed for."""
+    if event.role != ROOT and leaks_gained(reader, event):
+        return event
     root = is_open(reader, ROOT)
-    if root is None or not gaining_leaks(reader, envelope_of(root.parts[0])):
+    if root is None or not leaks_gained(reader, root):
         return None
     return root if event.id in {root.id, *(each.id for each in companions(reader, root))} else None
+
+
+def leaks_gained(reader: StateReader, event: SigningEvent) -> tuple[KeyId, ...]:
+    """The keys that leaked and that an event gives more than they have."""
+    if event.role == ROOT:
+        return gaining_leaks(reader, envelope_of(event.parts[0]))
+    found = (leaks_let_in_below(reader, part.role, envelope_of(part)) for part in event.parts)
+    return tuple(dict.fromkeys(keyid for each in found for keyid in each))
 
 
 def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:
@@ -332,9 +343,9 @@ def refuse_leaky(reader: StateReader, event: SigningEvent) -> None:
         ProposalRefused: nobody should sign an event: it, or the root that it was proposed for, gives more to a key
             that leaked than it has.
     """
-    leaky = leaky_root_of(reader, event)
-    if leaky is not None:
-        refuse_to_sign(reader, envelope_of(leaky.parts[0]))
+    leaky = leaky_of(reader, event)
+    for part in () if leaky is None else leaky.parts:
+        refuse_to_sign(reader, part.role, envelope_of(part))
 
 
 def has_expired(event: SigningEvent, now: datetime) -> bool:

@@ -40,7 +40,7 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_root_of, view_in
+from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -145,8 +145,9 @@ def _open_what_signs(ports: Ports, reader: StateReader, *, old: KeyId, new: KeyI
 def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: RotationKind) -> tuple[SigningEvent, ...]:
     """The open events that would have to go, were one online key to take the place of another.
 
-    That is one of root, but for the one that the rotation itself waits for; and, where a key must go at once, targets
-    that would let it sign bins on: only without such a one can people be asked to sign targets without it.
+    That is one of root, but for the one that the rotation itself waits for; targets that hands bins back to the key
+    that was to stay; and, where a key must go at once, targets that would let it sign bins on: only without such a one
+    can people be asked to sign targets without it.
 
     Args:
         new: None where it is not known yet.
@@ -155,9 +156,12 @@ def in_the_way(reader: StateReader, *, old: KeyId, new: KeyId | None, kind: Rota
     goes_on = rotation is not None and rotation.new == new
     rooted = goes_on and rotation is not None and rotation.root_version is not None
     found = [] if root is None or rooted or (goes_on and root.kind in ROTATING) else [root]
-    if kind is not RotationKind.PLANNED and (targets := keeping_targets(reader, old=old, new=new)) is not None:
-        found.append(targets)
-    return tuple(found)
+    targets = is_open(reader, TARGETS)
+    if kind is not RotationKind.PLANNED:
+        targets = keeping_targets(reader, old=old, new=new)
+    elif targets is not None and targets.kind is not EventKind.HANDBACK:
+        targets = None
+    return tuple(found if targets is None else [*found, targets])
 
 
 def keeping_targets(reader: StateReader, *, old: KeyId, new: KeyId | None) -> SigningEvent | None:
@@ -300,7 +304,7 @@ def _sign_online(ports: Ports, event: SigningEvent) -> None:
     with ports.state.read() as reader:
         rotation, roles = reader.rotation(), root_roles(current_root(reader))
         online = {*roles[TIMESTAMP].keyids, *(() if rotation is None else (rotation.old, rotation.new))}
-        unfit = has_expired(event, ports.clock.now()) or leaky_root_of(reader, event) is not None
+        unfit = has_expired(event, ports.clock.now()) or leaky_of(reader, event) is not None
         wanted = view_in(ports, reader, event).wanted
     if not unfit and online.intersection(wanted):
         sign_event(ports, event.name, keyids=[keyid for keyid in wanted if keyid in online])

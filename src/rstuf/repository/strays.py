@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
+from rstuf.errors import InvalidInput
 from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import TIMESTAMP
 from rstuf.model.rotation import RotationKind
@@ -24,8 +25,14 @@ _GRAVITY: Final = tuple(RotationKind)
 
 
 def strays(ports: Ports, reader: StateReader) -> list[KeyEntry]:
-    """The keys that sign bins and nothing that root names, while no rotation goes on that takes them out."""
+    """The keys that sign bins and nothing that root names, while no rotation goes on that takes them out.
+
+    None while the key that root names is lost or leaked: it must go first, and they would hand their bins to it.
+    """
     authority = load_authority(reader, ports.metadata)
+    online = _entries(reader, authority.top_level[TIMESTAMP].keyids)
+    if any(entry.report is not None for entry in online):
+        return []
     return _entries(reader, stray_keys(reader, authority.top_level, authority.delegators.values()))
 
 
@@ -42,6 +49,7 @@ def begin_without_strays(ports: Ports, *, kind: RotationKind | None = None, name
         Whether there were any.
 
     Raises:
+        InvalidInput: the key that root names is lost or leaked, and must go first.
         SigningError: the key that root names cannot be reached; nothing was changed.
     """
     with ports.state.read() as reader:
@@ -52,6 +60,9 @@ def begin_without_strays(ports: Ports, *, kind: RotationKind | None = None, name
         keys = authority.top_level[TIMESTAMP]
         SigningDesk(reader, ports.signers).signers(TIMESTAMP, keys)
         new = reader.key(keys.keyids[0])
+        if new is not None and new.report is not None:
+            way = f"rstuf recover online-key {new.name} --{new.report.loss.value}"
+            raise InvalidInput(f"{new.name} would sign what {found[0].name} signs, and must go itself", hint=way)
     # The one that somebody else may have is the one that it is about.
     old, now = max(found, key=lambda entry: _GRAVITY.index(_why(entry))), ports.clock.now()
     kind = kind or _why(old)

@@ -19,9 +19,9 @@ from rstuf.errors import InvalidInput, RstufError, SigningError, StateBehind
 from rstuf.metadata.render import versioned
 from rstuf.metadata.root_changes import RootChanges, compare_published
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
-from rstuf.model.events import ROTATING, EventPhase, SigningEvent
+from rstuf.model.events import ROTATING, EventKind, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import RotationKind
 from rstuf.repository.authority import current_root
 from rstuf.repository.dropping import dropped_as
@@ -254,6 +254,10 @@ def _outrun(reader: StateReader, event: SigningEvent, course: _Course) -> Sequen
         found += [each for each in reader.open_events() if each.kind in ROTATING and each.id != event.id]
     elif found and found[0].kind not in ROTATING:
         found += companions(reader, found[0])
+    targets = is_open(reader, TARGETS)
+    if targets is not None and targets.kind is EventKind.HANDBACK and (course.rooted or course.begins is not None):
+        # The key that bins go back to is not in charge any more.
+        found.append(targets)
     return list({each.id: each for each in found}.values())
 
 
