@@ -75,16 +75,16 @@ VERBS: Final = (
         "change who signs root or targets, how many must, and how long roles live",
     ),
     Verb(
-        CARE, "root show", f"{_HOME}.root:show", "show a root: how long it lives, who signs what, and its fingerprint"
+        CARE, "root show", f"{_HOME}.roots:show", "show a root: how long it lives, who signs what, and its fingerprint"
     ),
     Verb(
         CARE,
         "root history",
-        f"{_HOME}.root:history",
+        f"{_HOME}.roots:history",
         "list every root: until when it holds or held, and what it changed",
     ),
     Verb(
-        CARE, "root diff", f"{_HOME}.root:diff", "show what a root changed over an earlier one, whatever lies between"
+        CARE, "root diff", f"{_HOME}.roots:diff", "show what a root changed over an earlier one, whatever lies between"
     ),
     Verb(
         CARE,

@@ -9,7 +9,7 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import proposing
-from rstuf_cli.commands.root import summary_of
+from rstuf_cli.commands.roots import summary_of
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
