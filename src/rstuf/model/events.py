@@ -27,7 +27,7 @@ class EventKind(StrEnum):
     `ROTATION`: another online key, in steps that disturb no client. `REPLACEMENT`: another online key at once, because
     the old one is lost or in the wrong hands. `HANDBACK`: targets that lets the online key that stays sign the bins
     again, where people had let another one and its rotation is called off. `RESIZE`: targets with another number of
-    bins.
+    bins. `CONTENTS`: what a role lists. `DELEGATION`: other delegations, with every role that must be signed for them.
     """
 
     CEREMONY = "ceremony"
@@ -37,6 +37,8 @@ class EventKind(StrEnum):
     REPLACEMENT = "replacement"
     HANDBACK = "handback"
     RESIZE = "resize"
+    CONTENTS = "contents"
+    DELEGATION = "delegation"
 
 
 ROTATING: Final = frozenset({EventKind.ROTATION, EventKind.REPLACEMENT})

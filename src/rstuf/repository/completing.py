@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import orjson
-
 from rstuf.errors import ReleaseRefused, RstufError, SigningError
-from rstuf.metadata.views import bin_delegation
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TARGETS
 from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
+from rstuf.repository.delegated_sides import proposed_by
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import (
     comes_after,
-    envelope_of,
     has_expired,
     is_open,
     lacks_targets,
@@ -99,7 +96,7 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
     try:
         if event.kind is EventKind.CEREMONY:
             return _end_ceremony(ports, event)
-        publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_targets(ports, event)
+        publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_roles(ports, event)
     except (ReleaseRefused, SigningError) as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
@@ -136,31 +133,37 @@ def _make_targets_whole(ports: Ports) -> None:
         whole_file(ports, event, event.parts[0])
 
 
-def _bring_out_targets(ports: Ports, event: SigningEvent) -> PublicationReport:
-    part = event.parts[0]
+def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
     with ports.state.read() as reader:
-        role = reader.role(part.role)
-        if role.visible >= part.version:
-            # It came out, and the process ended before it could say so; or a newer one did.
-            ours = role.visible == part.version and is_recorded_file(role, part.file)
-            phase = EventPhase.DONE if ours else EventPhase.CANCELLED
-            return _close(ports, event, PublicationReport(published=False, timestamp_version=0), phase=phase)
-    file = whole_file(ports, event, part)
-    signed = orjson.loads(part.signed)
+        phase = _phase_of(reader, event)
+    if phase is not EventPhase.OPEN:
+        return _close(ports, event, PublicationReport(published=False, timestamp_version=0), phase=phase)
+    files = {part.role: whole_file(ports, event, part) for part in event.parts}
     with ports.state.read() as reader:
-        parts = [Part(reader.role(part.role), 0, Reason.CHANGED, file)]
-        before = load_authority(reader, ports.metadata)
-        after = bin_delegation(envelope_of(part))
-        resized = before.bins is not None and after is not None and before.bins.bins != after.bins
-        then = load_authority(reader, ports.metadata, proposed={TARGETS: signed})
+        parts = [Part(reader.role(each.role), each.number, Reason.CHANGED, files[each.role]) for each in event.parts]
+        before, said = load_authority(reader, ports.metadata), proposed_by(event)
+        then = load_authority(reader, ports.metadata, proposed=said)
+        holder = event.role
+        was, bins = before.shared.get(holder), then.shared.get(holder)
+        resized = bins is not None and (was is None or was.bins != bins.bins)
         if (before.named, before.shared) != (then.named, then.shared) and not resized:
             parts += to_sign_again(ports, reader, then)
     if resized:
-        brought = bring_bins(ports, TARGETS, signed, signed=file)
+        brought = bring_bins(ports, holder, said[holder], signed=files[holder])
     else:
-        brought = bring_out(ports, parts, proposed={TARGETS: signed})
+        brought = bring_out(ports, parts, proposed=said)
     published = _close(ports, event, brought)
     return _end_rotation(ports) or published
+
+
+def _phase_of(reader: StateReader, event: SigningEvent) -> EventPhase:
+    """Where an event stands: it may have come out, and the process ended before it could say so; or a newer one did."""
+    for part in event.parts:
+        role = reader.role(part.role)
+        if role.visible >= part.version:
+            ours = role.visible == part.version and is_recorded_file(role, part.file)
+            return EventPhase.DONE if ours else EventPhase.CANCELLED
+    return EventPhase.OPEN
 
 
 def _end_rotation(ports: Ports) -> PublicationReport | None:

@@ -22,11 +22,12 @@ from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import Envelope, RoleKeys, Signature, bin_delegation, root_roles
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
-from rstuf.model.names import ROOT, TARGETS, RoleName
+from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root
 from rstuf.repository.bridge import bridged_root, bridges, delegated_signers
 from rstuf.repository.call_offs import handed_back
+from rstuf.repository.delegated_sides import delegated_sides
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
@@ -129,8 +130,8 @@ def _listed_in(part: EventPart) -> frozenset[KeyId]:
 
 
 def bins_in(part: EventPart) -> int | None:
-    """Over how many bins targets that is proposed shares artifacts out; None where over none."""
-    delegation = bin_delegation(envelope_of(part)) if part.role == TARGETS else None
+    """Over how many bins a role that is proposed shares artifacts out; None where over none."""
+    delegation = bin_delegation(envelope_of(part)) if part.role != ROOT else None
     return None if delegation is None else delegation.bins.count
 
 
@@ -238,7 +239,12 @@ def _changes_targets(reader: StateReader, event: SigningEvent) -> bool:
 
 
 def sides_of(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> list[tuple[str, RoleKeys]]:
-    """Who must sign a part, by root: one that expired before everybody had signed it has no say about others."""
+    """Who must sign a part, by root: one that expired before everybody had signed it has no say about others.
+
+    A role below targets by the one that delegates to it: as that is published, or as it is to come out beside it.
+    """
+    if part.role not in TOP_LEVEL:
+        return delegated_sides(reader, event, part)
     newest = reader.newest_root()
     sides = [] if newest is None else [(f"root v{newest.version}", root_roles(current_root(reader))[part.role])]
     open_now = [each for each in reader.open_events() if each.id != event.id and not has_expired(each, now)]

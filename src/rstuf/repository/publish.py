@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -10,6 +10,7 @@ from typing import Final
 
 from rstuf.clock import iso
 from rstuf.errors import ReleaseRefused
+from rstuf.model.events import SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import SigningDesk, load_authority
@@ -17,7 +18,7 @@ from rstuf.repository.completing import carry_on_events
 from rstuf.repository.forced import can_sign, without_unreachable
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back, record_again
-from rstuf.repository.people import who_is_here
+from rstuf.repository.people import drop_unsigned, let_wait, still_waiting, who_is_here
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out, with_followers
@@ -38,8 +39,15 @@ class Spacing(Enum):
     GROUPED = auto()
 
 
-def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationReport:
+def publish(
+    ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[SigningEvent] = ()
+) -> PublicationReport:
     """Make every accepted change visible; first bring an interrupted publication to its end, and put back what is lost.
+
+    What people elsewhere have to sign waits for them in signing events.
+
+    Args:
+        drop: events that give their place to newer ones, as whoever says so saw them.
 
     Raises:
         Locked: another process publishes for longer than the state waits.
@@ -60,7 +68,12 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE) -> PublicationRepo
             completed = recovery is Recovery.COMPLETED
             report = went_on or PublicationReport(published=completed, timestamp_version=visible)
         else:
+            drop_unsigned(ports, parts)
             report = bring_out(ports, parts)
+        waiting = let_wait(ports, waiting, drop=drop)
+        if waiting and (late := carry_on_events(ports)) is not None:
+            report = late
+            waiting = still_waiting(ports, waiting)
         report = replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
         return replace(report, waiting=waiting)
 

@@ -77,7 +77,7 @@ def rendered(
         if planned.kind in _RECORDED and release.signed_by_people(planned) is None:
             yield planned, _delegator(release, reader, planned)
     for planned, entries in _bin_contents(release, reader, bins):
-        _check_count(release, planned, len(entries))
+        _check_count(release.parts[planned.id], len(entries), release.moved)
         expires = _expiry(release, planned)
         yield planned, render.bin_part(planned.name, version=planned.version, expires=expires, entries=entries)
     snapshot_version, snapshot_facts = _visible_snapshot(reader)
@@ -103,36 +103,61 @@ def rendered(
 
 
 def _delegator(release: Release, reader: StateReader, planned: PlannedRole) -> Unsigned:
-    """A role that delegates, or may: what it says of others, and the artifacts that it lists itself."""
-    said, expires = release.authority.delegators.get(planned.name), _expiry(release, planned)
+    return role_part(
+        reader,
+        release.authority,
+        release.parts[planned.id],
+        version=planned.version,
+        expires=_expiry(release, planned),
+        moved=release.moved,
+    )
+
+
+def role_part(
+    reader: StateReader,
+    authority: Authority,
+    part: Part,
+    *,
+    version: int,
+    expires: datetime,
+    moved: Mapping[RoleName, int] | None = None,
+) -> Unsigned:
+    """A role that delegates, or may: what it says of others, and the artifacts that it lists itself.
+
+    Args:
+        moved: how many artifacts more or less each role lists because delegations change, as they are begun to.
+
+    Raises:
+        StateDamaged: a part of the state is older than the rest.
+    """
+    role, said = part.role, authority.delegators.get(part.role.name)
     # What is in bins is listed there, also where another role takes these over with this publication.
-    holds = planned.name not in release.authority.shared and release.parts[planned.id].role.bin_bits is None
-    entries = list(_contents(release, reader, planned.id, *_ALL_SLOTS, number=planned.number)) if holds else []
+    holds = role.name not in authority.shared and role.bin_bits is None
+    entries = list(_contents(reader, role.id, *_ALL_SLOTS, number=part.number, moved=moved)) if holds else []
     listed: list[tuple[str, bytes]] = [row[1:] for row in entries]
     if holds:
-        _check_count(release, planned, len(listed))
+        _check_count(part, len(listed), moved)
     if said is None:
-        return render.bin_part(planned.name, version=planned.version, expires=expires, entries=listed)
-    return render.delegator_part(planned.name, said, version=planned.version, expires=expires, entries=listed)
+        return render.bin_part(role.name, version=version, expires=expires, entries=listed)
+    return render.delegator_part(role.name, said, version=version, expires=expires, entries=listed)
 
 
 def _contents(
-    release: Release, reader: StateReader, holder: int, low: int, high: int, *, number: int
+    reader: StateReader, holder: int, low: int, high: int, *, number: int, moved: Mapping[RoleName, int] | None
 ) -> Iterator[tuple[int, TargetPath, bytes]]:
     """What a role lists, as it is to be."""
-    if release.moved is None:
+    if moved is None:
         return reader.contents(holder, low, high, number=number)
     return reader.coming_contents(holder, low, high, number=number)
 
 
-def _check_count(release: Release, planned: PlannedRole, artifacts: int) -> None:
+def _check_count(part: Part, artifacts: int, moved: Mapping[RoleName, int] | None) -> None:
     """Rows and counts change together: where they differ, a part of the state is older than the rest.
 
     Raises:
         StateDamaged: they differ, so artifacts would disappear, or come back.
     """
-    part = release.parts[planned.id]
-    role, expected = part.role, part.role.artifacts + (release.moved or {}).get(planned.name, 0)
+    role, expected = part.role, part.role.artifacts + (moved or {}).get(part.role.name, 0)
     if part.number >= role.newest and artifacts != expected:
         raise StateDamaged(
             "of this repository", f"{role.name} should hold {expected} artifacts and its rows are {artifacts}"
@@ -156,7 +181,8 @@ def _bin_contents(
         run = bins[start:end]
         layout = release.authority.bins_with(run[0].name).bins
         low, high = layout.slots(_index(run[0]))[0], layout.slots(_index(run[-1]))[1]
-        rows = _contents(release, reader, _holder(release, run[0]) or 0, low, high, number=run[0].number)
+        holder = _holder(release, run[0]) or 0
+        rows = _contents(reader, holder, low, high, number=run[0].number, moved=release.moved)
         yield from _shared_out(run, rows, SLOT_BITS - layout.bits)
         start = end
 

@@ -10,6 +10,7 @@ import orjson
 
 from rstuf.errors import RoleNotFound, RstufError
 from rstuf.metadata.bins import PREFIX
+from rstuf.metadata.render import Unsigned
 from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
@@ -20,11 +21,10 @@ from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
 from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import unrevoked
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
-from rstuf.repository.open_events import comes_after, envelope_of, is_open, view_part
-from rstuf.repository.people import waiting_for
+from rstuf.repository.open_events import envelope_of, is_open
+from rstuf.repository.people import propose_role, waiting_for, waiting_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -40,7 +40,7 @@ from rstuf.repository.reports import (
 from rstuf.repository.root_update import propose_missing_targets, propose_renewal
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
-from rstuf.repository.signing_events import open_event, sign_event
+from rstuf.repository.signing_events import NewEvent, open_events, sign_event
 from rstuf.repository.targets_signers import people_sign
 from rstuf.repository.visible import (
     check_visible,
@@ -170,7 +170,8 @@ def _is_plain_renewal(ports: Ports, reader: StateReader, event: SigningEvent) ->
     if event.kind is not EventKind.RENEWAL:
         return False
     for part in event.parts:
-        usual, proposed = propose_renewal(ports, reader, part.role), envelope_of(part)
+        number = _number_of(reader.role(part.role))
+        usual, proposed = _as_it_is(ports, reader, part.role, number=number), envelope_of(part)
         if _undated(orjson.loads(usual.data)) != _undated(proposed.signed) or proposed.expires > usual.expires:
             return False
     return True
@@ -192,17 +193,30 @@ def _root_version(ports: Ports) -> int:
 
 def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
     """Let what cannot be signed here wait for its signers, with the signatures of those who are here."""
-    if role.name not in TOP_LEVEL:
-        return role
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
-        proposed = propose_renewal(ports, reader, role.name) if event is None else None
+        number = _number_of(reader.role(role.name))
+        proposed = _as_it_is(ports, reader, role.name, number=number) if event is None else None
     if proposed is not None:
-        sign_event(ports, open_event(ports, [proposed], kind=EventKind.RENEWAL).name)
+        new = NewEvent((proposed,), EventKind.RENEWAL, numbers={role.name: number})
+        (event,) = open_events(ports, [new])
+        sign_event(ports, event.name)
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
         # A root that is proposed can say that others must sign it as well.
-        return role if event is None else _waiting_in(ports, reader, event, role)
+        return role if event is None else waiting_in(ports, reader, event, role)
+
+
+def _number_of(role: RoleState) -> int:
+    """Up to which change a role is renewed: pending changes stay pending, but for those that clients may have seen."""
+    return max(role.number, role.shown) if role.kind is RoleKind.DELEGATED else 0
+
+
+def _as_it_is(ports: Ports, reader: StateReader, name: RoleName, *, number: int) -> Unsigned:
+    """A role that people sign, as it is, for longer."""
+    if name in TOP_LEVEL:
+        return propose_renewal(ports, reader, name)
+    return propose_role(ports, reader, name, number=number)
 
 
 def _jump_over_unknown(ports: Ports) -> None:
@@ -249,7 +263,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 desk.signers(role.name, keys)
             elif (event := is_open(reader, role.name)) is not None:
                 waits = WaitingRole(role.name, role.expires, {}, 0, reason)
-                due.waiting.append(_waiting_in(ports, reader, event, waits))
+                due.waiting.append(waiting_in(ports, reader, event, waits))
                 continue
             elif by_people[role.kind] and not can_sign(desk, role.name, keys):
                 missing = desk.reasons(keys)
@@ -258,6 +272,9 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 continue
         if role.kind is RoleKind.ROOT:
             due.root = reason
+        elif (event := is_open(reader, role.name)) is not None and role.kind is RoleKind.DELEGATED:
+            waits = WaitingRole(role.name, role.expires, {}, 0, reason)
+            due.waiting.append(waiting_in(ports, reader, event, waits))
         elif role.kind is RoleKind.DELEGATED and not within_reach(desk, authority, role):
             part = Part(role, role.number, reason)
             due.waiting.append(waiting_for(desk, part, authority.role_keys(role.name, role.kind)))
@@ -275,7 +292,7 @@ def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[Waiti
     if rotation is None or rotation.root_version is None or event is None or event.kind not in ROTATING or told:
         return []
     waits = WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.ROTATED)
-    return [_waiting_in(ports, reader, event, waits)]
+    return [waiting_in(ports, reader, event, waits)]
 
 
 def _opened_since(reader: StateReader, before: Collection[int], due: Due) -> list[WaitingRole]:
@@ -284,19 +301,6 @@ def _opened_since(reader: StateReader, before: Collection[int], due: Due) -> lis
     found = [event for event in reader.open_events() if event.id not in before and event.kind in ROTATING]
     roles = [reader.role(event.role) for event in found if event.role not in told]
     return [WaitingRole(role.name, role.expires, {}, 0, Reason.ROTATED) for role in roles]
-
-
-def _waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
-    """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept."""
-    now = ports.clock.now()
-    view = next(view_part(reader, event, part, now=now) for part in event.parts if part.role == role.name)
-    names = names_of(reader)
-    missing = [names.get(keyid, keyid[:12]) for keyid in view.wanted]
-    why = {name: role.missing.get(name, f"has not signed {event.name}") for name in missing}
-    after = comes_after(ports, reader, event)
-    return replace(
-        role, missing=why, lacking=view.lacking, event=event.name, after=None if after is None else after.name
-    )
 
 
 def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:

@@ -113,6 +113,7 @@ class WaitingRole:
         reason: why it was to be signed: because it is due, or because it was asked for.
         event: the signing event in which it waits.
         after: the one that must come out before that.
+        behind: whether more was accepted since that was opened, and it stays because others have signed it.
     """
 
     name: RoleName
@@ -122,6 +123,7 @@ class WaitingRole:
     reason: Reason
     event: str | None = None
     after: str | None = None
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ thresholds nothing is visible.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -19,10 +19,11 @@ from rstuf.metadata.render import Unsigned, versioned
 from rstuf.metadata.views import Signature, open_envelope, root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
-from rstuf.model.names import ROOT, RoleName
+from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import ClosedKey, SigningDesk
 from rstuf.repository.call_offs import handed_back
+from rstuf.repository.delegated_sides import signers_now
 from rstuf.repository.event_views import PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of
@@ -64,11 +65,12 @@ class BroughtSignature:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """What is to wait for signatures; see `SigningEvent`."""
+    """What is to wait for signatures; see `SigningEvent`. `numbers`: by role, see `EventPart.number`."""
 
     proposed: tuple[Unsigned, ...]
     kind: EventKind
     periods: Periods | None = None
+    numbers: Mapping[RoleName, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,9 @@ def open_in(
             if (other := is_open(state, role)) is not None:
                 drop_event(state, other, at=at)
     for new in wanted:
-        parts = [EventPart(each.name, each.version, each.data) for each in new.proposed]
+        parts = [
+            EventPart(each.name, each.version, each.data, number=new.numbers.get(each.name, 0)) for each in new.proposed
+        ]
         for part in parts:
             if part.role != ROOT:
                 state.burn_versions(part.role, max(0, part.version - state.role(part.role).version))
@@ -313,7 +317,8 @@ def _come_late(
         return _refused(event.name, who, brought, f"{event.name} was cancelled meanwhile", hint=hint)
     known = _ever_listed(state, part).get(brought.keyid)
     if known is None:
-        hint = f"rstuf root show names those who may sign {part.role} now"
+        show = "rstuf root show" if part.role in TOP_LEVEL else "rstuf delegation list"
+        hint = f"{show} names those who may sign {part.role} now"
         return _refused(event.name, who, brought, _stranger(state, part, brought.keyid), hint=hint)
     if not verify_signature(known, brought.sig, canonical(part.signed)):
         return _refused(event.name, who, brought, _BAD, hint=_BAD_HINT)
@@ -321,7 +326,13 @@ def _come_late(
 
 
 def _ever_listed(reader: StateReader, part: EventPart) -> dict[KeyId, PublicKey]:
-    """The keys that any root has let sign a role or is proposed to, and those whose signatures were taken."""
+    """The keys that any root has let sign a role or is proposed to, and those whose signatures were taken.
+
+    Of a role below targets, those that may sign it now: nobody keeps what said so before.
+    """
+    taken = [entry for each in part.signatures if (entry := reader.key(each.keyid)) is not None]
+    if part.role not in TOP_LEVEL:
+        return {entry.keyid: entry.key for entry in taken} | signers_now(reader, part.role)
     roots = [
         open_envelope(root.data, name=versioned(ROOT, version), kind="root")
         for version in reader.root_versions()
@@ -329,8 +340,7 @@ def _ever_listed(reader: StateReader, part: EventPart) -> dict[KeyId, PublicKey]
     ]
     roots += [envelope_of(each) for event in reader.open_events() for each in event.parts if each.role == ROOT]
     keys = {keyid: key for root in roots for keyid, key in root_roles(root)[part.role].keys.items()}
-    taken = (reader.key(each.keyid) for each in part.signatures)
-    return {entry.keyid: entry.key for entry in taken if entry is not None} | keys
+    return {entry.keyid: entry.key for entry in taken} | keys
 
 
 def _join(
@@ -367,6 +377,8 @@ def _stranger_hint(event: SigningEvent) -> str:
 def _stranger(reader: StateReader, part: EventPart, keyid: KeyId) -> str:
     """Why a key that no side lists may not sign."""
     newest = reader.newest_root()
+    if part.role not in TOP_LEVEL:
+        return f"this key may not sign {part.role}, by the role that delegates to it"
     if newest is not None:
         for version in range(newest.version, 0, -1):
             root = reader.root(version)

@@ -37,12 +37,15 @@ def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile
 
 
 def is_outdated(reader: StateReader, event: SigningEvent, *, now: datetime) -> bool:
-    """Whether its file was made before other people had to sign it, who have not."""
-    part = event.parts[0]
-    if event.kind is EventKind.CEREMONY or event.role == ROOT or part.file is None:
+    """Whether a file of it was made before other people had to sign it, who have not."""
+    if event.kind is EventKind.CEREMONY or event.role == ROOT:
         return False
-    if reader.role(part.role).visible >= part.version:
-        # It came out, and the process ended before it could say so.
+    return any(_is_outdated(reader, event, part, now=now) for part in event.parts)
+
+
+def _is_outdated(reader: StateReader, event: SigningEvent, part: EventPart, *, now: datetime) -> bool:
+    if part.file is None or reader.role(part.role).visible >= part.version:
+        # It came out, where that is so, and the process ended before it could say so.
         return False
     file = open_envelope(part.file, name=versioned(part.role, part.version), kind="targets")
     return not all(signed_enough(file, keys) for _, keys in sides_of(reader, event, part, now=now))
@@ -52,28 +55,29 @@ def let_others_join(ports: Ports, state: StateTransaction) -> None:
     """Let those sign what waits who must since its file was made; see the top."""
     now = ports.clock.now()
     for event in [each for each in state.open_events() if is_outdated(state, each, now=now)]:
-        part = event.parts[0]
-        if found(ports.metadata, versioned(part.role, part.version), limit=TARGETS_BYTES) is None:
+        names = [versioned(part.role, part.version) for part in event.parts]
+        if all(found(ports.metadata, name, limit=TARGETS_BYTES) is None for name in names):
             reopen_event(state, event, kind=event.kind, at=now)
         else:
             _propose_above(state, event, at=now)
 
 
 def _propose_above(state: StateTransaction, event: SigningEvent, *, at: datetime) -> None:
-    part, opened = event.parts[0], envelope_of(event.parts[0])
-    version = state.role(part.role).version + 1
-    again = renewed_part(part.role, opened.signed, version=version, expires=opened.expires)
     state.close_event(event.id, EventPhase.CANCELLED, at=at)
     state.record("event.cancel", {"event": event.name, "signed": signers_of(state, event)}, at=at)
-    state.burn_versions(part.role, 1)
-    parts = [EventPart(part.role, version, again.data)]
+    parts = []
+    for part in event.parts:
+        opened, version = envelope_of(part), state.role(part.role).version + 1
+        again = renewed_part(part.role, opened.signed, version=version, expires=opened.expires)
+        state.burn_versions(part.role, 1)
+        parts.append(EventPart(part.role, version, again.data, number=part.number))
     note_opened(state, state.open_event(parts, kind=event.kind, opened=at, periods=event.periods), at=at)
 
 
 def reopen_event(state: StateTransaction, event: SigningEvent, *, kind: EventKind, at: datetime) -> SigningEvent:
     """Let the same bytes wait for another purpose, or for others, with the signatures that they have."""
     state.close_event(event.id, EventPhase.CANCELLED, at=at)
-    parts = [EventPart(part.role, part.version, part.signed) for part in event.parts]
+    parts = [EventPart(part.role, part.version, part.signed, number=part.number) for part in event.parts]
     again = state.open_event(parts, kind=kind, opened=event.opened, periods=event.periods)
     for part in event.parts:
         for each in part.signatures:
