@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from rstuf.glances import known_names as known_names
     from rstuf.holder.anchors import Anchor as Anchor
     from rstuf.holder.anchors import TrustSource as TrustSource
+    from rstuf.holder.contents import ContentsChange as ContentsChange
     from rstuf.holder.record import HolderRecord as HolderRecord
     from rstuf.holder.record import Remembered as Remembered
     from rstuf.holder.record import SignedBefore as SignedBefore
@@ -81,13 +82,13 @@ if TYPE_CHECKING:
     from rstuf.metadata.bundle import parse_signatures as parse_signatures
     from rstuf.metadata.bundle import render_bundle as render_bundle
     from rstuf.metadata.bundle import render_signatures as render_signatures
-    from rstuf.metadata.bundle import short_code as short_code
     from rstuf.metadata.canonical import strict_loads as strict_loads
     from rstuf.metadata.clients import client_names as client_names
     from rstuf.metadata.delegations import Delegation as Delegation
     from rstuf.metadata.root_changes import RoleChanges as RoleChanges
     from rstuf.metadata.root_changes import RootChanges as RootChanges
     from rstuf.metadata.root_concerns import Concern as Concern
+    from rstuf.metadata.short_codes import short_code as short_code
     from rstuf.model.artifacts import Artifact as Artifact
     from rstuf.model.artifacts import ArtifactState as ArtifactState
     from rstuf.model.artifacts import ListedArtifact as ListedArtifact
@@ -277,6 +278,7 @@ _HOMES = {
     "Completion": "rstuf.repository.completing",
     "Concern": "rstuf.metadata.root_concerns",
     "Conflict": "rstuf.repository.intake",
+    "ContentsChange": "rstuf.holder.contents",
     "DelegatedRole": "rstuf.holder.target_concerns",
     "Delegation": "rstuf.metadata.delegations",
     "DelegationChange": "rstuf.repository.delegating",
@@ -471,7 +473,7 @@ _HOMES = {
     "review_bundle": "rstuf.holder.review",
     "role_name": "rstuf.model.names",
     "save_plan": "rstuf.founding",
-    "short_code": "rstuf.metadata.bundle",
+    "short_code": "rstuf.metadata.short_codes",
     "shown_place": "rstuf.storage.locations",
     "sign_bundle": "rstuf.holder.signing",
     "signed_by": "rstuf.holder.signing",

@@ -34,7 +34,14 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
         document["clock_behind"] = clock_document(report.clock_behind)
     if report.waiting:
         document["waiting"] = [
-            {"role": each.name, "missing": dict(each.missing), "lacking": each.lacking} for each in report.waiting
+            {
+                "role": each.name,
+                "missing": dict(each.missing),
+                "lacking": each.lacking,
+                "event": each.event,
+                "behind": each.behind,
+            }
+            for each in report.waiting
         ]
     return document
 
@@ -224,10 +231,19 @@ def tell_publication(console: Console, report: rstuf.PublicationReport, *, took:
 
 
 def tell_waiting_roles(console: Console, report: rstuf.PublicationReport) -> None:
-    """The roles with changes that nobody here can sign."""
+    """The roles with changes that nobody here can sign, and the way of each to those who can."""
     for each in report.waiting:
         console.warning(
             f"{escape(each.name)} waits for {count(each.lacking, 'signature')}: clients do not see its changes yet"
         )
         for name, why in each.missing.items():
             console.note(f"  {escape(name)}: {why}")
+        if each.event is None:
+            continue
+        event = escape(each.event)
+        way = f"it waits as {event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export"
+        lines = console.fold(f"    {way} {event}", indent=4)
+        if each.behind:
+            since = f"what was accepted since {event} was opened is not in it, and comes after it: rstuf publish then"
+            lines += console.fold(f"    {since}", indent=4)
+        console.error(lines)

@@ -95,11 +95,12 @@ def root_changes_document(root: rstuf.RootChanges) -> dict[str, object]:
 
 def _targets_document(targets: rstuf.TargetsFacts) -> dict[str, object]:
     return {
+        **_below_document(targets),
         "version": targets.version,
         "expires": {"after": iso(targets.expires), "days": targets.days},
         "spec_version": targets.spec_version,
         "artifacts": targets.artifacts,
-        "listed": list(targets.listed),
+        "listed": list(targets.changes.added),
         "listing_sha256": targets.listing,
         "delegated": [
             {
@@ -112,4 +113,25 @@ def _targets_document(targets: rstuf.TargetsFacts) -> dict[str, object]:
             for role in targets.delegated
         ],
         "foreign": list(targets.foreign),
+    }
+
+
+def _below_document(targets: rstuf.TargetsFacts) -> dict[str, object]:
+    """Of a role below targets: who lets it sign what, and what it lists against what its signer signed last."""
+    by, changes = targets.by, targets.changes
+    if by is None:
+        return {}
+    added, replaced, removed, same = changes.counts
+    return {
+        "delegated_by": {
+            "role": by.parent,
+            "version": by.version,
+            "proposed": by.proposed,
+            "paths": list(by.delegation.paths),
+            "path_hash_prefixes": list(by.delegation.prefixes),
+        },
+        "since": changes.since,
+        "changes": {"added": added, "replaced": replaced, "removed": removed, "same": same},
+        "replaced": list(changes.replaced),
+        "removed": list(changes.removed),
     }

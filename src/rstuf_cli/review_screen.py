@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final
@@ -83,7 +83,7 @@ class _Screen:
             if part.root is not None:
                 yield from self._root(part.root)
             if part.targets is not None:
-                yield from self._targets(part.targets)
+                yield from self._targets(part.role, part.targets)
             yield from self._signatures(part)
 
     # --- what it is for
@@ -152,18 +152,21 @@ class _Screen:
 
     # --- targets
 
-    def _targets(self, targets: rstuf.TargetsFacts) -> Iterator[Line]:
-        yield Line("  targets", Style.STRONG)
+    def _targets(self, name: str, targets: rstuf.TargetsFacts) -> Iterator[Line]:
+        yield Line(f"  {escape(name)}", Style.STRONG)
+        if targets.by is not None:
+            delegation = targets.by.delegation
+            paths = delegation.paths or [f"paths whose SHA-256 begins with {each}" for each in delegation.prefixes]
+            yield from self._field("delegated", escape(f"by {targets.by.label}, for {listed(paths)}"))
         yield from self._field("version", str(targets.version))
         yield from self._field("expires", f"{iso(targets.expires)} ({count(targets.days, 'day')} from now)")
         yield from self._field("format", escape(f"TUF {targets.spec_version}"))
-        yield from self._field(
-            "artifacts", f"{count(targets.artifacts, 'artifact')} of its own", grave=bool(targets.artifacts)
-        )
-        for each in targets.listed:
-            yield from self._field("", escape(each), grave=True)
-        if targets.artifacts > len(targets.listed):
-            yield from self._field("", f"and {targets.artifacts - len(targets.listed)} more", grave=True)
+        if targets.by is None:
+            own = f"{count(targets.artifacts, 'artifact')} of its own"
+            yield from self._field("artifacts", own, grave=bool(targets.artifacts))
+            yield from self._some("", targets.changes.added, targets.artifacts, grave=True)
+        else:
+            yield from self._changes(targets.artifacts, targets.changes)
         if targets.listing is not None:
             yield from self._field("", f"all: sha256 {targets.listing}")
         for role in targets.delegated:
@@ -178,6 +181,21 @@ class _Screen:
             if keyid not in used:
                 yield from self._key("?", keyid, "in no role")
         yield from self._foreign(targets.foreign)
+
+    def _changes(self, artifacts: int, changes: rstuf.ContentsChange) -> Iterator[Line]:
+        """What a role lists, against what whoever is asked signed of it last."""
+        added, replaced, removed, same = changes.counts
+        before = "none that your record knows" if changes.since is None else f"v{changes.since}, which you signed"
+        yield from self._field("artifacts", f"{count(artifacts, 'artifact')}; {same} as in {before}")
+        yield from self._some("+ ", changes.added, added, grave=False)
+        yield from self._some("~ ", changes.replaced, replaced, grave=True)
+        yield from self._some("- ", changes.removed, removed, grave=False)
+
+    def _some(self, sign: str, shown: Sequence[str], of: int, *, grave: bool) -> Iterator[Line]:
+        for each in shown:
+            yield from self._field("", escape(f"{sign}{each}"), grave=grave)
+        if of > len(shown):
+            yield from self._field("", f"{sign}and {of - len(shown)} more", grave=grave)
 
     # --- who, and what else
 

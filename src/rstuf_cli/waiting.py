@@ -24,6 +24,8 @@ KINDS: Final = {
     rstuf.EventKind.REPLACEMENT: "another online key, at once",
     rstuf.EventKind.HANDBACK: "the bins back to the online key that stays",
     rstuf.EventKind.RESIZE: "another number of bins",
+    rstuf.EventKind.CONTENTS: "what it lists",
+    rstuf.EventKind.DELEGATION: "other delegations",
 }
 
 _RESIZE: Final = "rstuf bins resize"

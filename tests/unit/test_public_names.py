@@ -40,6 +40,7 @@ PUBLIC = {
     "Completion",
     "Concern",
     "Conflict",
+    "ContentsChange",
     "DelegatedRole",
     "Delegation",
     "DelegationChange",

@@ -21,6 +21,7 @@ from typing import Any, Final
 from rstuf.clock import iso, parse_iso
 from rstuf.durable import SECRET_DIRECTORY, SECRET_FILE, How, make_directory, storage_error, write_file
 from rstuf.errors import InvalidJson, ProposalRefused, RecordDamaged
+from rstuf.holder.contents import SignedContents
 from rstuf.locks import FileLock
 from rstuf.metadata.canonical import compact, strict_loads
 from rstuf.model.keys import KeyId
@@ -56,6 +57,8 @@ class Remembered:
         root: the newest root that the holder trusts, its file byte for byte; None before the first.
         names: what keys were called when the holder last signed.
         signed: what they signed, oldest first.
+        contents: what they signed last of roles below targets.
+        delegators: the newest versions that they saw of roles which delegate to these.
     """
 
     first_root: str | None
@@ -64,6 +67,8 @@ class Remembered:
     root: bytes | None = None
     names: Mapping[KeyId, str] = field(default_factory=dict)
     signed: tuple[SignedBefore, ...] = ()
+    contents: Mapping[RoleName, SignedContents] = field(default_factory=dict)
+    delegators: Mapping[RoleName, int] = field(default_factory=dict)
 
 
 class HolderRecord:
@@ -141,6 +146,8 @@ class HolderRecord:
                 checked=known.checked or before.checked,
                 names={**before.names, **known.names},
                 signed=(*before.signed, *new),
+                contents={**before.contents, **known.contents},
+                delegators=_newest(before.delegators, known.delegators),
             )
             data = compact(_document(joined))
             write_file(self._place(known.first_root), data, mode=SECRET_FILE, how=How.REPLACE)
@@ -157,6 +164,10 @@ def _refuse_unseen(known: Remembered, recorded: Sequence[SignedBefore], seen: Co
             if other.digest != each.digest and other not in seen:
                 reason = f"another {each.role} v{each.version} was signed with the same key while you were asked"
                 raise ProposalRefused(f"{each.role}-v{each.version}", "signed-meanwhile", reason)
+
+
+def _newest(before: Mapping[RoleName, int], now: Mapping[RoleName, int]) -> dict[RoleName, int]:
+    return {role: max(before.get(role, 0), now.get(role, 0)) for role in {**before, **now}}
 
 
 def _read(place: Path) -> bytes | None:
@@ -190,6 +201,10 @@ def _document(known: Remembered) -> dict[str, Any]:
             }
             for each in known.signed
         ],
+        "contents": {
+            role: {"version": each.version, "artifacts": dict(each.artifacts)} for role, each in known.contents.items()
+        },
+        "delegators": dict(known.delegators),
     }
 
 
@@ -215,6 +230,9 @@ def _remembered(data: bytes, first_root: str | None) -> Remembered:
             root=None if document["root"] is None else base64.b64decode(document["root"], validate=True),
             names={KeyId(keyid): _text(name) for keyid, name in document["names"].items()},
             signed=tuple(map(_signed, document["signed"])),
+            # Records of before there were any lack these.
+            contents={RoleName(role): _contents(each) for role, each in document.get("contents", {}).items()},
+            delegators={RoleName(role): int(each) for role, each in document.get("delegators", {}).items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("it lacks something") from error
@@ -228,6 +246,10 @@ def _signed(entry: Mapping[str, Any]) -> SignedBefore:
         keyid=KeyId(_text(entry["keyid"])),
         at=parse_iso(entry["at"]),
     )
+
+
+def _contents(entry: Mapping[str, Any]) -> SignedContents:
+    return SignedContents(int(entry["version"]), {path: _text(digest) for path, digest in entry["artifacts"].items()})
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ and a grave one is to be shown in red before the question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,6 +15,8 @@ from typing import Final
 from rstuf.clock import iso
 from rstuf.errors import InvalidMetadata, ProposalRefused
 from rstuf.holder.anchors import Anchor, TrustSource, find_anchor, same_root
+from rstuf.holder.contents import SignedContents, contents_of
+from rstuf.holder.delegations import find_delegations
 from rstuf.holder.labels import concerns_of_labels
 from rstuf.holder.record import HolderRecord, Remembered, SignedBefore
 from rstuf.holder.sides import Side, sides_of
@@ -23,9 +25,9 @@ from rstuf.metadata.bundle import Bundle, BundlePart
 from rstuf.metadata.root_changes import RootChanges, compare_roots
 from rstuf.metadata.root_concerns import Concern
 from rstuf.metadata.root_parts import count, short_id, some, take_apart
-from rstuf.metadata.views import Envelope, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, root_roles
 from rstuf.model.keys import KeyId, PublicKey
-from rstuf.model.names import ROOT, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
 
 # Where several hold keys, some versions are signed by the others.
 FEW_BETWEEN: Final = 10
@@ -103,8 +105,19 @@ class Review:
             root=self.anchor.data,
             # First roots of several repositories are remembered together, and what keys are called differs in each.
             names=self.names if self.anchor.root is not None else {},
-            signed=tuple(signed),
+            signed=(taken := tuple(signed)),
+            contents=self._contents({(each.role, each.version) for each in taken}),
+            delegators={part.role: part.version for part in self.bundle.delegators},
         )
+
+    def _contents(self, signed: Collection[tuple[RoleName, int]]) -> dict[RoleName, SignedContents]:
+        parts = [part for part in self.bundle.parts if (part.role, part.version) in signed]
+        return {
+            part.role: kept
+            for part in parts
+            if part.role not in TOP_LEVEL
+            and (kept := contents_of(part.version, part.signed.get("targets", {}))) is not None
+        }
 
 
 def review_bundle(
@@ -148,13 +161,15 @@ class _Reviewer:
         self._now, self._max_expiry = now, max_expiry
         self._concerns: list[Concern] = []
         self._keys: dict[KeyId, PublicKey | None] = {}
+        self._delegations = find_delegations(bundle, anchor.root)
 
     def review(self, remembered: Remembered, others: Sequence[Remembered]) -> Review:
         bundle = self._bundle
         root = next((part for part in bundle.parts if part.role == ROOT), None)
         # The root is judged first: it says who signs the rest.
         changes = None if root is None else self._compare(root)
-        parts = tuple(self._part(part, root, changes) for part in bundle.parts)
+        parts = tuple(self._part(part, root, changes, remembered) for part in bundle.parts)
+        self._concerns += _concerns_of_delegators(bundle, remembered)
         self._concerns += _concerns_of_repository(bundle, self._anchor, remembered, others)
         before = _signed_before(self._anchor, parts, remembered, others)
         for part in bundle.parts:
@@ -179,17 +194,24 @@ class _Reviewer:
         self._keys |= changes.keys
         return changes
 
-    def _part(self, part: BundlePart, root: BundlePart | None, changes: RootChanges | None) -> PartReview:
+    def _part(
+        self, part: BundlePart, root: BundlePart | None, changes: RootChanges | None, remembered: Remembered
+    ) -> PartReview:
         facts = None
         judges = self._judges(part, root)
         if part.role != ROOT:
-            facts = take_targets_apart(part, known=_online(part, judges), now=self._now, max_expiry=self._max_expiry)
-            self._concerns += facts.concerns
+            below = part.role not in TOP_LEVEL
+            facts = take_targets_apart(
+                part,
+                known=_online(part, judges),
+                now=self._now,
+                max_expiry=self._max_expiry,
+                by=self._delegations.of(part) if below else None,
+                before=remembered.contents.get(part.role),
+            )
+            self._concerns += [*facts.concerns, *(self._delegations.concerns(part) if below else ())]
             self._keys |= {keyid: key for keyid, key in facts.keys.items() if keyid not in self._keys}
-        try:
-            sides, concerns = sides_of(part, judges)
-        except InvalidMetadata as error:
-            raise ProposalRefused(part.role, "form", error.reason) from None
+        sides, concerns = sides_of(part, self._signers(part, judges))
         self._concerns += concerns
         return PartReview(
             role=part.role,
@@ -199,6 +221,17 @@ class _Reviewer:
             root=changes if part.role == ROOT else None,
             targets=facts,
         )
+
+    def _signers(self, part: BundlePart, judges: Sequence[Envelope]) -> list[tuple[str, RoleKeys]]:
+        """Who may sign a part, by the label of whoever says so."""
+        if part.role not in TOP_LEVEL:
+            by = self._delegations.of(part)
+            self._keys |= {key: value for key, value in by.delegation.keys.keys.items() if key not in self._keys}
+            return [(by.label, by.delegation.keys)]
+        try:
+            return [(f"root v{root.version}", root_roles(root)[part.role]) for root in judges]
+        except InvalidMetadata as error:
+            raise ProposalRefused(part.role, "form", error.reason) from None
 
     def _judges(self, part: BundlePart, root: BundlePart | None) -> Sequence[Envelope]:
         """The roots that say who signs a part."""
@@ -232,13 +265,35 @@ def _power_of(parts: Sequence[PartReview], changes: RootChanges | None) -> str:
 
 
 def _power_of_targets(parts: Sequence[PartReview]) -> str:
-    roles = [role for part in parts if part.targets is not None for role in part.targets.delegated]
+    lists = [
+        f"{count(part.targets.artifacts, 'artifact')} of {part.role}"
+        for part in parts
+        if part.targets is not None and part.targets.by is not None
+    ]
+    told = _power_to_delegate([part.targets for part in parts if part.targets is not None])
+    if lists:
+        shows = f"it lets clients take {some(lists)}, as {'they are' if len(lists) > 1 else 'it is'} listed above"
+        return shows if told is None else f"{shows}; and {told}"
+    return told or "it lets nobody but the keys of targets sign artifacts"
+
+
+def _power_to_delegate(parts: Sequence[TargetsFacts]) -> str | None:
+    roles = [role for part in parts for role in part.delegated]
     who = [
         f"any {role.threshold} of {count(len(role.keyids), 'key')} sign "
         + (role.name if role.bins is None else f"all {role.bins[0]} bins")
         for role in roles
     ]
-    return f"it lets {some(who)}" if who else "it lets nobody but the keys of targets sign artifacts"
+    return f"it lets {some(who)}" if who else None
+
+
+def _concerns_of_delegators(bundle: Bundle, remembered: Remembered) -> Iterator[Concern]:
+    """Roles that delegate, older than the signer saw them: who signed then may not be to sign any more."""
+    for part in bundle.delegators:
+        seen = remembered.delegators.get(part.role, 0)
+        if part.version < seen:
+            message = f"it comes with {part.role} v{part.version}, and you have seen v{seen}: it leads you back"
+            yield Concern("delegator-older", True, message)
 
 
 def _concerns_of_repository(

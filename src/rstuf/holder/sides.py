@@ -9,7 +9,7 @@ from rstuf.metadata.bundle import BundlePart
 from rstuf.metadata.root_concerns import Concern
 from rstuf.metadata.root_parts import short_ids
 from rstuf.metadata.thresholds import SignatureResult, check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, root_roles
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
 
@@ -31,13 +31,12 @@ class Side:
     missing: int
 
 
-def sides_of(part: BundlePart, by: Sequence[Envelope]) -> tuple[tuple[Side, ...], tuple[Concern, ...]]:
-    """Who must sign a part by each of these roots, and what is to be said of the signatures that came with it.
+def sides_of(part: BundlePart, roles: Sequence[tuple[str, RoleKeys]]) -> tuple[tuple[Side, ...], tuple[Concern, ...]]:
+    """Who must sign a part, and what is to be said of the signatures that came with it.
 
-    Raises:
-        InvalidMetadata: a root does not say who signs.
+    Args:
+        roles: who may sign it, by the label of whoever says so.
     """
-    roles = [(f"root v{root.version}", root_roles(root)[part.role]) for root in by]
     results = [_check(part, role) for _, role in roles]
     sides = tuple(
         Side(

@@ -12,11 +12,13 @@ from typing import Final
 
 from rstuf.clock import iso
 from rstuf.errors import InvalidKey, shorten
+from rstuf.holder.contents import ContentsChange
 from rstuf.metadata.key_identity import check_key, key_identity
 from rstuf.metadata.root_concerns import FAR, SOON, Concern
 from rstuf.metadata.root_parts import count, short_id, short_ids
 from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.model.keys import KeyId, PublicKey
+from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.policy import MAX_BINS_LARGE
 
 # Signed once a day, it would take years.
@@ -44,11 +46,13 @@ class DelegatedRole:
 
 
 def concerns_of_targets(
+    name: RoleName,
     *,
     version: int,
     expires: datetime,
     now: datetime,
     artifacts: int,
+    changes: ContentsChange,
     keys: Mapping[KeyId, PublicKey | None],
     known: Collection[KeyId],
     delegated: Sequence[DelegatedRole],
@@ -57,42 +61,55 @@ def concerns_of_targets(
     """What is to be said of a targets role.
 
     Args:
-        artifacts: how many it lists itself.
+        artifacts: how many it lists itself; `changes`, against what its signer signed last.
         known: the online keys of the root in force, and of one that is proposed with it.
         foreign: what TUF does not know in it, by path.
     """
     if version > HIGH_VERSION:
         message = (
-            f"targets would be v{version}, which is very high: clients take no lower one afterwards, and none comes "
+            f"{name} would be v{version}, which is very high: clients take no lower one afterwards, and none comes "
             f"after v{MAX_INTEGER}"
         )
         yield Concern("version-high", True, message)
-    yield from _dates(expires, now)
-    yield from _contents(artifacts, foreign)
-    yield from _delegations(delegated, known)
-    yield from _keys(keys, delegated)
+    yield from _dates(name, expires, now)
+    yield from _contents(name, artifacts, changes)
+    yield from _foreign(name, foreign)
+    yield from _delegations(name, delegated, known)
+    yield from _keys(name, keys, delegated)
 
 
-def _dates(expires: datetime, now: datetime) -> Iterator[Concern]:
+def _dates(name: RoleName, expires: datetime, now: datetime) -> Iterator[Concern]:
     left = expires - now
-    told = f"targets would expire on {iso(expires)}, {count(left.days, 'day')} from this machine's date"
+    told = f"{name} would expire on {iso(expires)}, {count(left.days, 'day')} from this machine's date"
     if left > FAR:
         yield Concern("expires-far", True, f"{told}, and more than two years is long to trust the same keys")
     if left < SOON:
         yield Concern("expires-soon", True, f"{told}: without another by then, every client stops")
 
 
-def _contents(artifacts: int, foreign: Mapping[str, str]) -> Iterator[Concern]:
-    if artifacts:
-        yield Concern("artifacts-listed", True, f"targets lists {count(artifacts, 'artifact')} itself")
+def _contents(name: RoleName, artifacts: int, changes: ContentsChange) -> Iterator[Concern]:
+    if name == TARGETS:
+        if artifacts:
+            yield Concern("artifacts-listed", True, f"targets lists {count(artifacts, 'artifact')} itself")
+        return
+    _, replaced, removed, _ = changes.counts
+    if replaced:
+        message = f"clients would get another content for {count(replaced, 'path')} that you signed in v{changes.since}"
+        yield Concern("artifacts-replaced", True, message)
+    if removed:
+        message = f"clients would not find {count(removed, 'artifact')} any more that you signed in v{changes.since}"
+        yield Concern("artifacts-removed", not artifacts, message)
+
+
+def _foreign(name: RoleName, foreign: Mapping[str, str]) -> Iterator[Concern]:
     for path, value in foreign.items():
         if path != "delegations" and value not in {"[]", "{}"}:
             told = shorten(f"{path} = {value}", limit=120)
-            yield Concern("foreign-field", True, f"targets says what TUF does not know: {told}")
+            yield Concern("foreign-field", True, f"{name} says what TUF does not know: {told}")
 
 
-def _delegations(delegated: Sequence[DelegatedRole], known: Collection[KeyId]) -> Iterator[Concern]:
-    if not delegated:
+def _delegations(name: RoleName, delegated: Sequence[DelegatedRole], known: Collection[KeyId]) -> Iterator[Concern]:
+    if not delegated and name == TARGETS:
         yield Concern(
             "no-delegation", True, "targets delegates to nobody: no client finds what bins or other roles list any more"
         )
@@ -103,18 +120,20 @@ def _delegations(delegated: Sequence[DelegatedRole], known: Collection[KeyId]) -
             message = f"{told} can be signed by {short_ids(strangers)}, which root does not let sign online"
             yield Concern("delegated-to-new-keys", True, message, strangers)
         if not role.plain:
-            name = role.name if role.bins is None else role.bins[1]
-            yield Concern("odd-name", True, f"targets delegates to {shorten(name)}, which is no plain file name")
+            called = role.name if role.bins is None else role.bins[1]
+            yield Concern("odd-name", True, f"{name} delegates to {shorten(called)}, which is no plain file name")
         if role.bins is not None and role.bins[0] > MAX_BINS_LARGE:
             message = f"{role.bins[0]} bins are more than the {MAX_BINS_LARGE} that rstuf ever makes"
             yield Concern("many-bins", True, message)
 
 
-def _keys(keys: Mapping[KeyId, PublicKey | None], delegated: Sequence[DelegatedRole]) -> Iterator[Concern]:
+def _keys(
+    name: RoleName, keys: Mapping[KeyId, PublicKey | None], delegated: Sequence[DelegatedRole]
+) -> Iterator[Concern]:
     used = {keyid for role in delegated for keyid in role.keyids}
     unused = tuple(keyid for keyid in keys if keyid not in used)
     if unused:
-        yield Concern("unused-keys", True, f"targets lists {short_ids(unused)}, which no role uses", unused)
+        yield Concern("unused-keys", True, f"{name} lists {short_ids(unused)}, which no role uses", unused)
     values: dict[bytes, KeyId] = {}
     for keyid, key in keys.items():
         called = f"the key {short_id(keyid)}"

@@ -1,6 +1,6 @@
 """A targets role that is to be signed, taken apart with nothing left over: what it lists, and to whom it delegates.
 
-Nothing older is known to an offline signer, so there is nothing to compare it with: all of it is told.
+Its artifacts are compared with what its signer signed of it last, where their record knows that; all else is told.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rstuf.clock import iso, parse_iso
-from rstuf.errors import InvalidKey, InvalidRoleName, ProposalRefused, shorten
+from rstuf.errors import InvalidKey, InvalidRoleName, ProposalRefused
+from rstuf.holder.contents import ContentsChange, SignedContents, as_json, compare_contents
+from rstuf.holder.delegations import DelegatedBy, refuse_outside
 from rstuf.holder.target_concerns import DelegatedRole, concerns_of_targets
 from rstuf.metadata.bundle import BundlePart
 from rstuf.metadata.canonical import compact
@@ -27,8 +29,6 @@ from rstuf.model.durations import format_duration
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import role_name
 
-MOST_LISTED: Final = 50
-MAX_LISTED_CHARACTERS: Final = 16_384
 MAX_NEW_KEYS: Final = 256
 MAX_DELEGATED: Final = 256
 MAX_SEATS: Final = 1024
@@ -36,7 +36,6 @@ MAX_RULE_CHARACTERS: Final = 65_536
 _FIELDS: Final = frozenset({"_type", "delegations", "expires", "spec_version", "targets", "version"})
 _TOLD: Final = frozenset({"keyids", "threshold", "name", "name_prefix", "bit_length"})
 _KEY_FIELDS: Final = frozenset({"keytype", "keyval", "scheme"})
-_LONGEST: Final = 4000
 _SPEC_VERSION: Final = re.compile(r"1\.[0-9]{1,4}(\.[0-9]{1,4})?", re.ASCII)
 
 
@@ -47,8 +46,9 @@ class TargetsFacts:
     Attributes:
         expires: UTC.
         days: whole days from now until then.
+        by: who lets it sign; None for targets.
         artifacts: how many it lists itself.
-        listed: the first of them, as "path = JSON" in ASCII.
+        changes: the first of them, against what the signer signed of it last.
         listing: SHA-256 of the canonical JSON of all of them, hex; None where there are none.
         delegated: the roles that it delegates to, in the file's order.
         keys: the keys of delegated roles; None for one of a form that rstuf does not read, which `foreign` shows.
@@ -60,8 +60,9 @@ class TargetsFacts:
     expires: datetime
     days: int
     spec_version: str
+    by: DelegatedBy | None
     artifacts: int
-    listed: tuple[str, ...]
+    changes: ContentsChange
     listing: str | None
     delegated: tuple[DelegatedRole, ...]
     keys: Mapping[KeyId, PublicKey | None]
@@ -70,22 +71,35 @@ class TargetsFacts:
 
 
 def take_targets_apart(
-    part: BundlePart, *, known: Collection[KeyId], now: datetime, max_expiry: timedelta | None
+    part: BundlePart,
+    *,
+    known: Collection[KeyId],
+    now: datetime,
+    max_expiry: timedelta | None,
+    by: DelegatedBy | None = None,
+    before: SignedContents | None = None,
 ) -> TargetsFacts:
     """All that a proposed targets role says.
 
     Args:
         known: the online keys of the root in force, and of one that is proposed with it.
+        by: who lets it sign; None for targets itself.
+        before: what its signer signed of it last.
 
     Raises:
         ProposalRefused: nobody should sign it, or nobody can read all of it.
     """
-    return _Reader(part, known).read(now, max_expiry)
+    if by is not None:
+        refuse_outside(part, by.delegation)
+    return _Reader(part, known, by, before).read(now, max_expiry)
 
 
 class _Reader:
-    def __init__(self, part: BundlePart, known: Collection[KeyId]) -> None:
+    def __init__(
+        self, part: BundlePart, known: Collection[KeyId], by: DelegatedBy | None, before: SignedContents | None
+    ) -> None:
         self._part, self._signed, self._known = part, part.signed, known
+        self._by, self._before = by, before
 
     def read(self, now: datetime, max_expiry: timedelta | None) -> TargetsFacts:
         if len(self._part.payload) > TARGETS_BYTES:
@@ -101,23 +115,27 @@ class _Reader:
         delegated = tuple(self._delegated(delegations, keys))
         foreign = dict(sorted(self._foreign(delegations, raw, keys)))
         self._refuse_unreadable(delegated, keys, foreign)
+        changes = compare_contents(targets, self._before)
         return TargetsFacts(
             version=self._part.version,
             expires=expires,
             days=(expires - now).days,
             spec_version=spec,
+            by=self._by,
             artifacts=len(targets),
-            listed=tuple(_listed(targets)),
+            changes=changes,
             listing=hashlib.sha256(compact(targets)).hexdigest() if targets else None,
             delegated=delegated,
             keys=keys,
             foreign=tuple(f"{path} = {value}" for path, value in foreign.items()),
             concerns=tuple(
                 concerns_of_targets(
+                    self._part.role,
                     version=self._part.version,
                     expires=expires,
                     now=now,
                     artifacts=len(targets),
+                    changes=changes,
                     keys=keys,
                     known=self._known,
                     delegated=delegated,
@@ -216,7 +234,7 @@ class _Reader:
                 "threshold", f"its role {name} asks for {threshold} signatures, and has {have} that can sign"
             )
         told = _TOLD - ({"name"} if bins else {"name_prefix", "bit_length"})
-        rest = tuple(f"{path_of(field)} = {_json(role[field])}" for field in sorted(role) if field not in told)
+        rest = tuple(f"{path_of(field)} = {as_json(role[field])}" for field in sorted(role) if field not in told)
         return DelegatedRole(name=name, keyids=ids, threshold=threshold, bins=bins, rest=rest, plain=_is_plain(names))
 
     def _foreign(
@@ -224,21 +242,21 @@ class _Reader:
     ) -> Iterator[tuple[str, str]]:
         for field, value in self._signed.items():
             if field not in _FIELDS:
-                yield path_of(field), _json(value)
+                yield path_of(field), as_json(value)
         for field, value in delegations.items():
             # An empty list, or null, says nothing to clients and is signed all the same.
             if field not in {"keys", "roles", "succinct_roles"} or not value:
-                yield path_of("delegations", field), _json(value)
+                yield path_of("delegations", field), as_json(value)
         if "delegations" in self._signed and not delegations:
             yield "delegations", "{}"
         for keyid, key in raw.items():
             if keys[KeyId(keyid)] is None:
-                yield path_of("delegations", "keys", keyid), _json(key)
+                yield path_of("delegations", "keys", keyid), as_json(key)
                 continue
             for field in sorted(set(key) - _KEY_FIELDS):
-                yield path_of("delegations", "keys", keyid, field), _json(key[field])
+                yield path_of("delegations", "keys", keyid, field), as_json(key[field])
             for field in sorted(set(key["keyval"]) - {"public"}):
-                yield path_of("delegations", "keys", keyid, "keyval", field), _json(key["keyval"][field])
+                yield path_of("delegations", "keys", keyid, "keyval", field), as_json(key["keyval"][field])
 
     def _object(self, value: Any, what: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -247,17 +265,6 @@ class _Reader:
 
     def _refuse(self, rule: str, reason: str) -> ProposalRefused:
         return ProposalRefused(self._part.role, rule, reason)
-
-
-def _listed(targets: Mapping[str, Any]) -> Iterator[str]:
-    """The first artifacts; fewer where they are told at length. The digest of all stands beside them."""
-    room = MAX_LISTED_CHARACTERS
-    for path in sorted(targets)[:MOST_LISTED]:
-        text = f"{json.dumps(path)} = {_json(targets[path])}"
-        room -= len(text)
-        if room < 0:
-            return
-        yield text
 
 
 def _bin_name(prefix: str, bits: int) -> str:
@@ -285,11 +292,3 @@ def _identity(key: PublicKey | None) -> bytes | None:
         return None if key is None else key_identity(key)
     except InvalidKey:
         return None
-
-
-def _json(value: Any) -> str:
-    """A value in ASCII; a very long one is cut, and its digest stands for the rest."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    if len(text) <= _LONGEST:
-        return text
-    return f"{shorten(text, limit=_LONGEST)} (sha256 {hashlib.sha256(text.encode()).hexdigest()})"

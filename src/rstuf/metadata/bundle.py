@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-from rstuf.errors import InvalidBundle, InvalidJson, InvalidKey, InvalidMetadata
+from rstuf.errors import InvalidBundle, InvalidJson, InvalidKey, InvalidMetadata, InvalidRoleName
 from rstuf.metadata.canonical import canonical, compact, strict_loads
 from rstuf.metadata.limits import ROOT_BYTES, ROOT_ROTATIONS
+from rstuf.metadata.short_codes import code_of
 from rstuf.metadata.views import Envelope, Signature, open_envelope
 from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.model.keys import KeyId, check_key_name
-from rstuf.model.names import ROOT, TARGETS, RoleName
+from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName, role_name
 
 BUNDLE_FORMAT: Final = "rstuf-bundle"
 SIGNATURE_FORMAT: Final = "rstuf-signature"
@@ -34,20 +34,19 @@ FORMAT_VERSION: Final = 1
 MAX_BUNDLE_BYTES: Final = 8_000_000
 MAX_SIGNATURE_BYTES: Final = 65_536
 MAX_PARTS: Final = 16
+MAX_DELEGATORS: Final = 32
 MAX_SIGNATURES: Final = 64
 MAX_NAMES: Final = 1024
 MAX_REPOSITORY_NAME: Final = 200
 
 _BUNDLE_FIELDS: Final = frozenset({"format", "version", "event", "repository", "chain", "parts", "names"})
+_PART_FIELDS: Final = frozenset({"signed", "signatures"})
 _SIGNATURE_FIELDS: Final = frozenset({"format", "version", "signatures"})
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # Adopted repositories have key ids of other forms than a digest.
 _KEYID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 _SIG: Final = re.compile(r"(?:[0-9a-f]{2}){1,2048}", re.ASCII)
 _ROLES: Final = {"root": ROOT, "targets": TARGETS}
-
-_CODE_SALT: Final = b"rstuf short code v1"
-_CODE_CHARACTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class DocumentKind(Enum):
@@ -102,6 +101,7 @@ class Bundle:
         first_root: SHA-256 of the file of root version 1, hex; None where that is still to be signed.
         chain: files of roots, byte for byte, of consecutive versions up to the one in force; empty for a first root.
         parts: what is to be signed, each role once; the event is named for the first.
+        delegators: roles that say who signs parts, as they are published: targets first, each before those below it.
         names: what its makers call keys, by key id. Labels, and no more.
     """
 
@@ -110,6 +110,7 @@ class Bundle:
     chain: tuple[bytes, ...]
     parts: tuple[BundlePart, ...]
     names: Mapping[KeyId, str]
+    delegators: tuple[BundlePart, ...] = ()
 
     @property
     def event(self) -> str:
@@ -173,18 +174,21 @@ def render_bundle(bundle: Bundle) -> bytes:
         "event": bundle.event,
         "repository": {"name": bundle.repository, "first_root": bundle.first_root},
         "chain": [base64.b64encode(root).decode() for root in bundle.chain],
-        "parts": [
-            {
-                "signed": dict(part.signed),
-                "signatures": [{"keyid": each.keyid, "sig": each.sig} for each in part.signatures],
-            }
-            for part in bundle.parts
-        ],
+        "parts": [_part_document(part) for part in bundle.parts],
         "names": dict(bundle.names),
     }
+    if bundle.delegators:
+        document["delegators"] = [_part_document(part) for part in bundle.delegators]
     data = compact(document) + b"\n"
     parse_bundle(data)
     return data
+
+
+def _part_document(part: BundlePart) -> dict[str, Any]:
+    """What is signed does not say which role below targets it is of, so that is said beside it."""
+    role = {} if part.role in {ROOT, TARGETS} else {"role": part.role}
+    signatures = [{"keyid": each.keyid, "sig": each.sig} for each in part.signatures]
+    return {**role, "signed": dict(part.signed), "signatures": signatures}
 
 
 def parse_signatures(data: bytes, *, name: str = "the signature") -> SignatureDocument:
@@ -221,30 +225,6 @@ def kind_of(data: bytes) -> DocumentKind:
     return kinds.get(said, DocumentKind.NEITHER) if isinstance(said, str) else DocumentKind.NEITHER
 
 
-def code_of(payloads: Sequence[bytes]) -> str:
-    """The short code of what is signed together: of its payload, or of the digests of several, one after another."""
-    if len(payloads) == 1:
-        return short_code(payloads[0])
-    return short_code(b"".join(hashlib.sha256(payload).digest() for payload in payloads))
-
-
-def short_code(payload: bytes) -> str:
-    """Sixteen characters that stand for `payload`, in groups of four, to read aloud: "4F2K-91XX-7Q0D-MB3E".
-
-    Whoever makes bundles can try until two of theirs have one short digest, and so let two signers agree on different
-    things. So these 80 bits are not of a plain digest but of scrypt over it: each try costs 16 MiB and some 40 ms. The
-    salt is fixed, as all signers must come to the same code.
-    """
-    return _code(hashlib.sha256(payload).digest())
-
-
-@functools.lru_cache(maxsize=256)
-def _code(digest: bytes) -> str:
-    number = int.from_bytes(hashlib.scrypt(digest, salt=_CODE_SALT, n=2**14, r=8, p=1, dklen=10))
-    text = "".join(_CODE_CHARACTERS[number >> shift & 31] for shift in range(75, -5, -5))
-    return "-".join(text[start : start + 4] for start in range(0, 16, 4))
-
-
 class _Reader:
     """Checks the form of a document; `name` is what it is called."""
 
@@ -255,7 +235,9 @@ class _Reader:
         """The error that says so."""
         return InvalidBundle(self._name, reason)
 
-    def document(self, data: bytes, *, form: str, fields: frozenset[str], limit: int) -> dict[str, Any]:
+    def document(
+        self, data: bytes, *, form: str, fields: frozenset[str], limit: int, optional: Collection[str] = ()
+    ) -> dict[str, Any]:
         """The one JSON object that `data` spells."""
         if len(data) > limit:
             raise self.refuse(f"it has more than {limit} bytes")
@@ -268,7 +250,7 @@ class _Reader:
             raise self.refuse(f"it does not say that it is an {form}")
         if type(document.get("version")) is not int or document["version"] != FORMAT_VERSION:
             raise self.refuse("it is of a version of the format that this rstuf does not know")
-        self.exactly(document, fields, "it")
+        self.exactly(document, fields | document.keys() & set(optional), "it")
         if compact(document) != text:
             raise self.refuse("it is not written in the one way that such a document is written in")
         return document
@@ -315,7 +297,9 @@ class _SignatureReader(_Reader):
 
 class _BundleReader(_Reader):
     def read(self, data: bytes) -> Bundle:
-        document = self.document(data, form=BUNDLE_FORMAT, fields=_BUNDLE_FIELDS, limit=MAX_BUNDLE_BYTES)
+        document = self.document(
+            data, form=BUNDLE_FORMAT, fields=_BUNDLE_FIELDS, limit=MAX_BUNDLE_BYTES, optional={"delegators"}
+        )
         repository = self.exactly(document["repository"], {"name", "first_root"}, "repository")
         parts = self.list_of(document["parts"], "parts", least=1, most=MAX_PARTS)
         bundle = Bundle(
@@ -324,6 +308,7 @@ class _BundleReader(_Reader):
             chain=self._chain(document["chain"]),
             parts=tuple(map(self._part, parts)),
             names=self._names(document["names"]),
+            delegators=self._delegators(document),
         )
         if len({part.role for part in bundle.parts}) != len(bundle.parts):
             raise self.refuse("two of its parts are of one role")
@@ -357,13 +342,26 @@ class _BundleReader(_Reader):
             raise self.refuse(f"a root of its chain has more than {ROOT_BYTES} bytes")
         return data
 
+    def _delegators(self, document: Mapping[str, Any]) -> tuple[BundlePart, ...]:
+        if "delegators" not in document:
+            return ()
+        found = self.list_of(document["delegators"], "delegators", least=1, most=MAX_DELEGATORS)
+        delegators = tuple(map(self._part, found))
+        roles = [part.role for part in delegators]
+        if ROOT in roles or len(set(roles)) != len(roles):
+            raise self.refuse("its delegators are not one of each role below root")
+        return delegators
+
     def _part(self, value: Any) -> BundlePart:
-        part = self.exactly(value, {"signed", "signatures"}, "a part")
+        named = isinstance(value, dict) and "role" in value
+        part = self.exactly(value, _PART_FIELDS | ({"role"} if named else set()), "a part")
         signed = part["signed"]
         kind = signed.get("_type") if isinstance(signed, dict) else None
         role = _ROLES.get(kind) if isinstance(kind, str) else None
         if role is None:
             raise self.refuse("a part is neither root nor targets metadata")
+        if named:
+            role = self._below_targets(part["role"], role)
         version = signed.get("version")
         if type(version) is not int or not 1 <= version <= MAX_INTEGER:
             raise self.refuse(f"the version of {role} is not a whole number from 1 on")
@@ -372,6 +370,16 @@ class _BundleReader(_Reader):
             keyid, sig = self.texts(each, f"a signature of {role}", keyid=_KEYID, sig=_SIG)
             signatures.append(Signature(KeyId(keyid), sig))
         return BundlePart(role=role, signed=signed, signatures=tuple(signatures))
+
+    def _below_targets(self, name: Any, kind: RoleName) -> RoleName:
+        """The role that a part says it is of: none that has its name from what is signed."""
+        try:
+            found = role_name(name if isinstance(name, str) else "")
+        except InvalidRoleName:
+            found = ROOT
+        if kind != TARGETS or found in TOP_LEVEL:
+            raise self.refuse("a part says that it is of a role that it cannot be of")
+        return found
 
     def _names(self, names: Any) -> dict[KeyId, str]:
         if not isinstance(names, dict) or len(names) > MAX_NAMES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,9 +10,9 @@ from datetime import timedelta
 import orjson
 
 from rstuf.errors import InvalidInput, ReleaseRefused, RstufError, SigningError, StorageError
-from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature, code_of
+from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature
 from rstuf.metadata.root_changes import RootChanges
-from rstuf.metadata.views import Signature
+from rstuf.metadata.short_codes import code_of
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
@@ -25,6 +24,7 @@ from rstuf.repository.calling_off import call_off
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.completing import Completion, complete_events, is_ready
 from rstuf.repository.dropping import drop_expired, replaced
+from rstuf.repository.event_bundles import bundle_of, bundle_with
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, report_loss
@@ -340,15 +340,10 @@ class EventDesk:
             InvalidInput: there is no root `since`.
         """
         with self._ports.state.read() as reader:
-            parts, event = [], find_event(reader, name)
-            now = self._ports.clock.now()
+            event, now = find_event(reader, name), self._ports.clock.now()
             refuse_leaky(reader, event)
             refuse_expired(event, now)
-            for part in (*event.parts, *proposals_for(reader, event, now=now)):
-                opened = envelope_of(part)
-                signatures = tuple(Signature(each.keyid, each.sig) for each in part.signatures)
-                parts.append(BundlePart(role=part.role, signed=opened.signed, signatures=signatures))
-            return _bundle(reader, parts, since=since)
+            return bundle_of(reader, event, now=now, since=since)
 
     def preview(self, proposal: RootProposal) -> list[Bundle]:
         """A proposal as the files that its signers would be given, one an event, before it is opened."""
@@ -358,7 +353,7 @@ class EventDesk:
             # As `bundle` has it: the root says who else signs targets.
             wanted.append([BundlePart(role=TARGETS, signed=orjson.loads(proposal.targets.data)), root])
         with self._ports.state.read() as reader:
-            return [_bundle(reader, parts, since=1) for parts in wanted]
+            return [bundle_with(reader, parts) for parts in wanted]
 
     def roots(self) -> list[PublishedRoot]:
         """Every root that was published, oldest first, with what it changed."""
@@ -477,19 +472,3 @@ def _needs_signing_anew(reader: StateReader) -> bool:
     """Whether a key was replaced at once, and its root is out: what clients see may not verify from that yet."""
     rotation = reader.rotation()
     return rotation is not None and rotation.kind is not RotationKind.PLANNED and rotation.root_version is not None
-
-
-def _bundle(reader: StateReader, parts: Sequence[BundlePart], *, since: int) -> Bundle:
-    versions = reader.root_versions()
-    if versions and since not in versions:
-        raise InvalidInput(f"there is no root v{since} here", hint="rstuf root history lists them")
-    chain = [root.data for version in versions if version >= since and (root := reader.root(version))]
-    first, settings = reader.root(1), reader.settings()
-    written = b"".join([*chain, *(part.payload for part in parts)])
-    return Bundle(
-        repository=settings.name,
-        first_root=None if first is None else hashlib.sha256(first.data).hexdigest(),
-        chain=tuple(chain),
-        parts=tuple(parts),
-        names={entry.keyid: entry.name for entry in reader.keys() if entry.keyid.encode() in written},
-    )

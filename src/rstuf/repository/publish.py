@@ -39,9 +39,7 @@ class Spacing(Enum):
     GROUPED = auto()
 
 
-def publish(
-    ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[SigningEvent] = ()
-) -> PublicationReport:
+def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[SigningEvent] = ()) -> PublicationReport:
     """Make every accepted change visible; first bring an interrupted publication to its end, and put back what is lost.
 
     What people elsewhere have to sign waits for them in signing events.

@@ -165,11 +165,11 @@ class Repository:
 
         return plan_publication(self._ports)
 
-    def publish(self) -> PublicationReport:
+    def publish(self, *, drop: Collection[SigningEvent] = ()) -> PublicationReport:
         """Make every accepted change visible; see `repository.publish.publish`."""
         from rstuf.repository.publish import Spacing, publish
 
-        return publish(self._ports, spacing=Spacing.GROUPED)
+        return publish(self._ports, spacing=Spacing.GROUPED, drop=drop)
 
     def renew(self, *, force: Collection[str] = ()) -> RenewalReport:
         """Sign again what is due, or named; see `repository.renewal.renew`."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 
 import rstuf
+from rstuf_cli import prompts, proposing
 from rstuf_cli.console import Console, escape, pad
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import (
     publication_document,
     role_document,
@@ -47,7 +50,7 @@ def publish(
 
     Signs the roles whose artifacts changed, then snapshot and timestamp. Until the timestamp is replaced, clients see
     what they saw; after that, all of it. A publication that was interrupted is brought to its end first. A role that
-    nobody here can sign waits, and keeps nothing else back; exit code 4 says so.
+    nobody here can sign waits for its people in a signing event, and keeps nothing else back; exit code 4 says so.
     """
     run = run_of(ctx)
     run.clients = tuple(compat or ())
@@ -64,12 +67,36 @@ def publish(
 
 
 def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationReport:
-    """Publish, for whichever command does it."""
+    """Publish, for whichever command does it.
+
+    Where others have signed what waits, and more was accepted since, whoever is there is asked whether to drop that.
+    """
     run.interrupted = "clients see all of the publication or none of it; rstuf publish goes on from there"
     report = repository.publish()
     run.progress.close()
     tell_clock(run.console, report.clock_behind)
-    return report
+    drop = _given_up(run, repository, report)
+    if not drop:
+        return report
+    anew = repository.publish(drop=drop)
+    run.progress.close()
+    return anew if anew.published else replace(report, waiting=anew.waiting)
+
+
+def _given_up(run: Run, repository: rstuf.Repository, report: rstuf.PublicationReport) -> list[rstuf.SigningEvent]:
+    """The events whose signatures a person gives up, so that all that was accepted is proposed in their place."""
+    names = [each.event for each in report.waiting if each.behind and each.event is not None]
+    views = [repository.events.view(name) for name in names]
+    # Other delegations are nothing that a publication could propose again.
+    views = [view for view in views if view.event.kind is not rstuf.EventKind.DELEGATION]
+    if not views or not (run.options.yes or (prompts.person_is_there() and not run.console.is_json)):
+        return []
+    try:
+        proposing.ask_drop(run, repository, views)
+    except UsageFault as fault:
+        run.console.note(f"note:  {fault.message}")
+        return []
+    return [view.event for view in views]
 
 
 def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:

@@ -20,14 +20,13 @@ from rstuf.metadata.bundle import (
     DetachedSignature,
     DocumentKind,
     SignatureDocument,
-    code_of,
     kind_of,
     parse_bundle,
     parse_signatures,
     render_bundle,
     render_signatures,
-    short_code,
 )
+from rstuf.metadata.short_codes import code_of, short_code
 from rstuf.model.keys import KeyId
 
 WORLD = World(NOW)
