@@ -15,6 +15,7 @@ from rstuf.repository.authority import is_recorded_file, load_authority
 from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.delegated_sides import proposed_by
+from rstuf.repository.delegating_events import bring_change, by_people
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import (
@@ -135,13 +136,15 @@ def _make_targets_whole(ports: Ports) -> None:
 
 def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
     with ports.state.read() as reader:
-        phase = _phase_of(reader, event)
+        phase = _phase_of(ports, reader, event)
     if phase is not EventPhase.OPEN:
         return _close(ports, event, PublicationReport(published=False, timestamp_version=0), phase=phase)
+    if event.kind is EventKind.DELEGATION:
+        return _close(ports, event, bring_change(ports, event))
     files = {part.role: whole_file(ports, event, part) for part in event.parts}
     with ports.state.read() as reader:
         parts = [Part(reader.role(each.role), each.number, Reason.CHANGED, files[each.role]) for each in event.parts]
-        before, said = load_authority(reader, ports.metadata), proposed_by(event)
+        before, said = load_authority(reader, ports.metadata), proposed_by(reader, event)
         then = load_authority(reader, ports.metadata, proposed=said)
         holder = event.role
         was, bins = before.shared.get(holder), then.shared.get(holder)
@@ -156,9 +159,12 @@ def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
     return _end_rotation(ports) or published
 
 
-def _phase_of(reader: StateReader, event: SigningEvent) -> EventPhase:
+def _phase_of(ports: Ports, reader: StateReader, event: SigningEvent) -> EventPhase:
     """Where an event stands: it may have come out, and the process ended before it could say so; or a newer one did."""
     for part in event.parts:
+        if event.kind is EventKind.DELEGATION and part.role not in by_people(ports, reader, event):
+            # It is rendered as it is when the others come out, and may be renewed before.
+            continue
         role = reader.role(part.role)
         if role.visible >= part.version:
             ours = role.visible == part.version and is_recorded_file(role, part.file)

@@ -25,7 +25,7 @@ _NOBODY: Final = ("nobody", RoleKeys((), 1, {}))
 
 def delegated_sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tuple[str, RoleKeys]]:
     """The one side that must sign a part of an event, by the role that delegates to it."""
-    authority = recorded_authority(reader, proposed_by(event))
+    authority = recorded_authority(reader, proposed_by(reader, event))
     keys, parent = authority.named.get(part.role), authority.tree.parent(part.role)
     if keys is None or parent is None:
         return [_NOBODY]
@@ -33,10 +33,11 @@ def delegated_sides(reader: StateReader, event: SigningEvent, part: EventPart) -
     return [(f"{parent} v{beside.get(parent) or reader.role(parent).visible}", keys)]
 
 
-def proposed_by(event: SigningEvent) -> dict[RoleName, Mapping[str, Any]]:
-    """What the roles of an event would say that delegate, by their names."""
+def proposed_by(reader: StateReader, event: SigningEvent) -> dict[RoleName, Mapping[str, Any]]:
+    """What the roles of an event would say that delegate, or do so now, by their names."""
     said = {part.role: orjson.loads(part.signed) for part in event.parts if part.role != ROOT}
-    return {role: signed for role, signed in said.items() if signed.get("delegations")}
+    delegating = {TARGETS, *reader.delegating_roles()}
+    return {role: signed for role, signed in said.items() if signed.get("delegations") or role in delegating}
 
 
 def signers_now(reader: StateReader, role: RoleName) -> dict[KeyId, PublicKey]:

@@ -25,12 +25,17 @@ from rstuf.model.policy import Periods, check_threshold
 from rstuf.progress import step
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
 from rstuf.repository.client_guard import excluded, refuse_unreadable, shape_of
+from rstuf.repository.completing import carry_on_events
+from rstuf.repository.delegating_events import Change, open_change, roles_of, signed_elsewhere
+from rstuf.repository.event_views import EventView
 from rstuf.repository.handing_over import Sorting, bring_delegations
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import key_named, refuse_leaked
+from rstuf.repository.open_events import is_open, view_in, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
+from rstuf.repository.signing_events import drop_event, refuse_waiting
 
 _DIGITS: Final = tuple("0123456789abcdef")
 _NOTHING: Final[Mapping[str, Any]] = {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
@@ -97,6 +102,8 @@ class DelegationProposal:
         proposed: what roles that delegate would say.
         periods: how long the role lives from then on; None where that stays.
         moved: the artifacts that go to another role.
+        roles: those that must come out with it, or go; `elsewhere`: of these, those that people sign who are not here.
+        drops: the events whose place it takes.
         excluded: the clients that can read the repository now, and could not then, and why.
     """
 
@@ -110,16 +117,30 @@ class DelegationProposal:
     handover: Handover
     periods: Periods | None
     moved: tuple[Moved, ...]
+    roles: tuple[RoleName, ...]
+    elsewhere: tuple[RoleName, ...]
+    drops: tuple[EventView, ...]
     excluded: Mapping[str, str]
+
+    @property
+    def change(self) -> Change:
+        """What is to become of roles."""
+        return Change(self.name, self.parent, self.proposed, self.handover)
 
 
 @dataclass(frozen=True, slots=True)
 class DelegationReport:
-    """What became of a proposal: how many artifacts moved, and what was published."""
+    """What became of a proposal: how many artifacts moved, and what was published.
+
+    Attributes:
+        publication: None where people have to sign it first.
+        waits: the event in which they do.
+    """
 
     name: RoleName
     moved: int
-    publication: PublicationReport
+    publication: PublicationReport | None
+    waits: EventView | None = None
 
 
 def propose_addition(ports: Ports, plan: DelegationPlan) -> DelegationProposal:
@@ -189,10 +210,16 @@ def propose_removal(ports: Ports, name: RoleName) -> DelegationProposal:
         return _proposed(ports, reader, authority, _Change(name, parent, old, None, wanted, None))
 
 
-def bring_proposal(ports: Ports, proposal: DelegationProposal) -> DelegationReport:
+def bring_proposal(ports: Ports, proposal: DelegationProposal, *, drop: bool = False) -> DelegationReport:
     """Publish what was proposed: who delegates, and each role that lists something else by that.
 
+    Where people have to sign some of it who are not here, nothing is published, and all of it waits for them.
+
+    Args:
+        drop: whether the events whose place it takes, as they were shown, are to be dropped.
+
     Raises:
+        EventOpen: something waits that is not to be dropped, or that changed since it was shown.
         InvalidInput: other delegations were published meanwhile.
         InvalidRoleName: the name of a role is taken.
         PathsNotDelegated, PathsDisputed, LimitExceeded: clients would not find what is there; nothing was changed.
@@ -207,6 +234,21 @@ def bring_proposal(ports: Ports, proposal: DelegationProposal) -> DelegationRepo
                 raise InvalidInput(
                     "delegations were published anew meanwhile", hint="run it again, over what is there now"
                 )
+        dropped = [view.event for view in proposal.drops] if drop else []
+        if proposal.elsewhere:
+            with ports.state.read() as reader:
+                refuse_waiting(reader, proposal.roles, dropped)
+            event = open_change(ports, proposal.change, drop=dropped)
+            completed = carry_on_events(ports)
+            with ports.state.read() as reader:
+                still = is_open(reader, event.role)
+                waits = view_in(ports, reader, still) if still is not None and still.id == event.id else None
+            return DelegationReport(proposal.name, 0, None if waits is not None else completed, waits)
+        with ports.state.transaction(actor=ports.actor) as state:
+            refuse_waiting(state, proposal.roles, dropped)
+            for name in proposal.roles:
+                if (other := is_open(state, name)) is not None:
+                    drop_event(state, other, at=ports.clock.now())
         publication, moved = bring_delegations(ports, proposal.proposed, proposal.handover)
         return DelegationReport(proposal.name, moved, publication)
 
@@ -244,6 +286,9 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     with step(ports.progress, "sorting", total=reader.totals().artifacts, unit="artifacts"):
         moved = Counter((sorting.now_called(each.giver), each.taker) for each in sorting.moves(reader))
     sorting.refuse()
+    whole = Change(change.name, change.parent, proposed, handover)
+    listing = dict.fromkeys(name for pair in moved for name in pair)
+    roles = roles_of(whole, authority, then, list(listing))
     return DelegationProposal(
         name=change.name,
         parent=change.parent,
@@ -255,6 +300,9 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         handover=handover,
         periods=change.periods,
         moved=tuple(Moved(giver, taker, artifacts) for (giver, taker), artifacts in sorted(moved.items())),
+        roles=(*roles, *leaves),
+        elsewhere=tuple(signed_elsewhere(ports, reader, then, roles)),
+        drops=views_of_open(ports, reader, [*roles, *leaves]),
         excluded={name: why for name, why in after.items() if name not in before},
     )
 

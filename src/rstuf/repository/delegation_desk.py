@@ -56,6 +56,6 @@ class DelegationDesk:
             with self._ports.state.publication_lock(purpose="delegation"):
                 get_ready(self._ports)
 
-    def bring(self, proposal: DelegationProposal) -> DelegationReport:
-        """Publish what was proposed; see `repository.delegating.bring_proposal`."""
-        return bring_proposal(self._ports, proposal)
+    def bring(self, proposal: DelegationProposal, *, drop: bool = False) -> DelegationReport:
+        """Publish what was proposed, or let it wait; see `repository.delegating.bring_proposal`."""
+        return bring_proposal(self._ports, proposal, drop=drop)

@@ -63,7 +63,7 @@ def _delegators(reader: StateReader, event: SigningEvent) -> Iterator[BundlePart
     below = [part.role for part in event.parts if part.role not in TOP_LEVEL]
     if not below:
         return
-    tree = recorded_authority(reader, proposed_by(event)).tree
+    tree = recorded_authority(reader, proposed_by(reader, event)).tree
     found = dict[RoleName, int]()
     for role in below:
         way, above = list[RoleName](), tree.parent(role)

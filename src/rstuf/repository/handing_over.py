@@ -8,13 +8,14 @@ cut off or refused, nothing comes of it. What is accepted meanwhile goes where i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, RstufError
 from rstuf.metadata import limits
+from rstuf.metadata.render import SignedFile
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName, TargetPath
@@ -28,18 +29,35 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.routing import Router
 
-_ALL: Final = (0, (1 << SLOT_BITS) - 1)
+ALL_SLOTS: Final = (0, (1 << SLOT_BITS) - 1)
 _NAMED: Final = 10
 # What stands around a path and its fragment: two quotes, a colon, a comma.
 _AROUND: Final = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A file that people have signed, and the change number up to which it lists its artifacts."""
+
+    file: SignedFile
+    number: int
+
+
 def bring_delegations(
-    ports: Ports, proposed: Mapping[RoleName, Mapping[str, Any]], handover: Handover
+    ports: Ports,
+    proposed: Mapping[RoleName, Mapping[str, Any]],
+    handover: Handover,
+    *,
+    signed: Mapping[RoleName, Signed] | None = None,
+    check: Callable[[StateReader], None] | None = None,
 ) -> tuple[PublicationReport, int]:
     """Publish roles that delegate as they are to be, with every role that lists something else by that.
 
     Under the publication lock, after recovery.
+
+    Args:
+        signed: those of them that people have signed already.
+        check: looks at what is to move, once it is written down, and raises where it must not.
 
     Returns:
         What was published, and how many artifacts have another role now.
@@ -51,7 +69,7 @@ def bring_delegations(
     """
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata, proposed=proposed)
-        anew = _signed_by_others(load_authority(reader, ports.metadata), authority)
+        anew = signed_by_others(load_authority(reader, ports.metadata), authority)
         total = reader.totals().artifacts
     with (
         step(ports.progress, "sorting", total=total, unit="artifacts"),
@@ -62,6 +80,8 @@ def bring_delegations(
         number = state.newest_number()
         state.add_moves(sorting.moves(state))
         sorting.refuse()
+        if check is not None:
+            check(state)
         details = {"joins": list(handover.joins), "leaves": list(handover.leaves), "moved": sorting.moved}
         state.record("delegations.change", details, at=ports.clock.now())
     try:
@@ -72,6 +92,7 @@ def bring_delegations(
             known = {*(part.role.name for part in parts), *handover.leaves}
             parts += [_part(reader, name, number, Reason.MOVED) for name in sorting.more if name not in known]
             sorting.refuse_large(parts)
+            parts = [_as_signed(part, (signed or {}).get(part.role.name)) for part in parts]
         periods = handover.periods
         return bring_out(ports, parts, proposed=proposed, moved=sorting.more, periods=periods), sorting.moved
     except BaseException:
@@ -82,13 +103,17 @@ def bring_delegations(
         raise
 
 
-def _signed_by_others(before: Authority, after: Authority) -> list[RoleName]:
+def signed_by_others(before: Authority, after: Authority) -> list[RoleName]:
     """Roles that are delegated to as before, and that others have to sign."""
     return [name for name, keys in after.named.items() if before.named.get(name, keys) != keys]
 
 
 def _part(reader: StateReader, name: RoleName, number: int, reason: Reason) -> Part:
     return Part(reader.role(name), number, reason)
+
+
+def _as_signed(part: Part, signed: Signed | None) -> Part:
+    return part if signed is None else replace(part, number=signed.number, signed=signed.file)
 
 
 @dataclass(slots=True)
@@ -115,7 +140,9 @@ class Sorting:
         router = Router(self.authority, reader.settings().layout)
         for holder in _holders(reader):
             here = self.now_called(holder)
-            for slot, path, fragment in reader.contents(reader.role(holder).id, *_ALL, number=reader.newest_number()):
+            for slot, path, fragment in reader.contents(
+                reader.role(holder).id, *ALL_SLOTS, number=reader.newest_number()
+            ):
                 self.ports.progress.advance()
                 taker = self._taker(router, path)
                 if taker is not None and taker != here:

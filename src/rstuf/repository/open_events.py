@@ -50,9 +50,9 @@ def views_in(ports: Ports, reader: StateReader, *, ended: bool = False) -> list[
 
 
 def views_of_open(ports: Ports, reader: StateReader, roles: Sequence[RoleName]) -> tuple[EventView, ...]:
-    """The open events of some roles."""
-    events = [event for role in roles if (event := is_open(reader, role)) is not None]
-    return tuple(view_in(ports, reader, event) for event in events)
+    """The open events of some roles, each once."""
+    events = {event.id: event for role in roles if (event := is_open(reader, role)) is not None}
+    return tuple(view_in(ports, reader, event) for event in events.values())
 
 
 def view_event(ports: Ports, name: str) -> EventView:

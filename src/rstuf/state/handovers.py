@@ -63,7 +63,7 @@ def begin(connection: sqlite3.Connection, handover: Handover, *, number: int) ->
         raise StateError("delegations are being changed", hint="rstuf publish brings that to its end")
     drop(connection)
     for name in handover.joins:
-        _note(connection, _enter(connection, name), _JOINS, number)
+        _note(connection, enter(connection, name), _JOINS, number)
     for name in handover.leaves:
         _note(connection, _id_of(connection, name), _LEAVES, number)
     if handover.successor is not None:
@@ -145,7 +145,7 @@ def carry_out(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM move")
 
 
-def _enter(connection: sqlite3.Connection, name: RoleName) -> int:
+def enter(connection: sqlite3.Connection, name: RoleName) -> int:
     """A role that joins. Its name may be that of one that left: its versions go on."""
     connection.execute(
         "INSERT INTO role (name, name_key, kind, retired) VALUES (?, ?, ?, 1) ON CONFLICT (name_key) DO NOTHING",

@@ -186,6 +186,10 @@ class SqliteTransaction(SqliteReader):
         with all_or_nothing(self._connection):
             handovers.begin(self._connection, handover, number=self.newest_number())
 
+    def enter_role(self, name: RoleName) -> None:
+        with all_or_nothing(self._connection):
+            handovers.enter(self._connection, name)
+
     def add_moves(self, moves: Iterable[Move]) -> None:
         with all_or_nothing(self._connection):
             handovers.add_moves(self._connection, moves)

@@ -17,7 +17,9 @@ from rstuf_cli.console import Console, Style, escape, pad
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.steps import show_steps, steps_document
 from rstuf_cli.visiting import beyond_in_words, reasons, way_document
+from rstuf_cli.waiting import dropped_document, event_document, steps_of, tell_waiting
 from rstuf_cli.wording import both, count, listed, number, period, seconds, size
 
 EXAMPLES = {
@@ -224,16 +226,30 @@ def _change(run: Run, propose: Callable[[rstuf.DelegationDesk], rstuf.Delegation
         run.progress.close()
         if not run.console.is_json:
             _show_proposal(run.console, proposal, repository)
-        if not proposing.agrees(run, question):
+        typed = proposing.ask_drop(run, repository, proposal.drops)
+        if not typed and not proposing.agrees(run, question):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
         lasted = run.lasted()
         run.interrupted = (
             "clients see the delegations that there were, or the new ones; rstuf publish goes on from there"
         )
-        report = repository.delegations.bring(proposal)
+        report = repository.delegations.bring(proposal, drop=True)
+        dropped = repository.events.replaced(proposal.drops)
         run.progress.close()
-    run.console.document(_report_document(proposal, report))
+    steps = [] if report.waits is None else steps_of(report.waits)
+    waiting = {
+        "waiting": None if report.waits is None else event_document(report.waits),
+        "dropped": dropped_document(dropped),
+        "next_steps": steps_document(steps),
+    }
+    run.console.document({**_report_document(proposal, report), **waiting})
+    if report.waits is not None:
+        tell_waiting(run.console, [report.waits])
+        show_steps(run.console, steps, now=SystemClock().now())
+        return ExitCode.WAITING
+    if report.publication is None:
+        return ExitCode.DONE
     tell_clock(run.console, report.publication.clock_behind)
     tell_recovery(run.console, report.publication)
     run.console.result(
@@ -301,7 +317,7 @@ def _report_document(proposal: rstuf.DelegationProposal, report: rstuf.Delegatio
         "after": None if proposal.after is None else delegation_document(proposal.after),
         "moved": report.moved,
         "excluded": dict(proposal.excluded),
-        "publication": publication_document(report.publication),
+        "publication": None if report.publication is None else publication_document(report.publication),
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.support.delegated import delegate, where
 from tests.support.engine import Engine, check_client
 
+from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.artifacts import ArtifactState
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
@@ -34,22 +35,6 @@ def waits(engine: Engine) -> WaitingRole:
     return waiting
 
 
-def seen(engine: Engine, tmp_path: Path) -> set[str]:
-    """What a client finds of all that was ever added."""
-    contents = engine.contents
-    view = check_client_of(engine, tmp_path)
-    assert all(view[path] == contents[path] for path in view)
-    return set(view)
-
-
-def check_client_of(engine: Engine, tmp_path: Path) -> dict[str, bytes]:
-    """By path: what a stock client downloads, of what it finds."""
-    from tests.support.engine import client_of
-
-    client = client_of(engine, tmp_path / "client")
-    return {path: data for path in engine.contents if (data := client.find(path)) is not None}
-
-
 def test_what_somebody_elsewhere_signs_comes_out(engine: Engine, tmp_path: Path) -> None:
     """It waits in an event that tara can sign from its bundle; brought back, her signature publishes it."""
     waiting = waits(engine)
@@ -64,3 +49,35 @@ def test_what_somebody_elsewhere_signs_comes_out(engine: Engine, tmp_path: Path)
     check_client(engine, tmp_path / "client")
     assert not publish(engine.ports).waiting
     assert renew(engine.ports).waiting == ()
+
+
+def test_a_delegation_comes_out_with_its_first_version(tmp_path: Path) -> None:
+    """Nobody sees targets list a role whose file is not there: both come out once tara has signed, and what moves."""
+    engine = Engine.live(tmp_path / "repository")
+    engine.add("a.txt", b"first")
+    engine.add("team/one", b"one")
+    publish(engine.ports)
+    engine.make_key("tara")
+    engine.keys.away.add("tara")
+    report = delegate(engine, "team", "team/*", signers=("tara",))
+    assert report.publication is None
+    assert report.waits is not None
+    assert [part.part.role for part in report.waits.parts] == ["team", "targets", "bins"]
+    assert report.waits.wanted == (engine.keys.made["tara"].signer.keyid,)
+    assert where(engine)["team/one"] == "bins-3 published"
+    check_client(engine, tmp_path / "before")
+    engine.add("b.txt", b"beside")
+    publish(engine.ports)
+    done = engine.events.receive([signature_of(engine, "team-v1", "team", "tara")])
+    assert [(each.event.name, each.obstacle) for each in done.completions] == [("team-v1", None)]
+    assert where(engine)["team/one"] == "team published"
+    view = check_client(engine, tmp_path / "before")
+    assert view.roles["team"] == 1
+    check_client(engine, tmp_path / "after")
+
+
+def signature_of(engine: Engine, event: str, role: str, key: str) -> DetachedSignature:
+    """What the holder of a key sends back for one part of an event."""
+    part = next(part for part in engine.events.bundle(event).parts if part.role == role)
+    signer = engine.keys.made[key].signer
+    return DetachedSignature(part.digest, signer.keyid, signer.sign(part.payload))

@@ -297,6 +297,13 @@ class StateTransaction(StateReader, SupersededNotes, Protocol):
             StateError: a publication that is unfinished brings another one.
         """
 
+    def enter_role(self, name: RoleName) -> None:
+        """Keep the name of a role that nobody delegates to yet, so that its versions can be taken.
+
+        Raises:
+            InvalidRoleName: there is one of that name, or of its letters in another case.
+        """
+
     def add_moves(self, moves: Iterable[Move]) -> None:
         """Artifacts that go to another role with it, in any order."""
 
