@@ -145,6 +145,7 @@ if TYPE_CHECKING:
     from rstuf.repository.delegating import DelegationPlan as DelegationPlan
     from rstuf.repository.delegating import DelegationProposal as DelegationProposal
     from rstuf.repository.delegating import DelegationReport as DelegationReport
+    from rstuf.repository.delegating_events import WantedDelegation as WantedDelegation
     from rstuf.repository.delegation_desk import DelegationDesk as DelegationDesk
     from rstuf.repository.delegation_views import DelegationView as DelegationView
     from rstuf.repository.doctor import Ailment as Ailment
@@ -407,6 +408,7 @@ _HOMES = {
     "VisibleVersions": "rstuf.repository.reports",
     "Visit": "rstuf.repository.visits",
     "WaitingRole": "rstuf.repository.reports",
+    "WantedDelegation": "rstuf.repository.delegating_events",
     "Way": "rstuf.repository.visits",
     "WayFault": "rstuf.repository.visits",
     "check_bin_count": "rstuf.model.policy",

@@ -134,6 +134,10 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         why = f"{what(view.event)} expired before everybody had signed it"
         if view.event.kind == rstuf.EventKind.CEREMONY:
             return [Step(CEREMONY_AGAIN, f"{why}; {_SAME_PLAN}", about="event-expired")]
+        if view.event.kind == rstuf.EventKind.CONTENTS:
+            return [Step("rstuf publish", f"{why}; proposes what it lists anew", about="event-expired")]
+        if view.event.kind == rstuf.EventKind.DELEGATION:
+            return [Step(f"rstuf event cancel {name}", f"{why}; then propose it again", about="event-expired")]
         return [Step("rstuf renew", f"{why}; drops it, and proposes anew what is due", about="event-expired")]
     if view.leaks:
         again = f"so that others sign {listed(view.leaves)}" if view.leaves else "without that key"

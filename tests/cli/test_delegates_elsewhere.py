@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,90 @@ def test_what_is_added_waits_for_whoever_signs_it_elsewhere(
     assert "published" in cli("artifact", "list", "--prefix", "vendor").out
     assert client(vendor, tmp_path / "client").download("vendor/app.bin") == b"app"
     assert cli("verify", "--full").code == 0
+
+
+def test_a_delegation_waits_with_its_role(
+    vendor: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients see the delegation, its role and what moved there from the moment on at which vera's signature is back;
+    cancelled before, it is told how to propose the same again."""
+    argv = ["delegation", "add", "docs", "--path", "data/*", "--signer", "vera", "--expires", "90d"]
+    done = cli(*argv, "--yes")
+    assert done.code == 4, done.err
+    assert "! docs v1 waits for 1 more signature (signed: online; missing: vera)" in done.out
+    gone = cli("event", "cancel", "docs-v1", "--yes", "--json").document
+    (step,) = gone["next_steps"]
+    assert shlex.split(step["command"])[1:] == argv
+    assert cli("verify", "--full").code == 0
+    assert cli(*shlex.split(step["command"])[1:], "--yes").code == 4
+    before = client(vendor, tmp_path / "client")
+    assert before.download("data/b.bin")
+    bundle = tmp_path / "docs-v2.rstuf"
+    assert cli("bundle", "export", "docs-v2", "-o", bundle).code == 0
+    brought = cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch))
+    assert brought.code == 0, brought.err
+    assert [row.split()[0] for row in cli("delegation", "list").out.splitlines() if not row.startswith(" ")] == [
+        "vendor",
+        "docs",
+        "bins",
+    ]
+    assert before.download("data/b.bin")
+    assert client(vendor, tmp_path / "new").download("data/b.bin")
+    assert cli("verify", "--full").code == 0
+
+
+def test_signatures_are_dropped_by_who_says_so(
+    vendor: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More that is added takes the place of what nobody signed; what one signed stays until somebody says yes."""
+    assert cli("key", "generate", "vic", "--unencrypted").code == 0
+    (tmp_path / "vera" / "vera.key").rename(vendor / "keys" / "vera.key")
+    signers = ["--signer", "vera", "--signer", "vic", "--threshold", "2"]
+    assert cli("delegation", "update", "vendor", *signers, "--yes").code == 0
+    for name in ("vera", "vic"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (vendor / "keys" / f"{name}.key").rename(tmp_path / name / f"{name}.key")
+    add = ("artifact", "add", tmp_path / "app.bin")
+    assert cli(*add, "--prefix", "vendor").code == 4
+    (tmp_path / "more.bin").write_bytes(b"more")
+    assert cli("artifact", "add", tmp_path / "more.bin", "--prefix", "vendor").code == 4
+    names = [event["name"] for event in cli("event", "list", "--json").document["events"]]
+    assert names == ["vendor-v4"]
+    bundle = tmp_path / "vendor-v4.rstuf"
+    assert cli("bundle", "export", "vendor-v4", "-o", bundle).code == 0
+    assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code == 4
+    assert [step["command"] for step in cli("status", "--json").document["next_steps"]] == [
+        "rstuf bundle export vendor-v4"
+    ]
+    (tmp_path / "third.bin").write_bytes(b"third")
+    kept = cli("artifact", "add", tmp_path / "third.bin", "--prefix", "vendor")
+    assert kept.code == 4
+    assert "what was accepted since vendor-v4 was opened is not in it" in " ".join(kept.err.split())
+    dropped = cli("publish", "--yes")
+    assert dropped.code == 4
+    assert "vendor-v4 waits already, with the signature of vera; this takes its place and drops it" in dropped.err
+    (event,) = cli("event", "list", "--json").document["events"]
+    assert (event["name"], event["signatures"]) == ("vendor-v5", [])
+
+
+def test_what_a_role_was_to_list_stays_pending(vendor: Path, tmp_path: Path, cli: Cli) -> None:
+    """Its event cancelled, an artifact waits as before, and what is told proposes it again."""
+    assert cli("artifact", "add", tmp_path / "app.bin", "--prefix", "vendor").code == 4
+    (step,) = cli("event", "cancel", "vendor-v2", "--yes", "--json").document["next_steps"]
+    assert step["command"] == "rstuf publish"
+    assert "pending" in cli("artifact", "list", "--prefix", "vendor").out
+    assert cli("publish").code == 4
+    assert [event["name"] for event in cli("event", "list", "--json").document["events"]] == ["vendor-v3"]
+
+
+def test_a_renewal_waits_for_who_is_elsewhere(
+    vendor: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is due of the role is proposed as clients see it, and comes out once vera has signed it."""
+    done = cli("renew", "--force", "vendor")
+    assert done.code == 4, done.err
+    assert "it waits as vendor-v2" in " ".join(done.err.split())
+    bundle = tmp_path / "vendor-v2.rstuf"
+    assert cli("bundle", "export", "vendor-v2", "-o", bundle).code == 0
+    assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code == 0
+    assert cli("renew").code == 0

@@ -169,6 +169,7 @@ PUBLIC = {
     "VisibleVersions",
     "Visit",
     "WaitingRole",
+    "WantedDelegation",
     "Way",
     "WayFault",
     "check_bin_count",

@@ -166,6 +166,39 @@ def by_people(ports: Ports, reader: StateReader, event: SigningEvent) -> list[Ro
     return [part.role for part in event.parts if _by_people(then, part.role)]
 
 
+@dataclass(frozen=True, slots=True)
+class WantedDelegation:
+    """What an event was to make of one delegation.
+
+    Attributes:
+        parent: who delegates.
+        before, after: as it is now, and as it would be; None where there is none.
+        periods: how long the role was to live; None where that stays.
+    """
+
+    name: RoleName
+    parent: RoleName
+    before: Delegation | None
+    after: Delegation | None
+    periods: Periods | None
+
+
+def wanted_by(ports: Ports, event: SigningEvent) -> WantedDelegation | None:
+    """What an event was to change, so that it can be proposed again; None where that is not one delegation."""
+    if event.kind is not EventKind.DELEGATION:
+        return None
+    with ports.state.read() as reader:
+        now = load_authority(reader, ports.metadata)
+        then = load_authority(reader, ports.metadata, proposed=proposed_by(reader, event))
+    was, becomes = _delegations(now), _delegations(then)
+    names = [name for name in {**was, **becomes} if was.get(name) != becomes.get(name) and name != SUCCESSOR]
+    if len(names) != 1:
+        return None
+    (name,) = names
+    parent = then.tree.parent(name) or now.tree.parent(name) or TARGETS
+    return WantedDelegation(name, parent, was.get(name), becomes.get(name), event.periods)
+
+
 def _refuse_outdated(event: SigningEvent, before: Authority, then: Authority) -> None:
     """See that nothing of what it was proposed over was published anew, which it would take back."""
     was, becomes = _delegations(before), _delegations(then)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rstuf.model.events import SigningEvent
 from rstuf.model.names import RoleName
 from rstuf.repository.delegating import (
     DelegationChange,
@@ -13,6 +14,7 @@ from rstuf.repository.delegating import (
     propose_change,
     propose_removal,
 )
+from rstuf.repository.delegating_events import WantedDelegation, wanted_by
 from rstuf.repository.delegation_views import DelegationView, list_delegations
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
@@ -47,6 +49,10 @@ class DelegationDesk:
         """Delegations with one less; see `repository.delegating.propose_removal`."""
         self._end_what_was_begun()
         return propose_removal(self._ports, name)
+
+    def wanted_by(self, event: SigningEvent) -> WantedDelegation | None:
+        """What an event was to change; see `repository.delegating_events.wanted_by`."""
+        return wanted_by(self._ports, event)
 
     def _end_what_was_begun(self) -> None:
         """A publication that was cut off may bring what is to be proposed."""

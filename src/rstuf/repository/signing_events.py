@@ -56,11 +56,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BroughtSignature:
-    """A signature as somebody brings it: over what (SHA-256 of the signed bytes, hex), by which key, in hex."""
+    """A signature as somebody brings it: over what (SHA-256 of the signed bytes, hex), by which key, in hex.
+
+    Attributes:
+        event: the one that it is for, where that is known: two roles that list nothing may have the same bytes.
+    """
 
     digest: str
     keyid: KeyId
     sig: str
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +276,7 @@ def sign_event(
         for part in view.parts:
             wanted = [keyid for keyid in part.wanted if keyids is None or keyid in keyids]
             made = _signatures(desk, part, wanted, leaked=view.leaked if keyids is None else ())
-            brought += [BroughtSignature(part.digest, each.keyid, each.sig) for each in made]
+            brought += [BroughtSignature(part.digest, each.keyid, each.sig, view.event.name) for each in made]
         closed = desk.closed
     return receive(ports, brought), closed
 
@@ -291,14 +296,15 @@ def _signatures(
 def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -> Reception:
     entry = state.key(brought.keyid)
     who = entry.name if entry is not None else brought.keyid[:12]
-    for event in state.open_events():
-        for part in event.parts:
-            if digest_of(part) == brought.digest:
-                try:
-                    refuse_expired(event, ports.clock.now())
-                except EventExpired as error:
-                    return _refused(event.name, who, brought, error.message, hint=error.hint or "")
-                return _join(ports, state, event, part, brought, who=who)
+    found = [
+        _offer(ports, state, event, part, brought, who=who)
+        for event in state.open_events()
+        for part in event.parts
+        if brought.event in {None, event.name} and digest_of(part) == brought.digest
+    ]
+    if found:
+        # The same bytes may wait for two roles: then it counts for both that list its key.
+        return min(found, key=lambda each: list(Outcome).index(each.outcome))
     # The same bytes may have waited before, for another purpose: what came of them in the end is what counts.
     for event in sorted(state.events(), key=lambda event: event.phase is not EventPhase.DONE):
         for part in event.parts:
@@ -306,6 +312,17 @@ def _receive(ports: Ports, state: StateTransaction, brought: BroughtSignature) -
                 return _come_late(state, event, part, brought, who=who)
     hint = "its signer signed other bytes than this repository waits for: compare the codes, then export it anew"
     return _refused(None, who, brought, f"nothing here has the digest {brought.digest[:16]} that it signs", hint=hint)
+
+
+def _offer(
+    ports: Ports, state: StateTransaction, event: SigningEvent, part: EventPart, brought: BroughtSignature, *, who: str
+) -> Reception:
+    """What becomes of a signature for a part of an event that is open."""
+    try:
+        refuse_expired(event, ports.clock.now())
+    except EventExpired as error:
+        return _refused(event.name, who, brought, error.message, hint=error.hint or "")
+    return _join(ports, state, event, part, brought, who=who)
 
 
 def _come_late(

@@ -93,6 +93,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         if rebuilt:
             # All is to be signed anew: only some of it changes anything.
             pending = sum(role.newest > role.number for role in reader.dirty_roles())
+        pending -= _waiting_in_events(reader, events)
         needed = _needed(authority, events, rotation)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
@@ -128,6 +129,15 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         prunable_length=prunable[1],
     )
     return seen, mark
+
+
+def _waiting_in_events(reader: StateReader, events: Collection[EventView]) -> int:
+    """How many roles wait for signatures with all that was accepted for them: nothing else brings them on."""
+    waits = {part.part.role: part.part.number for view in events if not view.expired for part in view.parts}
+    if not any(waits.values()):
+        return 0
+    dirty = (role for role in reader.dirty_roles() if not role.forced)
+    return sum(role.newest <= waits.get(role.name, 0) for role in dirty)
 
 
 def _prunable(ports: Ports, reader: StateReader) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from rstuf.clock import SystemClock
 from rstuf_cli import prompts
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
+from rstuf_cli.delegated_again import steps_to_propose_again
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.must_go import ENOUGH, LOOSE, USABLE, leaks_document, loose_in_words, warn_of_left
 from rstuf_cli.reports import sign as done_sign
@@ -167,7 +168,7 @@ def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[St
     if view.event.kind is rstuf.EventKind.CEREMONY:
         # There is nothing published yet that a key could be left in.
         return [step_after_cancelled_ceremony()]
-    steps = []
+    steps = steps_to_propose_again(repository, view.event)
     rotating = view.event.kind in {rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT}
     if rotating and repository.events.rotation() is not None:
         steps.append(Step("rstuf renew", "the replacement of the online key cannot end without it: proposes it anew"))

@@ -1,0 +1,44 @@
+"""The command that proposes again what an event of a role below targets was to bring."""
+
+from __future__ import annotations
+
+import shlex
+
+import rstuf
+from rstuf_cli.console import escape
+from rstuf_cli.steps import Step
+
+
+def steps_to_propose_again(repository: rstuf.Repository, event: rstuf.SigningEvent) -> list[Step]:
+    """What proposes again what was dropped: what was accepted stays pending, other delegations are forgotten."""
+    if event.kind is rstuf.EventKind.CONTENTS:
+        role = escape(event.role)
+        why = f"what {role} was to list stays pending, and waits for nobody: proposes it anew"
+        return [Step("rstuf publish", why, about="pending")]
+    wanted = repository.delegations.wanted_by(event)
+    if wanted is None:
+        return []
+    names = {entry.keyid: entry.name for entry in repository.keys()}
+    return [Step(command_of(wanted, names), "nothing else remembers what was wanted: proposes it anew")]
+
+
+def command_of(wanted: rstuf.WantedDelegation, names: dict[rstuf.KeyId, str]) -> str:
+    """The command by which a delegation comes, changes or goes."""
+    before, after, name = wanted.before, wanted.after, shlex.quote(wanted.name)
+    if after is None:
+        return f"rstuf delegation remove {name}"
+    words = [f"rstuf delegation {'add' if before is None else 'update'} {name}"]
+    if before is None or before.paths != after.paths:
+        words += [f"--path {shlex.quote(path)}" for path in after.paths]
+    if before is None or before.keys != after.keys:
+        words += [f"--signer {shlex.quote(names.get(keyid, keyid[:12]))}" for keyid in after.keys.keyids]
+        words += [f"--threshold {after.keys.threshold}"] if len(after.keys.keyids) > 1 else []
+    if before is None or before.terminating != after.terminating:
+        words += ["--terminating"] if after.terminating else [] if before is None else ["--not-terminating"]
+    if wanted.periods is not None:
+        words.append(f"--expires {rstuf.format_duration(wanted.periods.expires)}")
+        if wanted.periods != rstuf.Periods.of(wanted.periods.expires):
+            words.append(f"--renew-before {rstuf.format_duration(wanted.periods.renew_before)}")
+    if before is None and wanted.parent != "targets":
+        words.append(f"--parent {shlex.quote(wanted.parent)}")
+    return " ".join(words)
