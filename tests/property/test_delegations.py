@@ -213,7 +213,11 @@ class Delegations(RuleBasedStateMachine):
 
     @contextmanager
     def refusable(self, *more: type[RstufError], quiet: bool = False) -> Iterator[list[type[RstufError]]]:
-        """What is refused has changed nothing; `quiet`: unless something else did meanwhile."""
+        """What is refused has changed nothing; `quiet`: unless something else did meanwhile.
+
+        A rotation that goes on takes its next step with whatever publishes, refused in the end or not.
+        """
+        quiet = quiet or self.engine.events.rotation() is not None
         before, begun = (None, 0) if quiet else (self.all_there_is(), self.begun())
         refused: list[type[RstufError]] = []
         try:
