@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.delegated import delegate, undelegate, where
 from tests.support.engine import Engine, check_client
+from tests.support.faulty import Power, made_faulty
 
 from rstuf.errors import EventOpen, ReleaseRefused, RstufError
 from rstuf.metadata.bundle import DetachedSignature
@@ -217,3 +218,20 @@ def test_two_roles_that_list_nothing_are_told_apart(away: Engine, tmp_path: Path
     done = whole(away, "red-v2", red="tara")
     assert sorted(done) == [("blue-v2", None), ("red-v2", None)]
     check_client(away, tmp_path / "client")
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("name", ["1.team.json", "targets.json", "snapshot.json", "timestamp.json"])
+def test_cut_off_it_comes_out_whole(away: Engine, tmp_path: Path, name: str, kept: bool) -> None:
+    """Wherever the power goes while it comes out, clients find everything then, and the next command ends it."""
+    delegate(away, "team", "team/*", signers=("tara",))
+    engine, faulty = made_faulty(away)
+    faulty.at = lambda written: written.endswith(name)
+    faulty.after = kept
+    with pytest.raises(Power):
+        engine.events.receive([signature_of(engine, "team-v1", "team", "tara")])
+    check_client(engine, tmp_path / "client")
+    publish(engine.ports)
+    assert engine.events.views() == []
+    assert where(engine)["team/one"] == "team published"
+    assert check_client(engine, tmp_path / "client").roles["team"] == 1
