@@ -235,3 +235,27 @@ def test_cut_off_it_comes_out_whole(away: Engine, tmp_path: Path, name: str, kep
     assert engine.events.views() == []
     assert where(engine)["team/one"] == "team published"
     assert check_client(engine, tmp_path / "client").roles["team"] == 1
+
+
+def test_what_is_signed_here_is_renewed_meanwhile(away: Engine, tmp_path: Path) -> None:
+    """targets, and the role that is to have the bins, live on while others take their time; then all comes out."""
+    delegate(away, "team", "team/*", signers=("tara",))
+    delegate_before = away.events.view("team-v1").parts
+    assert [part.part.role for part in delegate_before] == ["team", "targets", "bins"]
+    report = renew(away.ports, force=("targets",))
+    assert report.waiting == ()
+    view = check_client(away, tmp_path / "client")
+    assert view.targets == 3
+    assert whole(away, "team-v1", team="tara") == [("team-v1", None)]
+    assert check_client(away, tmp_path / "client").targets == 4
+
+
+def test_a_parent_that_is_signed_here_goes_on(away: Engine, tmp_path: Path) -> None:
+    """What is added to a role of the online key is published, though a role below it waits for somebody."""
+    delegate(away, "data", "data/*", "data/inner/*")
+    delegate(away, "inner", "data/inner/*", parent="data", signers=("tara",))
+    away.add("data/one", b"one")
+    assert publish(away.ports).waiting == ()
+    assert where(away)["data/one"] == "data published"
+    assert whole(away, "inner-v1", inner="tara") == [("inner-v1", None)]
+    check_client(away, tmp_path / "client")
