@@ -161,12 +161,14 @@ def tell_change(
     new = change.added + change.replaced
     what = count(new, "artifact") + (f" ({size(change.length)})" if change.length else "") if new else ""
     if change.removed:
-        alone = "removal" if publication is None or new else "artifact removed"
+        alone = "removal" if publication is None or publication.waiting or new else "artifact removed"
         gone = count(change.removed, alone, "artifacts removed" if alone == "artifact removed" else None)
         what = f"{what} and {gone}" if new else gone
     if publication is None or publication.waiting:
         if what:
-            console.result(f"{done} {accepted_in_words(change, what)}, {took}")
+            # What waits for signatures, no publication makes visible before.
+            said = accepted_in_words(change, what) if publication is None else f"{what} accepted"
+            console.result(f"{done} {said}, {took}")
         if publication is not None:
             tell_publication(console, publication, took=took)
             tell_waiting_roles(console, publication)

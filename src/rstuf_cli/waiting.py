@@ -291,7 +291,9 @@ def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, An
 
 def again_of(dropped: rstuf.DroppedEvent) -> list[str]:
     """The commands that propose again what was lost, in turn: each once the root of the one before it is out."""
-    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}"]
+    role = dropped.name.rpartition("-v")[0]
+    whose = "" if role == "targets" else f" --role {role}"
+    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}{whose}"]
     if dropped.lost is None:
         return commands
     at_once = _taking_out(dropped.lost)

@@ -81,6 +81,7 @@ def test_a_delegation_waits_with_its_role(
         "docs",
         "bins",
     ]
+    assert "docs" in before.refresh().roles
     assert before.download("data/b.bin")
     assert client(vendor, tmp_path / "new").download("data/b.bin")
     assert cli("verify", "--full").code == 0
@@ -141,3 +142,40 @@ def test_a_renewal_waits_for_who_is_elsewhere(
     assert cli("bundle", "export", "vendor-v2", "-o", bundle).code == 0
     assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code == 0
     assert cli("renew").code == 0
+
+
+def test_who_is_back_signs_here(vendor: Path, tmp_path: Path, cli: Cli) -> None:
+    """With vera's key at hand again what waits is signed as everything else is; a key that may not is refused."""
+    assert cli("artifact", "add", tmp_path / "app.bin", "--prefix", "vendor").code == 4
+    refused = cli("sign", "vendor-v2", "--key", "online", "--yes")
+    assert refused.code == 1, refused.err
+    assert "it may not sign vendor-v2" in refused.err
+    (tmp_path / "vera" / "vera.key").rename(vendor / "keys" / "vera.key")
+    done = cli("sign", "vendor-v2", "--yes")
+    assert done.code == 0, done.err
+    assert "vendor v2 has all its signatures, and is published" in done.out
+    assert client(vendor, tmp_path / "client").download("vendor/app.bin") == b"app"
+
+
+def test_what_nobody_signed_gives_way_to_who_is_back(vendor: Path, tmp_path: Path, cli: Cli) -> None:
+    """With vera's key at hand, a publication brings all that was accepted at once, and nothing is left waiting."""
+    assert cli("artifact", "add", tmp_path / "app.bin", "--prefix", "vendor").code == 4
+    (tmp_path / "vera" / "vera.key").rename(vendor / "keys" / "vera.key")
+    assert cli("publish").code == 0
+    assert cli("event", "list", "--json").document["events"] == []
+    assert client(vendor, tmp_path / "client").download("vendor/app.bin") == b"app"
+
+
+def test_a_removal_waits_too(vendor: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until vera has signed, clients find what was removed; then they do not."""
+    (tmp_path / "vera" / "vera.key").rename(vendor / "keys" / "vera.key")
+    assert cli("artifact", "add", tmp_path / "app.bin", "--prefix", "vendor").code == 0
+    (vendor / "keys" / "vera.key").rename(tmp_path / "vera" / "vera.key")
+    assert cli("artifact", "remove", "vendor/app.bin").code == 4
+    seen = client(vendor, tmp_path / "client")
+    assert seen.download("vendor/app.bin") == b"app"
+    bundle = tmp_path / "vendor-v3.rstuf"
+    assert cli("bundle", "export", "vendor", "-o", bundle).code == 0
+    assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code == 0
+    seen.refresh()
+    assert seen.find("vendor/app.bin") is None

@@ -272,7 +272,7 @@ def _power_of_targets(parts: Sequence[PartReview]) -> str:
     ]
     told = _power_to_delegate([part.targets for part in parts if part.targets is not None])
     if lists:
-        shows = f"it lets clients take {some(lists)}, as {'they are' if len(lists) > 1 else 'it is'} listed above"
+        shows = f"it lets clients take {some(lists)}, as listed above"
         return shows if told is None else f"{shows}; and {told}"
     return told or "it lets nobody but the keys of targets sign artifacts"
 

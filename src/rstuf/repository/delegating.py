@@ -8,29 +8,27 @@ changes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy, InvalidRoleName
+from rstuf.errors import DelegationNotFound, InvalidInput, InvalidRoleName
 from rstuf.metadata.delegations import Delegation, with_delegations
-from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.tree import Fault, Tree
-from rstuf.metadata.views import RoleKeys
 from rstuf.model.handover import Handover
-from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName, misread_name
+from rstuf.model.names import TARGETS, RoleName, misread_name
 from rstuf.model.patterns import PathPattern
-from rstuf.model.policy import Periods, check_threshold
+from rstuf.model.policy import Periods
 from rstuf.progress import step
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
 from rstuf.repository.client_guard import excluded, refuse_unreadable, shape_of
 from rstuf.repository.completing import carry_on_events
+from rstuf.repository.delegated_keys import changed_keys, keys_of
 from rstuf.repository.delegating_events import Change, open_change, roles_of, signed_elsewhere
 from rstuf.repository.event_views import EventView
 from rstuf.repository.handing_over import Sorting, bring_delegations
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.known_keys import key_named, refuse_leaked
 from rstuf.repository.open_events import is_open, view_in, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
@@ -155,7 +153,7 @@ def propose_addition(ports: Ports, plan: DelegationPlan) -> DelegationProposal:
         _refuse_reserved(authority, plan.name)
         delegation = Delegation(
             name=plan.name,
-            keys=_keys(reader, authority, plan.signers, threshold=plan.threshold, role=plan.name),
+            keys=keys_of(reader, authority, plan.signers, threshold=plan.threshold, role=plan.name),
             terminating=plan.terminating,
             paths=plan.paths,
         )
@@ -178,7 +176,7 @@ def propose_change(ports: Ports, name: RoleName, change: DelegationChange) -> De
         parent, old = _find(authority, name)
         new = replace(
             old,
-            keys=_changed_keys(reader, authority, old, change),
+            keys=changed_keys(reader, authority, old, signers=change.signers, threshold=change.threshold),
             terminating=old.terminating if change.terminating is None else change.terminating,
             paths=old.paths if change.paths is None else change.paths,
         )
@@ -368,49 +366,6 @@ def _follower(delegations: tuple[Delegation, ...], name: RoleName) -> RoleName |
     names = [each.name for each in delegations]
     place = names.index(name) + 1
     return names[place] if place < len(names) else None
-
-
-def _keys(
-    reader: StateReader, authority: Authority, signers: Sequence[str], *, threshold: int, role: RoleName
-) -> RoleKeys:
-    """Who is to sign a role."""
-    if not signers:
-        online = authority.top_level[TIMESTAMP]
-        if threshold != 1:
-            raise InvalidPolicy(
-                f"{role} asks for {threshold} signatures, and the online key makes one",
-                hint="name its signers: --signer KEY",
-            )
-        return RoleKeys(online.keyids, 1, online.keys)
-    entries = [key_named(reader, name) for name in signers]
-    roots = {key_identity(key) for key in authority.top_level[ROOT].keys.values()}
-    online_values = {key_identity(key) for key in authority.top_level[TIMESTAMP].keys.values()}
-    for entry in entries:
-        refuse_leaked(entry)
-        if key_identity(entry.key) in roots:
-            raise InvalidInput(
-                "a root key should sign nothing but root", hint="make a key for it: rstuf key generate NAME"
-            )
-    keys = {entry.keyid: entry.key for entry in entries}
-    if len(keys) > 1 and online_values.intersection(map(key_identity, keys.values())):
-        raise InvalidInput(
-            f"{role} would be signed by the online key and by people",
-            hint="name people alone, or nobody: the online key signs it then",
-        )
-    check_threshold(role, threshold=threshold, distinct_keys=len({key_identity(key) for key in keys.values()}))
-    return RoleKeys(tuple(keys), threshold, keys)
-
-
-def _changed_keys(reader: StateReader, authority: Authority, old: Delegation, change: DelegationChange) -> RoleKeys:
-    threshold = old.keys.threshold if change.threshold is None else change.threshold
-    if change.signers is not None:
-        return _keys(reader, authority, change.signers, threshold=threshold, role=old.name)
-    return old.keys if change.threshold is None else _with_threshold(old.keys, threshold, role=old.name)
-
-
-def _with_threshold(keys: RoleKeys, threshold: int, *, role: RoleName) -> RoleKeys:
-    check_threshold(role, threshold=threshold, distinct_keys=len({key_identity(key) for key in keys.keys.values()}))
-    return replace(keys, threshold=threshold)
 
 
 def _refuse_reserved(authority: Authority, name: RoleName) -> None:

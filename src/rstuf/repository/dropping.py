@@ -128,5 +128,5 @@ def _lost_bins(reader: StateReader, event: SigningEvent, waits: SigningEvent | N
     """How many bins an event was to bring, where there are others, and no other number is asked for in its place."""
     if event.kind is not EventKind.RESIZE or (waits is not None and waits.kind is EventKind.RESIZE):
         return None
-    bins, bits = bins_in(event.parts[0]), reader.role(TARGETS).bin_bits
+    bins, bits = bins_in(event.parts[0]), reader.role(event.role).bin_bits
     return None if bits is not None and bins == 1 << bits else bins

@@ -17,6 +17,7 @@ from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
+from rstuf.repository.delegating_events import by_people
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
@@ -45,7 +46,7 @@ def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tup
     waiting = []
     for part in below:
         keys = authority.role_keys(part.role.name, part.role.kind)
-        is_here, event = can_sign(desk, part.role.name, keys), is_open(reader, part.role.name)
+        is_here, event = can_sign(desk, part.role.name, keys), holding_event(ports, reader, part.role.name)
         if not is_here or (event is not None and not _is_free(ports, reader, event)):
             waiting.append(waiting_for(desk, part, keys))
     names = {each.name for each in waiting}
@@ -57,6 +58,16 @@ def waiting_for(desk: SigningDesk, part: Part, keys: RoleKeys) -> WaitingRole:
     missing = desk.reasons(keys)
     lacking = max(0, keys.threshold - (len(keys.keyids) - len(missing)))
     return WaitingRole(part.role.name, part.role.expires, missing, lacking, part.reason)
+
+
+def holding_event(ports: Ports, reader: StateReader, name: RoleName) -> SigningEvent | None:
+    """The open event beside which a role must not come out, if there is one.
+
+    What the online key signs of other delegations is rendered again when these come out, so it need not wait for them.
+    """
+    event = is_open(reader, name)
+    again = event is not None and event.kind is EventKind.DELEGATION and name not in by_people(ports, reader, event)
+    return None if again else event
 
 
 def drop_unsigned(ports: Ports, parts: Sequence[Part]) -> None:

@@ -15,16 +15,17 @@ from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.repository.authority import SigningDesk, current_root, load_authority
+from rstuf.repository.authority import Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
 from rstuf.repository.forced import can_sign, within_reach
+from rstuf.repository.giving_way import runs_out
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.leaks import unrevoked
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
-from rstuf.repository.people import propose_role, waiting_for, waiting_in
+from rstuf.repository.people import holding_event, propose_role, waiting_for, waiting_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -261,7 +262,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
             if role.forced and role.kind is RoleKind.TARGETS:
                 # Clients may have seen a version of it that is lost: nothing may be published below that.
                 desk.signers(role.name, keys)
-            elif (event := is_open(reader, role.name)) is not None:
+            elif (event := holding_event(ports, reader, role.name)) is not None:
                 waits = WaitingRole(role.name, role.expires, {}, 0, reason)
                 due.waiting.append(waiting_in(ports, reader, event, waits))
                 continue
@@ -272,7 +273,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
                 continue
         if role.kind is RoleKind.ROOT:
             due.root = reason
-        elif (event := is_open(reader, role.name)) is not None and role.kind is RoleKind.DELEGATED:
+        elif role.kind is RoleKind.DELEGATED and (event := _keeps(ports, reader, desk, authority, role)) is not None:
             waits = WaitingRole(role.name, role.expires, {}, 0, reason)
             due.waiting.append(waiting_in(ports, reader, event, waits))
         elif role.kind is RoleKind.DELEGATED and not within_reach(desk, authority, role):
@@ -283,6 +284,17 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
             due.parts.append(Part(role, max(role.number, role.shown), reason))
     due.waiting += _kept_by_rotation(ports, reader, due)
     return due
+
+
+def _keeps(
+    ports: Ports, reader: StateReader, desk: SigningDesk, authority: Authority, role: RoleState
+) -> SigningEvent | None:
+    """The open event in which a role waits; none any more where that has time and it has not, and it is signed here."""
+    event = holding_event(ports, reader, role.name)
+    late = (
+        event is not None and event.kind is EventKind.DELEGATION and runs_out(reader, role.name, now=ports.clock.now())
+    )
+    return None if late and within_reach(desk, authority, role) else event
 
 
 def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[WaitingRole]:

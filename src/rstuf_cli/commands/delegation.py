@@ -14,6 +14,7 @@ from rstuf.errors import InvalidInput
 from rstuf_cli import proposing
 from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style, escape, pad
+from rstuf_cli.delegated_again import steps_to_propose_again
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
 from rstuf_cli.run import Run, run_of
@@ -77,7 +78,8 @@ def add(
 
     Clients look for a path through the delegations in their order, and find it in the first that is for it. Artifacts
     of such paths that are here already go to the new role with it, in one publication, and nobody misses one.
-    Whatever no delegation is for stays in the bins.
+    Whatever no delegation is for stays in the bins. Where its signers are elsewhere, all of it waits for them in a
+    signing event; exit code 4 says so.
     """
     run = run_of(ctx)
     run.clients = tuple(compat or ())
@@ -230,6 +232,7 @@ def _change(run: Run, propose: Callable[[rstuf.DelegationDesk], rstuf.Delegation
         if not typed and not proposing.agrees(run, question):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
+        again = [step for view in proposal.drops for step in steps_to_propose_again(repository, view.event)]
         lasted = run.lasted()
         run.interrupted = (
             "clients see the delegations that there were, or the new ones; rstuf publish goes on from there"
@@ -237,27 +240,32 @@ def _change(run: Run, propose: Callable[[rstuf.DelegationDesk], rstuf.Delegation
         report = repository.delegations.bring(proposal, drop=True)
         dropped = repository.events.replaced(proposal.drops)
         run.progress.close()
-    steps = [] if report.waits is None else steps_of(report.waits)
+    # What a role was to list comes out with what takes the place of that.
+    steps = [step for step in again if step.about != "pending"]
+    if report.waits is not None:
+        steps = [*steps_of(report.waits), *steps]
     waiting = {
         "waiting": None if report.waits is None else event_document(report.waits),
         "dropped": dropped_document(dropped),
         "next_steps": steps_document(steps),
     }
     run.console.document({**_report_document(proposal, report), **waiting})
+    _tell(run.console, report, took=seconds(lasted()))
+    show_steps(run.console, steps, now=SystemClock().now())
+    return ExitCode.DONE if report.waits is None else ExitCode.WAITING
+
+
+def _tell(console: Console, report: rstuf.DelegationReport, *, took: str) -> None:
     if report.waits is not None:
-        tell_waiting(run.console, [report.waits])
-        show_steps(run.console, steps, now=SystemClock().now())
-        return ExitCode.WAITING
+        tell_waiting(console, [report.waits])
     if report.publication is None:
-        return ExitCode.DONE
-    tell_clock(run.console, report.publication.clock_behind)
-    tell_recovery(run.console, report.publication)
-    run.console.result(
-        f"{sign(run.console, ok=True)} published as timestamp v{number(report.publication.timestamp_version)}, with "
-        f"{count(report.moved, 'artifact')} at another role; {size(report.publication.length)} of metadata, "
-        f"{seconds(lasted())}"
+        return
+    tell_clock(console, report.publication.clock_behind)
+    tell_recovery(console, report.publication)
+    console.result(
+        f"{sign(console, ok=True)} published as timestamp v{number(report.publication.timestamp_version)}, with "
+        f"{count(report.moved, 'artifact')} at another role; {size(report.publication.length)} of metadata, {took}"
     )
-    return ExitCode.DONE
 
 
 def _show_proposal(console: Console, proposal: rstuf.DelegationProposal, repository: rstuf.Repository) -> None:

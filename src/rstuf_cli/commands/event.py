@@ -96,7 +96,8 @@ def _show(console: Console, view: rstuf.EventView, code: str) -> None:
         brought = {each.keyid: each for each in part.part.signatures}
         for labels, side in sides_of(part):
             told = f", {side.missing} missing" if side.missing else ", signed"
-            _field(console, "must sign", f"{side.threshold} of {len(side.keyids)} of {escape(labels)}{told}")
+            whose = f"{escape(part.part.role)}: " if len(view.parts) > 1 else ""
+            _field(console, "must sign", f"{whose}{side.threshold} of {len(side.keyids)} of {escape(labels)}{told}")
             width = max(width_of(escape(view.name_of(keyid))) for keyid in side.keyids)
             for keyid in side.keyids:
                 name = pad(escape(view.name_of(keyid)), width)
