@@ -31,6 +31,8 @@ TWINS = [
     ("x.", "x"),
     ("straße", "STRASSE"),
     ("d /x", "d/x"),
+    ("❤\ufe0f", "❤"),
+    ("a\u3164b", "A\ufe0fB"),
 ]
 
 

@@ -50,7 +50,7 @@ Style = str  # "compact", "python-tuf" (ASCII, escaped) or "indented"
 
 @dataclass(frozen=True)
 class Keys:
-    """Names of keys and how many must sign; a name that starts with "p256" makes an ECDSA key."""
+    """Names of keys and how many must sign; a name that starts with "p256" or "p384" makes an ECDSA key."""
 
     names: tuple[str, ...]
     threshold: int
@@ -71,9 +71,11 @@ class Keys:
 def signer(name: str) -> Signer:
     """The signer whose key is derived from `name`."""
     seed = hashlib.sha256(f"test key {name}".encode()).digest()
+    number = int.from_bytes(seed, "big") % (2**255)
     if name.startswith("p256"):
-        number = int.from_bytes(seed, "big") % (2**255)
         return CryptoSigner(ec.derive_private_key(number, ec.SECP256R1()))
+    if name.startswith("p384"):
+        return CryptoSigner(ec.derive_private_key(number, ec.SECP384R1()))
     return CryptoSigner(ed25519.Ed25519PrivateKey.from_private_bytes(seed))
 
 

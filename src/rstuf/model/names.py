@@ -37,6 +37,19 @@ _FORBIDDEN: Final = frozenset("#?%\\")
 # Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separators.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ROLE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# What Unicode calls default-ignorable, as far as paths may have it: file systems that fold names do not see it.
+UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+# What every object of JavaScript has, so that looking for such a name finds something where nothing is.
+IN_EVERY_OBJECT: Final = frozenset(
+    [
+        *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable"),
+        *("toLocaleString", "toString", "valueOf", "__proto__"),
+        *("__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+    ]
+)
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 # One case, so that two names are two directories on every file system.
 _TRUST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
 
@@ -97,12 +110,12 @@ def _length_fault(text: str, segments: list[str]) -> str | None:
 
 
 def path_key(path: TargetPath) -> str:
-    """What `path` is on a file system that ignores case and trailing dots and spaces of a segment.
+    """What `path` is where case, letters that are not seen, and dots and spaces at the end of a segment are ignored.
 
     Two artifacts of one repository never share a key, so that every client can store both.
     """
-    folded = unicodedata.normalize("NFC", path.casefold()) if not path.isascii() else path.lower()
-    if "./" in folded or " /" in folded or folded[-1] in ". ":
+    folded = path.lower() if path.isascii() else unicodedata.normalize("NFC", UNSEEN.sub("", path).casefold())
+    if "./" in folded or " /" in folded or folded.endswith((".", " ")):
         folded = "/".join(segment.rstrip(". ") for segment in folded.split("/"))
     return folded
 
@@ -122,6 +135,21 @@ def role_name(text: str) -> RoleName:
     if re.match(r"\d+\.", text, re.ASCII):
         raise InvalidRoleName(text, "it looks like a version prefix (digits and a dot)")
     return RoleName(text)
+
+
+def misread_name(text: str) -> str | None:
+    """Why clients in JavaScript (tuf-js) take the name of a role for something else; None where they do not."""
+    if text in IN_EVERY_OBJECT:
+        return "clients in JavaScript find something of their own under it"
+    # They keep roles in an object, which has numbers before all other names: the order that was signed is lost.
+    return "clients in JavaScript put numbers before all other names" if _NUMBER.fullmatch(text) else None
+
+
+def misread_path(text: str) -> str | None:
+    """Why some clients cannot find the artifact at a path, though it keeps the rules; None where all can."""
+    if text in IN_EVERY_OBJECT:
+        return "clients in JavaScript find something of their own under it"
+    return "it ends with a space, which clients take off a URL" if text.endswith(" ") else None
 
 
 def trust_name(text: str) -> TrustName:

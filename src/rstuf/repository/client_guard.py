@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rstuf.errors import ClientsExcluded, InvalidInput, nearest
-from rstuf.metadata.clients import CLIENTS, ClientKind, Shape, obstacle
+from rstuf.metadata.clients import CLIENTS, TUF_JS, ClientKind, Shape, obstacle
+from rstuf.metadata.javascript import misreading
 from rstuf.model.names import ROOT, RoleName
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import Authority
@@ -80,3 +81,14 @@ def refuse_unreadable(names: Sequence[str], shape: Shape) -> None:
     found = {each.name: why for name in names if (why := obstacle(each := known_client(name), shape)) is not None}
     if found:
         raise ClientsExcluded(found)
+
+
+def refuse_misread(names: Sequence[str], role: RoleName, data: bytes) -> None:
+    """Refuse a role that lists artifacts, if a client that has to be able to read it would misread something in it.
+
+    Raises:
+        ClientsExcluded: it would.
+    """
+    why = misreading(role, data) if TUF_JS.name in names else None
+    if why is not None:
+        raise ClientsExcluded({TUF_JS.name: why})

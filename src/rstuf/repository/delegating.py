@@ -19,7 +19,7 @@ from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.tree import Fault, Tree
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.handover import Handover
-from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName, misread_name
 from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.progress import step
@@ -368,6 +368,9 @@ def _with_threshold(keys: RoleKeys, threshold: int, *, role: RoleName) -> RoleKe
 def _refuse_reserved(authority: Authority, name: RoleName) -> None:
     if name.casefold() == SUCCESSOR:
         raise InvalidRoleName(name, "the role that has the bins is called so")
+    why = misread_name(name)
+    if why is not None:
+        raise InvalidRoleName(name, why)
     if name in authority.named:
         raise InvalidInput(f"{name} is delegated to already", hint=f"rstuf delegation update {name} changes it")
 

@@ -28,7 +28,7 @@ from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.bridge import bridges
-from rstuf.repository.client_guard import refuse_unreadable, shape_of
+from rstuf.repository.client_guard import refuse_misread, refuse_unreadable, shape_of
 from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader, Watch
 from rstuf.repository.mending import check_recorded
@@ -61,7 +61,7 @@ def bring_out(
         periods: how long roles live, where that is not what the state says now.
 
     Raises:
-        ClientsExcluded: a client that has to be able to read it could not; nothing was staged.
+        ClientsExcluded: a client that has to be able to read it could not; clients see what they saw.
         SigningError: a key cannot be reached; nothing was staged.
         PathsNotDelegated, PathsDisputed: what was accepted meanwhile would have no place.
         StorageError, ReleaseRefused: clients still see what they saw; versions taken are burnt.
@@ -164,6 +164,8 @@ def _write(ports: Ports, release: Release, reader: StateReader, desk: SigningDes
     total, watched = len(release.planned), _watched(release.authority)
     with step(ports.progress, "signing", total=total, unit="roles"), ports.metadata.batch() as batch:
         for planned, file in _files(release, reader, desk, facts):
+            if ports.clients and planned.kind in LISTED:
+                refuse_misread(ports.clients, planned.name, file.data)
             if planned.kind is RoleKind.TIMESTAMP:
                 timestamp = file.data
             else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rstuf.errors import StateDamaged, StateError, StateNewer
+from rstuf.state.unseen import overlook_unseen_letters
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -363,6 +364,7 @@ STEPS: Final[tuple[Callable[[Database], None], ...]] = (
     _let_layouts_change,
     _let_roles_be_delegated,
     _note_what_is_superseded,
+    overlook_unseen_letters,
 )
 FORMAT: Final = len(STEPS)
 

@@ -320,6 +320,10 @@ def test_clients_are_judged_by_what_the_repository_needs() -> None:
         (Survey(targets=Size(700, named=True), largest=Size(800), largest_role="a"), "tough", "caps every role, and a"),
         (Survey(root=Size(100_001)), "php-tuf", "root has 100001 bytes"),
         (Survey(foreign_key_fields=True), "php-tuf", "key object"),
+        (Survey(lost_role="7"), "tuf-js", "the name of the role 7"),
+        (Survey(lost_order="bins-0"), "tuf-js", "some letters of bins-0"),
+        (Survey(lost_paths=3), "tuf-js", "3 paths"),
+        (Survey(lost_paths=3, lost_order="bins-0", lost_role="7"), "go-tuf", None),
         (Survey(root=Size(101_377)), "rust-tuf", "root has 101377 bytes"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.audits import ARTIFACTS, audited, codes_of, names_of, notes_of
-from tests.support.tuf_repo import Delegation, classic, succinct
+from tests.support.tuf_repo import Delegation, classic, flat, succinct
 from tuf.api.metadata import MetaFile
 
 from rstuf.metadata.audit.clients import judge
@@ -133,6 +133,55 @@ def test_paths_that_some_clients_do_not_find_are_a_note(pattern: str, path: str,
     assert [note.code for note in audit.findings.notes] == ([] if found else [Note.DISPUTED_PATH])
     verdicts = judge(audit.survey)
     assert (verdicts["tuf-js"]["ok"], verdicts["go-tuf"]["ok"]) == (found, True)
+
+
+@pytest.mark.parametrize(
+    ("names", "lost"),
+    [
+        (["a", "7"], "7"),
+        (["10", "2"], "10"),
+        (["b", "toString"], "toString"),
+        (["2", "10", "a"], ""),
+        (["a", "01"], ""),
+        (["a", "4294967295"], ""),
+    ],
+)
+def test_names_of_roles_that_javascript_puts_elsewhere(names: list[str], lost: str) -> None:
+    """Numbers come before other names there, and some names stand for something else; no other client minds."""
+    audit, _ = audited(classic([_team(name) for name in names]))
+    assert (audit.survey.lost_role, audit.findings.problems) == (lost, [])
+    assert (judge(audit.survey)["tuf-js"]["ok"], judge(audit.survey)["go-tuf"]["ok"]) == (not lost, True)
+
+
+@pytest.mark.parametrize(
+    ("paths", "paths_lost", "order_lost"),
+    [
+        (["a/valueOf", "a/x"], 0, False),
+        (["valueOf", "x "], 2, False),
+        (["a/\uff21", "a/\U0001f600"], 0, True),
+        (["a/\uff21", "b/\U0001f600"], 0, False),
+        (["a/\ud7a3", "a/\U0001f600"], 0, False),
+    ],
+)
+def test_artifacts_that_javascript_loses(paths: list[str], paths_lost: int, *, order_lost: bool) -> None:
+    """Such as are called like what every object has, or end with a space; and all of a role that it sorts otherwise."""
+    contents = dict.fromkeys(paths, b"1")
+    audit, _ = audited(classic([_team("team", paths=["*", "*/*"], artifacts=contents)]))
+    assert (audit.survey.lost_paths, audit.survey.lost_order) == (paths_lost, "team" if order_lost else "")
+    assert audit.findings.problems == []
+
+
+def test_what_targets_lists_itself_is_found_first() -> None:
+    """There nothing hides what is called like a part of every object."""
+    audit, _ = audited(flat({"valueOf": b"1"}))
+    assert audit.survey.lost_paths == 0
+
+
+def test_custom_data_are_sorted_too() -> None:
+    """Their keys are signed in an order that one client does not keep."""
+    custom = {"\uff21": 1, "\U0001f600": {"a": [1]}}
+    audit, _ = audited(succinct(bits=1, artifacts={"a": b"a"}, custom=custom))
+    assert audit.survey.lost_order.startswith("bins-")
 
 
 def test_a_path_that_both_ways_lead_to_is_no_note() -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from tests.support.files import mode, umask
 from tests.support.sqlite_files import names, patch, reopen
-from tests.support.state_backends import NOW, SETTINGS, WAIT, begin, put, row
+from tests.support.state_backends import NOW, SETTINGS, WAIT, begin, put, remove, row
 
-from rstuf.errors import StateDamaged, StateNewer, StorageError, WorkspaceExists
+from rstuf.errors import PathTwin, StateDamaged, StateNewer, StorageError, WorkspaceExists
 from rstuf.state import schema
 from rstuf.state.sqlite import SqliteStateStore
+from rstuf.state.unseen import overlook_unseen_letters
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
@@ -134,7 +135,7 @@ def test_a_newer_format_is_refused(place: Path, store: SqliteStateStore) -> None
     """A state of a newer rstuf is neither opened, read nor written, even by a store that was open before."""
     begin(store)
     store.close()
-    patch(place, "PRAGMA user_version=7")
+    patch(place, "PRAGMA user_version=8")
     for attempt in (
         lambda: reopen(place),
         lambda: store.read().__enter__(),
@@ -142,7 +143,7 @@ def test_a_newer_format_is_refused(place: Path, store: SqliteStateStore) -> None
     ):
         with pytest.raises(StateNewer) as refused:
             attempt()
-        assert (refused.value.found, refused.value.known) == (7, schema.FORMAT)
+        assert (refused.value.found, refused.value.known) == (8, schema.FORMAT)
 
 
 def test_an_impossible_format_is_damage(place: Path, store: SqliteStateStore) -> None:
@@ -182,6 +183,27 @@ def test_an_older_format_is_brought_up_to_date(
     with closing(sqlite3.connect(place)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (now + 1,)
         assert connection.execute("SELECT count(*) FROM extra").fetchone() == (0,)
+
+
+def test_letters_that_are_not_seen_do_not_tell_paths_apart_any_more(
+    place: Path, store: SqliteStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state that told such paths apart guards them by what is seen, from when it is opened."""
+    before = schema.STEPS.index(overlook_unseen_letters)
+    begin(store)
+    with monkeypatch.context() as patches:
+        patches.setattr("rstuf.state.twins.path_key", lambda path: path.lower())
+        put(store, row("❤\ufe0f"), row("B\u3164"), row("é"), row("gone\ufe0f"))
+        remove(store, "gone\ufe0f")
+    store.close()
+    patch(place, f"PRAGMA user_version={before}")
+    with closing(reopen(place)) as again:
+        with again.read() as reader:
+            assert list(reader.damage()) == []
+        for twin in ("❤", "b"):
+            with pytest.raises(PathTwin):
+                put(again, row(twin))
+        put(again, row("gone"))
 
 
 def test_the_first_format_is_still_read(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

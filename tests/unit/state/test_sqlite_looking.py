@@ -38,7 +38,7 @@ def test_looking_leaves_no_trace(place: Path, store: SqliteStateStore) -> None:
         assert reader.begun()
     again.close()
     assert names(place.parent) == {"state.db", "write.lock"}
-    patch(place, "PRAGMA user_version=7")
+    patch(place, "PRAGMA user_version=8")
     before = place.read_bytes()
     with pytest.raises(StateNewer):
         reopen(place)

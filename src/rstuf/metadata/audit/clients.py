@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+from rstuf.metadata.audit.javascript import lost_order, lost_paths, lost_roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Survey:
     Attributes:
         bins: succinct ones, and roles by hash prefixes that delegate to nobody.
         disputed: artifacts that some clients look for elsewhere, because they read wildcards otherwise.
+        lost_paths: artifacts that tuf-js does not find, by their names; `lost_order`: a role that it takes to be signed
+            wrongly, and `lost_role`: one whose name spoils delegations for it.
     """
 
     root: Size = field(default_factory=Size)
@@ -69,6 +73,9 @@ class Survey:
     blake2b_alone: bool = False
     blake2b_beside: bool = False
     disputed: int = 0
+    lost_paths: int = 0
+    lost_order: str = ""
+    lost_role: str = ""
 
     def hashes(self, hashes: Mapping[str, object]) -> None:
         """Take note of the kinds of hashes of one artifact."""
@@ -83,6 +90,14 @@ class Survey:
         self.most_artifacts = max(self.most_artifacts, artifacts)
         if name == "targets":
             self.targets = Size(length, named)
+
+    def in_javascript(self, name: str, payload: bytes, signed: Mapping[str, Any], below: Sequence[str]) -> None:
+        """Take note of what tuf-js makes of a role, and of the names of those `below` it."""
+        targets = signed.get("targets")
+        self.lost_paths += lost_paths(name, payload, targets if isinstance(targets, dict) else {})
+        self.lost_role = self.lost_role or lost_roles(below) or ""
+        if not self.lost_order and lost_order(payload, signed):
+            self.lost_order = name
 
 
 def judge(survey: Survey) -> dict[str, dict[str, object]]:
@@ -112,15 +127,21 @@ def _tuf_js(survey: Survey) -> str | None:
         return f"{survey.most_artifacts} artifacts in one role: about a minute or more to read it"
     if survey.disputed:
         return f"it reads wildcards otherwise, and does not find {survey.disputed} artifacts"
+    if survey.lost_role:
+        return f"it takes the name of the role {survey.lost_role} for something else"
+    if survey.lost_order:
+        return f"it sorts some letters of {survey.lost_order} otherwise, and takes its signatures for wrong"
+    if survey.lost_paths:
+        return f"it takes {survey.lost_paths} paths for something else, and does not find these artifacts"
     for scheme in sorted(survey.schemes):
         if scheme.startswith(("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ml-dsa")):
-            return f"it does not verify {scheme}"
+            return f"it does not verify {scheme}" + (" before 6.0.2" if "nistp384" in scheme else "")
     return _blake2b(survey) or _blake2b_beside(survey) or _too_large(survey, PYTHON_TUF)
 
 
 def _go_tuf(survey: Survey) -> str | None:
     if survey.prefixes:
-        return "delegations by hash prefixes are broken up to 2.4.2"
+        return "no release up to 2.4.2 reads delegations by hash prefixes (mended since)"
     return _blake2b(survey) or _blake2b_beside(survey) or _too_large(survey, PYTHON_TUF)
 
 

@@ -240,6 +240,7 @@ class Audit:
         self.not_compact += not document.compact
         targets = check_targets(view.targets, role=name, place=visit.place, findings=self.findings, survey=self.survey)
         self.survey.role(name, len(data), len(view.targets), named=entry.length is not None)
+        self.survey.in_javascript(name, document.payload, document.signed, [edge.name for edge in view.edges])
         if targets:
             self._holders.append(name)
         if view.edges or view.succinct is not None:
