@@ -110,6 +110,13 @@ def people(session: nox.Session) -> None:
 
 
 @nox.session
+def interop(session: nox.Session) -> None:
+    """tuf-js, go-tuf and python-tuf read what the command line makes. Needs node with npm, go, and their registries."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "tests.interop", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Ratios to the floor and to the plain way; `-- --full` for the sizes of the documentation."""
     session.install("-e", ".[test]")
