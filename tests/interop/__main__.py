@@ -52,6 +52,7 @@ def main() -> int:
                 failures += len(tally.failures)
                 print(f"{part}: {time.monotonic() - began:.0f} s")
                 _tell(tally)
+                sys.stdout.flush()
     except CannotRun as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 2
