@@ -98,6 +98,7 @@ def _change(engine: Engine, graph: Graph, random: Random, tally: Tally) -> None:
     kept = {path for path in graph.paths if _add(engine, path)}
     publish(engine.ports)
     wanted = [(parent, each) for parent, below in graph.delegations.items() for each in below if each.paths]
+    online = list[RoleName]()
     for parent, each in wanted:
         signers = ("tara",) if random.random() < 0.3 else ()
         with _Refusable(tally):
@@ -109,9 +110,11 @@ def _change(engine: Engine, graph: Graph, random: Random, tally: Tally) -> None:
                 signers=signers,
             )
             bring_proposal(engine.ports, propose_addition(engine.ports, plan))
+            # Where people sign a role, they sign first that it gets bins; that is no matter of clients.
+            online += [] if signers else [each.name]
     for name in random.sample([each.name for _, each in wanted], k=len(wanted) // 4):
         with _Refusable(tally):
-            if random.random() < 0.5:
+            if name in online and random.random() < 0.5:
                 resize_bins(engine.ports, random.choice((2, 4)), role=name)
             else:
                 bring_proposal(engine.ports, propose_removal(engine.ports, name))
