@@ -158,7 +158,7 @@ def prepare_rebuild(
         InvalidInput, InvalidPlan: the name is none, or the plan is of another repository.
     """
     from rstuf.repository.ahead import find_ahead
-    from rstuf.repository.published import read_published, refuse_missing_bins
+    from rstuf.repository.published import read_published, refuse_missing_roles
     from rstuf.storage.filesystem import FilesystemMetadataStorage
 
     directory = workspace_of(start, search)
@@ -170,10 +170,9 @@ def prepare_rebuild(
     plan = None if plan_file is None else _read_plan(plan_file)
     metadata: MetadataStorage = FilesystemMetadataStorage(config.path_of(config.metadata))
     published = read_published(metadata, trusted=trusted_root)
-    refuse_missing_bins(metadata, published)
-    if plan is not None and plan.bin_bits != published.bins.bits:
-        reason = f"it says {plan.bins} and {published.bins.count} are published: it is the plan of another repository"
-        raise InvalidPlan("[bins] count", reason, hint="leave --plan out, or name the plan of this one")
+    refuse_missing_roles(metadata, published)
+    if plan is not None:
+        _refuse_other_plan(plan, metadata, published)
     return StateRebuild(
         root=published.roots[0].data,
         name=_check_name(name or (plan.name if plan is not None else directory.resolve().name)),
@@ -191,6 +190,19 @@ def prepare_rebuild(
 def _read_plan(path: Path) -> Plan:
     with faults_of(path):
         return anchored(read_plan_file(path), path.absolute().parent)
+
+
+def _refuse_other_plan(plan: Plan, metadata: MetadataStorage, published: Published) -> None:
+    """That a plan can be of this repository, by how targets hands artifacts on: its bins may be others by now."""
+    from rstuf.repository.published import bins_so_far
+
+    hint, counts = "leave --plan out, or name the plan of this one", bins_so_far(metadata, published)
+    if plan.layout is not published.layout:
+        reason = f"it says {plan.layout} and {published.layout} is published: it is the plan of another repository"
+        raise InvalidPlan("[bins] layout", reason, hint=hint)
+    if counts and plan.bins not in counts:
+        reason = f"it says {plan.bins} and {published.bins} are published: it is the plan of another repository"
+        raise InvalidPlan("[bins] count", reason, hint=hint)
 
 
 def _check_name(name: str) -> str:

@@ -1,0 +1,118 @@
+"""A state made anew where targets delegates by names, or to bins by hash prefixes, or lists everything itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.audited import copy_of
+from tests.support.delegated import delegate, delegated, undelegate, where
+from tests.support.engine import Engine, check_client, client_of, plan_document
+from tests.support.rebuilding import exported, rebuilt, roles_of
+
+from rstuf.model.layout import Layout
+from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.patterns import path_pattern
+from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.delegating import DelegationChange, bring_proposal, propose_change
+from rstuf.repository.publish import publish
+from rstuf.repository.rebin import resize_bins
+from rstuf.repository.renewal import JUMP, renew
+from rstuf.repository.status import Health, look
+from rstuf.repository.verify import Depth
+from rstuf.repository.verify_own import verify_own
+
+
+@pytest.fixture(scope="module", params=list(Layout), ids=str)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """A repository that delegates by names, with some history, in each layout."""
+    return delegated(tmp_path_factory.mktemp("delegated") / "repository", request.param)
+
+
+@pytest.fixture
+def engine(made: Engine, tmp_path: Path) -> Engine:
+    return copy_of(made, tmp_path)
+
+
+def authority_of(engine: Engine) -> Authority:
+    with engine.ports.state.read() as reader:
+        return load_authority(reader, engine.ports.metadata)
+
+
+def is_well(engine: Engine) -> None:
+    """Nothing is found wrong, however closely somebody looks."""
+    assert verify_own(engine.ports, depth=Depth.FULL).problems == ()
+
+
+def test_the_new_state_is_the_old_one(engine: Engine, tmp_path: Path) -> None:
+    """Roles, bins, names that have left, delegations and the place of each artifact are what they were."""
+    again, report = rebuilt(engine, tmp_path / "new")
+    assert roles_of(again) == roles_of(engine)
+    assert exported(again) == exported(engine)
+    assert where(again) == where(engine)
+    assert authority_of(again) == authority_of(engine)
+    with engine.ports.state.read() as old, again.ports.state.read() as new:
+        assert new.settings().layout is old.settings().layout
+        assert {entry.name for entry in new.keys()} == {entry.name for entry in old.keys()}
+    assert report.delegated == ("team", "ops", "vendor", "inner")
+    assert report.artifacts == len(engine.contents)
+    is_well(again)
+
+
+def test_clients_of_any_age_go_on_through_whatever_comes_next(engine: Engine, tmp_path: Path) -> None:
+    """All that is signed online comes out far above, and everything that could be done before can be done again."""
+    before = check_client(engine, tmp_path / "old")
+    again, _ = rebuilt(engine, tmp_path / "new")
+    assert look(again.ports).health is Health.DUE
+    report = renew(again.ports)
+    assert all(change.version > JUMP for change in report.publication.roles)
+    assert look(again.ports).health is Health.HEALTHY
+    after = check_client(again, tmp_path / "old")
+    assert after.older_than(before) == []
+    check_client(again, tmp_path / "fresh-1")
+    again.add("team/new", b"new")
+    again.remove("vendor/2")
+    publish(again.ports)
+    check_client(again, tmp_path / "old")
+    resize_bins(again.ports, 2, role=RoleName("vendor"))
+    change = DelegationChange(paths=(path_pattern("ops/*"), path_pattern("files/*")))
+    bring_proposal(again.ports, propose_change(again.ports, RoleName("ops"), change))
+    undelegate(again, "inner")
+    check_client(again, tmp_path / "old")
+    delegate(again, "gone", "gone/*")
+    undelegate(again, "vendor")
+    delegate(again, "vendor", "vendor/*", "team/inner/*")
+    resize_bins(again.ports, 4, role=RoleName("vendor"))
+    check_client(again, tmp_path / "old")
+    client_of(again, tmp_path / "fresh-2").walk()
+    is_well(again)
+
+
+@pytest.mark.parametrize("layout", [Layout.CLASSIC, Layout.FLAT], ids=str)
+def test_layouts_without_names_come_back(tmp_path: Path, layout: Layout) -> None:
+    """Bins by hash prefixes and flat targets are read as they are, and go on as they were."""
+    document = plan_document()
+    document["bins"] = {"layout": layout.value} | ({"count": 8} if layout is Layout.CLASSIC else {})
+    engine = Engine.live(tmp_path / "repository", document=document)
+    for number in range(20):
+        engine.add(f"{number}.txt", b"content %d" % number)
+    publish(engine.ports)
+    check_client(engine, tmp_path / "old")
+    again, report = rebuilt(engine, tmp_path / "new")
+    assert (report.bins, report.artifacts) == (8 if layout is Layout.CLASSIC else 0, 20)
+    assert roles_of(again) == roles_of(engine)
+    assert exported(again) == exported(engine)
+    renew(again.ports)
+    again.add("new.txt", b"goes on")
+    again.remove("3.txt")
+    publish(again.ports)
+    check_client(again, tmp_path / "old")
+    check_client(again, tmp_path / "fresh")
+    delegate(again, "docs", "docs/*")
+    again.add("docs/a", b"delegated")
+    publish(again.ports)
+    check_client(again, tmp_path / "old")
+    is_well(again)
+    assert where(again)["docs/a"] == "docs published"
+    if layout is Layout.FLAT:
+        assert where(again)["new.txt"] == f"{TARGETS} published"
