@@ -51,13 +51,15 @@ class FormerKey:
     Attributes:
         name: what it is called here; None where nothing tells.
         root_version: the newest root, which names another.
-        bins_only: whether it signed bins alone, and not all that is published.
+        bins_only: whether it signed bins alone, or delegated roles, and not all that is published.
+        delegated: whether there are delegated roles.
     """
 
     keyid: KeyId
     name: str | None
     root_version: int
     bins_only: bool = False
+    delegated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,8 +226,9 @@ def _former_keys(config: Config, session: Session, plan: Plan | None, published:
         return ()
     known, version = _known_keys(config.directory, session, plan, published), published.root.envelope.version
     names = {keyid: known[keyid].name for keyid in (*whole, *bins) if keyid in known}
+    delegated = bool(published.authority.named)
     return tuple(
-        FormerKey(keyid, names.get(keyid), version, bins_only=keyid not in whole)
+        FormerKey(keyid, names.get(keyid), version, bins_only=keyid not in whole, delegated=delegated)
         for keyid in dict.fromkeys((*whole, *bins))
     )
 

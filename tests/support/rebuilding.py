@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from tests.support.engine import Engine
 
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import ArtifactState
-from rstuf.model.names import RoleName
-from rstuf.model.roles import RoleState
+from rstuf.model.roles import RoleKind
+from rstuf.repository.authority import load_authority
 from rstuf.repository.published import read_published
 from rstuf.repository.rebuild import RebuildReport, Remembered, rebuild
 from rstuf.state.sqlite import SqliteStateStore
@@ -38,15 +39,45 @@ def exported(engine: Engine) -> list[tuple[ArtifactState, str, bytes]]:
         return [(each.state, each.role, row_of(each.artifact).fragment) for each in reader.artifacts()]
 
 
-def roles_of(engine: Engine) -> dict[str, tuple[Any, ...]]:
-    """What matters of each role: all but dates, ids and the numbers of changes."""
+@dataclass(frozen=True)
+class Role:
+    """What matters of a role: all but dates, its id and the numbers of changes."""
+
+    kind: RoleKind
+    holder: str | None
+    index: int | None
+    bin_bits: int | None
+    visible: int
+    retired: bool
+    artifacts: int
+    payload: int
+
+
+def roles_of(engine: Engine) -> dict[str, Role]:
+    """Every role that clients know, by its name."""
     with engine.ports.state.read() as reader:
         roles = list(reader.roles())
-    names = {role.id: role.name for role in roles}
-    return {role.name: _what_matters(role, names) for role in roles}
+    names = {role.id: str(role.name) for role in roles}
+    return {
+        role.name: Role(
+            kind=role.kind,
+            holder=None if role.holder is None else names[role.holder],
+            index=role.index,
+            bin_bits=role.bin_bits,
+            visible=role.visible,
+            retired=role.retired,
+            artifacts=role.artifacts,
+            payload=role.payload,
+        )
+        for role in roles
+        if role.visible
+    }
 
 
-def _what_matters(role: RoleState, names: Mapping[int, RoleName]) -> tuple[Any, ...]:
-    holder = None if role.holder is None else names[role.holder]
-    held = (role.artifacts, role.payload)
-    return role.kind, holder, role.index, role.bin_bits, role.visible, role.retired, held
+def delegations_of(engine: Engine) -> Sequence[object]:
+    """Who may sign what; a role that could delegate and does not is like any other."""
+    with engine.ports.state.read() as reader:
+        found, layout = load_authority(reader, engine.ports.metadata), reader.settings().layout
+    delegators = {name: each for name, each in found.tree.delegators.items() if each.named or each.bins is not None}
+    said = {name: found.delegators[name] for name in delegators}
+    return found.root, found.top_level, found.named, found.shared, delegators, said, layout
