@@ -12,17 +12,38 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from tests.property.test_delegations import Delegations
 from tests.support.rebuilding import delegations_of, exported, rebuilt, roles_of
+from tests.support.wishes import NAMES, Wish, act
 
 from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.repository.renewal import renew
 from rstuf.repository.verify import Depth
 from rstuf.repository.verify_own import verify_own
 
+# Each by its own name, so that most of them can be had; some of them split into bins then.
+ADDITIONS = st.builds(
+    Wish,
+    kind=st.sampled_from(["add", "add", "add", "resize"]),
+    name=st.sampled_from(NAMES),
+    place=st.integers(0, 5),
+    patterns=st.sampled_from([("team/*",), ("docs/*", "docs/*/*"), ("team/*/*",), ("*.txt",)]),
+    signers=st.sampled_from([(), (), ("dev-1",)]),
+    terminating=st.booleans(),
+    what=st.just(1),
+)
+
 
 class Rebuilt(Delegations):
     """Loses its state now and then."""
 
     losses = 0
+
+    @rule(wishes=st.lists(ADDITIONS, min_size=2, max_size=4))
+    def delegate_more(self, wishes: list[Wish]) -> None:
+        """So that there is something to lose."""
+        for wish in wishes:
+            with self.refusable():
+                act(wish, self.engine.ports)(self.engine.ports)
+        self.look()
 
     @precondition(lambda self: self.losses < 3)
     @rule(at_once=st.booleans(), remembered=st.booleans())
@@ -63,6 +84,6 @@ def test_a_state_is_made_anew_after_any_history() -> None:
     run_state_machine_as_test(
         Rebuilt,
         settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
