@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -157,3 +158,44 @@ def test_both_recoveries_follow_each_other(place: Path, cli: Cli, clients: Clien
     ran(cli, "recover", "metadata", "--yes")
     whole(cli)
     clients.follow()
+
+
+def test_a_replaced_online_key_is_taken_out_of_every_delegation(
+    place: Path, cli: Cli, clients: Clients, tmp_path: Path
+) -> None:
+    """The state was lost right after the root of a leaked key: somebody answers for it, and all is signed anew."""
+    ran(cli, "delegation", "update", "data", "--online", "--yes")
+    metadata, before = place / "metadata", place / "before"
+    shutil.copytree(metadata, before)
+    ran(cli, "recover", "online-key", "online", "--leaked", "--unencrypted", "--yes")
+    shutil.copy2(metadata / "2.root.json", before)
+    shutil.rmtree(metadata)
+    before.rename(metadata)
+    lose_state(place)
+    asked = cli("recover", "state", "--yes")
+    assert (asked.code, "names no more" in asked.err) == (2, True)
+    key = json.loads((metadata / "1.root.json").read_bytes())["signed"]["roles"]["timestamp"]["keyids"][0]
+    ran(cli, "recover", "state", "--yes", "--former-key", key[:16])
+    ran(cli, "renew")
+    for path in metadata.glob("*.json"):
+        signed = json.loads(path.read_bytes())["signed"]
+        if signed["_type"] == "targets" and signed["version"] > 10_000:
+            assert key not in json.dumps(signed.get("delegations", {})), path.name
+    whole(cli)
+    ran(cli, "status", "--check")
+    clients.follow()
+
+
+def test_another_number_of_bins_is_no_other_plan(place: Path, cli: Cli, tmp_path: Path) -> None:
+    """The plan of the ceremony is taken although bins were resized since; one of another layout is not."""
+    plan, layout = tmp_path / "plan.toml", (tmp_path / "plan.toml").read_text()
+    if "flat" not in layout:
+        ran(cli, "bins", "resize", "8", "--yes")
+    lose_state(place)
+    other = tmp_path / "other.toml"
+    others = layout.replace("flat", "classic") if "flat" in layout else PLAN.replace("count = 4", 'layout = "flat"')
+    other.write_text(others)
+    refused = cli("recover", "state", "--yes", "--plan", other)
+    assert (refused.code, "the plan of another repository" in refused.err) == (1, True), refused.err
+    ran(cli, "recover", "state", "--yes", "--plan", plan)
+    whole(cli)

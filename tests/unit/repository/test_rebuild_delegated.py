@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from tests.support.audited import copy_of
 from tests.support.delegated import delegate, delegated, undelegate, where
 from tests.support.engine import Engine, check_client, client_of, plan_document
+from tests.support.forging import Signed, forge
 from tests.support.rebuilding import delegations_of, exported, rebuilt, roles_of
 
 from rstuf.model.layout import Layout
@@ -109,3 +111,76 @@ def test_layouts_without_names_come_back(tmp_path: Path, layout: Layout) -> None
     assert where(again)["docs/a"] == "docs published"
     if layout is Layout.FLAT:
         assert where(again)["new.txt"] == f"{TARGETS} published"
+
+
+def test_names_that_have_left_are_told_apart(tmp_path: Path) -> None:
+    """Roles called like bins, bins of roles that left with them, and bins of another number: each can be used again."""
+    engine = Engine.live(tmp_path / "repository")
+    delegate(engine, "team", "team/*")
+    delegate(engine, "team-1", "one/*")
+    delegate(engine, "dist", "dist/*")
+    resize_bins(engine.ports, 4, role=RoleName("dist"))
+    resize_bins(engine.ports, 2, role=RoleName("team"))
+    resize_bins(engine.ports, 32)
+    for name in ("team-1", "dist"):
+        undelegate(engine, name)
+    check_client(engine, tmp_path / "old")
+    again, report = rebuilt(engine, tmp_path / "new")
+    assert report.delegated == ("team",)
+    assert roles_of(again) == roles_of(engine)
+    left = {name: role.holder for name, role in roles_of(again).items() if role.retired}
+    assert left == {
+        "team-1": None,
+        "dist": None,
+        **{f"dist-bins-{number}": "dist" for number in range(4)},
+        **{f"bins-{number}": "bins" for number in range(4)},
+    }
+    renew(again.ports)
+    for name in ("team-1", "dist"):
+        delegate(again, name, f"{name}/*")
+    resize_bins(again.ports, 4, role=RoleName("dist"))
+    resize_bins(again.ports, 4)
+    for number in range(9):
+        again.add(f"dist/{number}", b"again %d" % number)
+    publish(again.ports)
+    check_client(again, tmp_path / "old")
+    check_client(again, tmp_path / "fresh")
+    is_well(again)
+
+
+def test_a_flat_repository_has_delegations_that_are_called_like_bins(tmp_path: Path) -> None:
+    """Where there are no bins, `bins-1` is a name like any other."""
+    document = plan_document() | {"bins": {"layout": "flat"}}
+    engine = Engine.live(tmp_path / "repository", document=document)
+    for name in ("bins-1", "bins-2"):
+        delegate(engine, name, f"{name}/*")
+    undelegate(engine, "bins-1")
+    again, _ = rebuilt(engine, tmp_path / "new")
+    assert roles_of(again) == roles_of(engine)
+    delegate(again, "bins-1", "bins-1/*")
+    is_well(again)
+
+
+def test_hash_prefixes_of_a_delegation_are_kept(tmp_path: Path) -> None:
+    """A delegation that goes by the hashes of its paths is for these, before whatever comes after it."""
+    engine = Engine.live(tmp_path / "repository", document=plan_document() | {"bins": {"layout": "flat"}})
+    delegate(engine, "half", "half/*")
+    prefixes = [f"{digit:x}" for digit in range(8)]
+
+    def by_hashes(signed: Signed) -> None:
+        (role,) = signed["delegations"]["roles"]
+        del role["paths"]
+        role["path_hash_prefixes"] = prefixes
+
+    forge(engine, "targets", "online", by_hashes)
+    again, _ = rebuilt(engine, tmp_path / "new")
+    assert delegations_of(again)[2]
+    for number in range(16):
+        again.add(f"{number}.txt", b"%d" % number)
+    publish(again.ports)
+    hashed = {path: sha256(path.encode()).hexdigest() for path in again.contents}
+    expected = {path: "half" if digest[0] in prefixes else "targets" for path, digest in hashed.items()}
+    assert set(expected.values()) == {"half", "targets"}
+    assert where(again) == {path: f"{role} published" for path, role in expected.items()}
+    check_client(again, tmp_path / "fresh")
+    is_well(again)
