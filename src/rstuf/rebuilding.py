@@ -51,13 +51,15 @@ class FormerKey:
     Attributes:
         name: what it is called here; None where nothing tells.
         root_version: the newest root, which names another.
-        bins_only: whether it signed bins alone, and not all that is published.
+        bins_only: whether it signed bins alone, or delegated roles, and not all that is published.
+        delegated: whether there are delegated roles.
     """
 
     keyid: KeyId
     name: str | None
     root_version: int
     bins_only: bool = False
+    delegated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,7 @@ def prepare_rebuild(
         InvalidInput, InvalidPlan: the name is none, or the plan is of another repository.
     """
     from rstuf.repository.ahead import find_ahead
-    from rstuf.repository.published import read_published, refuse_missing_bins
+    from rstuf.repository.published import read_published, refuse_missing_roles
     from rstuf.storage.filesystem import FilesystemMetadataStorage
 
     directory = workspace_of(start, search)
@@ -170,10 +172,9 @@ def prepare_rebuild(
     plan = None if plan_file is None else _read_plan(plan_file)
     metadata: MetadataStorage = FilesystemMetadataStorage(config.path_of(config.metadata))
     published = read_published(metadata, trusted=trusted_root)
-    refuse_missing_bins(metadata, published)
-    if plan is not None and plan.bin_bits != published.bins.bits:
-        reason = f"it says {plan.bins} and {published.bins.count} are published: it is the plan of another repository"
-        raise InvalidPlan("[bins] count", reason, hint="leave --plan out, or name the plan of this one")
+    refuse_missing_roles(metadata, published)
+    if plan is not None:
+        _refuse_other_plan(plan, metadata, published)
     return StateRebuild(
         root=published.roots[0].data,
         name=_check_name(name or (plan.name if plan is not None else directory.resolve().name)),
@@ -191,6 +192,19 @@ def prepare_rebuild(
 def _read_plan(path: Path) -> Plan:
     with faults_of(path):
         return anchored(read_plan_file(path), path.absolute().parent)
+
+
+def _refuse_other_plan(plan: Plan, metadata: MetadataStorage, published: Published) -> None:
+    """That a plan can be of this repository, by how targets hands artifacts on: its bins may be others by now."""
+    from rstuf.repository.published import bins_so_far
+
+    hint, counts = "leave --plan out, or name the plan of this one", bins_so_far(metadata, published)
+    if plan.layout is not published.layout:
+        reason = f"it says {plan.layout} and {published.layout} is published: it is the plan of another repository"
+        raise InvalidPlan("[bins] layout", reason, hint=hint)
+    if counts and plan.bins not in counts:
+        reason = f"it says {plan.bins} and {published.bins} are published: it is the plan of another repository"
+        raise InvalidPlan("[bins] count", reason, hint=hint)
 
 
 def _check_name(name: str) -> str:
@@ -212,8 +226,9 @@ def _former_keys(config: Config, session: Session, plan: Plan | None, published:
         return ()
     known, version = _known_keys(config.directory, session, plan, published), published.root.envelope.version
     names = {keyid: known[keyid].name for keyid in (*whole, *bins) if keyid in known}
+    delegated = bool(published.authority.named)
     return tuple(
-        FormerKey(keyid, names.get(keyid), version, bins_only=keyid not in whole)
+        FormerKey(keyid, names.get(keyid), version, bins_only=keyid not in whole, delegated=delegated)
         for keyid in dict.fromkeys((*whole, *bins))
     )
 

@@ -13,6 +13,7 @@ from tests.support.state_backends import NOW, SETTINGS, TARGETS, begin, new_role
 
 from rstuf.errors import InvalidKey, InvalidRoleName, StateError
 from rstuf.model.audit import GENESIS, entry_digest
+from rstuf.model.handover import Handover
 from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
 from rstuf.model.names import RoleName
 from rstuf.model.policy import Periods
@@ -131,6 +132,9 @@ def test_two_new_roles_cannot_share_a_name(state_repository: StateStore) -> None
         NewRole(RoleName("bins-x"), RoleKind.BIN, holder=TARGETS, index=-1),
         NewRole(RoleName("bins-x"), RoleKind.BIN, holder=TARGETS, index=3),
         NewRole(RoleName("other"), RoleKind.DELEGATED, holder=TARGETS, index=0),
+        NewRole(RoleName("other"), RoleKind.DELEGATED, holder=TARGETS, index=0, retired=3),
+        NewRole(RoleName("bins-x"), RoleKind.BIN, index=0, retired=3),
+        NewRole(RoleName("snapshot-2"), RoleKind.SNAPSHOT, retired=3),
     ],
 )
 def test_a_bin_needs_a_free_place_in_its_holder(state_repository: StateStore, bad: NewRole) -> None:
@@ -139,6 +143,28 @@ def test_a_bin_needs_a_free_place_in_its_holder(state_repository: StateStore, ba
         transaction.add_roles([bad])
     with state_repository.read() as reader:
         assert len(list(reader.roles())) == 8
+
+
+def test_roles_that_have_left_are_added_as_such(state_repository: StateStore) -> None:
+    """A role that nobody delegates to and a bin of it are listed at their versions, in use nowhere, and go on later."""
+    left = NewRole(RoleName("gone"), RoleKind.DELEGATED, retired=7)
+    bins = NewRole(RoleName("gone-bins-9"), RoleKind.BIN, holder=left.name, index=9, retired=5)
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.add_roles([left, bins])
+    with state_repository.read() as reader:
+        roles = {each.name: each for each in reader.roles()}
+        assert [
+            (each.name, each.version, each.visible, each.retired) for each in (roles["gone"], roles[bins.name])
+        ] == [
+            ("gone", 7, 7, True),
+            ("gone-bins-9", 5, 5, True),
+        ]
+        assert roles[bins.name].holder == roles["gone"].id
+        assert [each.name for each in reader.roles(kind=RoleKind.DELEGATED)] == []
+        assert {("gone", 7), ("gone-bins-9", 5)} <= set(reader.snapshot_entries())
+    with state_repository.transaction(actor="a") as transaction:
+        transaction.begin_handover(Handover(joins=(left.name,)))
+        assert transaction.role(left.name).version == 7
 
 
 def test_many_roles_are_added_from_a_stream(state_store: StateStore) -> None:

@@ -44,6 +44,7 @@ from rstuf.repository.delegation_views import list_delegations
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
 from rstuf.state.beside import _agrees
+from rstuf.state.sqlite import SqliteStateStore
 
 REFUSALS = (InvalidInput, InvalidRoleName, PathsDisputed, PathsNotDelegated, DelegationNotFound)
 PLACES = st.integers(0, 5)
@@ -240,7 +241,9 @@ class Delegations(RuleBasedStateMachine):
 
     def begun(self) -> int:
         """How many rows tell of changes that are under way."""
-        with closing(sqlite3.connect(self.directory / "repository" / "state.db")) as database:
+        state = self.engine.ports.state
+        assert isinstance(state, SqliteStateStore)
+        with closing(sqlite3.connect(state._path)) as database:
             tables = ("handover", "move")
             return sum(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables)
 

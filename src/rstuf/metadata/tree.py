@@ -158,8 +158,11 @@ def _match(delegation: Delegation, path: TargetPath, digest: str) -> tuple[Match
     """What clients say of a delegation and a path; with the patterns of which they do not say the same."""
     if delegation.prefixes:
         return Match.YES if digest.startswith(delegation.prefixes) else Match.NO, ()
-    found = [(pattern, match(pattern, path)) for pattern in delegation.paths]
-    if any(each is Match.YES for _, each in found):
-        return Match.YES, ()
-    disputed = tuple(pattern for pattern, each in found if each is Match.DISPUTED)
+    disputed: tuple[PathPattern, ...] = ()
+    for pattern in delegation.paths:
+        found = match(pattern, path)
+        if found is Match.YES:
+            return found, ()
+        if found is Match.DISPUTED:
+            disputed = (*disputed, pattern)
     return Match.DISPUTED if disputed else Match.NO, disputed

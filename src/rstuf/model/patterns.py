@@ -60,19 +60,32 @@ def match(pattern: PathPattern, path: TargetPath) -> Match:
     wanted, segments = _compiled(pattern), path.split("/")
     if len(wanted) != len(segments):
         return Match.NO
-    found = {each.match(segment) for each, segment in zip(wanted, segments, strict=True)}
-    return next(each for each in (Match.NO, Match.DISPUTED, Match.YES) if each in found)
+    whole = Match.YES
+    for each, segment in zip(wanted, segments, strict=True):
+        found = each.match(segment)
+        if found is Match.NO:
+            return found
+        if found is Match.DISPUTED:
+            whole = found
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """A segment of a pattern: as it is, and with each question mark standing for any number of characters."""
+    """A segment of a pattern: as it is, and with each question mark standing for any number of characters.
+
+    Attributes:
+        plain: whether nothing in it stands for anything else.
+    """
 
     text: str
+    plain: bool
     exact: re.Pattern[str]
     lenient: re.Pattern[str]
 
     def match(self, segment: str) -> Match:
+        if self.plain:
+            return Match.YES if segment == self.text else Match.NO
         if "?" in self.text and not segment.isascii() and max(map(ord, segment)) > _ASTRAL:
             return Match.DISPUTED if self.lenient.fullmatch(segment) else Match.NO
         if not self.exact.fullmatch(segment):
@@ -83,6 +96,11 @@ class _Segment:
 @lru_cache(maxsize=4096)
 def _compiled(pattern: PathPattern) -> tuple[_Segment, ...]:
     return tuple(
-        _Segment(segment, re.compile(translate(segment)), re.compile(translate(segment.replace("?", "*"))))
+        _Segment(
+            segment,
+            not any(wild in segment for wild in _WILD),
+            re.compile(translate(segment)),
+            re.compile(translate(segment.replace("?", "*"))),
+        )
         for segment in pattern.split("/")
     )

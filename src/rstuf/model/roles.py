@@ -38,7 +38,8 @@ class NewRole:
         holder: for a bin, the name of the role whose artifacts it shares out; else None.
         index: for a bin, which one it is; else None.
         bin_bits: the role's artifacts are shared out over 2^bin_bits bins; None where it holds them itself.
-        retired: the version at which snapshot lists a bin that its holder has no more; 0 for one that it has.
+        retired: the version at which snapshot lists a bin that its holder has no more, or a role that nobody delegates
+            to; 0 for one that is in use.
     """
 
     name: RoleName

@@ -17,7 +17,8 @@ from rstuf.metadata.views import open_envelope, root_roles
 from rstuf.model.names import SNAPSHOT
 from rstuf.repository.authority import signed_enough
 from rstuf.repository.interfaces import MetadataStorage
-from rstuf.repository.published import Published, named_versions
+from rstuf.repository.published import Published
+from rstuf.repository.published_files import named_versions
 from rstuf.repository.seen import listed_in
 from rstuf.repository.visible import found
 

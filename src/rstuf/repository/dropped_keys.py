@@ -6,29 +6,24 @@ are noted as the state is made, and none is let in again unless somebody says th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from rstuf.errors import InvalidKey, InvalidMetadata, StorageError
+from rstuf.errors import InvalidKey
 from rstuf.metadata.key_identity import key_identity
-from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import versioned
-from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelope, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import RotationKind
-from rstuf.repository.authority import signed_enough
-from rstuf.repository.bridge import bin_signers, unlisted_keys
+from rstuf.repository.bridge import unlisted_keys
+from rstuf.repository.earlier_places import Place, earlier_places, places_of
 from rstuf.repository.interfaces import MetadataStorage, StateReader, StateTransaction
 from rstuf.repository.published import Published
 
-_TARGETS: Final = re.compile(r"([1-9][0-9]{0,15})\.targets\.json", re.ASCII)
-# Each renewal makes one.
-_MOST: Final = 1000
 _ONLINE: Final = "online"
 
 
@@ -47,14 +42,15 @@ class DroppedKey:
 
 @dataclass(frozen=True, slots=True)
 class DroppedKeys:
-    """What earlier roots and earlier targets tell.
+    """What earlier roots and earlier delegations tell.
 
     Attributes:
-        dropped: the keys that they listed, by the ids that they had there, and that root does not name now, under no
+        dropped: the keys that they listed, by the ids that they had there, and that nothing lets sign now, under no
             spelling.
-        handed: the keys that bins were handed to, for all that is known, and that no root ever named.
-        signing: the keys that may sign bins yet, though root does not name them; without those that the very first
-            targets let sign them, where nothing tells that bins ever had keys of root's: these are their own.
+        handed: the keys that what is signed online was handed to, for all that is known, and that no root ever named.
+        signing: the keys that may sign bins, or delegated roles online, yet, though root does not name them; without
+            those that the very first targets let sign bins, where nothing tells that these ever had keys of root's:
+            they are their own.
     """
 
     dropped: Mapping[KeyId, DroppedKey]
@@ -68,39 +64,59 @@ class DroppedKeys:
 
 
 def find_dropped_keys(metadata: MetadataStorage, published: Published, files: Iterable[str]) -> DroppedKeys:
-    """Look at every root, and at the targets that are there still and were rightly signed.
+    """Look at every root, and at what delegated before, is there still and was rightly signed.
 
     Args:
         files: the names of all files that lie where metadata is published.
     """
+    online = online_ever(published)
     by_roots: dict[KeyId, DroppedKey] = {}
     for root in published.roots:
         for role, keys in root_roles(root.envelope).items():
             by_roots |= _listed(_ONLINE if role in {TIMESTAMP, SNAPSHOT} else role, keys)
-    by_targets: dict[KeyId, DroppedKey] = {}
-    first = published.delegation.signers if published.targets.envelope.version == 1 else None
-    for version, signers in _earlier_signers(metadata, published, files):
-        by_targets |= _listed(_ONLINE, signers)
-        first = signers if version == 1 else first
+    before = list(earlier_places(metadata, published, files))
+    by_places: dict[KeyId, DroppedKey] = {}
+    for place in before:
+        by_places |= _listed(_ONLINE if place.is_online(online) else str(place.name), place.keys)
+    places = list(places_of(published.authority))
+    signers = _keys([place for place in places if place.is_online(online)])
+    by_people = _keys([place for place in places if not place.is_online(online)])
     now = {keyid for keys in published.top_level.values() for keyid in keys.keyids}
-    signers = published.delegation.signers
-    unlisted = unlisted_keys(published.top_level, bin_signers(published.targets.envelope.signed))
-    mixed = any(keyid in by_roots for keyid in (*by_targets, *signers.keyids))
-    # That earlier targets are missing proves nothing: somebody may have taken them away.
-    own = () if mixed or first is None else first.keyids
+    # One that once signed online and signs online yet is about to be taken out of that.
+    now |= by_people.keys() - online
+    unlisted = unlisted_keys(published.top_level, signers)
+    own = _own_from_the_beginning(published, before, by_roots)
     signing = tuple(keyid for keyid in unlisted if keyid not in own)
     handed = tuple(keyid for keyid in signing if keyid not in by_roots)
-    # One that signs bins yet is about to be taken out of them.
-    gone = (by_roots.keys() - now) | (by_targets.keys() - now - set(signers.keyids)) | set(handed)
-    known = _listed(_ONLINE, signers) | by_targets | by_roots
-    current = [_readable(key) for keys in published.top_level.values() for key in keys.keys.values()]
-    values = {key_identity(key) for key in current if key is not None}
+    gone = (by_roots.keys() - now) | (by_places.keys() - now - signers.keys()) | set(handed)
+    known = {keyid: DroppedKey(_readable(key), _ONLINE) for keyid, key in signers.items()} | by_places | by_roots
+    current = [key for keys in published.top_level.values() for key in keys.keys.values()]
+    current += [key for keyid, key in by_people.items() if key is not None and keyid in now]
+    values = {key_identity(key) for key in current if _readable(key) is not None}
     dropped = {keyid: known[keyid] for keyid in sorted(gone)}
     return DroppedKeys(
         {keyid: each for keyid, each in dropped.items() if each.key is None or key_identity(each.key) not in values},
         handed,
         signing,
     )
+
+
+def online_ever(published: Published) -> frozenset[KeyId]:
+    """The keys that any root let sign timestamp."""
+    return frozenset(keyid for root in published.roots for keyid in root_roles(root.envelope)[TIMESTAMP].keyids)
+
+
+def _own_from_the_beginning(published: Published, before: Iterable[Place], by_roots: Collection[KeyId]) -> set[KeyId]:
+    """The keys that the very first targets let sign its bins, if bins never had any of root's."""
+    shared = [place for place in (*before, *places_of(published.authority)) if place.catches_all]
+    first = [place for place in shared if place.parent == TARGETS and place.version == 1]
+    # That earlier targets are missing proves nothing: somebody may have taken them away.
+    mixed = any(keyid in by_roots for keyid in _keys(shared))
+    return set() if mixed else set(_keys(first))
+
+
+def _keys(places: Iterable[Place]) -> dict[KeyId, PublicKey | None]:
+    return {keyid: place.keys.keys.get(keyid) for place in places for keyid in place.keys.keyids}
 
 
 def _listed(role: str, keys: RoleKeys) -> dict[KeyId, DroppedKey]:
@@ -112,28 +128,6 @@ def _readable(key: PublicKey | None) -> PublicKey | None:
         if key is not None and key_identity(key):
             return key
     return None
-
-
-def _earlier_signers(
-    metadata: MetadataStorage, published: Published, files: Iterable[str]
-) -> Iterator[tuple[int, RoleKeys]]:
-    """The versions of targets that came before, and who might sign their bins; the first one is always among them."""
-    matches = filter(None, map(_TARGETS.fullmatch, files))
-    versions = sorted((int(match[1]) for match in matches), reverse=True)
-    signers = [root_roles(root.envelope)[TARGETS] for root in published.roots]
-    earlier = [each for each in versions if each < published.targets.envelope.version]
-    for version in [*earlier[:_MOST], *(each for each in earlier[_MOST:] if each == 1)]:
-        name = versioned(TARGETS, version)
-        try:
-            old = open_envelope(metadata.read(name, limit=TARGETS_BYTES), name=name, kind=TARGETS)
-            delegation = bin_delegation(old)
-        except (InvalidMetadata, StorageError):
-            # It tells nothing then; no client reads it any more.
-            continue
-        # Under the name of an earlier version a later one tells nothing of that.
-        ours = old.version == version and any(signed_enough(old, keys) for keys in signers)
-        if delegation is not None and ours:
-            yield version, delegation.signers
 
 
 def note_handed(state: StateTransaction, published: Published, earlier: DroppedKeys, *, at: datetime) -> None:

@@ -11,9 +11,13 @@ from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from rstuf.repository.dropped_keys import DroppedKeys
+from rstuf.repository.dropped_keys import DroppedKeys, online_ever
+from rstuf.repository.earlier_places import places_of
 from rstuf.repository.published import Published
 
+_ONLINE: Final = "online"
+# Names of keys are as long as those of roles.
+_LONGEST: Final = 56
 _FOREIGN: Final = "nothing was rebuilt: this rstuf keeps a state only of keys as it writes them"
 
 
@@ -25,10 +29,10 @@ def name_keys(
     by_id = {entry.keyid: entry for entry in known}
     found: dict[KeyId, KeyEntry] = {}
     taken = {entry.name.casefold() for entry in known}
-    for stem, keys in _signers(published):
+    for stem, where, keys in _signers(published):
         for keyid in keys.keyids:
             if keyid not in found:
-                key = _own_key(published, keys, keyid)
+                key = _own_key(keys, keyid, where=where)
                 found[keyid] = by_id.get(keyid) or KeyEntry(_free_name(stem, taken), key, None, now)
     there = {key_identity(entry.key) for entry in found.values()}
     for keyid, each in earlier.dropped.items():
@@ -39,30 +43,34 @@ def name_keys(
     return sorted(found.values(), key=lambda entry: entry.name)
 
 
-def _signers(published: Published) -> Iterator[tuple[str, RoleKeys]]:
-    yield ROOT, published.top_level[ROOT]
+def _signers(published: Published) -> Iterator[tuple[str, str, RoleKeys]]:
+    """What the keys of each role are called, the file that lists them, and who they are; online keys come first."""
+    root, online = published.root.envelope.name, online_ever(published)
+    yield ROOT, root, published.top_level[ROOT]
     for role in (TIMESTAMP, SNAPSHOT):
-        yield "online", published.top_level[role]
-    yield "online", published.delegation.signers
-    yield TARGETS, published.top_level[TARGETS]
+        yield _ONLINE, root, published.top_level[role]
+    places = list(places_of(published.authority))
+    yield from ((_ONLINE, f"{place.parent}.json", place.keys) for place in places if place.is_online(online))
+    yield TARGETS, root, published.top_level[TARGETS]
+    yield from ((str(place.name), f"{place.parent}.json", place.keys) for place in places)
     if published.former_key is not None:
-        yield "online", root_roles(published.verifies_from.envelope)[TIMESTAMP]
+        yield _ONLINE, root, root_roles(published.verifies_from.envelope)[TIMESTAMP]
 
 
-def _own_key(published: Published, keys: RoleKeys, keyid: KeyId) -> PublicKey:
+def _own_key(keys: RoleKeys, keyid: KeyId, *, where: str) -> PublicKey:
     key = keys.keys.get(keyid)
     if key is None or key.keyid != keyid:
         reason = f"it lists the key {keyid[:16]} in a form that is not rstuf's, which is not supported yet"
-        raise InvalidMetadata(published.root.envelope.name, reason, hint=_FOREIGN)
+        raise InvalidMetadata(where, reason, hint=_FOREIGN)
     return key
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
-    """`online`, then `online-2`; root and targets keys are counted from the first one on."""
+    """`online`, then `online-2`; keys of root, targets and of whom these delegate to are counted from the first on."""
     number = 1
     while True:
-        name = stem if stem == "online" and number == 1 else f"{stem}-{number}"
-        if name not in taken:
-            taken.add(name)
+        name = stem if stem == _ONLINE and number == 1 else f"{stem[:_LONGEST]}-{number}"
+        if name.casefold() not in taken:
+            taken.add(name.casefold())
             return name
         number += 1

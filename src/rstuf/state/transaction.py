@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -33,6 +33,8 @@ from rstuf.state.spaces import SPACE
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+_LEAVING: Final = (RoleKind.BIN, RoleKind.DELEGATED)
 
 
 class SqliteTransaction(SqliteReader):
@@ -95,8 +97,12 @@ class SqliteTransaction(SqliteReader):
             if role.holder is not None:
                 holder = holders.get(role.holder) or self._holder(role.holder)
                 holders[role.holder] = holder
-            if (role.kind is RoleKind.BIN) != (_is_place(holder, role.index) or role.retired > 0):
+            if (role.kind is RoleKind.BIN) != (
+                holder is not None and (role.retired > 0 or _is_place(holder, role.index))
+            ):
                 raise StateError(f"{role.name} is no bin of a role that shares out its artifacts")
+            if role.retired and role.kind not in _LEAVING:
+                raise StateError(f"{role.name} is a {role.kind}, which never leaves")
             place = (None if holder is None else holder.id, role.index, role.bin_bits)
             yield (role.name, role.name.lower(), role.kind.value, *place, role.retired > 0, role.retired, role.retired)
 
@@ -349,7 +355,7 @@ class SqliteTransaction(SqliteReader):
         return Holder(id=row[0], name=RoleName(row[1]), space=row[5], bin_bits=row[2], coming_bits=row[4])
 
 
-def _is_place(holder: Holder | None, index: int | None) -> bool:
-    if holder is None or index is None or holder.bin_bits is None:
+def _is_place(holder: Holder, index: int | None) -> bool:
+    if index is None or holder.bin_bits is None:
         return False
     return 0 <= index < 1 << holder.bin_bits

@@ -16,6 +16,7 @@ from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style, escape, pad
 from rstuf_cli.delegated_again import steps_to_propose_again
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.losses import LetBack, ask_back
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import show_steps, steps_document
@@ -72,6 +73,7 @@ def add(
     before: Annotated[
         str | None, typer.Option("--before", metavar="ROLE", help="The delegation that it comes before.")
     ] = None,
+    let_back: LetBack = False,
     compat: Compat = None,
 ) -> int:
     """Delegate some of the paths to a role of their own.
@@ -93,7 +95,7 @@ def add(
         parent=rstuf.RoleName(parent),
         before=None if before is None else rstuf.RoleName(before),
     )
-    return _change(run, lambda desk: desk.propose(plan), question=f"delegate to {name}?")
+    return _change(run, lambda desk: desk.propose(plan), question=f"delegate to {name}?", let_back=let_back)
 
 
 def update(
@@ -123,6 +125,7 @@ def update(
     before: Annotated[
         str | None, typer.Option("--before", metavar="ROLE", help="The delegation that it comes before.")
     ] = None,
+    let_back: LetBack = False,
     compat: Compat = None,
 ) -> int:
     """Let a delegation be for other paths, have other keys, or come at another place.
@@ -148,7 +151,7 @@ def update(
         )
         return desk.propose_change(role, change)
 
-    return _change(run, propose, question=f"let {name} be like that?")
+    return _change(run, propose, question=f"let {name} be like that?", let_back=let_back)
 
 
 def remove(ctx: typer.Context, *, name: _Name) -> int:
@@ -221,13 +224,20 @@ def _spans(expires: str | None, renew_before: str | None, there: rstuf.Periods |
     return rstuf.Periods.of(there.expires, before)
 
 
-def _change(run: Run, propose: Callable[[rstuf.DelegationDesk], rstuf.DelegationProposal], *, question: str) -> int:
+def _change(
+    run: Run,
+    propose: Callable[[rstuf.DelegationDesk], rstuf.DelegationProposal],
+    *,
+    question: str,
+    let_back: bool = False,
+) -> int:
     with run.open() as repository:
         proposing.refuse_unasked(run, hint=_ANSWERS)
         proposal = propose(repository.delegations)
         run.progress.close()
         if not run.console.is_json:
             _show_proposal(run.console, proposal, repository)
+        ask_back(run, repository, _let_in(repository, proposal), let_back=let_back)
         typed = proposing.ask_drop(run, repository, proposal.drops)
         if not typed and not proposing.agrees(run, question):
             run.console.note("nothing was changed")
@@ -266,6 +276,13 @@ def _tell(console: Console, report: rstuf.DelegationReport, *, took: str) -> Non
         f"{sign(console, ok=True)} published as timestamp v{number(report.publication.timestamp_version)}, with "
         f"{count(report.moved, 'artifact')} at another role; {size(report.publication.length)} of metadata, {took}"
     )
+
+
+def _let_in(repository: rstuf.Repository, proposal: rstuf.DelegationProposal) -> list[str]:
+    """The names of the keys that are to sign what they do not sign yet."""
+    after = () if proposal.after is None else proposal.after.keys.keyids
+    before = () if proposal.before is None else proposal.before.keys.keyids
+    return [entry.name for entry in repository.keys() if entry.keyid in after and entry.keyid not in before]
 
 
 def _show_proposal(console: Console, proposal: rstuf.DelegationProposal, repository: rstuf.Repository) -> None:

@@ -65,15 +65,16 @@ def state(
 ) -> None:
     """Make a state that is lost anew, from what is published.
 
-    Every root, every role and every artifact is read from metadata/ and verified as a client would. You are shown the
-    fingerprint of the first root, and asked whether it is yours; --yes answers beforehand. A state that is there is
+    Every root, every role and every artifact is read from metadata/ and verified as a client would: delegated roles and
+    their bins by the keys that their delegations list. What rstuf itself would not publish is refused. You are shown
+    the fingerprint of the first root, and asked whether it is yours; --yes answers beforehand. A state that is there is
     never written over: move one away that cannot be used. What was accepted and never published is gone, the log begins
     anew, and which keys were lost or leaked is forgotten: those that were dropped are named, and no command lets one in
     again unless you say that it is well.
 
-    Where an online key was being replaced, what is published, or bins of it, may be signed by the old one yet, which
-    root names no more. Somebody else may have it, so you are asked whether what lies there is what you released; --yes
-    does not answer that, --former-key does.
+    Where an online key was being replaced, what is published, or bins and delegated roles, may be signed by the old one
+    yet, which root names no more. Somebody else may have it, so you are asked whether what lies there is what you
+    released; --yes does not answer that, --former-key does.
 
     Where a snapshot lies there that is newer than the one that timestamp names, and rightly signed, you are asked, too:
     either an older timestamp was put back, and clients have seen more, or a publication was given up. What is newer is
@@ -173,7 +174,8 @@ def _ask_older(run: Run, rebuild: rstuf.StateRebuild, *, said: bool) -> None:
 
 def _signed_by_former(key: rstuf.FormerKey) -> str:
     if key.bins_only:
-        return f"bins are signed by {_called(key)} alone, which root v{key.root_version} does not name"
+        what = "bins, or delegated roles, are signed" if key.delegated else "bins are signed"
+        return f"{what} by {_called(key)} alone, which root v{key.root_version} does not name"
     return f"what is published is signed by {_called(key)}, which root v{key.root_version} names no more"
 
 
@@ -190,9 +192,9 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
     ]
     why = "signs everything anew, far above what clients can have seen"
     steps.append(Step("rstuf renew", why, about="rebuilt"))
-    if report.older_targets:
-        why = "lets people sign targets above the newer one that clients may have seen"
-        steps.append(Step("rstuf renew --force targets", why))
+    for role in report.older:
+        why = f"lets people sign {escape(role)} above the newer one that clients may have seen"
+        steps.append(Step(f"rstuf renew --force {role}", why))
     if report.passed_over:
         why = "whatever came with the newer snapshot is not here: add it again"
         steps.append(Step("rstuf artifact list", why))
@@ -200,14 +202,24 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
         why = f"signs anew what {escape(report.former)} signed: no client takes that from the newest root"
         steps.append(Step("rstuf renew", why, about="rotation"))
     for name in report.strays:
-        why = f"takes {escape(name)} out of targets: root does not name it, and whoever has it could change contents"
+        why = f"takes {escape(name)} out: root does not name it, and whoever has it could change contents"
         steps.append(Step("rstuf renew", why, about="stray-key"))
     why = "if it leaked, so that nothing ever lets it in: nothing here knows that any more"
     steps += [Step(f"rstuf key revoke {name} --leaked", why) for name in report.dropped.values() if name is not None]
-    if report.guessed:
-        why = f"how long these live is a guess: {', '.join(report.guessed)}"
-        steps.append(Step("rstuf root update --role ROLE --expires PERIOD", why))
+    steps += _steps_of_guesses(report)
     return merged([*steps, Step("rstuf verify", "what is published and the new state, side by side")])
+
+
+def _steps_of_guesses(report: rstuf.RebuildReport) -> list[Step]:
+    delegated = [role for role in report.guessed if role in report.delegated]
+    below = {*report.delegated, *(f"{name}-bins" for name in report.delegated)}
+    others = [role for role in report.guessed if role not in below]
+    commands = {"rstuf root update --role ROLE": others, "rstuf delegation update ROLE": delegated}
+    return [
+        Step(f"{command} --expires PERIOD", f"how long these live is a guess: {listed(roles)}")
+        for command, roles in commands.items()
+        if roles
+    ]
 
 
 def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[Step]) -> dict[str, Any]:
@@ -217,6 +229,7 @@ def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[S
         "timestamp_version": report.timestamp,
         "artifacts": report.artifacts,
         "bins": report.bins,
+        "delegated_roles": list(report.delegated),
         "former_key": report.former,
         "passed_over": report.passed_over or None,
         "superseded": report.superseded,
@@ -238,7 +251,7 @@ def _document(report: rstuf.RebuildReport, facts: rstuf.RootFacts, steps: list[S
 def _tell(console: Console, report: rstuf.RebuildReport, facts: rstuf.RootFacts, *, took: str) -> None:
     console.result(
         f"{sign(console, ok=True)} the state of {escape(report.repository)} is made anew: "
-        f"{count(report.artifacts, 'artifact')} in {count(report.bins, 'bin')}, root v{number(report.root)}, "
+        f"{count(report.artifacts, 'artifact')}{_places(report)}, root v{number(report.root)}, "
         f"timestamp v{number(report.timestamp)}; {took}"
     )
     console.result(f"  the first root is {facts.pin.sha256[:16]}…")
@@ -251,6 +264,13 @@ def _tell(console: Console, report: rstuf.RebuildReport, facts: rstuf.RootFacts,
     for role, periods in report.periods.items():
         guess = ", a guess" if role in report.guessed else ""
         console.result(f"  {escape(role)} lives {rstuf.format_duration(periods.expires)}{guess}")
+
+
+def _places(report: rstuf.RebuildReport) -> str:
+    """Where they are."""
+    bins = [count(report.bins, "bin")] if report.bins else []
+    roles = [count(len(report.delegated), "delegated role")] if report.delegated else []
+    return f" in {listed([*bins, *roles])}" if bins or roles else ""
 
 
 def _forgotten(report: rstuf.RebuildReport) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.engine import Engine, check_client, client_of, plan_document
+from tests.support.rebuilding import exported, rebuilt
 
 from rstuf.errors import InvalidMetadata
 from rstuf.metadata.fragments import row_of
@@ -21,7 +22,6 @@ from rstuf.repository.former_signers import former_signers
 from rstuf.repository.publish import publish
 from rstuf.repository.published import read_published
 from rstuf.repository.rebin import resize_bins
-from rstuf.repository.rebuild import RebuildReport, Remembered, rebuild
 from rstuf.repository.renewal import JUMP, renew
 from rstuf.repository.status import Health, look
 from rstuf.repository.strays import strays
@@ -31,26 +31,6 @@ from rstuf.state.sqlite import SqliteStateStore
 
 COUNT = 5_000
 UNUSUAL = ("a b/c (1).txt", "ünïcödé/日本.bin", 'quo"te.txt', "deep/" * 20 + "x", "UP.TXT", "x=1&y;z/+@,~.bin", "x/🎈")
-
-
-def rebuilt(
-    engine: Engine, directory: Path, *, trusted: bytes | None = None, **known: Any
-) -> tuple[Engine, RebuildReport]:
-    """The engine with a state that was made anew, and what was said of that."""
-    directory.mkdir()
-    store = SqliteStateStore.create(directory / "state.db", wait=timedelta(seconds=5), purpose="test")
-    again = engine.with_ports(state=store)
-    keys = [made.entry for made in engine.keys.made.values()]
-    values = {"name": "again", "keys": keys, "periods": engine.plan.periods, "plan_digest": ""}
-    values |= {"files": list(engine.metadata.files), **known}
-    published = read_published(engine.metadata, trusted=trusted)
-    return again, rebuild(again.ports, published, Remembered(**values))
-
-
-def exported(engine: Engine) -> list[tuple[ArtifactState, str, bytes]]:
-    """Every artifact with its state, as it is signed."""
-    with engine.ports.state.read() as reader:
-        return [(each.state, each.role, row_of(each.artifact).fragment) for each in reader.artifacts()]
 
 
 def filled(tmp_path: Path, **options: Any) -> Engine:
@@ -278,15 +258,6 @@ def test_entries_that_rstuf_would_not_sign_are_refused(tmp_path: Path, targets: 
 def _visible(engine: Engine, role: str) -> int:
     with engine.ports.state.read() as reader:
         return reader.role(RoleName(role)).visible
-
-
-def test_named_delegations_are_refused_clearly(tmp_path: Path) -> None:
-    """Another layout than a ceremony makes is no damage: it is not supported, and the error says so."""
-    engine = filled(tmp_path)
-    delegations = {"keys": {}, "roles": [{"name": "x", "keyids": [], "threshold": 1, "paths": ["*"]}]}
-    _signed_again(engine, "1.targets.json", "online", delegations=delegations)
-    with pytest.raises(InvalidMetadata, match="not supported yet"):
-        rebuilt(engine, tmp_path / "new")
 
 
 def test_what_was_accepted_and_not_published_is_gone(tmp_path: Path) -> None:
