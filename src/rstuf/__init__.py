@@ -139,7 +139,6 @@ if TYPE_CHECKING:
     from rstuf.repository.bin_advice import BinAdvice as BinAdvice
     from rstuf.repository.bin_advice import BinChoice as BinChoice
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
-    from rstuf.repository.ceremony import notes_on as notes_on
     from rstuf.repository.completing import Completion as Completion
     from rstuf.repository.delegating import DelegationChange as DelegationChange
     from rstuf.repository.delegating import DelegationPlan as DelegationPlan
@@ -167,6 +166,9 @@ if TYPE_CHECKING:
     from rstuf.repository.payload import BootstrapPayload as BootstrapPayload
     from rstuf.repository.plan import Plan as Plan
     from rstuf.repository.plan import read_plan as read_plan
+    from rstuf.repository.plan_delegations import DelegationTable as DelegationTable
+    from rstuf.repository.plan_delegations import delegated_name as delegated_name
+    from rstuf.repository.plan_notes import notes_on as notes_on
     from rstuf.repository.plan_text import render_plan as render_plan
     from rstuf.repository.ports import ClockTrust as ClockTrust
     from rstuf.repository.prune import PrunedFile as PrunedFile
@@ -287,6 +289,7 @@ _HOMES = {
     "DelegationPlan": "rstuf.repository.delegating",
     "DelegationProposal": "rstuf.repository.delegating",
     "DelegationReport": "rstuf.repository.delegating",
+    "DelegationTable": "rstuf.repository.plan_delegations",
     "DelegationView": "rstuf.repository.delegation_views",
     "Depth": "rstuf.repository.verify",
     "Destination": "rstuf.client.destination",
@@ -417,6 +420,7 @@ _HOMES = {
     "checked_map": "rstuf.client.map_file",
     "client_names": "rstuf.metadata.clients",
     "compare_bins": "rstuf.repository.advice",
+    "delegated_name": "rstuf.repository.plan_delegations",
     "destination_at": "rstuf.client.destination",
     "destination_in": "rstuf.client.destination",
     "examine": "rstuf.examining",
@@ -444,7 +448,7 @@ _HOMES = {
     "make_repository": "rstuf.founding",
     "map_pattern": "rstuf.model.maps",
     "not_listed": "rstuf.holder.signing",
-    "notes_on": "rstuf.repository.ceremony",
+    "notes_on": "rstuf.repository.plan_notes",
     "notes_on_map": "rstuf.client.map_notes",
     "open_repository": "rstuf.wiring",
     "parse_bundle": "rstuf.metadata.bundle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -34,7 +35,13 @@ class Practice:
         """
         Args:
             session: nobody is asked for a passphrase, since no key of a rehearsal has one.
+
+        Raises:
+            InvalidPlan: the ceremony would be refused for want of signers, whom the keys of a rehearsal stand for.
         """
+        from rstuf.repository.plan_delegations import refuse_absent_signers
+
+        refuse_absent_signers(plan)
         self.plan = _with_other_keys(plan)
         self._session = replace(session, on_note=None)
         self._directory: Path | None = None
@@ -76,7 +83,7 @@ class Practice:
         return self._report
 
     def look(self) -> ClientView:
-        """What a stock client makes of it that knows nothing but root version 1.
+        """What a stock client makes of it, delegations among it, that knows nothing but root version 1.
 
         Raises:
             InvalidInput: nothing is published yet.
@@ -84,7 +91,9 @@ class Practice:
         root = None if self._report is None else self._report.root
         if root is None:
             raise InvalidInput("nothing was published that a client could look at", hint="hold it first")
-        return look_with_stock_client(self._place() / "workspace" / self.plan.metadata, trusted_root=root)
+        # A path that a delegation is for lets the client load, and verify, its role.
+        below: dict[str, str] = {each.name: re.sub(r"[*?]", "x", each.paths[0]) for each in self.plan.delegations}
+        return look_with_stock_client(self._place() / "workspace" / self.plan.metadata, trusted_root=root, below=below)
 
     def _place(self) -> Path:
         if self._directory is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -394,11 +394,13 @@ def try_stock_client(
     return download_all(metadata, artifacts, trusted_root=trusted_root, paths=paths)
 
 
-def look_with_stock_client(metadata: Path, *, trusted_root: bytes) -> ClientView:
-    """Let a stock client follow served metadata from root to bins; see `storage.stock_client`."""
+def look_with_stock_client(
+    metadata: Path, *, trusted_root: bytes, below: Mapping[str, str] | None = None
+) -> ClientView:
+    """Let a stock client follow served metadata from root to bins, and for some paths; see `storage.stock_client`."""
     from rstuf.storage.stock_client import look
 
-    return look(metadata, trusted_root=trusted_root)
+    return look(metadata, trusted_root=trusted_root, below=below)
 
 
 def verify_published(

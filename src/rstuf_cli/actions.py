@@ -75,10 +75,15 @@ def _come_and_go(said: Details) -> str:
     return f": {', '.join(told)}" if told else ""
 
 
+def _begun(said: Details) -> str:
+    names = said.get("delegations", ())
+    told = [f"delegations to {listed(names)}"] if names else []
+    bins = [count(said["bins"], "bin")] if said["bins"] or not told else []
+    return ", ".join([*told, *bins, count(len(said["keys"]), "key")])
+
+
 WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
-    "ceremony.begin": lambda said: (
-        f"ceremony of {said['name']} begun: {count(said['bins'], 'bin')}, {count(len(said['keys']), 'key')}"
-    ),
+    "ceremony.begin": lambda said: f"ceremony of {said['name']} begun: {_begun(said)}",
     "ceremony.end": lambda said: f"ceremony ended; clients see timestamp v{number(said['timestamp'])}",
     "artifacts.add": _added,
     "artifacts.import": lambda said: f"{_added(said)}, from records",

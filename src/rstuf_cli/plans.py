@@ -42,6 +42,10 @@ expires = "365d"
 [bins]
 count = 256               # 2048 above 100 000 artifacts
 expires = "90d"
+
+# [[delegations]]         # a role of its own for some of the paths, as many as
+# name = "team"           # you like; without signers = ["KEY"] the online key
+# paths = ["team/*"]      # signs it
 """
 
 DEMO: Final = """\

@@ -13,6 +13,7 @@ import rstuf
 from rstuf_cli.console import Console, Style, escape, escape_message, folded, pad
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.reports import sign
+from rstuf_cli.review import first_published
 from rstuf_cli.run import Run
 from rstuf_cli.wording import count, listed, number, seconds
 
@@ -72,9 +73,18 @@ def _tell_ceremony(console: Console, plan: rstuf.Plan, report: rstuf.CeremonyRep
     _step(console, "keys", f"{signers} and {count(others, 'other')}, made for this and not protected")
     names = listed([escape(name) for name in plan.root_signers])
     _step(console, "signed", f"root v1, threshold {plan.root_threshold} of {len(plan.root_signers)}, by {names}")
+    for each in plan.delegations:
+        if people := each.people(plan.online):
+            who = listed([escape(name) for name in people])
+            _step(console, "", f"{escape(each.name)} v1, threshold {each.threshold} of {len(people)}, by {who}")
     if report.publication is not None:
         version = number(report.publication.timestamp_version)
-        _step(console, "published", f"timestamp v{version}, with {count(plan.bins, 'bin')}", took)
+        _step(console, "published", ", with ".join([f"timestamp v{version}", *_with(plan)]), took)
+
+
+def _with(plan: rstuf.Plan) -> list[str]:
+    found = first_published(plan)
+    return [listed(found)] if found else []
 
 
 def _tell_client(console: Console, view: rstuf.ClientView, took: float) -> None:
@@ -98,6 +108,7 @@ def _document(
         "signed_by": list(plan.root_signers),
         "threshold": plan.root_threshold,
         "bins": plan.bins,
+        "delegations": [each.name for each in plan.delegations],
         "timestamp_version": None if publication is None else publication.timestamp_version,
         "client": {"accepted": view.accepted, "reason": view.reason, "versions": dict(view.versions)},
         "seconds": round(took, 3),

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
 
 import rstuf
 from rstuf_cli.console import escape, folded, pad, width_of
-from rstuf_cli.wording import number, period
+from rstuf_cli.wording import count, number, period
 
-# Each role under the one that says who may sign it: the branch before its name, and what goes on below it.
-_TREE: Final = (
-    ("root", "", "│ "),
-    ("timestamp", "├ ", "│ "),
-    ("snapshot", "├ ", "│ "),
-    ("targets", "└ ", "  │ "),
-    ("bins", "  └ ", "    "),
-)
 _HEADS: Final = ("who trusts whom", "signed by", "lives", "again with")
 _GAP: Final = "  "
+_BINS: Final = "bins"
 
 
 def plan_document(plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
@@ -29,6 +24,10 @@ def plan_document(plan: rstuf.Plan, directory: Path) -> dict[str, Any]:
         "repository": plan.name,
         "directory": str(directory),
         "bins": plan.bins,
+        "delegations": [
+            {"name": each.name, "parent": each.parent, "paths": list(each.paths), "terminating": each.terminating}
+            for each in plan.delegations
+        ],
         "roles": {
             role: {
                 "threshold": threshold,
@@ -54,33 +53,106 @@ def plan_lines(plan: rstuf.Plan, *, width: int, most: int | None = None) -> list
     whole = [*places, "", *_role_lines(plan, width), "", *(line for lines in keys for line in lines)]
     if most is None or len(whole) <= most:
         return whole
-    roles = _role_lines(plan, width, most_below=1)
-    short = [*places, "", *roles, "", *_some(keys, most - len(places) - len(roles) - 2)]
-    return short if len(short) <= most else [line for line in short if line]
+    short = whole
+    for shown, with_paths, gap in product(range(len(plan.delegations), -1, -1), (True, False), ([""], [])):
+        roles = _role_lines(plan, width, most_below=1, shown=shown, with_paths=with_paths)
+        room = most - len(places) - len(roles) - 2 * len(gap)
+        short = [*places, *gap, *roles, *gap, *_some(keys, room)]
+        if len(short) <= most:
+            break
+    return short
 
 
-def _role_lines(plan: rstuf.Plan, width: int, *, most_below: int | None = None) -> list[str]:
-    """The tree. Signers who have no room beside their role stand below it, in at most so many lines."""
-    signers = _signers(plan)
-    rows = [_role_row(plan, role, branch) for role, branch, _ in _TREE]
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """A role in the tree, under the one that says who may sign it.
+
+    Attributes:
+        mark: the branch before its name; `stem`: what goes on below it.
+    """
+
+    role: str
+    mark: str
+    stem: str
+
+
+def _branches(plan: rstuf.Plan) -> list[_Branch]:
+    """The tree, each role above those below it; delegations in the order in which clients look."""
+    top = [_Branch("root", "", "│ "), _Branch("timestamp", "├ ", "│ "), _Branch("snapshot", "├ ", "│ ")]
+    return [*top, _Branch("targets", "└ ", "  │ "), *_below(plan, "targets", "  ")]
+
+
+def _below(plan: rstuf.Plan, parent: str, margin: str) -> Iterator[_Branch]:
+    names: list[str] = [each.name for each in plan.delegations if each.parent == parent]
+    if parent == "targets" and plan.bins:
+        names.append(_BINS)
+    for name in names:
+        is_last = name == names[-1]
+        inner = margin + ("  " if is_last else "│ ")
+        below = list(_below(plan, name, inner)) if name != _BINS else []
+        yield _Branch(name, margin + ("└ " if is_last else "├ "), inner + ("│ " if below else ""))
+        yield from below
+
+
+def first_published(plan: rstuf.Plan) -> list[str]:
+    """What comes with the first publication, counted: delegations, bins."""
+    kinds = ((len(plan.delegations), "delegation"), (plan.bins, "bin"))
+    return [count(amount, what) for amount, what in kinds if amount]
+
+
+def _role_lines(
+    plan: rstuf.Plan,
+    width: int,
+    *,
+    most_below: int | None = None,
+    shown: int | None = None,
+    with_paths: bool = True,
+) -> list[str]:
+    """The tree. Signers who have no room beside their role stand below it, as paths do, in at most so many lines.
+
+    Args:
+        shown: how many delegations there is room for; of the others it is said how many there are.
+        with_paths: whether it is said what these are for.
+    """
+    signers, paths = _signers(plan), {str(each.name): _paths_of(each) for each in plan.delegations}
+    branches, hidden = _pruned(_branches(plan), paths, shown)
+    rows = [_role_row(plan, branch) for branch in branches]
     room = width - sum(max(width_of(row[column]) for row in (_HEADS, *rows)) + len(_GAP) for column in (0, 2, 3))
     below: list[list[str]] = [[]]
-    for place, (role, _, stem) in enumerate(_TREE):
-        names, lines = signers[role][1], []
+    for place, branch in enumerate(branches):
+        names, texts = signers[branch.role][1], []
         if width_of(rows[place][1]) > room:
             name, _, *periods = rows[place]
-            rows[place] = (name, f"{signers[role][0]} of {len(names)}", *periods)
-            lines = [f"{stem}  {line}" for line in _names(names, width - len(stem) - 2, most=most_below)]
-        below.append(lines)
+            rows[place] = (name, f"{signers[branch.role][0]} of {len(names)}", *periods)
+            texts += _names(names, width - len(branch.stem) - 2, most=most_below)
+        if with_paths and branch.role in paths:
+            texts += _names(paths[branch.role], width - len(branch.stem) - 2, most=most_below)
+        below.append([f"{branch.stem}  {line}" for line in texts])
+    if hidden:
+        # Before the bins, which come last.
+        below[-2 if plan.bins else -1].append(f"  {'├' if plan.bins else '└'} and {hidden} more (? shows all)")
     return [line for row, lines in zip(_in_columns([_HEADS, *rows]), below, strict=True) for line in (row, *lines)]
 
 
-def _role_row(plan: rstuf.Plan, role: str, branch: str) -> Sequence[str]:
-    threshold, names = _signers(plan)[role]
+def _pruned(branches: list[_Branch], delegated: Collection[str], shown: int | None) -> tuple[list[_Branch], int]:
+    """The tree with so many of its delegations, and how many there are besides."""
+    names = [branch.role for branch in branches if branch.role in delegated]
+    hidden = set(names if shown == 0 else names[shown:] if shown is not None else [])
+    return [branch for branch in branches if branch.role not in hidden], len(hidden)
+
+
+def _role_row(plan: rstuf.Plan, branch: _Branch) -> Sequence[str]:
+    threshold, names = _signers(plan)[branch.role]
     who = names[0] if len(names) == 1 else f"{threshold} of {', '.join(names)}"
-    name = role if role != "bins" else f"{number(plan.bins)} bins"
-    periods = plan.periods[role]
-    return (branch + name, who, period(periods.expires), f"{period(periods.renew_before)} left")
+    name = branch.role if branch.role != _BINS else f"{number(plan.bins)} bins"
+    periods = plan.periods[branch.role]
+    return (branch.mark + name, who, period(periods.expires), f"{period(periods.renew_before)} left")
+
+
+def _paths_of(delegation: rstuf.DelegationTable) -> Sequence[str]:
+    """What a delegation is for, in parts between which a line may be broken."""
+    first, *others = delegation.paths
+    return [f"for {first}", *others, *(["clients look nowhere else"] if delegation.terminating else [])]
 
 
 def _names(names: Sequence[str], width: int, *, most: int | None) -> list[str]:
@@ -139,10 +211,15 @@ def _signers(plan: rstuf.Plan) -> Mapping[str, tuple[int, Sequence[str]]]:
     """For each role, how many must sign and who may."""
     online: tuple[int, Sequence[str]] = (1, (plan.online,))
     targets = (plan.targets_threshold, plan.targets_signers) if plan.targets_signers else online
+    named: dict[str, tuple[int, Sequence[str]]] = {
+        each.name: (each.threshold, each.signers) if each.signers else online for each in plan.delegations
+    }
+    bins = {_BINS: online} if plan.bins else {}
     return {
         "root": (plan.root_threshold, plan.root_signers),
         "targets": targets,
-        "bins": online,
+        **named,
+        **bins,
         "snapshot": online,
         "timestamp": online,
     }

@@ -159,6 +159,8 @@ def _of_repository(repository: rstuf.Repository, before: _Before) -> Iterator[st
     for entry in done:
         if entry.action == "root.publish":
             yield from _of_published(repository, int(entry.details["version"]))
+        elif entry.action == "ceremony.end":
+            yield from _of_delegations(repository)
     yield ""
     yield "what was done"
     for entry in done:
@@ -199,6 +201,20 @@ def _of_published(repository: rstuf.Repository, version: int) -> Iterator[str]:
     envelope = rstuf.strict_loads(data, what="root")
     yield from _field("signed by", listed([_name(names, each["keyid"]) for each in envelope["signatures"]]))
     yield from _of_root(repository.events.changes(version), names)
+
+
+def _of_delegations(repository: rstuf.Repository) -> Iterator[str]:
+    """The roles that a new repository delegates to by their names: for what, who must sign, and what they signed."""
+    for view in repository.delegations.views():
+        each = view.delegation
+        yield ""
+        yield f"{escape(each.name)} v{view.role.visible}, published"
+        yield from _field("delegated", f"by {escape(view.parent)}")
+        yield from _field("for", escape(", ".join(each.paths) or "everything else"))
+        keys = escape(listed(list(view.signers)))
+        yield from _field("signed by", f"{each.keys.threshold} of {len(view.signers)} must sign: {keys}")
+        if view.role.file is not None:
+            yield from _field("sha256", view.role.file.sha256)
 
 
 def _part(role: str, version: int, digest: str) -> Iterator[str]:

@@ -119,10 +119,27 @@ def now(made_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SystemClock, "now", lambda self: instant)
 
 
+DELEGATIONS = """
+[[delegations]]
+name = "vendor"
+paths = ["vendor/*"]
+signers = ["vera"]
+terminating = true
+
+[[delegations]]
+name = "docs"
+paths = ["docs/*", "docs/*/*"]
+"""
+
+
 @pytest.fixture
 def nothing() -> dict[str, str]:
-    """An empty directory but for a plan."""
+    """An empty directory but for plans: one with bins, and one with delegations beside them, of which one has a key."""
     Path("plan.toml").write_text(PLAN)
+    vera = '[keys.vera]\ngenerate = "ed25519"\nencrypt = false\nsigner = "file:keys/vera.key"\n'
+    Path("delegations.toml").write_text(PLAN + vera + DELEGATIONS)
+    away = vera.replace("generate", "public").replace("ed25519", "vera.pub").partition("encrypt")[0]
+    Path("away.toml").write_text(PLAN + away + DELEGATIONS)
     return {}
 
 

@@ -10,6 +10,8 @@ from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.names import RoleName
 
 PREFIX: Final = "bins"
+EVERY_HASH: Final = tuple("0123456789abcdef")
+"""The hash prefixes of all paths."""
 # Of as many bins as there can be: 2^16, and those of TAP 15's 2^32 in repositories of others.
 _DIGITS: Final = re.compile(r"[0-9a-f]{1,8}", re.ASCII)
 
@@ -60,3 +62,9 @@ class Bins:
         """The first and the last slot of one bin."""
         width = SLOT_BITS - self.bits
         return index << width, ((index + 1) << width) - 1
+
+
+def is_of_bins(name: str) -> bool:
+    """Whether a name is kept for a bin, of whatever number of them, or for the role that has them beside others."""
+    folded = name.casefold()
+    return folded == PREFIX or Bins(1).index_in(folded) is not None

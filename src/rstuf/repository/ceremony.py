@@ -10,23 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from rstuf.errors import InvalidPlan, OtherCeremony, WorkspaceExists
-from rstuf.metadata.bins import Bins
-from rstuf.metadata.render import Unsigned, renewed_part, sign_with
+from rstuf.metadata.render import SignedFile, Unsigned, renewed_part, sign_with
 from rstuf.metadata.root import first_root, root_keyids
 from rstuf.metadata.views import Signature
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyEntry, KeyId, PublicKey
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from rstuf.model.roles import NewRole, RoleKind
+from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.settings import Phase, RepositorySettings
-from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony, first_targets
+from rstuf.repository.ceremony_end import ceremony_event, finish_ceremony
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.event_views import EventView
+from rstuf.repository.first_roles import Sayings, first_parts, first_roles, first_sayings, keep_first_roles
 from rstuf.repository.interfaces import KeyMaker, NewKey, RoleSigner, SignerSource, StateReader, StateTransaction
 from rstuf.repository.open_events import has_expired, signers_of, view_events, view_part
 from rstuf.repository.plan import Plan
+from rstuf.repository.plan_delegations import refuse_absent_signers
+from rstuf.repository.plan_notes import notes_on
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.reports import PublicationReport
@@ -46,6 +48,8 @@ class PreparedCeremony:
         begun: the instant it is dated from, UTC.
         notes: what a person should know about the policy, in words of its roles.
         opened: signers that are open already, by key id.
+        said: what roles that delegate say first.
+        delegated: the first versions of delegated roles that people sign.
     """
 
     plan: Plan
@@ -56,6 +60,8 @@ class PreparedCeremony:
     begun: datetime
     notes: tuple[str, ...]
     opened: Mapping[KeyId, RoleSigner]
+    said: Sayings
+    delegated: Mapping[RoleName, SignedFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +111,23 @@ def prepare(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: datetime
         InvalidPlan, InvalidKey: a key cannot be used, or two names stand for one key.
         SigningError: a signer who is to be here is not, and is needed; nothing was written.
     """
+    refuse_absent_signers(plan)
     keys = gather_keys(plan, maker=maker, signers=signers, now=now, reuse=reuse)
     complete = _is_complete(plan, keys)
-    parts = _to_sign(plan, keys, now=now)
+    publics = {name: entry.key for name, entry in keys.entries.items()}
+    said = first_sayings(plan, publics)
+    parts = _to_sign(plan, publics, said, now=now)
     if plan.online not in keys.opened:
         keys.opened[plan.online] = signers.open(keys.entries[plan.online])
     by_id = {signer.keyid: signer for signer in keys.opened.values()}
     # Signed before anything is written: whoever does not agree after all leaves nothing behind.
-    root = _signed(parts[0], by_id) if complete else None
-    return PreparedCeremony(plan, keys.entries, keys.made, parts, root, now, notes_on(plan), by_id)
+    root = _signed(parts[0], root_keyids(parts[0]), by_id).data if complete else None
+    names = {each.name: each.signers for each in plan.delegations}
+    delegated = {
+        part.name: _signed(part, [publics[name].keyid for name in names[part.name]], by_id)
+        for part in first_parts(plan, said, now=now)
+    }
+    return PreparedCeremony(plan, keys.entries, keys.made, parts, root, now, notes_on(plan), by_id, said, delegated)
 
 
 def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
@@ -164,10 +178,10 @@ def carry_out(ports: Ports, prepared: PreparedCeremony) -> CeremonyReport:
     )
 
 
-def _signed(root: Unsigned, opened: Mapping[KeyId, RoleSigner]) -> bytes:
-    """Root version 1, signed by everyone who is here."""
-    signers = [opened[keyid] for keyid in root_keyids(root) if keyid in opened]
-    return sign_with(root, [Signature(signer.keyid, signer.sign(root.payload)) for signer in signers]).data
+def _signed(part: Unsigned, keyids: Iterable[KeyId], opened: Mapping[KeyId, RoleSigner]) -> SignedFile:
+    """A role's first version, signed by all of these who are here."""
+    signers = [opened[keyid] for keyid in keyids if keyid in opened]
+    return sign_with(part, [Signature(signer.keyid, signer.sign(part.payload)) for signer in signers])
 
 
 def _collect(ports: Ports, prepared: PreparedCeremony, event: SigningEvent | None) -> tuple[str, ...]:
@@ -213,35 +227,25 @@ def _begin(state: StateTransaction, prepared: PreparedCeremony, *, at: datetime)
     plan = prepared.plan
     settings = RepositorySettings(plan.name, Phase.CEREMONY, prepared.begun, plan.digest, prepared.begun, plan.layout)
     state.begin_repository(settings)
-    state.add_roles(_roles(plan))
+    state.add_roles(first_roles(plan))
+    keep_first_roles(state, prepared.said, prepared.delegated)
     for entry in prepared.entries.values():
         state.add_key(entry)
     for role, periods in plan.periods.items():
         state.set_periods(role, periods)
     keys = {name: entry.keyid for name, entry in prepared.entries.items()}
-    state.record("ceremony.begin", {"name": plan.name, "bins": plan.bins, "keys": keys}, at=at)
+    details: dict[str, Any] = {"name": plan.name, "bins": plan.bins, "keys": keys}
+    if plan.delegations:
+        details["delegations"] = [each.name for each in plan.delegations]
+    state.record("ceremony.begin", details, at=at)
 
 
-def _roles(plan: Plan) -> Iterable[NewRole]:
-    yield NewRole(ROOT, RoleKind.ROOT)
-    yield NewRole(TARGETS, RoleKind.TARGETS, bin_bits=plan.bin_bits)
-    yield NewRole(SNAPSHOT, RoleKind.SNAPSHOT)
-    yield NewRole(TIMESTAMP, RoleKind.TIMESTAMP)
-    if plan.bin_bits is None:
-        return
-    bins = Bins(plan.bin_bits)
-    for index in range(bins.count):
-        yield NewRole(bins.name(index), RoleKind.BIN, holder=TARGETS, index=index)
-
-
-def _to_sign(plan: Plan, keys: CeremonyKeys, *, now: datetime) -> list[Unsigned]:
+def _to_sign(plan: Plan, keys: Mapping[str, PublicKey], said: Sayings, *, now: datetime) -> list[Unsigned]:
     """Root, and targets where people sign it."""
-    publics = {name: entry.key for name, entry in keys.entries.items()}
-    parts = [first_root(signatories(plan, publics), expires=now + plan.periods[ROOT].expires)]
+    parts = [first_root(signatories(plan, keys), expires=now + plan.periods[ROOT].expires)]
     if plan.targets_signers:
-        targets = {**first_targets(plan.layout, plan.bin_bits, publics[plan.online]), "version": 1}
         expires = now + plan.periods[TARGETS].expires
-        parts.append(renewed_part(TARGETS, targets, version=1, expires=expires))
+        parts.append(renewed_part(TARGETS, said[TARGETS], version=1, expires=expires))
     return parts
 
 
@@ -259,14 +263,7 @@ def _is_complete(plan: Plan, keys: CeremonyKeys) -> bool:
         elsewhere = [name for name in names if keys.entries[name].signer is None]
         present = keys.open_enough(role, names, threshold=threshold - len(elsewhere))
         enough = enough and (not names or len(present) >= threshold)
+    for each in plan.delegations:
+        # None of these is awaited.
+        keys.open_enough(each.name, each.people(plan.online), threshold=each.threshold)
     return enough
-
-
-def notes_on(plan: Plan) -> tuple[str, ...]:
-    """What a person should know about the policy of a plan, in words of its roles."""
-    notes = []
-    if plan.root_threshold == 1:
-        notes.append("one root key alone can change everything; a threshold of 2 or more survives its theft")
-    if len(plan.root_signers) == plan.root_threshold:
-        notes.append("every root key is needed; losing one of them loses the repository")
-    return tuple(notes)

@@ -6,17 +6,13 @@ All it needs is in the state, so whoever brings the last signature ends it: no p
 from __future__ import annotations
 
 from rstuf.errors import CeremonyUnfinished
-from rstuf.metadata.bins import Bins
 from rstuf.metadata.render import SignedFile
-from rstuf.metadata.root import Signatories, plain_targets, targets_over_bins
-from rstuf.metadata.views import root_roles
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
-from rstuf.model.keys import PublicKey
-from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.model.settings import Phase
 from rstuf.repository.authority import Authority, current_root, taken_apart
+from rstuf.repository.first_roles import kept_file, kept_sayings
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import lost_roles, put_back
 from rstuf.repository.open_events import envelope_of, file_of, view_part
@@ -65,13 +61,6 @@ def finish_ceremony(ports: Ports) -> PublicationReport:
     return publication
 
 
-def first_targets(layout: Layout, bits: int | None, online: PublicKey) -> dict[str, object]:
-    """What targets says first: it delegates to bins that the online key signs, or will list artifacts itself."""
-    if bits is None:
-        return plain_targets()
-    return targets_over_bins(Bins(bits, classic=layout is Layout.CLASSIC), Signatories([online], 1))
-
-
 def proposed_authority(reader: StateReader) -> Authority:
     """Who will sign what once a ceremony has ended, by the root that waits for its signers, or is out already.
 
@@ -88,10 +77,8 @@ def proposed_authority(reader: StateReader) -> Authority:
         root = envelope_of(proposed)
     else:
         raise CeremonyUnfinished("this workspace")
-    roles = root_roles(root)
-    online = roles[TIMESTAMP].keys[roles[TIMESTAMP].keyids[0]]
-    targets = first_targets(reader.settings().layout, reader.role(TARGETS).bin_bits, online)
-    return taken_apart(root, lambda name, _: targets if name == TARGETS else None)
+    said = kept_sayings(reader)
+    return taken_apart(root, lambda name, _: said.get(name))
 
 
 def _newest(reader: StateReader) -> SigningEvent | None:
@@ -113,12 +100,15 @@ def _first_publication(ports: Ports) -> PublicationReport:
         if visible:
             parts = _to_sign_again(ports, reader)
             return bring_out(ports, parts) if parts else PublicationReport(published=True, timestamp_version=visible)
-        targets, keys = reader.role(TARGETS), root_roles(current_root(reader))[TIMESTAMP]
-        parts = [Part(targets, 0, Reason.CHANGED, _signed_by_people(ceremony_event(reader)))]
+        now = ports.signing_time(reader)
+        parts = [Part(reader.role(TARGETS), 0, Reason.CHANGED, _signed_by_people(ceremony_event(reader)))]
+        parts += [
+            Part(role, 0, Reason.CHANGED, kept_file(reader, role, now=now))
+            for role in reader.roles(kind=RoleKind.DELEGATED)
+        ]
         parts += [Part(role, 0, Reason.CHANGED) for role in reader.roles(kind=RoleKind.BIN)]
-        online = keys.keys[keys.keyids[0]]
-        said = first_targets(reader.settings().layout, targets.bin_bits, online)
-    return bring_out(ports, parts, proposed={TARGETS: said})
+        said = kept_sayings(reader)
+    return bring_out(ports, parts, proposed=said)
 
 
 def _signed_by_people(event: SigningEvent | None) -> SignedFile | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rstuf.errors import DelegationNotFound, InvalidInput, InvalidRoleName
+from rstuf.metadata.bins import EVERY_HASH, is_of_bins
 from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.tree import Fault, Tree
@@ -35,7 +36,6 @@ from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.signing_events import drop_event, refuse_waiting
 
-_DIGITS: Final = tuple("0123456789abcdef")
 _NOTHING: Final[Mapping[str, Any]] = {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
 _FAULTS: Final = {
     Fault.TWO_PARENTS: "two roles would delegate to {}, and clients differ in whose keys it has to have",
@@ -329,7 +329,7 @@ def _delegations_of(authority: Authority, parent: RoleName) -> tuple[Delegation,
             f"{parent} shares its artifacts out over bins, and a role has either bins or delegations",
             hint="delegate from targets, which comes to the same",
         )
-    return (Delegation(name=SUCCESSOR, keys=bins.signers, prefixes=_DIGITS),)
+    return (Delegation(name=SUCCESSOR, keys=bins.signers, prefixes=EVERY_HASH),)
 
 
 def _below_of(authority: Authority, parent: RoleName) -> tuple[Delegation, ...]:
@@ -369,8 +369,8 @@ def _follower(delegations: tuple[Delegation, ...], name: RoleName) -> RoleName |
 
 
 def _refuse_reserved(authority: Authority, name: RoleName) -> None:
-    if name.casefold() == SUCCESSOR:
-        raise InvalidRoleName(name, "the role that has the bins is called so")
+    if is_of_bins(name):
+        raise InvalidRoleName(name, "it is kept for bins, and for the role that has them")
     why = misread_name(name)
     if why is not None:
         raise InvalidRoleName(name, why)

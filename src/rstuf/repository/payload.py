@@ -22,9 +22,12 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.repository.ceremony_keys import CeremonyKeys, gather_keys, signatories
 from rstuf.repository.interfaces import KeyMaker, NewKey, SignerSource
 from rstuf.repository.plan import Plan
+from rstuf.repository.plan_delegations import TABLES
+from rstuf.repository.plan_tables import Table
 
 NAME_FIELD: Final = "x-rstuf-key-name"
 URI_FIELD: Final = "x-rstuf-online-key-uri"
+EXPIRY_FIELD: Final = "x-rstuf-expire-policy"
 _TIMEOUT_SECONDS: Final = 300
 
 
@@ -51,8 +54,8 @@ def prepare_payload(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: 
     """The payload of a plan: root version 1, signed by everyone who is here, and the settings. Nothing is written.
 
     Raises:
-        InvalidPlan: a period is not in whole days, which is all that RSTUF knows; targets has signers of its own; or
-            the online key is to be encrypted.
+        InvalidPlan: a period is not in whole days, which is all that RSTUF knows; targets has signers of its own; it
+            has both bins and delegations, or one below another; or the online key is to be encrypted.
         InvalidKey, SigningError: a key cannot be used, or nobody who may sign root is here.
     """
     if plan.targets_signers:
@@ -64,8 +67,10 @@ def prepare_payload(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: 
             "an RSTUF service opens its online key without a passphrase",
             hint="write encrypt = false; or, where you are asked, choose a key without a passphrase",
         )
-    settings = _settings(plan)
+    roles = _settings(plan)
     keys = gather_keys(plan, maker=maker, signers=signers, now=now, reuse=False)
+    if plan.delegations:
+        roles |= {"bins": None, "delegations": _delegations(plan, keys)}
     present, _ = keys.open_present(plan.root_signers)
     if not present:
         keys.open_enough(ROOT, plan.root_signers, threshold=1)
@@ -74,23 +79,60 @@ def prepare_payload(plan: Plan, *, maker: KeyMaker, signers: SignerSource, now: 
     openers = [keys.opened[name] for name in present]
     signatures = [{"keyid": signer.keyid, "sig": signer.sign(unsigned.payload)} for signer in openers]
     root = {"signatures": signatures, "signed": signed}
-    document = {"metadata": {"root": root}, "settings": settings, "timeout": _TIMEOUT_SECONDS}
+    document = {"metadata": {"root": root}, "settings": {"roles": roles}, "timeout": _TIMEOUT_SECONDS}
     missing = max(0, plan.root_threshold - len(present))
     return BootstrapPayload(compact(document) + b"\n", keys.made, tuple(present), missing, keys.entries[plan.online])
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
-    roles = {role: {"expiration": _days(plan, role)} for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)}
+    """What RSTUF has to know of each role; of delegations only once their keys are known."""
+    roles: dict[str, Any] = {role: {"expiration": _days(plan, role)} for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)}
     if plan.layout is not Layout.SUCCINCT:
         raise InvalidPlan("[bins] layout", f"RSTUF knows no {plan.layout.value} layout")
-    bins = {"expiration": _days(plan, PREFIX), "number_of_delegated_bins": plan.bins}
-    return {"roles": {**roles, "bins": bins}}
+    if plan.delegations:
+        _refuse_unknown_to_rstuf(plan)
+        return roles
+    return {**roles, "bins": {"expiration": _days(plan, PREFIX), "number_of_delegated_bins": plan.bins}}
 
 
-def _days(plan: Plan, role: str) -> int:
+def _refuse_unknown_to_rstuf(plan: Plan) -> None:
+    """
+    Raises:
+        InvalidPlan: RSTUF's bootstrap has no place for delegations like these.
+    """
+    if plan.bins:
+        raise InvalidPlan(
+            "[bins]", "RSTUF's bootstrap takes bins or delegations, and not both", hint="leave out one of the two"
+        )
+    for number, each in enumerate(plan.delegations, 1):
+        if each.parent != TARGETS:
+            where = f"{Table.numbered(TABLES, number)} parent"
+            raise InvalidPlan(where, "RSTUF's bootstrap knows no delegations but those of targets")
+        _days(plan, each.name, where=Table.numbered(TABLES, number))
+
+
+def _delegations(plan: Plan, keys: CeremonyKeys) -> dict[str, Any]:
+    """The delegations in the order in which clients look; a role without key ids is signed by the online key."""
+    entries = {name: keys.entries[name] for each in plan.delegations for name in each.people(plan.online)}
+    roles = [
+        {
+            "name": each.name,
+            "terminating": each.terminating,
+            "keyids": [entries[name].keyid for name in each.people(plan.online)],
+            "threshold": each.threshold,
+            "paths": list(each.paths),
+            EXPIRY_FIELD: _days(plan, each.name),
+        }
+        for each in plan.delegations
+    ]
+    objects = {entry.keyid: {**entry.key.to_dict(), NAME_FIELD: name} for name, entry in entries.items()}
+    return {"keys": objects, "roles": roles}
+
+
+def _days(plan: Plan, role: str, *, where: str | None = None) -> int:
     whole, rest = divmod(plan.periods[role].expires, timedelta(days=1))
     if rest:
-        raise InvalidPlan(f"[{role}] expires", "RSTUF knows whole days only")
+        raise InvalidPlan(f"{where or f'[{role}]'} expires", "RSTUF knows whole days only")
     return whole
 
 

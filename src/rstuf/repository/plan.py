@@ -6,18 +6,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 
-from rstuf.errors import InvalidDuration, InvalidKey, InvalidPlan, InvalidPolicy, nearest, shorten
+from rstuf.errors import InvalidKey, InvalidPlan, InvalidPolicy, nearest, shorten
 from rstuf.metadata.bins import PREFIX
 from rstuf.model.durations import parse_duration
 from rstuf.model.keys import check_key_name
 from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import MAX_CLASSIC_BINS, Periods, check_bin_count, check_threshold
+from rstuf.repository.plan_delegations import TABLES, DelegationTable, check_delegations, read_delegations
+from rstuf.repository.plan_tables import Table, read_periods
 
 _SCHEMES: Final = ("ed25519", "ecdsa", "rsa")
 _MAX_NAME: Final = 200
@@ -51,10 +52,15 @@ class KeyPlan:
     signer: str | None
     encrypt: bool
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether nothing here could sign with it: its public half alone is known."""
+        return self.generate is None and self.signer is None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A new repository: names, places, keys, thresholds, periods, bins.
+    """A new repository: names, places, keys, thresholds, periods, bins, delegations.
 
     Attributes:
         metadata: directory or URL, as written in the plan.
@@ -62,9 +68,10 @@ class Plan:
         root_signers, targets_signers: key names; no targets signers means that the online key signs targets.
         online: the key that signs timestamp, snapshot and bins.
         layout: how targets hands artifacts on.
-        bins: over how many bins; 0 where it hands none on.
+        bins: how many bins there are, for whatever no delegation is for; 0 where there are none.
         periods: by role name; bins under their prefix.
         digest: SHA-256 of the plan's content, hex.
+        delegations: roles that are delegated to by their names, in the order of the tables.
     """
 
     name: str
@@ -80,6 +87,7 @@ class Plan:
     periods: Mapping[str, Periods]
     digest: str
     layout: Layout = Layout.SUCCINCT
+    delegations: tuple[DelegationTable, ...] = ()
 
     @property
     def bin_bits(self) -> int | None:
@@ -93,15 +101,18 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
     Raises:
         InvalidPlan: with the table and key that is wrong.
     """
-    top = _Table("", document)
+    top = Table("", document)
     repository = top.table("repository")
-    root, online, bins = top.table("root"), top.table("online"), top.table("bins")
+    # Delegations may be all there is: then nothing else has a place.
+    bins = top.table("bins", optional=bool(document.get(TABLES)))
+    root, online = top.table("root"), top.table("online")
     targets = top.table("targets", optional=True)
     keys = {name: _read_key(top.table("keys"), name) for name in top.table("keys").document}
     tables = {ROOT: root, TARGETS: targets, PREFIX: bins}
     tables |= {role: top.table(role, optional=True) for role in (SNAPSHOT, TIMESTAMP)}
-    periods = {role: _read_periods(table, _DEFAULTS[role]) for role, table in tables.items()}
-    layout = _layout(bins)
+    periods = {role: read_periods(table, _DEFAULTS[role]) for role, table in tables.items()}
+    delegations, lives = read_delegations(top, periods[TARGETS])
+    layout, has_bins = _layout(bins), "bins" in document or not delegations
     plan = Plan(
         name=_repository_name(repository),
         metadata=repository.text("metadata", default="metadata"),
@@ -112,9 +123,10 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
         targets_signers=targets.texts("signers", optional=True),
         targets_threshold=targets.whole("threshold", default=1),
         online=online.text("key"),
-        bins=_bin_count(bins, layout),
+        bins=_bin_count(bins, layout) if has_bins else 0,
         layout=layout,
-        periods=periods,
+        periods={**periods, **lives},
+        delegations=delegations,
         digest=hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest(),
     )
     for table in (repository, online, *tables.values(), top):
@@ -136,9 +148,11 @@ def _check_whole(plan: Plan) -> None:
                 raise InvalidPlan(where, f"there is no [keys.{shorten(name)}]", meant=nearest(name, plan.keys))
         if len(set(names)) != len(names):
             raise InvalidPlan(where, "a key is named twice")
+    check_delegations(plan)
     if plan.online in plan.root_signers:
         raise InvalidPlan("[root] signers", f"the online key {plan.online} may not sign root")
-    unused = plan.keys.keys() - {*plan.root_signers, *plan.targets_signers, plan.online}
+    delegated = {name for each in plan.delegations for name in each.signers}
+    unused = plan.keys.keys() - {*plan.root_signers, *plan.targets_signers, plan.online, *delegated}
     if unused:
         raise InvalidPlan(f"[keys.{sorted(unused)[0]}]", "no role uses this key")
     for where, threshold, names in (
@@ -158,14 +172,14 @@ def _check_whole(plan: Plan) -> None:
         raise InvalidPlan("[keys]", "two keys that are made now have the same place")
 
 
-def _repository_name(table: _Table) -> str:
+def _repository_name(table: Table) -> str:
     name: str = table.text("name")
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise InvalidPlan("[repository] name", f"it must be 1 to {_MAX_NAME} printable characters")
     return name
 
 
-def _layout(table: _Table) -> Layout:
+def _layout(table: Table) -> Layout:
     text = table.text("layout", default=Layout.SUCCINCT.value)
     try:
         return Layout(text)
@@ -176,7 +190,7 @@ def _layout(table: _Table) -> Layout:
         ) from None
 
 
-def _bin_count(table: _Table, layout: Layout) -> int:
+def _bin_count(table: Table, layout: Layout) -> int:
     count = table.whole("count", default=0 if layout is Layout.FLAT else 256)
     if layout is Layout.FLAT:
         if count:
@@ -195,7 +209,7 @@ def _bin_count(table: _Table, layout: Layout) -> int:
     return count
 
 
-def _read_key(keys: _Table, name: str) -> KeyPlan:
+def _read_key(keys: Table, name: str) -> KeyPlan:
     table = keys.table(name)
     try:
         check_key_name(name)
@@ -218,101 +232,3 @@ def _read_key(keys: _Table, name: str) -> KeyPlan:
     elif key.public is None and key.signer is None:
         raise InvalidPlan(f"[keys.{name}]", "it needs one of public, signer or generate")
     return key
-
-
-def _read_periods(table: _Table, default: str) -> Periods:
-    expires = table.period("expires", default=default)
-    renew_before = table.period("renew_before", default="")
-    try:
-        return Periods.of(expires or timedelta(0), renew_before)
-    except InvalidPolicy as error:
-        raise InvalidPlan(f"{table.where} renew_before", error.message) from None
-
-
-class _Table:
-    """A TOML table that knows where it stands and which of its keys were asked for."""
-
-    def __init__(self, where: str, document: Mapping[str, Any]) -> None:
-        self.where, self.document = where, document
-        self._asked: set[str] = set()
-
-    def _get(self, key: str) -> Any:
-        self._asked.add(key)
-        return self.document.get(key)
-
-    def _fault(self, key: str, reason: str) -> InvalidPlan:
-        return InvalidPlan(f"{self.where} {shorten(key)}".strip(), reason)
-
-    def _missing(self, key: str, where: str, reason: str) -> InvalidPlan:
-        """The error for `key`, which is not there; perhaps it is, mistyped."""
-        unknown = self.document.keys() - self._asked
-        alike = next((each for each in sorted(unknown) if nearest(each, [key, *self._asked]) == key), None)
-        if alike is None:
-            return InvalidPlan(where, reason)
-        return InvalidPlan(where, f"{reason}, but {shorten(alike)} is there", meant=key)
-
-    def table(self, key: str, *, optional: bool = False) -> _Table:
-        value = self._get(key)
-        if value is None and optional:
-            value = {}
-        if value is None:
-            raise self._missing(key, f"[{key}]", "this table is missing")
-        if not isinstance(value, Mapping):
-            raise InvalidPlan(f"[{key}]", "this must be a table")
-        prefix = self.where.strip("[]")
-        return _Table(f"[{prefix}.{key}]" if prefix else f"[{key}]", value)
-
-    def text(self, key: str, *, default: str | None = None, optional: bool = False) -> Any:
-        value = self._get(key)
-        if value is None:
-            if default is None and not optional:
-                raise self._missing(key, f"{self.where} {key}", "it is missing")
-            return default
-        if not isinstance(value, str):
-            raise self._fault(key, "it must be text")
-        return value
-
-    def texts(self, key: str, *, optional: bool = False) -> tuple[str, ...]:
-        value = self._get(key)
-        if value is None and optional:
-            return ()
-        if value is None:
-            raise self._missing(key, f"{self.where} {key}", "it is missing")
-        if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
-            raise self._fault(key, "it must be a list of names")
-        return tuple(value)
-
-    def whole(self, key: str, *, default: int | None = None) -> int:
-        value = self._get(key)
-        if value is None and default is not None:
-            return default
-        if value is None:
-            raise self._missing(key, f"{self.where} {key}", "it is missing")
-        if type(value) is not int:
-            raise self._fault(key, "it must be a whole number")
-        return value
-
-    def truth(self, key: str, *, default: bool) -> bool:
-        value = self._get(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise self._fault(key, "it must be true or false")
-        return value
-
-    def period(self, key: str, *, default: str) -> timedelta | None:
-        text = self.text(key, default=default)
-        if not text:
-            return None
-        try:
-            return parse_duration(text)
-        except InvalidDuration as error:
-            raise self._fault(key, error.message) from None
-
-    def refuse_unknown(self) -> None:
-        unknown = self.document.keys() - self._asked
-        if unknown:
-            name = sorted(unknown)[0]
-            what = "table" if isinstance(self.document[name], Mapping) and not self.where else "key"
-            where = f"[{shorten(name)}]" if what == "table" else f"{self.where} {shorten(name)}".strip()
-            raise InvalidPlan(where, f"rstuf does not know this {what}", meant=nearest(name, self._asked))

@@ -12,6 +12,7 @@ from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.policy import Periods
 from rstuf.repository.plan import KeyPlan, Plan
+from rstuf.repository.plan_delegations import TABLES, delegations_as_tables
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 # What a TOML string may not hold as it is.
@@ -39,15 +40,20 @@ def _lines(plan: Plan) -> Iterator[str]:
     bins: dict[str, Any] = {} if plan.layout is Layout.SUCCINCT else {"layout": plan.layout.value}
     if plan.bins:
         bins["count"] = plan.bins
+    # Without bins, and targets not listing the rest itself, delegations are all there is.
+    has_bins = bool(bins) or not plan.delegations
     others: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         TIMESTAMP: ("timestamp", {}),
         SNAPSHOT: ("snapshot", {}),
         TARGETS: ("targets", targets),
-        PREFIX: ("bins", bins),
+        **({PREFIX: ("bins", bins)} if has_bins else {}),
     }
     for role, (table, fields) in others.items():
         yield ""
         yield from _table(table, {**fields, **_periods(plan.periods[role])})
+    for each in delegations_as_tables(plan):
+        yield ""
+        yield from _table(f"[{TABLES}]", {**each, **_periods(plan.periods[each["name"]])})
 
 
 def _periods(periods: Periods) -> dict[str, str]:

@@ -235,10 +235,14 @@ def record_of(release: Release, planned: PlannedRole, file: SignedFile) -> Signe
         # The fractional part of multiples of the golden ratio spreads any run of indexes evenly.
         share = (_index(planned) * 0.6180339887498949) % 1.0
         early = timedelta(seconds=int(share * (periods.expires - periods.renew_before).total_seconds() / _SPREAD))
+    signed_at = release.now
+    if release.signed_by_people(planned) is not None:
+        # It lives from when it was given to them.
+        signed_at = min(signed_at, file.expires - periods.expires)
     return SignedRole(
         planned=planned,
         file=file.facts,
-        signed_at=release.now,
+        signed_at=signed_at,
         expires=file.expires,
         sign_by=file.expires - periods.renew_before - early,
         data=file.data if planned.kind in _RECORDED else None,

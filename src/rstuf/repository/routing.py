@@ -36,15 +36,18 @@ class Router:
     authority: Authority | None
     layout: Layout = Layout.SUCCINCT
     coming: Router | None = None
-    _alone: bool = field(init=False)
+    _targets_has_all: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self._alone = self.coming is None and (self.authority is None or not self.authority.named)
+        # Nobody is delegated to by name, and targets has bins or lists artifacts itself.
+        self._targets_has_all = self.authority is None or (
+            not self.authority.named and (TARGETS in self.authority.shared or self.layout is Layout.FLAT)
+        )
 
     @property
     def alone(self) -> bool:
         """Whether targets holds everything, or shares it out over its bins."""
-        return self._alone
+        return self.coming is None and self._targets_has_all
 
     def holder(self, path: TargetPath) -> RoleName:
         """The role that has to list a path, or to share it out over its bins.
@@ -55,7 +58,7 @@ class Router:
         """
         if self.coming is not None:
             self.coming.holder(path)
-        if self.authority is None or not self.authority.named:
+        if self.authority is None or self._targets_has_all:
             return TARGETS
         route = self.authority.tree.route(path)
         if route.disputed:

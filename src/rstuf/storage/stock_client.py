@@ -37,7 +37,7 @@ class ClientView:
     """What a client made of a repository: accepted, with the versions it trusts then, or refused for a reason.
 
     Attributes:
-        versions: of the top-level roles, by name; empty where it refused.
+        versions: of the top-level roles, and of those delegated ones that it was to look into; empty where it refused.
     """
 
     accepted: bool
@@ -45,8 +45,11 @@ class ClientView:
     versions: Mapping[str, int]
 
 
-def look(metadata: Path, *, trusted_root: bytes) -> ClientView:
+def look(metadata: Path, *, trusted_root: bytes, below: Mapping[str, str] | None = None) -> ClientView:
     """Let a client that knows nothing but `trusted_root` follow all top-level roles, and targets down to a bin.
+
+    Args:
+        below: paths that it is to ask for, too, by the delegated role that is for each.
 
     Raises:
         StorageError: there is no room for its temporary files.
@@ -61,10 +64,13 @@ def look(metadata: Path, *, trusted_root: bytes) -> ClientView:
             try:
                 updater.refresh()
                 # Whoever asks for a path learns which bin is responsible, and loads it.
-                updater.get_targetinfo("any/path")
+                for path in ("any/path", *(below or {}).values()):
+                    updater.get_targetinfo(path)
             except (RepositoryError, DownloadError) as error:
                 return ClientView(accepted=False, reason=str(error), versions={})
-            versions = {str(name): _version(Path(scratch) / f"{name}.json") for name in TOP_LEVEL}
+            kept = {str(name): Path(scratch) / f"{name}.json" for name in (*TOP_LEVEL, *(below or ()))}
+            # Where another delegation is for its paths first, a role may never be asked.
+            versions = {name: _version(file) for name, file in kept.items() if name in TOP_LEVEL or file.exists()}
     except OSError as error:
         raise StorageError("write", "temporary files", (error.strerror or str(error)).lower()) from error
     return ClientView(accepted=True, reason="", versions=versions)

@@ -19,7 +19,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.plans import SAMPLE
 from rstuf_cli.rehearsing import hold_rehearsal
 from rstuf_cli.reports import publication_document, sign
-from rstuf_cli.review import plan_document, plan_lines
+from rstuf_cli.review import first_published, plan_document, plan_lines
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.serving import show_way_to_clients
 from rstuf_cli.transcript import Transcript, TranscriptFile, refuse_without_result
@@ -180,6 +180,10 @@ def _write_payload(run: Run, plan: rstuf.Plan, out: Path, *, inputs: Path) -> No
     )
     console.result("")
     console.result("next")
+    for each in plan.delegations:
+        if (signers := each.people(plan.online)) and not console.is_json:
+            who = escape(listed(signers, last="and" if each.threshold == len(signers) else "or"))
+            console.folded_result(f"  {escape(each.name)} is signed there too, by {who}", indent=4)
     console.folded_result(f"  put {escape(_file_of(online.signer))} into the service's key directory as", indent=2)
     console.result(f"    {online.keyid}")
     console.result("  POST the payload to the service's /api/v1/bootstrap/")
@@ -262,10 +266,8 @@ def _show_result(
         return
     digest = hashlib.sha256(root).hexdigest()
     version = f"timestamp v{number(publication.timestamp_version)}"
-    console.result(
-        f"{sign(console, ok=True)} {escape(report.repository)}: root v1 and {count(plan.bins, 'bin')} published as "
-        f"{version}, {took}"
-    )
+    what = listed(["root v1", *first_published(plan)])
+    console.result(f"{sign(console, ok=True)} {escape(report.repository)}: {what} published as {version}, {took}")
     console.result("")
     for key in plan.keys.values():
         if key.generate is not None:

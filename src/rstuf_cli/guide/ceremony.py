@@ -9,20 +9,22 @@ from typing import Any, Final
 
 import rstuf
 from rstuf.errors import RstufError
+from rstuf_cli.guide.delegations import delegation_questions, delegation_tables
 from rstuf_cli.guide.holders import holder_questions, key_tables, names_of, online_questions
 from rstuf_cli.guide.interview import Answers
 from rstuf_cli.guide.questions import Choice, Question, Refused
 from rstuf_cli.wording import count, number, period, size
 
-REPOSITORY, UPKEEP, BINS, ROOT, ONLINE, EXPIRY = (
+REPOSITORY, UPKEEP, BINS, DELEGATIONS, ROOT, ONLINE, EXPIRY = (
     "The repository",
     "Who keeps it fresh",
     "Bins",
+    "Delegations",
     "Who signs root",
     "The online key",
     "How long signatures last",
 )
-STEPS: Final = (REPOSITORY, UPKEEP, BINS, ROOT, ONLINE, EXPIRY, "Review")
+STEPS: Final = (REPOSITORY, UPKEEP, BINS, DELEGATIONS, ROOT, ONLINE, EXPIRY, "Review")
 
 _ROLES: Final = ("root", "targets", "bins", "snapshot", "timestamp")
 _MOST_EXPECTED: Final = 10**9
@@ -49,6 +51,7 @@ def script(directory: Path) -> Callable[[Answers], Sequence[Question]]:
             *_about_repository(answers, directory),
             _about_upkeep(),
             *_about_bins(answers),
+            *delegation_questions(answers, step=DELEGATIONS),
             *holder_questions(answers, step=ROOT),
             *online_questions(answers, step=ONLINE),
             *_about_expiry(answers),
@@ -60,6 +63,7 @@ def script(directory: Path) -> Callable[[Answers], Sequence[Question]]:
 def document_of(answers: Answers) -> dict[str, Any]:
     """The plan that complete answers make, as `rstuf.read_plan` takes it."""
     periods = {role: _lives(answers, role) for role in _ROLES}
+    delegations = delegation_tables(answers)
     return {
         "repository": {
             "name": answers["name"],
@@ -77,6 +81,7 @@ def document_of(answers: Answers) -> dict[str, Any]:
         "snapshot": {"expires": periods["snapshot"]},
         "targets": {"expires": periods["targets"]},
         "bins": {"count": int(answers["bins"]), "expires": periods["bins"]},
+        **({"delegations": delegations} if delegations else {}),
     }
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Final
 
 import rstuf
-from rstuf.errors import InvalidKey, RstufError
+from rstuf.errors import InvalidKey
+from rstuf_cli.guide.delegations import delegation_keys, files_of_keys, names_of_keys
 from rstuf_cli.guide.interview import Answers
+from rstuf_cli.guide.keyfiles import KEPT_ELSEWHERE, ONLINE, file_question, key_table
 from rstuf_cli.guide.questions import Choice, Question, Refused
 from rstuf_cli.wording import listed
 
 _MOST_HOLDERS: Final = 20
 _USUAL_HOLDERS: Final = 3
 _FEW: Final = 4
-_ONLINE: Final = "online"
-
-_KEPT_ELSEWHERE: Final = {"public", "private"}
 
 
 def holder_questions(answers: Answers, *, step: str) -> Iterator[Question]:
@@ -51,7 +49,9 @@ def holder_questions(answers: Answers, *, step: str) -> Iterator[Question]:
 def _holder(answers: Answers, place: int, holders: int, *, step: str) -> Iterator[Question]:
     key = f"root.{place}"
     others = {answers.get(f"root.{each}.name", "").casefold() for each in range(1, place)}
-    free = next(name for name in (f"root-{each}" for each in range(place, 2 * place)) if name not in others)
+    delegated = names_of_keys(answers)
+    proposed = (f"root-{each}" for each in range(place, 2 * place + len(delegated)))
+    free = next(name for name in proposed if name not in others | delegated)
     whose = f"Root key {place} of {holders}"
     yield Question(
         f"{key}.name",
@@ -61,7 +61,7 @@ def _holder(answers: Answers, place: int, holders: int, *, step: str) -> Iterato
         teaches="A name that its holder and the others know it by: who has it, or where it is.",
         why="Names are shown to signers, beside the fingerprint of the key. They stand in no metadata: a key can get "
         "another name without anybody signing.",
-        check=lambda text: _key_name(text, others | {_ONLINE}),
+        check=lambda text: _key_name(text, others | {ONLINE} | delegated),
     )
     name = answers.get(f"{key}.name", free)
     yield Question(
@@ -78,13 +78,8 @@ def _holder(answers: Answers, place: int, holders: int, *, step: str) -> Iterato
         "holder makes their own (rstuf key generate) and hands over the public half only.",
     )
     how = answers.get(f"{key}.how")
-    if how in _KEPT_ELSEWHERE:
-        used = {
-            answers[f"root.{each}.file"]: answers[f"root.{each}.name"]
-            for each in range(1, place)
-            if answers.get(f"root.{each}.how") in _KEPT_ELSEWHERE and f"root.{each}.file" in answers
-        }
-        yield _file_question(f"{key}.file", name, how, used, step=step)
+    if how in KEPT_ELSEWHERE:
+        yield file_question(f"{key}.file", name, how, _used(answers, range(1, place)), step=step)
 
 
 def online_questions(answers: Answers, *, step: str) -> Iterator[Question]:
@@ -106,12 +101,17 @@ def online_questions(answers: Answers, *, step: str) -> Iterator[Question]:
         why="A timer or a program cannot type a passphrase. Without one, the key is as safe as the files of this user.",
     )
     if answers.get("online.how") == "private":
-        used = {
-            answers[f"root.{each}.file"]: answers[f"root.{each}.name"]
-            for each in _up_to(int(answers.get("root.count", _USUAL_HOLDERS)))
-            if answers.get(f"root.{each}.how") in _KEPT_ELSEWHERE and f"root.{each}.file" in answers
-        }
-        yield _file_question("online.file", _ONLINE, "private", used, step=step)
+        used = _used(answers, _up_to(int(answers.get("root.count", _USUAL_HOLDERS))))
+        yield file_question("online.file", ONLINE, "private", used, step=step)
+
+
+def _used(answers: Answers, places: range) -> dict[str, str]:
+    """The key files that are taken already, and by whom: by delegations, and by some of the root keys."""
+    return files_of_keys(answers) | {
+        answers[f"root.{each}.file"]: answers[f"root.{each}.name"]
+        for each in places
+        if answers.get(f"root.{each}.how") in KEPT_ELSEWHERE and f"root.{each}.file" in answers
+    }
 
 
 def names_of(answers: Answers) -> list[str]:
@@ -122,64 +122,10 @@ def names_of(answers: Answers) -> list[str]:
 def key_tables(answers: Answers) -> dict[str, Any]:
     """The plan's `[keys.…]` tables."""
     tables = {
-        answers[f"root.{place}.name"]: _table(answers, f"root.{place}", answers[f"root.{place}.name"])
+        answers[f"root.{place}.name"]: key_table(answers, f"root.{place}", answers[f"root.{place}.name"])
         for place in _up_to(int(answers["root.count"]))
     }
-    return {**tables, _ONLINE: _table(answers, "online", _ONLINE)}
-
-
-def _table(answers: Answers, key: str, name: str) -> dict[str, Any]:
-    how = answers[f"{key}.how"]
-    if how == "public":
-        return {"public": answers[f"{key}.file"]}
-    if how == "private":
-        return {"signer": f"file:{answers[f'{key}.file']}"}
-    return {"generate": "ed25519", "signer": f"file:keys/{name}.key", "encrypt": how == "make"}
-
-
-def _file_question(name: str, key: str, how: str, used: dict[str, str], *, step: str) -> Question:
-    what = "public half" if how == "public" else "key file"
-    return Question(
-        name,
-        step,
-        f"Where is the {what} of {key}?",
-        default="",
-        teaches="A path from here; ~ is your home directory. Ed25519, ECDSA P-256 and RSA keys will do.",
-        why="Its public half is read now, to see that it is a key that clients can verify, and no key twice. No "
-        "passphrase is asked for before the end.",
-        check=_checked_file(how, used),
-    )
-
-
-def _checked_file(how: str, used: dict[str, str]) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not text.strip():
-            raise Refused("type the path of a file")
-        path = Path(text.strip()).expanduser().absolute()
-        try:
-            found = rstuf.look_at_key(path)
-        except RstufError as error:
-            raise Refused("; ".join(filter(None, (error.message, error.hint)))) from None
-        if how == "public" and found.private:
-            raise Refused(f"{path.name} is a PRIVATE key; its holder keeps that, and gives the public half")
-        if how == "private" and not found.private:
-            raise Refused(f"{path.name} is a public half; it cannot sign")
-        for other, holder in used.items():
-            if _same(path, Path(other), found):
-                raise Refused(f"that is the same key as {holder}; each must be another one")
-        return str(path)
-
-    return check
-
-
-def _same(path: Path, other: Path, found: rstuf.KeyLook) -> bool:
-    if path == other:
-        return True
-    try:
-        known = rstuf.look_at_key(other)
-    except RstufError:
-        return False
-    return found.keyid is not None and found.keyid == known.keyid
+    return {**tables, **delegation_keys(answers), ONLINE: key_table(answers, "online", ONLINE)}
 
 
 def _consequence(threshold: int, holders: int) -> str:

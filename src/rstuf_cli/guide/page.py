@@ -86,7 +86,7 @@ def _above(question: Question, place: Place, *, width: int, explained: bool) -> 
     title = f" {question.step}"
     lines = [f"{title}{where:>{max(len(where) + 1, width - len(title))}}", *_folded(question.lead, width), ""]
     for paragraph in filter(None, question.teaches.split("\n\n")):
-        lines += [*_folded(paragraph, width), ""]
+        lines += [*(line for part in paragraph.split("\n") for line in _folded(part, width)), ""]
     if explained:
         lines += [*_folded(question.why, width, mark="why: "), ""]
     return lines

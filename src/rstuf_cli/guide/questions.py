@@ -46,7 +46,7 @@ class Question:
         step: the title of the part of the interview it belongs to.
         prompt: the question itself, one line.
         lead: what stands below the title at once.
-        teaches: what stands above it; an empty line between paragraphs.
+        teaches: what stands above it; an empty line between paragraphs, whose lines begin anew where they are broken.
         table: lines above it that keep their columns; more of them than there is room for only if it cannot be helped.
         heading: a line above the choices, in the columns of their titles.
         why: what a person reads who asks why it is asked.

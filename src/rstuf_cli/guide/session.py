@@ -91,7 +91,7 @@ def _review(plan: rstuf.Plan, away: str | None, make: str) -> Question:
         _REVIEW,
         f"{plan.name}: is this what you want?",
         default=_MAKE,
-        teaches="\n\n".join(notes),
+        teaches="\n".join(notes),
         table=lambda width, lines: plan_lines(plan, width=width, most=lines),
         choices=(
             Choice(_MAKE, make),

@@ -20,6 +20,9 @@ HERE = Path("/somewhere/acme")
 FILES = Path(__file__).parents[2] / "unit" / "signing" / "fixtures"
 
 
+DELEGATED = {"delegations.count": "2", "delegation.1.name": "team", "delegation.1.how": "make"}
+
+
 class Scripted:
     """Answers by the names of questions, and Enter for all others; remembers what was asked, and on which step."""
 
@@ -127,12 +130,21 @@ def test_numbers_as_people_write_them(text: str, files: int) -> None:
         ("root.1.name", "ONLINE"),
         ("root.2.name", "Root-1"),
         ("purpose", "other"),
+        ("delegations.count", "21"),
+        ("delegations.count", "-1"),
+        ("delegation.1.name", "bins-3f"),
+        ("delegation.1.name", "online"),
+        ("delegation.2.name", "TEAM"),
+        ("delegation.1.paths", " , "),
+        ("delegation.1.paths", "team/** x"),
+        ("delegation.1.paths", "team/[ab]"),
+        ("root.1.name", "Team"),
     ],
 )
 def test_wrong_answers_are_refused(name: str, text: str) -> None:
     """Each with a reason; a name of another key too, whatever its case."""
     with pytest.raises(Refused):
-        _question(name, {"root.1.name": "root-1"}).accept(text)
+        _question(name, {"root.1.name": "root-1", **DELEGATED}).accept(text)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +182,36 @@ def test_one_key_cannot_be_two() -> None:
         _question("online.file", online).accept(str(FILES / "ssl-ed25519.key"))
 
 
+def test_delegations_are_asked_for() -> None:
+    """Each has a name, patterns however they are parted, and a key that is called like it, or the online one."""
+    asked, replies = (
+        interview(),
+        [
+            *(("delegations.count", "2"), ("delegation.1.name", "team"), ("delegation.1.paths", "team/*,  shared/? ")),
+            *(("delegation.1.how", "make"), ("delegation.2.name", "docs")),
+        ],
+    )
+    person = Scripted(replies)
+    asked.run(person)
+    plan = plan_of(asked)
+    team, docs = plan.delegations
+    assert (team.name, team.paths, team.signers) == ("team", ("team/*", "shared/?"), ("team",))
+    assert (docs.name, docs.paths, docs.signers) == ("docs", ("docs/*",), ())
+    assert plan.keys["team"].signer == "file:keys/team.key"
+    assert plan.bins == 256
+    assert {place.step for name, place in zip(person.asked, person.places, strict=True) if "delegation" in name} == {4}
+
+
+def test_a_key_of_a_delegation_is_no_other_key() -> None:
+    """A file that a delegation is signed with cannot be root's too, nor that of another delegation."""
+    file = str(FILES / "ssl-ed25519.key")
+    answers = {**DELEGATED, "delegation.1.how": "private", "delegation.1.file": file, "delegation.2.how": "private"}
+    answers |= {"root.1.how": "public", "online.how": "private"}
+    for question in ("delegation.2.file", "root.1.file", "online.file"):
+        with pytest.raises(Refused, match="the same key as team"):
+            _question(question, answers).accept(str(FILES / f"ssl-ed25519.{'pub' if 'root' in question else 'key'}"))
+
+
 def test_who_is_away_is_told_before_the_end() -> None:
     """A ceremony that lacks signers here says for whom it will wait, and one that has enough does not."""
     answers = {"root.count": "2", "root.threshold": "2", "root.1.name": "ana", "root.2.name": "ben"}
@@ -189,6 +231,10 @@ class Anyone:
         assert question.taken(offered) is not None or question.name.endswith("file")
         if self._left > 0 and self._draw(st.integers(0, 9)) == 0:
             return Move.BACK
+        if question.name == "delegations.count":
+            return self._draw(st.sampled_from(["0", "1", "3"]))
+        if question.name.startswith("delegation.") and question.name.endswith(".how"):
+            return self._draw(st.sampled_from(["online", "make"]))
         if question.name.endswith(".how"):
             return self._draw(st.sampled_from(["make", "open"] if question.name == "online.how" else ["make"]))
         if question.name == "root.count":
@@ -205,6 +251,7 @@ def test_any_way_through_ends_in_a_plan(data: st.DataObject) -> None:
     asked.run(Anyone(data.draw))
     plan = plan_of(asked)
     assert len(plan.root_signers) == int(asked.answers["root.count"])
+    assert len(plan.delegations) == int(asked.answers["delegations.count"])
     assert rstuf.compare_bins(int(asked.answers["expected"]))
     assert rstuf.render_plan(plan)
 
@@ -260,7 +307,7 @@ def test_a_draft_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_every_question_can_be_explained() -> None:
     """Each has a reason to be asked, a default that can be taken, and choices that differ."""
-    answers = {"root.1.how": "public", "online.how": "private", "expiry": "own"}
+    answers = {"root.1.how": "public", "online.how": "private", "expiry": "own", **DELEGATED}
     for question in script(HERE)(answers):
         assert len(question.why) > 40, question.name
         assert question.name.endswith(".file") or question.taken(question.default) is not None, question.name

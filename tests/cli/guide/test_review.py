@@ -85,7 +85,13 @@ def test_names_are_broken_between_names(tmp_path: Path) -> None:
 def eight_answered(threshold: int, **others: str) -> dict[str, str]:
     """The answers of a ceremony with eight root signers."""
     answers = {"name": "acme", "purpose": "software", "contents": "here", "upkeep": "person", "expected": "1000"}
-    answers |= {"bins": "256", "root.count": "8", "root.threshold": str(threshold), "online.how": "make"}
+    answers |= {
+        "bins": "256",
+        "delegations.count": "0",
+        "root.count": "8",
+        "root.threshold": str(threshold),
+        "online.how": "make",
+    }
     for each, name in enumerate(EIGHT, 1):
         answers |= {f"root.{each}.name": name, f"root.{each}.how": "make"}
     return {**answers, "expiry": "proposed", **others}
@@ -114,6 +120,21 @@ def test_a_review_with_all_there_is_to_say_stays_on_the_screen(tmp_path: Path) -
     rstuf.keep_draft(place, eight_answered(8, **away))
     with Person.running("ceremony", cwd=place) as person:
         screen = person.sees("is this what you want?")
-    assert "step 7 of 7" in screen.splitlines()[0]
+    assert "step 8 of 8" in screen.splitlines()[0]
     for text in ("goes on from", "will wait for root-1", "losing one of them", "8 of 8", "? shows all", "? why"):
+        assert text in screen
+
+
+def test_a_review_of_many_delegations_stays_on_the_screen(tmp_path: Path) -> None:
+    """Where there is no room for all of them, some are shown, the others counted, and the bins still come last."""
+    place, many = tmp_path / "acme", {"delegations.count": "12", "root.count": "2"}
+    for each in range(1, 13):
+        many |= {f"delegation.{each}.name": f"team-{each}", f"delegation.{each}.paths": f"team-{each}/*"}
+        many[f"delegation.{each}.how"] = "online"
+    rstuf.keep_draft(place, eight_answered(2, **many))
+    with Person.running("ceremony", cwd=place) as person:
+        screen = person.sees("is this what you want?")
+        same_as_file("review-of-many-delegations", screen)
+    assert "step 8 of 8" in screen.splitlines()[0]
+    for text in ("team-1 ", "more (? shows all)", "└ 256 bins", "? why"):
         assert text in screen

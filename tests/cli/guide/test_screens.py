@@ -29,6 +29,7 @@ USUAL = [
     ("upkeep", "Who runs rstuf renew?", (DOWN, ENTER)),
     ("expected", "How many files will it hold", ("\x15", "200 000", ENTER)),
     ("bins", "How many bins for 200 000 files?", (ENTER,)),
+    ("delegations", "does somebody else answer?", (ENTER,)),
     ("holders", "hold a root key?", ("\x15", "2", ENTER)),
     ("threshold", "How many of them must sign?", (UP, ENTER)),
     ("key-name", "Root key 1 of 2: what is it called?", ("\x15", "ana", ENTER)),
@@ -216,9 +217,9 @@ def test_why_is_answered(arrive: Arrive) -> None:
         person.sees("169 seconds")
         same_as_file("bins-explained", person.sees("ctrl-c leave"))
         person.presses(ENTER)
-        person.sees("hold a root key?")
+        person.sees("does somebody else answer?")
         person.presses("\x15", "?")
-        person.sees("why: With several keys")
+        person.sees("why: A role with a key of its own")
 
 
 @pytest.mark.parametrize("question", ["name", "expected", "holders", "key-name"])
@@ -306,6 +307,45 @@ def test_changing_one_thing_at_the_review(arrive: Arrive) -> None:
         person.sees("Who runs rstuf renew?")
         person.presses(DOWN, ENTER)
         assert "24 h" in person.sees("is this what you want?")
+
+
+def test_delegations_from_the_first_question_to_a_repository(place: Path, arrive: Arrive, cli: Cli) -> None:
+    """Whoever wants some is asked for names, paths and signers, reviews them, and has them published at once."""
+    with arrive("delegations") as person:
+        person.types("2")
+        same_as_file("delegation-name", person.sees("Delegation 1 of 2: what is it called?"))
+        person.types("bins-1")
+        person.sees("it is kept for bins")
+        person.types("team")
+        person.sees("team: for which paths?")
+        person.types("team/**")
+        person.sees("a wildcard never crosses a slash")
+        person.types("team/*, team/*/*")
+        same_as_file("delegation-signer", person.sees("team: who signs it?"))
+        person.presses(DOWN, ENTER)
+        person.sees("Delegation 2 of 2: what is it called?")
+        person.types("docs")
+        same_as_file("delegation-paths", person.sees("docs: for which paths?"))
+        person.presses(ESCAPE)
+        person.sees("Delegation 2 of 2: what is it called?")
+        person.presses(ENTER)
+        person.sees("docs: for which paths?")
+        person.presses(ENTER)
+        person.sees("docs: who signs it?")
+        person.presses(ENTER)
+        walk(person, until="review", start="holders")
+        same_as_file("review-of-delegations", person.screen)
+        person.presses(ENTER)
+        choose_passphrases(person, "ana", "root-2", "team")
+        assert person.ends() == 0
+        assert "2 delegations and 2 048 bins" in person.scrolled
+    listed = cli("--repo", place, "delegation", "list", "--json").document["delegations"]
+    assert [(each["name"], each.get("paths"), each["signers"]) for each in listed] == [
+        ("team", ["team/*", "team/*/*"], ["team"]),
+        ("docs", ["docs/*"], ["online"]),
+        ("bins", None, ["online"]),
+    ]
+    assert cli("--repo", place, "verify", "--full").code == 0
 
 
 def test_a_ceremony_that_was_killed_while_it_signed_goes_on(place: Path, cli: Cli) -> None:

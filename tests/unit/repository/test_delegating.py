@@ -203,9 +203,10 @@ def test_bins_under_a_delegation(filled: Engine, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "refusal", "reason"),
     [
-        ({"name": "bins", "paths": ["x/*"]}, InvalidRoleName, "has the bins"),
-        ({"name": "Bins", "paths": ["x/*"]}, InvalidRoleName, "has the bins"),
-        ({"name": "bins-0", "paths": ["x/*"]}, InvalidRoleName, "there is a role bins-0"),
+        ({"name": "bins", "paths": ["x/*"]}, InvalidRoleName, "kept for bins"),
+        ({"name": "Bins", "paths": ["x/*"]}, InvalidRoleName, "kept for bins"),
+        ({"name": "bins-0", "paths": ["x/*"]}, InvalidRoleName, "kept for bins"),
+        ({"name": "Bins-3f", "paths": ["x/*"]}, InvalidRoleName, "kept for bins"),
         ({"name": "team", "paths": []}, InvalidInput, "for no path"),
         ({"name": "team", "paths": ["x/*"], "parent": "nobody"}, DelegationNotFound, "nobody"),
         ({"name": "team", "paths": ["x/*"], "before": "nobody"}, DelegationNotFound, "nobody"),
