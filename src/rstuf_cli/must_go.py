@@ -264,11 +264,16 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
 
 
 def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
-    """What waits without which the key stays, and with which it goes: of root, or else of targets."""
+    """What waits without which the key stays, and with which it goes: of root, or else of roles that delegate to it."""
     if not (key.leaked_in or key.stray):
         return []
-    role = "root" if _by_root(key) else "targets"
-    return [view for view in _usable(seen, role) if not view.lists(key.keyid)]
+    roles = {"root"} if _by_root(key) else {"targets", *_delegating_to(seen, key)}
+    return [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
+
+
+def _delegating_to(seen: rstuf.Status, key: rstuf.KeyStatus) -> set[str]:
+    """The roles that let a key sign something below them."""
+    return {role.parent for role in seen.roles if role.parent is not None and key.keyid in role.keyids}
 
 
 def _usable(seen: rstuf.Status, role: str) -> list[rstuf.EventView]:

@@ -16,11 +16,11 @@ from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, made_key
 from rstuf_cli.review_document import review_document
 from rstuf_cli.rotation_checks import check_lost, check_new, check_online, check_same
-from rstuf_cli.rotation_ending import ROTATING, Ending, tell_ending
+from rstuf_cli.rotation_ending import Ending, tell_ending
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step
-from rstuf_cli.waiting import dropped_document, tell_dropped
+from rstuf_cli.waiting import ROTATING, dropped_document, tell_dropped
 
 DEFAULT_OVERLAP: Final = "1d"
 _ANSWERS: Final = "--yes says that it is; with --no-sign, rstuf sign signs its root later"

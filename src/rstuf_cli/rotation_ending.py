@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import rstuf
 from rstuf.clock import SystemClock, iso
@@ -16,12 +17,9 @@ from rstuf_cli.named_keys import find_key, names_of
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
-from rstuf_cli.waiting import steps_of
-from rstuf_cli.waiting_status import until_targets
+from rstuf_cli.waiting import ROTATING, steps_of
+from rstuf_cli.waiting_status import until_signed
 from rstuf_cli.wording import day, listed, period
-
-ROTATING: Final = ("rotation", "replacement")
-"""The kinds of roots by which an online key changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +48,10 @@ def tell_ending(
     until = None
     if rotation is None and not still:
         steps += ending.steps
-    targets = next((view for view in standing.waiting if view.event.role == "targets"), None)
+    roles = [view for view in standing.waiting if view.event.role != "root"]
     if rotation is not None and rotation.rooted is not None:
         until = rotation.rooted + rotation.overlap
-    if until is not None and targets is None:
+    if until is not None and not roles:
         steps.append(Step("rstuf renew", "then ends it; a timer that runs it does so by itself", by=until))
     console.document(
         {
@@ -74,7 +72,7 @@ def tell_ending(
         names = {keyid: escape(name) for keyid, name in names_of(repository).items()}
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
         if until is not None:
-            told = _until(repository, rotation, old, until, waits=targets)
+            told = _until(repository, rotation, old, until, waits=roles)
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
         elif before is not None:
             told = f"{before.event.name} comes first: the root that names {new} alone follows once it is out, or gone"
@@ -102,14 +100,20 @@ def _root_before(repository: rstuf.Repository, rotation: rstuf.Rotation | None) 
 
 
 def _until(
-    repository: rstuf.Repository, rotation: rstuf.Rotation, old: str, until: datetime, *, waits: rstuf.EventView | None
+    repository: rstuf.Repository,
+    rotation: rstuf.Rotation,
+    old: str,
+    until: datetime,
+    *,
+    waits: Sequence[rstuf.EventView],
 ) -> str:
     """How long the old key has a say yet, once root does not name it any more."""
     now = SystemClock().now()
     if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
         return f"both sign until {day(until, now)}"
-    if waits is not None:
-        return until_targets(repository.status(), waits)
+    if waits:
+        seen = repository.status()
+        return "; ".join(until_signed(seen, view) for view in waits)
     return f"what is left is to let go of {old}"
 
 

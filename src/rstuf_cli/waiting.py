@@ -28,6 +28,8 @@ KINDS: Final = {
     rstuf.EventKind.DELEGATION: "other delegations",
 }
 
+ROTATING: Final = (rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT)
+"""The kinds of events by which an online key changes."""
 _RESIZE: Final = "rstuf bins resize"
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
 _WHY: Final = {

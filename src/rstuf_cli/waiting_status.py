@@ -12,7 +12,7 @@ from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
-from rstuf_cli.waiting import steps_among, steps_of, waits_in_words
+from rstuf_cli.waiting import ROTATING, steps_among, steps_of, waits_in_words
 from rstuf_cli.wording import day, listed
 
 
@@ -23,7 +23,7 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
         old, new = _named(seen, rotation)
         why = f"the replacement of {escape(old)} by {escape(new)} was cut off before its root waited; goes on with it"
         return [Step("rstuf renew", why, about="rotation")]
-    if rotation is None or not rotation.is_over(seen.now) or any(view.event.role == "targets" for view in seen.events):
+    if rotation is None or not rotation.is_over(seen.now) or holding_up(seen, rotation):
         return []
     old, new = _named(seen, rotation)
     why = f"{escape(new)} goes on without {escape(old)}"
@@ -32,6 +32,16 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
     if rotation.kind is rstuf.RotationKind.LEAKED:
         return [Step("rstuf renew", why, about="leaked-key")]
     return [Step("rstuf renew", why, about="rotation")]
+
+
+def holding_up(seen: rstuf.Status, rotation: rstuf.Rotation) -> list[rstuf.EventView]:
+    """What waits and must come out before a rotation whose root is out can end."""
+    return [
+        view
+        for view in seen.events
+        if view.event.role == "targets"
+        or (view.event.role != "root" and (view.event.kind in ROTATING or view.lists(rotation.old)))
+    ]
 
 
 def goes_for_good(seen: rstuf.Status) -> set[str]:
@@ -118,12 +128,34 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
     if rotation.until is None:
         both = rotation.kind is rstuf.RotationKind.PLANNED
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
-    waits = next((view for view in seen.events if view.event.role == "targets"), None)
-    if waits is not None and rotation.is_over(seen.now):
-        return f"{begins}; {until_targets(seen, waits)}"
+    waits = holding_up(seen, rotation)
+    if waits and rotation.is_over(seen.now):
+        return f"{begins}; {'; '.join(until_signed(seen, view) for view in waits)}"
     if rotation.is_over(seen.now):
         return f"{begins}; rstuf renew ends it"
     return f"{begins}; both sign until {day(rotation.until, seen.now)}, then rstuf renew ends it"
+
+
+def until_signed(seen: rstuf.Status, waits: rstuf.EventView) -> str:
+    """What holds while people have not signed what takes keys out of what their role delegates."""
+    if waits.event.role == "targets":
+        return until_targets(seen, waits)
+    below = [role for role in seen.roles if role.parent == waits.event.role]
+    kept = [key for key in _out_of_place(seen) if any(key.keyid in role.keyids for role in below)]
+    names = listed([escape(key.name) for key in kept], last="or")
+    event, signed = escape(waits.event.name), [role for role in below if any(key.keyid in role.keyids for key in kept)]
+    if any(waits.lists(key.keyid) for key in kept):
+        return f"{event} lets {names} sign on; one without it comes after that"
+    if any(key.leaked_in for key in kept):
+        roles = listed([escape(role.name) for role in signed], last="or")
+        return f"until {event} is signed, whoever has {names} can still sign {roles}"
+    return f"it ends once {event} is signed"
+
+
+def _out_of_place(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
+    """The keys of which another one has the place, or is to have it."""
+    old = None if seen.rotation is None else seen.rotation.old
+    return [key for key in seen.keys if key.keyid == old or key.stray or (key.leaked_in and key.online)]
 
 
 def until_targets(seen: rstuf.Status, waits: rstuf.EventView) -> str:

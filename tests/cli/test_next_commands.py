@@ -67,6 +67,7 @@ class World:
     monkeypatch: pytest.MonkeyPatch
     at: datetime = START
     told: list[str] = field(default_factory=list)
+    away: tuple[str, ...] = AWAY
 
     def does(self, command: str, *, codes: tuple[int, ...] = (0, 4)) -> Result:
         done = self.cli(*shlex.split(command))
@@ -94,7 +95,7 @@ class World:
     def _holders_sign(self, event: str) -> None:
         bundle = self.home / f"{event}.rstuf"
         bundle.unlink(missing_ok=True)
-        for name in set(AWAY) & set(self.does(f"bundle export {event} -o {bundle} --json").document["missing"]):
+        for name in set(self.away) & set(self.does(f"bundle export {event} -o {bundle} --json").document["missing"]):
             (self.home / name / f"{event}.sig").unlink(missing_ok=True)
             self.does(f"bundle import {elsewhere(self.home, name, bundle, self.monkeypatch)}")
 

@@ -6,13 +6,16 @@ clients come to see, and what is accepted later waits for the next one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+import orjson
 
 from rstuf.errors import RstufError
 from rstuf.metadata.render import Unsigned
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
@@ -21,7 +24,7 @@ from rstuf.repository.delegating_events import by_people
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
-from rstuf.repository.open_events import comes_after, has_expired, is_open, view_part
+from rstuf.repository.open_events import comes_after, envelope_of, has_expired, is_open, view_part
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part, role_part
 from rstuf.repository.reports import Reason, WaitingRole
@@ -134,6 +137,16 @@ def propose_role(
     )
 
 
+def says_no_more(part: EventPart, usual: Unsigned) -> bool:
+    """Whether what waits says what is usual, for no longer: only that is signed without a question."""
+    proposed = envelope_of(part)
+    return _undated(orjson.loads(usual.data)) == _undated(proposed.signed) and proposed.expires <= usual.expires
+
+
+def _undated(signed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in signed.items() if name not in {"version", "expires"}}
+
+
 def waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
     """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept."""
     now = ports.clock.now()
@@ -153,10 +166,11 @@ def _is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     if event.kind not in _AGAIN:
         return False
     by = {each.keyid for part in event.parts for each in part.signatures}
-    return has_expired(event, ports.clock.now()) or all(_looks_here(ports, reader, keyid) for keyid in by)
+    return has_expired(event, ports.clock.now()) or all(looks_here(ports, reader, keyid) for keyid in by)
 
 
-def _looks_here(ports: Ports, reader: StateReader, keyid: KeyId) -> bool:
+def looks_here(ports: Ports, reader: StateReader, keyid: KeyId) -> bool:
+    """Whether a key is where it should be; it is not opened."""
     entry = reader.key(keyid)
     if entry is None or entry.signer is None:
         return False

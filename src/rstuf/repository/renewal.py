@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from rstuf.errors import RoleNotFound, RstufError
 from rstuf.metadata.bins import PREFIX
@@ -23,9 +21,10 @@ from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.giving_way import runs_out
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.leaks import unrevoked
+from rstuf.repository.letting_go import is_as_proposed, waits_below
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
-from rstuf.repository.people import holding_event, propose_role, waiting_for, waiting_in
+from rstuf.repository.people import holding_event, propose_role, says_no_more, waiting_for, waiting_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
@@ -158,9 +157,13 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
-    """Sign renewals that wait with the keys that are here, and bring out what everybody has signed."""
+    """Sign what says nothing new and waits, with the keys that are here, and bring out what everybody has signed."""
     with ports.state.read() as reader:
-        waiting = [event for event in reader.open_events() if _is_plain_renewal(ports, reader, event)]
+        waiting = [
+            event
+            for event in reader.open_events()
+            if _is_plain_renewal(ports, reader, event) or is_as_proposed(ports, reader, event)
+        ]
     for event in waiting:
         sign_event(ports, event.name)
     return carry_on_events(ports)
@@ -172,14 +175,9 @@ def _is_plain_renewal(ports: Ports, reader: StateReader, event: SigningEvent) ->
         return False
     for part in event.parts:
         number = _number_of(reader.role(part.role))
-        usual, proposed = _as_it_is(ports, reader, part.role, number=number), envelope_of(part)
-        if _undated(orjson.loads(usual.data)) != _undated(proposed.signed) or proposed.expires > usual.expires:
+        if not says_no_more(part, _as_it_is(ports, reader, part.role, number=number)):
             return False
     return True
-
-
-def _undated(signed: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in signed.items() if name not in {"version", "expires"}}
 
 
 def _proposed_anew(ports: Ports) -> WaitingRole:
@@ -298,13 +296,18 @@ def _keeps(
 
 
 def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[WaitingRole]:
-    """Targets, where people must sign it before a key that has to go can sign bins no more."""
-    rotation, event = reader.rotation(), is_open(reader, TARGETS)
-    told = any(each.name == TARGETS for each in due.waiting)
-    if rotation is None or rotation.root_version is None or event is None or event.kind not in ROTATING or told:
+    """What people must sign before a key that has to go can sign nothing more."""
+    rotation, targets = reader.rotation(), is_open(reader, TARGETS)
+    if rotation is None or rotation.root_version is None:
         return []
-    waits = WaitingRole(TARGETS, reader.role(TARGETS).expires, {}, 0, Reason.ROTATED)
-    return [waiting_in(ports, reader, event, waits)]
+    events = [] if targets is None or targets.kind not in ROTATING else [targets]
+    events += waits_below(reader, load_authority(reader, ports.metadata), rotation)
+    told = {each.name for each in due.waiting}
+    return [
+        waiting_in(ports, reader, each, WaitingRole(each.role, reader.role(each.role).expires, {}, 0, Reason.ROTATED))
+        for each in events
+        if each.role not in told
+    ]
 
 
 def _opened_since(reader: StateReader, before: Collection[int], due: Due) -> list[WaitingRole]:

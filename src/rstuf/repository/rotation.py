@@ -40,6 +40,7 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
+from rstuf.repository.letting_go import propose_below
 from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -194,8 +195,10 @@ def carry_on(ports: Ports, *, drop: Collection[SigningEvent] = ()) -> Publicatio
     # Where people sign it: dropped, it is proposed again, for the rotation can't end without it.
     _propose_targets(ports, rotation, drop=drop)
     if rotation.is_bridged(now):
+        propose_below(ports, rotation)
         return None
     publication = publish_under_new_root(ports) or let_go(ports, rotation)
+    propose_below(ports, rotation)
     end_rotation(ports, rotation)
     return publication
 

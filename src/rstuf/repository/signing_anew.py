@@ -27,6 +27,7 @@ from rstuf.repository.authority import (
 )
 from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys, once_online
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.letting_go import changeable, handed_on
 from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import envelope_of, file_of, is_open
 from rstuf.repository.ports import Ports
@@ -83,16 +84,7 @@ def _lacks_signatures(ports: Ports, reader: StateReader, rotation: Rotation) -> 
         return True
     if not by_people and not signed_by(ports, reader, {TARGETS: roles[TARGETS]}):
         return True
-    return bool(gone_keys(reader, _changeable(authority, rotation, by_people=by_people), rotation))
-
-
-def _changeable(authority: Authority, rotation: Rotation, *, by_people: bool) -> list[Mapping[str, Any]]:
-    """What those roles say that delegate and that the new key signs, so that it can let go of others."""
-    return [said for name, said in authority.delegators.items() if _is_ours(authority, name, rotation, by_people)]
-
-
-def _is_ours(authority: Authority, name: RoleName, rotation: Rotation, by_people: bool) -> bool:
-    return not by_people if name == TARGETS else rotation.new in authority.named[name].keyids
+    return bool(gone_keys(reader, changeable(ports, reader, authority, rotation).values(), rotation))
 
 
 def _signed_targets(ports: Ports, reader: StateReader, keys: RoleKeys) -> SigningEvent | None:
@@ -126,7 +118,7 @@ def check_what_follows(ports: Ports, reader: StateReader, root: Envelope) -> Non
     if proposed is not None:
         said = {TARGETS: proposed}
         if rotation is not None:
-            said |= _handed_on(ports, reader, rotation, said)
+            said |= handed_on(ports, reader, rotation, said)
         then = load_authority(reader, ports.metadata, proposed=said)
         if then.bins is not None:
             needed[RoleName(then.bins.bins.prefix)] = then.bins.signers
@@ -179,13 +171,12 @@ def _has_signed(ports: Ports, role: RoleState, keys: RoleKeys) -> bool:
 
 
 def let_go(ports: Ports, rotation: Rotation) -> PublicationReport | None:
-    """Step 4: what lacks the new signature gets it, and targets names no key any more that goes."""
+    """Step 4: what lacks the new signature gets it, and what can be signed here names no key any more that goes."""
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
         entry = reader.key(rotation.new)
-        # Targets that people sign lets go in an event of its own.
-        changeable = _changeable(authority, rotation, by_people=people_sign(authority.top_level))
-        if entry is None or not gone_keys(reader, changeable, rotation):
+        said = changeable(ports, reader, authority, rotation).values()
+        if entry is None or not gone_keys(reader, said, rotation):
             return None
         parts, proposed, _ = _parts_anew(ports, reader, rotation)
     return bring_out(ports, parts, proposed=proposed)
@@ -204,7 +195,7 @@ def _parts_anew(
     if said is not None:
         proposed[TARGETS] = said
         parts = [Part(targets, targets.number, Reason.ROTATED, file), *parts]
-    below = _handed_on(ports, reader, rotation, proposed)
+    below = handed_on(ports, reader, rotation, proposed)
     proposed |= below
     if not proposed:
         return parts, {}, event
@@ -212,27 +203,6 @@ def _parts_anew(
     there = {part.role.name for part in again}
     changed = [reader.role(name) for name in below if name not in there]
     return [*(Part(role, role.number, Reason.ROTATED) for role in changed), *again, *parts], proposed, event
-
-
-def _handed_on(
-    ports: Ports, reader: StateReader, rotation: Rotation, proposed: Mapping[RoleName, Mapping[str, Any]]
-) -> dict[RoleName, Mapping[str, Any]]:
-    """What roles below targets say that delegate and that the new key signs: they let go of what must go, too."""
-    entry, below = reader.key(rotation.new), dict[RoleName, Mapping[str, Any]]()
-    while entry is not None:
-        # Each lets the new key sign the next one, which can let go of others then.
-        then = load_authority(reader, ports.metadata, proposed={**proposed, **below})
-        found = {
-            name: delegating_to_new(said, gone=gone, new=entry.key)
-            for name, said in then.delegators.items()
-            if name != TARGETS
-            and rotation.new in then.named[name].keyids
-            and (gone := gone_keys(reader, [said], rotation))
-        }
-        if not found:
-            break
-        below |= found
-    return below
 
 
 def _targets_anew(

@@ -299,7 +299,7 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
             console.line(part)
     show_waiting(console, seen)
     soonest = min(role.sign_by for role in seen.roles)
-    if seen.rotation is not None and seen.rotation.until is not None:
+    if seen.rotation is not None and seen.rotation.until is not None and seen.rotation.is_bridged(seen.now):
         soonest = min(soonest, seen.rotation.until)
     renews = any(step.command.startswith("rstuf renew") for step in steps)
     if soonest > seen.now and not renews and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:

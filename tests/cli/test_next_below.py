@@ -1,0 +1,90 @@
+"""Another online key, where people sign a role that lets it sign below: the told commands lead on, whoever is away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli, run
+from tests.cli.test_next_commands import START, World, by_signing, by_status
+from tests.support.clients import Client, directory_site
+from tests.support.plans import plan_text
+
+from rstuf.clock import SystemClock
+from rstuf_cli import prompts
+
+BEGINNINGS = {
+    "rotation": "key rotate online --unencrypted --yes",
+    "replacement": "recover online-key online --leaked --unencrypted --yes",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the online key signs sub, below vip, which vera signs; bob, for root, is elsewhere."""
+    home = tmp_path_factory.mktemp("below")
+    lives = dict.fromkeys(("root", "targets", "timestamp", "snapshot", "bins"), "400d")
+    (home / "plan.toml").write_text(
+        plan_text(name="acme", signers=["alice", "bob"], threshold=2, bins=2, expires=lives)
+    )
+    (home / "new").mkdir()
+    (home / "new/one").write_bytes(b"one")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prompts, "person_is_there", lambda: False)
+        patch.setattr(SystemClock, "now", lambda _: START)
+        for words in (
+            ("ceremony", "--plan", home / "plan.toml"),
+            ("key", "generate", "vera", "--unencrypted"),
+            ("delegation", "add", "vip", "--path", "vip/*", "--path", "vip/*/*", "--signer", "vera", "--yes"),
+            ("delegation", "add", "sub", "--parent", "vip", "--path", "vip/sub/*", "--yes"),
+            ("artifact", "add", "--prefix", "vip/sub", home / "new"),
+        ):
+            done = run("--repo", home / "acme", *words, monkeypatch=patch)
+            assert done.code == 0, done.err
+    for name in ("bob", "vera"):
+        (home / name).mkdir()
+    (home / "acme/keys/bob.key").rename(home / "bob/bob.key")
+    return home
+
+
+@pytest.fixture
+def world(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> World:
+    """It, copied."""
+    world = World(tmp_path, cli, monkeypatch, away=("bob", "vera"))
+    monkeypatch.setattr(SystemClock, "now", lambda _: world.at)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "acme")
+    return world
+
+
+@pytest.mark.parametrize("steps_of", [by_status, by_signing])
+@pytest.mark.parametrize("vera", ["here", "elsewhere", "back"])
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_the_told_commands_take_the_old_key_out(
+    world: World, beginning: str, vera: str, steps_of: Callable[[World], list[dict[str, Any]]]
+) -> None:
+    """In the end the old key signs nothing, all is in order, and a client that started before it finds all."""
+    place = world.home / "acme"
+    root, site = (place / "metadata/1.root.json").read_bytes(), directory_site(place / "metadata", place / "targets")
+    Client(world.home / "client", site, root=root, now=world.at).refresh()
+    if vera != "here":
+        (place / "keys/vera.key").rename(world.home / "vera/vera.key")
+    world.does(BEGINNINGS[beginning])
+    world.takes(f"rstuf bundle export {world.events()['root']}")
+    if vera != "here":
+        # However often it is asked, it says who must sign what.
+        for _ in range(2):
+            waits = world.does("renew", codes=(4,))
+            assert "nothing is due" not in waits.out
+            assert "rstuf bundle export vip-v" in waits.err
+    if vera == "back":
+        (world.home / "vera/vera.key").rename(place / "keys/vera.key")
+    world.is_led_on(steps_of)
+    (old,) = [key for key in world.does("key list --json").document["keys"] if key["name"] == "online"]
+    assert old["roles"] == []
+    warm = Client(world.home / "client", site, root=root, now=world.at)
+    warm.refresh()
+    assert warm.download("vip/sub/one") == b"one"
