@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -89,7 +89,27 @@ def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -
 
 def steps_of_event(seen: rstuf.Status, view: rstuf.EventView) -> list[Step]:
     """What to do about an event that waits."""
-    return marked(seen, view, _short(steps_of(view)))
+    steps = marked(seen, view, _short(steps_of(view)))
+    if view.event.role not in seen.overtaken or view.expired:
+        return steps
+    why = overtaken_in_words([view.event.role])
+    return [replace(step, about="overtaken", why=f"{step.why}; {why}") for step in steps]
+
+
+def steps_of_overtaken(seen: rstuf.Status) -> list[Step]:
+    """What lets people sign again of what clients may have seen more; what waits of it is told as that."""
+    waits = {view.event.role for view in seen.events if not view.expired}
+    roles = [role for role in seen.overtaken if role not in waits]
+    why = f"{overtaken_in_words(roles)}: signs it, or lets people sign it"
+    return [Step("rstuf renew", why, about="overtaken")] if roles else []
+
+
+def overtaken_in_words(roles: Sequence[str]) -> str:
+    """`clients that may have seen a newer targets follow no more until it is signed above that`."""
+    return (
+        f"the state was made anew, and clients may have seen newer {listed([escape(role) for role in roles])}: these "
+        "follow no more until that is signed anew"
+    )
 
 
 def _short(steps: Iterable[Step]) -> list[Step]:

@@ -194,12 +194,39 @@ def test_targets_that_people_sign_go_above_newer_ones(
     lose_state(place)
     away(place, "bob", tmp_path)
     done = cli(*TAKE, "--json")
-    assert "rstuf renew --force targets" in commands(done.document)
-    assert cli("renew").code == 0
-    waits = cli("renew", "--force", "targets", "--json")
-    assert (waits.code, [each["event"] for each in waits.document["waiting"]]) == (4, ["targets-v10003"])
+    assert "rstuf renew" in commands(done.document)
+    for _ in range(2):
+        waits = cli("renew", "--json")
+        assert (waits.code, [each["event"] for each in waits.document["waiting"]]) == (4, ["targets-v10003"])
+        assert (cli("status", "--check").code, cli("doctor").code) == (7, 1)
+        assert "targets" in cli("status", "--json").document["overtaken"]
+        assert "people must sign it above" in cli("verify").out
+    # Nobody who drops it is let alone with that.
+    assert cli("event", "cancel", "targets-v10003", "--yes").code == 0
+    assert commands(cli("status", "--json").document) == ["rstuf renew"]
+    assert cli("renew").code == 4
     assert cli("key", "add", "bob", tmp_path / "bob.key").code == 0
-    assert cli("sign", "targets-v10003", "--yes").code == 0
+    (told,) = commands(cli("status", "--json").document)
+    assert cli(*told.split()[1:], "--yes").code == 0
+    assert (cli("status", "--check").code, cli("status", "--json").document["overtaken"]) == (0, [])
+    goes_on(place, warm, tmp_path)
+
+
+def test_targets_whose_people_are_here_come_out_with_everything_else(cli: Cli, tmp_path: Path) -> None:
+    """The told renewal alone is enough then: nobody has to know that they signed a newer one."""
+    place = tmp_path / "shop"
+    (tmp_path / "plan.toml").write_text(PLAN + '[targets]\nthreshold = 1\nsigners = ["bob"]\n')
+    assert cli("--repo", place, "ceremony", "--plan", tmp_path / "plan.toml").code == 0
+    (tmp_path / "a.txt").write_bytes(b"alpha\n")
+    assert cli("--repo", place, "artifact", "add", tmp_path / "a.txt").code == 0
+    old = (place / "metadata/timestamp.json").read_bytes()
+    assert cli("--repo", place, "renew", "--force", "targets").code == 0
+    warm = refreshed(place, tmp_path)
+    (place / "metadata/timestamp.json").write_bytes(old)
+    lose_state(place)
+    assert cli("--repo", place, *TAKE, "--plan", tmp_path / "plan.toml").code == 0
+    assert cli("--repo", place, "renew").code == 0
+    assert cli("--repo", place, "status", "--check").code == 0
     goes_on(place, warm, tmp_path)
 
 

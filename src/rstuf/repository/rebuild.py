@@ -28,6 +28,7 @@ from rstuf.repository.authority import SUCCESSOR
 from rstuf.repository.dropped_keys import find_dropped_keys, note_handed
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
+from rstuf.repository.overtaken import seen_above
 from rstuf.repository.ports import Ports
 from rstuf.repository.published import Published, refuse_missing_roles, refuse_root_gap
 from rstuf.repository.published_files import highest_versions
@@ -151,6 +152,8 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
         note_handed(state, published, earlier, at=now)
         state.set_phase(Phase.LIVE)
         details = {"artifacts": reading.artifacts, "dropped": sorted(earlier.keyids), "number": number}
+        if seen := seen_above(state, ahead.listed):
+            details["seen"] = seen
         # The log begins with it: what was dropped before is read there.
         state.record("state.rebuild", {**details, "publication": publication, **_digests(published)}, at=now)
         former = _go_on_replacing(state, published, now=now)

@@ -24,6 +24,7 @@ from rstuf.repository.leaks import unrevoked
 from rstuf.repository.letting_go import is_as_proposed, waits_below
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
+from rstuf.repository.overtaken import overtaken
 from rstuf.repository.people import holding_event, propose_role, says_no_more, waiting_for, waiting_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -250,7 +251,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         for role in reader.dirty_roles()
         if role.forced and (role.kind is not RoleKind.BIN or within_reach(desk, authority, role))
     ]
-    roles |= {role.id: (role, Reason.FORCED) for role in [*left, *_named(reader, force)]}
+    roles |= {role.id: (role, Reason.FORCED) for role in [*left, *overtaken(reader), *_named(reader, force)]}
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
     by_people = {RoleKind.ROOT: True, RoleKind.TARGETS: people_sign(authority.top_level)}
     due = Due()

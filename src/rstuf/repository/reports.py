@@ -316,6 +316,7 @@ class Status:
         loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
+        overtaken: the roles that people must sign again before clients follow which saw more of them.
         prunable, prunable_length: how many superseded files may go, and their bytes, by the state.
     """
 
@@ -340,6 +341,7 @@ class Status:
     rotation: Rotation | None = None
     loose_roots: tuple[EventView, ...] = ()
     rebuilt: bool = False
+    overtaken: tuple[str, ...] = ()
     prunable: int = 0
     prunable_length: int = 0
 

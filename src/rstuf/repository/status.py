@@ -24,6 +24,7 @@ from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
+from rstuf.repository.overtaken import overtaken
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
@@ -89,6 +90,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         loose = tuple(loose_roots(ports, reader))
         leaks = listed_leaks(reader, authority)
+        behind_seen = tuple(role.name for role in overtaken(reader))
         rebuilt, pending = is_rebuilt_only(reader), totals.pending_roles
         if rebuilt:
             # All is to be signed anew: only some of it changes anything.
@@ -99,7 +101,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         mark = _mark(reader)
         prunable = (0, 0) if suspicious is not None else _prunable(ports, reader)
     healths = [role.health for role in roles]
-    if stray or leaks or loose or rebuilt or (rotation is not None and rotation.is_over(now)):
+    if stray or leaks or loose or rebuilt or behind_seen or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)
@@ -125,6 +127,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         rotation=rotation,
         loose_roots=loose,
         rebuilt=rebuilt,
+        overtaken=behind_seen,
         prunable=prunable[0],
         prunable_length=prunable[1],
     )

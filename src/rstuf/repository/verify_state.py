@@ -18,6 +18,7 @@ from rstuf.metadata.audit.walk import Audit
 from rstuf.model.publication import Publication, PublicationPhase, RootVersion
 from rstuf.model.roles import RoleKind
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.overtaken import overtaken
 from rstuf.repository.verify_artifacts import ArtifactCheck
 from rstuf.repository.verify_complaints import Complaints
 from rstuf.repository.verify_keys import check_keys
@@ -135,6 +136,9 @@ class StateComparison:
             listed = None if audit.roots is None or self._known is None else audit.listed
             check_keys(self._state, self._complaints, listed=listed, of_bins=audit.of_bins)
         with self._complaints.reading("the log"):
+            for role in overtaken(self._state):
+                message = "people must sign it above what clients may have seen before the state was made anew"
+                self._complaints.note(Note.OVERTAKEN, message, role=role.name)
             newest_root = max(self._state.root_versions(), default=0)
             self._records.log(newest_root=newest_root, newest_number=self._newest_change)
         with self._complaints.reading("how it is kept"):

@@ -192,9 +192,9 @@ def _steps(report: rstuf.RebuildReport) -> list[Step]:
     ]
     why = "signs everything anew, far above what clients can have seen"
     steps.append(Step("rstuf renew", why, about="rebuilt"))
-    for role in report.older:
-        why = f"lets people sign {escape(role)} above the newer one that clients may have seen"
-        steps.append(Step(f"rstuf renew --force {role}", why))
+    if report.older:
+        why = f"lets people sign {listed([escape(role) for role in report.older])} above what clients may have seen"
+        steps.append(Step("rstuf renew", why, about="overtaken"))
     if report.passed_over:
         why = "whatever came with the newer snapshot is not here: add it again"
         steps.append(Step("rstuf artifact list", why))

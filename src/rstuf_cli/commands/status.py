@@ -32,6 +32,7 @@ from rstuf_cli.waiting_status import (
     show_waiting,
     steps_of_dates,
     steps_of_event,
+    steps_of_overtaken,
     steps_of_rotation,
     way_for_bins,
 )
@@ -212,6 +213,7 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.rebuilt:
         why = "the state was made anew, and clients may have seen more than it has: signs everything far above that"
         steps.append(Step("rstuf renew", why, about="rebuilt"))
+    steps += steps_of_overtaken(seen)
     if seen.interrupted:
         why = "a publication was interrupted; this brings it to its end"
         steps.append(Step("rstuf publish", why, about="interrupted"))
@@ -245,6 +247,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [event_document(view) for view in seen.events],
         "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
+        "overtaken": list(seen.overtaken),
         "loose_roots": loose_roots_document(seen),
         "prunable": {"files": seen.prunable, "bytes": seen.prunable_length},
         "next_steps": steps_document(steps),

@@ -91,6 +91,7 @@ class Note(StrEnum):
     CONTENTS_NOT_CHECKED = "contents-not-checked"
     UNUSED_KEY = "unused-key"
     LEAKED_KEY = "leaked-key"
+    OVERTAKEN = "overtaken"
     STRAY_KEY = "stray-key"
     PERIODS_DIFFER = "periods-differ"
     UNFINISHED_PUBLICATION = "unfinished-publication"
