@@ -11,7 +11,7 @@ from rstuf_cli.commands.status import steps_beside_events
 from rstuf_cli.must_go import is_of_thief, steps_in_turn, steps_where_enough_leaked, taken_out_by
 from rstuf_cli.remedies import remedies
 from rstuf_cli.waiting import waits_in_words
-from rstuf_cli.waiting_status import overtaken_in_words, steps_of_event
+from rstuf_cli.waiting_status import UNSIGNED, overtaken_in_words, steps_of_event
 from rstuf_cli.wording import count, number, size
 
 _NOTES: Final = frozenset({"pending", "event", "prunable"})
@@ -31,6 +31,7 @@ MEANINGS: Final = {
     "expired": "clients refuse everything until it is signed again",
     "due": "clients refuse everything once it has expired",
     "rebuilt": "clients that saw later versions than these refuse what is published until then",
+    "unsigned-targets": "no client that asks anew finds anything until then",
     "overtaken": "clients that saw later versions than these refuse what is published until then",
     "interrupted": "clients see what they saw before, or all of it",
     "pending": "what was accepted is kept, and clients do not see it",
@@ -153,6 +154,8 @@ def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
         return _ailment("loose-root" if view.event.role == "root" and view.signed else "leaked-proposal", message, mend)
     if taken is not None:
         return _ailment(taken[0], f"{message}; {taken[1]}", mend)
+    if view.event.role == "targets" and seen.unsigned_targets:
+        return _ailment("unsigned-targets", f"{message}; {UNSIGNED}", mend)
     if view.event.role in seen.overtaken:
         return _ailment("overtaken", f"{message}; {overtaken_in_words([view.event.role])}", mend)
     return _ailment("event-stuck" if view.lacks_targets else "event", message, mend)

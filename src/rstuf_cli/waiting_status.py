@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import rstuf
 from rstuf.clock import iso
@@ -14,6 +14,8 @@ from rstuf_cli.must_go import marked
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import ROTATING, steps_among, steps_of, waits_in_words
 from rstuf_cli.wording import day, listed
+
+UNSIGNED: Final = "clients refuse targets until those whom the newest root names have signed it"
 
 
 def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
@@ -90,10 +92,22 @@ def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -
 def steps_of_event(seen: rstuf.Status, view: rstuf.EventView) -> list[Step]:
     """What to do about an event that waits."""
     steps = marked(seen, view, _short(steps_of(view)))
-    if view.event.role not in seen.overtaken or view.expired:
+    if view.expired:
+        return steps
+    if view.event.role == "targets" and seen.unsigned_targets:
+        return [replace(step, about="unsigned-targets", why=f"{step.why}; {UNSIGNED}") for step in steps]
+    if view.event.role not in seen.overtaken:
         return steps
     why = overtaken_in_words([view.event.role])
     return [replace(step, about="overtaken", why=f"{step.why}; {why}") for step in steps]
+
+
+def steps_of_unsigned(seen: rstuf.Status) -> list[Step]:
+    """What brings targets that clients accept; where it waits already, that is told as its event."""
+    waits = any(view.event.role == "targets" and not view.expired for view in seen.events)
+    if not seen.unsigned_targets or waits:
+        return []
+    return [Step("rstuf renew", f"{UNSIGNED}; signs it, or lets people sign it", about="unsigned-targets")]
 
 
 def steps_of_overtaken(seen: rstuf.Status) -> list[Step]:

@@ -182,12 +182,13 @@ def lacks_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> boo
 def needs_targets(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     """Whether an event proposes a root from which what is visible of targets would not verify.
 
-    Where that replaces an online key at once, and such a key signs targets alone, that is signed anew right after it.
+    Also where it lets the same people sign as the root in force does, who have not signed what is visible yet. Where it
+    replaces an online key at once, and such a key signs targets alone, that is signed anew right after it.
     """
-    if event.kind is EventKind.CEREMONY or not _changes_targets(reader, event):
+    if event.kind is EventKind.CEREMONY or event.role != ROOT or reader.newest_root() is None:
         return False
     roles = root_roles(envelope_of(event.parts[0]))
-    if event.kind is EventKind.REPLACEMENT and not people_sign(roles):
+    if not people_sign(roles) and (event.kind is EventKind.REPLACEMENT or not _changes_targets(reader, event)):
         return False
     return not targets_verify(reader, ports.metadata, roles[TARGETS])
 

@@ -42,7 +42,7 @@ from rstuf.repository.root_update import propose_missing_targets, propose_renewa
 from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import NewEvent, open_events, sign_event
-from rstuf.repository.targets_signers import people_sign
+from rstuf.repository.targets_signers import people_are_missing, people_sign
 from rstuf.repository.visible import (
     check_visible,
     is_as_published,
@@ -252,6 +252,9 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         if role.forced and (role.kind is not RoleKind.BIN or within_reach(desk, authority, role))
     ]
     roles |= {role.id: (role, Reason.FORCED) for role in [*left, *overtaken(reader), *_named(reader, force)]}
+    if people_are_missing(reader, ports.metadata):
+        targets = reader.role(TARGETS)
+        roles[targets.id] = (targets, Reason.CHANGED)
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
     by_people = {RoleKind.ROOT: True, RoleKind.TARGETS: people_sign(authority.top_level)}
     due = Due()

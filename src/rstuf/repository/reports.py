@@ -316,6 +316,7 @@ class Status:
         loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
+        unsigned_targets: those whom the root in force names have not signed the visible targets: clients refuse it.
         overtaken: the roles that people must sign again before clients follow which saw more of them.
         prunable, prunable_length: how many superseded files may go, and their bytes, by the state.
     """
@@ -342,6 +343,7 @@ class Status:
     loose_roots: tuple[EventView, ...] = ()
     rebuilt: bool = False
     overtaken: tuple[str, ...] = ()
+    unsigned_targets: bool = False
     prunable: int = 0
     prunable_length: int = 0
 

@@ -205,5 +205,5 @@ def _check_visible_verifies(ports: Ports, reader: StateReader, new: Envelope) ->
         if not signed_enough(visible, roles[name]):
             raise ReleaseRefused(
                 [f"the visible {name} does not verify from the new root"],
-                hint=f"publish {name} signed by the keys of both roots first",
+                hint=f"rstuf renew signs {name} so that it does, or says who must",
             )

@@ -28,6 +28,7 @@ from rstuf.repository.overtaken import overtaken
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
+from rstuf.repository.targets_signers import people_are_missing
 from rstuf.repository.visible import blockers, newer_than_known
 from rstuf.repository.who_signs import every_role
 
@@ -90,6 +91,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         loose = tuple(loose_roots(ports, reader))
         leaks = listed_leaks(reader, authority)
+        unsigned = people_are_missing(reader, ports.metadata)
         behind_seen = tuple(role.name for role in overtaken(reader))
         rebuilt, pending = is_rebuilt_only(reader), totals.pending_roles
         if rebuilt:
@@ -103,6 +105,8 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
     healths = [role.health for role in roles]
     if stray or leaks or loose or rebuilt or behind_seen or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
+    if unsigned:
+        healths.append(Health.OVERDUE)
     publishing = ports.state.publisher() if unfinished is not None else None
     old_copy = newer_than_known(ports)
     seen = Status(
@@ -128,6 +132,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         loose_roots=loose,
         rebuilt=rebuilt,
         overtaken=behind_seen,
+        unsigned_targets=unsigned,
         prunable=prunable[0],
         prunable_length=prunable[1],
     )

@@ -35,6 +35,15 @@ def take_people(keys: RoleKeys, *, online: RoleKeys) -> bool:
     return len(_values(online) & _values(keys)) < keys.threshold
 
 
+def people_are_missing(reader: StateReader, metadata: MetadataStorage) -> bool:
+    """Whether clients refuse targets: people must sign it by the root in force, and what is visible they have not.
+
+    No root comes out before that from here; but somebody may have put one there that was proposed here.
+    """
+    roles = root_roles(current_root(reader))
+    return people_sign(roles) and not targets_verify(reader, metadata, roles[TARGETS])
+
+
 def _values(keys: RoleKeys) -> set[bytes]:
     found = set()
     for key in keys.keys.values():

@@ -34,6 +34,7 @@ from rstuf_cli.waiting_status import (
     steps_of_event,
     steps_of_overtaken,
     steps_of_rotation,
+    steps_of_unsigned,
     way_for_bins,
 )
 from rstuf_cli.wording import ago, ahead, bar, count, day, number, size
@@ -213,7 +214,7 @@ def _of_roles(seen: rstuf.Status) -> list[Step]:
     if seen.rebuilt:
         why = "the state was made anew, and clients may have seen more than it has: signs everything far above that"
         steps.append(Step("rstuf renew", why, about="rebuilt"))
-    steps += steps_of_overtaken(seen)
+    steps += [*steps_of_unsigned(seen), *steps_of_overtaken(seen)]
     if seen.interrupted:
         why = "a publication was interrupted; this brings it to its end"
         steps.append(Step("rstuf publish", why, about="interrupted"))
@@ -247,6 +248,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "last_published": iso(seen.last_published) if seen.last_published is not None else None,
         "events": [event_document(view) for view in seen.events],
         "rotation": None if seen.rotation is None else rotation_document(seen, seen.rotation),
+        "unsigned_targets": seen.unsigned_targets,
         "overtaken": list(seen.overtaken),
         "loose_roots": loose_roots_document(seen),
         "prunable": {"files": seen.prunable, "bytes": seen.prunable_length},
@@ -278,7 +280,8 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
         rstuf.Health.HEALTHY: console.paint("healthy", Style.GOOD),
         rstuf.Health.DUE: console.paint("time to renew", Style.WARN),
     }
-    worst = "damaged" if seen.health == rstuf.Health.DAMAGED else "expired"
+    worst = "refused by clients" if seen.unsigned_targets else "expired"
+    worst = "damaged" if seen.health == rstuf.Health.DAMAGED else worst
     health = words.get(seen.health, console.paint(worst, Style.BAD))
     if seen.old_copy is not None:
         health = console.paint("behind what is published", Style.BAD)
