@@ -53,6 +53,22 @@ def report_document(entry: rstuf.KeyEntry) -> dict[str, Any]:
     return {"report": {"loss": entry.report.loss.value, "at": iso(entry.report.at)}}
 
 
+def note_although_refused(run: Run, repository: rstuf.Repository, update: rstuf.RootUpdate) -> None:
+    """Keys that leaked by what somebody said are noted, once they say so again, though what takes them out is refused.
+
+    Where nobody can be asked, nothing is noted.
+    """
+    if not run.options.yes and (run.console.is_json or not prompts.person_is_there()):
+        return
+    roles = [each for each in (update, *update.others) if each.loss is rstuf.Loss.LEAKED]
+    said = {name.casefold() for each in roles for name in (*each.remove, *each.gone)}
+    for entry in repository.keys():
+        if entry.name.casefold() in said and not entry.is_leaked:
+            proposing.ask_typed(run, entry.name, to="note that it leaked, though nothing takes it out yet")
+            repository.events.report_loss(entry.name, rstuf.Loss.LEAKED)
+            run.console.warning(f"noted that {escape(entry.name)} leaked; what would take it out is refused:")
+
+
 def steps_of_leaky(repository: rstuf.Repository) -> list[Step]:
     """What to do about proposals that wait and would give more to a key which leaked."""
     return [step for view in repository.events.views() if view.leaks for step in steps_of(view)]

@@ -372,3 +372,15 @@ def test_a_signature_of_a_leaked_key_is_told(team: Path, cli: Cli, tmp_path: Pat
     (tmp_path / "bob/bob.key").rename(team / "keys/bob.key")
     done = cli("sign", "root-v2", "--key", "bob", "--yes")
     assert (done.code, "bob leaked, and its signature of root-v2 counts" in done.err) == (0, True)
+
+
+@pytest.mark.parametrize("command", [("recover", "root-key"), ("key", "revoke")])
+def test_what_leaked_is_noted_though_nothing_takes_it_out(team: Path, cli: Cli, command: tuple[str, ...]) -> None:
+    """Refused for a threshold that nobody could meet: who said that it leaked need not say it again."""
+    words = (*command, "bob", "--leaked", "--threshold", "3")
+    unasked = cli(*words)
+    assert (unasked.code, commands(cli("status", "--json"))) == (1, [])
+    refused = cli(*words, "--yes")
+    assert (refused.code, "noted that bob leaked" in refused.err) == (1, True)
+    assert commands(cli("status", "--json")) == ["rstuf key revoke bob --leaked"]
+    assert cli(*command, "bob", "--leaked", "--yes").code == 4

@@ -249,12 +249,11 @@ def _refuse_unsignable(before: RoleKeys, after: RoleKeys, updates: tuple[RootUpd
     Raises:
         InvalidPolicy: none of those who go can be asked, and the others are too few.
     """
-    lost = next((name for each in updates if each.loss is not None for name in each.remove), None)
-    if lost is None or len(set(before.keyids) & set(after.keyids)) >= before.threshold:
+    lost, why = next(((name, each.loss) for each in updates if each.loss for name in each.remove), (None, None))
+    if lost is None or why is None or len(set(before.keyids) & set(after.keyids)) >= before.threshold:
         return
-    hint = (
-        f"first take it out: rstuf key revoke {lost} --targets-threshold N; then let another one in: rstuf root update"
-    )
+    take_out = f"rstuf key revoke {lost} --{why.value} --targets-threshold N"
+    hint = f"first take it out: {take_out}; then let another one in: rstuf root update"
     raise InvalidPolicy(f"without {lost} too few are left to sign the targets that another key could join", hint=hint)
 
 

@@ -11,10 +11,11 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
+from rstuf.errors import InvalidInput, InvalidPolicy
 from rstuf_cli import proposing
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import LetBack, ask_back
+from rstuf_cli.losses import LetBack, ask_back, note_although_refused
 from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_enough, warn_of_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -136,7 +137,12 @@ def propose(
     """
     if not dry_run:
         repository.events.take_up()
-    proposal = repository.events.propose(update)
+    try:
+        proposal = repository.events.propose(update)
+    except (InvalidInput, InvalidPolicy):
+        if not dry_run:
+            note_although_refused(run, repository, update)
+        raise
     sitting = Sitting.begin(run, repository)
     reviews = [sitting.review(bundle) for bundle in repository.events.preview(proposal)]
     if not dry_run:
