@@ -85,7 +85,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
     with ports.state.publication_lock(purpose="renew"):
         recovery = recover(ports)
         refuse_newer_root(ports)
-        publish_under_new_root(ports)
+        anew = publish_under_new_root(ports)
         if TIMESTAMP in force:
             refuse_older_state(ports)
         else:
@@ -96,7 +96,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         made_way = _make_way(ports)
         dropped = (*expired, *made_way)
         try:
-            report = _sign_again(ports, force, recovery, made_way=bool(made_way))
+            report = _sign_again(ports, force, recovery, made_way=bool(made_way), before=anew)
         except RstufError as error:
             error.dropped = {each.name: each.signed for each in dropped}
             raise
@@ -116,11 +116,14 @@ def _make_way(ports: Ports) -> tuple[DroppedEvent, ...]:
     return (drop_in_the_way(ports, event),)
 
 
-def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, made_way: bool) -> RenewalReport:
+def _sign_again(
+    ports: Ports, force: Collection[str], recovery: Recovery, *, made_way: bool, before: PublicationReport | None
+) -> RenewalReport:
     """What is left of a renewal once what is visible was looked at, and mended.
 
     Args:
         made_way: whether targets is signed before it is proposed anew for the root that needs it.
+        before: what came out already.
     """
     root_before = _root_version(ports)
     with ports.state.read() as reader:
@@ -147,7 +150,7 @@ def _sign_again(ports: Ports, force: Collection[str], recovery: Recovery, *, mad
         opened.append(_wait_for_people(ports, _proposed_anew(ports)))
     if publication is None:
         completed = recovery is Recovery.COMPLETED
-        publication = went_on or PublicationReport(published=completed, timestamp_version=visible)
+        publication = went_on or before or PublicationReport(published=completed, timestamp_version=visible)
     if root_version is None and _root_version(ports) > root_before:
         root_version = _root_version(ports)
     publication = replace(publication, recovery=recovery, clock_behind=behind)
