@@ -17,6 +17,7 @@ from typing import Any
 from tests.support.engine import Engine
 
 from rstuf.clock import iso
+from rstuf.metadata.bundle import Bundle, DetachedSignature
 from rstuf.metadata.canonical import canonical, compact
 
 FARTHEST = 2**31 - 1
@@ -84,3 +85,10 @@ class Thief:
     def _signed(self, name: str) -> dict[str, Any]:
         signed = json.loads(self.engine.metadata.files[name])["signed"]
         return {**signed, "version": self.version}
+
+
+def publish_loose(engine: Engine, root: Bundle, *signatures: DetachedSignature) -> None:
+    """What somebody does who has a root that was proposed, and its signatures."""
+    (part,) = root.parts
+    signed_by = [{"keyid": each.keyid, "sig": each.sig} for each in signatures]
+    engine.metadata._files["2.root.json"] = json.dumps({"signatures": signed_by, "signed": part.signed}).encode()

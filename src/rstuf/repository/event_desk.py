@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import orjson
 
-from rstuf.errors import InvalidInput, ReleaseRefused, RstufError, SigningError, StorageError
+from rstuf.errors import InvalidInput, ReleaseRefused, RstufError, SigningError, StateBehind, StorageError
 from rstuf.metadata.bundle import Bundle, BundlePart, DetachedSignature
 from rstuf.metadata.root_changes import RootChanges
 from rstuf.metadata.short_codes import code_of
@@ -456,9 +456,18 @@ class EventDesk:
             with self._ports.state.publication_lock(purpose="sign"):
                 self._catch_up()
                 if not first:
-                    self.refuse_behind(RotationKind.LOST if replaces else RotationKind.PLANNED)
+                    self._refuse_to_publish(RotationKind.LOST if replaces else RotationKind.PLANNED, took=receptions)
                 completions = complete_events(self._ports)
         return Signed(tuple(receptions), tuple(completions))
+
+    def _refuse_to_publish(self, kind: RotationKind, *, took: Sequence[Reception]) -> None:
+        """What was taken in is kept all the same, and counts once that is mended; see `refuse_behind`."""
+        try:
+            self.refuse_behind(kind)
+        except StateBehind as error:
+            if took and error.hint is not None:
+                error.hint = error.hint.replace("nothing was changed", "nothing was published", 1)
+            raise
 
 
 def _is_interrupted(reader: StateReader) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from tests.support.engine import Engine, check_client
+from tests.support.thieves import publish_loose
 from tests.unit.repository.test_rotation import HOUR, delegated_to
 
 from rstuf.errors import EventOpen, InvalidInput, ProposalRefused
-from rstuf.metadata.bundle import Bundle, DetachedSignature
 from rstuf.model.events import EventKind
 from rstuf.model.keys import Loss
 from rstuf.model.rotation import RotationKind
@@ -98,10 +97,3 @@ def test_a_root_that_is_out_after_all_ends_it(by_people: Engine, tmp_path: Path)
     assert [each.name for each in taken.dropped] == ["targets-v3"]
     assert (kinds(by_people), delegated_to(by_people), events.rotation()) == ({}, {"online-2"}, None)
     check_client(by_people, tmp_path / "client")
-
-
-def publish_loose(engine: Engine, root: Bundle, *signatures: DetachedSignature) -> None:
-    """What somebody does who has a root that was proposed, and its signatures."""
-    (part,) = root.parts
-    signed_by = [{"keyid": each.keyid, "sig": each.sig} for each in signatures]
-    engine.metadata._files["2.root.json"] = json.dumps({"signatures": signed_by, "signed": part.signed}).encode()

@@ -1,0 +1,28 @@
+"""Signatures that arrive while somebody has published another root of the number that they are for."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.engine import Engine
+from tests.support.thieves import publish_loose
+
+from rstuf.errors import LooseRootOut
+from rstuf.repository.root_update import RootUpdate
+
+
+def test_a_signature_is_kept_though_nothing_comes_out(engine: Engine) -> None:
+    """Whoever brings it is told that it was taken, and not that nothing was changed."""
+    events = engine.events
+    for name in ("three", "four"):
+        engine.make_key(name)
+        events.open(events.propose(RootUpdate(add=(name,), threshold=2)), drop=True)
+        if name == "three":
+            first = (events.bundle("root-v2"), [engine.signature("root-v2", each) for each in ("one", "two", "three")])
+    publish_loose(engine, first[0], *first[1])
+    signatures = [engine.signature("root-v2", each) for each in ("one", "two", "four")]
+    with pytest.raises(LooseRootOut) as caught:
+        events.receive(signatures)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("nothing was published. Clients follow it: rstuf recover loose-root")
+    (view,) = events.views()
+    assert {each.keyid for each in view.event.parts[0].signatures} >= {each.keyid for each in signatures[:2]}
