@@ -247,7 +247,7 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         ):
             # Nothing can do without a key before it has another.
             return f"rstuf recover root-key {name} --leaked --to NEW"
-        return f"rstuf {'recover online-key' if _is_online(key) else 'key revoke'} {name} --leaked"
+        return f"rstuf recover online-key {name} --leaked" if _is_online(key) else _out_of_people(seen, key)
     if key.leaked_in and any(view.lists(key.keyid) for view in _usable(seen, "targets")):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
@@ -261,6 +261,21 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         # What ends it, once that is due, is a step of its own.
         return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW
     return f"rstuf recover online-key {name} --leaked"
+
+
+def _out_of_people(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:
+    """The command that takes a key out of what people sign, with whatever lets the roles hold together without it."""
+    name = escape(key.name)
+    short = {
+        role.name: len(role.keyids) - 1
+        for role in seen.roles
+        if role.name in key.leaked_in and len(role.keyids) <= role.threshold
+    }
+    if "targets" not in short:
+        # Whoever is let in has to sign nothing before it.
+        return f"rstuf {f'recover root-key {name} --leaked --to NEW' if short else f'key revoke {name} --leaked'}"
+    of_root = f" --threshold {short['root']}" if "root" in short else ""
+    return f"rstuf key revoke {name} --leaked{of_root} --targets-threshold {short['targets']}"
 
 
 def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:

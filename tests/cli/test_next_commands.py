@@ -90,7 +90,8 @@ class World:
         elif words == ["ceremony", "--plan", "FILE"]:
             self.does(f"ceremony --plan {self.home / 'plan.toml'}")
         else:
-            self.does(shlex.join(words) + {"sign": " --yes", "recover": " --unencrypted --yes"}.get(words[0], ""))
+            new_key = " --unencrypted" if "online-key" in words else ""
+            self.does(shlex.join(words) + {"sign": " --yes", "recover": f"{new_key} --yes"}.get(words[0], ""))
 
     def _holders_sign(self, event: str) -> None:
         bundle = self.home / f"{event}.rstuf"

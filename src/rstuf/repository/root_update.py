@@ -27,6 +27,7 @@ from rstuf.repository.leaks import gaining_leaks, is_left_to
 from rstuf.repository.open_events import drops_rotation, envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_event, open_events, refuse_waiting
+from rstuf.repository.update_hints import taking_out, way_to_hold
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -94,7 +95,11 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         root = current_root(reader)
         roles = root_roles(root)
         updates = (update, *update.others)
-        changed = {each.role: _updated(reader, roles, each) for each in updates}
+        try:
+            changed = {each.role: _updated(reader, roles, each) for each in updates}
+        except InvalidPolicy as error:
+            error.hint = taking_out(roles, updates) or error.hint
+            raise
         if update.periods is None and all(_says_the_same(keys, roles[name]) for name, keys in changed.items()):
             raise InvalidInput("that is what the root says already", hint="rstuf renew --force root signs it again")
         losses = _losses(reader, updates)
@@ -249,12 +254,16 @@ def _refuse_unsignable(before: RoleKeys, after: RoleKeys, updates: tuple[RootUpd
     Raises:
         InvalidPolicy: none of those who go can be asked, and the others are too few.
     """
-    lost, why = next(((name, each.loss) for each in updates if each.loss for name in each.remove), (None, None))
-    if lost is None or why is None or len(set(before.keyids) & set(after.keyids)) >= before.threshold:
+    lost = next(((name, each.loss) for each in updates if each.loss is not None for name in each.remove), None)
+    left = len(set(before.keyids) & set(after.keyids))
+    if lost is None or left >= before.threshold:
         return
-    take_out = f"rstuf key revoke {lost} --{why.value} --targets-threshold N"
-    hint = f"first take it out: {take_out}; then let another one in: rstuf root update"
-    raise InvalidPolicy(f"without {lost} too few are left to sign the targets that another key could join", hint=hint)
+    name, loss = lost
+    hint = (
+        f"first take it out: rstuf key revoke {name} --{loss.value} --targets-threshold {left}; then let another one "
+        "in: rstuf root update --role targets --add NEW"
+    )
+    raise InvalidPolicy(f"without {name} too few are left to sign the targets that another key could join", hint=hint)
 
 
 def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKeys:
@@ -280,20 +289,8 @@ def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKey
     try:
         check_threshold(update.role, threshold=threshold, distinct_keys=distinct)
     except InvalidPolicy as error:
-        raise InvalidPolicy(error.message, hint=_way_to_hold(update, left=distinct)) from None
+        raise InvalidPolicy(error.message, hint=way_to_hold(update, left=distinct)) from None
     return replace(keys, keyids=tuple(keyids), threshold=threshold, keys=known)
-
-
-def _way_to_hold(update: RootUpdate, *, left: int) -> str:
-    """What lets a role hold together: another threshold, or, where no key is left, one in the place of the last."""
-    if left:
-        option = "--threshold" if update.role == ROOT or update.loss is None else "--targets-threshold"
-        return f"say {option} N too, or keep more keys"
-    last = update.remove[-1]
-    if update.loss is not None:
-        return f"let another one in: rstuf recover root-key {last} --{update.loss.value} --to NEW"
-    role = "" if update.role == ROOT else f" --role {update.role}"
-    return f"let another one in with it: rstuf root update{role} --add NEW --remove {last}"
 
 
 def _refuse_left_to_leaked(
