@@ -34,6 +34,7 @@ from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import carry_on
 from rstuf.repository.signing_anew import publish_under_new_root, to_sign_again
 from rstuf.repository.strays import begin_without_strays
+from rstuf.repository.together import together
 from rstuf.repository.whole_files import whole_file
 
 
@@ -68,15 +69,14 @@ def complete_events(ports: Ports) -> list[Completion]:
 
 
 def carry_on_events(ports: Ports) -> PublicationReport | None:
-    """Bring out what everybody has signed, and take a rotation its next step; the last publication of these.
+    """Bring out what everybody has signed, and take a rotation its next step; all that was published by it.
 
     Under the publication lock, after recovery. What cannot come out yet stands in nobody's way. A key that signs bins
     and that root does not name is taken out.
     """
     published = [each.publication for each in complete_events(ports) if each.publication is not None]
     begin_without_strays(ports)
-    stepped = carry_on(ports)
-    return stepped or next(reversed(published), None)
+    return together(*published, carry_on(ports))
 
 
 def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
@@ -120,7 +120,7 @@ def _bring_out_root(ports: Ports, event: SigningEvent) -> PublicationReport | No
         _make_targets_whole(ports)
     commit_root(ports, file.data, signed_at=event.opened, event=event)
     published = publish_under_new_root(ports)
-    return carry_on(ports) or published
+    return together(published, carry_on(ports))
 
 
 def _make_targets_whole(ports: Ports) -> None:
@@ -156,7 +156,7 @@ def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
     else:
         brought = bring_out(ports, parts, proposed=said)
     published = _close(ports, event, brought)
-    return _end_rotation(ports) or published
+    return together(published, _end_rotation(ports)) or published
 
 
 def _phase_of(ports: Ports, reader: StateReader, event: SigningEvent) -> EventPhase:

@@ -25,6 +25,7 @@ from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
 from rstuf.repository.signing_anew import publish_under_new_root
+from rstuf.repository.together import together
 from rstuf.repository.visible import check_visible, refuse_junk_root
 
 # A snapshot that lists so many roles is large: publications of such a repository are at least this far apart.
@@ -67,10 +68,10 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
             report = went_on or PublicationReport(published=completed, timestamp_version=visible)
         else:
             drop_unsigned(ports, parts)
-            report = bring_out(ports, parts)
+            report = together(went_on, brought := bring_out(ports, parts)) or brought
         waiting = let_wait(ports, waiting, drop=drop)
         if waiting and (late := carry_on_events(ports)) is not None:
-            report = late
+            report = together(report, late) or late
             waiting = still_waiting(ports, waiting)
         report = replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
         return replace(report, waiting=waiting)
@@ -83,7 +84,8 @@ class Readiness:
     Attributes:
         recovery: what was found of an interrupted publication.
         restored: files that the storage had lost and got back; `recorded`: those whose record was made again.
-        went_on: what came out of events that everybody had signed, and of a rotation.
+        went_on: what came out before: signed anew with a key that replaced another, of events that everybody had
+            signed, and of a rotation.
     """
 
     recovery: Recovery
@@ -95,12 +97,12 @@ class Readiness:
 def get_ready(ports: Ports) -> Readiness:
     """Bring to an end what was begun, and put back what is lost. Under the publication lock."""
     recovery = recover(ports)
-    publish_under_new_root(ports)
+    anew = publish_under_new_root(ports)
     check_visible(ports)
     refuse_junk_root(ports)
     recorded = record_again(ports)
     restored = put_back(ports)
-    return Readiness(recovery, restored, recorded, carry_on_events(ports))
+    return Readiness(recovery, restored, recorded, together(anew, carry_on_events(ports)))
 
 
 def changed_parts(reader: StateReader) -> list[Part]:

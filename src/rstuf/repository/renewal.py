@@ -43,6 +43,7 @@ from rstuf.repository.roots import renew_root
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import NewEvent, open_events, sign_event
 from rstuf.repository.targets_signers import people_are_missing, people_sign
+from rstuf.repository.together import together
 from rstuf.repository.visible import (
     check_visible,
     is_as_published,
@@ -148,9 +149,8 @@ def _sign_again(
     root_version, publication = _bring_out(ports, due)
     if made_way and propose_missing_targets(ports) is not None:
         opened.append(_wait_for_people(ports, _proposed_anew(ports)))
-    if publication is None:
-        completed = recovery is Recovery.COMPLETED
-        publication = went_on or before or PublicationReport(published=completed, timestamp_version=visible)
+    completed = PublicationReport(published=recovery is Recovery.COMPLETED, timestamp_version=visible)
+    publication = together(before, went_on, publication) or completed
     if root_version is None and _root_version(ports) > root_before:
         root_version = _root_version(ports)
     publication = replace(publication, recovery=recovery, clock_behind=behind)
