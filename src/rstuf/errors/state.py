@@ -178,6 +178,9 @@ class StateSettings(StateError):
         )
 
 
+_UNCHANGED: Final = "nothing was changed. "
+
+
 class StateBehind(StateError):
     """What clients see is newer than what the state knows: an old backup, or two states for one repository."""
 
@@ -189,8 +192,17 @@ class StateBehind(StateError):
         self.role, self.visible, self.known = role, visible, known
         super().__init__(
             f"{role} version {visible} is published and this state knows only {known}",
-            hint=f"nothing was changed. If this is an old copy of yours, use the newest one; {self._way_on}",
+            hint=f"{_UNCHANGED}If this is an old copy of yours, use the newest one; {self._way_on}",
         )
+
+    def although(self, kept: str) -> StateBehind:
+        """The same where something was taken in before it was seen.
+
+        Args:
+            kept: what there is of that, as a sentence begins.
+        """
+        self.hint = f"{kept}. {(self.hint or '').removeprefix(_UNCHANGED)}"
+        return self
 
     @property
     def _way_on(self) -> str:
@@ -218,7 +230,7 @@ class LooseRootOut(StateBehind):
         self.message = f"{self.message}: it is {event}, proposed here, which somebody published with its signatures"
         self.args = (self.message,)
         self.hint = (
-            "nothing was changed. Clients follow it: rstuf recover loose-root takes it over, and keeps this state. If "
+            f"{_UNCHANGED}Clients follow it: rstuf recover loose-root takes it over, and keeps this state. If "
             "another copy of this workspace published it, go on with that one instead"
         )
 
@@ -232,7 +244,7 @@ class VersionsUsedUp(StateBehind):
         super().__init__(role, visible=visible, known=known)
         self.message = f"{self.message}: no copy of yours got there, and nothing can be published above it"
         self.args = (self.message,)
-        self.hint = "nothing was changed. Somebody else has the online key: rstuf recover online-key NAME --leaked"
+        self.hint = f"{_UNCHANGED}Somebody else has the online key: rstuf recover online-key NAME --leaked"
 
 
 class Locked(RstufError):

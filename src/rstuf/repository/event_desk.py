@@ -64,6 +64,7 @@ from rstuf.repository.rotation import (
 )
 from rstuf.repository.signing_events import (
     BroughtSignature,
+    Outcome,
     Reception,
     cancel_event,
     receive,
@@ -454,20 +455,28 @@ class EventDesk:
         completions: list[Completion] = []
         if ready or interrupted:
             with self._ports.state.publication_lock(purpose="sign"):
-                self._catch_up()
-                if not first:
-                    self._refuse_to_publish(RotationKind.LOST if replaces else RotationKind.PLANNED, took=receptions)
-                completions = complete_events(self._ports)
+                try:
+                    self._catch_up()
+                    if not first:
+                        self.refuse_behind(RotationKind.LOST if replaces else RotationKind.PLANNED)
+                except StateBehind as error:
+                    completions = self._kept_back(receptions, error)
+                else:
+                    completions = complete_events(self._ports)
         return Signed(tuple(receptions), tuple(completions))
 
-    def _refuse_to_publish(self, kind: RotationKind, *, took: Sequence[Reception]) -> None:
-        """What was taken in is kept all the same, and counts once that is mended; see `refuse_behind`."""
-        try:
-            self.refuse_behind(kind)
-        except StateBehind as error:
-            if took and error.hint is not None:
-                error.hint = error.hint.replace("nothing was changed", "nothing was published", 1)
-            raise
+    def _kept_back(self, receptions: Iterable[Reception], error: StateBehind) -> list[Completion]:
+        """The events that everybody has signed, and that cannot come out from here: the signatures are taken already.
+
+        Raises:
+            StateBehind: none was; nothing was changed.
+        """
+        if all(each.outcome is not Outcome.ADDED for each in receptions):
+            raise error
+        with self._ports.state.read() as reader:
+            ready = [event for event in reader.open_events() if is_ready(self._ports, reader, event)]
+        obstacle = error.although("what was signed is kept")
+        return [Completion(event, obstacle=obstacle) for event in ready]
 
 
 def _is_interrupted(reader: StateReader) -> bool:

@@ -271,6 +271,8 @@ def _go_on(ports: Ports, *, replaces: bool) -> tuple[PublicationReport | None, R
         (refuse_older_state if planned else refuse_newer_root)(ports)
         publication = carry_on(ports) if replaces else None
         propose_targets_for_root(ports)
-    except (SigningError, StateBehind) as error:
+    except StateBehind as error:
+        return None, error.although("it is taken over")
+    except SigningError as error:
         return None, error
     return publication, None

@@ -12,6 +12,7 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf.errors import InvalidBundle, InvalidInput, NameTaken, RstufError
+from rstuf_cli.behind import first_of
 from rstuf_cli.console import Console, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault, failure_of, show_failure
@@ -146,9 +147,10 @@ def import_(
         touched = {reception.event for reception in done.receptions}
         views = desk.views()
         waiting = [view for view in views if view.event.name in touched]
+        blocked = {each.event.id for each in done.completions if each.obstacle is not None}
+        steps = merged(step for view in waiting if view.event.id not in blocked for step in steps_among(view, views))
+        steps = first_of(repository, steps) if waiting else steps
     places = [file for file, _ in sources]
-    blocked = {each.event.id for each in done.completions if each.obstacle is not None}
-    steps = merged(step for view in waiting if view.event.id not in blocked for step in steps_among(view, views))
     errors = [*(each.error for each in brought), *(each.error for each in done.receptions)]
     first = next((error for error in errors if error is not None), None)
     run.console.document(

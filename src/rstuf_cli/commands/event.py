@@ -10,6 +10,7 @@ import typer
 import rstuf
 from rstuf.clock import SystemClock
 from rstuf_cli import prompts
+from rstuf_cli.behind import first_of
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.delegated_again import steps_to_propose_again
@@ -80,7 +81,7 @@ def show(ctx: typer.Context, event: _Event) -> None:
     with run.open(signing=True) as repository:
         view = repository.events.view(event)
         code = repository.events.code_of(view.event)
-        steps = steps_among(view, repository.events.views())
+        steps = first_of(repository, steps_among(view, repository.events.views()))
     run.console.document({**event_document(view), "code": code, "next_steps": steps_document(steps)})
     if not run.console.is_json:
         _show(run.console, view, code)

@@ -12,6 +12,7 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf.errors import EventExpired, InvalidInput, ProposalRefused, RstufError, SignerMismatch, SigningError, nearest
 from rstuf_cli import prompts
+from rstuf_cli.behind import first_of
 from rstuf_cli.console import escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
@@ -243,6 +244,7 @@ class _Round:
         others = [view for view in waiting if view.event.id not in blocked]
         among = self.repository.events.views()
         steps = merged(step for view in others for step in steps_among(view, among))
+        steps = first_of(self.repository, steps) if waiting else steps
         console.document(
             {
                 "signed": [reception_document(each) for each in self.receptions],

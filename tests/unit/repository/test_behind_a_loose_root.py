@@ -8,6 +8,7 @@ from tests.support.thieves import publish_loose
 
 from rstuf.errors import LooseRootOut
 from rstuf.repository.root_update import RootUpdate
+from rstuf.repository.signing_events import Outcome
 
 
 def test_a_signature_is_kept_though_nothing_comes_out(engine: Engine) -> None:
@@ -20,9 +21,15 @@ def test_a_signature_is_kept_though_nothing_comes_out(engine: Engine) -> None:
             first = (events.bundle("root-v2"), [engine.signature("root-v2", each) for each in ("one", "two", "three")])
     publish_loose(engine, first[0], *first[1])
     signatures = [engine.signature("root-v2", each) for each in ("one", "two", "four")]
-    with pytest.raises(LooseRootOut) as caught:
-        events.receive(signatures)
-    assert caught.value.hint is not None
-    assert caught.value.hint.startswith("nothing was published. Clients follow it: rstuf recover loose-root")
+    done = events.receive(signatures)
+    assert {each.outcome for each in done.receptions} == {Outcome.ADDED}
+    (kept,) = done.completions
+    assert isinstance(kept.obstacle, LooseRootOut)
+    assert kept.obstacle.hint is not None
+    assert kept.obstacle.hint.startswith("what was signed is kept. Clients follow it: rstuf recover loose-root")
     (view,) = events.views()
     assert {each.keyid for each in view.event.parts[0].signatures} >= {each.keyid for each in signatures[:2]}
+    # Brought again, nothing is changed, and that is what is said.
+    with pytest.raises(LooseRootOut, match="which somebody published") as caught:
+        events.receive(signatures)
+    assert (caught.value.hint or "").startswith("nothing was changed. ")
