@@ -79,7 +79,7 @@ def package(session: nox.Session) -> None:
         session.install(f"{wheel}[test]", "--force-reinstall")
         shutil.copytree("tests", Path(scratch) / "run" / "tests")
         shutil.copytree("examples", Path(scratch) / "run" / "examples")
-        for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
+        for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "noxfile.py"):
             shutil.copy(name, Path(scratch) / "run")
         shutil.copytree("docs", Path(scratch) / "run" / "docs")
         with session.chdir(Path(scratch) / "run"):
