@@ -132,6 +132,7 @@ class StateRebuild:
             periods={} if plan is None else plan.periods,
             plan_digest="" if plan is None else plan.digest,
             files=_names_in(config.path_of(config.metadata)),
+            layout=None if plan is None else plan.layout,
             answered=frozenset(each.keyid for each in self.former),
             passed_over=self.newer_snapshot,
         )
@@ -199,6 +200,8 @@ def _refuse_other_plan(plan: Plan, metadata: MetadataStorage, published: Publish
     from rstuf.repository.published import bins_so_far
 
     hint, counts = "leave --plan out, or name the plan of this one", bins_so_far(metadata, published)
+    if plan.is_of_names_alone and published.may_be_of_names_alone:
+        return
     if plan.layout is not published.layout:
         reason = f"it says {plan.layout} and {published.layout} is published: it is the plan of another repository"
         raise InvalidPlan("[bins] layout", reason, hint=hint)

@@ -131,6 +131,23 @@ def test_delegations_alone(cli: Cli, plan: Path, tmp_path: Path) -> None:
     assert cli("--repo", tmp_path / "new", "verify", "--full").code == 0
 
 
+def test_delegations_alone_come_back_with_their_plan(cli: Cli, plan: Path, tmp_path: Path) -> None:
+    """A state made anew by the plan takes nothing that no delegation is for, as before; another plan is refused."""
+    other = tmp_path / "other.toml"
+    other.write_text(without_bins(plan).read_text() + '[bins]\nlayout = "classic"\n')
+    assert cli("--repo", tmp_path / "new", "ceremony", "--plan", plan).code == 0
+    for part in (tmp_path / "new").glob("state.db*"):
+        part.unlink()
+    refused = cli("--repo", tmp_path / "new", "recover", "state", "--plan", other, "--yes")
+    assert (refused.code, "the plan of another repository" in refused.err) == (1, True)
+    done = cli("--repo", tmp_path / "new", "recover", "state", "--plan", plan, "--yes")
+    assert done.code == 0, done.err
+    (tmp_path / "x").write_text("x")
+    assert "no delegation is for x" in cli("--repo", tmp_path / "new", "artifact", "add", tmp_path / "x").err
+    assert cli("--repo", tmp_path / "new", "artifact", "add", tmp_path / "x", "--prefix", "docs/").code == 0
+    assert cli("--repo", tmp_path / "new", "verify", "--full").code == 0
+
+
 @pytest.mark.parametrize("how", ["", "--dry-run", "--rehearse"])
 def test_a_delegate_who_is_away_is_told_how_to_come_later(cli: Cli, plan: Path, tmp_path: Path, how: str) -> None:
     """The plan is refused with its file, table and field, however it is tried, and what the hint types works later."""
@@ -150,9 +167,9 @@ def test_a_delegate_who_is_away_is_told_how_to_come_later(cli: Cli, plan: Path, 
     assert command is not None
     plan.write_text(text[: text.index("[keys.vera]")] + TABLES[TABLES.index('[[delegations]]\nname = "docs"') :])
     assert cli("--repo", tmp_path / "new", "ceremony", "--plan", plan).code == 0
-    assert cli("--repo", tmp_path / "new", "key", "add", "vera", tmp_path / "away" / "vera.key").code == 0
-    added = cli("--repo", tmp_path / "new", *shlex.split(command[1]), "--yes")
-    assert added.code == 0, added.err
+    assert cli("--repo", tmp_path / "new", "key", "add", "vera", tmp_path / "away" / "vera.pub").code == 0
+    added = cli("--repo", tmp_path / "new", *shlex.split(command[1]), "--yes", "--json")
+    assert (added.code, cli("--repo", tmp_path / "new", "verify", "--full").code) == (4, 0), added.err
 
 
 # --- for an RSTUF service

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rstuf.errors import DelegationNotFound, InvalidInput, InvalidRoleName
-from rstuf.metadata.bins import EVERY_HASH, is_of_bins
+from rstuf.errors import DelegationNotFound, InvalidInput
+from rstuf.metadata.bins import EVERY_HASH
 from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.tree import Fault, Tree
 from rstuf.model.handover import Handover
-from rstuf.model.names import TARGETS, RoleName, misread_name
+from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods
 from rstuf.progress import step
@@ -31,6 +31,7 @@ from rstuf.repository.event_views import EventView
 from rstuf.repository.handing_over import Sorting, bring_delegations
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import is_open, view_in, views_of_open
+from rstuf.repository.plan_delegations import delegated_name
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
 from rstuf.repository.reports import PublicationReport
@@ -369,11 +370,7 @@ def _follower(delegations: tuple[Delegation, ...], name: RoleName) -> RoleName |
 
 
 def _refuse_reserved(authority: Authority, name: RoleName) -> None:
-    if is_of_bins(name):
-        raise InvalidRoleName(name, "it is kept for bins, and for the role that has them")
-    why = misread_name(name)
-    if why is not None:
-        raise InvalidRoleName(name, why)
+    delegated_name(name)
     if name in authority.named:
         raise InvalidInput(f"{name} is delegated to already", hint=f"rstuf delegation update {name} changes it")
 

@@ -90,6 +90,11 @@ class Plan:
     delegations: tuple[DelegationTable, ...] = ()
 
     @property
+    def is_of_names_alone(self) -> bool:
+        """Whether delegations are all there is: what none of them is for has no place."""
+        return not self.bins and self.layout is not Layout.FLAT
+
+    @property
     def bin_bits(self) -> int | None:
         """log2 of the number of bins; None where there are none."""
         return self.bins.bit_length() - 1 if self.bins else None

@@ -16,7 +16,7 @@ from rstuf.metadata.delegations import Delegation
 from rstuf.metadata.tree import Delegator, Fault, Tree
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.durations import format_duration
-from rstuf.model.names import TARGETS, RoleName, role_name
+from rstuf.model.names import TARGETS, RoleName, misread_name, role_name
 from rstuf.model.patterns import PathPattern, path_pattern
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.plan_tables import Table, read_periods
@@ -105,7 +105,7 @@ def refuse_absent_signers(plan: Plan) -> None:
             raise InvalidPlan(
                 f"{_where(number)} signers",
                 f"{', '.join(away)} cannot sign here, and {each.name} has to be signed before clients may see it",
-                hint=f"leave out the table and its keys, and make it when they can sign: {_later(plan, each)}",
+                hint=f"leave out the table and its keys; it waits for them after the ceremony: {_later(plan, each)}",
             )
 
 
@@ -162,6 +162,9 @@ def delegated_name(text: str) -> RoleName:
     name = role_name(text)
     if is_of_bins(name):
         raise InvalidRoleName(name, "it is kept for bins, and for the role that has them")
+    why = misread_name(name)
+    if why is not None:
+        raise InvalidRoleName(name, why)
     return name
 
 

@@ -97,6 +97,11 @@ class Published:
         return layout_of(self.authority)
 
     @property
+    def may_be_of_names_alone(self) -> bool:
+        """Whether there are no bins, and targets lists nothing; whether it may, only a plan tells."""
+        return self.authority.bins is None and not self.targets.envelope.signed.get("targets")
+
+    @property
     def former_key(self) -> PublicKey | None:
         """The key that signs what is published though the newest root does not name it; None in good order."""
         keys = root_roles(self.verifies_from.envelope)[TIMESTAMP]

@@ -18,6 +18,7 @@ from rstuf.errors import InvalidMetadata
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import versioned
 from rstuf.model.keys import KeyEntry, KeyId
+from rstuf.model.layout import Layout
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.rotation import RotationKind
@@ -59,6 +60,7 @@ class Remembered:
         periods: of roles by name, those of bins under their prefix; what is missing is guessed.
         plan_digest: of the plan of its ceremony; empty where that is not known.
         files: the names of all files that lie where metadata is published.
+        layout: how targets hands artifacts on, by the plan; None where what is published tells it.
         answered: the keys that root does not name and that somebody answered for: what they signed is taken.
         passed_over: the highest version of a snapshot that is newer than the visible one, and that somebody said is to
             be left out; 0 where nobody was asked.
@@ -69,6 +71,7 @@ class Remembered:
     periods: Mapping[str, Periods]
     plan_digest: str
     files: Iterable[str]
+    layout: Layout | None = None
     answered: frozenset[KeyId] = frozenset()
     passed_over: int = 0
 
@@ -130,7 +133,8 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
     earlier = find_dropped_keys(ports.metadata, published, files)
     keys = name_keys(published, known.keys, earlier, now=now)
     reading = Reading(ports, published, life, refused=set(earlier.signing) - known.answered)
-    settings = RepositorySettings(known.name, Phase.CEREMONY, now, known.plan_digest, now, published.layout)
+    layout = known.layout or published.layout
+    settings = RepositorySettings(known.name, Phase.CEREMONY, now, known.plan_digest, now, layout)
     with ports.state.transaction(actor=ports.actor) as state:
         state.begin_repository(settings)
         state.add_roles(new_roles(published, ahead))

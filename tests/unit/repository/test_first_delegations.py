@@ -114,6 +114,7 @@ def test_the_last_delegation_goes_without_artifacts_alone(tmp_path: Path) -> Non
         ([{**TEAM, "name": "bins"}], "#1 name", "kept for bins"),
         ([{**TEAM, "name": "BINS-3f"}], "#1 name", "kept for bins"),
         ([{**TEAM, "name": "../x"}], "#1 name", "file-name segment"),
+        ([{**TEAM, "name": "7"}], "#1 name", "JavaScript"),
         ([TEAM, {**OPS, "name": "team"}], "#2 name", "#1 is called, too"),
         ([TEAM, {**OPS, "name": "TEAM"}], "#2 name", "#1 in case"),
         ([{**TEAM, "parent": "taem"}, {**OPS, "name": "other"}], "#1 parent", "taem"),
