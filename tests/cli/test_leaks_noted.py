@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli, run
-from tests.cli.test_next_commands import START, World, by_status
+from tests.cli.conftest import Cli
+from tests.cli.led import World, by_status, copied, hold, in_time
 from tests.support.clients import Client, directory_site
 from tests.support.person import ENTER, Person
 from tests.support.plans import plan_text
-
-from rstuf.clock import SystemClock
-from rstuf_cli import prompts
 
 
 @pytest.fixture(scope="module")
@@ -27,32 +23,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = plan_text(name="acme", signers=people, threshold=2, bins=2, expires=lives)
     text = text.replace(json.dumps(people), '["alice", "bob"]')
     text = text.replace("[targets]\n", '[targets]\nthreshold = 2\nsigners = ["tara", "tom"]\n')
-    (home / "plan.toml").write_text(text)
     (home / "a.txt").write_bytes(b"alpha")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prompts, "person_is_there", lambda: False)
-        patch.setattr(SystemClock, "now", lambda _: START)
-        for words in (
-            ("ceremony", "--plan", home / "plan.toml"),
-            ("key", "generate", "dora", "--unencrypted"),
-            ("artifact", "add", home / "a.txt"),
-        ):
-            done = run("--repo", home / "acme", *words, monkeypatch=patch)
-            assert done.code == 0, done.err
-    for name in ("bob", "tom"):
-        (home / name).mkdir()
-        (home / "acme/keys" / f"{name}.key").rename(home / name / f"{name}.key")
-    return home
+    return hold(
+        home,
+        text,
+        ("key", "generate", "dora", "--unencrypted"),
+        ("artifact", "add", home / "a.txt"),
+        away=("bob", "tom"),
+    )
 
 
 @pytest.fixture
 def world(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> World:
     """It, copied."""
-    world = World(tmp_path, cli, monkeypatch)
-    monkeypatch.setattr(SystemClock, "now", lambda _: world.at)
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path / "acme")
-    return world
+    return copied(made, in_time(World(tmp_path, cli, monkeypatch)))
 
 
 def roles_of(world: World, name: str) -> list[object]:

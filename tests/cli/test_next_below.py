@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli, run
-from tests.cli.test_next_commands import START, World, by_signing, by_status
+from tests.cli.conftest import Cli
+from tests.cli.led import World, by_signing, by_status, copied, hold, in_time
 from tests.support.clients import Client, directory_site
 from tests.support.plans import plan_text
-
-from rstuf.clock import SystemClock
-from rstuf_cli import prompts
 
 BEGINNINGS = {
     "rotation": "key rotate online --unencrypted --yes",
@@ -27,37 +23,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the online key signs sub, below vip, which vera signs; bob, for root, is elsewhere."""
     home = tmp_path_factory.mktemp("below")
     lives = dict.fromkeys(("root", "targets", "timestamp", "snapshot", "bins"), "400d")
-    (home / "plan.toml").write_text(
-        plan_text(name="acme", signers=["alice", "bob"], threshold=2, bins=2, expires=lives)
-    )
     (home / "new").mkdir()
     (home / "new/one").write_bytes(b"one")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prompts, "person_is_there", lambda: False)
-        patch.setattr(SystemClock, "now", lambda _: START)
-        for words in (
-            ("ceremony", "--plan", home / "plan.toml"),
-            ("key", "generate", "vera", "--unencrypted"),
-            ("delegation", "add", "vip", "--path", "vip/*", "--path", "vip/*/*", "--signer", "vera", "--yes"),
-            ("delegation", "add", "sub", "--parent", "vip", "--path", "vip/sub/*", "--yes"),
-            ("artifact", "add", "--prefix", "vip/sub", home / "new"),
-        ):
-            done = run("--repo", home / "acme", *words, monkeypatch=patch)
-            assert done.code == 0, done.err
-    for name in ("bob", "vera"):
-        (home / name).mkdir()
-    (home / "acme/keys/bob.key").rename(home / "bob/bob.key")
-    return home
+    (home / "vera").mkdir()
+    return hold(
+        home,
+        plan_text(name="acme", signers=["alice", "bob"], threshold=2, bins=2, expires=lives),
+        ("key", "generate", "vera", "--unencrypted"),
+        ("delegation", "add", "vip", "--path", "vip/*", "--path", "vip/*/*", "--signer", "vera", "--yes"),
+        ("delegation", "add", "sub", "--parent", "vip", "--path", "vip/sub/*", "--yes"),
+        ("artifact", "add", "--prefix", "vip/sub", home / "new"),
+        away=("bob",),
+    )
 
 
 @pytest.fixture
 def world(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> World:
     """It, copied."""
-    world = World(tmp_path, cli, monkeypatch, away=("bob", "vera"))
-    monkeypatch.setattr(SystemClock, "now", lambda _: world.at)
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path / "acme")
-    return world
+    return copied(made, in_time(World(tmp_path, cli, monkeypatch, away=("bob", "vera"))))
 
 
 @pytest.mark.parametrize("steps_of", [by_status, by_signing])

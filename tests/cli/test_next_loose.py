@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli, run
+from tests.cli.conftest import Cli
+from tests.cli.led import World, by_signing, by_status, copied, hold, in_time
 from tests.cli.test_loose_roots import thief_signs
-from tests.cli.test_next_commands import START, World, by_signing, by_status
 from tests.support.clients import Client, directory_site
 from tests.support.plans import plan_text
-
-from rstuf.clock import SystemClock
-from rstuf_cli import prompts
 
 BESIDE = {
     "nothing": "",
@@ -35,32 +31,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = ["alice", "bob", "tara"]
     text = plan_text(name="acme", signers=people, threshold=2, bins=2, expires=lives)
     text = text.replace(json.dumps(people), '["alice", "bob"]')
-    (home / "plan.toml").write_text(text.replace("[targets]\n", '[targets]\nthreshold = 1\nsigners = ["tara"]\n'))
+    text = text.replace("[targets]\n", '[targets]\nthreshold = 1\nsigners = ["tara"]\n')
     (home / "a.txt").write_bytes(b"alpha")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prompts, "person_is_there", lambda: False)
-        patch.setattr(SystemClock, "now", lambda _: START)
-        for words in (
-            ("ceremony", "--plan", home / "plan.toml"),
-            ("key", "generate", "tom", "--unencrypted"),
-            ("artifact", "add", home / "a.txt"),
-        ):
-            done = run("--repo", home / "acme", *words, monkeypatch=patch)
-            assert done.code == 0, done.err
-    for name in ("bob", "tom"):
-        (home / name).mkdir()
-        (home / "acme/keys" / f"{name}.key").rename(home / name / f"{name}.key")
-    return home
+    return hold(
+        home,
+        text,
+        ("key", "generate", "tom", "--unencrypted"),
+        ("artifact", "add", home / "a.txt"),
+        away=("bob", "tom"),
+    )
 
 
 @pytest.fixture
 def world(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> World:
     """It, copied."""
-    world = World(tmp_path, cli, monkeypatch)
-    monkeypatch.setattr(SystemClock, "now", lambda _: world.at)
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path / "acme")
-    return world
+    return copied(made, in_time(World(tmp_path, cli, monkeypatch)))
 
 
 @pytest.mark.parametrize("steps_of", [by_status, by_signing])
