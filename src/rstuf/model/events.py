@@ -10,6 +10,7 @@ from typing import Final
 from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
 from rstuf.model.policy import Periods
+from rstuf.model.rotation import Rotation, RotationKind
 
 
 class EventPhase(StrEnum):
@@ -43,6 +44,11 @@ class EventKind(StrEnum):
 
 ROTATING: Final = frozenset({EventKind.ROTATION, EventKind.REPLACEMENT})
 """The kinds of events that belong to a rotation of an online key."""
+
+
+def rotating_kind(rotation: Rotation) -> EventKind:
+    """The kind of events that a rotation waits for."""
+    return EventKind.ROTATION if rotation.kind is RotationKind.PLANNED else EventKind.REPLACEMENT
 
 
 @dataclass(frozen=True, slots=True)

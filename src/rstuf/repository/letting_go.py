@@ -12,10 +12,10 @@ from typing import Any
 from rstuf.errors import WrongPassphrase
 from rstuf.metadata.render import Unsigned
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.events import ROTATING, EventKind, SigningEvent
+from rstuf.model.events import ROTATING, SigningEvent, rotating_kind
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TARGETS, RoleName
-from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.bridge import delegating_to_new, gone_keys, once_online
 from rstuf.repository.forced import can_sign
@@ -69,7 +69,7 @@ def propose_below(ports: Ports, rotation: Rotation) -> None:
         wanted = [
             NewEvent(
                 (_without_those_that_go(ports, reader, authority, rotation, name),),
-                _kind_of(rotation),
+                rotating_kind(rotation),
                 numbers={name: _number(reader, name)},
             )
             for name in held_by_people(reader, authority, rotation)
@@ -103,10 +103,6 @@ def _without_those_that_go(
 def _replacing(reader: StateReader, said: Mapping[str, Any], rotation: Rotation) -> Mapping[str, Any]:
     new, gone = reader.key(rotation.new), gone_keys(reader, [said], rotation)
     return said if new is None else delegating_to_new(said, gone=gone, new=new.key)
-
-
-def _kind_of(rotation: Rotation) -> EventKind:
-    return EventKind.ROTATION if rotation.kind is RotationKind.PLANNED else EventKind.REPLACEMENT
 
 
 def _number(reader: StateReader, name: RoleName) -> int:

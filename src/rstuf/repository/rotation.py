@@ -22,7 +22,7 @@ from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import root_roles
-from rstuf.model.events import ROTATING, EventKind, SigningEvent
+from rstuf.model.events import ROTATING, EventKind, SigningEvent, rotating_kind
 from rstuf.model.keys import KeyEntry, KeyId, Loss
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from rstuf.model.rotation import Rotation, RotationKind
@@ -277,7 +277,7 @@ def _propose(ports: Ports, rotation: Rotation, *, drop: Collection[SigningEvent]
         free = root is None or (bool(drop) and root.kind not in ROTATING)
         proposed = _root_of(ports, reader, rotation) if free else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
+        open_event(ports, [proposed], kind=rotating_kind(rotation), drop=drop)
     _propose_targets(ports, rotation, drop=drop)
 
 
@@ -287,7 +287,7 @@ def _propose_targets(ports: Ports, rotation: Rotation, *, drop: Collection[Signi
         free = is_open(reader, TARGETS) is None or keeps is not None
         proposed = _targets_of(ports, reader, rotation) if free else None
     if proposed is not None:
-        open_event(ports, [proposed], kind=_kind_of(rotation), drop=drop)
+        open_event(ports, [proposed], kind=rotating_kind(rotation), drop=drop)
     with ports.state.read() as reader:
         waits = is_open(reader, TARGETS)
     if waits is not None and waits.kind in ROTATING:
@@ -311,10 +311,6 @@ def _sign_online(ports: Ports, event: SigningEvent) -> None:
         wanted = view_in(ports, reader, event).wanted
     if not unfit and online.intersection(wanted):
         sign_event(ports, event.name, keyids=[keyid for keyid in wanted if keyid in online])
-
-
-def _kind_of(rotation: Rotation) -> EventKind:
-    return EventKind.ROTATION if rotation.kind is RotationKind.PLANNED else EventKind.REPLACEMENT
 
 
 def _root_of(ports: Ports, reader: StateReader, rotation: Rotation) -> Unsigned:
