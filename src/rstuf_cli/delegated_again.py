@@ -9,14 +9,20 @@ from rstuf_cli.console import escape
 from rstuf_cli.steps import Step
 
 
-def steps_to_propose_again(repository: rstuf.Repository, event: rstuf.SigningEvent) -> list[Step]:
-    """What proposes again what was dropped: what was accepted stays pending, other delegations are forgotten."""
+def steps_to_propose_again(
+    repository: rstuf.Repository, event: rstuf.SigningEvent, *, instead: rstuf.DelegationProposal | None = None
+) -> list[Step]:
+    """What proposes again what was dropped: what was accepted stays pending, other delegations are forgotten.
+
+    Args:
+        instead: what takes its place; where that makes the same of the delegation, nothing of it is lost.
+    """
     if event.kind is rstuf.EventKind.CONTENTS:
         role = escape(event.role)
         why = f"what {role} was to list stays pending, and waits for nobody: proposes it anew"
         return [Step("rstuf publish", why, about="pending")]
     wanted = repository.delegations.wanted_by(event)
-    if wanted is None:
+    if wanted is None or (instead is not None and (wanted.name, wanted.after) == (instead.name, instead.after)):
         return []
     names = {entry.keyid: entry.name for entry in repository.keys()}
     return [Step(command_of(wanted, names), "nothing else remembers what was wanted: proposes it anew")]

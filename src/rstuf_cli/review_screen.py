@@ -155,9 +155,9 @@ class _Screen:
     def _targets(self, name: str, targets: rstuf.TargetsFacts) -> Iterator[Line]:
         yield Line(f"  {escape(name)}", Style.STRONG)
         if targets.by is not None:
-            delegation = targets.by.delegation
-            paths = delegation.paths or [f"paths whose SHA-256 begins with {each}" for each in delegation.prefixes]
-            yield from self._field("delegated", escape(f"by {targets.by.label}, for {listed(paths)}"))
+            yield from self._field(
+                "delegated", escape(f"by {targets.by.label}, for {_what_for(targets.by.delegation)}")
+            )
         yield from self._field("version", str(targets.version))
         yield from self._field("expires", f"{iso(targets.expires)} ({count(targets.days, 'day')} from now)")
         yield from self._field("format", escape(f"TUF {targets.spec_version}"))
@@ -317,3 +317,12 @@ def _change(before: object, after: object) -> str:
 
 def _on(value: bool) -> str:
     return "yes" if value else "no"
+
+
+def _what_for(delegation: rstuf.Delegation) -> str:
+    """The paths that a delegation is for, in words."""
+    if delegation.paths:
+        return listed(delegation.paths)
+    if set(delegation.prefixes) >= set("0123456789abcdef"):
+        return "every path"
+    return f"paths whose SHA-256 begins with {listed(delegation.prefixes, last='or')}"

@@ -179,3 +179,31 @@ def test_a_removal_waits_too(vendor: Path, tmp_path: Path, cli: Cli, monkeypatch
     assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code == 0
     seen.refresh()
     assert seen.find("vendor/app.bin") is None
+
+
+def test_the_same_again_leaves_nothing_to_propose(vendor: Path, cli: Cli) -> None:
+    """What it drops wanted just that; what wanted something else can be proposed again, and how is told."""
+    words = ("delegation", "add", "tools", "--path", "tools/*", "--signer", "vera", "--yes", "--json")
+    told = {}
+    for name, more in {"first": (), "again": (), "other": ("--path", "more/*"), "back": ()}.items():
+        done = cli(*words, *more)
+        assert done.code == 4, done.err
+        told[name] = [step["command"] for step in done.document["next_steps"]]
+    assert [len(commands) for commands in told.values()] == [1, 1, 2, 2]
+    assert told["again"] == ["rstuf bundle export tools-v2 -o tools-v2.rstuf"]
+    assert told["other"][1] == "rstuf delegation add tools --path 'tools/*' --signer vera --expires 365d"
+    assert told["back"][1].startswith("rstuf delegation add tools --path 'tools/*' --path 'more/*' --signer vera")
+
+
+def test_a_signer_is_told_in_words_what_bins_are_for(filled: Path, tmp_path: Path, cli: Cli) -> None:
+    """A role that has all bins is for every path, and not for sixteen beginnings of hashes."""
+    assert cli("key", "generate", "vera", "--unencrypted").code == 0
+    (filled / "keys" / "vera.key").rename(tmp_path / "vera.key")
+    assert cli("delegation", "add", "tools", "--path", "tools/*", "--signer", "vera", "--yes").code == 4
+    assert cli("bundle", "export", "tools-v1", "-o", tmp_path / "tools.rstuf").code == 0
+    root = filled / "metadata" / "1.root.json"
+    shown = cli("bundle", "inspect", tmp_path / "tools.rstuf", "--trusted-root", root)
+    assert shown.code == 0, shown.err
+    assert "for tools/*" in shown.out
+    assert "for every path" in " ".join(shown.out.split())
+    assert "SHA-256 begins with" not in shown.out

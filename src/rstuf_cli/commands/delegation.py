@@ -242,7 +242,9 @@ def _change(
         if not typed and not proposing.agrees(run, question):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
-        again = [step for view in proposal.drops for step in steps_to_propose_again(repository, view.event)]
+        again = [
+            step for view in proposal.drops for step in steps_to_propose_again(repository, view.event, instead=proposal)
+        ]
         lasted = run.lasted()
         run.interrupted = (
             "clients see the delegations that there were, or the new ones; rstuf publish goes on from there"
