@@ -21,9 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from tests.crash import together
+from tests.crash import resizing, together
 from tests.crash.crew import Case, Crew
 from tests.crash.faults import FAULTS
 from tests.crash.operations import EVERYDAY, write_inputs
@@ -35,7 +36,7 @@ from tests.crash.suites import SUITES
 
 OPERATIONS = (*EVERYDAY, *SIGNING)
 SEEDED = "seeded"
-ALL = (*SUITES, together.NAME, SEEDED)
+ALL = (*SUITES, together.NAME, resizing.NAME, SEEDED)
 _MEMORY = Path("/dev/shm")
 _DAY = 86400
 _AsWritten = argparse.RawDescriptionHelpFormatter
@@ -103,6 +104,8 @@ def _run(options: argparse.Namespace, place: Path) -> int:
                 bad += show_caught(crew.put_in(faults, every, inputs))
             elif suite == together.NAME:
                 bad += _run_together(crew, inputs, options)
+            elif suite == resizing.NAME:
+                bad += _run_resizing(crew, inputs, options)
             else:
                 bad += _disturb(crew, suite, cases, options)
     say()
@@ -163,6 +166,14 @@ def _run_together(crew: Crew, inputs: Path, options: argparse.Namespace) -> int:
     for result in crew.run_together(inputs, rounds=rounds, seed=options.seed):
         table.add(result)
     return table.show({together.NAME: None})
+
+
+def _run_resizing(crew: Crew, inputs: Path, options: argparse.Namespace) -> int:
+    journey = resizing.WHOLE if options.full else resizing.DAILY
+    table = Table(f"{resizing.TITLE}: {' → '.join(map(str, journey.bins))}")
+    for result in crew.run_resizing(inputs, replace(journey, kills=options.limit or journey.kills), options.seed):
+        table.add(result)
+    return table.show({resizing.NAME: None})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from tests.crash import kill, power, together
+from tests.crash import kill, power, resizing, together
 from tests.crash.bench import Bench, Result
 from tests.crash.faults import FAULTS, Fault
 from tests.crash.mounts import private_mounts
@@ -94,6 +94,10 @@ def _try(suite: str, world: World, points: Sequence[Any]) -> list[Result]:
 
 def _together(inputs: Path, seed: int) -> list[Result]:
     return together.run(_bench(), inputs, seed)
+
+
+def _resizing(inputs: Path, journey: resizing.Journey, seed: int) -> list[Result]:
+    return resizing.run(_bench(), inputs, journey, seed)
 
 
 def _put_in(name: str, worlds: Mapping[str, World], inputs: Path) -> Caught:
@@ -184,6 +188,10 @@ class Crew:
         """Rounds of many commands at once; each round has its own chance."""
         for future in [self._pool.submit(_together, inputs, seed * 1000 + index) for index in range(rounds)]:
             yield from future.result()
+
+    def run_resizing(self, inputs: Path, journey: resizing.Journey, seed: int) -> Iterator[Result]:
+        """Resize a living repository through all numbers of a journey."""
+        yield from self._pool.submit(_resizing, inputs, journey, seed).result()
 
     def put_in(self, faults: Sequence[str], cases: Sequence[Case], inputs: Path) -> Iterator[Caught]:
         """Put defects in, each where it should be noticed."""
