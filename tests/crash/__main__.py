@@ -26,6 +26,7 @@ from pathlib import Path
 
 from tests.crash import resizing, together
 from tests.crash.crew import Case, Crew
+from tests.crash.delegating import DELEGATING
 from tests.crash.faults import FAULTS
 from tests.crash.operations import EVERYDAY, write_inputs
 from tests.crash.report import Table, say, show_caught
@@ -34,7 +35,7 @@ from tests.crash.signing import SIGNING
 from tests.crash.stopping import supported
 from tests.crash.suites import SUITES
 
-OPERATIONS = (*EVERYDAY, *SIGNING)
+OPERATIONS = (*EVERYDAY, *SIGNING, *DELEGATING)
 SEEDED = "seeded"
 ALL = (*SUITES, together.NAME, resizing.NAME, SEEDED)
 _MEMORY = Path("/dev/shm")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tests.crash.judges import Failure, Judge
 from tests.crash.ledger import Ledger
-from tests.crash.operations import HOUR, LATER, PUBLISH, VERIFY, Words
+from tests.crash.operations import HOUR, LATER, PUBLISH, VERIFY, WAITING, Words
 from tests.crash.runs import Cut, Outcome, Trace, Zygote
-from tests.crash.worlds import WAITING, World
+from tests.crash.worlds import World
 from tests.support.clients import Site, directory_site
 from tests.support.pruning import reachable_in
 
@@ -108,9 +108,10 @@ class Bench:
         if turn % 2 and world.root is not None:
             wrong += self._detour(world, judge, operation.detours[turn // 2 % len(operation.detours)], shift=shift)
         if acknowledged:
-            wrong += self.again(world, PUBLISH, shift=shift)
+            wrong += self.again(world, PUBLISH, shift=shift, ends=operation.ends)
         else:
-            wrong += self.again(world, operation.argv, shift=shift, fine=operation.rerun_errors)
+            fine = operation.rerun_errors
+            wrong += self.again(world, operation.argv, shift=shift, fine=fine, ends=operation.ends)
             if operation.finish is not None:
                 wrong += self.again(world, operation.finish, shift=shift)
         wrong += judge.look(self.site, [world.after], "after one rerun", shift=shift)
@@ -123,7 +124,7 @@ class Bench:
             ]
         if turn % 2 or wrong:
             return wrong
-        wrong += self.again(world, LATER, shift=shift + HOUR)
+        wrong += self.again(world, LATER, shift=shift + HOUR, ends=operation.ends)
         wrong += judge.look(self.site, [world.after.later()], "after the next change", shift=shift + HOUR)
         if operation.trusts:
             wrong += self.again(world, VERIFY, shift=shift + HOUR)
@@ -133,7 +134,7 @@ class Bench:
         """Another command first. Clients are where they were if it refuses, as it may, or if something is lost."""
         operation, when = world.operation, "after another command"
         outcome = world.run(self.healer, words, self.place, shift=shift)
-        waits = operation.detours_wait and outcome.code == WAITING
+        waits = (operation.detours_wait or operation.waits) and outcome.code == WAITING
         wrong = [] if waits else _failed(words, outcome, operation.detour_errors)
         if (waits or outcome.code == 0) and not operation.lost:
             return wrong + judge.look(self.site, world.settled, when, shift=shift)
@@ -141,9 +142,18 @@ class Bench:
         self.look(world, judge, result, when)
         return wrong + result.wrong
 
-    def again(self, world: World, words: Words, *, shift: float, fine: frozenset[str] = frozenset()) -> list[str]:
-        """Run a command that is to succeed, or to end with an error of one of the codes `fine`; what is wrong."""
-        return _failed(words, world.run(self.healer, words, self.place, shift=shift), fine)
+    def again(
+        self,
+        world: World,
+        words: Words,
+        *,
+        shift: float,
+        fine: frozenset[str] = frozenset(),
+        ends: frozenset[int] = frozenset({0}),
+    ) -> list[str]:
+        """Run a command that is to end as `ends` says, or with an error of one of the codes `fine`; what is wrong."""
+        outcome = world.run(self.healer, words, self.place, shift=shift)
+        return [] if outcome.code in ends else _failed(words, outcome, fine)
 
 
 def _failed(words: Words, outcome: Outcome, fine: frozenset[str]) -> list[str]:

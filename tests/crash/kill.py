@@ -38,7 +38,7 @@ def rehearse(bench: Bench, world: World) -> list[Call]:
     trace = Trace(bench.trace, reading=True)
     outcome = bench.run(world, world.operation.argv, shift=world.operation.shift, trace=trace)
     judge, ledger = bench.judge(world), world.ledger.copy()
-    if outcome.code != 0:
+    if outcome.code not in world.operation.ends:
         said = (outcome.stderr or outcome.stdout).decode(errors="replace")
         raise HarnessError(f"{world.operation.name} ended with {outcome.code} without any disturbance: {said}")
     wrong = (
@@ -61,7 +61,7 @@ def rehearse_in_words(bench: Bench, world: World) -> list[Call]:
     world.copy(bench.place)
     trace = Trace(bench.trace, reading=True)
     outcome = bench.run(world, in_words(world.operation.argv), shift=world.operation.shift, trace=trace)
-    if outcome.code != 0:
+    if outcome.code not in world.operation.ends:
         said = (outcome.stderr or outcome.stdout).decode(errors="replace")
         raise HarnessError(f"{world.operation.name} ended with {outcome.code} when it spoke to people: {said}")
     return _touching(bench, world)

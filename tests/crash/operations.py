@@ -16,6 +16,9 @@ from tests.support.plans import plan_text
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 
+WAITING: Final = 4
+"""How a command ends when something waits to be signed."""
+
 Words = tuple[str, ...]
 """A command's words; {repo} is the workspace, {place} what it lies in, and {in} the input files."""
 Digests = Mapping[str, str]
@@ -110,7 +113,7 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class SignedAway:
-    """An event that is signed by a holder who is away, with one key; `{place}/away.sig` is what comes back."""
+    """An event that a holder who is away signs, with the key in a file; `{place}/away.sig` is what comes back."""
 
     event: str
     key: str
@@ -157,6 +160,7 @@ class Operation:
         trusts: whom clients trust before, on the way and afterwards; () where nobody looks at that.
         excuse: what a client may run into until the operation is done; it tries again.
         finish: a command that makes visible what this one only accepts.
+        waits: whether it, and what comes after it, may end with 4, for people who are away.
         rerun_errors: codes of errors by which the same command, run again, may say that all is done already.
         detours: commands that may come before it is run again; detour_errors: codes by which they may refuse that;
             detours_wait: whether they may end with 4, for a root that was proposed and is not signed yet.
@@ -178,6 +182,7 @@ class Operation:
     trusts: tuple[Trust, ...] = ()
     excuse: Callable[[Site, Exception], bool] | None = None
     finish: Words | None = None
+    waits: bool = False
     rerun_errors: frozenset[str] = frozenset()
     detours: tuple[Words, ...] = DETOURS
     detour_errors: frozenset[str] = frozenset()
@@ -187,6 +192,11 @@ class Operation:
     tidies: bool = False
     turns: int = 1
     without: frozenset[str] = frozenset()
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """How it ends undisturbed."""
+        return frozenset({0, WAITING} if self.waits else {0})
 
 
 _NAMES = ("one.bin", "two.txt", "three.bin")

@@ -45,17 +45,17 @@ class Table:
         """
         say()
         say(self._title)
-        say(f"{'operation':<24} {'points':>7} {'tried':>7} {'bad':>5}  of these")
+        say(f"{'operation':<30} {'points':>7} {'tried':>7} {'bad':>5}  of these")
         for operation, count in points.items():
             tried = self._tried[operation]
             if not tried:
                 self._wrong[operation] += 1
             counts = sorted((+self._notes.get(operation, Counter())).items())
             notes = ", ".join(f"{count} {what}" for what, count in counts)
-            say(f"{operation:<24} {_number(count):>7} {tried:>7} {self._wrong[operation]:>5}  {notes}")
+            say(f"{operation:<30} {_number(count):>7} {tried:>7} {self._wrong[operation]:>5}  {notes}")
         every = None if None in points.values() else sum(count or 0 for count in points.values())
         tried, bad, seconds = self._tried.total(), self._wrong.total(), time.monotonic() - self._began
-        say(f"{'total':<24} {_number(every):>7} {tried:>7} {bad:>5}  in {seconds:.0f} s; {_bound(tried, every, bad)}")
+        say(f"{'total':<30} {_number(every):>7} {tried:>7} {bad:>5}  in {seconds:.0f} s; {_bound(tried, every, bad)}")
         shown: Counter[str] = Counter()
         for result in self._examples:
             shown[result.operation] += 1

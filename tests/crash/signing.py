@@ -72,7 +72,7 @@ SIGNING: Final = (
         "bundle import",
         rstuf("bundle", "import", "{place}/away.sig"),
         (Trust(2), Trust(3)),
-        setup=(*_SIGNED_BY_ONE, SignedAway("root-v3", "second")),
+        setup=(*_SIGNED_BY_ONE, SignedAway("root-v3", "{repo}/keys/second.key")),
         detours=_WITH_SIGN,
     ),
     _signing(

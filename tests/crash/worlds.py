@@ -7,16 +7,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.crash.ledger import Ledger
-from tests.crash.operations import BASE, CEREMONY, Interruption, Operation, SignedAway, View, Words, rstuf
+from tests.crash.operations import BASE, CEREMONY, WAITING, Interruption, Operation, SignedAway, View, Words, rstuf
 from tests.crash.runs import Cut, HarnessError, Outcome, Trace, Zygote
 from tests.crash.trace import MOVING, changing, read_trace
 from tests.support.clients import Client, directory_site
-
-WAITING: Final = 4
-"""How a command ends when something waits to be signed: in a setup that is what it was to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +165,7 @@ class _Making:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _prepare(self, words: Words) -> dict[str, Any]:
-        """Run a command that is to succeed; what it says."""
+        """Run a command that is to succeed, or to let something wait; what it says."""
         outcome = self.world.run(self._zygote, words, self.world.start)
         if outcome.code not in {0, WAITING}:
             said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()
@@ -179,9 +176,11 @@ class _Making:
     def _away(self, step: SignedAway) -> None:
         """Export, sign as its holder does, and bring what came of it back."""
         bundle = "{place}/away.rstuf"
+        for before in ("away.rstuf", "away.sig"):
+            (self.world.start / before).unlink(missing_ok=True)
         code = self._prepare(rstuf("bundle", "export", step.event, "-o", bundle))["code"]
         own = ("--holder-dir", "{place}/away-holder", "--trusted-root", "{repo}/metadata/1.root.json")
-        key = ("--key", f"{{repo}}/keys/{step.key}.key", "-o", "{place}/away.sig")
+        key = ("--key", step.key, "-o", "{place}/away.sig")
         self._prepare(("--json", "bundle", "sign", bundle, *key, *own, "--yes", "--code", code))
 
     def _interrupt(self, interruption: Interruption) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from tests.support.engine import Engine
+from tuf.api.metadata import SuccinctRoles
 
-from rstuf.metadata.views import bin_delegation, open_envelope
 from rstuf.model.superseded import Retention
 from rstuf.repository.prune import PruneReport, plan_prune, prune
 from rstuf.repository.publish import publish
@@ -38,11 +39,25 @@ def reachable_in(files: Mapping[str, bytes]) -> set[str]:
     names = {"timestamp.json", *(name for name in files if name.endswith(".root.json"))}
     snapshot = f"{orjson.loads(files['timestamp.json'])['signed']['meta']['snapshot.json']['version']}.snapshot.json"
     listed = orjson.loads(files[snapshot])["signed"]["meta"]
-    targets = f"{listed['targets.json']['version']}.targets.json"
-    delegation = bin_delegation(open_envelope(files[targets], name=targets, kind="targets"))
-    assert delegation is not None
-    bins = [delegation.bins.name(index) for index in range(delegation.bins.count)]
-    return names | {snapshot, targets} | {f"{listed[f'{name}.json']['version']}.{name}.json" for name in bins}
+    return names | {snapshot} | {f"{listed[f'{name}.json']['version']}.{name}.json" for name in _roles(files, listed)}
+
+
+def _roles(files: Mapping[str, bytes], listed: Mapping[str, Any]) -> set[str]:
+    """targets, and every role that it or one below it delegates to."""
+    found, left = set[str](), ["targets"]
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        file = f"{listed[f'{name}.json']['version']}.{name}.json"
+        delegations = orjson.loads(files[file])["signed"].get("delegations", {})
+        left += [role["name"] for role in delegations.get("roles", ())]
+        if (bins := delegations.get("succinct_roles")) is not None:
+            succinct = SuccinctRoles.from_dict(dict(bins))
+            # A bin delegates no further.
+            found.update(succinct.get_roles())
+    return found
 
 
 def unknown_files(engine: Engine) -> set[str]:

@@ -58,7 +58,7 @@ class SupersededFile:
         role: the state's number for the role whose file it is; `name` and `kind` are that role's.
         since: when it was superseded, UTC.
         file: what is recorded of it; None of one that a publication wrote, or was about to, which was given up.
-        retired: whether the role is a bin that its holder has no more: snapshot lists it yet.
+        retired: whether it is a bin that its holder has no more, or nobody delegates to it: snapshot lists it yet.
     """
 
     role: int

@@ -20,6 +20,9 @@ from rstuf.repository.interfaces import MetadataStorage
 from rstuf.repository.visible import TIMESTAMP_FILE, found
 
 _MENDED: Final = "nothing was removed; rstuf renew mends what clients see, then run this again"
+_DELEGATES: Final = b'"delegations"'
+_ESCAPE: Final = b"\\u"
+"""What a name could be spelled with instead, in a file that another program wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +32,20 @@ class Reachable:
     Attributes:
         snapshot: the version of the snapshot that it names.
         listed: the entries of that snapshot, by file name.
-        bins: the bins that targets shares its artifacts out over; None where it has none.
+        tree: the roles that targets leads to.
     """
 
     snapshot: int
     listed: Mapping[str, Mapping[str, Any]]
-    bins: Bins | None
+    tree: _Tree
 
     def has(self, file: SupersededFile) -> bool:
-        """Whether some client asks for a file: for every root, and for none of a bin that is only listed yet."""
+        """Whether some client asks for a file: for every root, and for none of a role that is only listed yet.
+
+        Raises:
+            InvalidMetadata: a role that delegates is missing or damaged, so that nothing tells what is below it.
+            StorageError: the storage fails.
+        """
         if file.kind in {RoleKind.ROOT, RoleKind.TIMESTAMP}:
             return True
         if file.kind is RoleKind.SNAPSHOT:
@@ -45,11 +53,52 @@ class Reachable:
         entry = self.listed.get(f"{file.name}.json")
         if entry is None or entry.get("version") != file.version:
             return False
-        return not file.retired or self._is_bin(file.name)
+        return not file.retired or self.tree.leads_to(file.name)
 
-    def _is_bin(self, name: RoleName) -> bool:
-        index = None if self.bins is None else self.bins.index_in(name)
-        return self.bins is not None and index is not None and index < self.bins.count and self.bins.name(index) == name
+
+class _Tree:
+    """The roles that targets leads to, by the visible files. These are read when somebody asks for a role that the
+    state says is in none of them."""
+
+    def __init__(self, metadata: MetadataStorage, listed: Mapping[str, Mapping[str, Any]], targets: Envelope) -> None:
+        self._metadata, self._listed = metadata, listed
+        self._named = set[str]()
+        self._bins: list[Bins] = []
+        self._unread: list[str] = []
+        self._take(targets)
+
+    def leads_to(self, name: RoleName) -> bool:
+        """Whether targets, or a role below it, delegates to a role of this name."""
+        while self._unread:
+            role = self._unread.pop()
+            data = self._read(role)
+            # Most roles delegate to none: only what might is taken apart.
+            if data is not None and (_DELEGATES in data or _ESCAPE in data):
+                self._take(open_envelope(data, name=role, kind=TARGETS))
+        return name in self._named or any(_is_in(name, bins) for bins in self._bins)
+
+    def _take(self, envelope: Envelope) -> None:
+        bins = bin_delegation(envelope)
+        if bins is not None:
+            self._bins.append(bins.bins)
+            return
+        delegations = envelope.signed.get("delegations")
+        roles = delegations.get("roles") if isinstance(delegations, dict) else None
+        names = {str(role.get("name")) for role in roles or () if isinstance(role, dict)}
+        self._unread += sorted(names - self._named)
+        self._named |= names
+
+    def _read(self, name: str) -> bytes | None:
+        """A role's visible file; None where the snapshot doesn't list it, so that no client asks for it."""
+        entry = self._listed.get(f"{name}.json")
+        if entry is None:
+            return None
+        return _read(self._metadata, versioned(RoleName(name), entry["version"]), limit=limits.TARGETS_BYTES)
+
+
+def _is_in(name: RoleName, bins: Bins) -> bool:
+    index = bins.index_in(name)
+    return index is not None and index < bins.count and bins.name(index) == name
 
 
 def read_reachable(metadata: MetadataStorage) -> Reachable:
@@ -70,8 +119,7 @@ def read_reachable(metadata: MetadataStorage) -> Reachable:
     listed = open_envelope(data, name=name, kind=SNAPSHOT).signed.get("meta") if listing is None else listing.entries()
     version = _entry(listed, TARGETS, name)["version"]
     targets = _open(metadata, versioned(TARGETS, version), kind=TARGETS, limit=limits.TARGETS_BYTES)
-    delegation = bin_delegation(targets)
-    return Reachable(named["version"], listed or {}, None if delegation is None else delegation.bins)
+    return Reachable(named["version"], listed or {}, _Tree(metadata, listed or {}, targets))
 
 
 def _open(metadata: MetadataStorage, name: str, *, kind: str, limit: int) -> Envelope:

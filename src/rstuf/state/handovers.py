@@ -18,7 +18,7 @@ from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.roles import RoleKind
-from rstuf.state import entries, resizes
+from rstuf.state import entries, resizes, superseded
 from rstuf.state.listing import LIVE
 from rstuf.state.spaces import space_of, swap
 
@@ -120,6 +120,8 @@ def settle(connection: sqlite3.Connection, publication: int) -> None:
         (_LIVES,),
     )
     carry_out(connection)
+    for role in _noted(connection, _LEAVES):
+        superseded.note_left(connection, role)
     for role in _noted(connection, _SUCCEEDS):
         _succeed(connection, role)
 

@@ -1,7 +1,8 @@
 """Metadata files that a settled publication took the place of, noted as it is settled: they are found by nothing else.
 
-A publication that is given up may have written files, and a resize leaves those of bins that are no more: these are
-noted too, and are superseded with the next publication that is settled. Until then clients may have seen them.
+A publication that is given up may have written files, a resize leaves those of bins that are no more, and a delegation
+that goes those of its role: these are noted too, and are superseded with the next publication that is settled. Until
+then clients may have seen them.
 """
 
 from __future__ import annotations
@@ -74,6 +75,15 @@ def note_retired(connection: sqlite3.Connection, holder: int) -> None:
         "WHERE holder = ? AND NOT retired AND visible > 0 "
         "AND id NOT IN (SELECT role FROM resize_bin WHERE holder = ?) ON CONFLICT (role, version) DO NOTHING",
         (holder, holder),
+    )
+
+
+def note_left(connection: sqlite3.Connection, role: int) -> None:
+    """Note the last files of a role that nobody delegates to from now on, and of its bins."""
+    connection.execute(
+        "INSERT INTO superseded_file (role, version, length, sha256) SELECT id, visible, length, sha256 FROM role "
+        "WHERE (id = ?1 OR holder = ?1) AND NOT retired AND visible > 0 ON CONFLICT (role, version) DO NOTHING",
+        (role,),
     )
 
 
