@@ -18,6 +18,8 @@ from tests.support.plans import plan_text
 import rstuf
 
 OVERLAP_SECONDS: Final = 2
+ABSENT: Final = "ada"
+"""Whose key is never here."""
 _WAITS: Final = 4
 
 
@@ -35,6 +37,7 @@ class Workspace:
     contents: dict[str, bytes] = field(default_factory=dict)
     gone: set[str] = field(default_factory=lambda: {"nothing", "team/nothing", "ops/nothing", "vendor/none/here"})
     commands: int = 0
+    _proposed: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def made(cls, place: Path, *, layout: str, bins: int) -> Workspace:
@@ -47,7 +50,14 @@ class Workspace:
         workspace.rstuf("ceremony", "--plan", str(place.parent / "plan.toml"))
         for name in ("tara", "vera"):
             workspace.rstuf("key", "generate", name, "--unencrypted")
+        workspace.rstuf("key", "generate", ABSENT, "--unencrypted", "--in", str(workspace.away))
+        workspace.rstuf("key", "add", ABSENT, str(workspace.away / f"{ABSENT}.pub"))
         return workspace
+
+    @property
+    def away(self) -> Path:
+        """Where the holder is who is not here, with the key."""
+        return self.place.parent / "away"
 
     @property
     def metadata(self) -> Path:
@@ -69,14 +79,35 @@ class Workspace:
 
     def add(self, contents: Mapping[str, bytes], *more: str) -> None:
         """Add these, or put them in the place of what is there."""
+        self._take(contents, *more)
+        self.contents |= contents
+        self.gone -= contents.keys()
+
+    def propose(self, contents: Mapping[str, bytes]) -> None:
+        """Add these where a holder who is not here has to sign: clients see nothing of it."""
+        self._take(contents, code=_WAITS)
+        self._proposed = contents
+
+    def sign_away(self) -> None:
+        """The holder signs what waits, and that comes back."""
+        (event,) = (event["name"] for event in self.rstuf("event", "list")["events"])
+        bundle, signature = self.away / f"{event}.rstuf", self.away / f"{event}.sig"
+        code = self.rstuf("bundle", "export", event, "-o", str(bundle))["code"]
+        own = "--holder-dir", str(self.away / "record"), "--trusted-root", str(self.metadata / "1.root.json")
+        key = "--key", str(self.away / f"{ABSENT}.key")
+        self.rstuf("bundle", "sign", str(bundle), *key, *own, "--code", code, "-o", str(signature))
+        self.rstuf("bundle", "import", str(signature))
+        self.contents |= self._proposed
+        self.gone -= self._proposed.keys()
+        self._proposed = {}
+
+    def _take(self, contents: Mapping[str, bytes], *more: str, code: int = 0) -> None:
         files = self.place.parent / "files"
         for path, content in contents.items():
             (files / path).parent.mkdir(parents=True, exist_ok=True)
             (files / path).write_bytes(content)
-        self.rstuf("artifact", "add", "--replace", *more, str(files))
+        self.rstuf("artifact", "add", "--replace", *more, str(files), code=code)
         shutil.rmtree(files)
-        self.contents |= contents
-        self.gone -= contents.keys()
 
     def remove(self, *paths: str) -> None:
         """Remove these."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.interop.commands import Workspace
+from tests.interop.commands import ABSENT, Workspace
 
 Step = tuple[str, Callable[[Workspace], object]]
 
@@ -42,6 +42,7 @@ _ODD: Final = (
     "deeply/in/a/tree/of/paths",
     "UPPER",
 )
+_WAITS: Final = 4
 _TEAM: Final = ("team/one", "team/two", "team/inner/a", "team/inner/b", "team/inner/deep/x", "team/inner/deep/y")
 _OPS: Final = ("ops/x", "ops/y", "ops/in/x", "ops/in/y", "ops/in/z1")
 _VENDOR: Final = tuple(f"vendor/{number}" for number in range(12))
@@ -104,6 +105,28 @@ def _delegate(name: str, *patterns: str, more: Sequence[str] = ()) -> Step:
     return f"delegation to {name}", _run("delegation", "add", name, *paths, *more)
 
 
+_SIGNED_AWAY: Final[Step] = ("signed by who is not here", lambda workspace: workspace.sign_away())
+
+
+def _waiting(name: str, *words: str) -> Step:
+    """A change that waits for a holder who is not here; clients see nothing of it."""
+    return name, lambda workspace: workspace.rstuf(*words, code=_WAITS)
+
+
+def _absent() -> tuple[Step, ...]:
+    """A role whose key is never here comes, changes and goes."""
+    paths = ("--path", "away/*", "--path", "files/1*")
+    return (
+        _waiting("delegation to away waits", "delegation", "add", "away", *paths, "--signer", ABSENT),
+        _SIGNED_AWAY,
+        ("artifacts of away wait", lambda workspace: workspace.propose(_contents(4, "away/new", "files/1.bin"))),
+        _SIGNED_AWAY,
+        _waiting("away for other paths waits", "delegation", "update", "away", "--path", "away/*"),
+        _SIGNED_AWAY,
+        ("away has left", _run("delegation", "remove", "away")),
+    )
+
+
 def _delegations(*resizes: Step) -> tuple[Step, ...]:
     """Delegations come, change and go: three deep, by people and online, terminating and not, one of them with bins."""
     team = ("team/*", "team/*/*", "team/*/*/*")
@@ -130,6 +153,7 @@ def _delegations(*resizes: Step) -> tuple[Step, ...]:
         ("in-ops has left", _run("delegation", "remove", "in-ops")),
         ("ops has left", _run("delegation", "remove", "ops")),
         _PRUNE,
+        *_absent(),
         _delegate("deep", "team/inner/deep/?", more=("--parent", "inner", "--terminating", *_VERA)),
         _delegate("ops", "ops/*", "files/1.*"),
         ("team signed by another", _update("team", *_VERA)),
