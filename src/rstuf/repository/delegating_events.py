@@ -153,7 +153,9 @@ def bring_change(ports: Ports, event: SigningEvent) -> PublicationReport:
     )
 
     def check(state: StateReader) -> None:
-        with_artifacts = {name: each for name, each in signed.items() if name not in then.shared}
+        # What targets shared out over bins goes with these to their new holder, and is signed by neither.
+        shared = {*then.shared} if successor is None else {*then.shared, TARGETS}
+        with_artifacts = {name: each for name, each in signed.items() if name not in shared}
         _refuse_changed(state, event, before, then, with_artifacts)
 
     published, _ = bring_delegations(ports, said, handover, signed=signed, check=check)
