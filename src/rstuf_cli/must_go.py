@@ -293,4 +293,4 @@ def _delegating_to(seen: rstuf.Status, key: rstuf.KeyStatus) -> set[str]:
 
 def _usable(seen: rstuf.Status, role: str) -> list[rstuf.EventView]:
     """What waits of a role, and can still come out."""
-    return [view for view in seen.events if view.event.role == role and not view.expired and not view.leaks]
+    return [view for view in seen.events if view.event.role == role and not view.is_void and not view.leaks]

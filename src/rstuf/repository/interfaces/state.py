@@ -274,7 +274,7 @@ class StateTransaction(StateReader, SupersededNotes, Protocol):
         """
 
     def postpone(self, holder: RoleName, paths: Iterable[TargetPath], *, number: int) -> int:
-        """Give changes of paths that clients cannot have seen a newer number, the last one of each; how many there were.
+        """Give changes of paths that clients cannot have seen a newer number, the last of each; how many there were.
 
         What comes out at a lower number lists them as they were before these changes.
         """
