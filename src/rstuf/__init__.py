@@ -144,7 +144,6 @@ if TYPE_CHECKING:
     from rstuf.repository.delegating import DelegationPlan as DelegationPlan
     from rstuf.repository.delegating import DelegationProposal as DelegationProposal
     from rstuf.repository.delegating import DelegationReport as DelegationReport
-    from rstuf.repository.delegating_events import WantedDelegation as WantedDelegation
     from rstuf.repository.delegation_desk import DelegationDesk as DelegationDesk
     from rstuf.repository.delegation_views import DelegationView as DelegationView
     from rstuf.repository.doctor import Ailment as Ailment
@@ -155,6 +154,7 @@ if TYPE_CHECKING:
     from rstuf.repository.event_desk import PublishedRoot as PublishedRoot
     from rstuf.repository.event_desk import Signed as Signed
     from rstuf.repository.event_views import EventView as EventView
+    from rstuf.repository.event_views import Outdated as Outdated
     from rstuf.repository.event_views import PartSide as PartSide
     from rstuf.repository.event_views import PartView as PartView
     from rstuf.repository.intake import Conflict as Conflict
@@ -222,6 +222,7 @@ if TYPE_CHECKING:
     from rstuf.repository.visits import Visit as Visit
     from rstuf.repository.visits import Way as Way
     from rstuf.repository.visits import WayFault as WayFault
+    from rstuf.repository.wanted_delegations import WantedDelegation as WantedDelegation
     from rstuf.repository.why import Change as Change
     from rstuf.repository.why import Explanation as Explanation
     from rstuf.repository.why import Fetched as Fetched
@@ -367,6 +368,7 @@ _HOMES = {
     "RenewalReport": "rstuf.repository.reports",
     "Repository": "rstuf.repository.repository",
     "RepositoryMap": "rstuf.model.maps",
+    "Outdated": "rstuf.repository.event_views",
     "ResizeReport": "rstuf.repository.rebin",
     "Retention": "rstuf.model.superseded",
     "Review": "rstuf.holder.review",
@@ -411,7 +413,7 @@ _HOMES = {
     "VisibleVersions": "rstuf.repository.reports",
     "Visit": "rstuf.repository.visits",
     "WaitingRole": "rstuf.repository.reports",
-    "WantedDelegation": "rstuf.repository.delegating_events",
+    "WantedDelegation": "rstuf.repository.wanted_delegations",
     "Way": "rstuf.repository.visits",
     "WayFault": "rstuf.repository.visits",
     "check_bin_count": "rstuf.model.policy",

@@ -14,12 +14,12 @@ from rstuf_cli.imports import Contents
 from rstuf_cli.reports import (
     accepted_in_words,
     change_document,
-    publication_document,
     restored_in_words,
     tell_change,
     tell_warnings,
 )
 from rstuf_cli.run import Run
+from rstuf_cli.waiting import published_document
 from rstuf_cli.wording import count, listed, seconds
 
 NoPublish = Annotated[
@@ -53,7 +53,7 @@ def accept_and_publish(
                 run.keeps(_kept(change), accepted=change_document(change))
             publication = publish_now(run, repository)
     run.progress.close()
-    document = publication_document(publication) if publication is not None else None
+    document = published_document(publication) if publication is not None else None
     run.console.document({**change_document(change), "publication": document})
     tell_change(run.console, change, publication, took=seconds(lasted()), known=known)
     tell_warnings(run.console, change)

@@ -24,11 +24,10 @@ def steps_to_propose_again(
     wanted = repository.delegations.wanted_by(event)
     if wanted is None or (instead is not None and (wanted.name, wanted.after) == (instead.name, instead.after)):
         return []
-    names = {entry.keyid: entry.name for entry in repository.keys()}
-    return [Step(command_of(wanted, names), "nothing else remembers what was wanted: proposes it anew")]
+    return [Step(command_that_delegates(wanted), "nothing else remembers what was wanted: proposes it anew")]
 
 
-def command_of(wanted: rstuf.WantedDelegation, names: dict[rstuf.KeyId, str]) -> str:
+def command_that_delegates(wanted: rstuf.WantedDelegation) -> str:
     """The command by which a delegation comes, changes or goes."""
     before, after, name = wanted.before, wanted.after, shlex.quote(wanted.name)
     if after is None:
@@ -37,7 +36,7 @@ def command_of(wanted: rstuf.WantedDelegation, names: dict[rstuf.KeyId, str]) ->
     if before is None or before.paths != after.paths:
         words += [f"--path {shlex.quote(path)}" for path in after.paths]
     if before is None or before.keys != after.keys:
-        words += [f"--signer {shlex.quote(names.get(keyid, keyid[:12]))}" for keyid in after.keys.keyids]
+        words += [f"--signer {shlex.quote(name)}" for name in wanted.signers]
         words += [f"--threshold {after.keys.threshold}"] if len(after.keys.keyids) > 1 else []
     if before is None or before.terminating != after.terminating:
         words += ["--terminating"] if after.terminating else [] if before is None else ["--not-terminating"]
@@ -47,4 +46,6 @@ def command_of(wanted: rstuf.WantedDelegation, names: dict[rstuf.KeyId, str]) ->
             words.append(f"--renew-before {rstuf.format_duration(wanted.periods.renew_before)}")
     if before is None and wanted.parent != "targets":
         words.append(f"--parent {shlex.quote(wanted.parent)}")
+    if wanted.place is not None:
+        words.append(f"--before {shlex.quote(wanted.place)}")
     return " ".join(words)

@@ -16,7 +16,17 @@ from rstuf_cli.wording import count, number, size
 
 _NOTES: Final = frozenset({"pending", "event", "prunable"})
 _WARNINGS: Final = frozenset(
-    {"due", "rebuilt", "clock-behind", "interrupted", "rotation", "event-expired", "event-stuck", "leaked-proposal"}
+    {
+        "due",
+        "rebuilt",
+        "clock-behind",
+        "interrupted",
+        "rotation",
+        "event-expired",
+        "event-outdated",
+        "event-stuck",
+        "leaked-proposal",
+    }
 )
 # What an audit finds as well, and says more of.
 _FOUND_TWICE: Final = frozenset({"old-copy", "loose-root-out", "in-the-way", "damaged", "expired"})
@@ -38,6 +48,7 @@ MEANINGS: Final = {
     "prunable": "they take up room, and nothing else",
     "event": "nothing of it is visible before everybody who must sign it has",
     "event-expired": "what was signed for it is worth nothing, and what it was to change did not come",
+    "event-outdated": "what was signed for it is worth nothing, and what it was to change does not come by itself",
     "event-stuck": "it cannot come out, whoever signs it",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "leaked-proposal": "nobody should sign it, and it is never published",
@@ -150,6 +161,8 @@ def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
     message, taken = waits_in_words(view), taken_out_by(seen, view)
     if view.expired:
         return _ailment("event-expired", message, mend)
+    if view.outdated is not None:
+        return _ailment("event-outdated", message, mend)
     if view.leaks:
         return _ailment("loose-root" if view.event.role == "root" and view.signed else "leaked-proposal", message, mend)
     if taken is not None:

@@ -89,6 +89,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.SignatureRefused: ExitCode.REFUSED,
     errors.EventNotFound: ExitCode.REFUSED,
     errors.EventExpired: ExitCode.REFUSED,
+    errors.EventOutdated: ExitCode.REFUSED,
     errors.EventOpen: ExitCode.REFUSED,
     errors.EventChanged: ExitCode.REFUSED,
     errors.EventReplaced: ExitCode.REFUSED,

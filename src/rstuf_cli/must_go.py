@@ -248,14 +248,15 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
             # Nothing can do without a key before it has another.
             return f"rstuf recover root-key {name} --leaked --to NEW"
         return f"rstuf recover online-key {name} --leaked" if _is_online(key) else _out_of_people(seen, key)
-    if key.leaked_in and any(view.lists(key.keyid) for view in _usable(seen, "targets")):
+    handed = [view for view in _usable(seen, "targets") if view.event.kind is not rstuf.EventKind.DELEGATION]
+    if key.leaked_in and any(view.lists(key.keyid) for view in handed):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
         return _RENEW
     own = next((role for role in seen.roles if role.kind == _DELEGATED and key.keyid in role.keyids), None)
     if own is not None and not key.online:
-        others = [each.name for each in seen.keys if each.keyid in own.keyids and each.keyid != key.keyid]
-        signers = [*others, *(["NEW"] if len(others) < own.threshold else [])]
+        others = [each.name for each in seen.keys if each.keyid in own.keyids and not each.leaked_in]
+        signers = [*others, *["NEW"] * (own.threshold - len(others))]
         return f"rstuf delegation update {escape(own.name)} {' '.join(f'--signer {escape(each)}' for each in signers)}"
     if seen.rotation is not None and seen.rotation.new != key.keyid:
         # What ends it, once that is due, is a step of its own.
@@ -293,4 +294,5 @@ def _delegating_to(seen: rstuf.Status, key: rstuf.KeyStatus) -> set[str]:
 
 def _usable(seen: rstuf.Status, role: str) -> list[rstuf.EventView]:
     """What waits of a role, and can still come out."""
-    return [view for view in seen.events if view.event.role == role and not view.expired and not view.leaks]
+    usable = [view for view in seen.events if not view.is_void and not view.leaks]
+    return [view for view in usable if any(part.role == role for part in view.event.parts)]

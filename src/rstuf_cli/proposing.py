@@ -159,6 +159,7 @@ def standing_document(standing: Standing) -> dict[str, Any]:
                 "missing": view.lacking,
                 "wanted": _wanted(view),
                 "expired": view.expired,
+                "outdated": None if view.outdated is None else view.outdated.why,
                 "lacks_targets": view.lacks_targets,
             }
             for view in standing.waiting

@@ -17,7 +17,7 @@ from rstuf_cli.named_keys import find_key, names_of
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
-from rstuf_cli.waiting import ROTATING, steps_of
+from rstuf_cli.waiting import ROTATING, steps_of, tell_waiting
 from rstuf_cli.waiting_status import until_signed
 from rstuf_cli.wording import day, listed, period
 
@@ -43,7 +43,9 @@ def tell_ending(
     console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
     before = _root_before(repository, rotation)
     first = [] if before is None else steps_of(before)
+    outdated = [view for view in repository.events.views() if view.outdated is not None]
     steps = merged([*proposing.steps_of(standing), *first, *steps_of_leaks_left(repository)])
+    steps = merged([*steps, *(step for view in outdated for step in steps_of(view))])
     still = [use.role for use in find_key(repository, ending.goes.name).uses]
     until = None
     if rotation is None and not still:
@@ -63,6 +65,8 @@ def tell_ending(
         }
     )
     proposing.tell_standing(console, standing)
+    if not console.is_json:
+        tell_waiting(console, outdated)
     done = sign(console, ok=True)
     if rotation is None and still:
         console.warning(f"{escape(ending.goes.name)} may sign {listed(still)} yet, until what waits is signed")

@@ -88,7 +88,7 @@ class Sitting:
         """Sign what was shown, and nothing else, and take it down.
 
         Raises:
-            EventNotFound, EventReplaced, EventExpired, SignatureRefused: that does not wait any more.
+            EventNotFound, EventReplaced, EventExpired, EventOutdated, SignatureRefused: that does not wait any more.
         """
         shown = {part.digest for part in review.parts}
         wanted = None if keyids is None else [rstuf.KeyId(keyid) for keyid in keyids]

@@ -14,6 +14,7 @@ from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.must_go import steps_where_enough_leaked
 from rstuf_cli.named_keys import find_key
+from rstuf_cli.out_of_delegations import delegations_of, take_out_of_delegations
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, show_steps, steps_document
@@ -51,6 +52,9 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
     """
     name = view.entry.name
     roles = [use.role for use in view.uses if use.role in _BY_PEOPLE]
+    below = delegations_of(repository, view) if not roles else []
+    if below and removal.to is None and removal.targets_threshold is None:
+        return take_out_of_delegations(run, repository, view, below, threshold=removal.threshold, loss=removal.loss)
     if not roles and not view.uses and removal.loss is not None:
         return _note_loss(run, repository, view.entry, removal.loss)
     if not roles:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.delegated_again import command_that_delegates
 from rstuf_cli.exits import ExitCode, exit_code_of
 from rstuf_cli.failures import failure_of, show_failure
 from rstuf_cli.reports import publication_document, roles_in_words
@@ -39,6 +40,7 @@ _WHY: Final = {
     rstuf.DropReason.GAVE_WAY: (
         "was not signed in time by those whom a proposed root lets sign: what is in force runs out, so this is"
     ),
+    rstuf.DropReason.OUTDATED: "could come out no more, since something newer was published: it is",
     rstuf.DropReason.REPLACED: "gave its place to another one, and is",
 }
 _SAME_PLAN: Final = (
@@ -71,7 +73,7 @@ def about(view: rstuf.EventView) -> str:
 def waits_in_words(view: rstuf.EventView) -> str:
     """`root v4 waits for 1 more signature (signed: laptop; missing: yubikey or vault)`."""
     told = _waits(view)
-    return told if view.expired or not view.keeps else f"{told}; {keeps_in_words(view)}"
+    return told if view.is_void or not view.keeps else f"{told}; {keeps_in_words(view)}"
 
 
 def keeps_in_words(view: rstuf.EventView) -> str:
@@ -94,6 +96,8 @@ def gives_in_words(view: rstuf.EventView, *, s: str = "") -> str:
 def _waits(view: rstuf.EventView) -> str:
     if view.expired:
         return f"{what(view.event)} expired before everybody had signed it: nobody can use it any more"
+    if view.outdated is not None:
+        return f"{what(view.event)} is outdated: {escape(view.outdated.why)}; nobody should sign it"
     if view.leaks and view.leaks_by != view.event.name:
         return f"{what(view.event)} was proposed for {view.leaks_by}, which must never come out: nobody should sign it"
     if view.leaks:
@@ -141,6 +145,9 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         if view.event.kind == rstuf.EventKind.DELEGATION:
             return [Step(f"rstuf event cancel {name}", f"{why}; then propose it again", about="event-expired")]
         return [Step("rstuf renew", f"{why}; drops it, and proposes anew what is due", about="event-expired")]
+    if view.outdated is not None:
+        why = f"{what(view.event)} is outdated: {escape(view.outdated.why)}; {_anew(view.outdated)}"
+        return [Step(view.outdated.again, why, about="event-outdated")]
     if view.leaks:
         again = f"so that others sign {listed(view.leaves)}" if view.leaves else "without that key"
         why = f"it would {gives_in_words(view)}; propose it again {again}"
@@ -152,6 +159,13 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
     if view.gives_way:
         return _steps_of_hindrance(view)
     return _steps_of_signing(view)
+
+
+def _anew(outdated: rstuf.Outdated) -> str:
+    """What the command does that leads on from an event which can come out no more."""
+    if outdated.again.startswith("rstuf event cancel"):
+        return "drops it, and tells what proposes it again"
+    return "proposes anew what it was to bring, over what is there now"
 
 
 def _steps_of_hindrance(view: rstuf.EventView) -> list[Step]:
@@ -223,6 +237,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "companions": [each.name for each in view.companions],
         "expires": iso(view.expires),
         "expired": view.expired,
+        "outdated": None if view.outdated is None else view.outdated.why,
         "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
         "keeps": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.keeps],
     }
@@ -291,8 +306,16 @@ def dropped_document(dropped: Iterable[rstuf.DroppedEvent]) -> list[dict[str, An
     ]
 
 
+def published_document(report: rstuf.PublicationReport) -> dict[str, Any]:
+    """What a publication did, as data, with the events that it dropped, if any."""
+    document = publication_document(report)
+    return {**document, "dropped": dropped_document(report.dropped)} if report.dropped else document
+
+
 def again_of(dropped: rstuf.DroppedEvent) -> list[str]:
     """The commands that propose again what was lost, in turn: each once the root of the one before it is out."""
+    if dropped.delegation is not None:
+        return [command_that_delegates(dropped.delegation)]
     role = dropped.name.rpartition("-v")[0]
     whose = "" if role == "targets" else f" --role {role}"
     commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}{whose}"]

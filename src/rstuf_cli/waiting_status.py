@@ -73,7 +73,7 @@ def steps_of_dates(seen: rstuf.Status) -> list[Step]:
 
 def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str, str, datetime]]:
     """For each command that helps roles of this health: their names, and when the first of them expires."""
-    waits = {str(part.role): view for view in seen.events if not view.expired for part in view.event.parts}
+    waits = {str(part.role): view for view in seen.events if not view.is_void for part in view.event.parts}
     found: dict[str, list[rstuf.RoleStatus]] = {}
     for role in (role for role in seen.roles if role.health == health):
         command = _first_command(waits[role.name], seen.events) if role.name in waits else "rstuf renew"
@@ -92,7 +92,7 @@ def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -
 def steps_of_event(seen: rstuf.Status, view: rstuf.EventView) -> list[Step]:
     """What to do about an event that waits."""
     steps = marked(seen, view, _short(steps_of(view)))
-    if view.expired:
+    if view.is_void:
         return steps
     if view.event.role == "targets" and seen.unsigned_targets:
         return [replace(step, about="unsigned-targets", why=f"{step.why}; {UNSIGNED}") for step in steps]
@@ -104,7 +104,7 @@ def steps_of_event(seen: rstuf.Status, view: rstuf.EventView) -> list[Step]:
 
 def steps_of_unsigned(seen: rstuf.Status) -> list[Step]:
     """What brings targets that clients accept; where it waits already, that is told as its event."""
-    waits = any(view.event.role == "targets" and not view.expired for view in seen.events)
+    waits = any(view.event.role == "targets" and not view.is_void for view in seen.events)
     if not seen.unsigned_targets or waits:
         return []
     return [Step("rstuf renew", f"{UNSIGNED}; signs it, or lets people sign it", about="unsigned-targets")]
@@ -112,7 +112,7 @@ def steps_of_unsigned(seen: rstuf.Status) -> list[Step]:
 
 def steps_of_overtaken(seen: rstuf.Status) -> list[Step]:
     """What lets people sign again of what clients may have seen more; what waits of it is told as that."""
-    waits = {view.event.role for view in seen.events if not view.expired}
+    waits = {view.event.role for view in seen.events if not view.is_void}
     roles = [role for role in seen.overtaken if role not in waits]
     why = f"{overtaken_in_words(roles)}: signs it, or lets people sign it"
     return [Step("rstuf renew", why, about="overtaken")] if roles else []
@@ -233,7 +233,7 @@ def _bin_keys(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
 
 def way_for_bins(seen: rstuf.Status) -> tuple[str, str] | None:
     """What must be done before bins can be signed, and why: none of their keys is here, and people let another sign."""
-    waits = next((view for view in seen.events if view.event.role == "targets" and not view.expired), None)
+    waits = next((view for view in seen.events if view.event.role == "targets" and not view.is_void), None)
     keys = _bin_keys(seen)
     if waits is None or not keys or any(key.fault is None for key in keys):
         return None

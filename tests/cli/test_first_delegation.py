@@ -48,10 +48,11 @@ def test_it_comes_out_once_she_signed(world: World, signer: str) -> None:
     warm.refresh()
     warm.walk()
     world.does(f"delegation add team --path 'team/*'{signer} --yes", codes=(4,))
+    world.does(f"artifact add --prefix team {world.home / 'new/other'} --no-publish")
     world.is_led_on(by_status)
     fresh = Client(world.home / "fresh", site, root=root, now=world.at)
     for client in (warm, fresh):
         client.refresh()
-        assert [client.download(path) for path in ("team/one", "other")] == [b"one", b"other"]
+        assert [client.download(path) for path in ("team/one", "other", "team/other")] == [b"one", b"other", b"other"]
     listed = {each["name"]: each["artifacts"] for each in world.does("delegation list --json").document["delegations"]}
-    assert listed["team"] == 1
+    assert listed["team"] == 2

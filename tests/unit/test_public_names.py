@@ -99,6 +99,7 @@ PUBLIC = {
     "Obstacle",
     "Offer",
     "Outcome",
+    "Outdated",
     "Outlook",
     "PartReview",
     "PartSide",

@@ -146,6 +146,21 @@ class EventExpired(SigningError):
         )
 
 
+class EventOutdated(SigningError):
+    """What a signing event proposes would take back what was published since: it can come out no more."""
+
+    code = "event-outdated"
+
+    def __init__(self, event: str, why: str, *, again: str) -> None:
+        """
+        Args:
+            again: the command that proposes it anew, or drops it.
+        """
+        self.event, self.why, self.again = event, why, again
+        then = ", then propose it again" if again.startswith("rstuf event cancel") else " proposes it anew"
+        super().__init__(f"{event} is outdated: {why}", hint=f"{again}{then}, over what is there now")
+
+
 class EventReplaced(SigningError):
     """Something else waits under a signing event's name than what its signer was shown."""
 

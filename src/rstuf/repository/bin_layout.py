@@ -21,6 +21,7 @@ from rstuf.progress import step
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.kept_changes import keep_back
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -38,6 +39,7 @@ def bring_bins(
         signed: its file, where people have signed it.
     """
     _bring_out_forced(ports)
+    kept = keep_back(ports)
     delegation = bin_delegation(Envelope(name=f"{holder}.json", signed=said, payload=b"", signatures=()))
     if delegation is None:
         raise InvalidMetadata(holder, "it delegates to no bins")
@@ -59,7 +61,7 @@ def bring_bins(
         with ports.state.transaction(actor=ports.actor) as state:
             state.fill_resize(holder, weights)
         with ports.state.read() as reader:
-            number, role = reader.newest_number(), reader.role(holder)
+            number, role = reader.newest_number() if kept is None else kept.number, reader.role(holder)
             parts = [Part(role, role.number, Reason.RESIZED, signed)]
             parts += [Part(each, number, Reason.RESIZED) for each in reader.coming_bins(holder)]
         return bring_out(ports, parts, proposed={holder: said}, resized=holder)

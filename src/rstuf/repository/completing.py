@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rstuf.errors import ReleaseRefused, RstufError, SigningError
+from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, ReleaseRefused, RstufError, SigningError
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TARGETS
-from rstuf.repository.authority import is_recorded_file, load_authority
+from rstuf.repository.authority import load_authority
 from rstuf.repository.bin_layout import bring_bins
 from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.delegated_sides import proposed_by
-from rstuf.repository.delegating_events import bring_change, by_people
+from rstuf.repository.delegating_events import bring_change
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import (
@@ -26,6 +26,7 @@ from rstuf.repository.open_events import (
     leaky_of,
     view_part,
 )
+from rstuf.repository.outdated import has_come_out, outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -80,7 +81,8 @@ def carry_on_events(ports: Ports) -> PublicationReport | None:
 
 
 def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
-    """Whether an open event can come out: every side of every part has signed, in time, and nothing must come first."""
+    """Whether an open event can come out: every side of every part has signed, in time, and nothing outdated it, or
+    must come first."""
     newest = reader.newest_root()
     first = event.kind is EventKind.CEREMONY
     now = ports.clock.now()
@@ -88,7 +90,7 @@ def is_ready(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
         return False
     if not all(view_part(reader, event, part, now=now).ready for part in event.parts):
         return False
-    if event.role != ROOT and leaky_of(reader, event) is not None:
+    if event.role != ROOT and (leaky_of(reader, event) is not None or outdated_by(reader, event) is not None):
         return False
     return first or (comes_after(ports, reader, event) is None and not lacks_targets(ports, reader, event))
 
@@ -98,7 +100,7 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
         if event.kind is EventKind.CEREMONY:
             return _end_ceremony(ports, event)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_roles(ports, event)
-    except (ReleaseRefused, SigningError) as error:
+    except (ReleaseRefused, SigningError, LimitExceeded, PathsNotDelegated, PathsDisputed) as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
 
@@ -136,7 +138,7 @@ def _make_targets_whole(ports: Ports) -> None:
 
 def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
     with ports.state.read() as reader:
-        phase = _phase_of(ports, reader, event)
+        phase = _phase_of(reader, event)
     if phase is not EventPhase.OPEN:
         return _close(ports, event, PublicationReport(published=False, timestamp_version=0), phase=phase)
     if event.kind is EventKind.DELEGATION:
@@ -159,17 +161,10 @@ def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
     return together(published, _end_rotation(ports)) or published
 
 
-def _phase_of(ports: Ports, reader: StateReader, event: SigningEvent) -> EventPhase:
-    """Where an event stands: it may have come out, and the process ended before it could say so; or a newer one did."""
-    for part in event.parts:
-        if event.kind is EventKind.DELEGATION and part.role not in by_people(ports, reader, event):
-            # It is rendered as it is when the others come out, and may be renewed before.
-            continue
-        role = reader.role(part.role)
-        if role.visible >= part.version:
-            ours = role.visible == part.version and is_recorded_file(role, part.file)
-            return EventPhase.DONE if ours else EventPhase.CANCELLED
-    return EventPhase.OPEN
+def _phase_of(reader: StateReader, event: SigningEvent) -> EventPhase:
+    """Where an event stands: it may have come out, and the process ended before it could say so."""
+    done = any(has_come_out(reader.role(part.role), part) for part in event.parts)
+    return EventPhase.DONE if done else EventPhase.OPEN
 
 
 def _end_rotation(ports: Ports) -> PublicationReport | None:

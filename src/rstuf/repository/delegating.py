@@ -18,11 +18,12 @@ from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.tree import Fault, Tree
 from rstuf.model.handover import Handover
-from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods
 from rstuf.progress import step
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
+from rstuf.repository.bridge import once_online
 from rstuf.repository.client_guard import excluded, refuse_unreadable, shape_of
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.delegated_keys import changed_keys, keys_of
@@ -33,9 +34,10 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import is_open, view_in, views_of_open
 from rstuf.repository.plan_delegations import delegated_name
 from rstuf.repository.ports import Ports
-from rstuf.repository.publish import get_ready
+from rstuf.repository.readiness import get_ready
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.signing_events import drop_event, refuse_waiting
+from rstuf.repository.wanted_delegations import WantedDelegation
 
 _NOTHING: Final[Mapping[str, Any]] = {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
 _FAULTS: Final = {
@@ -187,6 +189,34 @@ def propose_change(ports: Ports, name: RoleName, change: DelegationChange) -> De
         if wanted == there and change.periods in {None, reader.periods().get(name)}:
             raise InvalidInput(f"that is what {name} is already", hint="rstuf delegation list shows all")
         return _proposed(ports, reader, authority, _Change(name, parent, old, new, wanted, change.periods))
+
+
+def propose_wanted(ports: Ports, wanted: WantedDelegation) -> DelegationProposal:
+    """What an event was to make of a delegation, proposed again. Writes nothing.
+
+    Raises:
+        DelegationNotFound: what it was to change is there no more.
+        InvalidInput, InvalidPolicy: it cannot be like that any more.
+        PathsNotDelegated, PathsDisputed: clients would not find what is there.
+    """
+    if wanted.after is None:
+        return propose_removal(ports, wanted.name)
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        there, after, periods = _delegations_of(authority, wanted.parent), wanted.after, wanted.periods
+        if once_online(reader).issuperset(after.keys.keyids):
+            # Another online key may have the place of that by now.
+            after = replace(after, keys=authority.top_level[TIMESTAMP])
+        before = next((each for each in there if each.name == wanted.name), None)
+        place = wanted.place
+        if before is None:
+            _refuse_reserved(authority, wanted.name)
+            periods = periods or reader.periods()[TARGETS]
+        elif place is None:
+            place = _follower(there, wanted.name)
+        others = tuple(each for each in there if each.name != wanted.name)
+        change = _Change(wanted.name, wanted.parent, before, after, _placed(others, after, place), periods)
+        return _proposed(ports, reader, authority, change)
 
 
 def propose_removal(ports: Ports, name: RoleName) -> DelegationProposal:

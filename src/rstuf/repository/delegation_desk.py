@@ -14,11 +14,11 @@ from rstuf.repository.delegating import (
     propose_change,
     propose_removal,
 )
-from rstuf.repository.delegating_events import WantedDelegation, wanted_by
 from rstuf.repository.delegation_views import DelegationView, list_delegations
 from rstuf.repository.ports import Ports
-from rstuf.repository.publish import get_ready
+from rstuf.repository.readiness import get_ready
 from rstuf.repository.visits import Way, way_to
+from rstuf.repository.wanted_delegations import WantedDelegation, wanted_by
 
 
 class DelegationDesk:
@@ -51,8 +51,9 @@ class DelegationDesk:
         return propose_removal(self._ports, name)
 
     def wanted_by(self, event: SigningEvent) -> WantedDelegation | None:
-        """What an event was to change; see `repository.delegating_events.wanted_by`."""
-        return wanted_by(self._ports, event)
+        """What an event was to change; see `repository.wanted_delegations.wanted_by`."""
+        with self._ports.state.read() as reader:
+            return wanted_by(reader, event)
 
     def _end_what_was_begun(self) -> None:
         """A publication that was cut off may bring what is to be proposed."""

@@ -18,10 +18,12 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import leaks_let_in
 from rstuf.repository.open_events import bins_in, companions, envelope_of, has_expired, is_open, signers_of, view_in
+from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason
 from rstuf.repository.root_update import RootUpdate
 from rstuf.repository.signing_events import close_unused, drop_event
+from rstuf.repository.wanted_delegations import WantedDelegation, wanted_by
 
 
 def drop_expired(ports: Ports) -> list[DroppedEvent]:
@@ -43,6 +45,25 @@ def drop_expired(ports: Ports) -> list[DroppedEvent]:
             why = DropReason.EXPIRED if has_expired(event, now) else DropReason.BESIDE
             dropped.append(dropped_as(state, event, why))
         return dropped
+
+
+def drop_outdated(ports: Ports) -> list[DroppedEvent]:
+    """Cancel what can come out no more, since a newer version of its role is out. Under the publication lock.
+
+    What it was to list stays pending. Other delegations are proposed anew (`proposing_anew`).
+    """
+    with ports.state.read() as reader:
+        gone = [event for event in reader.open_events() if _is_superseded(reader, event)]
+    if not gone:
+        return []
+    with ports.state.transaction(actor=ports.actor) as state:
+        for event in gone:
+            close_unused(state, event, at=ports.clock.now())
+        return [dropped_as(state, event, DropReason.OUTDATED) for event in gone]
+
+
+def _is_superseded(reader: StateReader, event: SigningEvent) -> bool:
+    return event.kind is not EventKind.DELEGATION and outdated_by(reader, event) is not None
 
 
 def waits_in_the_way(ports: Ports, reader: StateReader) -> SigningEvent | None:
@@ -77,7 +98,19 @@ def dropped_as(reader: StateReader, event: SigningEvent, why: DropReason) -> Dro
     waits = None if waits is None or waits.id == event.id else waits
     lost, bins = _lost(reader, event, waits), _lost_bins(reader, event, waits)
     after = waits.name if waits is not None and (lost is not None or bins is not None) else None
-    return DroppedEvent(event.name, tuple(signers_of(reader, event)), why, lost=lost, bins=bins, after=after)
+    wanted = _lost_delegation(reader, event)
+    signed = tuple(signers_of(reader, event))
+    return DroppedEvent(event.name, signed, why, lost=lost, bins=bins, after=after, delegation=wanted)
+
+
+def _lost_delegation(reader: StateReader, event: SigningEvent) -> WantedDelegation | None:
+    """What an event was to make of a delegation, where it is not so by now and nothing that waits does the same."""
+    wanted = wanted_by(reader, event)
+    if wanted is None:
+        return None
+    others = [each for other in reader.open_events() if (each := wanted_by(reader, other)) is not None]
+    same = [each for each in others if (each.name, each.after) == (wanted.name, wanted.after)]
+    return None if same else wanted
 
 
 def _lost(reader: StateReader, event: SigningEvent, waits: SigningEvent | None) -> RootUpdate | None:

@@ -40,6 +40,7 @@ from rstuf.repository.open_events import (
     view_events,
     view_in,
 )
+from rstuf.repository.outdated import refuse_outdated
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
 from rstuf.repository.renouncing import renounce_new_key
@@ -336,7 +337,7 @@ class EventDesk:
 
         Raises:
             EventNotFound: no event of that name is open.
-            EventExpired: nobody can use it any more.
+            EventExpired, EventOutdated: nobody can use it any more.
             ProposalRefused: nobody should sign it, for it gives more to a key that leaked than it has.
             InvalidInput: there is no root `since`.
         """
@@ -344,6 +345,7 @@ class EventDesk:
             event, now = find_event(reader, name), self._ports.clock.now()
             refuse_leaky(reader, event)
             refuse_expired(event, now)
+            refuse_outdated(reader, event)
             return bundle_of(reader, event, now=now, since=since)
 
     def preview(self, proposal: RootProposal) -> list[Bundle]:

@@ -13,6 +13,14 @@ from rstuf.repository.authority import ClosedKey
 
 
 @dataclass(frozen=True, slots=True)
+class Outdated:
+    """Why an event can come out no more, and the command that proposes it anew, or drops it where nothing can."""
+
+    why: str
+    again: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartSide:
     """Keys of which so many must sign a part.
 
@@ -88,6 +96,7 @@ class EventView:
         companions: the open events that are cancelled with it.
         gives_way: whether its role runs out meanwhile and could be renewed without it; see `giving_way`.
         leaked: of the keys that may sign it, or that it lets sign, those that leaked.
+        outdated: why it can come out no more, and the command that proposes it anew; None where it can.
     """
 
     event: SigningEvent
@@ -104,12 +113,18 @@ class EventView:
     companions: tuple[SigningEvent, ...] = ()
     gives_way: bool = False
     leaked: frozenset[KeyId] = frozenset()
+    outdated: Outdated | None = None
 
     @property
     def ready(self) -> bool:
         """Whether it can come out: nobody is missing, nothing must come out before it, and it is still of use."""
-        unfit = self.expired or self.leaks or self.lacks_targets or self.after is not None
+        unfit = self.expired or self.leaks or self.outdated is not None or self.lacks_targets or self.after is not None
         return not unfit and all(part.ready for part in self.parts)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether nobody can use it any more: it expired, or is outdated."""
+        return self.expired or self.outdated is not None
 
     @property
     def expires(self) -> datetime:

@@ -17,12 +17,14 @@ from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, RstufE
 from rstuf.metadata import limits
 from rstuf.metadata.render import SignedFile
 from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.events import SigningEvent
 from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.kept_changes import keep_back
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -49,7 +51,9 @@ def bring_delegations(
     handover: Handover,
     *,
     signed: Mapping[RoleName, Signed] | None = None,
+    late: Callable[[StateReader], Iterable[Move]] | None = None,
     check: Callable[[StateReader], None] | None = None,
+    besides: SigningEvent | None = None,
 ) -> tuple[PublicationReport, int]:
     """Publish roles that delegate as they are to be, with every role that lists something else by that.
 
@@ -57,7 +61,9 @@ def bring_delegations(
 
     Args:
         signed: those of them that people have signed already.
+        late: what else moves, though it is not what was accepted last.
         check: looks at what is to move, once it is written down, and raises where it must not.
+        besides: the event that comes out with it; other events that wait are not outdated by it (`kept_changes`).
 
     Returns:
         What was published, and how many artifacts have another role now.
@@ -67,6 +73,7 @@ def bring_delegations(
         InvalidRoleName: the name of a role that joins is taken.
         SigningError, StorageError, ReleaseRefused: clients still see what they saw.
     """
+    kept = keep_back(ports, besides=besides)
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata, proposed=proposed)
         anew = signed_by_others(load_authority(reader, ports.metadata), authority)
@@ -77,8 +84,10 @@ def bring_delegations(
     ):
         sorting = Sorting(ports, authority, handover)
         state.begin_handover(handover)
-        number = state.newest_number()
+        number = state.newest_number() if kept is None else kept.number
         state.add_moves(sorting.moves(state))
+        if late is not None:
+            state.add_moves(late(state))
         sorting.refuse()
         if check is not None:
             check(state)

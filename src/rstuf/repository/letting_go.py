@@ -21,8 +21,9 @@ from rstuf.repository.bridge import delegating_to_new, gone_keys, once_online
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import is_open
-from rstuf.repository.people import looks_here, propose_role, says_no_more
+from rstuf.repository.people import propose_role, says_no_more
 from rstuf.repository.ports import Ports
+from rstuf.repository.signed_here import looks_here
 from rstuf.repository.signing_events import NewEvent, open_events, sign_event
 from rstuf.repository.targets_signers import people_sign
 

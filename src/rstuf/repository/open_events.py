@@ -33,6 +33,7 @@ from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
 from rstuf.repository.leaks import gaining_leaks, leaks_let_in_below, refuse_to_sign, roles_left_to_leaks
+from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.targets_signers import people_sign, targets_verify
 
@@ -292,6 +293,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
     leaked = frozenset(leaked_keys(reader))
     if has_expired(event, ports.clock.now()):
         return EventView(event, parts, names, (), expired=True, companions=beside, leaked=leaked)
+    if (outdated := outdated_by(reader, event)) is not None:
+        return EventView(event, parts, names, (), companions=beside, leaked=leaked, outdated=outdated)
     here, unreachable = list[KeyId](), list[ClosedKey]()
     for keyid in EventView(event, parts, names, ()).wanted:
         entry = reader.key(keyid)

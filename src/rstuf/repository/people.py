@@ -12,22 +12,23 @@ from typing import Any
 
 import orjson
 
-from rstuf.errors import RstufError
 from rstuf.metadata.render import Unsigned
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.events import EventKind, EventPart, SigningEvent
-from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.delegating_events import by_people
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.kept_changes import Kept
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import comes_after, envelope_of, has_expired, is_open, view_part
+from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part, role_part
 from rstuf.repository.reports import Reason, WaitingRole
+from rstuf.repository.signed_here import nobody_else_signed
 from rstuf.repository.signing_events import NewEvent, close_unused, open_events, sign_event
 
 # What such an event proposes can be proposed again, as it is by then.
@@ -66,10 +67,13 @@ def waiting_for(desk: SigningDesk, part: Part, keys: RoleKeys) -> WaitingRole:
 def holding_event(ports: Ports, reader: StateReader, name: RoleName) -> SigningEvent | None:
     """The open event beside which a role must not come out, if there is one.
 
-    What the online key signs of other delegations is rendered again when these come out, so it need not wait for them.
+    What the online key signs of other delegations is rendered again when these come out, so it need not wait for them;
+    nor does anything wait for what can come out no more.
     """
     event = is_open(reader, name)
-    again = event is not None and event.kind is EventKind.DELEGATION and name not in by_people(ports, reader, event)
+    if event is None or outdated_by(reader, event) is not None:
+        return None
+    again = event.kind is EventKind.DELEGATION and name not in by_people(ports, reader, event)
     return None if again else event
 
 
@@ -114,6 +118,23 @@ def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent]
             return waiting
         told = waiting_in(ports, reader, event, waiting)
         return replace(told, behind=proposed is None and _lacks(ports, event, role))
+
+
+def waiting_behind(ports: Ports, kept: Kept) -> tuple[WaitingRole, ...]:
+    """The roles to which changes go that are kept back, as they wait in the events for which they are."""
+    with ports.state.read() as reader:
+        return tuple(
+            replace(waiting_as(ports, reader, event, name), behind=True)
+            for event in reader.open_events()
+            for name in kept.events.get(event.id, ())
+        )
+
+
+def waiting_as(ports: Ports, reader: StateReader, event: SigningEvent, name: RoleName) -> WaitingRole:
+    """A role as it waits in an event."""
+    reason = Reason.DELEGATED if event.kind is EventKind.DELEGATION else Reason.CHANGED
+    role = WaitingRole(name, reader.role(name).expires, {}, 0, reason)
+    return waiting_in(ports, reader, event, role)
 
 
 def still_waiting(ports: Ports, waiting: Sequence[WaitingRole]) -> tuple[WaitingRole, ...]:
@@ -165,20 +186,9 @@ def _is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     it is here; or nobody can use it any more."""
     if event.kind not in _AGAIN:
         return False
-    by = {each.keyid for part in event.parts for each in part.signatures}
-    return has_expired(event, ports.clock.now()) or all(looks_here(ports, reader, keyid) for keyid in by)
-
-
-def looks_here(ports: Ports, reader: StateReader, keyid: KeyId) -> bool:
-    """Whether a key is where it should be; it is not opened."""
-    entry = reader.key(keyid)
-    if entry is None or entry.signer is None:
-        return False
-    try:
-        ports.signers.look(entry)
-    except RstufError:
-        return False
-    return True
+    if has_expired(event, ports.clock.now()) or outdated_by(reader, event) is not None:
+        return True
+    return nobody_else_signed(ports, reader, event)
 
 
 def _lacks(ports: Ports, event: SigningEvent, role: RoleState) -> bool:

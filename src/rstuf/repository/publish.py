@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
@@ -15,18 +15,18 @@ from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import SigningDesk, load_authority
 from rstuf.repository.completing import carry_on_events
+from rstuf.repository.dropping import drop_outdated
 from rstuf.repository.forced import can_sign, without_unreachable
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.mending import put_back, record_again
-from rstuf.repository.people import drop_unsigned, let_wait, still_waiting, who_is_here
+from rstuf.repository.kept_changes import Kept, look_for_kept, postpone
+from rstuf.repository.people import drop_unsigned, let_wait, still_waiting, waiting_behind, who_is_here
 from rstuf.repository.ports import Ports
-from rstuf.repository.recovery import recover
+from rstuf.repository.proposing_anew import propose_outdated_anew
+from rstuf.repository.readiness import get_ready
 from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
-from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.together import together
-from rstuf.repository.visible import check_visible, refuse_junk_root
 
 # A snapshot that lists so many roles is large: publications of such a repository are at least this far apart.
 _MANY_BINS: Final = 4096
@@ -43,7 +43,8 @@ class Spacing(Enum):
 def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[SigningEvent] = ()) -> PublicationReport:
     """Make every accepted change visible; first bring an interrupted publication to its end, and put back what is lost.
 
-    What people elsewhere have to sign waits for them in signing events.
+    What people elsewhere have to sign waits for them in signing events. What would outdate an event that others have
+    signed stays pending.
 
     Args:
         drop: events that give their place to newer ones, as whoever says so saw them.
@@ -57,10 +58,17 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
         recovery, restored, recorded, went_on = ready.recovery, ready.restored, ready.recorded, ready.went_on
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
+        outdated = drop_outdated(ports)
         with ports.state.read() as reader:
-            parts, waiting = who_is_here(ports, reader, without_unreachable(ports, reader, changed_parts(reader)))
+            kept = look_for_kept(ports, reader, drop=drop)
+            changed = without_unreachable(ports, reader, changed_parts(reader, kept))
+            parts, waiting = who_is_here(ports, reader, changed)
             visible = reader.role(TIMESTAMP).visible
             behind = ports.clock_behind(reader)
+        if kept is not None and parts:
+            postpone(ports, kept)
+        with ports.state.read() as reader:
+            parts = [replace(part, role=reader.role(part.role.name)) for part in parts]
             if parts or recovery is Recovery.COMPLETED:
                 parts += _needed_parts(ports, reader, parts, now=ports.signing_time(reader))
         if not parts:
@@ -70,48 +78,26 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
             drop_unsigned(ports, parts)
             report = together(went_on, brought := bring_out(ports, parts)) or brought
         waiting = let_wait(ports, waiting, drop=drop)
+        anew = propose_outdated_anew(ports, given_up=drop)
+        waiting += (*(() if kept is None else waiting_behind(ports, kept)), *anew.waiting)
         if waiting and (late := carry_on_events(ports)) is not None:
             report = together(report, late) or late
             waiting = still_waiting(ports, waiting)
         report = replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
-        return replace(report, waiting=waiting)
+        return replace(report, waiting=waiting, dropped=(*outdated, *anew.dropped))
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """What had to be done before anything new could be published.
+def changed_parts(reader: StateReader, kept: Kept | None = None) -> list[Part]:
+    """The roles whose changes clients do not see yet, each to be rendered at the newest change.
 
-    Attributes:
-        recovery: what was found of an interrupted publication.
-        restored: files that the storage had lost and got back; `recorded`: those whose record was made again.
-        went_on: what came out before: signed anew with a key that replaced another, of events that everybody had
-            signed, and of a rotation.
+    Args:
+        kept: what must not come out yet.
     """
-
-    recovery: Recovery
-    restored: tuple[str, ...]
-    recorded: tuple[str, ...]
-    went_on: PublicationReport | None
-
-
-def get_ready(ports: Ports) -> Readiness:
-    """Bring to an end what was begun, and put back what is lost. Under the publication lock."""
-    recovery = recover(ports)
-    anew = publish_under_new_root(ports)
-    check_visible(ports)
-    refuse_junk_root(ports)
-    recorded = record_again(ports)
-    restored = put_back(ports)
-    return Readiness(recovery, restored, recorded, together(anew, carry_on_events(ports)))
-
-
-def changed_parts(reader: StateReader) -> list[Part]:
-    """The roles whose changes clients do not see yet, each to be rendered at the newest change."""
-    number = reader.newest_number()
+    number = reader.newest_number() if kept is None else kept.number
     return [
         Part(role, number, Reason.FORCED if role.forced else Reason.CHANGED)
         for role in reader.dirty_roles()
-        if role.kind is not RoleKind.ROOT
+        if role.kind is not RoleKind.ROOT and (kept is None or role.id not in kept.only)
     ]
 
 
@@ -150,7 +136,7 @@ def plan_publication(ports: Ports) -> PublicationPlan:
     """What `publish` would bring now. Writes nothing, waits for nobody."""
     with ports.state.read() as reader:
         reader.settings()
-        changed = changed_parts(reader)
+        changed = changed_parts(reader, look_for_kept(ports, reader))
         parts = with_followers(reader, changed) if changed else []
         timestamp = reader.role(TIMESTAMP)
     return PublicationPlan(

@@ -25,7 +25,7 @@ from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import is_open, view_in
 from rstuf.repository.ports import Ports
-from rstuf.repository.publish import get_ready
+from rstuf.repository.readiness import get_ready
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped
 from rstuf.repository.targets_signers import take_people

@@ -16,7 +16,7 @@ from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
-from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
+from rstuf.repository.dropping import drop_expired, drop_in_the_way, drop_outdated, waits_in_the_way
 from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.giving_way import runs_out
 from rstuf.repository.interfaces import StateReader
@@ -25,8 +25,9 @@ from rstuf.repository.letting_go import is_as_proposed, waits_below
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
 from rstuf.repository.overtaken import overtaken
-from rstuf.repository.people import holding_event, propose_role, says_no_more, waiting_for, waiting_in
+from rstuf.repository.people import holding_event, propose_role, says_no_more, still_waiting, waiting_for, waiting_in
 from rstuf.repository.ports import Ports
+from rstuf.repository.proposing_anew import propose_outdated_anew
 from rstuf.repository.recovery import recover
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -93,7 +94,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
             check_visible(ports)
         recorded = record_again(ports)
         restored = put_back(ports)
-        expired = drop_expired(ports)
+        expired = [*drop_expired(ports), *drop_outdated(ports)]
         made_way = _make_way(ports)
         dropped = (*expired, *made_way)
         try:
@@ -101,8 +102,12 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
         except RstufError as error:
             error.dropped = {each.name: each.signed for each in dropped}
             raise
-        publication = report.publication.mended(restored=restored, recorded=recorded)
-        return replace(report, publication=publication, dropped=dropped)
+        again = propose_outdated_anew(ports)
+        report = replace(report, waiting=(*report.waiting, *again.waiting), dropped=(*dropped, *again.dropped))
+        if again.waiting and (late := carry_on_events(ports)) is not None:
+            whole = together(report.publication, late) or late
+            report = replace(report, publication=whole, waiting=still_waiting(ports, report.waiting))
+        return replace(report, publication=report.publication.mended(restored=restored, recorded=recorded))
 
 
 def _make_way(ports: Ports) -> tuple[DroppedEvent, ...]:

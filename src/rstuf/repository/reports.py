@@ -17,6 +17,7 @@ from rstuf.repository.event_views import EventView
 
 if TYPE_CHECKING:
     from rstuf.repository.root_update import RootUpdate
+    from rstuf.repository.wanted_delegations import WantedDelegation
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ class WaitingRole:
         reason: why it was to be signed: because it is due, or because it was asked for.
         event: the signing event in which it waits.
         after: the one that must come out before that.
-        behind: whether more was accepted since that was opened, and it stays because others have signed it.
+        behind: whether more was accepted since that was opened, and it stays because others have signed it; that is
+            kept back.
     """
 
     name: RoleName
@@ -140,6 +142,7 @@ class PublicationReport:
         recorded: names of files of which the state's own copy was damaged, and was taken again from what is published.
         clock_behind: None where the clock is not behind what was signed here.
         waiting: roles with changes that nobody here can sign: clients do not see these yet.
+        dropped: the signing events that could come out no more, and were dropped, though nobody named them.
     """
 
     published: bool
@@ -151,6 +154,7 @@ class PublicationReport:
     recorded: tuple[str, ...] = ()
     clock_behind: ClockBehind | None = None
     waiting: tuple[WaitingRole, ...] = ()
+    dropped: tuple[DroppedEvent, ...] = ()
 
     def mended(self, *, restored: tuple[str, ...], recorded: tuple[str, ...]) -> PublicationReport:
         """The same with what was put back and recorded again before it."""
@@ -167,6 +171,8 @@ class DropReason(StrEnum):
     """Its role ran out, and is signed again without those whom only a proposed root names."""
     OUTRUN = "outrun"
     """Another root came out that has its number."""
+    OUTDATED = "outdated"
+    """It could come out no more: something newer was published since."""
     REPLACED = "replaced"
     """Another one took its place, and whoever let it was shown that."""
 
@@ -180,6 +186,7 @@ class DroppedEvent:
         lost: what a root was to change, and nothing proposes any more; None where that is nothing.
         bins: how many bins it was to bring, where nothing does that any more.
         after: what waits in its place, and must come out before that is proposed again, or would be dropped for it.
+        delegation: the delegation that it was to bring, change or remove, where nothing else remembers that.
     """
 
     name: str
@@ -188,6 +195,7 @@ class DroppedEvent:
     lost: RootUpdate | None = None
     bins: int | None = None
     after: str | None = None
+    delegation: WantedDelegation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from rstuf.errors import EventChanged, EventExpired, EventOpen, EventReplaced, SignatureRefused
+from rstuf.errors import EventChanged, EventExpired, EventOpen, EventOutdated, EventReplaced, SignatureRefused
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.key_identity import key_identity, verify_signature
 from rstuf.metadata.render import Unsigned, versioned
@@ -41,6 +41,7 @@ from rstuf.repository.open_events import (
     signers_of,
     view_in,
 )
+from rstuf.repository.outdated import refuse_outdated
 from rstuf.repository.ports import Ports
 from rstuf.repository.whole_files import let_others_join, note_opened
 
@@ -261,7 +262,7 @@ def sign_event(
 
     Raises:
         EventNotFound: there is none of that name.
-        EventExpired: nobody can use it any more.
+        EventExpired, EventOutdated: nobody can use it any more.
         EventReplaced: it is not what was shown.
         ProposalRefused: it gives more to a key that leaked than it has.
     """
@@ -269,6 +270,7 @@ def sign_event(
         view = view_in(ports, reader, find_event(reader, name))
         refuse_leaky(reader, view.event)
         refuse_expired(view.event, ports.clock.now())
+        refuse_outdated(reader, view.event)
         if shown is not None and any(part.digest not in shown for part in view.parts):
             raise EventReplaced(view.event.name)
         desk = SigningDesk(reader, ports.signers)
@@ -320,7 +322,8 @@ def _offer(
     """What becomes of a signature for a part of an event that is open."""
     try:
         refuse_expired(event, ports.clock.now())
-    except EventExpired as error:
+        refuse_outdated(state, event)
+    except (EventExpired, EventOutdated) as error:
         return _refused(event.name, who, brought, error.message, hint=error.hint or "")
     return _join(ports, state, event, part, brought, who=who)
 

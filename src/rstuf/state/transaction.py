@@ -26,7 +26,7 @@ from rstuf.model.rotation import RotationKind
 from rstuf.model.settings import Phase, RepositorySettings
 from rstuf.model.superseded import Retention, SupersededFile
 from rstuf.repository.interfaces import PutResult
-from rstuf.state import events, handovers, publications, resizes, rows, superseded
+from rstuf.state import events, handovers, postponing, publications, resizes, rows, superseded
 from rstuf.state.artifacts import Additions, Holder, Removals, all_or_nothing
 from rstuf.state.reader import SqliteReader
 from rstuf.state.spaces import SPACE
@@ -174,6 +174,10 @@ class SqliteTransaction(SqliteReader):
     def remove_artifacts(self, holder: RoleName, paths: Iterable[TargetPath], *, number: int) -> int:
         with all_or_nothing(self._connection):
             return Removals(self._connection, self._holder(holder), number).remove(paths)
+
+    def postpone(self, holder: RoleName, paths: Iterable[TargetPath], *, number: int) -> int:
+        with all_or_nothing(self._connection):
+            return postponing.postpone(self._connection, self._holder(holder), paths, number=number)
 
     def begin_resize(self, holder: RoleName, bits: int, bins: Iterable[NewRole]) -> int:
         number = self.newest_number()

@@ -18,7 +18,7 @@ from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.sitting import Sitting
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.waiting import dropped_document
+from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.wording import count, listed, number, seconds, size
 
 EXAMPLES = {
@@ -93,8 +93,7 @@ def resize(
     with run.open() as repository:
         rstuf.check_bin_count(bins, allow_large=allow_large)
         holder = None if role is None else rstuf.RoleName(role)
-        about = role or "targets"
-        waiting = [view for view in repository.events.views() if view.event.role == about and not view.expired]
+        waiting = _in_the_way(repository, role)
         if repository.bin_count(holder) == bins:
             waiting = []
         elif not _ask(run, repository, bins, role=role, waiting=waiting):
@@ -107,11 +106,20 @@ def resize(
         dropped_for = [view.event for view in waiting]
         report = repository.resize_bins(bins, role=holder, allow_large=allow_large, drop=dropped_for)
         run.progress.close()
-        dropped = dropped_document(repository.events.replaced(waiting))
+        gone = repository.events.replaced(waiting)
+        tell_dropped(run.console, gone)
+        dropped = dropped_document(gone)
         if report.waits is not None:
             return _let_people_sign(run, repository, report, keys_sign=not no_sign, dropped=dropped)
     _tell(run, report, dropped=dropped, took=seconds(lasted()))
     return ExitCode.DONE
+
+
+def _in_the_way(repository: rstuf.Repository, role: str | None) -> list[rstuf.EventView]:
+    """What waits of the role whose artifacts are to be shared out anew, whatever else it waits with."""
+    there = {view.delegation.name for view in repository.delegations.views()}
+    about = role or ("bins" if "bins" in there else "targets")
+    return [view for view in repository.events.views() if any(part.role == about for part in view.event.parts)]
 
 
 def _tell(run: Run, report: rstuf.ResizeReport, *, dropped: Sequence[Any], took: str) -> None:

@@ -232,26 +232,36 @@ def _change(
     let_back: bool = False,
 ) -> int:
     with run.open() as repository:
-        proposing.refuse_unasked(run, hint=_ANSWERS)
-        proposal = propose(repository.delegations)
-        run.progress.close()
-        if not run.console.is_json:
-            _show_proposal(run.console, proposal, repository)
-        ask_back(run, repository, _let_in(repository, proposal), let_back=let_back)
-        typed = proposing.ask_drop(run, repository, proposal.drops)
-        if not typed and not proposing.agrees(run, question):
-            run.console.note("nothing was changed")
-            return ExitCode.REFUSED
-        again = [
-            step for view in proposal.drops for step in steps_to_propose_again(repository, view.event, instead=proposal)
-        ]
-        lasted = run.lasted()
-        run.interrupted = (
-            "clients see the delegations that there were, or the new ones; rstuf publish goes on from there"
-        )
-        report = repository.delegations.bring(proposal, drop=True)
-        dropped = repository.events.replaced(proposal.drops)
-        run.progress.close()
+        return change_delegation(run, repository, propose, question=question, let_back=let_back)
+
+
+def change_delegation(
+    run: Run,
+    repository: rstuf.Repository,
+    propose: Callable[[rstuf.DelegationDesk], rstuf.DelegationProposal],
+    *,
+    question: str,
+    let_back: bool = False,
+) -> int:
+    """Show what is proposed, ask whether it is meant, and publish it, or let it wait for its people; the exit code."""
+    proposing.refuse_unasked(run, hint=_ANSWERS)
+    proposal = propose(repository.delegations)
+    run.progress.close()
+    if not run.console.is_json:
+        _show_proposal(run.console, proposal, repository)
+    ask_back(run, repository, _let_in(repository, proposal), let_back=let_back)
+    typed = proposing.ask_drop(run, repository, proposal.drops)
+    if not typed and not proposing.agrees(run, question):
+        run.console.note("nothing was changed")
+        return ExitCode.REFUSED
+    again = [
+        step for view in proposal.drops for step in steps_to_propose_again(repository, view.event, instead=proposal)
+    ]
+    lasted = run.lasted()
+    run.interrupted = "clients see the delegations that there were, or the new ones; rstuf publish goes on from there"
+    report = repository.delegations.bring(proposal, drop=True)
+    dropped = repository.events.replaced(proposal.drops)
+    run.progress.close()
     # What a role was to list comes out with what takes the place of that.
     steps = [step for step in again if step.about != "pending"]
     if report.waits is not None:

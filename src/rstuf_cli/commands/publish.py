@@ -14,13 +14,13 @@ from rstuf_cli.console import Console, escape, pad
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import (
-    publication_document,
     role_document,
     tell_clock,
     tell_publication,
     tell_waiting_roles,
 )
 from rstuf_cli.run import Run, run_of
+from rstuf_cli.waiting import published_document, tell_dropped
 from rstuf_cli.wording import count, number, seconds
 
 EXAMPLES = {
@@ -50,7 +50,8 @@ def publish(
 
     Signs the roles whose artifacts changed, then snapshot and timestamp. Until the timestamp is replaced, clients see
     what they saw; after that, all of it. A publication that was interrupted is brought to its end first. A role that
-    nobody here can sign waits for its people in a signing event, and keeps nothing else back; exit code 4 says so.
+    nobody here can sign waits for its people in a signing event, and keeps nothing else back; exit code 4 says so. What
+    would outdate delegations that others have signed waits for these; --yes gives their signatures up instead.
     """
     run = run_of(ctx)
     run.clients = tuple(compat or ())
@@ -60,7 +61,7 @@ def publish(
             return ExitCode.DONE
         lasted = run.lasted()
         report = publish_now(run, repository)
-    run.console.document(publication_document(report))
+    run.console.document(published_document(report))
     tell_publication(run.console, report, took=seconds(lasted()))
     tell_waiting_roles(run.console, report)
     return ExitCode.WAITING if report.waiting else ExitCode.DONE
@@ -75,20 +76,19 @@ def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationRepo
     report = repository.publish()
     run.progress.close()
     tell_clock(run.console, report.clock_behind)
+    tell_dropped(run.console, report.dropped)
     drop = _given_up(run, repository, report)
     if not drop:
         return report
     anew = repository.publish(drop=drop)
     run.progress.close()
-    return anew if anew.published else replace(report, waiting=anew.waiting)
+    return replace(anew if anew.published else report, waiting=anew.waiting, dropped=(*report.dropped, *anew.dropped))
 
 
 def _given_up(run: Run, repository: rstuf.Repository, report: rstuf.PublicationReport) -> list[rstuf.SigningEvent]:
     """The events whose signatures a person gives up, so that all that was accepted is proposed in their place."""
-    names = [each.event for each in report.waiting if each.behind and each.event is not None]
+    names = dict.fromkeys(each.event for each in report.waiting if each.behind and each.event is not None)
     views = [repository.events.view(name) for name in names]
-    # Other delegations are nothing that a publication could propose again.
-    views = [view for view in views if view.event.kind is not rstuf.EventKind.DELEGATION]
     if not views or not (run.options.yes or (prompts.person_is_there() and not run.console.is_json)):
         return []
     try:

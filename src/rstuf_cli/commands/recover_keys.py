@@ -21,6 +21,7 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
+from rstuf_cli.out_of_delegations import delegations_of
 from rstuf_cli.remedies import ways_of_loose_root
 from rstuf_cli.reports import sign
 from rstuf_cli.rotating import replace_online_key
@@ -192,7 +193,10 @@ def root_key(
             hint = "rstuf recover online-key --lost or --leaked is for that one"
             raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint)
         if not old.retired and not roles & {"root", "targets"}:
-            raise InvalidInput(f"{old.entry.name} signs neither root nor targets", hint="rstuf root show says who does")
+            why = "" if loss is None else f" --{loss.value}"
+            below = f"rstuf key revoke {old.entry.name}{why} takes it out of what it signs below targets"
+            hint = below if delegations_of(repository, old) else "rstuf root show says who does"
+            raise InvalidInput(f"{old.entry.name} signs neither root nor targets", hint=hint)
         removal = Removal(
             to=None if to is None else find_key(repository, to).entry.name,
             threshold=threshold,

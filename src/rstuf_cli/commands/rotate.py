@@ -94,7 +94,9 @@ def revoke(
     name: Name,
     threshold: Annotated[
         int | None,
-        typer.Option("--threshold", metavar="N", help="How many must sign root from then on, or targets.", min=1),
+        typer.Option(
+            "--threshold", metavar="N", help="How many must sign root from then on, or targets, or below.", min=1
+        ),
     ] = None,
     targets_threshold: TargetsThreshold = None,
     lost: Lost = False,
@@ -108,7 +110,8 @@ def revoke(
 ) -> int:
     """Let a key sign nothing any more.
 
-    A key of root, of targets or of both goes with one root that does not list it, which waits for its signers. The
+    A key of root, of targets or of both goes with one root that does not list it, which waits for its signers. A
+    delegate's key goes with a delegation to the others; where too few would be left, you are told what comes first. The
     online key needs another one in its place: say whether it is --lost or --leaked, and everything is signed anew as
     soon as root is. A key that leaked can never be let in again. You are asked before; --yes answers beforehand. The
     log says when it was done.

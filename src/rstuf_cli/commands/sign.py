@@ -10,7 +10,16 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import EventExpired, InvalidInput, ProposalRefused, RstufError, SignerMismatch, SigningError, nearest
+from rstuf.errors import (
+    EventExpired,
+    EventOutdated,
+    InvalidInput,
+    ProposalRefused,
+    RstufError,
+    SignerMismatch,
+    SigningError,
+    nearest,
+)
 from rstuf_cli import prompts
 from rstuf_cli.behind import first_of
 from rstuf_cli.console import escape_message
@@ -120,7 +129,7 @@ class _Round:
         for view in chosen:
             if view.leaks:
                 self._refuse_leaky(view, alone=all(each.leaks for each in chosen))
-        chosen = [view for view in chosen if not view.expired and not view.leaks]
+        chosen = [view for view in chosen if not view.is_void and not view.leaks]
         self._refuse_unreachable(chosen)
         if any(view.ready for view in chosen) or (desk.interrupted and not any(self._mine(view) for view in chosen)):
             self.run.interrupted = _SO_FAR
@@ -156,11 +165,13 @@ class _Round:
         """See that what was asked for can be signed, and has the code that was given, whoever signs it here.
 
         Raises:
-            EventExpired: nobody can use it any more.
+            EventExpired, EventOutdated: nobody can use it any more.
             ProposalRefused: nobody should sign it.
         """
         if view.expired:
             raise EventExpired(view.event.name, iso(view.expires), first=view.event.kind == rstuf.EventKind.CEREMONY)
+        if view.outdated is not None:
+            raise EventOutdated(view.event.name, view.outdated.why, again=view.outdated.again)
         if self.code is not None:
             check_code(self.sitting.review(self.repository.events.bundle(view.event.name)), self.code)
 

@@ -9,7 +9,7 @@ from tests.support.delegated import delegate, undelegate, where
 from tests.support.engine import Engine, check_client
 from tests.support.faulty import Power, made_faulty
 
-from rstuf.errors import EventOpen, ReleaseRefused, RstufError
+from rstuf.errors import EventOpen, RstufError
 from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import RoleName
@@ -123,31 +123,6 @@ def test_what_is_accepted_meanwhile_is_not_lost(away: Engine, tmp_path: Path) ->
     assert where(away)["team/three"] == "team pending"
     assert waits(away).event == "team-v2"
     assert whole(away, "team-v2", team="tara") == [("team-v2", None)]
-    check_client(away, tmp_path / "client")
-
-
-def test_what_clients_saw_meanwhile_is_not_taken_back(away: Engine, tmp_path: Path) -> None:
-    """Another content that was published since keeps it from coming out; proposed again, it does."""
-    delegate(away, "team", "team/*", signers=("tara",))
-    away.add("team/one", b"another")
-    publish(away.ports)
-    ((_, obstacle),) = whole(away, "team-v1", team="tara")
-    assert isinstance(obstacle, ReleaseRefused)
-    assert "rstuf event cancel team-v1" in str(obstacle.hint)
-    check_client(away, tmp_path / "client")
-    away.events.cancel("team-v1")
-    delegate(away, "team", "team/*", signers=("tara",))
-    assert whole(away, "team-v2", team="tara") == [("team-v2", None)]
-    check_client(away, tmp_path / "client")
-
-
-def test_what_was_removed_meanwhile_does_not_come_back(away: Engine, tmp_path: Path) -> None:
-    """Removed and published so, it is listed by nobody again."""
-    delegate(away, "team", "team/*", signers=("tara",))
-    away.remove("team/one")
-    publish(away.ports)
-    ((_, obstacle),) = whole(away, "team-v1", team="tara")
-    assert isinstance(obstacle, ReleaseRefused)
     check_client(away, tmp_path / "client")
 
 

@@ -273,6 +273,12 @@ class StateTransaction(StateReader, SupersededNotes, Protocol):
             ArtifactNotFound: one is not here; nothing is removed.
         """
 
+    def postpone(self, holder: RoleName, paths: Iterable[TargetPath], *, number: int) -> int:
+        """Give changes of paths that clients cannot have seen a newer number, the last of each; how many there were.
+
+        What comes out at a lower number lists them as they were before these changes.
+        """
+
     def begin_resize(self, holder: RoleName, bits: int, bins: Iterable[NewRole]) -> int:
         """Let a role's artifacts be shared out over 2^`bits` bins, once a publication brings these.
 

@@ -1,0 +1,213 @@
+"""Whether what waits for signatures can still come out, or clients have seen by now what it would take back.
+
+This is the one look that everybody asks: whoever shows an event, asks people to sign it, takes their signatures, or
+publishes it; and whoever publishes something else, which is to outdate no event that has signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from rstuf.errors import EventOutdated, PathsDisputed, PathsNotDelegated
+from rstuf.metadata.views import RoleKeys
+from rstuf.model.artifacts import SLOT_BITS, ArtifactState, slot_of
+from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName, TargetPath
+from rstuf.model.roles import RoleState
+from rstuf.repository.authority import SUCCESSOR, Authority, is_recorded_file
+from rstuf.repository.delegated_sides import proposed_by, recorded_authority
+from rstuf.repository.event_views import Outdated
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.routing import Router
+from rstuf.repository.targets_signers import take_people
+from rstuf.repository.wanted_delegations import delegations_of, wanted_by
+
+_ALL: Final = (0, (1 << SLOT_BITS) - 1)
+_PUBLISHES: Final = frozenset({EventKind.CONTENTS, EventKind.DELEGATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Other delegations that wait, beside those in force.
+
+    Attributes:
+        before, then: who may sign what, now and once they are out.
+        signed: of the roles that people sign for it and that list artifacts, the change number up to which they do.
+        since: the lowest change number that any part of it knows.
+    """
+
+    before: Authority
+    then: Authority
+    signed: Mapping[RoleName, int]
+    since: int
+
+
+def outdated_by(reader: StateReader, event: SigningEvent) -> Outdated | None:
+    """Why an open event can come out no more; None where it can, as far as its signatures go."""
+    if event.phase is not EventPhase.OPEN or event.kind is EventKind.CEREMONY:
+        return None
+    why = _superseded(reader, event)
+    if why is None and event.kind is EventKind.DELEGATION:
+        why = _other_delegations(reader, event)
+    return None if why is None else Outdated(why, _again(reader, event))
+
+
+def refuse_outdated(reader: StateReader, event: SigningEvent) -> None:
+    """
+    Raises:
+        EventOutdated: what it proposes can come out no more.
+    """
+    if (found := outdated_by(reader, event)) is not None:
+        raise EventOutdated(event.name, found.why, again=found.again)
+
+
+def compare(reader: StateReader, event: SigningEvent) -> Comparison:
+    """The delegations of an event beside those in force."""
+    then = recorded_authority(reader, proposed_by(reader, event))
+    return Comparison(
+        before=recorded_authority(reader, {}),
+        then=then,
+        signed={
+            part.role: part.number
+            for part in event.parts
+            if signed_by_people(then, part.role) and part.role not in then.shared
+        },
+        since=min(part.number for part in event.parts),
+    )
+
+
+def moving(reader: StateReader, compared: Comparison) -> Iterator[tuple[RoleName, TargetPath, RoleName]]:
+    """What changed since delegations were proposed and would go to a role that people signed then: who has it now,
+    its path, who is to have it.
+
+    Raises:
+        PathsNotDelegated, PathsDisputed: something that was accepted would have no place.
+    """
+    if reader.newest_number() <= compared.since:
+        return
+    router = Router(compared.then, reader.settings().layout)
+    for holder, path in reader.changed_paths(after=compared.since):
+        try:
+            taker = router.holder(path)
+        except (PathsNotDelegated, PathsDisputed):
+            found = reader.artifact(path)
+            if found is not None and found.state is not ArtifactState.REMOVING:
+                raise
+            continue
+        if taker in compared.signed and taker != holder:
+            yield holder, path, taker
+
+
+def lister_of(reader: StateReader, authority: Authority, holder: RoleName, path: TargetPath) -> RoleState:
+    """The role whose metadata has a path that a role holds: that role, or one of its bins."""
+    shared = authority.shared.get(holder)
+    return reader.role(holder if shared is None else shared.bins.name(shared.bins.index_of_slot(slot_of(path))))
+
+
+def signed_by_people(authority: Authority, name: RoleName) -> bool:
+    """Whether it takes people to sign targets, or a role below it; of bins and of what nobody delegates to, no."""
+    keys = keys_of_role(authority, name)
+    return keys is not None and take_people(keys, online=authority.top_level[TIMESTAMP])
+
+
+def keys_of_role(authority: Authority, name: RoleName) -> RoleKeys | None:
+    """Who may sign targets, or a role below it."""
+    return authority.top_level[TARGETS] if name == TARGETS else authority.named.get(name)
+
+
+def has_come_out(role: RoleState, part: EventPart) -> bool:
+    """Whether clients see a part of an event already: what came out was cut off before that was noted."""
+    return role.visible == part.version and is_recorded_file(role, part.file)
+
+
+def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
+    """Whether a newer version of a role is out than the one that waits."""
+    parts = [part for part in event.parts if part.role != ROOT]
+    if event.kind is EventKind.DELEGATION:
+        # What the online key signs of it is rendered anew when it comes out.
+        then = recorded_authority(reader, proposed_by(reader, event))
+        parts = [part for part in parts if signed_by_people(then, part.role)]
+    for part in parts:
+        role = reader.role(part.role)
+        if role.visible >= part.version and not has_come_out(role, part):
+            return f"{part.role} v{role.visible} was published since"
+    return None
+
+
+def _other_delegations(reader: StateReader, event: SigningEvent) -> str | None:
+    compared = compare(reader, event)
+    if _takes_back(compared.before, compared.then):
+        return "delegations were published anew since, which it does not know of"
+    try:
+        for holder, path, taker in moving(reader, compared):
+            if _was_seen(reader, compared, holder, path, after=compared.signed[taker]):
+                return f"{path}, which goes to {taker} with it, was published since"
+    except (PathsNotDelegated, PathsDisputed) as error:
+        return f"{error.paths[0]} was accepted since, and clients would not find it then"
+    return _not_there(reader, event, compared)
+
+
+def _not_there(reader: StateReader, event: SigningEvent, compared: Comparison) -> str | None:
+    """Whether clients saw something newer of what is listed: then what was signed is kept no more."""
+    if reader.newest_number() <= compared.since:
+        return None
+    router = Router(compared.before, reader.settings().layout)
+    for part in event.parts:
+        if part.role not in compared.signed:
+            continue
+        own = {path: data for _, path, data in reader.contents(reader.role(part.role).id, *_ALL, number=part.number)}
+        for path, listed in orjson.loads(part.signed).get("targets", {}).items():
+            fragment = own.get(path)
+            if fragment is None:
+                holder = reader.role(router.holder(path)).id
+                fragment = _at(reader, holder, slot_of(path), path, part.number)
+            if fragment is None or orjson.loads(fragment) != listed:
+                return f"{path}, which {part.role} lists, was published anew or removed since"
+    return None
+
+
+def _takes_back(before: Authority, then: Authority) -> bool:
+    """Whether it would make more than one delegation another, or bins: it does not know of all that was published."""
+    was, becomes = delegations_of(before), delegations_of(then)
+    names = {name for name in {*was, *becomes} if was.get(name) != becomes.get(name)}
+    if SUCCESSOR not in was:
+        # It joins with the first delegation, and takes the bins over from targets as they are.
+        names.discard(SUCCESSOR)
+    if len(names) > 1:
+        return True
+    for holder, bins in before.shared.items():
+        coming = then.shared.get(SUCCESSOR if holder == TARGETS and TARGETS not in then.shared else holder)
+        if coming is not None and coming != bins:
+            return True
+    return False
+
+
+def _was_seen(reader: StateReader, compared: Comparison, holder: RoleName, path: TargetPath, *, after: int) -> bool:
+    """Whether clients saw a change of a path since, by the delegations before."""
+    slot = slot_of(path)
+    role, seen = reader.role(holder), lister_of(reader, compared.before, holder, path).number
+    return seen > after and _at(reader, role.id, slot, path, seen) != _at(reader, role.id, slot, path, after)
+
+
+def _at(reader: StateReader, holder: int, slot: int, path: TargetPath, number: int) -> bytes | None:
+    return next((each[2] for each in reader.contents(holder, slot, slot, number=number) if each[1] == path), None)
+
+
+def _again(reader: StateReader, event: SigningEvent) -> str:
+    if event.kind is EventKind.DELEGATION and not _can_be_again(reader, event):
+        return f"rstuf event cancel {event.name}"
+    return "rstuf publish" if event.kind in _PUBLISHES else "rstuf renew"
+
+
+def _can_be_again(reader: StateReader, event: SigningEvent) -> bool:
+    """Whether the same delegation can be proposed again over what is there now."""
+    if wanted_by(reader, event) is None:
+        return False
+    try:
+        return all(True for _ in moving(reader, compare(reader, event)))
+    except (PathsNotDelegated, PathsDisputed):
+        return False

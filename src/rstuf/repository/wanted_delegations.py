@@ -1,0 +1,115 @@
+"""What an event was to make of one delegation, as a person would ask for it again.
+
+It is read from what the event would publish beside what is published now. Keys of the online kind that took each
+other's place meanwhile are nobody's wish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rstuf.metadata.delegations import Delegation
+from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.keys import KeyId
+from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.policy import Periods
+from rstuf.repository.authority import SUCCESSOR, Authority
+from rstuf.repository.bridge import once_online
+from rstuf.repository.delegated_sides import proposed_by, recorded_authority
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.known_keys import names_of
+
+
+@dataclass(frozen=True, slots=True)
+class WantedDelegation:
+    """What an event was to make of one delegation.
+
+    Attributes:
+        parent: who delegates.
+        before, after: as it is now, and as it would be; None where there is none.
+        periods: how long the role was to live; None where that stays.
+        place: the delegation that it was to come before; None where that is its place anyway.
+        signers: what the keys are called that were to sign it, in their order.
+    """
+
+    name: RoleName
+    parent: RoleName
+    before: Delegation | None
+    after: Delegation | None
+    periods: Periods | None
+    place: RoleName | None = None
+    signers: tuple[str, ...] = ()
+
+
+def wanted_by(reader: StateReader, event: SigningEvent) -> WantedDelegation | None:
+    """What an event was to change, so that it can be proposed again; None where that is not one delegation."""
+    if event.kind is not EventKind.DELEGATION:
+        return None
+    now = recorded_authority(reader, {})
+    then = recorded_authority(reader, proposed_by(reader, event))
+    was, becomes = delegations_of(now), delegations_of(then)
+    online = once_online(reader)
+    names = [name for name in {**was, **becomes} if _differ(was.get(name), becomes.get(name), online=online)]
+    names = [name for name in names if name != SUCCESSOR]
+    if not names and (moved := _moved(now, then)) is not None:
+        names = [moved]
+    elif not names and event.periods is not None and event.role in becomes:
+        names = [event.role]
+    if len(names) != 1:
+        return None
+    (name,) = names
+    parent = then.tree.parent(name) or now.tree.parent(name) or TARGETS
+    after, called = becomes.get(name), names_of(reader)
+    return WantedDelegation(
+        name=name,
+        parent=parent,
+        before=was.get(name),
+        after=after,
+        periods=event.periods if event.role == name else None,
+        place=None if after is None else _place(now, then, parent, name),
+        signers=() if after is None else tuple(called.get(keyid, keyid[:12]) for keyid in after.keys.keyids),
+    )
+
+
+def delegations_of(authority: Authority) -> dict[RoleName, Delegation]:
+    """Every named delegation, by its role."""
+    return {each.name: each for below in authority.tree.delegators.values() for each in below.named}
+
+
+def _differ(before: Delegation | None, after: Delegation | None, *, online: frozenset[KeyId]) -> bool:
+    if before is None or after is None or before == after:
+        return before is not after and before != after
+    both_online = online.issuperset({*before.keys.keyids, *after.keys.keyids})
+    return not (both_online and replace(after, keys=before.keys) == before)
+
+
+def _moved(now: Authority, then: Authority) -> RoleName | None:
+    """The one delegation that would have another place among the others, if there is just that."""
+    for parent in then.tree.delegators:
+        before, after = _order(now, parent), _order(then, parent)
+        if before == after or set(before) != set(after):
+            continue
+        for name in after[:-1]:
+            if [each for each in before if each != name] == [each for each in after if each != name]:
+                return name
+    return None
+
+
+def _place(now: Authority, then: Authority, parent: RoleName, name: RoleName) -> RoleName | None:
+    """What it is to come before, unless it would come there by itself: last, but for what is for everything."""
+    before, after = _order(now, parent), _order(then, parent)
+    if name in before and before == after:
+        return None
+    follower = _follower(after, name)
+    usual = _follower(before, name) if name in before else SUCCESSOR if SUCCESSOR in after else None
+    return None if follower == usual else follower
+
+
+def _order(authority: Authority, parent: RoleName) -> list[RoleName]:
+    delegator = authority.tree.delegators.get(parent)
+    return [] if delegator is None else [each.name for each in delegator.named]
+
+
+def _follower(order: list[RoleName], name: RoleName) -> RoleName | None:
+    place = order.index(name) + 1
+    return order[place] if place < len(order) else None
