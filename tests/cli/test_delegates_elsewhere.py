@@ -207,3 +207,32 @@ def test_a_signer_is_told_in_words_what_bins_are_for(filled: Path, tmp_path: Pat
     assert "for tools/*" in shown.out
     assert "for every path" in " ".join(shown.out.split())
     assert "SHA-256 begins with" not in shown.out
+
+
+@pytest.mark.parametrize("waits_for", ["another number of bins", "what somebody signed"])
+def test_what_is_accepted_behind_an_event_is_told_with_it(
+    vendor: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
+    """It comes after what waits: `publish` alone would do nothing, so only the event leads on, and brings all of it."""
+    if waits_for == "another number of bins":
+        assert cli("bins", "resize", "4", "--role", "vendor", "--yes").code == 4
+    else:
+        assert cli("key", "generate", "otto", "--unencrypted").code == 0
+        shared = ("--signer", "vera", "--signer", "otto", "--threshold", "2")
+        assert cli("delegation", "update", "vendor", *shared, "--yes").code == 4
+    assert cli("artifact", "add", tmp_path / "app.bin", "--prefix", "vendor").code == 4
+    for _ in range(5):
+        seen = cli("status", "--json").document
+        steps = seen["next_steps"]
+        if not steps:
+            break
+        if not seen["events"]:
+            assert cli("publish").code == 4
+            continue
+        assert [step["command"].split()[1] for step in steps] == ["bundle"]
+        event = shlex.split(steps[0]["command"])[3]
+        bundle = tmp_path / f"{event}.rstuf"
+        assert cli("bundle", "export", event, "-o", bundle).code == 0
+        assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code in {0, 4}
+    assert steps == []
+    assert client(vendor, tmp_path / "client").download("vendor/app.bin") == b"app"

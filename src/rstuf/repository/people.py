@@ -51,7 +51,7 @@ def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tup
     for part in below:
         keys = authority.role_keys(part.role.name, part.role.kind)
         is_here, event = can_sign(desk, part.role.name, keys), holding_event(ports, reader, part.role.name)
-        if not is_here or (event is not None and not _is_free(ports, reader, event)):
+        if not is_here or (event is not None and not is_free(ports, reader, event)):
             waiting.append(waiting_for(desk, part, keys))
     names = {each.name for each in waiting}
     return [part for part in parts if part.role.name not in names], tuple(waiting)
@@ -82,7 +82,7 @@ def drop_unsigned(ports: Ports, parts: Sequence[Part]) -> None:
     with ports.state.transaction(actor=ports.actor) as state:
         for part in parts:
             event = is_open(state, part.role.name) if part.role.kind is RoleKind.DELEGATED else None
-            if event is not None and _is_free(ports, state, event):
+            if event is not None and is_free(ports, state, event):
                 close_unused(state, event, at=ports.clock.now())
 
 
@@ -104,7 +104,7 @@ def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent]
         role, event = reader.role(waiting.name), is_open(reader, waiting.name)
         number = reader.newest_number()
         lacks = event is None or _lacks(ports, event, role)
-        anew = event is None or event in drop or _is_free(ports, reader, event)
+        anew = event is None or event in drop or is_free(ports, reader, event)
         proposed = propose_role(ports, reader, waiting.name, number=number) if lacks and anew else None
     if proposed is not None:
         gone = [] if event is None else [event]
@@ -181,7 +181,7 @@ def waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: Wai
     )
 
 
-def _is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
+def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     """Whether nothing is lost with an event: what it proposes is proposed again as it is then, and whoever has signed
     it is here; or nobody can use it any more."""
     if event.kind not in _AGAIN:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
 from rstuf.errors import CeremonyUnfinished, ClockSuspicious
 from rstuf.model.keys import KeyEntry, KeyId
-from rstuf.model.names import ROOT, TIMESTAMP
+from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.publication import PublicationPhase
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
@@ -25,6 +26,7 @@ from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.overtaken import overtaken
+from rstuf.repository.people import is_free
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
@@ -97,7 +99,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         if rebuilt:
             # All is to be signed anew: only some of it changes anything.
             pending = sum(role.newest > role.number for role in reader.dirty_roles())
-        pending -= _waiting_in_events(reader, events)
+        pending -= _waiting_in_events(ports, reader, events)
         needed = _needed(authority, events, rotation)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
@@ -139,10 +141,20 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
     return seen, mark
 
 
-def _waiting_in_events(reader: StateReader, events: Collection[EventView]) -> int:
-    """How many roles wait for signatures with all that was accepted for them: nothing else brings them on."""
-    waits = {part.part.role: part.part.number for view in events if not view.expired for part in view.parts}
-    if not any(waits.values()):
+def _waiting_in_events(ports: Ports, reader: StateReader, events: Collection[EventView]) -> int:
+    """How many roles wait for signatures, and nothing else brings on what was accepted for them: it is all in there, or
+    comes after what others signed, or are to sign."""
+    waits = dict[RoleName, float]()
+    for view in events:
+        if view.expired or view.outdated is not None:
+            continue
+        behind = math.inf if not is_free(ports, reader, view.event) else 0
+        waits |= {
+            part.part.role: max(part.part.number, behind)
+            for part in view.parts
+            if part.part.role not in {ROOT, TARGETS}
+        }
+    if not waits:
         return 0
     dirty = (role for role in reader.dirty_roles() if not role.forced)
     return sum(role.newest <= waits.get(role.name, 0) for role in dirty)
