@@ -40,7 +40,7 @@ def accept_and_publish(
         known: what an artifact is that needed no change.
 
     Returns:
-        The exit code: whether anything waits for somebody who is not here.
+        The exit code: whether any of it waits for somebody who is not here.
     """
     lasted = run.lasted()
     run.interrupted = "nothing was taken"
@@ -59,8 +59,12 @@ def accept_and_publish(
     tell_warnings(run.console, change)
     if unseen and not run.console.is_json:
         run.console.note("note:  these contents were not copied here; serve them under their hash-prefixed names")
-    waits = publication is not None and bool(publication.waiting)
-    return ExitCode.WAITING if waits else ExitCode.DONE
+    return ExitCode.WAITING if publication is not None and _waits(change, publication) else ExitCode.DONE
+
+
+def _waits(change: rstuf.AcceptedChange, publication: rstuf.PublicationReport) -> bool:
+    """Whether what a command is about waits for somebody who is not here; what others left waiting is none of it."""
+    return any(each.name in change.roles or each.behind for each in publication.waiting)
 
 
 def _kept(change: rstuf.AcceptedChange) -> str:

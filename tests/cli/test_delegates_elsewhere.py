@@ -236,3 +236,14 @@ def test_what_is_accepted_behind_an_event_is_told_with_it(
         assert cli("bundle", "import", elsewhere(tmp_path, "vera", bundle, monkeypatch)).code in {0, 4}
     assert steps == []
     assert client(vendor, tmp_path / "client").download("vendor/app.bin") == b"app"
+
+
+def test_what_others_left_waiting_is_no_concern_of_a_command(vendor: Path, tmp_path: Path, cli: Cli) -> None:
+    """Exit code 4 says that something of this very command waits, whether it changed anything or was run once more."""
+    add = ("artifact", "add", tmp_path / "app.bin", "--prefix")
+    for _ in range(2):
+        assert cli(*add, "vendor").code == 4
+        assert cli(*add, "other").code == 0
+    assert cli("artifact", "remove", "other/app.bin").code == 0
+    assert cli("artifact", "remove", "vendor/app.bin").code == 4
+    assert cli("publish").code == 4

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rstuf.errors import ArtifactNotFound
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState
-from rstuf.model.names import TargetPath
+from rstuf.model.names import RoleName, TargetPath
 from rstuf.progress import step
 from rstuf.repository.intake import NAMED, Conflict, Intake, remove_from_roles, staying, with_what_is_recorded
 from rstuf.repository.interfaces import ArtifactBatch, StampNotes
@@ -154,18 +154,20 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
     distinct = sorted(set(paths))
     refuse_to_accept(ports)
     with ports.state.transaction(actor=ports.actor) as state:
-        wanted = []
+        wanted, leaving = list[TargetPath](), set[RoleName]()
         for path in distinct:
             known = state.artifact(path)
             if known is None:
                 raise ArtifactNotFound(path)
-            if known.state is not ArtifactState.REMOVING:
+            if known.state is ArtifactState.REMOVING:
+                leaving.add(RoleName(known.role))
+            else:
                 wanted.append(path)
         before = len(distinct) - len(wanted)
         if not wanted:
-            return AcceptedChange(number=0, unchanged=before)
+            return AcceptedChange(number=0, unchanged=before, roles=frozenset(leaving))
         number = state.next_number()
-        removed = remove_from_roles(ports, state, wanted, number=number)
-        details = {"number": number, "paths": wanted[:NAMED], "removed": removed}
+        roles = remove_from_roles(ports, state, wanted, number=number)
+        details = {"number": number, "paths": wanted[:NAMED], "removed": len(wanted)}
         state.record("artifacts.remove", details, at=ports.clock.now())
-    return AcceptedChange(number=number, removed=removed, unchanged=before)
+    return AcceptedChange(number=number, removed=len(wanted), unchanged=before, roles=frozenset(roles | leaving))

@@ -62,6 +62,7 @@ class Intake:
     length: int = 0
     restored: int = 0
     warnings: Warnings = field(default_factory=Warnings)
+    roles: set[RoleName] = field(default_factory=set)
     # Only a listing may name a file twice, and it is in memory anyway.
     _listed: set[TargetPath] = field(default_factory=set)
 
@@ -127,6 +128,7 @@ class Intake:
         with ExitStack() as stack:
             router = router_of(self.ports, state)
             for holder, some in shared_out(self.ports, router, _counted(rows, self.ports), stack):
+                self.roles.add(holder)
                 total += state.put_artifacts(
                     holder,
                     some,
@@ -138,7 +140,7 @@ class Intake:
 
     def _remove(self, state: StateTransaction, gone: Iterable[TargetPath], *, number: int) -> list[TargetPath]:
         here = [path for path in gone if staying(state.artifact(path)) is not None]
-        remove_from_roles(self.ports, state, here, number=number)
+        self.roles |= remove_from_roles(self.ports, state, here, number=number)
         return here
 
     def accept(self, action: str, *, gone: Paths = ()) -> AcceptedChange:
@@ -175,15 +177,20 @@ class Intake:
             length=self.length,
             warnings=tuple(self.warnings.told),
             more_warnings=self.warnings.more,
+            roles=frozenset(self.roles),
         )
 
 
-def remove_from_roles(ports: Ports, state: StateTransaction, paths: Sequence[TargetPath], *, number: int) -> int:
-    """Remove artifacts from the roles that list them; how many."""
+def remove_from_roles(
+    ports: Ports, state: StateTransaction, paths: Sequence[TargetPath], *, number: int
+) -> set[RoleName]:
+    """Remove artifacts that are here from the roles that hold them; these."""
     router, by_holder = router_of(ports, state), dict[RoleName, list[TargetPath]]()
     for path in paths:
         by_holder.setdefault(router.holder(path), []).append(path)
-    return sum(state.remove_artifacts(holder, some, number=number) for holder, some in by_holder.items())
+    for holder, some in by_holder.items():
+        state.remove_artifacts(holder, some, number=number)
+    return {*by_holder}
 
 
 def staying(known: ListedArtifact | None) -> Artifact | None:

@@ -31,6 +31,7 @@ class AcceptedChange:
         restored: how many kept contents were missing or damaged, and are whole again. They may be of unchanged ones.
         length: bytes of content that the added and replaced ones have.
         warnings: what some clients cannot do with them; the first, and how many `more_warnings` there are.
+        roles: those in which what it is about is, or is to be, changed or not.
     """
 
     number: int
@@ -43,6 +44,7 @@ class AcceptedChange:
     length: int = 0
     warnings: tuple[Problem, ...] = ()
     more_warnings: int = 0
+    roles: frozenset[RoleName] = frozenset()
 
 
 class Reason(StrEnum):
