@@ -19,6 +19,7 @@ from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.kept_changes import look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.loose_roots import loose_roots
@@ -98,6 +99,9 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
             # All is to be signed anew: only some of it changes anything.
             pending = sum(role.newest > role.number for role in reader.dirty_roles())
         pending -= _waiting_in_events(reader, events)
+        if (kept := look_for_kept(ports, reader)) is not None:
+            # Nothing brings these on but the events for which they are kept back.
+            pending -= len(kept.only)
         needed = _needed(authority, events, rotation)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
@@ -141,7 +145,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
 
 def _waiting_in_events(reader: StateReader, events: Collection[EventView]) -> int:
     """How many roles wait for signatures with all that was accepted for them: nothing else brings them on."""
-    waits = {part.part.role: part.part.number for view in events if not view.expired for part in view.parts}
+    waits = {part.part.role: part.part.number for view in events if not view.is_void for part in view.parts}
     if not any(waits.values()):
         return 0
     dirty = (role for role in reader.dirty_roles() if not role.forced)
