@@ -69,6 +69,9 @@ def test_a_change_waits_for_what_was_signed(
     assert done.code == 4, done.err
     assert "docs waits for 1 signature: clients do not see its changes yet" in done.err
     assert "what was accepted since docs-v1 was opened is not in it" in flat(done.err)
+    assert [each["command"] for each in cli("status", "--json").document["next_steps"]] == [
+        "rstuf bundle export docs-v1"
+    ]
     assert cli("artifact", "add", tmp_path / "new.bin").code == 4
     assert "published" in cli("artifact", "list", "--prefix", "new").out
     assert sees(waiting, tmp_path / "client") == before

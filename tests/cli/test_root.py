@@ -63,6 +63,7 @@ def test_below_the_threshold_it_waits(carol: Path, cli: Cli, tmp_path: Path) -> 
         "wanted": ["bob", "carol"],
         "expired": False,
         "lacks_targets": False,
+        "outdated": None,
     }
     assert [step["command"] for step in done.document["next_steps"]] == ["rstuf bundle export root-v3 -o root-v3.rstuf"]
     assert tree(carol / "metadata") == before

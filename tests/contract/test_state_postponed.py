@@ -99,6 +99,11 @@ def _carried_out(store: StateStore, deeds: list[tuple[str, str]], *, postpones: 
             publish(store)
         elif deed == "postpone" and postpones:
             postpone(store, path)
+        with store.read() as reader:
+            rows = list(reader.versions(reader.role(TARGETS).id, *FULL))
+            for after in range(reader.newest_number() + 1):
+                wanted = {(TARGETS, path) for _, path, number, _ in rows if number > after}
+                assert set(reader.changed_paths(after=after)) == wanted
     publish(store)
     with store.read() as reader:
         assert list(reader.damage()) == []

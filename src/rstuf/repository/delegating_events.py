@@ -85,6 +85,9 @@ def open_change(ports: Ports, change: Change, *, drop: Collection[SigningEvent] 
         state.add_moves(sorting.moves(state))
         sorting.refuse()
         names = roles_of(change, before, then, [name for name in sorting.more if _is_named(then, name)])
+        if change.name in change.handover.periods:
+            # What an event changes of periods is that of its first role.
+            names = list(dict.fromkeys((change.name, *names)))
         lives = {**state.periods(), **change.handover.periods}
         parts = [Part(state.role(name), number, Reason.DELEGATED) for name in names]
         sorting.refuse_large(parts)

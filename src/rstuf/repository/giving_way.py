@@ -19,7 +19,9 @@ from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 
-_KINDS: Final = frozenset({EventKind.UPDATE, EventKind.RENEWAL, EventKind.HANDBACK, EventKind.RESIZE})
+_KINDS: Final = frozenset(
+    {EventKind.UPDATE, EventKind.RENEWAL, EventKind.HANDBACK, EventKind.RESIZE, EventKind.CONTENTS}
+)
 
 
 def gives_way(ports: Ports, reader: StateReader, view: EventView, *, before: EventView | None) -> bool:

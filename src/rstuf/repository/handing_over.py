@@ -95,7 +95,7 @@ def bring_delegations(
         state.record("delegations.change", details, at=ports.clock.now())
     try:
         with ports.state.read() as reader:
-            said = dict.fromkeys((*proposed, *handover.joins, *anew))
+            said = dict.fromkeys((*proposed, *handover.joins, *anew, *(signed or {})))
             parts = [_part(reader, name, number, Reason.DELEGATED) for name in said]
             # What leaves is seen by nobody any more.
             known = {*(part.role.name for part in parts), *handover.leaves}

@@ -18,6 +18,7 @@ from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import RoleName, TargetPath
 from rstuf.model.roles import RoleState
+from rstuf.repository.authority import open_online_key
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import has_expired, leaks_gained
 from rstuf.repository.outdated import compare, lister_of, moving, outdated_by
@@ -80,6 +81,9 @@ def keep_back(ports: Ports, *, besides: SigningEvent | None = None) -> Kept | No
 
     Args:
         besides: an event that comes out now.
+
+    Raises:
+        SigningError: nothing can be published now; nothing was changed.
     """
     with ports.state.read() as reader:
         kept = look_for_kept(ports, reader, drop=() if besides is None else [besides])
@@ -89,7 +93,13 @@ def keep_back(ports: Ports, *, besides: SigningEvent | None = None) -> Kept | No
 
 
 def postpone(ports: Ports, kept: Kept) -> None:
-    """Let changes wait behind `Kept.number`: what is published at that does not have them."""
+    """Let changes wait behind `Kept.number`: what is published at that does not have them.
+
+    Raises:
+        SigningError: nothing can be published now; nothing was changed.
+    """
+    with ports.state.read() as reader:
+        open_online_key(reader, ports.signers)
     with ports.state.transaction(actor=ports.actor) as state:
         number = state.next_number()
         count = sum(state.postpone(holder, some, number=number) for holder, some in kept.paths.items())

@@ -17,6 +17,7 @@ from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import SLOT_BITS, ArtifactState, slot_of
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName, TargetPath
+from rstuf.model.patterns import Match, PathPattern, match
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, is_recorded_file
 from rstuf.repository.delegated_sides import proposed_by, recorded_authority
@@ -38,12 +39,15 @@ class Comparison:
         before, then: who may sign what, now and once they are out.
         signed: of the roles that people sign for it and that list artifacts, the change number up to which they do.
         since: the lowest change number that any part of it knows.
+        about: the patterns of the delegations that become others: what none of these is for stays where it is. None
+            where only their order changes.
     """
 
     before: Authority
     then: Authority
     signed: Mapping[RoleName, int]
     since: int
+    about: tuple[PathPattern, ...] | None
 
 
 def outdated_by(reader: StateReader, event: SigningEvent) -> Outdated | None:
@@ -67,9 +71,9 @@ def refuse_outdated(reader: StateReader, event: SigningEvent) -> None:
 
 def compare(reader: StateReader, event: SigningEvent) -> Comparison:
     """The delegations of an event beside those in force."""
-    then = recorded_authority(reader, proposed_by(reader, event))
+    before, then = recorded_authority(reader, {}), recorded_authority(reader, proposed_by(reader, event))
     return Comparison(
-        before=recorded_authority(reader, {}),
+        before=before,
         then=then,
         signed={
             part.role: part.number
@@ -77,6 +81,7 @@ def compare(reader: StateReader, event: SigningEvent) -> Comparison:
             if signed_by_people(then, part.role) and part.role not in then.shared
         },
         since=min(part.number for part in event.parts),
+        about=_about(before, then),
     )
 
 
@@ -91,6 +96,8 @@ def moving(reader: StateReader, compared: Comparison) -> Iterator[tuple[RoleName
         return
     router = Router(compared.then, reader.settings().layout)
     for holder, path in reader.changed_paths(after=compared.since):
+        if compared.about is not None and all(match(each, path) is Match.NO for each in compared.about):
+            continue
         try:
             taker = router.holder(path)
         except (PathsNotDelegated, PathsDisputed):
@@ -168,6 +175,13 @@ def _not_there(reader: StateReader, event: SigningEvent, compared: Comparison) -
             if fragment is None or orjson.loads(fragment) != listed:
                 return f"{path}, which {part.role} lists, was published anew or removed since"
     return None
+
+
+def _about(before: Authority, then: Authority) -> tuple[PathPattern, ...] | None:
+    was, becomes = delegations_of(before), delegations_of(then)
+    changed = [name for name in {**was, **becomes} if name != SUCCESSOR and was.get(name) != becomes.get(name)]
+    found = [each for name in changed for each in (was.get(name), becomes.get(name)) if each is not None]
+    return tuple(dict.fromkeys(pattern for each in found for pattern in each.paths)) if changed else None
 
 
 def _takes_back(before: Authority, then: Authority) -> bool:

@@ -1,4 +1,4 @@
-"""Roles below targets that people sign: what of a publication waits for somebody who is not here.
+"""Roles that people sign, and that list artifacts: what of a publication waits for somebody who is not here.
 
 It waits in a signing event that holds the role as it was rendered at one change number: what its people sign is what
 clients come to see, and what is accepted later waits for the next one.
@@ -30,9 +30,13 @@ from rstuf.repository.rendering import Part, role_part
 from rstuf.repository.reports import Reason, WaitingRole
 from rstuf.repository.signed_here import nobody_else_signed
 from rstuf.repository.signing_events import NewEvent, close_unused, open_events, sign_event
+from rstuf.repository.targets_signers import people_sign
 
 # What such an event proposes can be proposed again, as it is by then.
 _AGAIN = frozenset({EventKind.CONTENTS, EventKind.RENEWAL})
+_KEPT = _AGAIN | {EventKind.DELEGATION}
+# What may list artifacts that people sign: targets does where nothing else does.
+_BY_PEOPLE = frozenset({RoleKind.TARGETS, RoleKind.DELEGATED})
 
 
 def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tuple[list[Part], tuple[WaitingRole, ...]]:
@@ -43,18 +47,27 @@ def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tup
     Raises:
         WrongPassphrase: somebody is here and mistyped it.
     """
-    below = [part for part in parts if part.role.kind is RoleKind.DELEGATED]
-    if not below:
+    able = [part for part in parts if part.role.kind in _BY_PEOPLE]
+    if not able:
         return list(parts), ()
     authority, desk = load_authority(reader, ports.metadata), SigningDesk(reader, ports.signers)
     waiting = []
-    for part in below:
+    for part in able:
+        if part.role.kind is RoleKind.TARGETS and (part.role.forced or not people_sign(authority.top_level)):
+            # Clients may have seen a version of it that is lost: nothing may be published below that.
+            continue
         keys = authority.role_keys(part.role.name, part.role.kind)
-        is_here, event = can_sign(desk, part.role.name, keys), holding_event(ports, reader, part.role.name)
+        is_here, event = can_sign(desk, part.role.name, keys), _event_of(ports, reader, part.role)
         if not is_here or (event is not None and not is_free(ports, reader, event)):
             waiting.append(waiting_for(desk, part, keys))
     names = {each.name for each in waiting}
     return [part for part in parts if part.role.name not in names], tuple(waiting)
+
+
+def _event_of(ports: Ports, reader: StateReader, role: RoleState) -> SigningEvent | None:
+    """The open event beside which a role must not come out. What is proposed of targets for a root is proposed anew."""
+    event = holding_event(ports, reader, role.name)
+    return None if event is not None and role.kind is RoleKind.TARGETS and event.kind not in _KEPT else event
 
 
 def waiting_for(desk: SigningDesk, part: Part, keys: RoleKeys) -> WaitingRole:
@@ -81,7 +94,7 @@ def drop_unsigned(ports: Ports, parts: Sequence[Part]) -> None:
     """Cancel events of roles that are signed here now, and that nobody else had signed."""
     with ports.state.transaction(actor=ports.actor) as state:
         for part in parts:
-            event = is_open(state, part.role.name) if part.role.kind is RoleKind.DELEGATED else None
+            event = is_open(state, part.role.name) if part.role.kind in _BY_PEOPLE else None
             if event is not None and is_free(ports, state, event):
                 close_unused(state, event, at=ports.clock.now())
 
@@ -146,7 +159,7 @@ def still_waiting(ports: Ports, waiting: Sequence[WaitingRole]) -> tuple[Waiting
 def propose_role(
     ports: Ports, reader: StateReader, name: RoleName, *, number: int, authority: Authority | None = None
 ) -> Unsigned:
-    """A role below targets as it lists its artifacts at a change number, at its next version."""
+    """A role as it lists its artifacts at a change number, at its next version."""
     role = reader.role(name)
     expires = ports.signing_time(reader) + reader.periods()[name].expires
     return role_part(

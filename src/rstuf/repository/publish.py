@@ -26,6 +26,7 @@ from rstuf.repository.readiness import get_ready
 from rstuf.repository.release import bring_out, with_followers
 from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
+from rstuf.repository.root_update import propose_missing_targets
 from rstuf.repository.together import together
 
 # A snapshot that lists so many roles is large: publications of such a repository are at least this far apart.
@@ -58,7 +59,6 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
         recovery, restored, recorded, went_on = ready.recovery, ready.restored, ready.recorded, ready.went_on
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
-        outdated = drop_outdated(ports)
         with ports.state.read() as reader:
             kept = look_for_kept(ports, reader, drop=drop)
             changed = without_unreachable(ports, reader, changed_parts(reader, kept))
@@ -77,6 +77,9 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
         else:
             drop_unsigned(ports, parts)
             report = together(went_on, brought := bring_out(ports, parts)) or brought
+        if outdated := drop_outdated(ports):
+            # Targets may have come out beside what was proposed of it for a root.
+            propose_missing_targets(ports)
         waiting = let_wait(ports, waiting, drop=drop)
         anew = propose_outdated_anew(ports, given_up=drop)
         waiting += (*(() if kept is None else waiting_behind(ports, kept)), *anew.waiting)

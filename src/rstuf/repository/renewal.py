@@ -13,7 +13,7 @@ from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
-from rstuf.repository.authority import Authority, SigningDesk, current_root, load_authority
+from rstuf.repository.authority import SUCCESSOR, Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, drop_outdated, waits_in_the_way
@@ -74,7 +74,7 @@ def renew(ports: Ports, *, force: Collection[str] = ()) -> RenewalReport:
     and where the visible timestamp was lost and is forced, so is every bin that is missing or damaged.
 
     Args:
-        force: names of roles; "bins" stands for all bins.
+        force: names of roles; "bins" stands for all bins, and for the role of that name that has them.
 
     Raises:
         RoleNotFound: `force` names a role that is not here.
@@ -335,10 +335,14 @@ def _named(reader: StateReader, names: Collection[str]) -> list[RoleState]:
     for name in names:
         if name == PREFIX:
             found.extend(reader.roles(kind=RoleKind.BIN))
+            # Where targets delegates by names, the role that has its bins is called like them.
+            found.extend(role for role in reader.roles(kind=RoleKind.DELEGATED) if role.name == SUCCESSOR)
             continue
         try:
             found.append(reader.role(RoleName(name)))
         except (KeyError, UnicodeEncodeError):
             known = [role.name for role in reader.roles() if role.kind is not RoleKind.BIN]
-            raise RoleNotFound(name, known=[*known, f"{PREFIX} (all of them)"]) from None
+            raise RoleNotFound(
+                name, known=[*(each for each in known if each != PREFIX), f"{PREFIX} (all of them)"]
+            ) from None
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
 from rstuf.errors import CeremonyUnfinished, ClockSuspicious
 from rstuf.model.keys import KeyEntry, KeyId
-from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.model.publication import PublicationPhase
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
@@ -20,13 +19,14 @@ from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.kept_changes import look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.overtaken import overtaken
-from rstuf.repository.people import is_free
+from rstuf.repository.people import holding_event, is_free
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
@@ -99,7 +99,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         if rebuilt:
             # All is to be signed anew: only some of it changes anything.
             pending = sum(role.newest > role.number for role in reader.dirty_roles())
-        pending -= _waiting_in_events(ports, reader, events)
+        pending -= len(_held(ports, reader, events))
         needed = _needed(authority, events, rotation)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
@@ -141,23 +141,21 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
     return seen, mark
 
 
-def _waiting_in_events(ports: Ports, reader: StateReader, events: Collection[EventView]) -> int:
-    """How many roles wait for signatures, and nothing else brings on what was accepted for them: it is all in there, or
-    comes after what others signed, or are to sign."""
-    waits = dict[RoleName, float]()
-    for view in events:
-        if view.expired or view.outdated is not None:
+def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> set[int]:
+    """The ids of roles whose changes nothing brings on but events: they are in one, or come after what others signed or
+    are to sign, or are kept back for it."""
+    numbers = {part.part.role: part.part.number for view in events if not view.is_void for part in view.parts}
+    kept = look_for_kept(ports, reader)
+    held = set[int]() if kept is None else {*kept.only}
+    if not numbers:
+        return held
+    for role in reader.dirty_roles():
+        if role.forced or role.name not in numbers:
             continue
-        behind = math.inf if not is_free(ports, reader, view.event) else 0
-        waits |= {
-            part.part.role: max(part.part.number, behind)
-            for part in view.parts
-            if part.part.role not in {ROOT, TARGETS}
-        }
-    if not waits:
-        return 0
-    dirty = (role for role in reader.dirty_roles() if not role.forced)
-    return sum(role.newest <= waits.get(role.name, 0) for role in dirty)
+        event = holding_event(ports, reader, role.name)
+        if role.newest <= numbers[role.name] or (event is not None and not is_free(ports, reader, event)):
+            held.add(role.id)
+    return held
 
 
 def _prunable(ports: Ports, reader: StateReader) -> tuple[int, int]:

@@ -29,7 +29,7 @@ class WantedDelegation:
         before, after: as it is now, and as it would be; None where there is none.
         periods: how long the role was to live; None where that stays.
         place: the delegation that it was to come before; None where that is its place anyway.
-        signers: what the keys are called that were to sign it, in their order.
+        signers: what the keys are called that were to sign it, in their order; of a new one, none for the online key.
     """
 
     name: RoleName
@@ -60,6 +60,7 @@ def wanted_by(reader: StateReader, event: SigningEvent) -> WantedDelegation | No
     (name,) = names
     parent = then.tree.parent(name) or now.tree.parent(name) or TARGETS
     after, called = becomes.get(name), names_of(reader)
+    by_itself = after is not None and name not in was and online.issuperset(after.keys.keyids)
     return WantedDelegation(
         name=name,
         parent=parent,
@@ -67,7 +68,7 @@ def wanted_by(reader: StateReader, event: SigningEvent) -> WantedDelegation | No
         after=after,
         periods=event.periods if event.role == name else None,
         place=None if after is None else _place(now, then, parent, name),
-        signers=() if after is None else tuple(called.get(keyid, keyid[:12]) for keyid in after.keys.keyids),
+        signers=() if by_itself or after is None else tuple(called.get(key, key[:12]) for key in after.keys.keyids),
     )
 
 

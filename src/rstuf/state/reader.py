@@ -24,7 +24,7 @@ from rstuf.repository.interfaces import Totals
 from rstuf.state import damage, events, handovers, listing, resizes, rows, superseded
 from rstuf.state.rows import Row, Value
 from rstuf.state.schema import DIRTY, FEW, UNFINISHED
-from rstuf.state.spaces import space_of
+from rstuf.state.spaces import CHANGED, space_of
 
 _AFTER_SETTINGS = ("role", "root", "key", "audit")
 _BY_PLACE = "ORDER BY holder, bin_index, id"
@@ -199,12 +199,7 @@ class SqliteReader:
         )
 
     def changed_paths(self, *, after: int) -> Iterator[tuple[RoleName, TargetPath]]:
-        found = self._connection.execute(
-            "SELECT DISTINCT name, path FROM artifact CROSS JOIN role ON coalesce(space, id) = artifact.holder "
-            "AND kind IN ('targets', 'delegated') WHERE artifact.number > ?",
-            (after,),
-        )
-        return self._counted(found)
+        return self._counted(self._connection.execute(CHANGED, {"after": after, "bits": SLOT_BITS}))
 
     def handover_number(self, publication: int) -> int | None:
         return handovers.number_of(self._connection, publication)

@@ -12,6 +12,17 @@ SPACE: Final = "coalesce(space, id)"
 """A role's space, in SQL: its own id, unless it took another's."""
 OF_SPACE: Final = f"{SPACE} = ? AND kind IN ('targets', 'delegated')"
 """The role whose space that is."""
+CHANGED: Final = """
+    SELECT DISTINCT holder.name, path FROM role AS lister
+    CROSS JOIN role AS holder ON holder.id = coalesce(lister.holder, lister.id)
+    CROSS JOIN artifact ON artifact.holder = coalesce(holder.space, holder.id) AND artifact.slot BETWEEN
+        CASE WHEN lister.holder IS NULL THEN 0 ELSE lister.bin_index << (:bits - holder.bin_bits) END
+        AND CASE WHEN lister.holder IS NULL THEN 1 << :bits
+            ELSE ((lister.bin_index + 1) << (:bits - holder.bin_bits)) - 1 END
+    WHERE lister.newest > :after AND NOT lister.retired AND artifact.number > :after
+    AND lister.kind IN ('targets', 'delegated', 'bin')
+"""
+"""Paths with changes above a number, each with the role that holds it. A role whose newest change is older has none."""
 _NOWHERE: Final = -1
 
 

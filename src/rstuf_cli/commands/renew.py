@@ -22,7 +22,7 @@ EXAMPLES = {
 rstuf renew                        safe at any time, and from cron:
 17 * * * *  cd /srv/tuf && rstuf renew --quiet
 rstuf renew --force timestamp      sign it now, due or not
-rstuf renew --force bins           every bin
+rstuf renew --force bins           every bin, and the role that has them
 """
 }
 
@@ -38,7 +38,7 @@ def renew(
     *,
     force: Annotated[
         list[str] | None,
-        typer.Option("--force", metavar="ROLE", help="Sign this role now, due or not; bins for all. Repeatable."),
+        typer.Option("--force", metavar="ROLE", help="Sign this role now, due or not; bins: all of them. Repeatable."),
     ] = None,
 ) -> int:
     """Sign again what is due, before it expires.

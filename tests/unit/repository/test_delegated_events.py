@@ -234,3 +234,11 @@ def test_a_parent_that_is_signed_here_goes_on(away: Engine, tmp_path: Path) -> N
     assert where(away)["data/one"] == "data published"
     assert whole(away, "inner-v1", inner="tara") == [("inner-v1", None)]
     check_client(away, tmp_path / "client")
+
+
+def test_all_bins_are_renewed_with_the_role_that_has_them(away: Engine, tmp_path: Path) -> None:
+    """By one name: it is that of the role, too, once targets delegates by names."""
+    delegate(away, "data", "data/*")
+    report = renew(away.ports, force=("bins",))
+    assert {change.name for change in report.publication.roles} >= {"bins", "bins-0", "bins-1", "bins-2", "bins-3"}
+    check_client(away, tmp_path / "client")

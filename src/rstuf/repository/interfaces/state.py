@@ -142,7 +142,10 @@ class StateReader(SupersededReader, Protocol):
         """
 
     def changed_paths(self, *, after: int) -> Iterator[tuple[RoleName, TargetPath]]:
-        """Paths with changes above a number, each with the role that holds it; looks at every artifact."""
+        """Paths with changes above a number, each with the role that holds it.
+
+        It looks at all artifacts of the roles and bins that have such changes.
+        """
 
     def handover_number(self, publication: int) -> int | None:
         """The change number at which `StateTransaction.begin_handover` began what a publication brings; None where it
