@@ -26,19 +26,19 @@ _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
 def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
     """What takes such keys out where nothing that waits does."""
-    strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == _RENEW]
+    without = _way_without_strays(seen)
+    strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == without.command]
     if any(key.leaked_in and _is_online(key) for key in seen.keys):
         # What takes that out takes these out, too; and while root names it, nothing else can be published for good.
         strays = []
     steps = []
     if strays:
         names = listed([escape(name) for name in strays])
-        steps.append(
-            Step(_RENEW, f"root does not name {names}, and targets lets bins be signed with it", about="stray-key")
-        )
+        why = f"root does not name {names}, and targets lets bins be signed with it"
+        steps.append(replace(without, why=f"{why}{without.why}"))
     for key in seen.keys:
         way = _way(seen, key)
-        if way is not None and not _by_root(key) and not (key.stray and way == _RENEW):
+        if way is not None and not _by_root(key) and not (key.stray and way == without.command):
             steps.append(Step(way, leaked_in_words(key), about="leaked-key"))
     # What has a root to itself can wait for nothing; the next one would drop that root, and the signatures of it.
     if _first_root(seen) is not None:
@@ -251,7 +251,7 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
     if key.leaked_in and any(view.lists(key.keyid) for view in _usable(seen, "targets")):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
-        return _RENEW
+        return _way_without_strays(seen).command
     own = next((role for role in seen.roles if role.kind == _DELEGATED and key.keyid in role.keyids), None)
     if own is not None and not key.online:
         others = [each.name for each in seen.keys if each.keyid in own.keyids and each.keyid != key.keyid]
@@ -261,6 +261,18 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         # What ends it, once that is due, is a step of its own.
         return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW
     return f"rstuf recover online-key {name} --leaked"
+
+
+def _way_without_strays(seen: rstuf.Status) -> Step:
+    """What takes out keys that sign bins and that root does not name; where these would go to one that is lost, first
+    another must come in its place."""
+    named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    for key in seen.keys:
+        if key.keyid in named and key.lost and key.fault is not None:
+            name = escape(key.name)
+            why = f"; they would go to {name}, which is lost: another key first takes its place"
+            return Step(f"rstuf recover online-key {name} --lost", why, about="stray-key")
+    return Step(_RENEW, "", about="stray-key")
 
 
 def _out_of_people(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:

@@ -266,6 +266,7 @@ class KeyStatus:
         signer: where its private half is (a signer URI); None where it is with somebody else.
         online: whether timestamp or bins are signed with it.
         stray: whether targets lets it sign bins though root does not name it, and nothing takes it out.
+        lost: whether it was said to be lost, and has not signed since.
         fault: why it cannot sign; None where it looks as if it could.
         mend: a command that mends it, if there is one.
         needed: whether a role lists it, or something that waits would; nothing waits for any other.
@@ -281,6 +282,7 @@ class KeyStatus:
     needed: bool = True
     stray: bool = False
     leaked_in: tuple[str, ...] = ()
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
