@@ -83,7 +83,15 @@ def begin_rotation(
         if reader.rotation() is not None:
             raise StateError("the rotation of an online key goes on already", hint="rstuf status shows it")
         before, after = fit_keys(reader, old=old, new=new)
+    note_loss(ports, before.keyid, kind)
     return start_rotation(ports, before, after, kind=kind, overlap=overlap, drop=drop)
+
+
+def note_loss(ports: Ports, keyid: KeyId, kind: RotationKind) -> None:
+    """Why a key must go is known from here on, whatever keeps it from going now."""
+    if kind is not RotationKind.PLANNED:
+        with ports.state.transaction(actor=ports.actor) as state:
+            report_loss(state, keyid, Loss(kind.value), at=ports.clock.now())
 
 
 def start_rotation(

@@ -57,8 +57,12 @@ def begin_without_strays(ports: Ports, *, kind: RotationKind | None = None, name
     """
     with ports.state.read() as reader:
         found = strays(ports, reader) if name is None else _named(ports, reader, name)
-        if not found:
-            return False
+    if not found:
+        return False
+    if name is not None and kind is not None and kind is not RotationKind.PLANNED:
+        with ports.state.transaction(actor=ports.actor) as state:
+            report_loss(state, found[0].keyid, Loss(kind.value), at=ports.clock.now())
+    with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
         keys = authority.top_level[TIMESTAMP]
         new = reader.key(keys.keyids[0])
