@@ -257,7 +257,7 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         others = [each.name for each in seen.keys if each.keyid in own.keyids and each.keyid != key.keyid]
         signers = [*others, *(["NEW"] if len(others) < own.threshold else [])]
         return f"rstuf delegation update {escape(own.name)} {' '.join(f'--signer {escape(each)}' for each in signers)}"
-    if seen.rotation is not None and seen.rotation.new != key.keyid:
+    if seen.rotation is not None and seen.rotation.new != key.keyid and not _signs_on(seen, key):
         # What ends it, once that is due, is a step of its own.
         return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW
     return f"rstuf recover online-key {name} --leaked"
@@ -295,7 +295,16 @@ def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
     if not (key.leaked_in or key.stray):
         return []
     roles = {"root"} if _by_root(key) else {"targets", *_delegating_to(seen, key)}
-    return [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
+    views = [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
+    return [view for view in views if view.event.kind != rstuf.EventKind.ROTATION or not _signs_on(seen, key)]
+
+
+def _signs_on(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether a key leaked that goes in good order: it signs until clients know the new one, unless it goes at once."""
+    rotation = seen.rotation
+    if rotation is None or rotation.old != key.keyid or not key.leaked_in:
+        return False
+    return rotation.kind is rstuf.RotationKind.PLANNED and not rotation.is_over(seen.now)
 
 
 def _delegating_to(seen: rstuf.Status, key: rstuf.KeyStatus) -> set[str]:

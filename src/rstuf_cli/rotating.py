@@ -51,9 +51,11 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
         # Never hastened: that would leave the very key in charge that must go.
         return _renounce(run, repository, going, old, wish)
-    check_same(repository, going, old, wish)
     goes = _entry(repository, going.old)
     kind = max(wish.why, going.kind, key=_GRAVITY.index)
+    if kind is rstuf.RotationKind.PLANNED:
+        repository.events.refuse_leaks_in_good_order(goes.name)
+    check_same(repository, going, old, wish)
     opened: list[rstuf.EventView] = []
     if kind is not rstuf.RotationKind.PLANNED:
         # Else another root that waits is waited for.
@@ -88,6 +90,8 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     """Let the new key sign, too, or alone; what that dropped."""
     # Refused before a key is made for it.
     check_online(repository, old, wish)
+    if wish.why is rstuf.RotationKind.PLANNED:
+        repository.events.refuse_leaks_in_good_order(old.name)
     check_new(repository, old, wish)
     check_lost(run, old, wish)
     opened = _in_the_way(repository, old, wish.why)

@@ -48,6 +48,7 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.signing_anew import end_rotation, let_go, publish_under_new_root, signed_by
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, sign_event
+from rstuf.repository.strays import strays
 from rstuf.repository.targets_signers import people_sign, targets_verify
 from rstuf.repository.visible import is_taken
 from rstuf.repository.whole_files import reopen_event
@@ -74,7 +75,7 @@ def begin_rotation(
         drop: the open events that are cancelled for it, as whoever says so saw them; see `in_the_way`.
 
     Raises:
-        InvalidInput: one of the two is not known, or not fit for it.
+        InvalidInput: one of the two is not known, or not fit for it; or in good order something leaked would sign on.
         EventOpen: such an event is open, and not to be dropped.
         SigningError: a key that must sign now cannot be reached; nothing was changed.
         StateError: another rotation goes on.
@@ -83,8 +84,30 @@ def begin_rotation(
         if reader.rotation() is not None:
             raise StateError("the rotation of an online key goes on already", hint="rstuf status shows it")
         before, after = fit_keys(reader, old=old, new=new)
+        if kind is RotationKind.PLANNED:
+            refuse_leaks_in_good_order(ports, reader, before)
     note_loss(ports, before.keyid, kind)
     return start_rotation(ports, before, after, kind=kind, overlap=overlap, drop=drop)
+
+
+def refuse_leaks_in_good_order(ports: Ports, reader: StateReader, old: KeyEntry) -> None:
+    """See that no key which leaked signs on because a rotation takes its time.
+
+    Raises:
+        InvalidInput: the key that goes leaked; or one that signs bins though root does not name it.
+    """
+    if old.report is not None and old.is_leaked:
+        raise InvalidInput(
+            f"{old.name} leaked, as was said on {old.report.at:%Y-%m-%d}: in good order it would sign on until clients "
+            "know another one",
+            hint=f"rstuf recover online-key {old.name} --leaked",
+        )
+    leaked = [entry.name for entry in strays(ports, reader) if entry.is_leaked]
+    if leaked:
+        raise InvalidInput(
+            f"{leaked[0]} leaked, and signs bins yet: it would sign on until clients know another online key",
+            hint="rstuf renew takes it out first",
+        )
 
 
 def note_loss(ports: Ports, keyid: KeyId, kind: RotationKind) -> None:
