@@ -315,6 +315,7 @@ class Status:
         old_copy: what clients see that this state does not know of; None where it knows all.
         events: what waits for signatures, oldest first.
         rotation: the rotation of an online key that goes on, if one does.
+        unproposed: the roles that people must sign for that and that wait in no event, though they could.
         loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
@@ -342,6 +343,7 @@ class Status:
     first_root: str | None = None
     events: tuple[EventView, ...] = ()
     rotation: Rotation | None = None
+    unproposed: tuple[str, ...] = ()
     loose_roots: tuple[EventView, ...] = ()
     rebuilt: bool = False
     overtaken: tuple[str, ...] = ()

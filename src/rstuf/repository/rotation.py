@@ -24,9 +24,9 @@ from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent, rotating_kind
 from rstuf.model.keys import KeyEntry, KeyId, Loss
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.authority import SigningDesk, current_root, load_authority
+from rstuf.repository.authority import Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.bridge import (
     ONLINE,
     bridges,
@@ -40,7 +40,7 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.letting_go import propose_below
+from rstuf.repository.letting_go import propose_below, unproposed_below
 from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -323,6 +323,17 @@ def _propose_targets(ports: Ports, rotation: Rotation, *, drop: Collection[Signi
         waits = is_open(reader, TARGETS)
     if waits is not None and waits.kind in ROTATING:
         _sign_online(ports, waits)
+
+
+def unproposed(ports: Ports, reader: StateReader, authority: Authority) -> tuple[RoleName, ...]:
+    """The roles that people must sign for the rotation that goes on, and that `carry_on` would let wait now."""
+    rotation = reader.rotation()
+    if rotation is None:
+        return ()
+    found = [TARGETS] if is_open(reader, TARGETS) is None and _targets_of(ports, reader, rotation) is not None else []
+    if rotation.root_version is not None:
+        found += unproposed_below(ports, reader, authority, rotation, now=ports.signing_time(reader))
+    return tuple(found)
 
 
 def sign_handback(ports: Ports) -> None:
