@@ -10,7 +10,7 @@ import typer
 
 import rstuf
 from rstuf.clock import iso
-from rstuf.errors import RstufError
+from rstuf.errors import RstufError, StateBehind
 from rstuf_cli import prompts, proposing
 from rstuf_cli.console import escape
 from rstuf_cli.failures import Declined, UsageFault
@@ -65,7 +65,8 @@ def noting_leak(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, *
     before = repository.events.rotation()
     try:
         yield
-    except Declined:
+    except (Declined, StateBehind):
+        # Below a root that is not known here nobody knows who may sign, either.
         raise
     except (RstufError, UsageFault):
         if leaked and not entry.is_leaked and (run.options.yes or _somebody_is_there(run)):
