@@ -43,6 +43,10 @@ class UsageFault(Exception):
         self.message, self.hint = message, hint
 
 
+class Declined(UsageFault):
+    """Somebody was asked, and typed something else than what says that it is meant."""
+
+
 def failure_of(error: BaseException, *, verbose: bool = False) -> Failure:
     """What to say of an error.
 

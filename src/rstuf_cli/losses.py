@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 import rstuf
 from rstuf.clock import iso
+from rstuf.errors import RstufError, StateBehind
 from rstuf_cli import prompts, proposing
 from rstuf_cli.console import escape
-from rstuf_cli.failures import UsageFault
+from rstuf_cli.failures import Declined, UsageFault
+from rstuf_cli.named_keys import find_key
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import steps_of
@@ -53,20 +56,38 @@ def report_document(entry: rstuf.KeyEntry) -> dict[str, Any]:
     return {"report": {"loss": entry.report.loss.value, "at": iso(entry.report.at)}}
 
 
-def note_although_refused(run: Run, repository: rstuf.Repository, update: rstuf.RootUpdate) -> None:
-    """Keys that leaked by what somebody said are noted, once they say so again, though what takes them out is refused.
+@contextmanager
+def noting_leak(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, *, leaked: bool) -> Iterator[None]:
+    """See that a key is noted which leaked, as somebody said with a command, also where that is refused.
 
-    Where nobody can be asked, nothing is noted.
+    They say so again before, unless they had said it already; where nobody can be asked, nothing is noted.
     """
-    if not run.options.yes and (run.console.is_json or not prompts.person_is_there()):
+    before = repository.events.rotation()
+    try:
+        yield
+    except (Declined, StateBehind):
+        # Below a root that is not known here nobody knows who may sign, either.
+        raise
+    except (RstufError, UsageFault):
+        if leaked and not entry.is_leaked and (run.options.yes or _somebody_is_there(run)):
+            _note_although_refused(run, repository, entry, before)
+        raise
+
+
+def _somebody_is_there(run: Run) -> bool:
+    return not run.console.is_json and prompts.person_is_there()
+
+
+def _note_although_refused(
+    run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, before: rstuf.Rotation | None
+) -> None:
+    if not find_key(repository, entry.name).entry.is_leaked:
+        proposing.ask_typed(run, entry.name, to="note that it leaked, though nothing takes it out yet")
+        repository.events.report_loss(entry.name, rstuf.Loss.LEAKED)
+    elif repository.events.rotation() != before:
+        # More than that was done.
         return
-    roles = [each for each in (update, *update.others) if each.loss is rstuf.Loss.LEAKED]
-    said = {name.casefold() for each in roles for name in (*each.remove, *each.gone)}
-    for entry in repository.keys():
-        if entry.name.casefold() in said and not entry.is_leaked:
-            proposing.ask_typed(run, entry.name, to="note that it leaked, though nothing takes it out yet")
-            repository.events.report_loss(entry.name, rstuf.Loss.LEAKED)
-            run.console.warning(f"noted that {escape(entry.name)} leaked; what would take it out is refused:")
+    run.console.warning(f"noted that {escape(entry.name)} leaked; what would take it out is refused:")
 
 
 def steps_of_leaky(repository: rstuf.Repository) -> list[Step]:
@@ -103,7 +124,7 @@ def ask_back(run: Run, repository: rstuf.Repository, names: Iterable[str], *, le
 
 def _ask_dropped(run: Run, entry: rstuf.KeyEntry) -> None:
     told = dropped_in_words(entry)
-    if run.options.yes or run.console.is_json or not prompts.person_is_there():
+    if run.options.yes or not _somebody_is_there(run):
         hint = f"--let-back if it is well; if it leaked: rstuf key revoke {entry.name} --leaked"
         raise UsageFault(told, hint=hint)
     run.console.warning(escape(told))

@@ -26,19 +26,19 @@ _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
 def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
     """What takes such keys out where nothing that waits does."""
-    strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == _RENEW]
+    without = _way_without_strays(seen)
+    strays = [key.name for key in seen.keys if key.stray and _way(seen, key) == without.command]
     if any(key.leaked_in and _is_online(key) for key in seen.keys):
         # What takes that out takes these out, too; and while root names it, nothing else can be published for good.
         strays = []
     steps = []
     if strays:
         names = listed([escape(name) for name in strays])
-        steps.append(
-            Step(_RENEW, f"root does not name {names}, and targets lets bins be signed with it", about="stray-key")
-        )
+        why = f"root does not name {names}, and targets lets bins be signed with it"
+        steps.append(replace(without, why=f"{why}{without.why}"))
     for key in seen.keys:
         way = _way(seen, key)
-        if way is not None and not _by_root(key) and not (key.stray and way == _RENEW):
+        if way is not None and not _by_root(key) and not (key.stray and way == without.command):
             steps.append(Step(way, leaked_in_words(key), about="leaked-key"))
     # What has a root to itself can wait for nothing; the next one would drop that root, and the signatures of it.
     if _first_root(seen) is not None:
@@ -252,16 +252,28 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
     if key.leaked_in and any(view.lists(key.keyid) for view in handed):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
-        return _RENEW
+        return _way_without_strays(seen).command
     own = next((role for role in seen.roles if role.kind == _DELEGATED and key.keyid in role.keyids), None)
     if own is not None and not key.online:
         others = [each.name for each in seen.keys if each.keyid in own.keyids and not each.leaked_in]
         signers = [*others, *["NEW"] * (own.threshold - len(others))]
         return f"rstuf delegation update {escape(own.name)} {' '.join(f'--signer {escape(each)}' for each in signers)}"
-    if seen.rotation is not None and seen.rotation.new != key.keyid:
+    if seen.rotation is not None and seen.rotation.new != key.keyid and not _signs_on(seen, key):
         # What ends it, once that is due, is a step of its own.
         return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW
     return f"rstuf recover online-key {name} --leaked"
+
+
+def _way_without_strays(seen: rstuf.Status) -> Step:
+    """What takes out keys that sign bins and that root does not name; where these would go to one that is lost, first
+    another must come in its place."""
+    named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
+    for key in seen.keys:
+        if key.keyid in named and key.lost and key.fault is not None:
+            name = escape(key.name)
+            why = f"; they would go to {name}, which is lost: another key first takes its place"
+            return Step(f"rstuf recover online-key {name} --lost", why, about="stray-key")
+    return Step(_RENEW, "", about="stray-key")
 
 
 def _out_of_people(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:
@@ -284,7 +296,16 @@ def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
     if not (key.leaked_in or key.stray):
         return []
     roles = {"root"} if _by_root(key) else {"targets", *_delegating_to(seen, key)}
-    return [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
+    views = [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
+    return [view for view in views if view.event.kind != rstuf.EventKind.ROTATION or not _signs_on(seen, key)]
+
+
+def _signs_on(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether a key leaked that goes in good order: it signs until clients know the new one, unless it goes at once."""
+    rotation = seen.rotation
+    if rotation is None or rotation.old != key.keyid or not key.leaked_in:
+        return False
+    return rotation.kind is rstuf.RotationKind.PLANNED and not rotation.is_over(seen.now)
 
 
 def _delegating_to(seen: rstuf.Status, key: rstuf.KeyStatus) -> set[str]:

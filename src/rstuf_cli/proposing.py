@@ -11,7 +11,7 @@ from rstuf.errors import RstufError
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.failures import UsageFault
+from rstuf_cli.failures import Declined, UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
@@ -60,14 +60,14 @@ def ask_typed(run: Run, word: str, *, to: str) -> None:
     """Let a person type `word` before something that cannot be taken back; --yes answers beforehand.
 
     Raises:
-        UsageFault: they typed something else.
+        Declined: they typed something else.
     """
     if run.options.yes:
         return
     with run.pondering():
         typed = prompts.ask(f"type {escape(word)} to {to}:").strip()
     if typed != word:
-        raise UsageFault(f"that is not {word}; nothing was changed", hint="run it again when you are sure")
+        raise Declined(f"that is not {word}; nothing was changed", hint="run it again when you are sure")
 
 
 def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.EventView]) -> bool:
@@ -77,7 +77,7 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
         Whether anything was asked.
 
     Raises:
-        UsageFault: they typed something else.
+        Declined: they typed something else.
     """
     rotation, named = repository.events.rotation(), {view.event.id for view in dropped}
     gone = dict[str, list[str]]()

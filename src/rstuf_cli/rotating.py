@@ -15,7 +15,7 @@ from rstuf_cli.must_go import step_to_take_number, warn_of_left
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, made_key
 from rstuf_cli.review_document import review_document
-from rstuf_cli.rotation_checks import check_lost, check_new, check_online, check_same
+from rstuf_cli.rotation_checks import check_lost, check_new, check_online, check_same, without_to
 from rstuf_cli.rotation_ending import Ending, tell_ending
 from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting
@@ -51,9 +51,11 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
         # Never hastened: that would leave the very key in charge that must go.
         return _renounce(run, repository, going, old, wish)
-    check_same(repository, going, old, wish)
     goes = _entry(repository, going.old)
     kind = max(wish.why, going.kind, key=_GRAVITY.index)
+    if kind is rstuf.RotationKind.PLANNED:
+        repository.events.refuse_leaks_in_good_order(goes.name)
+    check_same(repository, going, old, wish)
     opened: list[rstuf.EventView] = []
     if kind is not rstuf.RotationKind.PLANNED:
         # Else another root that waits is waited for.
@@ -87,7 +89,9 @@ def _in_the_way(
 def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> list[rstuf.EventView]:
     """Let the new key sign, too, or alone; what that dropped."""
     # Refused before a key is made for it.
-    check_online(repository, old)
+    check_online(repository, old, wish)
+    if wish.why is rstuf.RotationKind.PLANNED:
+        repository.events.refuse_leaks_in_good_order(old.name)
     check_new(repository, old, wish)
     check_lost(run, old, wish)
     opened = _in_the_way(repository, old, wish.why)
@@ -102,7 +106,9 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
 def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> list[rstuf.EventView]:
     """Root names another key already, so nothing but targets has to be signed without this one; what that dropped."""
     if wish.to is not None:
-        raise UsageFault(f"another key has the place of {old.name} already", hint="run it without --to")
+        planned = wish.why is rstuf.RotationKind.PLANNED
+        hint = f"rstuf key rotate {old.name}, without --to" if planned else without_to(old.name, wish)
+        raise UsageFault(f"another key has the place of {old.name} already", hint=hint)
     proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"root does not name {escape(old.name)}; targets is signed without it, so that it signs no bins")
     keeping = [view for view in _in_the_way(repository, old, wish.why) if view.event.role == "targets"]
@@ -163,7 +169,7 @@ def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new
 def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: rstuf.KeyEntry, wish: Wish) -> int:
     """Nothing names the new key but a root that waits, and the old one is well: it stays."""
     if wish.to is not None:
-        raise UsageFault(f"{old.name} is well and stays, so nothing takes its place", hint="run it without --to")
+        raise UsageFault(f"{old.name} is well and stays, so nothing takes its place", hint=without_to(new.name, wish))
     proposing.refuse_unasked(run)
     run.console.note(f"{escape(new.name)} is not let in: {escape(old.name)} stays, and goes on alone")
     # What names the new key goes; so does targets, where people have handed the bins over: it must hand them back.

@@ -31,7 +31,7 @@ def check_new(
         )
 
 
-def check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
+def check_online(repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> None:
     """`old` is an online key.
 
     Raises:
@@ -40,7 +40,9 @@ def check_online(repository: rstuf.Repository, old: rstuf.KeyEntry) -> None:
     view = find_key(repository, old.name)
     if not view.status.online:
         hint = "rstuf key list shows which is; rstuf root update changes others"
-        if not view.uses:
+        if wish.why is not rstuf.RotationKind.PLANNED:
+            hint = f"rstuf key revoke {old.name} --{wish.why.value}"
+        elif not view.uses:
             hint = f"it signs nothing; if it leaked, rstuf key revoke {old.name} --leaked notes that"
         raise InvalidInput(f"{old.name} is not an online key", hint=hint)
 
@@ -59,6 +61,11 @@ def check_lost(run: Run, old: rstuf.KeyEntry, wish: Wish) -> None:
         )
 
 
+def without_to(name: str, wish: Wish) -> str:
+    """What goes on with a key that must go, where another one is to have its place already."""
+    return f"rstuf recover online-key {name} --{wish.why.value}, without --to"
+
+
 def check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.KeyEntry, wish: Wish) -> None:
     """What goes on is what is asked for.
 
@@ -67,11 +74,11 @@ def check_same(repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.K
     """
     names = names_of(repository)
     before, after = names.get(going.old, going.old[:12]), names.get(going.new, going.new[:12])
-    if wish.to is not None and wish.to.lower() != after.lower():
-        raise InvalidInput(
-            f"{after} is taking the place of {before} already", hint=f"rstuf key rotate {before} shows how far"
-        )
     if old.keyid in {going.old, going.new}:
+        if wish.to is not None and wish.to.lower() != after.lower():
+            planned = wish.why is rstuf.RotationKind.PLANNED
+            hint = f"rstuf key rotate {before} shows how far" if planned else without_to(before, wish)
+            raise InvalidInput(f"{after} is taking the place of {before} already", hint=hint)
         return
     hint = f"rstuf key rotate {before} goes on with that, and shows how far it is"
     if wish.why is not rstuf.RotationKind.PLANNED and not find_key(repository, old.name).status.online:

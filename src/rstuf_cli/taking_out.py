@@ -57,6 +57,8 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
         return take_out_of_delegations(run, repository, view, below, threshold=removal.threshold, loss=removal.loss)
     if not roles and not view.uses and removal.loss is not None:
         return _note_loss(run, repository, view.entry, removal.loss)
+    if not roles and view.uses:
+        raise no_root_takes_out(repository, view)
     if not roles:
         raise InvalidInput(f"{name} signs nothing, so there is nothing to revoke", hint="rstuf key list shows all")
     if removal.targets_threshold is not None and "targets" not in roles:
@@ -71,6 +73,40 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
     if code != ExitCode.DONE:
         return code
     return _check_gone(run, repository, name, removal.loss)
+
+
+def no_root_takes_out(repository: rstuf.Repository, view: rstuf.KeyView, *, to: str | None = None) -> InvalidInput:
+    """Why nothing here takes a key out that signs delegated roles alone, and what does.
+
+    Args:
+        to: the key that takes its place, where that was said.
+    """
+    told = listed([escape(use.role) for use in view.uses])
+    return InvalidInput(
+        f"{view.entry.name} signs {told}, and no root says who does", hint=way_below(repository, view, to=to)
+    )
+
+
+def way_below(repository: rstuf.Repository, view: rstuf.KeyView, *, to: str | None = None) -> str:
+    """The command that takes a key out of the first of the delegated roles that it signs."""
+    use = view.uses[0]
+    others = [
+        each.entry.name
+        for each in repository.view_keys()
+        if each.entry.keyid != view.entry.keyid and use.role in {other.role for other in each.uses}
+    ]
+    new = [to or "NEW"] if to is not None or len(others) < use.threshold else []
+    return f"rstuf delegation update {use.role} {' '.join(f'--signer {name}' for name in [*others, *new])}"
+
+
+def way_with_another(repository: rstuf.Repository, view: rstuf.KeyView, loss: rstuf.Loss | None) -> str:
+    """What puts another key in the place of one that is no online key; or what notes that of one that signs nothing."""
+    name, why = view.entry.name, "" if loss is None else f" --{loss.value}"
+    if any(use.role in _BY_PEOPLE for use in view.uses):
+        return f"rstuf recover root-key {name}{why} --to NEW puts another in its place"
+    if view.uses:
+        return way_below(repository, view, to="NEW")
+    return f"it signs nothing; rstuf key revoke {name}{why or ' --lost'}, without --to, notes what became of it"
 
 
 def tell_gone(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, removal: Removal) -> int:

@@ -25,15 +25,22 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
         old, new = _named(seen, rotation)
         why = f"the replacement of {escape(old)} by {escape(new)} was cut off before its root waited; goes on with it"
         return [Step("rstuf renew", why, about="rotation")]
+    if rotation is not None and seen.unproposed:
+        old, new = _named(seen, rotation)
+        roles = listed([escape(role) for role in seen.unproposed])
+        why = f"the replacement of {escape(old)} by {escape(new)} cannot end before {roles} is signed: proposes it anew"
+        return [Step("rstuf renew", why, about=_about(rotation))]
     if rotation is None or not rotation.is_over(seen.now) or holding_up(seen, rotation):
         return []
     old, new = _named(seen, rotation)
     why = f"{escape(new)} goes on without {escape(old)}"
     if rotation.kind is rstuf.RotationKind.PLANNED:
         why = f"the time of both keys is over; {why}"
-    if rotation.kind is rstuf.RotationKind.LEAKED:
-        return [Step("rstuf renew", why, about="leaked-key")]
-    return [Step("rstuf renew", why, about="rotation")]
+    return [Step("rstuf renew", why, about=_about(rotation))]
+
+
+def _about(rotation: rstuf.Rotation) -> str:
+    return "leaked-key" if rotation.kind is rstuf.RotationKind.LEAKED else "rotation"
 
 
 def holding_up(seen: rstuf.Status, rotation: rstuf.Rotation) -> list[rstuf.EventView]:

@@ -94,7 +94,9 @@ def test_what_a_renewal_proposes_anew_is_told(by_people: Path, cli: Cli, tmp_pat
     """Targets that a rotation needs and somebody cancelled waits again: for whom is said, and that it does."""
     assert cli(*ROTATE, "--no-sign").code == 4
     (by_people / "keys/carol.key").rename(tmp_path / "carol.key")
-    assert cli("event", "cancel", "targets-v2", "--yes").code == 0
+    told = commands(cli("event", "cancel", "targets-v2", "--yes", "--json"))
+    assert (told, commands(cli("status", "--json"))[0]) == (["rstuf renew"], "rstuf renew")
+    assert cli("status", "--check").code == 7
     done = cli("renew")
     assert (done.code, "nothing is due" in done.out) == (4, False)
     words = " ".join(done.err.split())

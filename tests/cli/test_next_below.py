@@ -71,3 +71,33 @@ def test_the_told_commands_take_the_old_key_out(
     warm = Client(world.home / "client", site, root=root, now=world.at)
     warm.refresh()
     assert warm.download("vip/sub/one") == b"one"
+
+
+@pytest.mark.parametrize("vera", ["elsewhere", "back"])
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_status_tells_what_a_renewal_would_propose_anew(world: World, beginning: str, vera: str) -> None:
+    """What lets go of the old key is cancelled: event cancel, status and a renewal say the same of it."""
+    place = world.home / "acme"
+    root, site = (place / "metadata/1.root.json").read_bytes(), directory_site(place / "metadata", place / "targets")
+    (place / "keys/vera.key").rename(world.home / "vera/vera.key")
+    world.does(BEGINNINGS[beginning])
+    world.takes(f"rstuf bundle export {world.events()['root']}")
+    if vera == "back":
+        (world.home / "vera/vera.key").rename(place / "keys/vera.key")
+    told = world.does(f"event cancel {world.events()['vip']} --yes --json").document["next_steps"]
+    steps = by_status(world)
+    assert [each["command"] for each in told] == [each["command"] for each in steps]
+    # While both keys sign, who is here has time.
+    something = (beginning, vera) != ("rotation", "back")
+    assert ([each["command"] for each in steps], world.cli("status", "--check").code) == (
+        (["rstuf renew"], 7) if something else ([], 0)
+    )
+    before = place.joinpath("metadata/timestamp.json").read_bytes()
+    done = world.does("renew")
+    assert (done.code == 4) == (vera == "elsewhere"), done.err
+    assert (place.joinpath("metadata/timestamp.json").read_bytes() == before) == (done.code == 4 or not something)
+    world.is_led_on(by_status)
+    warm = Client(world.home / "client", site, root=root, now=world.at)
+    warm.refresh()
+    assert warm.download("vip/sub/one") == b"one"
+    assert "online" not in {key["name"] for key in world.does("key list --json").document["keys"] if key["roles"]}

@@ -61,6 +61,7 @@ from rstuf.repository.rotation import (
     fit_keys,
     hasten_rotation,
     in_the_way,
+    refuse_leaks_in_good_order,
     sign_handback,
 )
 from rstuf.repository.signing_events import (
@@ -311,6 +312,11 @@ class EventDesk:
         """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""
         with self._ports.state.read() as reader:
             fit_keys(reader, old=old, new=new)
+
+    def refuse_leaks_in_good_order(self, old: str) -> None:
+        """See that no leaked key signs on; see `rotation.refuse_leaks_in_good_order`. Writes nothing."""
+        with self._ports.state.read() as reader:
+            refuse_leaks_in_good_order(self._ports, reader, key_named(reader, old))
 
     def renounce(
         self,

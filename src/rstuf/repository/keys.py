@@ -87,7 +87,7 @@ def view_keys(ports: Ports) -> list[KeyView]:
 
 def look_at(ports: Ports, entry: KeyEntry, *, online: bool) -> KeyStatus:
     """Whether a key is where it should be, as far as that shows without opening it."""
-    known = KeyStatus(entry.name, entry.keyid, entry.signer, online)
+    known = KeyStatus(entry.name, entry.keyid, entry.signer, online, lost=entry.is_lost)
     if entry.signer is None:
         away = replace(known, fault="its private half is with somebody else", mend=f"rstuf key add {entry.name} FILE")
         return away if online else known

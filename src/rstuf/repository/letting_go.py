@@ -7,6 +7,7 @@ an event of its own: only once that is out, the key signs nothing below it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rstuf.errors import WrongPassphrase
@@ -73,12 +74,22 @@ def propose_below(ports: Ports, rotation: Rotation) -> None:
                 rotating_kind(rotation),
                 numbers={name: _number(reader, name)},
             )
-            for name in held_by_people(reader, authority, rotation)
-            if is_open(reader, name) is None
-            and not (rotation.is_bridged(now) and _look_here(ports, reader, authority.named[name]))
+            for name in unproposed_below(ports, reader, authority, rotation, now=now)
         ]
     for event in open_events(ports, wanted):
         sign_event(ports, event.name)
+
+
+def unproposed_below(
+    ports: Ports, reader: StateReader, authority: Authority, rotation: Rotation, *, now: datetime
+) -> list[RoleName]:
+    """The roles that `propose_below` would let wait at `now`."""
+    return [
+        name
+        for name in held_by_people(reader, authority, rotation)
+        if is_open(reader, name) is None
+        and not (rotation.is_bridged(now) and _look_here(ports, reader, authority.named[name]))
+    ]
 
 
 def is_as_proposed(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:

@@ -20,17 +20,19 @@ from typing import Any
 from rstuf.errors import PathsDisputed, PathsNotDelegated, RstufError
 from rstuf.metadata import limits, release_check, render
 from rstuf.metadata.render import SignedFile
-from rstuf.metadata.views import RoleKeys
+from rstuf.metadata.views import RoleKeys, read_signatures
 from rstuf.model.names import SNAPSHOT, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import RoleKind
+from rstuf.model.rotation import RotationKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.bridge import bridges
 from rstuf.repository.client_guard import refuse_misread, refuse_unreadable, shape_of
 from rstuf.repository.forced import forced_parts
-from rstuf.repository.interfaces import StateReader, Watch
+from rstuf.repository.interfaces import StateReader, StateTransaction, Watch
+from rstuf.repository.known_keys import note_found
 from rstuf.repository.mending import check_recorded
 from rstuf.repository.ports import UNWATCHED, Ports
 from rstuf.repository.rendering import LISTED, Part, Release, record_of, rendered
@@ -257,6 +259,7 @@ def _commit(ports: Ports, release: Release, written: _Written) -> PublicationRep
                 refuse_misplaced(release.authority, state, after=handover)
             state.record_files(publication.id, written.roles)
             state.commit_publication(publication.id, timestamp=written.timestamp)
+            _note_found(state, written, at=ports.clock.now())
     except (PathsNotDelegated, PathsDisputed):
         _abandon(ports, publication.id)
         raise
@@ -278,6 +281,15 @@ def _commit(ports: Ports, release: Release, written: _Written) -> PublicationRep
         roles=changes,
         length=sum(role.file.length for role in written.roles),
     )
+
+
+def _note_found(state: StateTransaction, written: _Written, *, at: datetime) -> None:
+    """Whoever signs timestamp is not lost; of one that another key takes the place of for that, what was said stays."""
+    rotation = state.rotation()
+    goes = None if rotation is None or rotation.kind is RotationKind.PLANNED else rotation.old
+    for each in read_signatures(written.timestamp):
+        if each.keyid != goes:
+            note_found(state, each.keyid, at=at)
 
 
 def settle(ports: Ports, publication: int, *, signed_at: datetime | None, roles: int) -> None:

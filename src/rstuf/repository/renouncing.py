@@ -22,7 +22,7 @@ from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import names_of, report_loss
 from rstuf.repository.open_events import is_open, signers_of
 from rstuf.repository.ports import Ports
-from rstuf.repository.rotation import RotationStart, fit_keys, start_rotation
+from rstuf.repository.rotation import RotationStart, fit_keys, note_loss, start_rotation
 from rstuf.repository.signing_events import NewEvent, open_in, refuse_undropped
 
 
@@ -47,6 +47,7 @@ def renounce_new_key(
         rotation, names = reader.rotation(), names_of(reader)
     if rotation is None:
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
+    note_loss(ports, rotation.new, RotationKind(loss.value))
     if old_key_stays(rotation):
         _stay(ports, rotation, loss, drop=drop)
         return None

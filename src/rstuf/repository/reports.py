@@ -276,6 +276,7 @@ class KeyStatus:
         signer: where its private half is (a signer URI); None where it is with somebody else.
         online: whether timestamp or bins are signed with it.
         stray: whether targets lets it sign bins though root does not name it, and nothing takes it out.
+        lost: whether it was said to be lost, and has not signed since.
         fault: why it cannot sign; None where it looks as if it could.
         mend: a command that mends it, if there is one.
         needed: whether a role lists it, or something that waits would; nothing waits for any other.
@@ -291,6 +292,7 @@ class KeyStatus:
     needed: bool = True
     stray: bool = False
     leaked_in: tuple[str, ...] = ()
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +325,7 @@ class Status:
         old_copy: what clients see that this state does not know of; None where it knows all.
         events: what waits for signatures, oldest first.
         rotation: the rotation of an online key that goes on, if one does.
+        unproposed: the roles that people must sign for that and that wait in no event, though they could.
         loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
@@ -350,6 +353,7 @@ class Status:
     first_root: str | None = None
     events: tuple[EventView, ...] = ()
     rotation: Rotation | None = None
+    unproposed: tuple[str, ...] = ()
     loose_roots: tuple[EventView, ...] = ()
     rebuilt: bool = False
     overtaken: tuple[str, ...] = ()

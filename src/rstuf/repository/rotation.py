@@ -24,9 +24,9 @@ from rstuf.metadata.root import with_role_keys
 from rstuf.metadata.views import root_roles
 from rstuf.model.events import ROTATING, EventKind, SigningEvent, rotating_kind
 from rstuf.model.keys import KeyEntry, KeyId, Loss
-from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation, RotationKind
-from rstuf.repository.authority import SigningDesk, current_root, load_authority
+from rstuf.repository.authority import Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.bridge import (
     ONLINE,
     bridges,
@@ -40,7 +40,7 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.letting_go import propose_below
+from rstuf.repository.letting_go import propose_below, unproposed_below
 from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -48,6 +48,7 @@ from rstuf.repository.rendering import Part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.signing_anew import end_rotation, let_go, publish_under_new_root, signed_by
 from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped, sign_event
+from rstuf.repository.strays import strays
 from rstuf.repository.targets_signers import people_sign, targets_verify
 from rstuf.repository.visible import is_taken
 from rstuf.repository.whole_files import reopen_event
@@ -74,7 +75,7 @@ def begin_rotation(
         drop: the open events that are cancelled for it, as whoever says so saw them; see `in_the_way`.
 
     Raises:
-        InvalidInput: one of the two is not known, or not fit for it.
+        InvalidInput: one of the two is not known, or not fit for it; or in good order something leaked would sign on.
         EventOpen: such an event is open, and not to be dropped.
         SigningError: a key that must sign now cannot be reached; nothing was changed.
         StateError: another rotation goes on.
@@ -83,7 +84,37 @@ def begin_rotation(
         if reader.rotation() is not None:
             raise StateError("the rotation of an online key goes on already", hint="rstuf status shows it")
         before, after = fit_keys(reader, old=old, new=new)
+        if kind is RotationKind.PLANNED:
+            refuse_leaks_in_good_order(ports, reader, before)
+    note_loss(ports, before.keyid, kind)
     return start_rotation(ports, before, after, kind=kind, overlap=overlap, drop=drop)
+
+
+def refuse_leaks_in_good_order(ports: Ports, reader: StateReader, old: KeyEntry) -> None:
+    """See that no key which leaked signs on because a rotation takes its time.
+
+    Raises:
+        InvalidInput: the key that goes leaked; or one that signs bins though root does not name it.
+    """
+    if old.report is not None and old.is_leaked:
+        raise InvalidInput(
+            f"{old.name} leaked, as was said on {old.report.at:%Y-%m-%d}: in good order it would sign on until clients "
+            "know another one",
+            hint=f"rstuf recover online-key {old.name} --leaked",
+        )
+    leaked = [entry.name for entry in strays(ports, reader) if entry.is_leaked]
+    if leaked:
+        raise InvalidInput(
+            f"{leaked[0]} leaked, and signs bins yet: it would sign on until clients know another online key",
+            hint="rstuf renew takes it out first",
+        )
+
+
+def note_loss(ports: Ports, keyid: KeyId, kind: RotationKind) -> None:
+    """Why a key must go is known from here on, whatever keeps it from going now."""
+    if kind is not RotationKind.PLANNED:
+        with ports.state.transaction(actor=ports.actor) as state:
+            report_loss(state, keyid, Loss(kind.value), at=ports.clock.now())
 
 
 def start_rotation(
@@ -292,6 +323,17 @@ def _propose_targets(ports: Ports, rotation: Rotation, *, drop: Collection[Signi
         waits = is_open(reader, TARGETS)
     if waits is not None and waits.kind in ROTATING:
         _sign_online(ports, waits)
+
+
+def unproposed(ports: Ports, reader: StateReader, authority: Authority) -> tuple[RoleName, ...]:
+    """The roles that people must sign for the rotation that goes on, and that `carry_on` would let wait now."""
+    rotation = reader.rotation()
+    if rotation is None:
+        return ()
+    found = [TARGETS] if is_open(reader, TARGETS) is None and _targets_of(ports, reader, rotation) is not None else []
+    if rotation.root_version is not None:
+        found += unproposed_below(ports, reader, authority, rotation, now=ports.signing_time(reader))
+    return tuple(found)
 
 
 def sign_handback(ports: Ports) -> None:

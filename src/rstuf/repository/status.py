@@ -30,6 +30,7 @@ from rstuf.repository.people import holding_event, is_free
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
+from rstuf.repository.rotation import unproposed
 from rstuf.repository.targets_signers import people_are_missing
 from rstuf.repository.visible import blockers, newer_than_known
 from rstuf.repository.who_signs import every_role
@@ -91,6 +92,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         totals, last, first = reader.totals(), reader.last_publication(), reader.root(1)
         online, stray = online_and_stray(reader, authority, now=now)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
+        lacks = unproposed(ports, reader, authority) if suspicious is None else ()
         loose = tuple(loose_roots(ports, reader))
         leaks = listed_leaks(reader, authority)
         unsigned = people_are_missing(reader, ports.metadata)
@@ -105,7 +107,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         mark = _mark(reader)
         prunable = (0, 0) if suspicious is not None else _prunable(ports, reader)
     healths = [role.health for role in roles]
-    if stray or leaks or loose or rebuilt or behind_seen or (rotation is not None and rotation.is_over(now)):
+    if stray or leaks or lacks or loose or rebuilt or behind_seen or (rotation is not None and rotation.is_over(now)):
         healths.append(Health.DUE)
     if unsigned:
         healths.append(Health.OVERDUE)
@@ -131,6 +133,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
         events=events,
         rotation=rotation,
+        unproposed=lacks,
         loose_roots=loose,
         rebuilt=rebuilt,
         overtaken=behind_seen,

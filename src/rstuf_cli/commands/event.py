@@ -171,11 +171,9 @@ def _steps_after(repository: rstuf.Repository, view: rstuf.EventView) -> list[St
         # There is nothing published yet that a key could be left in.
         return [step_after_cancelled_ceremony()]
     steps = steps_to_propose_again(repository, view.event)
-    rotating = view.event.kind in {rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT}
-    if rotating and repository.events.rotation() is not None:
-        steps.append(Step("rstuf renew", "the replacement of the online key cannot end without it: proposes it anew"))
     left = next_steps(repository.status())
-    return merged([*steps, *(step for step in left if step.about in {"leaked-key", "stray-key", LOOSE, ENOUGH})])
+    abouts = {"leaked-key", "stray-key", "rotation", LOOSE, ENOUGH}
+    return merged([*steps, *(step for step in left if step.about in abouts)])
 
 
 def _ask(run: Run, view: rstuf.EventView) -> None:

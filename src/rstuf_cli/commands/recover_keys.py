@@ -18,7 +18,7 @@ from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, T
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
+from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of, noting_leak
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.out_of_delegations import delegations_of
@@ -27,7 +27,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.rotating import replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.taking_out import Removal, take_out, tell_gone
+from rstuf_cli.taking_out import Removal, no_root_takes_out, take_out, tell_gone
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.trusting import show_fingerprint
 from rstuf_cli.waiting import steps_of
@@ -130,7 +130,8 @@ def online_key(
     with run.open(making=names_to_come) as repository:
         repository.events.catch_up()
         old = find_key(repository, name).entry if name is not None else _the_online_key(repository, wish)
-        code = replace_online_key(run, repository, old, wish)
+        with noting_leak(run, repository, old, leaked=leaked):
+            code = replace_online_key(run, repository, old, wish)
     return record.end(code)
 
 
@@ -188,25 +189,40 @@ def root_key(
     with run.open() as repository:
         repository.events.catch_up()
         old = find_key(repository, name)
-        roles = {use.role for use in old.uses}
-        if "root" not in roles and old.status.online:
-            hint = "rstuf recover online-key --lost or --leaked is for that one"
-            raise InvalidInput(f"{old.entry.name} does not sign root", hint=hint)
-        if not old.retired and not roles & {"root", "targets"}:
-            why = "" if loss is None else f" --{loss.value}"
-            below = f"rstuf key revoke {old.entry.name}{why} takes it out of what it signs below targets"
-            hint = below if delegations_of(repository, old) else "rstuf root show says who does"
-            raise InvalidInput(f"{old.entry.name} signs neither root nor targets", hint=hint)
-        removal = Removal(
-            to=None if to is None else find_key(repository, to).entry.name,
-            threshold=threshold,
-            targets_threshold=targets_threshold,
-            loss=loss,
-            keys_sign=not no_sign,
-            let_back=let_back,
-        )
-        code = (tell_gone if old.retired else take_out)(run, repository, old, removal)
+        with noting_leak(run, repository, old.entry, leaked=leaked):
+            _refuse_others(repository, old, loss, to=to)
+            removal = Removal(
+                to=None if to is None else find_key(repository, to).entry.name,
+                threshold=threshold,
+                targets_threshold=targets_threshold,
+                loss=loss,
+                keys_sign=not no_sign,
+                let_back=let_back,
+            )
+            code = (tell_gone if old.retired else take_out)(run, repository, old, removal)
     return record.end(code)
+
+
+def _refuse_others(
+    repository: rstuf.Repository, old: rstuf.KeyView, loss: rstuf.Loss | None, *, to: str | None
+) -> None:
+    """
+    Raises:
+        InvalidInput: the key signs nothing that a root lets people sign, and never did.
+    """
+    name, roles = old.entry.name, {use.role for use in old.uses}
+    if "root" not in roles and old.status.online:
+        why = "--lost or --leaked is for that one" if loss is None else f"--{loss.value}"
+        raise InvalidInput(f"{name} does not sign root", hint=f"rstuf recover online-key {name} {why}")
+    if old.retired or roles & {"root", "targets"}:
+        return
+    if to is None and delegations_of(repository, old):
+        why = "" if loss is None else f" --{loss.value}"
+        below = f"rstuf key revoke {name}{why} takes it out of what it signs below targets"
+        raise InvalidInput(f"{name} signs neither root nor targets", hint=below)
+    if roles:
+        raise no_root_takes_out(repository, old, to=to)
+    raise InvalidInput(f"{name} signs neither root nor targets", hint="rstuf root show says who does")
 
 
 def root_keys(

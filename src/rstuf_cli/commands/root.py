@@ -11,11 +11,10 @@ import typer
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import InvalidInput, InvalidPolicy
 from rstuf_cli import proposing
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import LetBack, ask_back, note_although_refused
+from rstuf_cli.losses import LetBack, ask_back
 from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_enough, warn_of_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
@@ -137,12 +136,7 @@ def propose(
     """
     if not dry_run:
         repository.events.take_up()
-    try:
-        proposal = repository.events.propose(update)
-    except (InvalidInput, InvalidPolicy):
-        if not dry_run:
-            note_although_refused(run, repository, update)
-        raise
+    proposal = repository.events.propose(update)
     sitting = Sitting.begin(run, repository)
     reviews = [sitting.review(bundle) for bundle in repository.events.preview(proposal)]
     if not dry_run:

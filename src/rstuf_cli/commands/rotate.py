@@ -10,12 +10,12 @@ import rstuf
 from rstuf_cli.commands.generate import KeyKind
 from rstuf_cli.commands.key import Name
 from rstuf_cli.failures import UsageFault
-from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of
+from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of, noting_leak
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.rotating import DEFAULT_OVERLAP, replace_online_key
 from rstuf_cli.run import run_of
-from rstuf_cli.taking_out import Removal, take_out
+from rstuf_cli.taking_out import Removal, take_out, way_with_another
 from rstuf_cli.transcript import Transcript, TranscriptFile
 
 EXAMPLES = {
@@ -122,6 +122,7 @@ def revoke(
     with run.open(making=names_to_come) as repository:
         repository.events.catch_up()
         view = find_key(repository, name)
+        wish = None
         if view.status.online or _rotates(repository, view.entry):
             wish = Wish(
                 why=reason(lost=lost, leaked=leaked),
@@ -132,10 +133,6 @@ def revoke(
                 keys_sign=not no_sign,
                 let_back=let_back,
             )
-            return record.end(replace_online_key(run, repository, view.entry, wish))
-        if to is not None or kind is not None or unencrypted:
-            hint = f"rstuf recover root-key {name} --to NEW puts another in its place"
-            raise UsageFault(f"{name} is no online key, and nothing takes its place here", hint=hint)
         removal = Removal(
             threshold=threshold,
             targets_threshold=targets_threshold,
@@ -143,7 +140,16 @@ def revoke(
             keys_sign=not no_sign,
             let_back=let_back,
         )
-        code = take_out(run, repository, view, removal)
+        with noting_leak(run, repository, view.entry, leaked=leaked):
+            if wish is not None:
+                code = replace_online_key(run, repository, view.entry, wish)
+            elif to is not None or kind is not None or unencrypted:
+                raise UsageFault(
+                    f"{name} is no online key, and nothing takes its place here",
+                    hint=way_with_another(repository, view, loss),
+                )
+            else:
+                code = take_out(run, repository, view, removal)
     return record.end(code)
 
 

@@ -177,10 +177,12 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
         name = "the online key" if key.online else f"the key {key.name}"
         lost = "; nothing can be published or renewed without it" if key.online else ""
         if key.online and (key.keyid in named or _bridges(seen, key)):
-            lost += f"; if it is gone for good: rstuf recover online-key {escape(key.name)} --lost"
+            lost += "" if key.lost else f"; if it is gone for good: rstuf recover online-key {escape(key.name)} --lost"
         signer = key.signer or ""
         away = f"put back {signer.removeprefix('file:')}" if signer.startswith("file:") else f"let {signer} be reached"
         mend = key.mend or away
+        if key.lost and key.keyid in named:
+            mend, lost = f"rstuf recover online-key {escape(key.name)} --lost", f"{lost}; or, if it is found: {mend}"
         steps.append(Step(mend, f"{name} cannot sign: {key.fault}{lost}", about="key-away"))
     return steps
 
