@@ -26,6 +26,7 @@ KINDS: Final = {
     rstuf.EventKind.RESIZE: "another number of bins",
     rstuf.EventKind.CONTENTS: "what it lists",
     rstuf.EventKind.DELEGATION: "other delegations",
+    rstuf.EventKind.BROUGHT: "what it lists, as it was made elsewhere",
 }
 
 ROTATING: Final = (rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT)
