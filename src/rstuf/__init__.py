@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from rstuf.holder.signing import write_signatures as write_signatures
     from rstuf.holder.target_concerns import DelegatedRole as DelegatedRole
     from rstuf.holder.targets import TargetsFacts as TargetsFacts
+    from rstuf.metadata.brought_role import BroughtRole as BroughtRole
+    from rstuf.metadata.brought_role import read_brought as read_brought
     from rstuf.metadata.bundle import Bundle as Bundle
     from rstuf.metadata.bundle import BundlePart as BundlePart
     from rstuf.metadata.bundle import DetachedSignature as DetachedSignature
@@ -138,6 +140,7 @@ if TYPE_CHECKING:
     from rstuf.repository.authority import ClosedKey as ClosedKey
     from rstuf.repository.bin_advice import BinAdvice as BinAdvice
     from rstuf.repository.bin_advice import BinChoice as BinChoice
+    from rstuf.repository.brought_roles import Delivery as Delivery
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.completing import Completion as Completion
     from rstuf.repository.delegating import DelegationChange as DelegationChange
@@ -147,6 +150,7 @@ if TYPE_CHECKING:
     from rstuf.repository.delegating_events import WantedDelegation as WantedDelegation
     from rstuf.repository.delegation_desk import DelegationDesk as DelegationDesk
     from rstuf.repository.delegation_views import DelegationView as DelegationView
+    from rstuf.repository.deliveries import DeliveryReport as DeliveryReport
     from rstuf.repository.doctor import Ailment as Ailment
     from rstuf.repository.doctor import Area as Area
     from rstuf.repository.doctor import Diagnosis as Diagnosis
@@ -266,6 +270,7 @@ _HOMES = {
     "BinRange": "rstuf.repository.visits",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
+    "BroughtRole": "rstuf.metadata.brought_role",
     "Bundle": "rstuf.metadata.bundle",
     "BundlePart": "rstuf.metadata.bundle",
     "CeremonyReport": "rstuf.repository.ceremony",
@@ -289,6 +294,8 @@ _HOMES = {
     "DelegationPlan": "rstuf.repository.delegating",
     "DelegationProposal": "rstuf.repository.delegating",
     "DelegationReport": "rstuf.repository.delegating",
+    "Delivery": "rstuf.repository.brought_roles",
+    "DeliveryReport": "rstuf.repository.deliveries",
     "DelegationTable": "rstuf.repository.plan_delegations",
     "DelegationView": "rstuf.repository.delegation_views",
     "Depth": "rstuf.repository.verify",
@@ -459,6 +466,7 @@ _HOMES = {
     "prepare_rebuild": "rstuf.rebuilding",
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
+    "read_brought": "rstuf.metadata.brought_role",
     "read_draft": "rstuf.drafts",
     "read_map": "rstuf.client.map_file",
     "read_picture": "rstuf.pictures",

@@ -106,6 +106,12 @@ VERBS: Final = (
     Verb(
         CARE, "delegation list", f"{_HOME}.delegation:list_", "list the delegations, in the order in which clients look"
     ),
+    Verb(
+        CARE,
+        "delegation accept",
+        f"{_HOME}.accept:accept",
+        "publish a role that somebody signed elsewhere, byte for byte as it is",
+    ),
     Verb(CARE, "delegation why", f"{_HOME}.delegation:why", "explain which delegations are for a path"),
     Verb(
         CARE,

@@ -29,6 +29,7 @@ COMMANDS = {
     "delegation add": ["delegation", "add", "data", "--path", "data/*", "--yes"],
     "delegation update": ["delegation", "update", "team", "--path", "other/*", "--yes"],
     "delegation remove": ["delegation", "remove", "team", "--yes"],
+    "delegation accept": ["delegation", "accept", "../2.vendor.json", "--no-contents"],
     "delegation list": ["delegation", "list"],
     "delegation why": ["delegation", "why", "a.txt"],
     "bins advise": ["bins", "advise"],
@@ -72,7 +73,7 @@ COMMANDS = {
 PLACES = {
     **dict.fromkeys(["sign", "event list", "event show", "event cancel"], "waits"),
     **dict.fromkeys(["bundle export", "bundle inspect", "bundle sign", "bundle import"], "waits"),
-    **dict.fromkeys(["delegation update", "delegation remove"], "delegated"),
+    **dict.fromkeys(["delegation update", "delegation remove", "delegation accept"], "delegated"),
     "recover root": "due",
     "recover loose-root": "overtaken",
     "recover state": "stateless",

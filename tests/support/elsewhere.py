@@ -10,12 +10,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from securesystemslib.formats import encode_canonical
+from securesystemslib.signer import CryptoSigner
 from tests.support.engine import Engine
 from tuf.api.metadata import Metadata, TargetFile, Targets
 from tuf.api.serialization.json import JSONSerializer
+
+from rstuf.metadata.bundle import Bundle, DetachedSignature, SignatureDocument, render_signatures
+from rstuf.model.keys import KeyId
 
 
 def made(
@@ -73,3 +78,46 @@ def signatures(engine: Engine, signed: Mapping[str, Any], *, by: Sequence[str]) 
 def signed_json(engine: Engine, signed: Mapping[str, Any], *, by: Sequence[str], **form: Any) -> bytes:
     """A file that says just that, in any form that JSON has: `form` goes to `json.dumps`."""
     return json.dumps({"signed": signed, "signatures": signatures(engine, signed, by=by)}, **form).encode()
+
+
+class Delegate:
+    """Somebody with a machine, a key and python-tuf of their own; the repository never has more than `public`."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        home.mkdir()
+        self.home, self.name = home, name
+        self.signer = CryptoSigner.generate_ed25519()
+        self.public = home / f"{name}.pub"
+        self.public.write_text(json.dumps(self.signer.public_key.to_dict()))
+
+    def signs(
+        self,
+        role: str,
+        version: int,
+        contents: Mapping[str, bytes],
+        *,
+        now: datetime,
+        days: int = 300,
+        others: Sequence[Delegate] = (),
+    ) -> Path:
+        """The file of a role, under the name that TUF gives it; the contents lie below `contents` beside it."""
+        targets = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in contents.items()}
+        expires = (now + timedelta(days=days)).replace(microsecond=0)
+        metadata = Metadata(Targets(version=version, expires=expires, targets=targets))
+        for each in (self, *others):
+            metadata.sign(each.signer, append=True)
+        for path, data in contents.items():
+            place = self.home / "contents" / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        file = self.home / f"{version}.{role}.json"
+        metadata.to_file(str(file))
+        return file
+
+    def detached(self, bundle: Bundle, role: str) -> bytes:
+        """A signature file for one role of a bundle, as `bundle sign` writes it."""
+        part = next(part for part in bundle.parts if part.role == role)
+        made = self.signer.sign(part.payload)
+        return render_signatures(
+            SignatureDocument((DetachedSignature(part.digest, KeyId(made.keyid), made.signature),))
+        )

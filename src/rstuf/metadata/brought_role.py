@@ -11,20 +11,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Final
 
 import orjson
 
 from rstuf.clock import iso
 from rstuf.errors import DeliveryRefused, InvalidArtifact, InvalidMetadata, InvalidPath, LimitExceeded, shorten
+from rstuf.metadata.bundle import MAX_BUNDLE_BYTES, Bundle, BundlePart, DocumentKind, kind_of, parse_bundle
 from rstuf.metadata.canonical import compact
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_BYTES
+from rstuf.metadata.render import part_of, sign_with
 from rstuf.metadata.thresholds import SignatureResult, check_signatures
 from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope
 from rstuf.model.artifacts import Artifact, ArtifactRow
 from rstuf.model.keys import KeyId
-from rstuf.model.names import RoleName, role_name, target_path
+from rstuf.model.names import TOP_LEVEL, RoleName, role_name, target_path
 
 _FILE_NAME: Final = re.compile(r"(?:([1-9][0-9]{0,15})\.)?(.+)\.json", re.ASCII | re.DOTALL)
 _SPEC_VERSION: Final = re.compile(r"1\.[0-9]{1,4}(\.[0-9]{1,4})?", re.ASCII)
@@ -75,6 +78,44 @@ def role_in_file_name(name: str) -> tuple[RoleName, int | None] | None:
     if found is None:
         return None
     return role_name(found[2]), None if found[1] is None else int(found[1])
+
+
+def read_brought(data: bytes, *, file: str, name: RoleName | None = None) -> BroughtRole:
+    """What a file holds that was brought for a role: the role's own file, as any tool writes it, or a signed bundle.
+
+    Args:
+        file: where it lies; its last segment says which role it is of, as `3.team.json`.
+        name: the role, where that is said otherwise.
+
+    Raises:
+        DeliveryRefused: see `take_brought_apart`; or nothing says which role it is of.
+        InvalidBundle: it is a bundle, and not of the form that it must have.
+        InvalidRoleName: its name says a role that no delegation can have.
+    """
+    kind = kind_of(data) if len(data) <= MAX_BUNDLE_BYTES else DocumentKind.NEITHER
+    if kind is DocumentKind.SIGNATURE:
+        hint = f"rstuf bundle import {file}"
+        raise DeliveryRefused(file, "form", "it is a signature, and not what is signed", hint=hint)
+    if kind is DocumentKind.BUNDLE:
+        part = _part_of(parse_bundle(data, name=file), file, name)
+        unsigned = part_of(part.role, part.signed, expires=part.envelope.expires)
+        return take_brought_apart(sign_with(unsigned, part.signatures).data, name=part.role, file=file)
+    said = role_in_file_name(PurePath(file).name) if name is None else (name, None)
+    if said is None:
+        hint = "call it as the role's file is called, 3.team.json; or say it: --role NAME"
+        raise DeliveryRefused(file, "name", "nothing in it, nor its name, says which role it is of", hint=hint)
+    return take_brought_apart(data, name=said[0], file=file, version=said[1])
+
+
+def _part_of(bundle: Bundle, file: str, name: RoleName | None) -> BundlePart:
+    """The one role of a bundle."""
+    if len(bundle.parts) != 1 or bundle.parts[0].role in TOP_LEVEL:
+        reason = f"it is the bundle of {shorten(bundle.event)}, which was made here"
+        raise DeliveryRefused(file, "form", reason, hint=f"rstuf bundle import {file} takes the signatures in it")
+    (part,) = bundle.parts
+    if name is not None and name != part.role:
+        raise DeliveryRefused(file, "name", f"it is of {part.role}, and not of {shorten(name)}")
+    return part
 
 
 def take_brought_apart(data: bytes, *, name: RoleName, file: str, version: int | None = None) -> BroughtRole:

@@ -230,28 +230,29 @@ def _refuse_version(reader: StateReader, role: RoleState, brought: BroughtRole) 
         reason = f"it is version {brought.version}, and clients have seen version {role.visible}"
         raise DeliveryRefused(brought.file, "version", reason, hint=above)
     if brought.version <= role.version:
-        who = _taken_by(reader, role, brought.version)
-        reason = f"version {brought.version} of {role.name} has other contents: {who}"
-        raise DeliveryRefused(brought.file, "version-taken", reason, hint=above)
+        raise DeliveryRefused(brought.file, "version-taken", _taken_by(reader, role, brought.version), hint=above)
     if brought.version - role.version > MOST_SKIPPED:
         reason = f"it is version {brought.version}, and {role.name} is at version {role.version}: it skips too many"
         raise DeliveryRefused(brought.file, "version", reason, hint=above)
 
 
 def _taken_by(reader: StateReader, role: RoleState, version: int) -> str:
-    """Who has a version."""
+    """Who has a version, in words."""
+    other = f"version {version} of {role.name} has other contents"
     found = [
         event
         for event in reader.events()
         if any(part.role == role.name and part.version == version for part in event.parts)
     ]
     if not found:
-        return "clients see them" if version == role.visible else "it was taken here, and is never used again"
+        seen = f"{other}, which clients see"
+        return seen if version == role.visible else f"versions of {role.name} up to {role.version} were taken here"
     event = found[-1]
     signed = signers_of(reader, event)
     by = f"signed by {', '.join(map(shorten, signed))}" if signed else "signed by nobody"
     became = {EventPhase.OPEN: "waits", EventPhase.DONE: "is published", EventPhase.CANCELLED: "was cancelled"}
-    return f"{event.name}, opened by {shorten(event.actor)} on {iso(event.opened)} and {by}, {became[event.phase]}"
+    opened = f"opened by {shorten(event.actor)} on {iso(event.opened)}"
+    return f"{other}: {event.name}, {opened} and {by}, {became[event.phase]}"
 
 
 def _refuse_in_the_way(reader: StateReader, event: SigningEvent | None) -> None:

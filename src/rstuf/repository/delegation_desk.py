@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
+from rstuf.metadata.brought_role import BroughtRole
 from rstuf.model.events import SigningEvent
 from rstuf.model.names import RoleName
+from rstuf.repository.brought_roles import Delivery, look_at_delivery
 from rstuf.repository.delegating import (
     DelegationChange,
     DelegationPlan,
@@ -16,8 +20,10 @@ from rstuf.repository.delegating import (
 )
 from rstuf.repository.delegating_events import WantedDelegation, wanted_by
 from rstuf.repository.delegation_views import DelegationView, list_delegations
+from rstuf.repository.deliveries import DeliveryReport, take_delivery
 from rstuf.repository.ports import Ports
 from rstuf.repository.publish import get_ready
+from rstuf.repository.reading import Source
 from rstuf.repository.visits import Way, way_to
 
 
@@ -65,3 +71,20 @@ class DelegationDesk:
     def bring(self, proposal: DelegationProposal, *, drop: bool = False) -> DelegationReport:
         """Publish what was proposed, or let it wait; see `repository.delegating.bring_proposal`."""
         return bring_proposal(self._ports, proposal, drop=drop)
+
+    def look_at(self, brought: BroughtRole) -> Delivery:
+        """What a role that was signed elsewhere changes; see `repository.brought_roles.look_at_delivery`."""
+        self._end_what_was_begun()
+        return look_at_delivery(self._ports, brought)
+
+    def accept(
+        self,
+        shown: Delivery,
+        *,
+        contents: Iterable[Source] | None = None,
+        elsewhere: bool = False,
+        drop: Collection[SigningEvent] = (),
+        lose: bool = False,
+    ) -> DeliveryReport:
+        """Publish it as it is, or let it wait; see `repository.deliveries.take_delivery`."""
+        return take_delivery(self._ports, shown, contents=contents, elsewhere=elsewhere, drop=drop, lose=lose)

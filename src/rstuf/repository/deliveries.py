@@ -100,7 +100,7 @@ def _refuse_more(delivery: Delivery, shown: Delivery, *, lose: bool) -> None:
             delivery.brought.file,
             "pending",
             f"changes were accepted here that it does not have, and would go: {some_paths(delivery.lost)}",
-            hint="have them made part of it, or let them go with --drop-pending",
+            hint="have them made part of it; or let them go: --yes",
         )
     if not set(delivery.lost) <= set(shown.lost):
         raise InvalidInput(

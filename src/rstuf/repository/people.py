@@ -163,10 +163,10 @@ def waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: Wai
 def _is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     """Whether nothing is lost with an event: what it proposes is proposed again as it is then, and whoever has signed
     it is here; or nobody can use it any more."""
-    if event.kind not in _AGAIN:
-        return False
+    if event.kind in {*_AGAIN, EventKind.BROUGHT} and has_expired(event, ports.clock.now()):
+        return True
     by = {each.keyid for part in event.parts for each in part.signatures}
-    return has_expired(event, ports.clock.now()) or all(looks_here(ports, reader, keyid) for keyid in by)
+    return event.kind in _AGAIN and all(looks_here(ports, reader, keyid) for keyid in by)
 
 
 def looks_here(ports: Ports, reader: StateReader, keyid: KeyId) -> bool:
