@@ -128,6 +128,12 @@ if TYPE_CHECKING:
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
+    from rstuf.preparing import Preparation as Preparation
+    from rstuf.preparing import PreparedRole as PreparedRole
+    from rstuf.preparing import prepare_role as prepare_role
+    from rstuf.preparing import signed_bundle as signed_bundle
+    from rstuf.preparing import signed_file as signed_file
+    from rstuf.preparing import write_role as write_role
     from rstuf.rebuilding import FormerKey as FormerKey
     from rstuf.rebuilding import StateRebuild as StateRebuild
     from rstuf.rebuilding import prepare_rebuild as prepare_rebuild
@@ -354,6 +360,8 @@ _HOMES = {
     "Periods": "rstuf.model.policy",
     "Plan": "rstuf.repository.plan",
     "Practice": "rstuf.rehearsing",
+    "Preparation": "rstuf.preparing",
+    "PreparedRole": "rstuf.preparing",
     "Problem": "rstuf.repository.reports",
     "PrunePlan": "rstuf.repository.prune",
     "PruneReport": "rstuf.repository.prune",
@@ -464,6 +472,7 @@ _HOMES = {
     "parse_signatures": "rstuf.metadata.bundle",
     "path_pattern": "rstuf.model.patterns",
     "prepare_rebuild": "rstuf.rebuilding",
+    "prepare_role": "rstuf.preparing",
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
     "read_brought": "rstuf.metadata.brought_role",
@@ -490,7 +499,9 @@ _HOMES = {
     "short_code": "rstuf.metadata.short_codes",
     "shown_place": "rstuf.storage.locations",
     "sign_bundle": "rstuf.holder.signing",
+    "signed_bundle": "rstuf.preparing",
     "signed_by": "rstuf.holder.signing",
+    "signed_file": "rstuf.preparing",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "tree_of": "rstuf.wiring",
@@ -501,6 +512,7 @@ _HOMES = {
     "write_bundle": "rstuf.holder.signing",
     "write_map": "rstuf.client.map_file",
     "write_qr": "rstuf.pictures",
+    "write_role": "rstuf.preparing",
     "write_signatures": "rstuf.holder.signing",
     "write_transcript": "rstuf.transcripts",
 }

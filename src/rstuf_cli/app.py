@@ -108,6 +108,12 @@ VERBS: Final = (
     ),
     Verb(
         CARE,
+        "delegation prepare",
+        f"{_HOME}.prepare:prepare",
+        "make and sign the next version of a role that you may sign, on your own machine",
+    ),
+    Verb(
+        CARE,
         "delegation accept",
         f"{_HOME}.accept:accept",
         "publish a role that somebody signed elsewhere, byte for byte as it is",
