@@ -23,10 +23,10 @@ from rstuf.errors import (
     ArtifactNotFound,
     InvalidInput,
     InvalidMetadata,
-    ProposalRefused,
     StorageError,
     shorten,
 )
+from rstuf.holder.anchors import TrustSource
 from rstuf.holder.review import Review, review_bundle
 from rstuf.metadata.bins import PREFIX
 from rstuf.metadata.bundle import Bundle, BundlePart, SignatureDocument
@@ -122,7 +122,7 @@ def prepare_role(
         RepositoryRefused, StorageError: what clients see cannot be trusted, or not be had.
         RoleNotFound: nothing leads to a role of that name.
         InvalidInput, ArtifactConflict, ArtifactNotFound: it cannot be changed like that.
-        ProposalRefused: nobody should sign that.
+        ProposalRefused: nobody should sign that; AnchorNeeded, RecordDamaged: nobody can judge it.
     """
     files = client.delegated(name)
     signed, delegators = _taken_apart(files, name)
@@ -142,7 +142,14 @@ def prepare_role(
     known = record.get(bundle.first_root) if record is not None else None
     if known is not None and known.root is not None:
         bundle = replace(bundle, repository=known.repository or bundle.repository)
-    review = review_bundle(bundle, now=now, trusted=client.root, max_expiry=change.lives, record=record)
+    review = review_bundle(
+        bundle,
+        now=now,
+        trusted=client.root,
+        trusted_from=TrustSource.PINNED,
+        max_expiry=change.lives,
+        record=record,
+    )
     return PreparedRole(review, files.version, changes.added, changes.replaced, changes.removed)
 
 
@@ -269,7 +276,9 @@ def _refuse_misplaced(
             reason = f"{name} is not for {shorten(path)}"
         else:
             reason = f"clients look for {shorten(path)} in {route.holder}, which comes before {name}"
-        raise ProposalRefused(name, "path", reason)
+        own = next(each for below in tree.delegators.values() for each in below.named if each.name == name)
+        patterns = ", ".join(map(shorten, own.paths)) or "hashes of paths"
+        raise InvalidInput(reason, hint=f"it is for {patterns}; --prefix P begins the paths of files with P")
 
 
 def _version(seen: int, wanted: int | None) -> int:

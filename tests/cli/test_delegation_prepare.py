@@ -42,6 +42,11 @@ def vera(shop: Shop, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) 
     return home
 
 
+def flat(text: str) -> str:
+    """What was said, on one line."""
+    return " ".join(text.split())
+
+
 def accept(shop: Shop, cli: Cli, file: Path, *words: object) -> None:
     """What the repository's people do with it."""
     done = cli("--repo", shop.workspace, "delegation", "accept", file, *words)
@@ -106,7 +111,7 @@ def test_what_the_role_is_not_for_is_refused_at_once(shop: Shop, vera: Path, cli
     """Paths outside, roles that are none, a key that may not sign it, versions that are not above."""
     words = ("--key", "vera.key", "--yes")
     refused = cli(*PREPARE, "dist", "--prefix", "other", *words)
-    assert refused.code == 3
+    assert refused.code == 1
     assert "vendor is not for other/app.bin" in refused.err
     refused = cli("delegation", "prepare", "nobody", *words)
     assert "there is no role 'nobody'" in refused.err
@@ -141,7 +146,13 @@ def test_a_role_that_expired_is_made_anew(shop: Shop, vera: Path, cli: Cli, late
     assert short.code == 0, short.err
     accept(shop, cli, vera / "2.vendor.json", "--contents", "dist", "--prefix", "vendor")
     later(timedelta(days=3))
-    cli("--repo", shop.workspace, "renew")
+    renewed = cli("--repo", shop.workspace, "renew")
+    assert renewed.code == 4
+    assert "rstuf delegation prepare vendor --key KEY; then here: rstuf delegation accept FILE" in flat(renewed.err)
+    assert cli("--repo", shop.workspace, "renew", "--json").document["waiting"][0]["elsewhere"] is True
+    assert cli("--repo", shop.workspace, "event", "list", "--json").document["events"] == []
+    steps = cli("--repo", shop.workspace, "status", "--json").document["next_steps"]
+    assert [step["command"] for step in steps] == ["rstuf delegation prepare vendor --key KEY"]
     shop.settle()
     assert cli("download", "vendor/app.bin", "-o", "fetched").code == 3
     done = cli(*PREPARE, "--key", "vera.key", "--yes")
@@ -151,6 +162,10 @@ def test_a_role_that_expired_is_made_anew(shop: Shop, vera: Path, cli: Cli, late
     assert done.code == 0, done.err
     shop.settle()
     assert cli("download", "vendor/app.bin", "-o", "fetched").code == 0
+    # Whoever wants it signed from a bundle can still have that.
+    assert cli("--repo", shop.workspace, "renew", "--force", "vendor").code == 4
+    (event,) = cli("--repo", shop.workspace, "event", "list", "--json").document["events"]
+    assert event["kind"] == "renewal"
 
 
 def test_several_delegates_sign_one_file(

@@ -209,6 +209,8 @@ def delegate(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
     bundle = rstuf.parse_bundle((vera.home / "v1.rstuf").read_bytes())
     (vera.home / "v1.sig").write_bytes(vera.detached(bundle, "vendor"))
     does("bundle", "import", vera.home / "v1.sig")
+    vera.keep_key(vera.home / "vera.key")
+    does("trust", "add", "acme", filled / "metadata", "--root", filled / "metadata" / "1.root.json")
     now = SystemClock().now()
     vera.signs("vendor", 2, {"vendor/app.bin": b"app", "vendor/lib.bin": b"lib"}, now=now, days=365)
     vera.signs("vendor", 3, {"vendor/lib.bin": b"lib"}, now=now, days=365)

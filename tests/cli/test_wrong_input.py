@@ -37,8 +37,12 @@ NOTHING = ("nothing was changed", "nothing was signed", "nothing was made", "no 
 
 
 def traces(home: Path) -> dict[str, str]:
-    """What is in a directory, without files that are there to be locked."""
-    return {name: digest for name, digest in tree(home).items() if not name.endswith("lock")}
+    """What is in a directory, without files that are there to be locked, and without what clients remember."""
+    return {
+        name: digest
+        for name, digest in tree(home).items()
+        if not name.endswith("lock") and not name.startswith("delegates/acme/m")
+    }
 
 
 class Broken(io.RawIOBase):
@@ -78,6 +82,9 @@ def _delegate_elsewhere(home: Path, does: Callable[..., None]) -> None:
     bundle = rstuf.parse_bundle((vera.home / "v1.rstuf").read_bytes())
     (vera.home / "v1.sig").write_bytes(vera.detached(bundle, "vendor"))
     does(*place, "bundle", "import", vera.home / "v1.sig")
+    vera.keep_key(home / "around" / "vera.key")
+    served = home / "places" / "delegated" / "metadata"
+    does("trust", "add", "acme", served, "--root", served / "1.root.json", "--trust-dir", home / "around" / "delegates")
     vera.signs("vendor", 2, {"vendor/x": b"x"}, now=SystemClock().now()).rename(home / "around" / "2.vendor.json")
 
 
@@ -247,7 +254,15 @@ def test_no_passphrase_or_a_wrong_one(verb: str, given: str | None, act: Act, ho
     # A wrong passphrase is as good as any for what is made.
     makes = {"ceremony", "key generate", "recover online-key"} if given else set()
     needs_none = {*LOOKING, *CLIENT, *OF_ROOT, "artifact import", "key add", "demo", *makes}
-    needs_none |= {"event cancel", "bundle export", "bundle sign", "recover state", "recover loose-root", "prune"}
+    needs_none |= {
+        "delegation prepare",
+        "event cancel",
+        "bundle export",
+        "bundle sign",
+        "recover state",
+        "recover loose-root",
+        "prune",
+    }
     assert done.code == (0 if verb in needs_none else ExitCode.REFUSED), done.err
     if verb != "recover online-key" or verb not in makes:
         now = tree(home / "acme" / "metadata")

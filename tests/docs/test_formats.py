@@ -262,6 +262,12 @@ def _from_a_delegate(keep: Callable[..., Any], at: tuple[str, str], scratch: Pat
     rstuf(*at, "bundle", "export", "vendor-v1", "-o", str(bundle))
     sig.write_bytes(vera.detached(parse_bundle(bundle.read_bytes()), "vendor"))
     assert rstuf(*at, "bundle", "import", str(sig))[0] == 0
+    vera.keep_key(vera.home / "vera.key")
+    trust, record = ("--trust-dir", str(scratch / "delegates")), ("--holder-dir", str(scratch / "vera" / "record"))
+    served = Path(at[1]) / "metadata"
+    rstuf("trust", "add", "here", str(served), "--root", str(served / "1.root.json"), *trust)
+    words = ("--key", str(vera.home / "vera.key"), "--yes", "-o", str(vera.home / "made.json"), *trust, *record)
+    assert keep("delegation prepare", "delegation", "prepare", "vendor", *words)[0] == 0
     file = str(vera.signs("vendor", 2, {"vendor/x": b"x"}, now=SystemClock().now()))
     for option in ("--dry-run", "--no-contents", "--no-contents"):
         assert keep("delegation accept", *at, "delegation", "accept", file, option)[0] == 0
@@ -330,7 +336,7 @@ CLIENT = ("trust add", "trust list", "trust remove", "map make", "map show", "ma
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 BINS = ("bins advise", "bins resize", "lint", "prune")
-DELEGATIONS = ("delegation add", "delegation accept", "delegation list", "delegation why")
+DELEGATIONS = ("delegation add", "delegation prepare", "delegation accept", "delegation list", "delegation why")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 RECOVERIES = ("recover metadata", "recover state", "recover loose-root")

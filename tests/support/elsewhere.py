@@ -90,6 +90,11 @@ class Delegate:
         self.public = home / f"{name}.pub"
         self.public.write_text(json.dumps(self.signer.public_key.to_dict()))
 
+    def keep_key(self, place: Path) -> None:
+        """The private half in a file, as PKCS #8."""
+        place.touch(mode=0o600)
+        place.write_bytes(self.signer.private_bytes)
+
     def signs(
         self,
         role: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,7 +33,7 @@ def statuses(ports: Ports, reader: StateReader, authority: Authority, *, now: da
     files = {name: _file(ports, reader.role(name)) for name in TOP_LEVEL}
     due = frozenset(role.id for role in due_roles(reader, now=now, files=files))
     shown = tuple(each for each in reader.publications() if each.timestamp is not None)
-    look = _Look(ports, now, due, shown)
+    look = _Look(ports, now, due, shown, reader.brought_versions())
     bins: dict[int | None, list[RoleState]] = {}
     for role in reader.roles(kind=RoleKind.BIN):
         bins.setdefault(role.holder, []).append(role)
@@ -74,16 +74,19 @@ class _Look:
     Attributes:
         due: the ids of roles that are due.
         shown: the publications whose timestamps clients may see.
+        brought: versions that were made elsewhere, by role.
     """
 
     ports: Ports
     now: datetime
     due: Set[int]
     shown: tuple[Publication, ...]
+    brought: Mapping[RoleName, int]
 
     def one(self, each: SignedBy, role: RoleState, data: bytes | None) -> RoleStatus:
         """A role that has a name, and its file."""
         seen = self._status(each, [replace(role, expires=true_expiry(role, data) or role.expires)])
+        seen = replace(seen, elsewhere=self.brought.get(role.name) == role.visible)
         # A timestamp becomes visible before the state says so, and may stay so when its publication is given up.
         ours = role.name == TIMESTAMP and any(data == publication.timestamp for publication in self.shown)
         if data is None or not (is_recorded_file(role, data) or ours):

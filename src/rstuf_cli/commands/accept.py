@@ -18,6 +18,7 @@ from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import open_regular, read_small
 from rstuf_cli.reports import sign as done_sign
+from rstuf_cli.reports import some_paths
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import show_steps, steps_document
 from rstuf_cli.waiting import (
@@ -42,7 +43,6 @@ rstuf delegation accept metadata.json --role vendor --no-contents
 # The largest that clients read; a bundle is larger by all that leads there.
 _MAX_BYTES: Final = 8_000_000
 _LABEL: Final = 11
-_NAMED: Final = 5
 
 
 def accept(
@@ -111,7 +111,7 @@ def _may_lose(run: Run, delivery: rstuf.Delivery) -> bool:
     """Whether the changes may go that were accepted here and that it does not have; where nobody can say, they stay."""
     if not delivery.lost:
         return False
-    told = f"{count(len(delivery.lost), 'change')} accepted here, of {_some(delivery.lost)}"
+    told = f"{count(len(delivery.lost), 'change')} accepted here, of {some_paths(delivery.lost)}"
     run.console.warning(f"{told}: not in it, and gone with it")
     if run.options.yes:
         return True
@@ -194,7 +194,7 @@ def _show(console: Console, delivery: rstuf.Delivery) -> None:
     rows = [("signed by", f"{signed}{of}"), ("expires", both(brought.expires, now))]
     for label, paths in (("adds", delivery.added), ("replaces", delivery.replaced), ("removes", delivery.removed)):
         if paths:
-            rows.append((label, f"{count(len(paths), 'artifact')}: {_some(paths)}"))
+            rows.append((label, f"{count(len(paths), 'artifact')}: {some_paths(paths)}"))
     if delivery.unchanged:
         rows.append(("keeps", count(delivery.unchanged, "artifact")))
     for label, text in rows:
@@ -208,8 +208,3 @@ def _show(console: Console, delivery: rstuf.Delivery) -> None:
             f"it is due at once: {name} is due {before} before its end. Have it signed for {lives}, or let it live for "
             f"less: rstuf delegation update {name} --expires PERIOD"
         )
-
-
-def _some(paths: tuple[str, ...]) -> str:
-    named = [escape(path) for path in paths[:_NAMED]]
-    return listed([*named, f"{number(len(paths) - _NAMED)} more"] if len(paths) > _NAMED else named)

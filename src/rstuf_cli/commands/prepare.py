@@ -19,10 +19,11 @@ from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import as_argument, expanded
 from rstuf_cli.holding import HolderDir, open_record, show_review, take_down
 from rstuf_cli.reports import sign as done_sign
+from rstuf_cli.reports import some_paths
 from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.trusting import TrustDir, only_trusted, open_store
-from rstuf_cli.wording import count, number
+from rstuf_cli.wording import count, listed, number
 
 EXAMPLES = {
     "delegation prepare": """
@@ -99,18 +100,22 @@ def prepare(
     )
     keys = [rstuf.HolderKey.at(each) for each in key]
     run.refuse_unknown_keys(lambda: [each.name for each in keys])
+    # What is wrong with a passphrase file, or a key, is told before anything is fetched.
+    secrets, publics = run.session().secrets, [each.look(Path.cwd()) for each in keys]
     record, store = open_record(run, holder_dir, quiet=False), open_store(run, trust_dir)
     with store.client(rstuf.trust_name(from_) if from_ is not None else only_trusted(store)) as client:
         now = SystemClock().now()
         prepared = rstuf.prepare_role(client, name, change, now=now, record=record, progress=run.progress)
     run.progress.close()
+    _refuse_strangers(prepared, keys, publics)
     place = output or Path(prepared.file_name)
     _refuse_taken(*(each for each in (place, bundle) if each is not None))
     show_review(run, prepared.review)
+    _show_changes(run, prepared)
     if not run.options.yes and not _agrees(run, prepared):
         run.console.note("nothing was signed")
         return ExitCode.REFUSED
-    signatures, recorded = _sign(run, prepared, keys, record)
+    signatures, recorded = _sign(run, prepared, keys, secrets, record)
     data = rstuf.signed_file(prepared, signatures)
     _create(place, lambda: rstuf.write_role(place, data))
     run.keeps(f"{prepared.role} v{prepared.version} is signed, and is {place}")
@@ -124,22 +129,45 @@ def prepare(
     return ExitCode.DONE
 
 
+def _show_changes(run: Run, prepared: rstuf.PreparedRole) -> None:
+    """What is others than clients see; the review says what is others than its signer has signed."""
+    if run.console.is_json:
+        return
+    kinds = (("adds", prepared.added), ("replaces", prepared.replaced), ("removes", prepared.removed))
+    told = [f"{verb} {some_paths(paths)}" for verb, paths in kinds if paths]
+    head = f"{escape(prepared.role)} v{number(prepared.before)}, which clients see"
+    changes = f"it {listed(told)}" if told else "it lists the same"
+    lines = ["", *run.console.fold(f"Over {head}, {changes}.", indent=0)]
+    run.console.error(lines)
+    if not run.options.yes:
+        prompts.show(lines, unless=run.console.error_stream)
+
+
 def _agrees(run: Run, prepared: rstuf.PreparedRole) -> bool:
     with run.pondering():
         return prompts.agrees(f"Sign {escape(prepared.role)} v{prepared.version}?")
 
 
+def _refuse_strangers(
+    prepared: rstuf.PreparedRole, keys: Sequence[rstuf.HolderKey], publics: Sequence[rstuf.PublicKey | None]
+) -> None:
+    """See that each key may sign it, as far as that shows without opening it."""
+    for key, public in zip(keys, publics, strict=True):
+        if public is not None and not rstuf.keyids_of(prepared.review, public):
+            raise rstuf.not_listed(key.name, public, prepared.review)
+
+
 def _sign(
-    run: Run, prepared: rstuf.PreparedRole, keys: Sequence[rstuf.HolderKey], record: rstuf.HolderRecord | None
+    run: Run,
+    prepared: rstuf.PreparedRole,
+    keys: Sequence[rstuf.HolderKey],
+    secrets: rstuf.Secrets,
+    record: rstuf.HolderRecord | None,
 ) -> tuple[list[rstuf.SignatureDocument], bool]:
     """Sign with each key, and take that down before anything is out."""
     review, documents, recorded = prepared.review, list[rstuf.SignatureDocument](), False
     for key in keys:
-        public = key.look(Path.cwd())
-        if public is not None and not rstuf.keyids_of(review, public):
-            raise rstuf.not_listed(key.name, public, review)
-    for key in keys:
-        signer = key.open(review, run.session().secrets, directory=Path.cwd())
+        signer = key.open(review, secrets, directory=Path.cwd())
         document = rstuf.parse_signatures(rstuf.sign_bundle(review, [signer]))
         run.interrupted = "it may be signed, and nothing of that is out; run it again"
         recorded = take_down(run, record, review, rstuf.signed_by(document, review, at=review.now))
