@@ -189,9 +189,23 @@ class Operation:
     without: frozenset[str] = frozenset()
 
 
+_TRUST: Final = ("--trust-dir", "{in}/trust")
+_AS_VERA: Final = (
+    *("--key", "{repo}/keys/vera.key", "-o", "{place}/2.team.json"),
+    *("--holder-dir", "{in}/holder", "--yes"),
+)
 _NAMES = ("one.bin", "two.txt", "three.bin")
 _NEW = _digests(*_NAMES)
 _ADD = _add(*_NAMES)
+
+_BY_A_DELEGATE: Final = (
+    rstuf("key", "generate", "vera", "--unencrypted"),
+    rstuf("delegation", "add", "team", "--path", "team/*", "--path", "team/*/*", "--signer", "vera", "--yes"),
+    ("--json", "trust", "add", "here", "{repo}/metadata", "--root", "{repo}/metadata/1.root.json", *_TRUST),
+    ("--json", "delegation", "prepare", "team", "{in}/tree", "--prefix", "team", *_AS_VERA, *_TRUST),
+    rstuf("key", "add", "vera", "--away"),
+)
+"""A role that somebody made and signed, whose key is elsewhere by then."""
 
 EVERYDAY: Final = (
     Operation("ceremony", CEREMONY, rerun_errors=frozenset({"workspace-exists"})),
@@ -270,6 +284,13 @@ EVERYDAY: Final = (
         rstuf("delegation", "remove", "greek", "--yes"),
         setup=(rstuf("delegation", "add", "greek", "--path", "alpha*", "--path", "beta*", "--yes"),),
         rerun_errors=frozenset({"delegation-not-found"}),
+        share=0.5,
+    ),
+    Operation(
+        "delegation accept",
+        rstuf("delegation", "accept", "{place}/2.team.json", "--contents", "{in}/tree", "--prefix", "team"),
+        setup=_BY_A_DELEGATE,
+        gains={f"team/{name}": digest(data) for name, data in TREE.items()},
         share=0.5,
     ),
     Operation(
