@@ -215,3 +215,78 @@ def test_a_state_that_is_made_anew_knows_what_was_brought(
     assert cli("prune", "--keep", "1", "--days", "0", "--yes").code == 0
     assert cli("lint").code == 0
     assert json.loads((filled / "metadata" / "20000.vendor.json").read_text())["signed"]["version"] == 20_000
+
+
+def test_everything_here_reads_what_another_tool_wrote(vera: Delegate, filled: Path, cli: Cli) -> None:
+    """Whatever looks at a role finds it well, in a form that rstuf does not write; and clients that must be able to."""
+    file = vera.signs("vendor", 2, NEW, now=SystemClock().now())
+    assert file.read_bytes().startswith(b'{\n "signatures"')
+    words = ("--contents", vera.home / "contents", "--compat", "tuf-js", "--compat", "python-tuf")
+    done = cli("delegation", "accept", file, *words)
+    assert done.code == 0, done.err
+    for argv in (
+        ("status",),
+        ("verify", "--full", "--artifacts"),
+        ("doctor",),
+        ("lint", "--compat", "tuf-js"),
+        ("log", "--verify"),
+        ("event", "list", "--all"),
+        ("key", "list"),
+        ("delegation", "list"),
+        ("delegation", "why", "vendor/app.bin"),
+        ("artifact", "why", "vendor/app.bin"),
+        ("artifact", "export"),
+        ("bins", "advise"),
+        ("renew", "--force", "bins"),
+        ("prune", "--keep", "1", "--days", "0", "--yes"),
+        ("artifact", "list"),
+        ("verify", "--full"),
+    ):
+        done = cli(*argv)
+        assert done.code == 0, (argv, done.out, done.err)
+    (filled / "metadata" / "2.vendor.json").unlink()
+    assert cli("publish").code == 0
+    assert (filled / "metadata" / "2.vendor.json").read_bytes() == file.read_bytes()
+
+
+def test_who_is_here_signs_what_was_brought(vera: Delegate, filled: Path, tmp_path: Path, cli: Cli) -> None:
+    """One delegate works at the workspace: what the other brought waits for them, is shown and signed."""
+    assert cli("key", "generate", "here", "--unencrypted").code == 0
+    signers = ["--signer", "vera", "--signer", "here", "--threshold", "2"]
+    assert cli("delegation", "update", "vendor", *signers, "--yes").code == 4
+    assert cli("bundle", "export", "vendor-v2", "-o", "../v2.rstuf").code == 0
+    bundle = rstuf.parse_bundle(Path("../v2.rstuf").read_bytes())
+    (vera.home / "v2.sig").write_bytes(vera.detached(bundle, "vendor"))
+    assert cli("bundle", "import", vera.home / "v2.sig").code == 0
+    file = vera.signs("vendor", 3, NEW, now=SystemClock().now())
+    waits = cli("delegation", "accept", file, "--contents", vera.home / "contents")
+    assert waits.code == 4, waits.err
+    assert "rstuf sign vendor-v3" in " ".join((waits.out + waits.err).split())
+    # Nobody signs it by the way.
+    assert cli("publish").code == 4
+    assert cli("renew").code == 0
+    (event,) = cli("event", "list", "--json").document["events"]
+    assert [each["key"] for each in event["signatures"]] == ["vera"]
+    done = cli("sign", "vendor-v3", "--yes", "--holder-dir", tmp_path / "record")
+    assert done.code == 0, done.err
+    assert client(filled, tmp_path / "client").download("vendor/lib.bin") == b"lib"
+
+
+def test_a_delegation_that_changes_gives_up_what_was_brought(vera: Delegate, cli: Cli, tmp_path: Path) -> None:
+    """What waits for the keys that there were is named before it goes; and other keys refuse the old signatures."""
+    victor = Delegate(tmp_path / "victor", "victor")
+    assert cli("key", "add", "victor", victor.public).code == 0
+    update = ("delegation", "update", "vendor", "--signer", "victor", "--yes")
+    assert cli(*update).code == 4
+    refused = cli("delegation", "accept", vera.signs("vendor", 3, {}, now=SystemClock().now()))
+    assert refused.code == 1
+    assert "vendor-v2 waits for signatures already" in " ".join(refused.err.split())
+    assert cli("bundle", "export", "vendor-v2", "-o", "../v2.rstuf").code == 0
+    bundle = rstuf.parse_bundle(Path("../v2.rstuf").read_bytes())
+    (victor.home / "v2.sig").write_bytes(victor.detached(bundle, "vendor"))
+    assert cli("bundle", "import", victor.home / "v2.sig").code == 0
+    refused = cli("delegation", "accept", vera.signs("vendor", 3, {}, now=SystemClock().now()))
+    assert refused.code == 3
+    assert "it is signed by vera, which may not sign vendor" in refused.err
+    assert cli("delegation", "accept", victor.signs("vendor", 3, {}, now=SystemClock().now())).code == 0
+    assert cli("verify", "--full").code == 0

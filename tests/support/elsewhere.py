@@ -116,7 +116,7 @@ class Delegate:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         file = self.home / f"{version}.{role}.json"
-        metadata.to_file(str(file))
+        metadata.to_file(str(file), serializer=JSONSerializer())
         return file
 
     def detached(self, bundle: Bundle, role: str) -> bytes:
