@@ -9,9 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.signer import CryptoSigner
 from tests.cli.conftest import Cli, Shop, as_person
 from tests.support.clients import Client, directory_site
-from tuf.api.metadata import Metadata
+from tuf.api.metadata import Metadata, Targets
 
 from rstuf.clock import SystemClock
 
@@ -204,3 +206,73 @@ def test_several_delegates_sign_one_file(
     assert len(published["signatures"]) == 2
     digest = hashlib.sha256((vera / "4.vendor.json").read_bytes()).hexdigest()
     assert hashlib.sha256((shop.workspace / "metadata" / "4.vendor.json").read_bytes()).hexdigest() == digest
+
+
+def test_a_role_further_down_is_found_and_made(shop: Shop, vera: Path, tmp_path: Path, cli: Cli) -> None:
+    """Below another role, whose own file leads there; what it delegates itself stays as it is."""
+    at = ("--repo", shop.workspace)
+    assert cli(*at, "delegation", "add", "outer", "--path", "x/*", "--path", "x/*/*", "--yes").code == 0
+    inner = ("--path", "x/in/*", "--parent", "outer", "--signer", "vera", "--expires", "90d")
+    assert cli(*at, "delegation", "add", "inner", *inner, "--yes").code == 4
+    assert cli(*at, "bundle", "export", "inner-v1", "-o", vera / "in.rstuf").code == 0
+    code = cli("bundle", "inspect", "in.rstuf", "--json").document["code"]
+    assert cli("bundle", "sign", "in.rstuf", "--key", "vera.key", "-o", "in.sig", "--yes", "--code", code).code == 0
+    assert cli(*at, "bundle", "import", "in.sig").code == 0
+    shop.settle()
+    words = ("--key", "vera.key", "--expires", "90d", "--yes")
+    refused = cli("delegation", "prepare", "inner", "dist", "--prefix", "x", *words)
+    assert "inner is not for x/app.bin" in refused.err
+    assert "it is for x/in/*" in refused.err
+    done = cli("delegation", "prepare", "inner", "dist", "--prefix", "x/in", *words)
+    assert done.code == 0, done.err
+    accept(shop, cli, vera / "2.inner.json", "--contents", "dist", "--prefix", "x/in")
+    site = directory_site(shop.workspace / "metadata", shop.workspace / "targets")
+    client = Client(tmp_path / "client", site, root=shop.root.read_bytes(), now=SystemClock().now())
+    assert client.download("x/in/app.bin") == b"app"
+    assert cli(*at, "verify", "--full").code == 0
+
+
+def test_what_another_role_is_for_first_is_refused_on_both_sides(shop: Shop, vera: Path, cli: Cli) -> None:
+    """A delegation that comes before is for it: no client would look for it in vendor."""
+    first = ("--path", "vendor/special*", "--before", "vendor", "--yes")
+    assert cli("--repo", shop.workspace, "delegation", "add", "first", *first).code == 0
+    shop.settle()
+    (vera / "dist" / "special.bin").write_bytes(b"special")
+    words = ("--prefix", "vendor", "--key", "vera.key", "--yes")
+    refused = cli(*PREPARE, "dist", *words)
+    assert "clients look for vendor/special.bin in first, which comes before vendor" in flat(refused.err)
+    (vera / "dist" / "special.bin").unlink()
+    assert cli(*PREPARE, "dist", *words).code == 0
+    metadata = Metadata[Targets].from_file(str(vera / "2.vendor.json"))
+    metadata.signed.targets["vendor/special.bin"] = metadata.signed.targets.pop("vendor/app.bin")
+    metadata.sign(CryptoSigner(load_pem_private_key((vera / "vera.key").read_bytes(), None)))
+    metadata.to_file(str(vera / "2.vendor.json"))
+    refused = cli("--repo", shop.workspace, "delegation", "accept", vera / "2.vendor.json", "--no-contents")
+    assert refused.code == 3
+    assert "clients look for vendor/special.bin in first" in flat(refused.err)
+
+
+def test_a_mirror_leads_nobody_back(shop: Shop, vera: Path, cli: Cli) -> None:
+    """What was seen once is remembered: an older list, though rightly signed, is nothing to begin with."""
+    old = dict(shop.site.files)
+    assert cli(*PREPARE, "dist", "--prefix", "vendor", "--key", "vera.key", "--yes").code == 0
+    accept(shop, cli, vera / "2.vendor.json", "--contents", "dist", "--prefix", "vendor")
+    assert cli(*PREPARE, "--key", "vera.key", "-o", "again.json", "--yes").code == 0
+    shop.site.files.clear()
+    shop.site.files.update(old)
+    refused = cli(*PREPARE, "--key", "vera.key", "--yes")
+    assert refused.code == 3
+    assert not (vera / "3.vendor.json").exists()
+
+
+def test_what_the_terminal_should_not_see_is_escaped(shop: Shop, vera: Path, cli: Cli) -> None:
+    """Names of files, roles and paths come from outside, too."""
+    (vera / "dist" / "a\x1b[31mred").write_bytes(b"x")
+    for words in (
+        (*PREPARE, "dist", "--prefix", "vendor"),
+        ("delegation", "prepare", "\x1b[31m"),
+        (*PREPARE, "--remove", "vendor/\x1b[31m"),
+    ):
+        refused = cli(*words, "--key", "vera.key", "--yes")
+        assert refused.code == 1
+        assert "\x1b" not in refused.err

@@ -224,26 +224,45 @@ def _waits_in(event: SigningEvent, brought: BroughtRole) -> bool:
     return digest_of(part) == brought.digest
 
 
+def _was(event: SigningEvent, brought: BroughtRole) -> bool:
+    """Whether an event was to bring just that; once its file was whole, which may be written, as just these bytes."""
+    part = next(part for part in event.parts if part.role == brought.name)
+    return _waits_in(event, brought) and part.file in {None, brought.data}
+
+
 def _refuse_version(reader: StateReader, role: RoleState, brought: BroughtRole) -> None:
     above = f"make it anew above that: rstuf delegation prepare {role.name} --version {role.version + 1}"
     if brought.version < role.visible:
         reason = f"it is version {brought.version}, and clients have seen version {role.visible}"
         raise DeliveryRefused(brought.file, "version", reason, hint=above)
     if brought.version <= role.version:
-        raise DeliveryRefused(brought.file, "version-taken", _taken_by(reader, role, brought.version), hint=above)
+        taken = _events_of(reader, role, brought.version)
+        if brought.version > role.visible and any(_was(each, brought) for each in taken):
+            # Just that waited before, and was cancelled: it is the one content of its version.
+            return
+        told = _taken_by(reader, role, brought.version, taken)
+        raise DeliveryRefused(brought.file, "version-taken", told, hint=above)
     if brought.version - role.version > MOST_SKIPPED:
         reason = f"it is version {brought.version}, and {role.name} is at version {role.version}: it skips too many"
         raise DeliveryRefused(brought.file, "version", reason, hint=above)
 
 
-def _taken_by(reader: StateReader, role: RoleState, version: int) -> str:
-    """Who has a version, in words."""
-    other = f"version {version} of {role.name} has other contents"
-    found = [
+def _events_of(reader: StateReader, role: RoleState, version: int) -> list[SigningEvent]:
+    """The events that were to bring a version, whatever became of them."""
+    return [
         event
         for event in reader.events()
         if any(part.role == role.name and part.version == version for part in event.parts)
     ]
+
+
+def _taken_by(reader: StateReader, role: RoleState, version: int, found: Sequence[SigningEvent]) -> str:
+    """Who has a version, in words.
+
+    Args:
+        found: the events that were to bring it.
+    """
+    other = f"version {version} of {role.name} has other contents"
     if not found:
         seen = f"{other}, which clients see"
         return seen if version == role.visible else f"versions of {role.name} up to {role.version} were taken here"

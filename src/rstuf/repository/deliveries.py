@@ -137,7 +137,7 @@ def _open(state: StateTransaction, delivery: Delivery, *, drop: Collection[Signi
         state.remove_artifacts(brought.name, delivery.gone, number=number)
     if delivery.put:
         state.put_artifacts(brought.name, delivery.put, number=number, replace=True, role_limit=TARGETS_PAYLOAD_BYTES)
-    state.burn_versions(brought.name, brought.version - state.role(brought.name).version)
+    state.burn_versions(brought.name, max(0, brought.version - state.role(brought.name).version))
     part = EventPart(brought.name, brought.version, brought.compact, number=number)
     event = state.open_event([part], kind=EventKind.BROUGHT, opened=at)
     note_opened(state, event, at=at)

@@ -13,10 +13,11 @@ from tests.support.delegated import delegate, where
 from tests.support.elsewhere import entry, made, said, signatures, signed_json
 from tests.support.engine import Engine, MemorySource, check_client, client_of
 
-from rstuf.errors import DelegationNotFound, DeliveryRefused, EventOpen
+from rstuf.errors import DelegationNotFound, DeliveryRefused, EventOpen, InvalidInput
 from rstuf.metadata.brought_role import take_brought_apart
 from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.events import SigningEvent
+from rstuf.model.keys import Loss
 from rstuf.model.names import RoleName, target_path
 from rstuf.repository.brought_roles import Delivery, look_at_delivery
 from rstuf.repository.delegating import DelegationChange, bring_proposal, propose_change
@@ -378,3 +379,58 @@ def test_a_role_that_nobody_has_seen_waits_for_its_first_version(engine: Engine,
     accept(engine, made(engine, "ops", 2, {"ops/x": b"x"}, by=["tara"]), {"ops/x": b"x"}, role="ops")
     engine.contents["team/old"] = b"old"
     check_client(engine, tmp_path / "client")
+
+
+def test_a_key_that_leaked_is_told(engine: Engine) -> None:
+    """Whoever accepts what it signed is warned: somebody else may have made that."""
+    engine.events.report_loss("tara", Loss.LEAKED)
+    shown = look(engine, made(engine, "team", 3, NEW, by=["tara"]))
+    assert shown.leaked == shown.signed
+
+
+def test_nothing_that_was_not_shown_goes_with_it(engine: Engine) -> None:
+    """Changes that are accepted between the look and the yes are named anew, and nothing is changed."""
+    engine.add("team/here", b"here")
+    data = made(engine, "team", 3, NEW, by=["tara"])
+    shown = look(engine, data)
+    assert shown.lost == ("team/here",)
+    engine.add("team/later", b"later")
+    with pytest.raises(InvalidInput, match="team/later"):
+        take_delivery(engine.ports, shown, elsewhere=True, lose=True)
+    assert where(engine)["team/here"] == "team pending"
+    accept(engine, data, NEW, lose=True)
+    assert set(where(engine)) == {"a.txt", "team/new"}
+
+
+def test_an_obstacle_keeps_it_waiting(engine: Engine, tmp_path: Path) -> None:
+    """The online key is away: it is recorded, with all its signatures, and comes out with the next publication."""
+    engine.keys.away.add("online")
+    data = made(engine, "team", 3, NEW, by=["tara"])
+    report = accept(engine, data, NEW)
+    assert report.completion is not None
+    assert report.completion.obstacle is not None
+    assert where(engine)["team/new"] == "team awaiting"
+    engine.keys.away.discard("online")
+    assert publish(engine.ports).published
+    assert engine.metadata.files["3.team.json"] == data
+    check_client(engine, tmp_path / "client")
+    whole(engine)
+
+
+def test_what_was_cancelled_can_be_brought_again(engine: Engine, tmp_path: Path) -> None:
+    """The same file is the one content of its version, whatever became of it; another one of that version is not."""
+    engine.make_key("tom")
+    engine.keys.away.clear()
+    change = DelegationChange(signers=("tara", "tom"), threshold=2)
+    bring_proposal(engine.ports, propose_change(engine.ports, RoleName("team"), change))
+    engine.keys.away.update(["tara", "tom"])
+    signed = said(engine, 4, NEW)
+    accept(engine, signed_json(engine, signed, by=["tara"]), NEW)
+    engine.events.cancel("team-v4")
+    refused(engine, signed_json(engine, said(engine, 4, {}), by=["tara", "tom"]), "version-taken", lose=True)
+    data = signed_json(engine, signed, by=["tara", "tom"], indent=1)
+    report = accept(engine, data, NEW)
+    assert report.completion is not None
+    assert engine.metadata.files["4.team.json"] == data
+    check_client(engine, tmp_path / "client")
+    whole(engine)
