@@ -33,11 +33,12 @@ from rstuf.model.names import TARGETS, TIMESTAMP, RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import Authority, is_recorded_file, load_authority
+from rstuf.repository.delegated_sides import delegated_sides
 from rstuf.repository.event_views import EventView
 from rstuf.repository.handing_over import ALL_SLOTS
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
-from rstuf.repository.open_events import digest_of, is_open, signers_of, view_in
+from rstuf.repository.open_events import digest_of, is_open, refuse_expired, signers_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.routing import Router, router_of
 from rstuf.repository.targets_signers import take_people
@@ -105,7 +106,8 @@ def look_at_delivery(ports: Ports, brought: BroughtRole) -> Delivery:
     Raises:
         DeliveryRefused: it cannot come out.
         DelegationNotFound: nobody delegates to such a role.
-        EventOpen: the role waits for something that is not to be dropped for it.
+        EventOpen: the role waits for something that is not to be dropped for it; EventExpired: just that waits, and
+            nobody can use it any more.
     """
     with ports.state.read() as reader:
         return judge(ports, reader, brought)
@@ -113,21 +115,26 @@ def look_at_delivery(ports: Ports, brought: BroughtRole) -> Delivery:
 
 def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
     """The same, for one who is reading."""
-    authority = load_authority(reader, ports.metadata)
-    keys = _keys_of(reader, authority, brought)
+    authority, open_now = load_authority(reader, ports.metadata), is_open(reader, brought.name)
+    waits = None if open_now is None or not _waits_in(open_now, brought) else open_now
+    if waits is None:
+        keys = _keys_of(authority, open_now, brought)
+    else:
+        # Whoever is to sign what waits, be it for the first time, or with other keys than before.
+        part = next(part for part in waits.parts if part.role == brought.name)
+        keys = delegated_sides(reader, waits, part)[0][1]
     names, role = names_of(reader), reader.role(brought.name)
     result = check_brought_signatures(brought, keys, called=names)
-    _refuse_other_delegations(authority, brought)
-    open_now = is_open(reader, brought.name)
-    published = _is_published(reader, role, brought)
-    waits = None if published or open_now is None or not _waits_in(open_now, brought) else open_now
+    published = waits is None and _is_published(reader, role, brought)
     periods = reader.periods().get(brought.name) or reader.periods()[TARGETS]
-    if not published:
+    if waits is None and not published:
+        _refuse_other_delegations(authority, brought)
         _refuse_expiry(ports, brought, periods)
-        if waits is None:
-            _refuse_version(reader, role, brought)
-            _refuse_in_the_way(reader, open_now)
+        _refuse_version(reader, role, brought)
+        _refuse_in_the_way(reader, open_now)
         _refuse_paths(router_of(ports, reader), brought)
+    elif waits is not None:
+        refuse_expired(waits, ports.clock.now())
     drops = () if open_now is None or published or waits is not None else (view_in(ports, reader, open_now),)
     changes = _Changes.of(reader, role, brought)
     leaked = frozenset(leaked_keys(reader))
@@ -168,7 +175,7 @@ def seen_of(reader: StateReader, name: RoleName) -> tuple[Any, ...]:
     )
 
 
-def _keys_of(reader: StateReader, authority: Authority, brought: BroughtRole) -> RoleKeys:
+def _keys_of(authority: Authority, waits: SigningEvent | None, brought: BroughtRole) -> RoleKeys:
     """Who may sign it, by the role that delegates to it as clients see that.
 
     Raises:
@@ -177,14 +184,13 @@ def _keys_of(reader: StateReader, authority: Authority, brought: BroughtRole) ->
     name = brought.name
     keys = authority.named.get(name)
     if keys is None:
-        waits = is_open(reader, name)
         if waits is None:
             raise DelegationNotFound(name)
         raise DeliveryRefused(
             brought.file,
             "delegation",
             f"no client sees a delegation to {name} yet: {waits.name} brings it, with the first version of the role",
-            hint=f"have that signed: rstuf bundle export {waits.name}; what is made elsewhere comes above its version",
+            hint=f"have that signed first: rstuf bundle export {waits.name}; what is made elsewhere comes above its version",
         )
     if name in authority.shared:
         reason = f"{name} shares its artifacts out over bins, which are signed here"

@@ -188,7 +188,8 @@ def _called(delivery: rstuf.Delivery, keyid: rstuf.KeyId) -> str:
 def _show(console: Console, delivery: rstuf.Delivery) -> None:
     brought, now = delivery.brought, SystemClock().now()
     head = f"{escape(brought.name)} v{number(brought.version)}"
-    console.result(f"{console.paint(head, Style.STRONG)}, clients see v{number(delivery.before)}")
+    seen = f"clients see v{number(delivery.before)}" if delivery.before else "clients see none yet"
+    console.result(f"{console.paint(head, Style.STRONG)}, {seen}")
     signed = listed([escape(_called(delivery, each)) for each in delivery.signed])
     of = "" if len(delivery.keyids) == 1 else f" ({delivery.threshold} of {len(delivery.keyids)} must)"
     rows = [("signed by", f"{signed}{of}"), ("expires", both(brought.expires, now))]

@@ -15,7 +15,6 @@ from tests.support.engine import Engine, MemorySource, check_client, client_of
 
 from rstuf.errors import DelegationNotFound, DeliveryRefused, EventOpen, InvalidInput
 from rstuf.metadata.brought_role import take_brought_apart
-from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.events import SigningEvent
 from rstuf.model.keys import Loss
 from rstuf.model.names import RoleName, target_path
@@ -374,8 +373,13 @@ def test_a_role_that_nobody_has_seen_waits_for_its_first_version(engine: Engine,
     error = refused(engine, made(engine, "ops", 2, {"ops/x": b"x"}, by=["tara"]), "delegation", role="ops")
     assert "rstuf bundle export ops-v1" in str(error.hint)
     part = next(part for part in engine.events.bundle("ops-v1").parts if part.role == "ops")
-    signer = engine.keys.made["tara"].signer
-    engine.events.receive([DetachedSignature(part.digest, signer.keyid, signer.sign(part.payload))])
+    engine.make_key("eve")
+    with pytest.raises(DeliveryRefused, match="eve, which may not sign ops"):
+        accept(engine, signed_json(engine, part.signed, by=["eve"]), role="ops")
+    first = accept(engine, signed_json(engine, part.signed, by=["tara"], indent=1), role="ops")
+    assert first.completion is not None
+    assert first.completion.obstacle is None
+    assert first.delivery.before == 0
     accept(engine, made(engine, "ops", 2, {"ops/x": b"x"}, by=["tara"]), {"ops/x": b"x"}, role="ops")
     engine.contents["team/old"] = b"old"
     check_client(engine, tmp_path / "client")
