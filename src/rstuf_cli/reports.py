@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import rstuf
@@ -240,9 +241,9 @@ def tell_publication(console: Console, report: rstuf.PublicationReport, *, took:
         console.detail(f"  {escape(role.name)} v{role.previous} → v{role.version} ({role.reason})")
 
 
-def prepare_command(role: str) -> str:
-    """What a delegate runs on their own machine to make the next version of their role."""
-    return f"rstuf delegation prepare {shlex.quote(role)} --key KEY"
+def prepare_command(role: str, lives: timedelta) -> str:
+    """What a delegate runs on their own machine to make the next version of their role, which lives for so long."""
+    return f"rstuf delegation prepare {shlex.quote(role)} --expires {rstuf.format_duration(lives)} --key KEY"
 
 
 def tell_waiting_roles(console: Console, report: rstuf.PublicationReport) -> None:

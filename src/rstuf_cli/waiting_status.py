@@ -93,7 +93,9 @@ def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str
 def _renewal_of(seen: rstuf.Status, role: rstuf.RoleStatus) -> str:
     """What makes the next version of a role: a renewal here, or whoever makes it elsewhere."""
     here = sum(key.keyid in role.keyids and key.signer is not None and key.fault is None for key in seen.keys)
-    return prepare_command(role.name) if role.elsewhere and here < role.threshold else "rstuf renew"
+    if role.elsewhere is None or here >= role.threshold:
+        return "rstuf renew"
+    return prepare_command(role.name, role.elsewhere)
 
 
 def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -> str:

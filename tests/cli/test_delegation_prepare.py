@@ -150,11 +150,12 @@ def test_a_role_that_expired_is_made_anew(shop: Shop, vera: Path, cli: Cli, late
     later(timedelta(days=3))
     renewed = cli("--repo", shop.workspace, "renew")
     assert renewed.code == 4
-    assert "rstuf delegation prepare vendor --key KEY; then here: rstuf delegation accept FILE" in flat(renewed.err)
+    theirs = "rstuf delegation prepare vendor --expires 365d --key KEY"
+    assert f"{theirs}; then here: rstuf delegation accept FILE" in flat(renewed.err)
     assert cli("--repo", shop.workspace, "renew", "--json").document["waiting"][0]["elsewhere"] is True
     assert cli("--repo", shop.workspace, "event", "list", "--json").document["events"] == []
     steps = cli("--repo", shop.workspace, "status", "--json").document["next_steps"]
-    assert [step["command"] for step in steps] == ["rstuf delegation prepare vendor --key KEY"]
+    assert [step["command"] for step in steps] == [theirs]
     shop.settle()
     assert cli("download", "vendor/app.bin", "-o", "fetched").code == 3
     done = cli(*PREPARE, "--key", "vera.key", "--yes")

@@ -190,7 +190,7 @@ def _keys_of(authority: Authority, waits: SigningEvent | None, brought: BroughtR
             brought.file,
             "delegation",
             f"no client sees a delegation to {name} yet: {waits.name} brings it, with the first version of the role",
-            hint=f"have that signed first: rstuf bundle export {waits.name}; what is made elsewhere comes above its version",
+            hint=f"have that signed first: rstuf bundle export {waits.name}; what is made elsewhere comes above it",
         )
     if name in authority.shared:
         reason = f"{name} shares its artifacts out over bins, which are signed here"
@@ -237,7 +237,7 @@ def _was(event: SigningEvent, brought: BroughtRole) -> bool:
 
 
 def _refuse_version(reader: StateReader, role: RoleState, brought: BroughtRole) -> None:
-    above = f"make it anew above that: rstuf delegation prepare {role.name} --version {role.version + 1}"
+    above = f"make it anew above that: rstuf delegation prepare {role.name} --version {role.version + 1} --key KEY"
     if brought.version < role.visible:
         reason = f"it is version {brought.version}, and clients have seen version {role.visible}"
         raise DeliveryRefused(brought.file, "version", reason, hint=above)

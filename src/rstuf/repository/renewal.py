@@ -15,7 +15,7 @@ from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
-from rstuf.repository.dates import due_roles, next_due, visible_file
+from rstuf.repository.dates import due_roles, lives, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, waits_in_the_way
 from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.giving_way import runs_out
@@ -196,7 +196,7 @@ def _root_version(ports: Ports) -> int:
 
 def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
     """Let what cannot be signed here wait for its signers, with the signatures of those who are here."""
-    if role.elsewhere:
+    if role.elsewhere is not None:
         return role
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
@@ -288,7 +288,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
             part = Part(role, role.number, reason)
             waits = waiting_for(desk, part, authority.role_keys(role.name, role.kind))
             elsewhere = reason is Reason.DUE and brought.get(role.name) == role.visible
-            due.waiting.append(replace(waits, elsewhere=elsewhere))
+            due.waiting.append(replace(waits, elsewhere=lives(reader, role.name) if elsewhere else None))
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))

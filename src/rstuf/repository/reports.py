@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +114,8 @@ class WaitingRole:
         event: the signing event in which it waits.
         after: the one that must come out before that.
         behind: whether more was accepted since that was opened, and it stays because others have signed it.
-        elsewhere: whether its people made what clients see of it where they are: then they make the next version, too,
-            and none is proposed here, which would take the number of theirs.
+        elsewhere: how long it lives, where its people made what clients see of it where they are: then they make the
+            next version, too, and none is proposed here, which would take the number of theirs. Else None.
     """
 
     name: RoleName
@@ -126,7 +126,7 @@ class WaitingRole:
     event: str | None = None
     after: str | None = None
     behind: bool = False
-    elsewhere: bool = False
+    elsewhere: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class RoleStatus:
         parent: who delegates to it, and `depth` how many roles lie between it and targets; None for top-level roles.
         keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
         lost: of bins, those whose files are missing or have another length than was published.
-        elsewhere: whether what clients see of it was made where its people are, and brought here.
+        elsewhere: how long it lives, where what clients see of it was made where its people are; else None.
     """
 
     name: str
@@ -260,7 +260,7 @@ class RoleStatus:
     kind: RoleKind = RoleKind.TARGETS
     parent: RoleName | None = None
     depth: int = 0
-    elsewhere: bool = False
+    elsewhere: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
                 "missing": dict(role.missing),
                 "event": role.event,
                 "after": role.after,
-                "elsewhere": role.elsewhere,
+                "elsewhere": role.elsewhere is not None,
             }
             for role in report.waiting
         ],
@@ -111,8 +111,9 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         console.warning(f"{escape(role.name)} {told}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
-        if role.elsewhere:
-            theirs = f"whoever signs it makes it on their own machine: {escape(prepare_command(role.name))}"
+        if role.elsewhere is not None:
+            command = escape(prepare_command(role.name, role.elsewhere))
+            theirs = f"whoever signs it makes it on their own machine: {command}"
             console.error(console.fold(f"    {theirs}; then here: rstuf delegation accept FILE", indent=6))
         if role.event is not None:
             console.error(console.fold(f"    it waits as {_way_of(role, escape(role.event))}", indent=6))
