@@ -189,23 +189,28 @@ class Operation:
     without: frozenset[str] = frozenset()
 
 
-_TRUST: Final = ("--trust-dir", "{in}/trust")
-_AS_VERA: Final = (
-    *("--key", "{repo}/keys/vera.key", "-o", "{place}/2.team.json"),
-    *("--holder-dir", "{in}/holder", "--yes"),
-)
+_FROM_TREE: Final = ("--contents", "{in}/tree", "--prefix", "team")
 _NAMES = ("one.bin", "two.txt", "three.bin")
 _NEW = _digests(*_NAMES)
 _ADD = _add(*_NAMES)
 
-_BY_A_DELEGATE: Final = (
-    rstuf("key", "generate", "vera", "--unencrypted"),
-    rstuf("delegation", "add", "team", "--path", "team/*", "--path", "team/*/*", "--signer", "vera", "--yes"),
-    ("--json", "trust", "add", "here", "{repo}/metadata", "--root", "{repo}/metadata/1.root.json", *_TRUST),
-    ("--json", "delegation", "prepare", "team", "{in}/tree", "--prefix", "team", *_AS_VERA, *_TRUST),
-    rstuf("key", "add", "vera", "--away"),
-)
-"""A role that somebody made and signed, whose key is elsewhere by then."""
+
+def _by_a_delegate(version: str) -> tuple[Words, ...]:
+    """A role that somebody made and signed, whose key is elsewhere by then."""
+    trust, vera = ("--trust-dir", "{in}/trust-" + version), ("--key", "{repo}/keys/vera.key")
+    made = ("--version", version, "-o", "{place}/team.json", "--holder-dir", "{in}/holder-" + version, "--yes")
+    return (
+        rstuf("key", "generate", "vera", "--unencrypted"),
+        rstuf("delegation", "add", "team", "--path", "team/*", "--path", "team/*/*", "--signer", "vera", "--yes"),
+        ("--json", "trust", "add", "here", "{repo}/metadata", "--root", "{repo}/metadata/1.root.json", *trust),
+        ("--json", "delegation", "prepare", "team", "{in}/tree", *_FROM_TREE[-2:], *vera, *made, *trust),
+        rstuf("key", "add", "vera", "--away"),
+    )
+
+
+_ACCEPT: Final = rstuf("delegation", "accept", "{place}/team.json", *_FROM_TREE)
+_OF_TREE: Final = {f"team/{name}": digest(data) for name, data in TREE.items()}
+
 
 EVERYDAY: Final = (
     Operation("ceremony", CEREMONY, rerun_errors=frozenset({"workspace-exists"})),
@@ -286,12 +291,15 @@ EVERYDAY: Final = (
         rerun_errors=frozenset({"delegation-not-found"}),
         share=0.5,
     ),
+    Operation("delegation accept", _ACCEPT, setup=_by_a_delegate("2"), gains=_OF_TREE, share=0.5),
     Operation(
-        "delegation accept",
-        rstuf("delegation", "accept", "{place}/2.team.json", "--contents", "{in}/tree", "--prefix", "team"),
-        setup=_BY_A_DELEGATE,
-        gains={f"team/{name}": digest(data) for name, data in TREE.items()},
-        share=0.5,
+        "delegation accept, over what waits",
+        (*_ACCEPT, "--yes"),
+        setup=(*_by_a_delegate("3"), _add("two.txt", options=("--prefix", "team"))),
+        gains=_OF_TREE,
+        detours_wait=True,
+        share=0.3,
+        turns=2,
     ),
     Operation(
         "recovery of a ceremony",
