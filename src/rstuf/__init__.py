@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from rstuf.holder.signing import write_signatures as write_signatures
     from rstuf.holder.target_concerns import DelegatedRole as DelegatedRole
     from rstuf.holder.targets import TargetsFacts as TargetsFacts
+    from rstuf.metadata.brought_role import BroughtRole as BroughtRole
+    from rstuf.metadata.brought_role import read_brought as read_brought
     from rstuf.metadata.bundle import Bundle as Bundle
     from rstuf.metadata.bundle import BundlePart as BundlePart
     from rstuf.metadata.bundle import DetachedSignature as DetachedSignature
@@ -126,6 +128,12 @@ if TYPE_CHECKING:
     from rstuf.pictures import qr_lines as qr_lines
     from rstuf.pictures import read_picture as read_picture
     from rstuf.pictures import write_qr as write_qr
+    from rstuf.preparing import Preparation as Preparation
+    from rstuf.preparing import PreparedRole as PreparedRole
+    from rstuf.preparing import prepare_role as prepare_role
+    from rstuf.preparing import signed_bundle as signed_bundle
+    from rstuf.preparing import signed_file as signed_file
+    from rstuf.preparing import write_role as write_role
     from rstuf.rebuilding import FormerKey as FormerKey
     from rstuf.rebuilding import StateRebuild as StateRebuild
     from rstuf.rebuilding import prepare_rebuild as prepare_rebuild
@@ -138,6 +146,7 @@ if TYPE_CHECKING:
     from rstuf.repository.authority import ClosedKey as ClosedKey
     from rstuf.repository.bin_advice import BinAdvice as BinAdvice
     from rstuf.repository.bin_advice import BinChoice as BinChoice
+    from rstuf.repository.brought_roles import Delivery as Delivery
     from rstuf.repository.ceremony import CeremonyReport as CeremonyReport
     from rstuf.repository.completing import Completion as Completion
     from rstuf.repository.delegating import DelegationChange as DelegationChange
@@ -146,6 +155,7 @@ if TYPE_CHECKING:
     from rstuf.repository.delegating import DelegationReport as DelegationReport
     from rstuf.repository.delegation_desk import DelegationDesk as DelegationDesk
     from rstuf.repository.delegation_views import DelegationView as DelegationView
+    from rstuf.repository.deliveries import DeliveryReport as DeliveryReport
     from rstuf.repository.doctor import Ailment as Ailment
     from rstuf.repository.doctor import Area as Area
     from rstuf.repository.doctor import Diagnosis as Diagnosis
@@ -267,6 +277,7 @@ _HOMES = {
     "BinRange": "rstuf.repository.visits",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
+    "BroughtRole": "rstuf.metadata.brought_role",
     "Bundle": "rstuf.metadata.bundle",
     "BundlePart": "rstuf.metadata.bundle",
     "CeremonyReport": "rstuf.repository.ceremony",
@@ -290,6 +301,8 @@ _HOMES = {
     "DelegationPlan": "rstuf.repository.delegating",
     "DelegationProposal": "rstuf.repository.delegating",
     "DelegationReport": "rstuf.repository.delegating",
+    "Delivery": "rstuf.repository.brought_roles",
+    "DeliveryReport": "rstuf.repository.deliveries",
     "DelegationTable": "rstuf.repository.plan_delegations",
     "DelegationView": "rstuf.repository.delegation_views",
     "Depth": "rstuf.repository.verify",
@@ -348,6 +361,8 @@ _HOMES = {
     "Periods": "rstuf.model.policy",
     "Plan": "rstuf.repository.plan",
     "Practice": "rstuf.rehearsing",
+    "Preparation": "rstuf.preparing",
+    "PreparedRole": "rstuf.preparing",
     "Problem": "rstuf.repository.reports",
     "PrunePlan": "rstuf.repository.prune",
     "PruneReport": "rstuf.repository.prune",
@@ -459,8 +474,10 @@ _HOMES = {
     "parse_signatures": "rstuf.metadata.bundle",
     "path_pattern": "rstuf.model.patterns",
     "prepare_rebuild": "rstuf.rebuilding",
+    "prepare_role": "rstuf.preparing",
     "proposed_periods": "rstuf.repository.advice",
     "qr_lines": "rstuf.pictures",
+    "read_brought": "rstuf.metadata.brought_role",
     "read_draft": "rstuf.drafts",
     "read_map": "rstuf.client.map_file",
     "read_picture": "rstuf.pictures",
@@ -484,7 +501,9 @@ _HOMES = {
     "short_code": "rstuf.metadata.short_codes",
     "shown_place": "rstuf.storage.locations",
     "sign_bundle": "rstuf.holder.signing",
+    "signed_bundle": "rstuf.preparing",
     "signed_by": "rstuf.holder.signing",
+    "signed_file": "rstuf.preparing",
     "strict_loads": "rstuf.metadata.canonical",
     "target_path": "rstuf.model.names",
     "tree_of": "rstuf.wiring",
@@ -495,6 +514,7 @@ _HOMES = {
     "write_bundle": "rstuf.holder.signing",
     "write_map": "rstuf.client.map_file",
     "write_qr": "rstuf.pictures",
+    "write_role": "rstuf.preparing",
     "write_signatures": "rstuf.holder.signing",
     "write_transcript": "rstuf.transcripts",
 }

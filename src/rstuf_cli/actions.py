@@ -38,6 +38,14 @@ def _removed(details: Details) -> str:
     return f"{count(details['removed'], 'artifact')} removed (change {number(details['number'])}){_gone(details)}"
 
 
+def _accepted(details: Details) -> str:
+    changed = any(details[what] for what in ("added", "replaced", "removed"))
+    what = _added(details) if changed else "the same artifacts"
+    lost = details.get("lost", ())
+    gone = f"; not any more what was accepted of {listed([str(path) for path in lost])}" if lost else ""
+    return f"{details['role']} accepted as it was signed elsewhere, {details['event']}: {what}{gone}"
+
+
 def _gone(details: Details) -> str:
     """What was removed, as far as it is named."""
     paths = [str(path) for path in details.get("paths", ())]
@@ -89,6 +97,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "artifacts.import": lambda said: f"{_added(said)}, from records",
     "artifacts.sync": lambda said: f"{_added(said)}, to equal a directory",
     "artifacts.remove": _removed,
+    "artifacts.accept": _accepted,
     "artifacts.restore": lambda said: f"{count(said['restored'], 'kept copy', 'kept copies')} put back",
     "publish": lambda said: f"published as timestamp v{number(said['timestamp'])}: {count(said['roles'], 'role')}",
     "publication.abandon": lambda said: f"publication {number(said['publication'])} given up",

@@ -106,6 +106,18 @@ VERBS: Final = (
     Verb(
         CARE, "delegation list", f"{_HOME}.delegation:list_", "list the delegations, in the order in which clients look"
     ),
+    Verb(
+        CARE,
+        "delegation prepare",
+        f"{_HOME}.prepare:prepare",
+        "make and sign the next version of a role that you may sign, on your own machine",
+    ),
+    Verb(
+        CARE,
+        "delegation accept",
+        f"{_HOME}.accept:accept",
+        "publish a role that somebody signed elsewhere, byte for byte as it is",
+    ),
     Verb(CARE, "delegation why", f"{_HOME}.delegation:why", "explain which delegations are for a path"),
     Verb(
         CARE,

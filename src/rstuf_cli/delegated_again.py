@@ -17,7 +17,7 @@ def steps_to_propose_again(
     Args:
         instead: what takes its place; where that makes the same of the delegation, nothing of it is lost.
     """
-    if event.kind is rstuf.EventKind.CONTENTS:
+    if event.kind in {rstuf.EventKind.CONTENTS, rstuf.EventKind.BROUGHT}:
         role = escape(event.role)
         why = f"what {role} was to list stays pending, and waits for nobody: proposes it anew"
         return [Step("rstuf publish", why, about="pending")]

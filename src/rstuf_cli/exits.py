@@ -99,6 +99,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.RecordDamaged: ExitCode.STORAGE,
     errors.VerificationFailed: ExitCode.UNVERIFIED,
     errors.ReleaseRefused: ExitCode.UNVERIFIED,
+    errors.DeliveryRefused: ExitCode.UNVERIFIED,
     errors.TrustNotFound: ExitCode.REFUSED,
     errors.TrustExists: ExitCode.REFUSED,
     errors.TrustDamaged: ExitCode.STORAGE,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import rstuf
@@ -13,6 +15,7 @@ from rstuf_cli.wording import count, day, listed, number, period, size
 
 _TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
 _NAMED = 3
+_PATHS = 5
 _BIN = re.compile(r"(?:.*-)?bins-[0-9a-f]+")
 
 
@@ -96,6 +99,12 @@ def restored_in_words(change: rstuf.AcceptedChange) -> str:
     """`1 kept copy restored, which was missing or damaged`: what was mended beside."""
     copies = count(change.restored, "kept copy", "kept copies")
     return f"{copies} restored, which {'was' if change.restored == 1 else 'were'} missing or damaged"
+
+
+def some_paths(paths: Sequence[str]) -> str:
+    """`vendor/app.bin, vendor/lib.bin and 7 more`: the first of them."""
+    named = [escape(path) for path in paths[:_PATHS]]
+    return listed([*named, f"{number(len(paths) - _PATHS)} more"] if len(paths) > _PATHS else named)
 
 
 def is_bin(name: str) -> bool:
@@ -230,6 +239,11 @@ def tell_publication(console: Console, report: rstuf.PublicationReport, *, took:
     )
     for role in report.roles:
         console.detail(f"  {escape(role.name)} v{role.previous} → v{role.version} ({role.reason})")
+
+
+def prepare_command(role: str, lives: timedelta) -> str:
+    """What a delegate runs on their own machine to make the next version of their role, which lives for so long."""
+    return f"rstuf delegation prepare {shlex.quote(role)} --expires {rstuf.format_duration(lives)} --key KEY"
 
 
 def tell_waiting_roles(console: Console, report: rstuf.PublicationReport) -> None:

@@ -30,6 +30,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SOURCES: Final = {
     rstuf.TrustSource.FILE: "the file that you named",
     rstuf.TrustSource.WORKSPACE: "this workspace",
+    rstuf.TrustSource.PINNED: "the root that you pinned",
     rstuf.TrustSource.RECORD: "your own record",
     rstuf.TrustSource.FINGERPRINT: "the fingerprint that you gave",
 }

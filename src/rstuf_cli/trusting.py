@@ -12,9 +12,11 @@ import typer
 
 import rstuf
 from rstuf.clock import iso
+from rstuf.errors import TrustNotFound
 from rstuf_cli.console import Console, escape
+from rstuf_cli.failures import UsageFault
 from rstuf_cli.run import Run
-from rstuf_cli.wording import both, count, number
+from rstuf_cli.wording import both, count, listed, number
 
 TRUST_DIR: Final = "RSTUF_TRUST_DIR"
 # Of a line of a fingerprint; six of the longest fit into 80 columns.
@@ -58,6 +60,20 @@ def open_store(run: Run, directory: Path | None) -> rstuf.TrustStore:
         on_wait=waits,
         progress=run.progress,
     )
+
+
+def only_trusted(store: rstuf.TrustStore) -> rstuf.TrustName:
+    """The one repository that is trusted.
+
+    Raises:
+        TrustNotFound, UsageFault: there is none, or more than one.
+    """
+    names = store.names()
+    if not names:
+        raise TrustNotFound(None, known=())
+    if len(names) > 1:
+        raise UsageFault("several repositories are trusted", hint=f"say which: --from {listed(names, last='or')}")
+    return names[0]
 
 
 def trusted_document(trusted: rstuf.Trusted, memory: rstuf.Memory | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ KINDS: Final = {
     rstuf.EventKind.RESIZE: "another number of bins",
     rstuf.EventKind.CONTENTS: "what it lists",
     rstuf.EventKind.DELEGATION: "other delegations",
+    rstuf.EventKind.BROUGHT: "what it lists, as it was made elsewhere",
 }
 
 ROTATING: Final = (rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT)
@@ -140,7 +141,7 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         why = f"{what(view.event)} expired before everybody had signed it"
         if view.event.kind == rstuf.EventKind.CEREMONY:
             return [Step(CEREMONY_AGAIN, f"{why}; {_SAME_PLAN}", about="event-expired")]
-        if view.event.kind == rstuf.EventKind.CONTENTS:
+        if view.event.kind in {rstuf.EventKind.CONTENTS, rstuf.EventKind.BROUGHT}:
             return [Step("rstuf publish", f"{why}; proposes what it lists anew", about="event-expired")]
         if view.event.kind == rstuf.EventKind.DELEGATION:
             return [Step(f"rstuf event cancel {name}", f"{why}; then propose it again", about="event-expired")]

@@ -11,6 +11,7 @@ import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.must_go import marked
+from rstuf_cli.reports import prepare_command
 from rstuf_cli.steps import Step
 from rstuf_cli.waiting import ROTATING, steps_among, steps_of, waits_in_words
 from rstuf_cli.wording import day, listed
@@ -66,16 +67,22 @@ def goes_for_good(seen: rstuf.Status) -> set[str]:
 def steps_of_dates(seen: rstuf.Status) -> list[Step]:
     """What to do about roles that are due: of what people are to sign already, a renewal does nothing."""
     steps = [
-        Step(command, f"clients refuse {names}: expired", soonest, about="expired")
+        Step(command, f"clients refuse {names}: expired{_whose(command)}", soonest, about="expired")
         for command, names, soonest in _to_do_about(seen, rstuf.Health.OVERDUE)
     ]
     told = {step.command for step in steps}
     steps += [
-        Step(command, f"{names}: time to sign again", soonest, about="due")
+        Step(command, f"{names}: time to sign again{_whose(command)}", soonest, about="due")
         for command, names, soonest in _to_do_about(seen, rstuf.Health.DUE)
         if command not in told
     ]
     return steps
+
+
+def _whose(command: str) -> str:
+    """Where a command is for somebody elsewhere: that it is, and what follows it here."""
+    theirs = command.startswith("rstuf delegation prepare")
+    return ", on the machine of whoever signs it; then here: rstuf delegation accept FILE" if theirs else ""
 
 
 def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str, str, datetime]]:
@@ -83,11 +90,19 @@ def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str
     waits = {str(part.role): view for view in seen.events if not view.is_void for part in view.event.parts}
     found: dict[str, list[rstuf.RoleStatus]] = {}
     for role in (role for role in seen.roles if role.health == health):
-        command = _first_command(waits[role.name], seen.events) if role.name in waits else "rstuf renew"
+        command = _first_command(waits[role.name], seen.events) if role.name in waits else _renewal_of(seen, role)
         found.setdefault(command, []).append(role)
     for command, roles in found.items():
         names = dict.fromkeys(role.name for role in roles)
         yield command, ", ".join(names), min(role.expires for role in roles)
+
+
+def _renewal_of(seen: rstuf.Status, role: rstuf.RoleStatus) -> str:
+    """What makes the next version of a role: a renewal here, or whoever makes it elsewhere."""
+    here = sum(key.keyid in role.keyids and key.signer is not None and key.fault is None for key in seen.keys)
+    if role.elsewhere is None or here >= role.threshold:
+        return "rstuf renew"
+    return prepare_command(role.name, role.elsewhere)
 
 
 def _first_command(view: rstuf.EventView, others: Collection[rstuf.EventView]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 BUNDLE = ["../root-v2.rstuf", "--fingerprint", "{first}", "--holder-dir", "../holder"]
+VERA = ["--key", "../vera.key", "--yes", "-o", "../made.json", "--trust-dir", "../delegates"]
 CODE = ["--code", "{code}"]
 COMMANDS = {
     "demo": ["demo", "new"],
@@ -29,6 +30,8 @@ COMMANDS = {
     "delegation add": ["delegation", "add", "data", "--path", "data/*", "--yes"],
     "delegation update": ["delegation", "update", "team", "--path", "other/*", "--yes"],
     "delegation remove": ["delegation", "remove", "team", "--yes"],
+    "delegation prepare": ["delegation", "prepare", "vendor", *VERA, "--holder-dir", "../holder"],
+    "delegation accept": ["delegation", "accept", "../2.vendor.json", "--no-contents"],
     "delegation list": ["delegation", "list"],
     "delegation why": ["delegation", "why", "a.txt"],
     "bins advise": ["bins", "advise"],
@@ -73,6 +76,7 @@ PLACES = {
     **dict.fromkeys(["sign", "event list", "event show", "event cancel"], "waits"),
     **dict.fromkeys(["bundle export", "bundle inspect", "bundle sign", "bundle import"], "waits"),
     **dict.fromkeys(["delegation update", "delegation remove"], "delegated"),
+    **dict.fromkeys(["delegation prepare", "delegation accept"], "delegated"),
     "recover root": "due",
     "recover loose-root": "overtaken",
     "recover state": "stateless",

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PLAN, Result, Shop, elsewhere, run, tree
+from tests.support.elsewhere import Delegate
 
 import rstuf
 from rstuf.clock import SystemClock
@@ -38,6 +39,7 @@ PLACES = {
     "a workspace": "inside",
     "a client's machine": "client",
     "a team's workspace": "waits",
+    "one with a delegate elsewhere": "delegate",
     "one whose state is lost": "stateless",
     "one that nobody has looked after": "forgotten",
     "one whose root somebody published": "overtaken",
@@ -189,6 +191,31 @@ def overtaken(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copy(other / "metadata/2.root.json", filled / "metadata")
     shutil.rmtree(other)
     shutil.copytree(filled, tmp_path / "second")
+    return {}
+
+
+@pytest.fixture
+def delegate(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The workspace `acme`; vendor is signed by vera, whose key is elsewhere. What she sent lies beside it, in sent."""
+    vera = Delegate(tmp_path / "sent", "vera")
+
+    def does(*argv: object, code: int = 0) -> None:
+        done = run(*argv, monkeypatch=monkeypatch)
+        assert done.code == code, done.err
+
+    does("key", "add", "vera", vera.public)
+    does("delegation", "add", "vendor", "--path", "vendor/*", "--signer", "vera", "--yes", code=4)
+    does("bundle", "export", "vendor-v1", "-o", vera.home / "v1.rstuf")
+    bundle = rstuf.parse_bundle((vera.home / "v1.rstuf").read_bytes())
+    (vera.home / "v1.sig").write_bytes(vera.detached(bundle, "vendor"))
+    does("bundle", "import", vera.home / "v1.sig")
+    vera.keep_key(vera.home / "vera.key")
+    does("trust", "add", "acme", filled / "metadata", "--root", filled / "metadata" / "1.root.json")
+    now = SystemClock().now()
+    vera.signs("vendor", 2, {"vendor/app.bin": b"app", "vendor/lib.bin": b"lib"}, now=now, days=365)
+    vera.signs("vendor", 3, {"vendor/lib.bin": b"lib"}, now=now, days=365)
+    vera.signs("vendor", 4, {"a.txt": b"alpha"}, now=now, days=365)
+    vera.signs("vendor", 5, {}, now=now, days=500)
     return {}
 
 

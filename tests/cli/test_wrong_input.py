@@ -20,8 +20,10 @@ from typing import Any
 import pytest
 from tests.cli.conftest import PLAN, Result, elsewhere, run, tree
 from tests.cli.every_command import CLIENT, COMMANDS, LOOKING, OF_ROOT, PLACES
+from tests.support.elsewhere import Delegate
 
 import rstuf
+from rstuf.clock import SystemClock
 from rstuf.signing import containers
 from rstuf_cli.app import _EPILOG, _NOUNS, VERBS, _rstuf
 from rstuf_cli.entry import main
@@ -35,8 +37,12 @@ NOTHING = ("nothing was changed", "nothing was signed", "nothing was made", "no 
 
 
 def traces(home: Path) -> dict[str, str]:
-    """What is in a directory, without files that are there to be locked."""
-    return {name: digest for name, digest in tree(home).items() if not name.endswith("lock")}
+    """What is in a directory, without files that are there to be locked, and without what clients remember."""
+    return {
+        name: digest
+        for name, digest in tree(home).items()
+        if not name.endswith("lock") and not name.startswith("delegates/acme/m")
+    }
 
 
 class Broken(io.RawIOBase):
@@ -66,6 +72,22 @@ def _write_files(around: Path) -> None:
         (around / name).write_text(text)
 
 
+def _delegate_elsewhere(home: Path, does: Callable[..., None]) -> None:
+    """vendor is signed by somebody whose key is elsewhere, and the second version of it is around."""
+    place, vera = ("--repo", home / "places" / "delegated"), Delegate(home / "vera", "vera")
+    does(*place, "key", "add", "vera", vera.public)
+    words = ("--path", "vendor/*", "--signer", "vera", "--yes")
+    does(*place, "delegation", "add", "vendor", *words, code=ExitCode.WAITING)
+    does(*place, "bundle", "export", "vendor-v1", "-o", vera.home / "v1.rstuf")
+    bundle = rstuf.parse_bundle((vera.home / "v1.rstuf").read_bytes())
+    (vera.home / "v1.sig").write_bytes(vera.detached(bundle, "vendor"))
+    does(*place, "bundle", "import", vera.home / "v1.sig")
+    vera.keep_key(home / "around" / "vera.key")
+    served = home / "places" / "delegated" / "metadata"
+    does("trust", "add", "acme", served, "--root", served / "1.root.json", "--trust-dir", home / "around" / "delegates")
+    vera.signs("vendor", 2, {"vendor/x": b"x"}, now=SystemClock().now()).rename(home / "around" / "2.vendor.json")
+
+
 @pytest.fixture(scope="module")
 def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Workspaces whose online key has a passphrase, in `places`, and what their commands name, in `around`.
@@ -73,7 +95,7 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     `acme` has an artifact and a key that signs nothing yet. In `waits`, root v2 waits for its signers; a bundle of it
     is around, and a signature. In `due`, root is to be signed
     again. `stateless` lost its state, and `torn` some of its metadata.
-    `delegated` has a named delegation. In `overtaken` somebody has published the
+    `delegated` has named delegations, one of them signed elsewhere. In `overtaken` somebody has published the
     root v2 that waits there.
     """
     home = tmp_path_factory.mktemp("locked")
@@ -106,6 +128,7 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("waits", "stateless", "torn", "delegated"):
             shutil.copytree(acme, home / "places" / name)
         does("--repo", home / "places" / "delegated", "delegation", "add", "team", "--path", "team/*", "--yes")
+        _delegate_elsewhere(home, does)
         (waits / "keys").rename(home / "keys")
         does("--repo", waits, "renew", "--force", "root", code=ExitCode.WAITING)
         (home / "keys").rename(waits / "keys")
@@ -231,7 +254,15 @@ def test_no_passphrase_or_a_wrong_one(verb: str, given: str | None, act: Act, ho
     # A wrong passphrase is as good as any for what is made.
     makes = {"ceremony", "key generate", "recover online-key"} if given else set()
     needs_none = {*LOOKING, *CLIENT, *OF_ROOT, "artifact import", "key add", "demo", *makes}
-    needs_none |= {"event cancel", "bundle export", "bundle sign", "recover state", "recover loose-root", "prune"}
+    needs_none |= {
+        "delegation prepare",
+        "event cancel",
+        "bundle export",
+        "bundle sign",
+        "recover state",
+        "recover loose-root",
+        "prune",
+    }
     assert done.code == (0 if verb in needs_none else ExitCode.REFUSED), done.err
     if verb != "recover online-key" or verb not in makes:
         now = tree(home / "acme" / "metadata")

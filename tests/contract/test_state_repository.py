@@ -13,6 +13,7 @@ from tests.support.state_backends import NOW, SETTINGS, TARGETS, begin, new_role
 
 from rstuf.errors import InvalidKey, InvalidRoleName, StateError
 from rstuf.model.audit import GENESIS, entry_digest
+from rstuf.model.events import EventKind, EventPart, EventPhase
 from rstuf.model.handover import Handover
 from rstuf.model.keys import KeyEntry, KeyId, Loss, LossReport, PublicKey
 from rstuf.model.names import RoleName
@@ -243,6 +244,34 @@ def test_keys_of_rotations_are_remembered(state_repository: StateStore) -> None:
             state.begin_rotation(kind=RotationKind.PLANNED, old=old, new=new, overlap=DAY, begun=NOW)
     with state_repository.read() as reader:
         assert reader.rotated_keys() == frozenset(keys)
+
+
+def test_what_was_made_elsewhere_is_known_until_something_else_comes_out(state_repository: StateStore) -> None:
+    """The last event of a role that is done says it; what waits, or was cancelled, says nothing."""
+    name, other = RoleName("team"), RoleName("ops")
+
+    def come(kind: EventKind, version: int, phase: EventPhase | None, *names: RoleName) -> None:
+        with state_repository.transaction(actor="a") as state:
+            parts = [EventPart(each, version, b"{}") for each in names or (name,)]
+            event = state.open_event(parts, kind=kind, opened=NOW)
+            if phase is not None:
+                state.close_event(event.id, phase, at=NOW)
+
+    def brought() -> dict[RoleName, int]:
+        with state_repository.read() as reader:
+            return dict(reader.brought_versions())
+
+    assert brought() == {}
+    come(EventKind.BROUGHT, 2, EventPhase.DONE)
+    come(EventKind.BROUGHT, 5, EventPhase.DONE, other)
+    assert brought() == {name: 2, other: 5}
+    come(EventKind.CONTENTS, 3, EventPhase.CANCELLED)
+    come(EventKind.BROUGHT, 4, EventPhase.DONE)
+    assert brought() == {name: 4, other: 5}
+    come(EventKind.DELEGATION, 6, EventPhase.DONE, other, name)
+    assert brought() == {}
+    come(EventKind.BROUGHT, 7, None)
+    assert brought() == {}
 
 
 def test_periods_are_set_and_set_again(state_repository: StateStore) -> None:

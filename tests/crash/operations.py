@@ -199,9 +199,28 @@ class Operation:
         return frozenset({0, WAITING} if self.waits else {0})
 
 
+_FROM_TREE: Final = ("--contents", "{in}/tree", "--prefix", "team")
 _NAMES = ("one.bin", "two.txt", "three.bin")
 _NEW = _digests(*_NAMES)
 _ADD = _add(*_NAMES)
+
+
+def _by_a_delegate(version: str) -> tuple[Words, ...]:
+    """A role that somebody made and signed, whose key is elsewhere by then."""
+    trust, vera = ("--trust-dir", "{in}/trust-" + version), ("--key", "{repo}/keys/vera.key")
+    made = ("--version", version, "-o", "{place}/team.json", "--holder-dir", "{in}/holder-" + version, "--yes")
+    return (
+        rstuf("key", "generate", "vera", "--unencrypted"),
+        rstuf("delegation", "add", "team", "--path", "team/*", "--path", "team/*/*", "--signer", "vera", "--yes"),
+        ("--json", "trust", "add", "here", "{repo}/metadata", "--root", "{repo}/metadata/1.root.json", *trust),
+        ("--json", "delegation", "prepare", "team", "{in}/tree", *_FROM_TREE[-2:], *vera, *made, *trust),
+        rstuf("key", "add", "vera", "--away"),
+    )
+
+
+_ACCEPT: Final = rstuf("delegation", "accept", "{place}/team.json", *_FROM_TREE)
+_OF_TREE: Final = {f"team/{name}": digest(data) for name, data in TREE.items()}
+
 
 EVERYDAY: Final = (
     Operation("ceremony", CEREMONY, rerun_errors=frozenset({"workspace-exists"})),
@@ -281,6 +300,16 @@ EVERYDAY: Final = (
         setup=(rstuf("delegation", "add", "greek", "--path", "alpha*", "--path", "beta*", "--yes"),),
         rerun_errors=frozenset({"delegation-not-found"}),
         share=0.5,
+    ),
+    Operation("delegation accept", _ACCEPT, setup=_by_a_delegate("2"), gains=_OF_TREE, share=0.5),
+    Operation(
+        "delegation accept, over what waits",
+        (*_ACCEPT, "--yes"),
+        setup=(*_by_a_delegate("3"), _add("two.txt", options=("--prefix", "team"))),
+        gains=_OF_TREE,
+        detours_wait=True,
+        share=0.3,
+        turns=2,
     ),
     Operation(
         "recovery of a ceremony",

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 from tests.docs.pages import ROOT, blocks_of
 from tests.support.bundles import World, encode
+from tests.support.elsewhere import Delegate
 from tests.support.servers import Site, serving
 from tests.unit.signing import keyring
 
-from rstuf import strict_loads
+from rstuf import parse_bundle, strict_loads
 from rstuf.clock import SystemClock
 from rstuf.config import read_config, render_config
 from rstuf.errors import InvalidPlan
@@ -225,6 +226,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     keep("bins advise", *at, "bins", "advise")
     keep("bins resize", *at, "bins", "resize", "32", "--yes")
     keep("delegation add", *at, "delegation", "add", "team", "--path", "team/*", "--yes")
+    _from_a_delegate(keep, at, scratch)
     keep("delegation list", *at, "delegation", "list")
     keep("delegation why", *at, "delegation", "why", "team/x")
     keep("prune", *at, "prune", "--keep", "1", "--days", "0", "--dry-run")
@@ -249,6 +251,26 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence
     assert code == 1
     found["An error"] = [document["error"], refused["error"], unlike]
     return found
+
+
+def _from_a_delegate(keep: Callable[..., Any], at: tuple[str, str], scratch: Path) -> None:
+    """A role that somebody signs elsewhere, with a tool of their own."""
+    vera = Delegate(scratch / "vera", "vera")
+    rstuf(*at, "key", "add", "vera", str(vera.public))
+    rstuf(*at, "delegation", "add", "vendor", "--path", "vendor/*", "--signer", "vera", "--yes")
+    bundle, sig = vera.home / "v1.rstuf", vera.home / "v1.sig"
+    rstuf(*at, "bundle", "export", "vendor-v1", "-o", str(bundle))
+    sig.write_bytes(vera.detached(parse_bundle(bundle.read_bytes()), "vendor"))
+    assert rstuf(*at, "bundle", "import", str(sig))[0] == 0
+    vera.keep_key(vera.home / "vera.key")
+    trust, record = ("--trust-dir", str(scratch / "delegates")), ("--holder-dir", str(scratch / "vera" / "record"))
+    served = Path(at[1]) / "metadata"
+    rstuf("trust", "add", "here", str(served), "--root", str(served / "1.root.json"), *trust)
+    words = ("--key", str(vera.home / "vera.key"), "--yes", "-o", str(vera.home / "made.json"), *trust, *record)
+    assert keep("delegation prepare", "delegation", "prepare", "vendor", *words)[0] == 0
+    file = str(vera.signs("vendor", 2, {"vendor/x": b"x"}, now=SystemClock().now()))
+    for option in ("--dry-run", "--no-contents", "--no-contents"):
+        assert keep("delegation accept", *at, "delegation", "accept", file, option)[0] == 0
 
 
 def _by_map(keep: Callable[..., Any], repo: Path, scratch: Path, trust: tuple[str, str]) -> Any:
@@ -314,7 +336,7 @@ CLIENT = ("trust add", "trust list", "trust remove", "map make", "map show", "ma
 BUNDLES = ("bundle inspect", "bundle sign")
 KEYS = ("ceremony --out", "key generate", "key list", "key find", "key add", "key export")
 BINS = ("bins advise", "bins resize", "lint", "prune")
-DELEGATIONS = ("delegation add", "delegation list", "delegation why")
+DELEGATIONS = ("delegation add", "delegation prepare", "delegation accept", "delegation list", "delegation why")
 GOODS = ("artifact sync --dry-run", "artifact export", "artifact why")
 ROOTS = ("root update", "root show", "root history", "root diff", "key rotate", "recover root-keys")
 RECOVERIES = ("recover metadata", "recover state", "recover loose-root")

@@ -39,7 +39,7 @@ def _takes_a_hint(kind: type[RstufError]) -> bool:
 # Those that know their hint themselves.
 _OWN = {
     *(errors.StorageError, errors.FileMissing, errors.InputMissing, errors.InvalidMetadata, errors.ReleaseRefused),
-    *(errors.InvalidBundle, errors.InvalidPlan, errors.StateDamaged, errors.ArtifactNotFound),
+    *(errors.InvalidBundle, errors.InvalidPlan, errors.StateDamaged, errors.ArtifactNotFound, errors.DeliveryRefused),
 }
 ASKED = {kind.__name__ for kind in every_error() if _takes_a_hint(kind) and kind not in _OWN} | {"UsageFault"}
 

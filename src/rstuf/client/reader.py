@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -27,6 +27,7 @@ from rstuf.errors import (
     FileMissing,
     FileTooLarge,
     RepositoryRefused,
+    RoleNotFound,
     RstufError,
     StorageError,
     nearest,
@@ -34,7 +35,7 @@ from rstuf.errors import (
 )
 from rstuf.locks import OnWait
 from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES
-from rstuf.model.names import TOP_LEVEL, TargetPath
+from rstuf.model.names import TARGETS, TOP_LEVEL, RoleName, TargetPath
 from rstuf.progress import Progress, step
 from rstuf.storage.locations import contents_of, shown_place
 
@@ -47,6 +48,8 @@ _BASE: Final = "https://metadata.invalid/"
 _ROOT_STEPS: Final = 4096
 # As many as are compared with a mistyped one before somebody notices.
 _MOST_PATHS: Final = 2000
+# As many as are looked through for the one that delegates to a role.
+_MOST_ROLES: Final = 256
 # Where the updater keeps every root that it went through.
 _HISTORY: Final = "root_history"
 
@@ -70,6 +73,23 @@ class Survey:
     memory: Memory
     roots: frozenset[str]
     found: Mapping[TargetPath, Offer | RstufError | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFiles:
+    """A role below targets as clients see it, and all that leads there: each file's bytes, as they were verified.
+
+    Attributes:
+        roots: from the pinned one to the one in force.
+        delegators: the roles that delegate on the way, targets first, by name.
+        data: the role's own file; it may have expired.
+        version: its version.
+    """
+
+    roots: tuple[bytes, ...]
+    delegators: Mapping[RoleName, bytes]
+    data: bytes
+    version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +153,73 @@ class Client:
                 except RepositoryRefused as error:
                     found[path] = error
         return Survey(memory, roots, found)
+
+    def delegated(self, name: RoleName) -> RoleFiles:
+        """Fetch and verify what is in force now, down to a role that is delegated to by its name.
+
+        That it has expired is no reason to keep it back: whoever may sign it wants to make the next version of it.
+
+        Raises:
+            RepositoryRefused: what is served cannot be trusted.
+            RoleNotFound: nothing leads to a role of that name.
+            Locked, StorageError: it could not be fetched, or not be kept.
+        """
+        with self._refreshed() as updater:
+            way = self._way_to(updater, name)
+            version, data = self._role_of(updater, name, way[-1])
+            newest = updater._trusted_set.root.version
+            roots = [
+                self.cache / _HISTORY / f"{each}.root.json" for each in range(self.trusted.pin.version, newest + 1)
+            ]
+            self._memory(updater)
+            return RoleFiles(
+                roots=tuple(place.read_bytes() for place in roots),
+                delegators={each: self._kept(each).read_bytes() for each in way},
+                data=data,
+                version=version,
+            )
+
+    def _way_to(self, updater: Updater, name: RoleName) -> list[RoleName]:
+        """The roles that delegate on the way to one, targets first."""
+        from tuf.api.exceptions import DownloadError, RepositoryError
+
+        trusted: Mapping[str, Any] = updater._trusted_set
+        ways: dict[RoleName, list[RoleName]] = {TARGETS: [TARGETS]}
+        todo = [TARGETS]
+        while todo:
+            parent = todo.pop(0)
+            delegations = trusted[parent].delegations
+            below = [] if delegations is None else [RoleName(each) for each in delegations.roles or ()]
+            if name in below:
+                return ways[parent]
+            for each in below:
+                if each in ways or len(ways) > _MOST_ROLES:
+                    continue
+                ways[each] = [*ways[parent], each]
+                # What cannot be read leads nowhere, and others may.
+                with suppress(DownloadError, RepositoryError):
+                    updater._load_targets(each, parent)
+                    todo.append(each)
+        raise RoleNotFound(name, known=sorted(ways))
+
+    def _role_of(self, updater: Updater, name: RoleName, parent: RoleName) -> tuple[int, bytes]:
+        """The version of a role that is in force, and its file."""
+        from tuf.api.exceptions import ExpiredMetadataError
+
+        with self._telling(updater):
+            try:
+                return updater._load_targets(name, parent).version, self._kept(name).read_bytes()
+            except ExpiredMetadataError:
+                # All else was found to be right by then.
+                version = updater._trusted_set.snapshot.meta[f"{name}.json"].version
+                data = self._seen.get(f"{version}.{name}.json", self._seen.get(f"{name}.json"))
+                if data is None:
+                    raise
+                return version, data
+
+    def _kept(self, name: str) -> Path:
+        """Where the updater keeps a role."""
+        return self.cache / f"{quote(name, safe='')}.json"
 
     def save(self, offer: Offer, destination: Destination, *, existing: Existing = Existing.KEEP) -> Download:
         """Download a content to a file that has its name only when every byte is what was signed.

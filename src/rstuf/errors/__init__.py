@@ -101,7 +101,7 @@ from rstuf.errors.storage import (
     SourceChanged,
     StorageError,
 )
-from rstuf.errors.verification import ReleaseRefused, VerificationFailed
+from rstuf.errors.verification import DeliveryRefused, ReleaseRefused, VerificationFailed
 
 __all__ = [
     "AnchorNeeded",
@@ -114,6 +114,7 @@ __all__ = [
     "ClockSuspicious",
     "ContentRefused",
     "DelegationNotFound",
+    "DeliveryRefused",
     "DestinationTaken",
     "EventChanged",
     "EventExpired",

@@ -32,6 +32,7 @@ class TrustSource(StrEnum):
 
     FILE = "file"
     WORKSPACE = "workspace"
+    PINNED = "pinned"
     RECORD = "record"
     FINGERPRINT = "fingerprint"
     NOTHING = "nothing"

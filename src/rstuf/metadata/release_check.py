@@ -16,7 +16,8 @@ Each function raises `ReleaseRefused` with the rule that is broken.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,8 +31,9 @@ from rstuf.metadata.limits import SNAPSHOT_WITH_LENGTH_BYTES, TARGETS_BYTES, TIM
 from rstuf.metadata.listing import Listing
 from rstuf.metadata.render import versioned
 from rstuf.metadata.thresholds import check_signatures
-from rstuf.metadata.views import RoleKeys, read_signatures, split_signed
+from rstuf.metadata.views import RoleKeys, Signature, open_envelope, read_signatures, split_signed
 from rstuf.model.artifacts import MAX_INTEGER
+from rstuf.model.names import TARGETS, TOP_LEVEL
 from rstuf.model.publication import SignedRole
 
 
@@ -105,7 +107,7 @@ def check_claim(claim: Claim, data: bytes, *, keys: RoleKeys | None) -> None:
     """
     if len(data) != claim.length or hashlib.sha256(data).hexdigest() != claim.sha256:
         raise _refused(claim.role, "the storage does not hold the bytes that were signed")
-    if not data.endswith(b'"version":%d}}' % claim.version):
+    if not data.endswith(b'"version":%d}}' % claim.version) and _version_in(claim, data) != claim.version:
         raise _refused(claim.role, f"it does not say that it is version {claim.version}")
     if keys is not None:
         check_signed(claim.role, data, keys=keys)
@@ -125,14 +127,28 @@ def _check_file(name: str, data: bytes, *, keys: RoleKeys, now: datetime, limit:
     return signed
 
 
-def check_signed(name: str, data: bytes, *, keys: RoleKeys) -> None:
-    """That the threshold of `keys` signed a file in the form that rstuf writes."""
+def _version_in(claim: Claim, data: bytes) -> int | None:
+    """The version that a file says which others wrote, in a form of theirs."""
     try:
-        payload, signatures = canonical(split_signed(data)), read_signatures(data)
-    except (InvalidMetadata, ValueError, KeyError):
+        return open_envelope(data, name=claim.file_name, kind=TARGETS).version
+    except InvalidMetadata:
+        return None
+
+
+def check_signed(name: str, data: bytes, *, keys: RoleKeys) -> None:
+    """That the threshold of `keys` signed a file, in the form that rstuf writes or in that of whoever else wrote it."""
+
+    def enough(payload: bytes, signatures: Sequence[Signature]) -> bool:
+        return check_signatures(payload, signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold).ok
+
+    with suppress(InvalidMetadata, ValueError, KeyError, TypeError):
+        if enough(canonical(split_signed(data)), read_signatures(data)):
+            return
+    try:
+        opened = open_envelope(data, name=name, kind=name if name in TOP_LEVEL else TARGETS)
+    except InvalidMetadata:
         raise _refused(name, "it is not in the form that was written") from None
-    result = check_signatures(payload, signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold)
-    if not result.ok:
+    if not enough(opened.payload, opened.signatures):
         raise _refused(name, f"its signatures do not meet the threshold of {keys.threshold}")
 
 

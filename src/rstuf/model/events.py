@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     the old one is lost or in the wrong hands. `HANDBACK`: targets that lets the online key that stays sign the bins
     again, where people had let another one and its rotation is called off. `RESIZE`: targets with another number of
     bins. `CONTENTS`: what a role lists. `DELEGATION`: other delegations, with every role that must be signed for them.
+    `BROUGHT`: what a role lists, as somebody who may sign it made it elsewhere: it is proposed by nobody here.
     """
 
     CEREMONY = "ceremony"
@@ -40,6 +41,7 @@ class EventKind(StrEnum):
     RESIZE = "resize"
     CONTENTS = "contents"
     DELEGATION = "delegation"
+    BROUGHT = "brought"
 
 
 ROTATING: Final = frozenset({EventKind.ROTATION, EventKind.REPLACEMENT})

@@ -7,7 +7,7 @@ client reads, against the metadata itself. A role whose dates contradict is due:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from rstuf.clock import parse_iso
 from rstuf.metadata import limits
 from rstuf.metadata.render import versioned
-from rstuf.model.names import ROOT, SNAPSHOT, TIMESTAMP, RoleName
+from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import is_recorded_file
 from rstuf.repository.interfaces import StateReader
@@ -27,6 +27,12 @@ _LIMITS: Final[Mapping[RoleName, int]] = {
     SNAPSHOT: limits.SNAPSHOT_WITH_LENGTH_BYTES,
     TIMESTAMP: limits.TIMESTAMP_BYTES,
 }
+
+
+def lives(reader: StateReader, name: RoleName) -> timedelta:
+    """How long a role below targets lives, by the policy."""
+    periods = reader.periods()
+    return (periods.get(name) or periods[TARGETS]).expires
 
 
 def next_due(reader: StateReader) -> datetime | None:

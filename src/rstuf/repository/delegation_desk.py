@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
+from rstuf.metadata.brought_role import BroughtRole
 from rstuf.model.events import SigningEvent
 from rstuf.model.names import RoleName
+from rstuf.repository.brought_roles import Delivery, look_at_delivery
 from rstuf.repository.delegating import (
     DelegationChange,
     DelegationPlan,
@@ -15,8 +19,10 @@ from rstuf.repository.delegating import (
     propose_removal,
 )
 from rstuf.repository.delegation_views import DelegationView, list_delegations
+from rstuf.repository.deliveries import DeliveryReport, take_delivery
 from rstuf.repository.ports import Ports
 from rstuf.repository.readiness import get_ready
+from rstuf.repository.reading import Source
 from rstuf.repository.visits import Way, way_to
 from rstuf.repository.wanted_delegations import WantedDelegation, wanted_by
 
@@ -66,3 +72,20 @@ class DelegationDesk:
     def bring(self, proposal: DelegationProposal, *, drop: bool = False) -> DelegationReport:
         """Publish what was proposed, or let it wait; see `repository.delegating.bring_proposal`."""
         return bring_proposal(self._ports, proposal, drop=drop)
+
+    def look_at(self, brought: BroughtRole) -> Delivery:
+        """What a role that was signed elsewhere changes; see `repository.brought_roles.look_at_delivery`."""
+        self._end_what_was_begun()
+        return look_at_delivery(self._ports, brought)
+
+    def accept(
+        self,
+        shown: Delivery,
+        *,
+        contents: Iterable[Source] | None = None,
+        elsewhere: bool = False,
+        drop: Collection[SigningEvent] = (),
+        lose: bool = False,
+    ) -> DeliveryReport:
+        """Publish it as it is, or let it wait; see `repository.deliveries.take_delivery`."""
+        return take_delivery(self._ports, shown, contents=contents, elsewhere=elsewhere, drop=drop, lose=lose)

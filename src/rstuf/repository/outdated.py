@@ -212,7 +212,7 @@ def _at(reader: StateReader, holder: int, slot: int, path: TargetPath, number: i
 
 
 def _again(reader: StateReader, event: SigningEvent) -> str:
-    if event.kind is EventKind.DELEGATION and not _can_be_again(reader, event):
+    if event.kind is EventKind.BROUGHT or (event.kind is EventKind.DELEGATION and not _can_be_again(reader, event)):
         return f"rstuf event cancel {event.name}"
     return "rstuf publish" if event.kind in _PUBLISHES else "rstuf renew"
 

@@ -197,11 +197,11 @@ def waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: Wai
 def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     """Whether nothing is lost with an event: what it proposes is proposed again as it is then, and whoever has signed
     it is here; or nobody can use it any more."""
-    if event.kind not in _AGAIN:
+    if event.kind not in {*_AGAIN, EventKind.BROUGHT}:
         return False
     if has_expired(event, ports.clock.now()) or outdated_by(reader, event) is not None:
         return True
-    return nobody_else_signed(ports, reader, event)
+    return event.kind in _AGAIN and nobody_else_signed(ports, reader, event)
 
 
 def _lacks(ports: Ports, event: SigningEvent, role: RoleState) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from rstuf.errors import InvalidMetadata, StateDamaged
 from rstuf.metadata import render
@@ -17,7 +19,7 @@ from rstuf.model.names import SNAPSHOT, RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.publication import PlannedRole, Publication, SignedRole
 from rstuf.model.roles import FileFacts, RoleKind, RoleState
-from rstuf.repository.authority import Authority
+from rstuf.repository.authority import Authority, is_recorded_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.reports import Reason
 
@@ -25,6 +27,7 @@ from rstuf.repository.reports import Reason
 LISTED: Final = frozenset({RoleKind.TARGETS, RoleKind.BIN, RoleKind.DELEGATED})
 # Those of them whose bytes are recorded.
 _RECORDED: Final = LISTED - {RoleKind.BIN}
+_OURS: Final = frozenset({"_type", "delegations", "expires", "spec_version", "targets", "version"})
 _ALL_SLOTS: Final = (0, (1 << SLOT_BITS) - 1)
 # Bins are due at different times within this part of their life before the sign-by period, so that renewals spread.
 _SPREAD: Final = 3
@@ -137,9 +140,22 @@ def role_part(
     listed: list[tuple[str, bytes]] = [row[1:] for row in entries]
     if holds:
         _check_count(part, len(listed), moved)
+    said = said or _foreign_fields(reader, role)
     if said is None:
         return render.bin_part(role.name, version=version, expires=expires, entries=listed)
     return render.delegator_part(role.name, said, version=version, expires=expires, entries=listed)
+
+
+def _foreign_fields(reader: StateReader, role: RoleState) -> Mapping[str, Any] | None:
+    """What a role says beside its artifacts, as others made it elsewhere with fields of their own; None else."""
+    data = reader.delegator(role.name, role.visible) if role.kind is RoleKind.DELEGATED and role.visible else None
+    if data is None or not is_recorded_file(role, data):
+        return None
+    # It was read strictly when it came.
+    signed: dict[str, Any] = orjson.loads(data)["signed"]
+    if signed.keys() <= _OURS:
+        return None
+    return {**signed, "spec_version": render.SPEC_VERSION}
 
 
 def _contents(

@@ -15,7 +15,7 @@ from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, SigningDesk, current_root, load_authority
 from rstuf.repository.completing import carry_on_events
-from rstuf.repository.dates import due_roles, next_due, visible_file
+from rstuf.repository.dates import due_roles, lives, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, drop_outdated, waits_in_the_way
 from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.giving_way import runs_out
@@ -201,6 +201,8 @@ def _root_version(ports: Ports) -> int:
 
 def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
     """Let what cannot be signed here wait for its signers, with the signatures of those who are here."""
+    if role.elsewhere is not None:
+        return role
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
         number = _number_of(reader.role(role.name))
@@ -264,6 +266,7 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         targets = reader.role(TARGETS)
         roles[targets.id] = (targets, Reason.CHANGED)
     roles |= {role.id: (role, Reason.DAMAGED) for role in lost}
+    brought = reader.brought_versions()
     by_people = {RoleKind.ROOT: True, RoleKind.TARGETS: people_sign(authority.top_level)}
     due = Due()
     for role, reason in roles.values():
@@ -288,7 +291,9 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
             due.waiting.append(waiting_in(ports, reader, event, waits))
         elif role.kind is RoleKind.DELEGATED and not within_reach(desk, authority, role):
             part = Part(role, role.number, reason)
-            due.waiting.append(waiting_for(desk, part, authority.role_keys(role.name, role.kind)))
+            waits = waiting_for(desk, part, authority.role_keys(role.name, role.kind))
+            elsewhere = reason is Reason.DUE and brought.get(role.name) == role.visible
+            due.waiting.append(replace(waits, elsewhere=lives(reader, role.name) if elsewhere else None))
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,8 @@ class WaitingRole:
         after: the one that must come out before that.
         behind: whether more was accepted since that was opened, and it stays because others have signed it; that is
             kept back.
+        elsewhere: how long it lives, where its people made what clients see of it where they are: then they make the
+            next version, too, and none is proposed here, which would take the number of theirs. Else None.
     """
 
     name: RoleName
@@ -128,6 +130,7 @@ class WaitingRole:
     event: str | None = None
     after: str | None = None
     behind: bool = False
+    elsewhere: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,7 @@ class RoleStatus:
         parent: who delegates to it, and `depth` how many roles lie between it and targets; None for top-level roles.
         keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
         lost: of bins, those whose files are missing or have another length than was published.
+        elsewhere: how long it lives, where what clients see of it was made where its people are; else None.
     """
 
     name: str
@@ -266,6 +270,7 @@ class RoleStatus:
     kind: RoleKind = RoleKind.TARGETS
     parent: RoleName | None = None
     depth: int = 0
+    elsewhere: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

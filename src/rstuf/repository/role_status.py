@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rstuf.errors import InvalidMetadata, StorageError
 from rstuf.metadata.render import versioned
@@ -14,7 +14,7 @@ from rstuf.model.names import TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.publication import Publication
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, is_recorded_file
-from rstuf.repository.dates import due_roles, true_expiry, visible_file
+from rstuf.repository.dates import due_roles, lives, true_expiry, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, RoleStatus
@@ -33,7 +33,8 @@ def statuses(ports: Ports, reader: StateReader, authority: Authority, *, now: da
     files = {name: _file(ports, reader.role(name)) for name in TOP_LEVEL}
     due = frozenset(role.id for role in due_roles(reader, now=now, files=files))
     shown = tuple(each for each in reader.publications() if each.timestamp is not None)
-    look = _Look(ports, now, due, shown)
+    brought = {name: (version, lives(reader, name)) for name, version in reader.brought_versions().items()}
+    look = _Look(ports, now, due, shown, brought)
     bins: dict[int | None, list[RoleState]] = {}
     for role in reader.roles(kind=RoleKind.BIN):
         bins.setdefault(role.holder, []).append(role)
@@ -74,16 +75,20 @@ class _Look:
     Attributes:
         due: the ids of roles that are due.
         shown: the publications whose timestamps clients may see.
+        brought: versions that were made elsewhere, by role, and how long each lives.
     """
 
     ports: Ports
     now: datetime
     due: Set[int]
     shown: tuple[Publication, ...]
+    brought: Mapping[RoleName, tuple[int, timedelta]]
 
     def one(self, each: SignedBy, role: RoleState, data: bytes | None) -> RoleStatus:
         """A role that has a name, and its file."""
         seen = self._status(each, [replace(role, expires=true_expiry(role, data) or role.expires)])
+        version, lives = self.brought.get(role.name, (0, None))
+        seen = replace(seen, elsewhere=lives if version == role.visible else None)
         # A timestamp becomes visible before the state says so, and may stay so when its publication is given up.
         ours = role.name == TIMESTAMP and any(data == publication.timestamp for publication in self.shown)
         if data is None or not (is_recorded_file(role, data) or ours):

@@ -65,6 +65,17 @@ def read_events(connection: sqlite3.Connection, where: str, values: Row = ()) ->
         yield _event(connection, row)
 
 
+def read_brought_versions(connection: sqlite3.Connection) -> dict[RoleName, int]:
+    """The version of each role of which the last event that is done brought what was made elsewhere."""
+    found = connection.execute(
+        "SELECT role, version FROM event_part AS part JOIN event ON event.id = part.event WHERE kind = ? "
+        "AND event.id = (SELECT max(other.event) FROM event_part AS other JOIN event AS done ON done.id = other.event "
+        "WHERE other.role = part.role AND done.phase = ?)",
+        (EventKind.BROUGHT.value, EventPhase.DONE.value),
+    )
+    return {RoleName(role): version for role, version in found}
+
+
 def add_signature(connection: sqlite3.Connection, event: int, role: RoleName, signature: CollectedSignature) -> bool:
     """Add a signature to a part of an open event; whether it is new.
 

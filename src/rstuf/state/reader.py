@@ -271,6 +271,9 @@ class SqliteReader:
     def rotated_keys(self) -> frozenset[KeyId]:
         return events.read_rotated_keys(self._connection)
 
+    def brought_versions(self) -> Mapping[RoleName, int]:
+        return events.read_brought_versions(self._connection)
+
     def _events(self, condition: str, values: Row = ()) -> Iterator[SigningEvent]:
         found = rows.converted(
             lambda _: list(events.read_events(self._connection, condition, values)), (), where=self._where

@@ -86,7 +86,7 @@ def add(
     if not described and not paths:
         raise UsageFault("missing PATH: the files to add", hint="rstuf artifact add --help")
     conflict = rstuf.Conflict.REPLACE if replace else rstuf.Conflict.REFUSE
-    data = _custom(custom)
+    data = custom_of(custom)
     if paths:
 
         def accept(repository: rstuf.Repository) -> tuple[rstuf.AcceptedChange, Contents]:
@@ -171,7 +171,12 @@ def _described(
     return rstuf.Artifact(path=rstuf.target_path(whole), length=length, hashes=found, custom=custom)
 
 
-def _custom(text: str | None) -> Mapping[str, Any] | None:
+def custom_of(text: str | None) -> Mapping[str, Any] | None:
+    """The publisher's data that a command line gives, or the file that it names.
+
+    Raises:
+        InvalidJson, UsageFault: it is no JSON object.
+    """
     if text is None:
         return None
     if text.startswith("@"):

@@ -17,8 +17,8 @@ from rstuf_cli.fetching import Source, agreeing_sources, download_document, one_
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.streams import is_terminal
-from rstuf_cli.trusting import TrustDir, open_store
-from rstuf_cli.wording import count, listed, seconds, size
+from rstuf_cli.trusting import TrustDir, only_trusted, open_store
+from rstuf_cli.wording import count, seconds, size
 
 _HELP: Final = "rstuf download --help"
 
@@ -78,7 +78,7 @@ def download(
     if map_ is not None:
         source = agreeing_sources(run, store, map_)
     else:
-        source = one_source(store, from_ if from_ is not None else _only_one(store))
+        source = one_source(store, from_ if from_ is not None else only_trusted(store))
     run.interrupted = "not everything is downloaded"
     done: list[rstuf.Download] = []
     with source as goods:
@@ -110,17 +110,6 @@ def _check_options(console: Console, paths: Sequence[str], output: str | None, d
         raise UsageFault(
             "stdout is a terminal, and what was downloaded could do anything to it", hint="-o FILE, or a pipe"
         )
-
-
-def _only_one(store: rstuf.TrustStore) -> str:
-    from rstuf.errors import TrustNotFound
-
-    names = store.names()
-    if not names:
-        raise TrustNotFound(None, known=())
-    if len(names) > 1:
-        raise UsageFault("several repositories are trusted", hint=f"say which: --from {listed(names, last='or')}")
-    return names[0]
 
 
 def _place_of(offer: rstuf.Offer, output: str | None, directory: Path | None) -> rstuf.Destination:

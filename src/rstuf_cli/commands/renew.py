@@ -12,7 +12,7 @@ from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.must_go import leaked_in_words, leaks_document
-from rstuf_cli.reports import publication_document, roles_in_words, sign, tell_clock, tell_recovery
+from rstuf_cli.reports import prepare_command, publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
 from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.wording import both, listed, number, seconds, size
@@ -71,6 +71,7 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
                 "missing": dict(role.missing),
                 "event": role.event,
                 "after": role.after,
+                "elsewhere": role.elsewhere is not None,
             }
             for role in report.waiting
         ],
@@ -110,6 +111,10 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
         console.warning(f"{escape(role.name)} {told}{when}")
         for name, reason in role.missing.items():
             console.error(console.fold(f"    {escape(name)}: {escape_message(reason)}", indent=6))
+        if role.elsewhere is not None:
+            command = escape(prepare_command(role.name, role.elsewhere))
+            theirs = f"whoever signs it makes it on their own machine: {command}"
+            console.error(console.fold(f"    {theirs}; then here: rstuf delegation accept FILE", indent=6))
         if role.event is not None:
             console.error(console.fold(f"    it waits as {_way_of(role, escape(role.event))}", indent=6))
     for key in report.leaked:

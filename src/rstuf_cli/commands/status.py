@@ -273,6 +273,7 @@ def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
         "keyids": list(role.keyids),
         "signed_by": list(role.signed_by),
         **({"lost": list(role.lost)} if role.lost else {}),
+        **({"elsewhere": True} if role.elsewhere is not None else {}),
     }
 
 

@@ -188,6 +188,9 @@ class StateReader(SupersededReader, Protocol):
     def event(self, number: int) -> SigningEvent | None:
         """One of them, by its id."""
 
+    def brought_versions(self) -> Mapping[RoleName, int]:
+        """The version of each role of which the last event that is done brought what was made elsewhere."""
+
     def rotation(self) -> Rotation | None:
         """The rotation of an online key that goes on, if one does."""
 
