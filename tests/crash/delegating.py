@@ -31,6 +31,21 @@ def _signed(event: str) -> SignedAway:
 _HELD_AWAY: Final[tuple[Words | SignedAway, ...]] = (*_AWAY, _ADD_AWAY, _signed("greek-v1"), _IMPORT)
 """A role that is visible, and is signed away."""
 
+_ALSO_AWAY: Final = (
+    ("--json", "key", "generate", "far", "--unencrypted", "--in", _KEPT),
+    rstuf("key", "add", "far", f"{_KEPT}/far.pub"),
+)
+_HALF_SIGNED: Final[tuple[Words | SignedAway, ...]] = (
+    *_AWAY,
+    *_ALSO_AWAY,
+    rstuf("delegation", "add", *_GREEK, "--signer", "away", "--signer", "far", "--threshold", "2", "--yes"),
+    _signed("greek-v1"),
+    _IMPORT,
+)
+"""A delegation that one of two has signed: what would outdate it is kept back."""
+_BOTH: Final = rstuf("artifact", "add", "{in}/again/alpha.bin", "{in}/one.bin", "--replace")
+_ONE: Final = {"one.bin": digest(b"\x00\x01" * 9000)}
+
 
 def _delegating(name: str, argv: Words, **options: object) -> Operation:
     fixed: dict[str, object] = {"share": _SHARE, "turns": _TURNS, "without": frozenset({"clock"})}
@@ -60,6 +75,16 @@ DELEGATING: Final = (
         setup=(*_HELD_AWAY, _REPLACE),
         rerun_errors=frozenset({"event-not-found"}),
         waits=True,
+    ),
+    _delegating("add, kept back", _BOTH, setup=_HALF_SIGNED, gains=_ONE, waits=True, without=_UNDISTURBED),
+    _delegating(
+        "publish, signatures given up",
+        rstuf("--yes", "publish"),
+        setup=(*_HALF_SIGNED, _BOTH),
+        shown=_ONE,
+        gains={"alpha.bin": _AGAIN},
+        waits=True,
+        without=_UNDISTURBED,
     ),
     _delegating(
         "delegation update",
