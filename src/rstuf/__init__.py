@@ -216,6 +216,7 @@ if TYPE_CHECKING:
     from rstuf.repository.root_update import RootProposal as RootProposal
     from rstuf.repository.root_update import RootUpdate as RootUpdate
     from rstuf.repository.rotation import RotationStart as RotationStart
+    from rstuf.repository.rotation_desk import RotationDesk as RotationDesk
     from rstuf.repository.signing_events import Outcome as Outcome
     from rstuf.repository.signing_events import Reception as Reception
     from rstuf.repository.stages import Stage as Stage
@@ -397,6 +398,7 @@ _HOMES = {
     "RootProposal": "rstuf.repository.root_update",
     "RootUpdate": "rstuf.repository.root_update",
     "Rotation": "rstuf.model.rotation",
+    "RotationDesk": "rstuf.repository.rotation_desk",
     "RotationKind": "rstuf.model.rotation",
     "RotationStart": "rstuf.repository.rotation",
     "Search": "rstuf.wiring",

@@ -62,7 +62,7 @@ def noting_leak(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, *
 
     They say so again before, unless they had said it already; where nobody can be asked, nothing is noted.
     """
-    before = repository.events.rotation()
+    before = repository.rotations.current()
     try:
         yield
     except (Declined, StateBehind):
@@ -84,7 +84,7 @@ def _note_although_refused(
     if not find_key(repository, entry.name).entry.is_leaked:
         proposing.ask_typed(run, entry.name, to="note that it leaked, though nothing takes it out yet")
         repository.events.report_loss(entry.name, rstuf.Loss.LEAKED)
-    elif repository.events.rotation() != before:
+    elif repository.rotations.current() != before:
         # More than that was done.
         return
     run.console.warning(f"noted that {escape(entry.name)} leaked; what would take it out is refused:")

@@ -79,7 +79,7 @@ def ask_drop(run: Run, repository: rstuf.Repository, dropped: Sequence[rstuf.Eve
     Raises:
         Declined: they typed something else.
     """
-    rotation, named = repository.events.rotation(), {view.event.id for view in dropped}
+    rotation, named = repository.rotations.current(), {view.event.id for view in dropped}
     gone = dict[str, list[str]]()
     for view in dropped:
         gone[view.event.name] = signed_in(view)

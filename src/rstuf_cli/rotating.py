@@ -37,13 +37,13 @@ _GRAVITY: Final = tuple(_WHY)
 
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
     """Let another key take the place of an online key, or go on with that; the exit code."""
-    going, view = repository.events.rotation(), find_key(repository, old.name)
+    going, view = repository.rotations.current(), find_key(repository, old.name)
     said_gone = wish.why is not rstuf.RotationKind.PLANNED and wish.to is None
     after = _successor(repository, old) if going is None and said_gone else None
     if after is not None or (said_gone and old.report is not None and not view.uses and not _is_of(going, old)):
         return _tell_gone(run, repository, old, wish, after=after)
     # Before a key is made for it, or anybody asked.
-    repository.events.refuse_behind(wish.why)
+    repository.rotations.refuse_behind(wish.why)
     if going is None and view.uses and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
         return _go_on(run, repository, wish, old, gone=_take_out(run, repository, old, wish))
     if going is None:
@@ -54,7 +54,7 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
     goes = _entry(repository, going.old)
     kind = max(wish.why, going.kind, key=_GRAVITY.index)
     if kind is rstuf.RotationKind.PLANNED:
-        repository.events.refuse_leaks_in_good_order(goes.name)
+        repository.rotations.refuse_leaks_in_good_order(goes.name)
     check_same(repository, going, old, wish)
     opened: list[rstuf.EventView] = []
     if kind is not rstuf.RotationKind.PLANNED:
@@ -66,11 +66,11 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         proposing.ask_drop(run, repository, opened)
         proposing.ask_typed(run, goes.name, to="let go of it at once")
         run.interrupted = _goes_on(goes.name)
-        repository.events.hasten(kind, drop=_dropped(opened))
+        repository.rotations.hasten(kind, drop=_dropped(opened))
     elif opened:
         proposing.refuse_unasked(run)
         proposing.ask_drop(run, repository, opened)
-        repository.events.propose_anew(_dropped(opened))
+        repository.rotations.propose_anew(_dropped(opened))
     run.interrupted = _goes_on(goes.name)
     return _go_on(run, repository, wish, goes, gone=opened)
 
@@ -83,7 +83,7 @@ def _in_the_way(
     repository: rstuf.Repository, old: rstuf.KeyEntry, kind: rstuf.RotationKind, *, new: rstuf.KeyId | None = None
 ) -> list[rstuf.EventView]:
     """What waits and would have to go."""
-    return repository.events.in_the_way(old.name, new=new, kind=kind)
+    return repository.rotations.in_the_way(old.name, new=new, kind=kind)
 
 
 def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> list[rstuf.EventView]:
@@ -91,7 +91,7 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     # Refused before a key is made for it.
     check_online(repository, old, wish)
     if wish.why is rstuf.RotationKind.PLANNED:
-        repository.events.refuse_leaks_in_good_order(old.name)
+        repository.rotations.refuse_leaks_in_good_order(old.name)
     check_new(repository, old, wish)
     check_lost(run, old, wish)
     opened = _in_the_way(repository, old, wish.why)
@@ -99,7 +99,7 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
         proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
     new = _settled(run, repository, old, wish, opened=opened, goes=old)
-    repository.events.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
+    repository.rotations.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
     return opened
 
 
@@ -116,7 +116,7 @@ def _take_out(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish:
     if wish.why is not rstuf.RotationKind.PLANNED:
         proposing.ask_typed(run, old.name, to="let it sign nothing any more")
     run.interrupted = _goes_on(old.name)
-    repository.events.take_out_stray(old.name, kind=wish.why, drop=_dropped(keeping))
+    repository.rotations.take_out_stray(old.name, kind=wish.why, drop=_dropped(keeping))
     return keeping
 
 
@@ -162,7 +162,7 @@ def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new
     )
     opened = _in_the_way(repository, goes, wish.why)
     third = _settled(run, repository, new, wish, opened=opened, goes=goes)
-    repository.events.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
+    repository.rotations.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
     return _go_on(run, repository, wish, new, gone=opened)
 
 
@@ -178,7 +178,7 @@ def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: 
     proposing.ask_drop(run, repository, opened)
     proposing.ask_typed(run, new.name, to="let it sign nothing any more")
     try:
-        repository.events.renounce(rstuf.Loss(wish.why.value), drop=_dropped(opened))
+        repository.rotations.renounce(rstuf.Loss(wish.why.value), drop=_dropped(opened))
     except SigningError as error:
         error.hint = f"if {old.name} is gone as well: rstuf recover online-key {old.name} --lost; then this again"
         raise

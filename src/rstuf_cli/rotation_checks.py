@@ -20,7 +20,7 @@ def check_new(
         UsageFault: none is named, and none can be made where `like`, or else the old one, is.
     """
     if wish.to is not None:
-        repository.events.check_replacement(old.name, find_key(repository, wish.to).entry.name)
+        repository.rotations.check_replacement(old.name, find_key(repository, wish.to).entry.name)
         return
     beside = like or old
     if beside.signer is not None and not beside.signer.startswith(IN_FILE):

@@ -40,7 +40,7 @@ def tell_ending(
     ending: Ending,
 ) -> int:
     """Say how far it came and what is to be done next; the exit code."""
-    console, now, rotation = run.console, SystemClock().now(), repository.events.rotation()
+    console, now, rotation = run.console, SystemClock().now(), repository.rotations.current()
     before = _root_before(repository, rotation)
     first = [] if before is None else steps_of(before)
     outdated = [view for view in repository.events.views() if view.outdated is not None]

@@ -100,7 +100,7 @@ def test_dropping_the_root_of_a_rotation_ends_it(team: Path, cli: Cli) -> None:
     """Without the root that names the new key, the old one stays, which is said."""
     assert cli("key", "generate", "online-2", "--unencrypted").code == 0
     with opened(team) as repository:
-        repository.events.rotate("online", "online-2")
+        repository.rotations.rotate("online", "online-2")
     done = cli("event", "cancel", "root-v2", "--yes", "--json")
     assert (done.document["cancelled"], done.document["rotation_ended"]) == ("root-v2", True)
     assert cli("status", "--json").document["rotation"] is None
@@ -125,7 +125,7 @@ def test_status_follows_a_rotation_to_its_end(team: Path, tmp_path: Path, cli: C
     (tmp_path / "bob" / "bob.key").rename(team / "keys" / "bob.key")
     assert cli("key", "generate", "online-2", "--unencrypted").code == 0
     with opened(team) as repository:
-        repository.events.rotate("online", "online-2", overlap=timedelta(days=3))
+        repository.rotations.rotate("online", "online-2", overlap=timedelta(days=3))
     begun = cli("status").out
     assert "! the online key is being replaced: online → online-2; both sign until a root" in begun
     assert cli("sign", "--yes").code == 0

@@ -38,7 +38,7 @@ def test_judges_tell_whom_clients_trust(tmp_path: Path) -> None:
 
     assert wrong(Trust(1)) == []
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", overlap=timedelta(hours=1))
+    engine.rotations.rotate("online", "online-2", overlap=timedelta(hours=1))
     assert wrong(Trust(1, Bins.MORE)) == []
     assert "root v1 with bins MORE and not root v1 with bins ALIKE" in wrong(Trust(1))[0]
     engine.events.sign("root-v2")

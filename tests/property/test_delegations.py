@@ -225,7 +225,7 @@ class Delegations(RuleBasedStateMachine):
 
         A rotation that goes on takes its next step with whatever publishes, refused in the end or not.
         """
-        quiet = quiet or self.engine.events.rotation() is not None
+        quiet = quiet or self.engine.rotations.current() is not None
         before, begun = (None, 0) if quiet else (self.all_there_is(), self.begun())
         refused: list[type[RstufError]] = []
         try:

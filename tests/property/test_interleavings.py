@@ -64,7 +64,7 @@ def update_root(engine: Engine) -> None:
 def rotate_online_key(engine: Engine) -> None:
     """The bridge, the root, and a timestamp after it."""
     engine.make_key("online-2")
-    start = engine.events.rotate("online", "online-2", overlap=timedelta(hours=1))
+    start = engine.rotations.rotate("online", "online-2", overlap=timedelta(hours=1))
     engine.events.sign(start.events[0].name)
     renew(engine.ports, force=["timestamp"])
 
@@ -84,13 +84,13 @@ def rotate_beside_people(engine: Engine) -> None:
 def begun_beside_people(engine: Engine) -> None:
     """Both online keys sign timestamp and snapshot by then."""
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", overlap=timedelta(hours=1))
+    engine.rotations.rotate("online", "online-2", overlap=timedelta(hours=1))
 
 
 def in_overlap(engine: Engine) -> None:
     """A rotation whose overlap is over, before anything was done about it."""
     engine.make_key("online-2")
-    start = engine.events.rotate("online", "online-2", overlap=timedelta(hours=1))
+    start = engine.rotations.rotate("online", "online-2", overlap=timedelta(hours=1))
     engine.events.sign(start.events[0].name)
     engine.clock.advance(timedelta(hours=2))
 

@@ -35,6 +35,7 @@ from rstuf.repository.keys import add_key
 from rstuf.repository.plan import Plan, read_plan
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import AcceptedChange
+from rstuf.repository.rotation_desk import RotationDesk
 from rstuf.state.sqlite import SqliteStateStore
 from rstuf.storage.memory import MemoryArtifactStorage, MemoryMetadataStorage
 
@@ -175,6 +176,11 @@ class Engine:
     def events(self) -> EventDesk:
         """The signing events."""
         return EventDesk(self.ports)
+
+    @property
+    def rotations(self) -> RotationDesk:
+        """The rotation of online keys."""
+        return RotationDesk(self.ports)
 
     def make_key(self, name: str, scheme: str = "ed25519") -> KeyEntry:
         """A new key that is known by its name, its private half at hand."""

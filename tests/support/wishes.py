@@ -31,6 +31,7 @@ from rstuf.repository.prune import prune
 from rstuf.repository.publish import publish
 from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
+from rstuf.repository.rotation_desk import RotationDesk
 
 PATHS = ["a", "b.txt", "team/x", "team/y", "TEAM/y", "team/sub/z", "team/sub/.z", "docs/x", "docs/.x", "docs/x/y"]
 NAMES = ["team", "docs", "sub", "ops", "dist"]
@@ -96,12 +97,12 @@ def act(wish: Wish, ports: Ports) -> Act:
 
 def rotate(ports: Ports, spare: str) -> None:
     """Let a spare key take the place of the online key, or sign what waits for that."""
-    desk = EventDesk(ports)
-    if desk.rotation() is None:
+    desk, rotations = EventDesk(ports), RotationDesk(ports)
+    if rotations.current() is None:
         with ports.state.read() as reader:
             (online,) = load_authority(reader, ports.metadata).top_level[TIMESTAMP].keyids
             name = next(entry.name for entry in reader.keys() if entry.keyid == online)
-        desk.rotate(name, spare, overlap=timedelta(hours=1))
+        rotations.rotate(name, spare, overlap=timedelta(hours=1))
     for view in desk.views():
         # What has another online key in it may be outdated by now.
         with suppress(EventOutdated):

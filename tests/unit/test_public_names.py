@@ -145,6 +145,7 @@ PUBLIC = {
     "RootProposal",
     "RootUpdate",
     "Rotation",
+    "RotationDesk",
     "RotationKind",
     "RotationStart",
     "Search",

@@ -1,11 +1,10 @@
-"""What people sign: signing events, proposals of a root, and the rotation of an online key, as methods for a face."""
+"""What people sign: signing events and proposals of a root, as methods for a face."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import orjson
 
@@ -38,12 +37,10 @@ from rstuf.repository.open_events import (
     refuse_leaky,
     view_event,
     view_events,
-    view_in,
 )
 from rstuf.repository.outdated import refuse_outdated
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
-from rstuf.repository.renouncing import renounce_new_key
 from rstuf.repository.reports import DroppedEvent, PublicationReport
 from rstuf.repository.root_update import (
     RootProposal,
@@ -54,16 +51,10 @@ from rstuf.repository.root_update import (
     propose_update,
 )
 from rstuf.repository.rotation import (
-    DEFAULT_OVERLAP,
-    RotationStart,
-    begin_rotation,
     carry_on,
-    fit_keys,
-    hasten_rotation,
-    in_the_way,
-    refuse_leaks_in_good_order,
     sign_handback,
 )
+from rstuf.repository.rotation_desk import recover_for, refuse_behind
 from rstuf.repository.signing_events import (
     BroughtSignature,
     Outcome,
@@ -73,9 +64,8 @@ from rstuf.repository.signing_events import (
     refuse_changed,
     sign_event,
 )
-from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.taking_over import LooseRoot, TakenOver, look_at_loose_root, take_over_root
-from rstuf.repository.visible import check_visible, refuse_newer_root, refuse_older_state
+from rstuf.repository.visible import refuse_older_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +103,6 @@ class EventDesk:
         """The open event of that name; see `signing_events.view_event`."""
         return view_event(self._ports, name)
 
-    def rotation(self) -> Rotation | None:
-        """The rotation of an online key that goes on, if one does."""
-        with self._ports.state.read() as reader:
-            return reader.rotation()
-
     def propose(self, update: RootUpdate) -> RootProposal:
         """The root that an update makes; see `root_update.propose_update`. Writes nothing.
 
@@ -150,6 +135,10 @@ class EventDesk:
         """Take signatures in that were made elsewhere, each judged by itself. What is complete comes out."""
         brought = [BroughtSignature(each.digest, each.keyid, each.sig) for each in signatures]
         return self._taken(receive(self._ports, brought))
+
+    def _rotation(self) -> Rotation | None:
+        with self._ports.state.read() as reader:
+            return reader.rotation()
 
     @property
     def interrupted(self) -> bool:
@@ -191,10 +180,10 @@ class EventDesk:
     def complete(self) -> Signed:
         """Bring out what everybody has signed, and take a rotation its next step, where its time has come."""
         signed = self._taken([])
-        rotation = self.rotation()
+        rotation = self._rotation()
         if rotation is not None:
             with self._ports.state.publication_lock(purpose="key rotate"):
-                self._recover_for(rotation.kind)
+                recover_for(self._ports, rotation.kind)
                 carry_on(self._ports)
         return signed
 
@@ -204,12 +193,12 @@ class EventDesk:
         Returns:
             The events that had expired, and what went with them.
         """
-        rotation = self.rotation()
+        rotation = self._rotation()
         with self._ports.state.publication_lock(purpose="key rotate"):
             if rotation is None:
                 recover(self._ports)
             else:
-                self._recover_for(rotation.kind)
+                recover_for(self._ports, rotation.kind)
             dropped = drop_expired(self._ports)
         try:
             self.complete()
@@ -237,22 +226,6 @@ class EventDesk:
             sign_handback(self._ports)
             return gone
 
-    def refuse_behind(self, kind: RotationKind) -> None:
-        """See that the replacement of an online key can begin or go on from this state. Waits for nobody.
-
-        Raises:
-            StateBehind: a root is published that it does not know; or, where a key is replaced that is well, anything.
-        """
-        if kind is RotationKind.PLANNED:
-            refuse_older_state(self._ports)
-        else:
-            # Whoever stole a key may have published above everything else: that is what is mended then.
-            refuse_newer_root(self._ports)
-
-    def _recover_for(self, kind: RotationKind) -> None:
-        recover(self._ports)
-        self.refuse_behind(kind)
-
     def loose_root(self) -> LooseRoot:
         """A root that was proposed here and that somebody published; see `taking_over.look_at_loose_root`."""
         return look_at_loose_root(self._ports)
@@ -260,76 +233,6 @@ class EventDesk:
     def take_over(self, loose: LooseRoot) -> TakenOver:
         """Go on from it, and keep the state; see `taking_over.take_over_root`."""
         return take_over_root(self._ports, loose)
-
-    def rotate(
-        self,
-        old: str,
-        new: str,
-        *,
-        kind: RotationKind = RotationKind.PLANNED,
-        overlap: timedelta = DEFAULT_OVERLAP,
-        drop: Collection[SigningEvent] = (),
-    ) -> RotationStart:
-        """Let another key take the place of an online key; see `rotation.begin_rotation`."""
-        with self._ports.state.publication_lock(purpose="key rotate"):
-            self._recover_for(kind)
-            if kind is RotationKind.PLANNED:
-                check_visible(self._ports)
-            return begin_rotation(self._ports, old=old, new=new, kind=kind, overlap=overlap, drop=drop)
-
-    def in_the_way(self, old: str, *, new: KeyId | None = None, kind: RotationKind) -> list[EventView]:
-        """What waits and must go for the replacement of an online key; see `rotation.in_the_way`."""
-        with self._ports.state.read() as reader:
-            events = in_the_way(reader, old=key_named(reader, old).keyid, new=new, kind=kind)
-            return [view_in(self._ports, reader, event) for event in events]
-
-    def hasten(self, kind: RotationKind, *, drop: Collection[SigningEvent] = ()) -> None:
-        """End a rotation without its old key; see `rotation.hasten_rotation`."""
-        with self._ports.state.publication_lock(purpose="key rotate"):
-            self._recover_for(kind)
-            hasten_rotation(self._ports, kind=kind, drop=drop)
-
-    def propose_anew(self, drop: Collection[SigningEvent]) -> None:
-        """Let targets wait that a rotation asks for, in the place of what is in its way; see `rotation.carry_on`."""
-        with self._ports.state.publication_lock(purpose="key rotate"):
-            self._recover_for(RotationKind.LOST)
-            carry_on(self._ports, drop=drop)
-
-    def take_out_stray(self, name: str, *, kind: RotationKind, drop: Collection[SigningEvent] = ()) -> None:
-        """Let a key sign no bins any more that root does not name; see `strays.begin_without_strays`.
-
-        Args:
-            drop: see `rotation.carry_on`.
-        """
-        with self._ports.state.publication_lock(purpose="key rotate"):
-            self._recover_for(kind)
-            if kind is RotationKind.PLANNED:
-                check_visible(self._ports)
-            begin_without_strays(self._ports, kind=kind, name=name)
-            carry_on(self._ports, drop=drop)
-
-    def check_replacement(self, old: str, new: str) -> None:
-        """See that one key can take the place of another; see `rotation.fit_keys`. Writes nothing."""
-        with self._ports.state.read() as reader:
-            fit_keys(reader, old=old, new=new)
-
-    def refuse_leaks_in_good_order(self, old: str) -> None:
-        """See that no leaked key signs on; see `rotation.refuse_leaks_in_good_order`. Writes nothing."""
-        with self._ports.state.read() as reader:
-            refuse_leaks_in_good_order(self._ports, reader, key_named(reader, old))
-
-    def renounce(
-        self,
-        loss: Loss,
-        *,
-        to: str | None = None,
-        overlap: timedelta = DEFAULT_OVERLAP,
-        drop: Collection[SigningEvent] = (),
-    ) -> RotationStart | None:
-        """Go on without the new key of a rotation; see `renouncing.renounce_new_key`."""
-        with self._ports.state.publication_lock(purpose="key rotate"):
-            self._recover_for(RotationKind(loss.value))
-            return renounce_new_key(self._ports, loss=loss, to=to, overlap=overlap, drop=drop)
 
     def report_loss(self, name: str, loss: Loss) -> None:
         """Note that a key which nothing names is lost or leaked; see `keys.report_loss`."""
@@ -466,7 +369,7 @@ class EventDesk:
                 try:
                     self._catch_up()
                     if not first:
-                        self.refuse_behind(RotationKind.LOST if replaces else RotationKind.PLANNED)
+                        refuse_behind(self._ports, RotationKind.LOST if replaces else RotationKind.PLANNED)
                 except StateBehind as error:
                     completions = self._kept_back(receptions, error)
                 else:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         VerifyReport,
         VisibleVersions,
     )
+    from rstuf.repository.rotation_desk import RotationDesk
     from rstuf.repository.sync import Comparison, StampTrust, Tree
     from rstuf.repository.verify import Depth
     from rstuf.repository.why import Explanation
@@ -152,10 +153,17 @@ class Repository:
 
     @property
     def events(self) -> EventDesk:
-        """What people sign: signing events, proposals of a root, the rotation of an online key."""
+        """What people sign: signing events, and proposals of a root."""
         from rstuf.repository.event_desk import EventDesk
 
         return EventDesk(self._ports)
+
+    @property
+    def rotations(self) -> RotationDesk:
+        """The rotation of an online key: begun, hastened, renounced."""
+        from rstuf.repository.rotation_desk import RotationDesk
+
+        return RotationDesk(self._ports)
 
     # --- publishing
 

@@ -142,9 +142,9 @@ def cancel(ctx: typer.Context, event: _Event) -> None:
             _ask(run, view)
             shown = (view.event, *view.companions)
         run.interrupted = f"rstuf event list tells whether {view.event.name} still waits"
-        rotating = desk.rotation() is not None
+        rotating = repository.rotations.current() is not None
         gone, *beside = desk.cancel(view.event.name, shown=shown)
-        rotation = desk.rotation()
+        rotation = repository.rotations.current()
         steps = _steps_after(repository, view)
     console, dropped = run.console, signers_of(view, gone)
     console.document(

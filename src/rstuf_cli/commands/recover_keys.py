@@ -140,7 +140,7 @@ def _the_online_key(repository: rstuf.Repository, wish: Wish) -> rstuf.KeyEntry:
     Raises:
         UsageFault: one takes the place of another, and either may be meant: the wrong guess leaves the other in charge.
     """
-    rotation, views = repository.events.rotation(), repository.view_keys()
+    rotation, views = repository.rotations.current(), repository.view_keys()
     if rotation is not None:
         called: dict[str, str] = {view.entry.keyid: view.entry.name for view in views}
         old, new = called.get(rotation.old, rotation.old[:12]), called.get(rotation.new, rotation.new[:12])

@@ -166,5 +166,5 @@ def reason(*, lost: bool, leaked: bool) -> rstuf.RotationKind:
 
 
 def _rotates(repository: rstuf.Repository, entry: rstuf.KeyEntry) -> bool:
-    rotation = repository.events.rotation()
+    rotation = repository.rotations.current()
     return rotation is not None and entry.keyid in {rotation.old, rotation.new}

@@ -36,7 +36,7 @@ def cut_off(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     engine.add("a.txt", b"first")
     publish(engine.ports)
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", kind=RotationKind.LOST)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LOST)
     with monkeypatch.context() as patched:
         patched.setattr(completing, "publish_under_new_root", stops)
         with pytest.raises(Killed):

@@ -349,7 +349,7 @@ def test_the_online_key_is_replaced_below_every_delegation(tmp_path: Path, kind:
     resize_bins(filled.ports, 4, role=DEEP)
     check_client(filled, tmp_path / "first")
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", kind=kind, overlap=timedelta(days=1))
+    filled.rotations.rotate("online", "online-2", kind=kind, overlap=timedelta(days=1))
     if kind is RotationKind.PLANNED:
         check_client(filled, tmp_path / "first")
     if kind is RotationKind.LOST:

@@ -72,14 +72,14 @@ def test_a_leaked_key_is_replaced_by_whoever_signs_next(tmp_path: Path, at: str)
     """After its root everything must be signed anew, or no client gets further: that is not left to a timer."""
     engine, faulty = faulty_engine(tmp_path / "repository")
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     faulty.at = lambda name: name == at
     with pytest.raises(Power):
         engine.events.sign("root-v2")
     assert engine.events.interrupted
     engine.events.complete()
     assert check_client(engine, tmp_path / "client").root == 2
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert not engine.events.interrupted
 
 
@@ -98,7 +98,9 @@ def test_what_a_rotation_drops_is_dropped_when_it_begins(
     with monkeypatch.context() as patched:
         patched.setattr(rotation, "carry_on", stops)
         with pytest.raises(Power):
-            engine.events.rotate("online", "online-2", kind=kind, drop=[view.event for view in engine.events.views()])
+            engine.rotations.rotate(
+                "online", "online-2", kind=kind, drop=[view.event for view in engine.events.views()]
+            )
     engine.events.complete()
     (view,) = engine.events.views()
     assert view.event.kind is (EventKind.ROTATION if kind is RotationKind.PLANNED else EventKind.REPLACEMENT)
@@ -110,7 +112,7 @@ def test_a_rotation_is_hastened_whole_or_not_at_all(tmp_path: Path, monkeypatch:
     """No instant knows the key as leaked and its root as one that waits until everything verifies from it."""
     engine, _ = faulty_engine(tmp_path / "repository")
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2")
+    engine.rotations.rotate("online", "online-2")
 
     def stops(*_: object, **__: object) -> None:
         raise Power
@@ -118,13 +120,13 @@ def test_a_rotation_is_hastened_whole_or_not_at_all(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(rotation, "reopen_event", stops)
         with pytest.raises(Power):
-            engine.events.hasten(RotationKind.LEAKED)
-    going = engine.events.rotation()
+            engine.rotations.hasten(RotationKind.LEAKED)
+    going = engine.rotations.current()
     assert going is not None
     assert going.kind is RotationKind.PLANNED
-    engine.events.hasten(RotationKind.LEAKED)
+    engine.rotations.hasten(RotationKind.LEAKED)
     engine.events.sign("root-v2")
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     check_client(engine, tmp_path / "client")
 
 

@@ -50,7 +50,7 @@ def signers(engine: Engine, role: str) -> set[str]:
 
 def replace_online(engine: Engine, kind: RotationKind) -> None:
     """Let online-2 take the place of the online key, whose root is signed, and whose time is over."""
-    engine.events.rotate("online", "online-2", kind=kind, overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", kind=kind, overlap=HOUR)
     engine.events.sign("root-v2")
     if kind is RotationKind.PLANNED:
         engine.moved_on(hours=2)
@@ -64,7 +64,7 @@ def test_what_can_be_signed_here_lets_go_at_once(engine: Engine, tmp_path: Path,
     warm.refresh()
     assert warm.download("vip/sub/two") == b"vip/sub/two"
     replace_online(engine, kind)
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert {role: signers(engine, role) for role in ("vip", "sub", "low")} == {
         "vip": {"vera"},
         "sub": {"online-2"},
@@ -88,7 +88,7 @@ def test_what_somebody_elsewhere_signs_waits_for_that(engine: Engine, tmp_path: 
     check_client(engine, tmp_path / "between")
     done = engine.events.receive([engine.signature(waiting.event or "", "vera")])
     assert [each.obstacle for each in done.completions] == [None]
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert (signers(engine, "sub"), signers(engine, "low")) == ({"online-2"}, {"online-2"})
     engine.keys.away.add("online")
     engine.add("vip/sub/two", b"afterwards")
@@ -99,7 +99,7 @@ def test_what_somebody_elsewhere_signs_waits_for_that(engine: Engine, tmp_path: 
 def test_people_elsewhere_have_the_time_in_which_both_keys_sign(engine: Engine, tmp_path: Path) -> None:
     """vip waits for vera as soon as root is out, so that nothing is late; back here, a renewal signs it unasked."""
     engine.keys.away.add("vera")
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     assert [view.event.name for view in engine.events.views()] == ["root-v2"]
     engine.events.sign("root-v2")
     assert [view.event.role for view in engine.events.views()] == ["vip"]
@@ -109,7 +109,7 @@ def test_people_elsewhere_have_the_time_in_which_both_keys_sign(engine: Engine, 
     assert signers(engine, "sub") == {"online-2"}
     engine.moved_on(hours=2)
     renew(engine.ports)
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     check_client(engine, tmp_path / "after")
 
 
@@ -130,11 +130,11 @@ def test_a_key_that_leaks_in_its_turn_goes_with_the_first(engine: Engine, tmp_pa
     engine.keys.away.add("vera")
     replace_online(engine, RotationKind.LEAKED)
     engine.make_key("online-3")
-    engine.events.renounce(Loss.LEAKED, to="online-3")
+    engine.rotations.renounce(Loss.LEAKED, to="online-3")
     engine.events.sign("root-v3")
     (waiting,) = renew(engine.ports).waiting
     engine.events.receive([engine.signature(waiting.event or "", "vera")])
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert (signers(engine, "sub"), signers(engine, "low")) == ({"online-3"}, {"online-3"})
     check_client(engine, tmp_path / "client")
 
@@ -158,6 +158,6 @@ def test_bins_below_a_role_that_people_sign_change_hands(tmp_path: Path, away: b
     if away:
         (waiting,) = renew(engine.ports).waiting
         engine.events.receive([engine.signature(waiting.event or "", "vera")])
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert {name for index in range(2) for name in signers(engine, f"vip-bins-{index}")} == {"online-2"}
     check_client(engine, tmp_path / "client")

@@ -148,7 +148,7 @@ def test_people_sign_where_the_online_keys_do_not_suffice(tmp_path: Path) -> Non
 
 def test_the_rotation_waits_for_targets_that_people_sign_beside_the_key(engine: Engine, onlookers: Onlookers) -> None:
     """Both online keys sign targets at once, tara by bundle; only then root comes out. No client is ever disturbed."""
-    start = engine.events.rotate("online", "online-2", overlap=HOUR)
+    start = engine.rotations.rotate("online", "online-2", overlap=HOUR)
     assert [event.name for event in start.events] == ["root-v2", "targets-v2"]
     assert missing(engine, "targets-v2") == {"tara"}
     assert signed_by(engine, "timestamp.json") == {"online", "online-2"}
@@ -161,7 +161,7 @@ def test_the_rotation_waits_for_targets_that_people_sign_beside_the_key(engine: 
     onlookers.change()
     engine.moved_on(hours=2)
     renew(engine.ports)
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     engine.keys.away.add("online")
     onlookers.change()
     assert signed_by(engine, "timestamp.json") == {"online-2"}
@@ -169,27 +169,27 @@ def test_the_rotation_waits_for_targets_that_people_sign_beside_the_key(engine: 
 
 def test_targets_of_a_rotation_may_be_signed_first(engine: Engine, onlookers: Onlookers) -> None:
     """They come out under the root in force, for the next one, too; all goes on as before until that is signed."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     assert bring(engine, "targets-v2", "tara") == ["targets-v2"]
     onlookers.change()
     assert root_is_signed(engine) == ["root-v2"]
     onlookers.change()
     engine.moved_on(hours=2)
     renew(engine.ports)
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     onlookers.change()
 
 
 def test_a_rotation_that_waits_for_targets_is_called_off(engine: Engine, onlookers: Onlookers) -> None:
     """Before tara has signed nothing has to be handed back: the old key goes on alone, and it may begin again."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     engine.events.cancel("root-v2")
-    assert (names(engine), engine.events.rotation()) == ([], None)
+    assert (names(engine), engine.rotations.current()) == ([], None)
     engine.keys.away.add("online-2")
     onlookers.change()
     assert signed_by(engine, "timestamp.json") == {"online"}
     engine.keys.away.discard("online-2")
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     assert bring(engine, "targets-v3", "tara") == ["targets-v3"]
     assert root_is_signed(engine) == ["root-v2"]
     onlookers.change()
@@ -197,10 +197,10 @@ def test_a_rotation_that_waits_for_targets_is_called_off(engine: Engine, onlooke
 
 def test_targets_that_let_the_new_key_in_are_handed_back(engine: Engine, onlookers: Onlookers) -> None:
     """Called off once tara has signed: the online key signs what hands the bins back at once, and tara by bundle."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     bring(engine, "targets-v2", "tara")
     engine.events.cancel("root-v2")
-    assert (names(engine), engine.events.rotation()) == (["targets-v3"], None)
+    assert (names(engine), engine.rotations.current()) == (["targets-v3"], None)
     assert missing(engine, "targets-v3") == {"tara"}
     onlookers.change()
     assert bring(engine, "targets-v3", "tara") == ["targets-v3"]
@@ -210,7 +210,7 @@ def test_targets_that_let_the_new_key_in_are_handed_back(engine: Engine, onlooke
 
 def test_targets_of_a_rotation_are_proposed_again(engine: Engine, onlookers: Onlookers) -> None:
     """Whoever drops them drops nothing else: root waits on with its signatures, and tara is asked again."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     root_is_signed(engine)
     assert [event.name for event in engine.events.cancel("targets-v2")] == ["targets-v2"]
     assert engine.events.view("root-v2").lacks_targets
@@ -226,7 +226,7 @@ def test_no_root_comes_out_before_its_targets_are_signed(
     engine: Engine, onlookers: Onlookers, kind: RotationKind, targets_first: bool
 ) -> None:
     """A key that must go at once: targets waits for tara and the new key alone, and comes out right after its root."""
-    start = engine.events.rotate("online", "online-2", kind=kind)
+    start = engine.rotations.rotate("online", "online-2", kind=kind)
     engine.keys.away.add("online")
     assert [event.name for event in start.events] == ["root-v2", "targets-v2"]
     assert missing(engine, "targets-v2") == {"tara"}
@@ -239,7 +239,7 @@ def test_no_root_comes_out_before_its_targets_are_signed(
         assert 2 not in [root.version for root in engine.events.roots()]
         onlookers.look()
         assert bring(engine, "targets-v2", "tara") == ["root-v2"]
-    assert (names(engine), engine.events.rotation()) == ([], None)
+    assert (names(engine), engine.rotations.current()) == ([], None)
     assert signed_by(engine, "2.targets.json") == {"online-2", "tara"}
     phases = {view.event.name: view.event.phase for view in engine.events.views(ended=True)}
     assert phases["targets-v2"] is EventPhase.DONE
@@ -252,7 +252,7 @@ def test_what_follows_a_root_follows_an_interruption_too(engine: Engine, tmp_pat
     engine, faulty = made_faulty(engine)
     onlookers = Onlookers(engine, tmp_path)
     onlookers.look()
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     bring(engine, "targets-v2", "tara")
     engine.events.sign("root-v2")
     faulty.at = lambda name: name == at
@@ -260,7 +260,7 @@ def test_what_follows_a_root_follows_an_interruption_too(engine: Engine, tmp_pat
         engine.events.receive([signature(engine, "root-v2", "bob")])
     engine.keys.away.add("online")
     engine.events.complete()
-    assert (names(engine), engine.events.rotation()) == ([], None)
+    assert (names(engine), engine.rotations.current()) == ([], None)
     assert signed_by(engine, "2.targets.json") == {"online-2", "tara"}
     onlookers.change()
 
@@ -274,7 +274,7 @@ def test_poisoned_clients_come_back(engine: Engine, tmp_path: Path, depth: Depth
     thief.takes_names(3)
     thief.publishes(depth)
     client.refresh()
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     bring(engine, "targets-v102", "tara")
     assert root_is_signed(engine) == ["root-v2"]
     later = client.copy(tmp_path / "later", read=engine.site())
@@ -290,35 +290,35 @@ def test_a_key_that_goes_while_its_rotation_waits(
     engine: Engine, onlookers: Onlookers, kind: RotationKind, signed: Sequence[str]
 ) -> None:
     """What tara has signed by then stays; without the old key her targets follow the root, or are out already."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     if "out" in signed:
         bring(engine, "targets-v2", "tara")
     elif signed:
         engine.keys.away.add("online")
-    engine.events.hasten(kind)
+    engine.rotations.hasten(kind)
     engine.keys.away.add("online")
     if "out" not in signed:
         assert missing(engine, "targets-v2") == {"tara"}
         assert bring(engine, "targets-v2", "tara") == []
     onlookers.look()
     assert root_is_signed(engine) == ["root-v2"]
-    assert (names(engine), engine.events.rotation()) == ([], None)
+    assert (names(engine), engine.rotations.current()) == ([], None)
     onlookers.change()
 
 
 def test_the_new_key_leaks_while_tara_is_asked(engine: Engine, onlookers: Onlookers) -> None:
     """It is not let in; and once root names it, a third one takes its place, with targets that tara signs for that."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     bring(engine, "targets-v2", "tara")
     root_is_signed(engine)
     onlookers.change()
     engine.make_key("online-3")
-    engine.events.renounce(Loss.LEAKED, to="online-3", overlap=HOUR)
+    engine.rotations.renounce(Loss.LEAKED, to="online-3", overlap=HOUR)
     assert names(engine) == ["root-v3", "targets-v3"]
     assert root_is_signed(engine, "root-v3") == []
     assert bring(engine, "targets-v3", "tara") == ["root-v3"]
     engine.keys.away.update(["online", "online-2"])
-    assert (names(engine), engine.events.rotation()) == ([], None)
+    assert (names(engine), engine.rotations.current()) == ([], None)
     onlookers.change()
 
 
@@ -328,14 +328,14 @@ def test_a_rotation_that_cannot_go_on_does_not_begin(engine: Engine) -> None:
     for away, kind in (("online", RotationKind.PLANNED), ("online-2", RotationKind.LOST)):
         engine.keys.away.add(away)
         with pytest.raises(SigningError):
-            engine.events.rotate("online", "online-2", kind=kind)
+            engine.rotations.rotate("online", "online-2", kind=kind)
         engine.keys.away.discard(away)
-    assert (names(engine), engine.events.rotation(), engine.metadata.files) == ([], None, before)
+    assert (names(engine), engine.rotations.current(), engine.metadata.files) == ([], None, before)
 
 
 def test_the_new_key_is_needed_before_the_root_comes_out(engine: Engine, onlookers: Onlookers) -> None:
     """Gone by then, it keeps everything as it was, and why is said; put back, all of it comes out."""
-    engine.events.rotate("online", "online-2", kind=RotationKind.LOST)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LOST)
     bring(engine, "targets-v2", "tara")
     engine.events.sign("root-v2")
     engine.keys.away.add("online-2")
@@ -351,7 +351,7 @@ def test_the_new_key_is_needed_before_the_root_comes_out(engine: Engine, onlooke
 
 def test_something_under_the_name_of_targets_keeps_root_back(engine: Engine, onlookers: Onlookers) -> None:
     """Written once, such a name is not to be had: root stays until targets is proposed above it, and signed."""
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     bring(engine, "targets-v2", "tara")
     engine.metadata.show("2.targets.json", b"junk")
     engine.events.sign("root-v2")
@@ -366,7 +366,7 @@ def test_something_under_the_name_of_targets_keeps_root_back(engine: Engine, onl
 
 def test_a_replacement_that_an_older_version_began(engine: Engine, onlookers: Onlookers) -> None:
     """Root waits without targets, or nothing waits at all: the next renewal asks for what is missing."""
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     engine.events.cancel("targets-v2")
     assert root_is_signed(engine) == []
     assert engine.events.view("root-v2").lacks_targets
@@ -399,7 +399,7 @@ def test_a_root_that_came_out_too_early_gets_its_targets(
     """As an older version left it no client gets further; tara is asked by the next command, and brings them back."""
     warm = client_of(engine, tmp_path / "warm")
     warm.refresh()
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     engine.keys.away.add("online")
     engine.events.cancel("targets-v2")
     root_is_signed(engine)
@@ -413,7 +413,7 @@ def test_a_root_that_came_out_too_early_gets_its_targets(
     renew(engine.ports)
     assert missing(engine, "targets-v3") == {"tara"}
     assert bring(engine, "targets-v3", "tara") == ["targets-v3"]
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     check_client(engine, tmp_path / "fresh")
     later = warm.copy(tmp_path / "later", read=engine.site())
     later.refresh()
@@ -431,7 +431,7 @@ def test_a_renewal_waits_for_tara_alone(engine: Engine, onlookers: Onlookers) ->
 
 def test_a_renewal_in_the_overlap_is_signed_by_both(engine: Engine, onlookers: Onlookers) -> None:
     """Root v1 has its say until the overlap is over, and is asked at once."""
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     bring(engine, "targets-v2", "tara")
     root_is_signed(engine)
     renew(engine.ports, force=["targets"])
@@ -445,8 +445,8 @@ def test_a_resize_that_waits_goes_with_a_rotation_that_must_be_quick(engine: Eng
     """It asks the key that goes to sign: it is in the way, and dropped by whoever was shown it."""
     resize_bins(engine.ports, 8)
     (waits,) = (view.event for view in engine.events.views())
-    assert [view.event for view in engine.events.in_the_way("online", kind=RotationKind.LEAKED)] == [waits]
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED, drop=[waits])
+    assert [view.event for view in engine.rotations.in_the_way("online", kind=RotationKind.LEAKED)] == [waits]
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED, drop=[waits])
     assert names(engine) == ["root-v2", "targets-v3"]
     bring(engine, "targets-v3", "tara")
     assert root_is_signed(engine) == ["root-v2"]
@@ -456,7 +456,7 @@ def test_a_resize_that_waits_goes_with_a_rotation_that_must_be_quick(engine: Eng
 def test_a_resize_that_waits_comes_before_a_planned_rotation(engine: Engine, onlookers: Onlookers) -> None:
     """Signed for both roots it comes out, and targets is proposed again that hands the bins over."""
     resize_bins(engine.ports, 8)
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     assert names(engine) == ["targets-v2", "root-v2"]
     engine.events.sign("targets-v2")
     assert bring(engine, "targets-v2", "tara") == ["targets-v2"]
@@ -468,7 +468,7 @@ def test_a_resize_that_waits_comes_before_a_planned_rotation(engine: Engine, onl
     onlookers.change()
     engine.moved_on(hours=2)
     renew(engine.ports)
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     onlookers.change()
 
 
@@ -480,7 +480,7 @@ def test_people_who_only_may_sign_are_not_asked(tmp_path: Path, kind: RotationKi
     onlookers.look()
     assert resize_bins(engine.ports, 8).publication is not None
     onlookers.change()
-    start = engine.events.rotate("online", "online-2", kind=kind, overlap=HOUR)
+    start = engine.rotations.rotate("online", "online-2", kind=kind, overlap=HOUR)
     assert [event.name for event in start.events] == ["root-v2"]
     if kind is not RotationKind.PLANNED:
         engine.keys.away.add("online")
@@ -489,7 +489,7 @@ def test_people_who_only_may_sign_are_not_asked(tmp_path: Path, kind: RotationKi
     onlookers.change()
     engine.moved_on(hours=2)
     renew(engine.ports, force=["targets"])
-    assert (names(engine), engine.events.rotation()) == ([], None)
+    assert (names(engine), engine.rotations.current()) == ([], None)
     engine.keys.away.add("online")
     onlookers.change()
 
@@ -499,10 +499,10 @@ def test_two_people_who_suffice_beside_the_key(tmp_path: Path) -> None:
     engine = mixed(tmp_path / "repository", ("tara", "tom", "online"))
     onlookers = Onlookers(engine, tmp_path)
     onlookers.look()
-    engine.events.rotate("online", "online-2", kind=RotationKind.LOST)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LOST)
     assert missing(engine, "targets-v2") == {"tara", "tom"}
     assert root_is_signed(engine) == ["root-v2"]
     onlookers.look()
     assert bring(engine, "targets-v2", "tom") == ["targets-v2"]
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     onlookers.change()

@@ -77,11 +77,11 @@ def test_in_the_overlap_a_third_key_takes_the_place_of_both(tmp_path: Path, loss
     """Nothing names the new key any more that must go, nor the old one; clients of every age come along."""
     seen = watched(tmp_path)
     engine = seen.engine
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     seen.look("bridge")
     engine.events.sign("root-v2")
     seen.look("overlap")
-    start = engine.events.renounce(loss, to="online-3")
+    start = engine.rotations.renounce(loss, to="online-3")
     assert start is not None
     assert (start.rotation.kind.value, [event.name for event in start.events]) == (loss.value, ["root-v3"])
     engine.add("b.txt", b"while root waits")
@@ -89,7 +89,7 @@ def test_in_the_overlap_a_third_key_takes_the_place_of_both(tmp_path: Path, loss
     engine.events.sign("root-v3")
     assert (listed(engine, 3), delegated_to(engine)) == ({"online-3"}, {"online-3"})
     assert signed_by(engine, "timestamp.json") == {"online-3"}
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert reported(engine) == {"online-2": loss.value}
     engine.keys.away |= {"online", "online-2"}
     seen.check()
@@ -99,10 +99,10 @@ def test_before_its_root_is_out_the_old_key_stays(tmp_path: Path) -> None:
     """A rotation in good order is called off: root names the old key as before, and targets does again."""
     seen = watched(tmp_path)
     engine = seen.engine
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     seen.look("bridge")
-    assert engine.events.renounce(Loss.LEAKED) is None
-    assert (engine.events.rotation(), engine.events.views()) == (None, [])
+    assert engine.rotations.renounce(Loss.LEAKED) is None
+    assert (engine.rotations.current(), engine.events.views()) == (None, [])
     assert delegated_to(engine) == {"online"}
     assert signed_by(engine, "timestamp.json") == {"online"}
     assert reported(engine) == {"online-2": "leaked"}
@@ -115,10 +115,10 @@ def test_before_its_root_is_out_the_old_key_stays(tmp_path: Path) -> None:
 def test_its_root_came_out_while_that_was_asked(tmp_path: Path) -> None:
     """Whoever was told that the old key stays is told to name another one, with the command."""
     engine = watched(tmp_path).engine
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     engine.events.sign("root-v2")
     with pytest.raises(InvalidInput, match="online-2 was to take the place of online, and only another key") as told:
-        engine.events.renounce(Loss.LEAKED)
+        engine.rotations.renounce(Loss.LEAKED)
     assert told.value.hint == "run it again: rstuf recover online-key online-2 --leaked"
 
 
@@ -129,19 +129,19 @@ def test_where_the_old_key_is_gone_too_another_root_takes_the_place(tmp_path: Pa
     seen = watched(tmp_path)
     engine = seen.engine
     if hastened:
-        engine.events.rotate("online", "online-2", overlap=HOUR)
+        engine.rotations.rotate("online", "online-2", overlap=HOUR)
         seen.look("bridge")
-        engine.events.hasten(RotationKind.LEAKED)
+        engine.rotations.hasten(RotationKind.LEAKED)
     else:
-        engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
-    start = engine.events.renounce(loss, to="online-3", drop=[view.event for view in engine.events.views()])
+        engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    start = engine.rotations.renounce(loss, to="online-3", drop=[view.event for view in engine.events.views()])
     assert start is not None
     # That the first one leaked is not forgotten where the second is only lost.
     assert start.rotation.kind is RotationKind.LEAKED
     engine.keys.away |= {"online", "online-2"}
     engine.events.sign("root-v2")
     assert (listed(engine, 2), delegated_to(engine)) == ({"online-3"}, {"online-3"})
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     assert reported(engine) == {"online": "leaked", "online-2": loss.value}
     seen.check()
 
@@ -150,12 +150,12 @@ def test_the_old_key_then_the_new_one(tmp_path: Path) -> None:
     """In the overlap the old one is let go of at once, and then the one that signs alone is replaced, too."""
     seen = watched(tmp_path)
     engine = seen.engine
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     engine.events.sign("root-v2")
     seen.look("overlap")
-    engine.events.hasten(RotationKind.LEAKED)
+    engine.rotations.hasten(RotationKind.LEAKED)
     assert delegated_to(engine) == {"online-2"}
-    engine.events.rotate("online-2", "online-3", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online-2", "online-3", kind=RotationKind.LEAKED)
     engine.events.sign("root-v3")
     assert (listed(engine, 3), delegated_to(engine)) == ({"online-3"}, {"online-3"})
     assert reported(engine) == {"online": "leaked", "online-2": "leaked"}
@@ -167,26 +167,26 @@ def test_people_take_it_out_of_targets(tmp_path: Path, signed_first: str) -> Non
     """Where people sign targets, nothing is over before what they sign names none of the keys that go."""
     seen = watched(tmp_path, targets=PEOPLE)
     engine = seen.engine
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     engine.events.sign(signed_first)
     seen.look("between")
     if signed_first == "root-v2":
         # What people sign of targets goes with it, and so with their signatures: nobody drops it unasked.
         with pytest.raises(EventOpen, match="targets-v2"):
-            engine.events.renounce(Loss.LEAKED, to="online-3")
-        engine.events.renounce(Loss.LEAKED, to="online-3", drop=[view.event for view in engine.events.views()])
+            engine.rotations.renounce(Loss.LEAKED, to="online-3")
+        engine.rotations.renounce(Loss.LEAKED, to="online-3", drop=[view.event for view in engine.events.views()])
         assert [view.event.name for view in engine.events.views()] == ["root-v3", "targets-v3"]
         engine.events.sign("root-v3")
-        assert engine.events.rotation() is not None
+        assert engine.rotations.current() is not None
         engine.events.sign("targets-v3")
         engine.events.complete()
         assert delegated_to(engine) == {"online-3"}
     else:
-        engine.events.renounce(Loss.LEAKED)
+        engine.rotations.renounce(Loss.LEAKED)
         assert [view.event.name for view in engine.events.views()] == ["targets-v3"]
         engine.events.sign("targets-v3")
         assert delegated_to(engine) == {"online"}
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     engine.keys.away.add("online-2")
     engine.add("b.txt", b"second")
     publish(engine.ports)
@@ -202,7 +202,7 @@ def test_a_leaked_key_is_never_let_in_again(tmp_path: Path) -> None:
     for name in ("online-2", "three"):
         engine.events.report_loss(name, Loss.LEAKED)
     with pytest.raises(InvalidInput, match="online-2 leaked"):
-        engine.events.rotate("online", "online-2", drop=[view.event for view in engine.events.views()])
+        engine.rotations.rotate("online", "online-2", drop=[view.event for view in engine.events.views()])
     with pytest.raises(InvalidInput, match="three leaked"):
         engine.events.propose(RootUpdate(add=("three",)))
     for use in (engine.events.sign, engine.events.bundle):
@@ -217,7 +217,7 @@ def test_a_lost_key_that_signs_again_is_found(tmp_path: Path) -> None:
     """It may come back; that it was lost is then no news any more. That a key leaked is never taken back."""
     engine = watched(tmp_path).engine
     engine.events.report_loss("online-2", Loss.LOST)
-    engine.events.rotate("online", "online-2", overlap=HOUR)
+    engine.rotations.rotate("online", "online-2", overlap=HOUR)
     engine.events.sign("root-v2")
     assert reported(engine) == {}
     engine.events.report_loss("online-3", Loss.LEAKED)
@@ -258,7 +258,7 @@ def test_a_root_waits_for_a_key_that_can_sign_after_it(tmp_path: Path) -> None:
     engine.add("a.txt", b"first")
     publish(engine.ports)
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", kind=RotationKind.LEAKED)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.LEAKED)
     engine.keys.away.add("online-2")
     (completion,) = engine.events.sign("root-v2").completions
     assert isinstance(completion.obstacle, SigningError)
@@ -267,18 +267,18 @@ def test_a_root_waits_for_a_key_that_can_sign_after_it(tmp_path: Path) -> None:
     check_client(engine, tmp_path / "waiting")
     engine.keys.away.clear()
     engine.events.complete()
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     check_client(engine, tmp_path / "after")
 
 
 def test_targets_come_after_the_root_without_which_nothing_is_signed(by_people: Engine, tmp_path: Path) -> None:
     """A lost online key where people sign targets: whatever is signed first, root comes out first."""
     by_people.keys.away.add("online")
-    by_people.events.rotate("online", "online-2", kind=RotationKind.LOST)
+    by_people.rotations.rotate("online", "online-2", kind=RotationKind.LOST)
     assert by_people.events.sign("targets-v2").completions == ()
     assert by_people.events.view("targets-v2").after == "root-v2"
     done = by_people.events.sign("root-v2")
     assert [(each.event.name, each.obstacle) for each in done.completions] == [("root-v2", None), ("targets-v2", None)]
     by_people.events.complete()
-    assert by_people.events.rotation() is None
+    assert by_people.rotations.current() is None
     check_client(by_people, tmp_path / "after")

@@ -187,7 +187,7 @@ def test_a_rotation_goes_on_over_it(filled: Engine, tmp_path: Path) -> None:
     old = client(filled, tmp_path / "old")
     check(filled, old)
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2")
+    filled.rotations.rotate("online", "online-2")
     resize_bins(filled.ports, 16)
     filled.events.sign("root-v2")
     check(filled, old, client(filled, tmp_path / "one"))
@@ -196,5 +196,5 @@ def test_a_rotation_goes_on_over_it(filled: Engine, tmp_path: Path) -> None:
     renew(filled.ports)
     for each in (old,):
         each.now = filled.clock.now()
-    assert filled.events.rotation() is None
+    assert filled.rotations.current() is None
     check(filled, old, client(filled, tmp_path / "two"))

@@ -144,7 +144,7 @@ def rotating(engine: Engine, *, rooted: bool = True) -> None:
     """The online key is on its way out, and signs all that is delegated; `rooted`: root names another one already."""
     change(engine, TEAM, signers=())
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", kind=RotationKind.PLANNED, overlap=DAY)
+    engine.rotations.rotate("online", "online-2", kind=RotationKind.PLANNED, overlap=DAY)
     renew(engine.ports)
     for view in engine.events.views():
         if rooted:

@@ -41,7 +41,7 @@ def test_both_keys_sign_until_nobody_can_miss_the_new_one(filled: Engine, tmp_pa
     """Timestamp has both signatures before root changes and for the overlap after it, then the new one alone."""
     filled.make_key("online-2")
     assert signed_by(filled, "timestamp.json") == {"online"}
-    start = filled.events.rotate("online", "online-2", overlap=HOUR)
+    start = filled.rotations.rotate("online", "online-2", overlap=HOUR)
     assert signed_by(filled, "timestamp.json") == {"online", "online-2"}
     assert [event.name for event in start.events] == ["root-v2"]
     filled.add("b.txt", b"meanwhile")
@@ -56,13 +56,13 @@ def test_both_keys_sign_until_nobody_can_miss_the_new_one(filled: Engine, tmp_pa
     publish(filled.ports)
     assert signed_by(filled, "timestamp.json") == {"online", "online-2"}
     check_client(filled, tmp_path / "overlap")
-    rotation = filled.events.rotation()
+    rotation = filled.rotations.current()
     assert rotation is not None
     assert renew(filled.ports).next_due == rotation.until
     filled.moved_on(hours=2)
     renew(filled.ports)
     assert signed_by(filled, "timestamp.json") == {"online-2"}
-    assert filled.events.rotation() is None
+    assert filled.rotations.current() is None
     filled.keys.away.add("online")
     filled.add("d.txt", b"afterwards")
     publish(filled.ports)
@@ -72,9 +72,9 @@ def test_both_keys_sign_until_nobody_can_miss_the_new_one(filled: Engine, tmp_pa
 def test_a_rotation_that_is_cancelled_leaves_the_old_key(filled: Engine, tmp_path: Path) -> None:
     """Dropping the root that names the new key ends the rotation; what is published is signed by the old key again."""
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", overlap=HOUR)
+    filled.rotations.rotate("online", "online-2", overlap=HOUR)
     filled.events.cancel("root-v2")
-    assert filled.events.rotation() is None
+    assert filled.rotations.current() is None
     filled.keys.away.add("online-2")
     filled.add("b.txt", b"again")
     publish(filled.ports)
@@ -89,10 +89,10 @@ def test_a_key_that_is_gone_is_replaced_at_once(filled: Engine, tmp_path: Path, 
     warm.refresh()
     filled.keys.away.add("online")
     filled.make_key("online-2")
-    start = filled.events.rotate("online", "online-2", kind=kind)
+    start = filled.rotations.rotate("online", "online-2", kind=kind)
     filled.events.sign(start.events[0].name)
     assert signed_by(filled, "timestamp.json") == {"online-2"}
-    assert filled.events.rotation() is None
+    assert filled.rotations.current() is None
     check_client(filled, tmp_path / "fresh")
     later = warm.copy(tmp_path / "later", read=filled.site())
     later.refresh()
@@ -107,14 +107,14 @@ def test_only_an_online_key_is_rotated(filled: Engine) -> None:
     filled.make_key("online-2")
     for old, new in (("one", "online-2"), ("online", "nobody"), ("online", "one"), ("online", "online")):
         with pytest.raises(InvalidInput):
-            filled.events.rotate(old, new)
-    assert filled.events.rotation() is None
+            filled.rotations.rotate(old, new)
+    assert filled.rotations.current() is None
     assert filled.events.views() == []
 
 
 def test_targets_that_people_sign_wait_for_them(by_people: Engine, tmp_path: Path) -> None:
     """Where people sign targets, the new key signs bins once they have signed targets too, all in one publication."""
-    start = by_people.events.rotate("online", "online-2", overlap=HOUR)
+    start = by_people.rotations.rotate("online", "online-2", overlap=HOUR)
     assert [event.name for event in start.events] == ["root-v2", "targets-v2"]
     by_people.events.sign("root-v2")
     check_client(by_people, tmp_path / "between")
@@ -125,7 +125,7 @@ def test_targets_that_people_sign_wait_for_them(by_people: Engine, tmp_path: Pat
     check_client(by_people, tmp_path / "signed")
     by_people.moved_on(hours=2)
     renew(by_people.ports, force=["timestamp"])
-    assert by_people.events.rotation() is None
+    assert by_people.rotations.current() is None
     by_people.keys.away.add("online")
     by_people.add("c.txt", b"third")
     publish(by_people.ports)
@@ -147,7 +147,7 @@ def test_a_rotation_that_is_called_off_takes_the_new_key_out_again(filled: Engin
     warm.refresh()
     for number, drop in enumerate((False, True)):
         new = filled.make_key(f"online-{number + 2}").name
-        filled.events.rotate("online", new, overlap=HOUR)
+        filled.rotations.rotate("online", new, overlap=HOUR)
         filled.add("b.txt", b"signed by both %d" % number)
         publish(filled.ports)
         between = Client.fresh(tmp_path / new, filled.site(), root=filled.root(), now=filled.clock.now())
@@ -158,7 +158,7 @@ def test_a_rotation_that_is_called_off_takes_the_new_key_out_again(filled: Engin
             assert [view.event.kind for view in filled.events.open(proposal, drop=True)] == [EventKind.UPDATE]
         else:
             filled.events.cancel("root-v2")
-        assert filled.events.rotation() is None
+        assert filled.rotations.current() is None
         assert delegated_to(filled) == {"online"}
         assert signed_by(filled, "timestamp.json") == {"online"}
         filled.keys.away.add(new)
@@ -172,11 +172,11 @@ def test_a_rotation_that_is_called_off_takes_the_new_key_out_again(filled: Engin
 def test_a_rotation_whose_old_key_is_gone_is_not_called_off(filled: Engine) -> None:
     """Nothing could be signed without the new key: it is refused, and all goes on as it was."""
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", overlap=HOUR)
+    filled.rotations.rotate("online", "online-2", overlap=HOUR)
     filled.keys.away.add("online")
     with pytest.raises(SigningError):
         filled.events.cancel("root-v2")
-    assert filled.events.rotation() is not None
+    assert filled.rotations.current() is not None
     assert [view.event.name for view in filled.events.views()] == ["root-v2"]
 
 
@@ -187,21 +187,21 @@ def test_a_key_that_is_lost_while_root_waits(tmp_path: Path) -> None:
     filled.add("a.txt", b"first")
     publish(filled.ports)
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", overlap=HOUR)
+    filled.rotations.rotate("online", "online-2", overlap=HOUR)
     filled.events.receive([filled.signature("root-v2", "one")])
     filled.keys.away.add("online")
-    filled.events.hasten(RotationKind.LOST)
+    filled.rotations.hasten(RotationKind.LOST)
     (view,) = filled.events.views()
     assert (view.event.kind, len(view.signed)) == (EventKind.REPLACEMENT, 1)
     filled.events.sign("root-v2")
-    assert filled.events.rotation() is None
+    assert filled.rotations.current() is None
     assert signed_by(filled, "timestamp.json") == {"online-2"}
     check_client(filled, tmp_path / "client")
 
 
 def test_people_are_asked_to_take_a_new_key_out_of_targets_again(by_people: Engine, tmp_path: Path) -> None:
     """Where they let the new key sign the bins before its root was dropped, the old one is proposed to them again."""
-    by_people.events.rotate("online", "online-2", overlap=HOUR)
+    by_people.rotations.rotate("online", "online-2", overlap=HOUR)
     by_people.events.sign("targets-v2")
     assert delegated_to(by_people) == {"online-2"}
     by_people.events.cancel("root-v2")
@@ -216,7 +216,7 @@ def test_people_are_asked_to_take_a_new_key_out_of_targets_again(by_people: Engi
 
 def test_targets_that_a_rotation_needs_are_proposed_again(by_people: Engine, tmp_path: Path) -> None:
     """Whoever drops them once root is out does not keep the rotation from ever ending."""
-    by_people.events.rotate("online", "online-2", overlap=HOUR)
+    by_people.rotations.rotate("online", "online-2", overlap=HOUR)
     by_people.events.sign("root-v2")
     by_people.events.cancel("targets-v2")
     by_people.moved_on(hours=2)
@@ -224,7 +224,7 @@ def test_targets_that_a_rotation_needs_are_proposed_again(by_people: Engine, tmp
     (view,) = by_people.events.views()
     by_people.events.sign(view.event.name)
     renew(by_people.ports, force=["timestamp"])
-    assert by_people.events.rotation() is None
+    assert by_people.rotations.current() is None
     assert delegated_to(by_people) == {"online-2"}
     check_client(by_people, tmp_path / "client")
 
@@ -235,7 +235,7 @@ def test_who_signs_targets_changes_while_a_rotation_waits_for_targets(tmp_path: 
     engine = Engine.live(tmp_path / "repository", document=plan_document(targets=people))
     engine.make_key("una")
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2", overlap=DAY)
+    engine.rotations.rotate("online", "online-2", overlap=DAY)
     engine.events.sign("root-v2")
     engine.events.open(engine.events.propose(RootUpdate(role=TARGETS, add=("una",), remove=("one",))), drop=True)
     engine.events.sign("targets-v3")
@@ -248,7 +248,7 @@ def test_who_signs_targets_changes_while_a_rotation_waits_for_targets(tmp_path: 
     check_client(engine, tmp_path / "overlap")
     engine.moved_on(hours=25)
     renew(engine.ports, force=["timestamp"])
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     check_client(engine, tmp_path / "after")
 
 
@@ -256,7 +256,7 @@ def test_targets_that_people_sign_with_an_online_key_in_the_overlap(filled: Engi
     """Both online keys are asked to sign it beside them, as the release asks: what is ready comes out."""
     filled.make_key("una")
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", overlap=DAY)
+    filled.rotations.rotate("online", "online-2", overlap=DAY)
     filled.events.sign("root-v2")
     filled.events.open(filled.events.propose(RootUpdate(role=TARGETS, add=("una",), threshold=2)))
     filled.events.sign("root-v3")

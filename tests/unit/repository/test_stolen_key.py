@@ -52,10 +52,10 @@ def comes_back(engine: Engine, client: Client, memory: Path) -> None:
 def replace_leaked(engine: Engine, *, new: str = "online-2") -> None:
     """The drill: another key, a new root, everything signed anew."""
     engine.make_key(new)
-    start = engine.events.rotate("online", new, kind=RotationKind.LEAKED)
+    start = engine.rotations.rotate("online", new, kind=RotationKind.LEAKED)
     (done,) = engine.events.sign(start.events[0].name).completions
     assert done.obstacle is None
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
 
 
 @pytest.mark.parametrize("depth", Depth)
@@ -147,13 +147,13 @@ def test_junk_in_the_place_of_the_next_root_gives_way(filled: Engine, tmp_path: 
 def test_a_leak_while_both_keys_sign(filled: Engine, tmp_path: Path, depth: Depth, count: int) -> None:
     """In the overlap of a rotation in good order the old key is let go of at once, and poisoned clients come back."""
     filled.make_key("online-2")
-    filled.events.rotate("online", "online-2", overlap=timedelta(days=3))
+    filled.rotations.rotate("online", "online-2", overlap=timedelta(days=3))
     client = poisoned(filled, tmp_path / "client", depth)
     filled.metadata.show("timestamp.json", _visible(filled))
     filled.events.sign("root-v2")
     Thief(filled).takes_names(count)
-    filled.events.hasten(RotationKind.LEAKED)
-    assert filled.events.rotation() is None
+    filled.rotations.hasten(RotationKind.LEAKED)
+    assert filled.rotations.current() is None
     comes_back(filled, client, tmp_path / "later")
     check_client(filled, tmp_path / "fresh")
     filled.add("b.txt", b"second")

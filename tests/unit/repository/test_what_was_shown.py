@@ -86,7 +86,7 @@ def test_an_expired_update_stands_in_no_renewals_way(engine: Engine, tmp_path: P
 def test_what_a_rotation_waits_for_is_proposed_again_once_it_expired(engine: Engine, tmp_path: Path) -> None:
     """The rotation of an online key outlives its root proposal."""
     engine.make_key("online-2")
-    engine.events.rotate("online", "online-2")
+    engine.rotations.rotate("online", "online-2")
     engine.moved_on(days=31)
     renew(engine.ports)
     (view,) = engine.events.views()
@@ -94,7 +94,7 @@ def test_what_a_rotation_waits_for_is_proposed_again_once_it_expired(engine: Eng
     engine.events.sign(view.event.name)
     engine.moved_on(days=2)
     renew(engine.ports)
-    assert engine.events.rotation() is None
+    assert engine.rotations.current() is None
     check_client(engine, tmp_path / "client")
 
 
