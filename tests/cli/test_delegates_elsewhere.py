@@ -247,3 +247,18 @@ def test_what_others_left_waiting_is_no_concern_of_a_command(vendor: Path, tmp_p
     assert cli("artifact", "remove", "other/app.bin").code == 0
     assert cli("artifact", "remove", "vendor/app.bin").code == 4
     assert cli("publish").code == 4
+
+
+def test_delegations_that_wait_are_listed_as_such(vendor: Path, cli: Cli) -> None:
+    """Below what clients see, with who is missing; the command that shows it works."""
+    assert cli("delegation", "add", "else", "--path", "else/*", "--signer", "vera", "--yes").code == 4
+    done = cli("delegation", "list")
+    assert done.code == 0
+    assert "else/*" not in done.out
+    assert "! else v1 waits for 1 more signature (signed: online; missing: vera)" in done.out
+    assert cli("event", "show", done.out.split()[-1]).code == 0
+    document = cli("delegation", "list", "--json").document
+    assert ([each["name"] for each in document["delegations"]], document["waiting"]) == (
+        ["vendor", "bins"],
+        ["else-v1"],
+    )

@@ -166,19 +166,23 @@ def remove(ctx: typer.Context, *, name: _Name) -> int:
 
 
 def list_(ctx: typer.Context) -> None:
-    """List the delegations, in the order in which clients look."""
+    """List the delegations, in the order in which clients look; then what of them waits for signatures."""
     run = run_of(ctx)
     with run.open() as repository:
         views = repository.delegations.views()
-    run.console.document({"delegations": [_view_document(view) for view in views]})
+        waits = [view for view in repository.events.views() if view.event.kind is rstuf.EventKind.DELEGATION]
+    names = [view.event.name for view in waits]
+    run.console.document({"delegations": [_view_document(view) for view in views], "waiting": names})
     if run.console.is_json:
         return
     if not views:
-        run.console.line("no role is delegated to by its name")
-        return
+        run.console.line("no role is delegated to by its name" + ("" if not waits else " yet"))
     now = SystemClock().now()
     for view in views:
         _show(run.console, view, now=now)
+    for waiting in waits:
+        tell_waiting(run.console, [waiting])
+        run.console.line(f"    rstuf event show {escape(waiting.event.name)}")
 
 
 def why(
