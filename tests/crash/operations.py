@@ -309,7 +309,6 @@ EVERYDAY: Final = (
         gains=_OF_TREE,
         detours_wait=True,
         share=0.3,
-        turns=2,
     ),
     Operation(
         "recovery of a ceremony",

@@ -8,7 +8,7 @@ paths that clients look for in this role, and nothing about other roles.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ from rstuf.model.names import TARGETS, TIMESTAMP, RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import Authority, is_recorded_file, load_authority
+from rstuf.repository.client_guard import refuse_misread, refuse_unreadable, shape_of
 from rstuf.repository.delegated_sides import delegated_sides
 from rstuf.repository.event_views import EventView
 from rstuf.repository.handing_over import ALL_SLOTS
@@ -106,6 +107,7 @@ def look_at_delivery(ports: Ports, brought: BroughtRole) -> Delivery:
     Raises:
         DeliveryRefused: it cannot come out.
         DelegationNotFound: nobody delegates to such a role.
+        ClientsExcluded: a client that has to be able to read it could not.
         EventOpen: the role waits for something that is not to be dropped for it; EventExpired: just that waits, and
             nobody can use it any more.
     """
@@ -133,6 +135,7 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
         _refuse_version(reader, role, brought)
         _refuse_in_the_way(reader, open_now)
         _refuse_paths(router_of(ports, reader), brought)
+        _refuse_to_clients(ports, reader, authority, brought)
     elif waits is not None:
         refuse_expired(waits, ports.clock.now())
     drops = () if open_now is None or published or waits is not None else (view_in(ports, reader, open_now),)
@@ -324,6 +327,16 @@ def _refuse_paths(router: Router, brought: BroughtRole) -> None:
         more = f", and {len(elsewhere) - 1} more" if len(elsewhere) > 1 else ""
         reason = f"clients look for {shorten(path)} in {holder}{more}: {brought.name} is not for it"
         raise DeliveryRefused(brought.file, "path", reason, hint=hint)
+
+
+def _refuse_to_clients(ports: Ports, reader: StateReader, authority: Authority, brought: BroughtRole) -> None:
+    """See that clients can read it which have to: what they cannot would keep everything after it from coming out."""
+    if not ports.clients:
+        return
+    shape = shape_of(reader, authority)
+    # In the form that is looked through: another tool may have escaped what it is about.
+    refuse_misread(ports.clients, brought.name, b'{"signed":%b}' % brought.compact)
+    refuse_unreadable(ports.clients, replace(shape, role=len(brought.data), artifacts=len(brought.rows)))
 
 
 def some_paths(paths: Sequence[str]) -> str:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, ReleaseRefused, RstufError, SigningError
+from rstuf.errors import (
+    ClientsExcluded,
+    LimitExceeded,
+    PathsDisputed,
+    PathsNotDelegated,
+    ReleaseRefused,
+    RstufError,
+    SigningError,
+)
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TARGETS
 from rstuf.repository.authority import load_authority
@@ -100,7 +108,7 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
         if event.kind is EventKind.CEREMONY:
             return _end_ceremony(ports, event)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_roles(ports, event)
-    except (ReleaseRefused, SigningError, LimitExceeded, PathsNotDelegated, PathsDisputed) as error:
+    except (ReleaseRefused, SigningError, LimitExceeded, PathsNotDelegated, PathsDisputed, ClientsExcluded) as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
 

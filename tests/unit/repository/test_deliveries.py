@@ -13,7 +13,7 @@ from tests.support.delegated import delegate, where
 from tests.support.elsewhere import entry, made, said, signatures, signed_json
 from tests.support.engine import Engine, MemorySource, check_client, client_of
 
-from rstuf.errors import DelegationNotFound, DeliveryRefused, EventOpen, InvalidInput
+from rstuf.errors import ClientsExcluded, DelegationNotFound, DeliveryRefused, EventOpen, InvalidInput
 from rstuf.metadata.brought_role import take_brought_apart
 from rstuf.model.events import SigningEvent
 from rstuf.model.keys import Loss
@@ -438,3 +438,33 @@ def test_what_was_cancelled_can_be_brought_again(engine: Engine, tmp_path: Path)
     assert engine.metadata.files["4.team.json"] == data
     check_client(engine, tmp_path / "client")
     whole(engine)
+
+
+def test_what_a_client_would_misread_is_refused(engine: Engine) -> None:
+    """Told before it is recorded: an event that could never come out would keep all that follows from clients."""
+    strict = engine.with_ports(clients=("tuf-js",))
+    many = {f"team/{number}": b"" for number in range(1001)}
+    with pytest.raises(ClientsExcluded, match="more than 1000 artifacts"):
+        look(strict, made(strict, "team", 3, many, by=["tara"]))
+    spaced = said(strict, 3, {"team/a ": b"a"})
+    escaped = signed_json(strict, spaced, by=["tara"], indent=1).replace(b'"team/a "', b'"team/\\u0061\\u0020"')
+    with pytest.raises(ClientsExcluded, match="it ends with a space"):
+        look(strict, escaped)
+    accept(strict, made(strict, "team", 3, NEW, by=["tara"]), NEW)
+
+
+def test_what_cannot_come_out_keeps_nothing_else_back(engine: Engine, tmp_path: Path) -> None:
+    """A client that has to read it is named only afterwards: it waits, is told, and all else is published."""
+    engine.make_key("tom")
+    engine.keys.away.clear()
+    change = DelegationChange(signers=("tara", "tom"), threshold=2)
+    bring_proposal(engine.ports, propose_change(engine.ports, RoleName("team"), change))
+    engine.keys.away.update(["tara", "tom"])
+    many = {f"team/{number}": b"" for number in range(1001)}
+    accept(engine, made(engine, "team", 4, many, by=["tara"]), elsewhere=True)
+    strict = engine.with_ports(clients=("tuf-js",))
+    (done,) = strict.events.receive([engine.signature("team-v4", "tom")]).completions
+    assert isinstance(done.obstacle, ClientsExcluded)
+    strict.add("b.txt", b"beside")
+    assert publish(strict.ports).published
+    check_client(engine, tmp_path / "client")
