@@ -14,30 +14,38 @@ from typing import Any, Final
 
 from tests.support.clients import Client, directory_site
 
-_FORGETS: Final = 6
-"""After how many sessions a client begins anew, from root version 1."""
-_PATHS: Final = 6
-"""How many artifacts it looks up in one."""
 _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
 class Readers:
-    """Clients at work from `with` on; every one of `artifacts` is there all the while.
+    """Clients at work from `with` on.
 
     Attributes:
         failures: what they ran into, or did not find, in words.
     """
 
-    def __init__(self, metadata: Path, scratch: Path, artifacts: Mapping[str, str], *, count: int = 2) -> None:
+    def __init__(
+        self,
+        metadata: Path,
+        scratch: Path,
+        artifacts: Mapping[str, str | None],
+        *,
+        lookups: int = 6,
+        forget_after: int = 6,
+        count: int = 2,
+    ) -> None:
         """Readers of `metadata`, who remember below `scratch`.
 
         Args:
-            artifacts: sha256, hex, by path.
+            artifacts: what they look for: sha256, hex, by path; None where it may be any, or not be there.
+            lookups: for how many of these in one session.
+            forget_after: after how many sessions one begins anew, from root version 1.
         """
         self.failures: list[str] = []
         self._stop, self._sessions, self._told = _SPAWN.Event(), _SPAWN.Value("q", 0), _SPAWN.Queue()
         root = (metadata / "1.root.json").read_bytes()
-        shared = root, dict(artifacts), self._sessions, self._stop, self._told
+        habits = root, dict(artifacts), lookups, forget_after
+        shared = *habits, self._sessions, self._stop, self._told
         self._processes = [
             _SPAWN.Process(target=_read, args=(metadata, scratch / f"reader-{number}", number, *shared))
             for number in range(count)
@@ -73,22 +81,25 @@ def _read(
     memory: Path,
     seed: int,
     root: bytes,
-    artifacts: Mapping[str, str],
+    artifacts: Mapping[str, str | None],
+    lookups: int,
+    forget_after: int,
     sessions: Synchronized[int],
     stop: Event,
     told: Any,
 ) -> None:
     chance, paths, count = random.Random(seed), sorted(artifacts), seed
     while not stop.is_set():
-        if count % _FORGETS == 0:
+        if count % forget_after == 0:
             shutil.rmtree(memory, ignore_errors=True)
         client = Client(memory, directory_site(metadata), root=root)
         try:
             client.refresh()
-            for path in chance.sample(paths, min(_PATHS, len(paths))):
+            for path in chance.sample(paths, min(lookups, len(paths))):
                 target = client.find(path)
-                if target is None or target.hashes["sha256"] != artifacts[path]:
-                    told.put(f"{path}: {'not found' if target is None else 'other contents'}")
+                found, wanted = None if target is None else target.hashes["sha256"], artifacts[path]
+                if wanted is not None and found != wanted:
+                    told.put(f"{path}: {'not found' if found is None else 'other contents'}")
         except Exception as error:  # whatever it is, a client failed
             told.put(f"{type(error).__name__}: {error}")
         count += 1
