@@ -51,7 +51,8 @@ def accept_and_publish(
         if publish:
             if change.number or change.restored:
                 run.keeps(_kept(change), accepted=change_document(change))
-            publication = publish_now(run, repository)
+            # Whoever says yes to a removal has said nothing about the signatures of others.
+            publication = publish_now(run, repository, yes_drops=False)
     run.progress.close()
     document = published_document(publication) if publication is not None else None
     run.console.document({**change_document(change), "publication": document})
@@ -64,7 +65,12 @@ def accept_and_publish(
 
 def _waits(change: rstuf.AcceptedChange, publication: rstuf.PublicationReport) -> bool:
     """Whether what a command is about waits for somebody who is not here; what others left waiting is none of it."""
-    return any(each.name in change.roles or each.behind for each in publication.waiting)
+    own = change.roles | change.unseen
+    kept = max((each.kept for each in publication.waiting), default=0)
+    if any(each.name in own for each in publication.waiting):
+        return True
+    # What is kept back is in the role where it was until then; its changes are the last of all.
+    return 0 < change.number <= kept or bool(kept and change.unseen)
 
 
 def _kept(change: rstuf.AcceptedChange) -> str:

@@ -241,12 +241,59 @@ def test_what_is_accepted_behind_an_event_is_told_with_it(
 def test_what_others_left_waiting_is_no_concern_of_a_command(vendor: Path, tmp_path: Path, cli: Cli) -> None:
     """Exit code 4 says that something of this very command waits, whether it changed anything or was run once more."""
     add = ("artifact", "add", tmp_path / "app.bin", "--prefix")
+    sync = ("artifact", "sync", tmp_path / "dist", "--keep", "--prefix")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/x.bin").write_bytes(b"x")
     for _ in range(2):
         assert cli(*add, "vendor").code == 4
         assert cli(*add, "other").code == 0
+        assert cli(*sync, "vendor").code == 4
+        assert cli(*sync, "synced").code == 0
+        assert cli(*sync, "vendor", "--checksum").code == 4
     assert cli("artifact", "remove", "other/app.bin").code == 0
     assert cli("artifact", "remove", "vendor/app.bin").code == 4
     assert cli("publish").code == 4
+
+
+def test_yes_to_something_else_gives_up_no_signatures(
+    vendor: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody signed stays when more is accepted, synchronised or removed with --yes; publish --yes drops it."""
+    assert cli("key", "add", "otto", _public_key(tmp_path, cli)).code == 0
+    both = ("--signer", "vera", "--signer", "otto", "--threshold", "2")
+    assert cli("delegation", "add", "pair", "--path", "pair/*", *both, "--yes").code == 4
+    for name in ("vera", "otto"):
+        _signs(name, "pair-v1", tmp_path, cli, monkeypatch)
+    (tmp_path / "dist").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "dist" / name).write_bytes(name.encode())
+    assert cli("artifact", "add", tmp_path / "dist", "--prefix", "pair").code == 4
+    _signs("vera", "pair-v2", tmp_path, cli, monkeypatch)
+    (tmp_path / "dist/three").write_bytes(b"three")
+    for argv in (
+        ("artifact", "sync", tmp_path / "dist", "--prefix", "pair", "--yes"),
+        ("artifact", "add", tmp_path / "app.bin", "--prefix", "pair", "--yes"),
+        ("artifact", "remove", "pair/one", "--yes"),
+    ):
+        assert cli(*argv).code == 4
+        (waits,) = cli("event", "list", "--json").document["events"]
+        assert (waits["name"], [each["key"] for each in waits["signatures"]]) == ("pair-v2", ["vera"])
+    assert cli("publish", "--yes").code == 4
+    (waits,) = cli("event", "list", "--json").document["events"]
+    assert (waits["name"], waits["signatures"]) == ("pair-v3", [])
+
+
+def _public_key(tmp_path: Path, cli: Cli) -> Path:
+    """The public half of a key whose private one is in the directory otto."""
+    (tmp_path / "otto").mkdir()
+    assert cli("key", "generate", "otto", "--unencrypted", "--in", tmp_path / "otto").code == 0
+    return tmp_path / "otto/otto.pub"
+
+
+def _signs(name: str, event: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / f"{name}-{event}.rstuf"
+    assert cli("bundle", "export", event, "-o", bundle).code == 0
+    assert cli("bundle", "import", elsewhere(tmp_path, name, bundle, monkeypatch)).code in {0, 4}
 
 
 def test_delegations_that_wait_are_listed_as_such(vendor: Path, cli: Cli) -> None:

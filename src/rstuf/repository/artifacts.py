@@ -165,9 +165,11 @@ def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChang
                 wanted.append(path)
         before = len(distinct) - len(wanted)
         if not wanted:
-            return AcceptedChange(number=0, unchanged=before, roles=frozenset(leaving))
+            return AcceptedChange(number=0, unchanged=before, unseen=frozenset(leaving))
         number = state.next_number()
         roles = remove_from_roles(ports, state, wanted, number=number)
         details = {"number": number, "paths": wanted[:NAMED], "removed": len(wanted)}
         state.record("artifacts.remove", details, at=ports.clock.now())
-    return AcceptedChange(number=number, removed=len(wanted), unchanged=before, roles=frozenset(roles | leaving))
+    return AcceptedChange(
+        number=number, removed=len(wanted), unchanged=before, roles=frozenset(roles), unseen=frozenset(leaving)
+    )

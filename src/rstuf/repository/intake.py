@@ -63,6 +63,7 @@ class Intake:
     restored: int = 0
     warnings: Warnings = field(default_factory=Warnings)
     roles: set[RoleName] = field(default_factory=set)
+    unseen: set[RoleName] = field(default_factory=set)
     # Only a listing may name a file twice, and it is in memory anyway.
     _listed: set[TargetPath] = field(default_factory=set)
 
@@ -73,16 +74,24 @@ class Intake:
         """
         with self.ports.state.read() as reader:
             for source, offered, kept in offers:
-                known = staying(reader.artifact(offered.path))
+                here = reader.artifact(offered.path)
+                known = staying(here)
                 artifact = with_what_is_recorded(known, offered, self.conflict)
                 row = row_of(artifact)
                 same = known is not None and row_of(known).fragment == row.fragment
                 if known is not None and not same:
                     self._refuse_other(known, artifact)
+                if same:
+                    self.find_again(here)
                 if self._is_first(source):
                     self.restored += kept is Kept.DAMAGED or (same and kept is Kept.MISSING)
                     self.length += 0 if same else artifact.length
                 self.queue(row)
+
+    def find_again(self, here: ListedArtifact | None) -> None:
+        """Note of an artifact that stays as it is whether clients see it."""
+        if here is not None and here.state is not ArtifactState.PUBLISHED:
+            self.unseen.add(RoleName(here.role))
 
     def _is_first(self, source: Source) -> bool:
         if source.listed is None:
@@ -128,14 +137,16 @@ class Intake:
         with ExitStack() as stack:
             router = router_of(self.ports, state)
             for holder, some in shared_out(self.ports, router, _counted(rows, self.ports), stack):
-                self.roles.add(holder)
-                total += state.put_artifacts(
+                result = state.put_artifacts(
                     holder,
                     some,
                     number=number,
                     replace=self.conflict is not Conflict.REFUSE,
                     role_limit=TARGETS_PAYLOAD_BYTES,
                 )
+                if result.added or result.replaced:
+                    self.roles.add(holder)
+                total += result
         return total
 
     def _remove(self, state: StateTransaction, gone: Iterable[TargetPath], *, number: int) -> list[TargetPath]:
@@ -178,6 +189,7 @@ class Intake:
             warnings=tuple(self.warnings.told),
             more_warnings=self.warnings.more,
             roles=frozenset(self.roles),
+            unseen=frozenset(self.unseen),
         )
 
 

@@ -37,12 +37,14 @@ class Kept:
         number: the change number at which everything else is published.
         paths: they, by the role that holds them; `only`: the ids of roles that have nothing else to publish.
         events: for which they are kept, each with the roles to which they go.
+        latest: the highest number of a change that is kept.
     """
 
     number: int
     paths: Mapping[RoleName, Sequence[TargetPath]]
     only: frozenset[int]
     events: Mapping[int, tuple[RoleName, ...]]
+    latest: int
 
 
 def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[SigningEvent] = ()) -> Kept | None:
@@ -52,7 +54,7 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
         drop: events that give their place to newer ones.
     """
     paths, events = defaultdict[RoleName, dict[TargetPath, None]](dict), dict[int, tuple[RoleName, ...]]()
-    listers = dict[int, tuple[RoleState, RoleName]]()
+    listers, latest = dict[int, tuple[RoleState, RoleName]](), 0
     for event in reader.open_events():
         if event in drop or not _keeps(ports, reader, event):
             continue
@@ -63,7 +65,9 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
             continue
         for holder, path, taker in found:
             lister = lister_of(reader, compared.before, holder, path)
-            if _is_pending(reader, holder, lister, path):
+            number = _newest(reader, holder, path)
+            if number > _seen(lister):
+                latest = max(latest, number)
                 paths[holder][path] = takers[taker] = None
                 listers[lister.id] = (lister, holder)
         if takers:
@@ -73,7 +77,7 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
     only = frozenset(
         lister.id for lister, holder in listers.values() if not _has_more(reader, lister, holder, paths[holder])
     )
-    return Kept(reader.newest_number(), {holder: tuple(some) for holder, some in paths.items()}, only, events)
+    return Kept(reader.newest_number(), {holder: tuple(some) for holder, some in paths.items()}, only, events, latest)
 
 
 def keep_back(ports: Ports, *, besides: SigningEvent | None = None) -> Kept | None:
@@ -117,10 +121,10 @@ def _keeps(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     return outdated_by(reader, event) is None
 
 
-def _is_pending(reader: StateReader, holder: RoleName, lister: RoleState, path: TargetPath) -> bool:
+def _newest(reader: StateReader, holder: RoleName, path: TargetPath) -> int:
     slot = slot_of(path)
     rows = reader.versions(reader.role(holder).id, slot, slot)
-    return any(number > _seen(lister) for _, each, number, _ in rows if each == path)
+    return max((number for _, each, number, _ in rows if each == path), default=0)
 
 
 def _has_more(reader: StateReader, lister: RoleState, holder: RoleName, kept: Collection[TargetPath]) -> bool:

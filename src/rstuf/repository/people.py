@@ -137,7 +137,7 @@ def waiting_behind(ports: Ports, kept: Kept) -> tuple[WaitingRole, ...]:
     """The roles to which changes go that are kept back, as they wait in the events for which they are."""
     with ports.state.read() as reader:
         return tuple(
-            replace(waiting_as(ports, reader, event, name), behind=True)
+            replace(waiting_as(ports, reader, event, name), behind=True, kept=kept.latest)
             for event in reader.open_events()
             for name in kept.events.get(event.id, ())
         )

@@ -31,7 +31,8 @@ class AcceptedChange:
         restored: how many kept contents were missing or damaged, and are whole again. They may be of unchanged ones.
         length: bytes of content that the added and replaced ones have.
         warnings: what some clients cannot do with them; the first, and how many `more_warnings` there are.
-        roles: those in which what it is about is, or is to be, changed or not.
+        roles: those in which something changes.
+        unseen: those in which something is that was accepted before just like that, and that clients don't see yet.
     """
 
     number: int
@@ -45,6 +46,7 @@ class AcceptedChange:
     warnings: tuple[Problem, ...] = ()
     more_warnings: int = 0
     roles: frozenset[RoleName] = frozenset()
+    unseen: frozenset[RoleName] = frozenset()
 
 
 class Reason(StrEnum):
@@ -118,6 +120,7 @@ class WaitingRole:
         after: the one that must come out before that.
         behind: whether more was accepted since that was opened, and it stays because others have signed it; that is
             kept back.
+        kept: the highest number of a change that is kept back for it; 0 where none is.
         elsewhere: how long it lives, where its people made what clients see of it where they are: then they make the
             next version, too, and none is proposed here, which would take the number of theirs. Else None.
     """
@@ -130,6 +133,7 @@ class WaitingRole:
     event: str | None = None
     after: str | None = None
     behind: bool = False
+    kept: int = 0
     elsewhere: timedelta | None = None
 
 

@@ -14,8 +14,8 @@ from enum import Enum, StrEnum, auto
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from rstuf.errors import InvalidInput
-from rstuf.model.artifacts import Artifact, ArtifactRow, ListedArtifact, slot_of
-from rstuf.model.names import TargetPath
+from rstuf.model.artifacts import Artifact, ArtifactRow, ArtifactState, ListedArtifact, slot_of
+from rstuf.model.names import RoleName, TargetPath
 from rstuf.progress import step
 from rstuf.repository.artifacts import keep, keeping, take_files
 from rstuf.repository.intake import Conflict, Intake, staying, with_what_is_recorded
@@ -80,6 +80,7 @@ class Outlook(NamedTuple):
         same: files that are what is recorded, by their stamps.
         missing: artifacts that are not in the directory; `sample` has the first ten paths.
         length: bytes to read.
+        unseen: the roles in which some of the same are that clients don't see yet.
     """
 
     new: int
@@ -88,6 +89,7 @@ class Outlook(NamedTuple):
     missing: int
     sample: tuple[str, ...]
     length: int
+    unseen: frozenset[RoleName]
 
 
 class Difference(StrEnum):
@@ -137,7 +139,8 @@ class Comparison:
             keep(ports, batch)
             change = intake.accept("artifacts.sync", gone=gone)
             notes.keep(forget=gone)
-        return replace(change, unchanged=change.unchanged + self.outlook.same)
+        unchanged, unseen = change.unchanged + self.outlook.same, change.unseen | self.outlook.unseen
+        return replace(change, unchanged=unchanged, unseen=unseen)
 
     def steps(self, *, missing: Missing) -> Iterator[SyncStep]:
         """What `carry_out` would do, found out by reading as it would; writes nothing.
@@ -194,6 +197,7 @@ def _look(
 ) -> Outlook:
     new = unsure = same = length = 0
     sample: list[str] = []
+    unseen = set[RoleName]()
 
     def miss(artifact: Artifact | None) -> None:
         if artifact is not None:
@@ -206,11 +210,13 @@ def _look(
         while here is not None and here.artifact.path < source.path:
             miss(staying(here))
             here = next(here_now, None)
-        recorded = None
+        recorded = listed = None
         if here is not None and here.artifact.path == source.path:
-            recorded, here = staying(here), next(here_now, None)
+            recorded, listed, here = staying(here), here, next(here_now, None)
         if recorded is not None and _vouched_for(source, recorded, known):
             same += 1
+            if listed is not None and listed.state is not ArtifactState.PUBLISHED:
+                unseen.add(RoleName(listed.role))
             continue
         pile.add(source)
         length += source.size
@@ -221,7 +227,7 @@ def _look(
     while here is not None:
         miss(staying(here))
         here = next(here_now, None)
-    return Outlook(new, unsure, same, len(gone), tuple(sample), length)
+    return Outlook(new, unsure, same, len(gone), tuple(sample), length, frozenset(unseen))
 
 
 def _vouched_for(source: Source, recorded: Artifact, known: KnownStamps) -> bool:

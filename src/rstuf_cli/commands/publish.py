@@ -67,17 +67,20 @@ def publish(
     return ExitCode.WAITING if report.waiting else ExitCode.DONE
 
 
-def publish_now(run: Run, repository: rstuf.Repository) -> rstuf.PublicationReport:
+def publish_now(run: Run, repository: rstuf.Repository, *, yes_drops: bool = True) -> rstuf.PublicationReport:
     """Publish, for whichever command does it.
 
     Where others have signed what waits, and more was accepted since, whoever is there is asked whether to drop that.
+
+    Args:
+        yes_drops: whether --yes answers that; where it answers something else, the signatures stay.
     """
     run.interrupted = "clients see all of the publication or none of it; rstuf publish goes on from there"
     report = repository.publish()
     run.progress.close()
     tell_clock(run.console, report.clock_behind)
     tell_dropped(run.console, report.dropped)
-    drop = _given_up(run, repository, report)
+    drop = _given_up(run, repository, report) if yes_drops or not run.options.yes else []
     if not drop:
         return report
     anew = repository.publish(drop=drop)
