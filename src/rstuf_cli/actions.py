@@ -98,6 +98,8 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "artifacts.sync": lambda said: f"{_added(said)}, to equal a directory",
     "artifacts.remove": _removed,
     "artifacts.accept": _accepted,
+    "artifacts.postpone": lambda said: f"{count(said['postponed'], 'change')} put off, behind what others signed",
+    "artifacts.undo": lambda said: f"{count(said['undone'], 'change')} undone, for what was made elsewhere",
     "artifacts.restore": lambda said: f"{count(said['restored'], 'kept copy', 'kept copies')} put back",
     "publish": lambda said: f"published as timestamp v{number(said['timestamp'])}: {count(said['roles'], 'role')}",
     "publication.abandon": lambda said: f"publication {number(said['publication'])} given up",

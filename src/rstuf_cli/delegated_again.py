@@ -17,7 +17,10 @@ def steps_to_propose_again(
     Args:
         instead: what takes its place; where that makes the same of the delegation, nothing of it is lost.
     """
-    if event.kind in {rstuf.EventKind.CONTENTS, rstuf.EventKind.BROUGHT}:
+    if event.kind is rstuf.EventKind.BROUGHT:
+        why = f"nothing of it is here any more; the same file of {escape(event.role)} can be brought again"
+        return [Step("rstuf delegation accept FILE", why)]
+    if event.kind is rstuf.EventKind.CONTENTS:
         role = escape(event.role)
         why = f"what {role} was to list stays pending, and waits for nobody: proposes it anew"
         return [Step("rstuf publish", why, about="pending")]

@@ -141,7 +141,9 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         why = f"{what(view.event)} expired before everybody had signed it"
         if view.event.kind == rstuf.EventKind.CEREMONY:
             return [Step(CEREMONY_AGAIN, f"{why}; {_SAME_PLAN}", about="event-expired")]
-        if view.event.kind in {rstuf.EventKind.CONTENTS, rstuf.EventKind.BROUGHT}:
+        if view.event.kind == rstuf.EventKind.BROUGHT:
+            return [Step(f"rstuf event cancel {name}", f"{why}; then have it made anew", about="event-expired")]
+        if view.event.kind == rstuf.EventKind.CONTENTS:
             return [Step("rstuf publish", f"{why}; proposes what it lists anew", about="event-expired")]
         if view.event.kind == rstuf.EventKind.DELEGATION:
             return [Step(f"rstuf event cancel {name}", f"{why}; then propose it again", about="event-expired")]

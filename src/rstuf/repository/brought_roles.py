@@ -7,7 +7,7 @@ paths that clients look for in this role, and nothing about other roles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -25,7 +25,6 @@ from rstuf.errors import (
 from rstuf.metadata.brought_role import BroughtRole, check_brought_signatures
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope
-from rstuf.model.artifacts import ArtifactRow
 from rstuf.model.durations import format_duration
 from rstuf.model.events import EventKind, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId
@@ -33,10 +32,10 @@ from rstuf.model.names import TARGETS, TIMESTAMP, RoleName, TargetPath
 from rstuf.model.policy import Periods
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import Authority, is_recorded_file, load_authority
+from rstuf.repository.brought_rows import BroughtChanges
 from rstuf.repository.client_guard import refuse_misread, refuse_unreadable, shape_of
 from rstuf.repository.delegated_sides import delegated_sides
 from rstuf.repository.event_views import EventView
-from rstuf.repository.handing_over import ALL_SLOTS
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
 from rstuf.repository.open_events import digest_of, is_open, refuse_expired, signers_of, view_in
@@ -70,7 +69,6 @@ class Delivery:
         published: whether clients see just this already.
         periods: how long the role lives, by the policy.
         late: whether it is due at once, because it lives for so short.
-        put: the rows to be accepted; `gone`: the paths to be removed.
         seen: what it was judged by; another one since then is a reason to judge it anew.
     """
 
@@ -91,8 +89,6 @@ class Delivery:
     published: bool
     periods: Periods
     late: bool
-    put: tuple[ArtifactRow, ...]
-    gone: tuple[TargetPath, ...]
     seen: tuple[Any, ...]
 
     @property
@@ -134,12 +130,12 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
         _refuse_expiry(ports, brought, periods)
         _refuse_version(reader, role, brought)
         _refuse_in_the_way(reader, open_now)
-        _refuse_paths(router_of(ports, reader), brought)
+        refuse_paths(router_of(ports, reader), brought)
         _refuse_to_clients(ports, reader, authority, brought)
     elif waits is not None:
         refuse_expired(waits, ports.clock.now())
     drops = () if open_now is None or published or waits is not None else (view_in(ports, reader, open_now),)
-    changes = _Changes.of(reader, role, brought)
+    changes = BroughtChanges.of(reader, role, brought.rows)
     leaked = frozenset(leaked_keys(reader))
     return Delivery(
         brought=brought,
@@ -159,8 +155,6 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
         published=published,
         periods=periods,
         late=brought.expires - periods.renew_before <= ports.clock.now(),
-        put=changes.put,
-        gone=changes.gone,
         seen=seen_of(reader, brought.name),
     )
 
@@ -303,7 +297,7 @@ def _refuse_expiry(ports: Ports, brought: BroughtRole, periods: Periods) -> None
         )
 
 
-def _refuse_paths(router: Router, brought: BroughtRole) -> None:
+def refuse_paths(router: Router, brought: BroughtRole) -> None:
     """Clients must look for each of its paths in this role, first."""
     outside, elsewhere = list[TargetPath](), dict[TargetPath, RoleName]()
     for row in brought.rows:
@@ -343,40 +337,3 @@ def some_paths(paths: Sequence[str]) -> str:
     """The first of them, and how many more."""
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return f"{', '.join(map(shorten, paths[:_NAMED]))}{more}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """What a role's artifacts come to be: against what clients see, and against what was accepted."""
-
-    added: tuple[TargetPath, ...]
-    replaced: tuple[TargetPath, ...]
-    removed: tuple[TargetPath, ...]
-    unchanged: int
-    lost: tuple[TargetPath, ...]
-    put: tuple[ArtifactRow, ...]
-    gone: tuple[TargetPath, ...]
-
-    @classmethod
-    def of(cls, reader: StateReader, role: RoleState, brought: BroughtRole) -> _Changes:
-        shown, newest = max(role.number, role.shown), reader.newest_number()
-        visible = dict(_contents(reader, role, shown))
-        accepted = dict(_contents(reader, role, newest)) if newest > shown else visible
-        becomes = {row.path: row.fragment for row in brought.rows}
-        both = becomes.keys() & visible.keys()
-        replaced = tuple(sorted(path for path in both if becomes[path] != visible[path]))
-        waiting = [path for path in visible.keys() | accepted.keys() if visible.get(path) != accepted.get(path)]
-        return cls(
-            added=tuple(sorted(becomes.keys() - visible.keys())),
-            replaced=replaced,
-            removed=tuple(sorted(visible.keys() - becomes.keys())),
-            unchanged=len(both) - len(replaced),
-            lost=tuple(sorted(path for path in waiting if accepted.get(path) != becomes.get(path))),
-            put=tuple(row for row in brought.rows if accepted.get(row.path) != row.fragment),
-            gone=tuple(sorted(accepted.keys() - becomes.keys())),
-        )
-
-
-def _contents(reader: StateReader, role: RoleState, number: int) -> Iterator[tuple[TargetPath, bytes]]:
-    for _, path, fragment in reader.contents(role.id, *ALL_SLOTS, number=number):
-        yield path, fragment

@@ -7,12 +7,15 @@ it. The file's bytes are recorded before any of it is written, so that a version
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from rstuf.errors import (
     ClientsExcluded,
+    DeliveryRefused,
     LimitExceeded,
     PathsDisputed,
     PathsNotDelegated,
+    PathTwin,
     ReleaseRefused,
     RstufError,
     SigningError,
@@ -45,6 +48,18 @@ from rstuf.repository.signing_anew import publish_under_new_root, to_sign_again
 from rstuf.repository.strays import begin_without_strays
 from rstuf.repository.together import together
 from rstuf.repository.whole_files import whole_file
+
+# What keeps one event from coming out, and nothing else.
+_OBSTACLES: Final = (
+    ClientsExcluded,
+    DeliveryRefused,
+    LimitExceeded,
+    PathTwin,
+    PathsDisputed,
+    PathsNotDelegated,
+    ReleaseRefused,
+    SigningError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,7 @@ def _complete(ports: Ports, event: SigningEvent) -> Completion:
         if event.kind is EventKind.CEREMONY:
             return _end_ceremony(ports, event)
         publication = _bring_out_root(ports, event) if event.role == ROOT else _bring_out_roles(ports, event)
-    except (ReleaseRefused, SigningError, LimitExceeded, PathsNotDelegated, PathsDisputed, ClientsExcluded) as error:
+    except _OBSTACLES as error:
         return Completion(event, obstacle=error)
     return Completion(event, publication)
 
@@ -153,6 +168,8 @@ def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
         return _close(ports, event, bring_change(ports, event))
     files = {part.role: whole_file(ports, event, part) for part in event.parts}
     with ports.state.read() as reader:
+        # What was made elsewhere is recorded with its file, at a number of its own.
+        event = reader.event(event.id) or event
         parts = [Part(reader.role(each.role), each.number, Reason.CHANGED, files[each.role]) for each in event.parts]
         before, said = load_authority(reader, ports.metadata), proposed_by(reader, event)
         then = load_authority(reader, ports.metadata, proposed=said)

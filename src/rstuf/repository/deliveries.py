@@ -8,18 +8,18 @@ file is recorded before anything of it is written. The repository signs nothing 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from rstuf.errors import DeliveryRefused, InvalidInput
-from rstuf.metadata.limits import TARGETS_PAYLOAD_BYTES
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.repository.brought_contents import bring_contents
 from rstuf.repository.brought_roles import Delivery, look_at_delivery, seen_of, some_paths
+from rstuf.repository.brought_rows import enter_rows, let_go
 from rstuf.repository.completing import Completion, complete_events
 from rstuf.repository.event_views import EventView
-from rstuf.repository.intake import NAMED
 from rstuf.repository.interfaces import StateTransaction
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import is_open, view_in
@@ -31,6 +31,10 @@ from rstuf.repository.whole_files import note_opened
 
 # Artifacts may be accepted while it is judged: then it is judged once more, as often as it takes to be sure.
 _TRIES: Final = 8
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction that was never meant to stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def take_delivery(
         if delivery.published:
             return DeliveryReport(delivery, None, None)
         _refuse_more(delivery, shown, lose=lose)
+        _rehearse(ports, delivery)
         taken = bring_contents(ports, delivery, contents, elsewhere=elsewhere)
         delivery, event = _record(ports, delivery, shown, drop=drop, lose=lose)
         done = next((each for each in complete_events(ports) if each.event.id == event), None)
@@ -89,6 +94,14 @@ def take_delivery(
             still = is_open(reader, delivery.brought.name)
             waits = None if still is None or still.id != event else view_in(ports, reader, still)
         return DeliveryReport(delivery, done, waits, taken)
+
+
+def _rehearse(ports: Ports, delivery: Delivery) -> None:
+    """Have the state refuse now what it would when all have signed it (twins, limits), and record nothing."""
+    brought = delivery.brought
+    with suppress(_Rehearsed), ports.state.transaction(actor=ports.actor) as state:
+        enter_rows(state, "", brought.name, brought.rows, at=ports.clock.now())
+        raise _Rehearsed
 
 
 def _refuse_more(delivery: Delivery, shown: Delivery, *, lose: bool) -> None:
@@ -118,7 +131,7 @@ def _record(
             if seen_of(state, delivery.brought.name) == delivery.seen:
                 at = ports.clock.now()
                 event = delivery.waits or _open(state, delivery, drop=drop, at=at)
-                _sign(state, event, delivery, at=at)
+                _sign(state, event, delivery, at=at, lose=lose)
                 return delivery, event.id
         delivery = look_at_delivery(ports, shown.brought)
         _refuse_more(delivery, shown, lose=lose)
@@ -126,37 +139,23 @@ def _record(
 
 
 def _open(state: StateTransaction, delivery: Delivery, *, drop: Collection[SigningEvent], at: datetime) -> SigningEvent:
-    """Its artifacts as rows, and the event in which it waits until it comes out: a moment, or until others sign."""
+    """The event in which it waits until it comes out: a moment, or until others sign."""
     brought = delivery.brought
     for view in delivery.drops:
         refuse_undropped(state, view.event, drop)
         drop_event(state, view.event, at=at)
-    changes = bool(delivery.put or delivery.gone)
-    number = state.next_number() if changes else state.newest_number()
-    if delivery.gone:
-        state.remove_artifacts(brought.name, delivery.gone, number=number)
-    if delivery.put:
-        state.put_artifacts(brought.name, delivery.put, number=number, replace=True, role_limit=TARGETS_PAYLOAD_BYTES)
+    if delivery.lacking:
+        # Nothing of it is a row before others have signed, and what was agreed to go must not come after it.
+        let_go(state, brought.name, brought.rows, at=at)
     state.burn_versions(brought.name, max(0, brought.version - state.role(brought.name).version))
-    part = EventPart(brought.name, brought.version, brought.compact, number=number)
+    part = EventPart(brought.name, brought.version, brought.compact)
     event = state.open_event([part], kind=EventKind.BROUGHT, opened=at)
     note_opened(state, event, at=at)
-    details = {
-        "event": event.name,
-        "role": brought.name,
-        "number": number,
-        "added": len(delivery.added),
-        "replaced": len(delivery.replaced),
-        "removed": len(delivery.removed),
-        "paths": list(delivery.removed[:NAMED]),
-        "lost": list(delivery.lost[:NAMED]),
-    }
-    state.record("artifacts.accept", details, at=at)
     return event
 
 
-def _sign(state: StateTransaction, event: SigningEvent, delivery: Delivery, *, at: datetime) -> None:
-    """The signatures that it came with; with enough of them its own bytes are what comes out."""
+def _sign(state: StateTransaction, event: SigningEvent, delivery: Delivery, *, at: datetime, lose: bool) -> None:
+    """The signatures that it came with; with enough of them its own bytes are what comes out, and what is recorded."""
     brought, names = delivery.brought, names_of(state)
     part = next(part for part in event.parts if part.role == brought.name)
     if part.file is not None:
@@ -167,4 +166,7 @@ def _sign(state: StateTransaction, event: SigningEvent, delivery: Delivery, *, a
             said = {"event": event.name, "role": brought.name, "keyid": each.keyid, "key": who}
             state.record("event.sign", said, at=at)
     if not delivery.lacking and event.phase is EventPhase.OPEN and len(event.parts) == 1:
-        state.complete_part(event.id, brought.name, brought.data)
+        number = part.number
+        if event.kind is EventKind.BROUGHT and not number:
+            number = enter_rows(state, event.name, brought.name, brought.rows, at=at, lose=lose)
+        state.complete_part(event.id, brought.name, brought.data, number=number)

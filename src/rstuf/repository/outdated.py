@@ -57,6 +57,8 @@ def outdated_by(reader: StateReader, event: SigningEvent) -> Outdated | None:
     why = _superseded(reader, event)
     if why is None and event.kind is EventKind.DELEGATION:
         why = _other_delegations(reader, event)
+    if why is None and event.kind is EventKind.BROUGHT:
+        why = _not_looked_for(reader, event)
     return None if why is None else Outdated(why, _again(reader, event))
 
 
@@ -156,6 +158,20 @@ def _other_delegations(reader: StateReader, event: SigningEvent) -> str | None:
     except (PathsNotDelegated, PathsDisputed) as error:
         return f"{error.paths[0]} was accepted since, and clients would not find it then"
     return _not_there(reader, event, compared)
+
+
+def _not_looked_for(reader: StateReader, event: SigningEvent) -> str | None:
+    """Whether clients look for something that was made elsewhere in another role by now."""
+    router = Router(recorded_authority(reader, {}), reader.settings().layout)
+    for part in event.parts:
+        for path in map(TargetPath, orjson.loads(part.signed).get("targets", {})):
+            try:
+                found = router.holder(path) == part.role
+            except (PathsNotDelegated, PathsDisputed):
+                found = False
+            if not found:
+                return f"clients do not look for {path} in {part.role} any more"
+    return None
 
 
 def _not_there(reader: StateReader, event: SigningEvent, compared: Comparison) -> str | None:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rstuf.metadata.brought_role import take_brought_apart
 from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import SignedFile, Unsigned, renewed_part, sign_with, versioned
 from rstuf.metadata.views import Signature, open_envelope
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.names import ROOT
 from rstuf.repository.authority import signed_enough
+from rstuf.repository.brought_roles import refuse_paths
+from rstuf.repository.brought_rows import enter_rows
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.open_events import digest_of, envelope_of, file_of, listed_for, sides_of, signers_of
 from rstuf.repository.ports import Ports
+from rstuf.repository.routing import router_of
 from rstuf.repository.visible import found
 
 
@@ -32,8 +36,22 @@ def whole_file(ports: Ports, event: SigningEvent, part: EventPart) -> SignedFile
     # Who signed may be listed no more by the time the others have.
     file = sign_with(unsigned, [Signature(each.keyid, each.sig) for each in part.signatures if each.keyid in listed])
     with ports.state.transaction(actor=ports.actor) as state:
-        state.complete_part(event.id, part.role, file.data)
+        number = part.number
+        if event.kind is EventKind.BROUGHT and not number:
+            number = _enter(ports, state, event, file)
+        state.complete_part(event.id, part.role, file.data, number=number)
     return file
+
+
+def _enter(ports: Ports, state: StateTransaction, event: SigningEvent, file: SignedFile) -> int:
+    """Record what a role lists that was made elsewhere, now that enough have signed it.
+
+    Raises:
+        DeliveryRefused: clients look for something of it in another role by now.
+    """
+    brought = take_brought_apart(file.data, name=event.role, file=event.name)
+    refuse_paths(router_of(ports, state), brought)
+    return enter_rows(state, event.name, event.role, brought.rows, at=ports.clock.now())
 
 
 def is_outdated(reader: StateReader, event: SigningEvent, *, now: datetime) -> bool:

@@ -98,16 +98,19 @@ def add_signature(connection: sqlite3.Connection, event: int, role: RoleName, si
     )
 
 
-def complete_part(connection: sqlite3.Connection, event: int, role: RoleName, file: bytes) -> None:
+def complete_part(
+    connection: sqlite3.Connection, event: int, role: RoleName, file: bytes, *, number: int | None = None
+) -> None:
     """Record the file that a part became; the first one stays.
 
     Raises:
         StateError: the event is not open, or has no such part.
     """
     done = connection.execute(
-        "UPDATE event_part SET file = coalesce(file, ?) WHERE event = ? AND role = ? "
-        "AND event IN (SELECT id FROM event WHERE phase = 'open')",
-        (file, event, role),
+        "UPDATE event_part SET file = coalesce(file, ?), "
+        "number = CASE WHEN file IS NULL THEN coalesce(?, number) ELSE number END "
+        "WHERE event = ? AND role = ? AND event IN (SELECT id FROM event WHERE phase = 'open')",
+        (file, number, event, role),
     ).rowcount
     if done != 1:
         raise StateError(f"the signing event {event} of {role} is not open", hint=_SHOW)

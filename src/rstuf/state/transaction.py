@@ -310,8 +310,8 @@ class SqliteTransaction(SqliteReader):
     def add_signature(self, event: int, role: RoleName, *, keyid: KeyId, sig: str, at: datetime) -> bool:
         return events.add_signature(self._connection, event, role, CollectedSignature(keyid, sig, at, self._actor))
 
-    def complete_part(self, event: int, role: RoleName, file: bytes) -> None:
-        events.complete_part(self._connection, event, role, file)
+    def complete_part(self, event: int, role: RoleName, file: bytes, *, number: int | None = None) -> None:
+        events.complete_part(self._connection, event, role, file, number=number)
 
     def close_event(self, event: int, phase: EventPhase, *, at: datetime) -> None:
         events.close_event(self._connection, event, phase, closed=at)

@@ -18,8 +18,16 @@ from rstuf.metadata.brought_role import take_brought_apart
 from rstuf.model.events import SigningEvent
 from rstuf.model.keys import Loss
 from rstuf.model.names import RoleName, target_path
+from rstuf.model.patterns import path_pattern
 from rstuf.repository.brought_roles import Delivery, look_at_delivery
-from rstuf.repository.delegating import DelegationChange, bring_proposal, propose_change
+from rstuf.repository.delegating import (
+    DelegationChange,
+    DelegationPlan,
+    bring_proposal,
+    propose_addition,
+    propose_change,
+    propose_removal,
+)
 from rstuf.repository.deliveries import DeliveryReport, take_delivery
 from rstuf.repository.publish import publish
 from rstuf.repository.renewal import renew
@@ -282,13 +290,13 @@ def test_below_the_threshold_it_waits_for_the_others(engine: Engine, tmp_path: P
         assert first.completion is None
         assert first.waits is not None
         assert (first.waits.event.name, first.waits.lacking) == (f"team-v{number}", 1)
-        assert where(engine)[f"team/{bring}"] == "team awaiting"
+        assert f"team/{bring}" not in where(engine)
         again = accept(engine, signed_json(engine, signed, by=["tara"], indent=1))
         assert again.waits is not None
         assert again.waits.event.id == first.waits.event.id
         # What publishes meanwhile neither signs it nor proposes another in its place.
-        (waiting,) = publish(engine.ports).waiting
-        assert (waiting.event, waiting.lacking) == (f"team-v{number}", 1)
+        publish(engine.ports)
+        assert [view.lacking for view in engine.events.views()] == [1]
         if bring == "bundle":
             done = engine.events.receive([engine.signature(f"team-v{number}", "tom")]).completions[0]
         else:
@@ -468,3 +476,67 @@ def test_what_cannot_come_out_keeps_nothing_else_back(engine: Engine, tmp_path: 
     strict.add("b.txt", b"beside")
     assert publish(strict.ports).published
     check_client(engine, tmp_path / "client")
+
+
+def two_of_two(engine: Engine) -> None:
+    """Let tara and tom sign team together, both of them away."""
+    engine.make_key("tom")
+    engine.keys.away.clear()
+    bring_proposal(
+        engine.ports,
+        propose_change(engine.ports, RoleName("team"), DelegationChange(signers=("tara", "tom"), threshold=2)),
+    )
+    engine.keys.away.update(["tara", "tom"])
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+@pytest.mark.parametrize("way", ["removed", "signed by others", "other paths"])
+def test_what_too_few_signed_comes_out_by_no_other_way(
+    engine: Engine, tmp_path: Path, way: str, cancelled: bool
+) -> None:
+    """The role goes, the online key signs it, or another has its paths: nothing that one of two said is published."""
+    two_of_two(engine)
+    known = {"team/known": b"known"}
+    accept(engine, signed_json(engine, said(engine, 4, known), by=["tara", "tom"]), known)
+    evil = known | {"team/evil": b"evil"}
+    waits = accept(engine, signed_json(engine, said(engine, 5, evil), by=["tara"]), evil).waits
+    assert waits is not None
+    if cancelled:
+        engine.events.cancel(waits.event.name)
+    team = RoleName("team")
+    if way == "removed":
+        proposal = propose_removal(engine.ports, team)
+    elif way == "signed by others":
+        proposal = propose_change(engine.ports, team, DelegationChange(signers=("online",), threshold=1))
+    else:
+        plan = DelegationPlan(name=RoleName("other"), paths=(path_pattern("team/*"),), before=team)
+        proposal = propose_addition(engine.ports, plan)
+    bring_proposal(engine.ports, proposal, drop=True)
+    publish(engine.ports)
+    assert "team/evil" not in where(engine)
+    client = client_of(engine, tmp_path / "client")
+    client.refresh()
+    assert client.find("team/evil") is None
+    assert client.find("team/known") is not None or way != "removed"
+
+
+def test_what_was_accepted_here_comes_after_what_others_signed(engine: Engine, tmp_path: Path) -> None:
+    """While the second signature is missing, a path is changed here: it is kept, and waits for the next version."""
+    two_of_two(engine)
+    first = {"team/a": b"theirs", "team/b": b"theirs"}
+    waits = accept(engine, signed_json(engine, said(engine, 4, first), by=["tara"]), first).waits
+    assert waits is not None
+    engine.add("team/a", b"ours")
+    done = engine.events.receive([engine.signature(waits.event.name, "tom")]).completions[0]
+    assert done.obstacle is None
+    assert {path: state for path, state in where(engine).items() if path.startswith("team/")} == {
+        "team/a": "team replacing",
+        "team/b": "team published",
+    }
+    engine.contents["team/a"] = b"theirs"
+    client = client_of(engine, tmp_path / "client")
+    client.refresh()
+    target = client.find("team/a")
+    assert target is not None
+    assert target.length == len(b"theirs")
+    assert verify_own(engine.ports, depth=Depth.FULL).problems == ()

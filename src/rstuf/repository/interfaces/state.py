@@ -412,8 +412,11 @@ class StateTransaction(StateReader, SupersededNotes, Protocol):
             StateError: the event is not open, has no such part, or that part is whole.
         """
 
-    def complete_part(self, event: int, role: RoleName, file: bytes) -> None:
+    def complete_part(self, event: int, role: RoleName, file: bytes, *, number: int | None = None) -> None:
         """Record the file that a part of an open event became. The first one that is recorded stays.
+
+        Args:
+            number: the change number up to which it lists its artifacts, where that is known with it only.
 
         Raises:
             StateError: the event is not open, or has no such part.
