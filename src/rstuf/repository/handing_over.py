@@ -25,6 +25,7 @@ from rstuf.progress import step
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
+from rstuf.repository.outdated import fragment_at
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -199,11 +200,9 @@ class Sorting:
             return
         lister = reader.role(giver)
         seen = max(lister.number, lister.shown)
-        if lister.newest > seen:
-            rows = reader.contents(reader.role(move.giver).id, move.slot, move.slot, number=seen)
-            if all(path != move.path for _, path, _ in rows):
-                return
-        self.changed.add(giver)
+        holder = reader.role(move.giver).id
+        if lister.newest <= seen or fragment_at(reader, holder, move.slot, move.path, seen) is not None:
+            self.changed.add(giver)
 
     def _lists(self, holder: RoleName, slot: int) -> RoleName:
         """The role that lists what a role holds there: itself, or one of its bins."""

@@ -19,7 +19,7 @@ from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.kept_changes import look_for_kept
+from rstuf.repository.kept_changes import lacks, look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.loose_roots import loose_roots
@@ -156,7 +156,9 @@ def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> s
         if role.forced or role.name not in numbers:
             continue
         event = holding_event(ports, reader, role.name)
-        if role.newest <= numbers[role.name] or (event is not None and not is_free(ports, reader, event)):
+        if not lacks(reader, role, numbers[role.name], kept) or (
+            event is not None and not is_free(ports, reader, event)
+        ):
             held.add(role.id)
     return held
 

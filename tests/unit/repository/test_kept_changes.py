@@ -83,3 +83,83 @@ def test_what_goes_while_it_is_removed_is_in_one_list(engine: Engine, tmp_path: 
     with engine.ports.state.read() as reader:
         version = reader.role(RoleName(home)).visible
     assert b"solo/x" not in engine.ports.metadata.read(f"{version}.{home}.json", limit=100_000)
+
+
+def test_what_waits_with_others_brings_nothing_that_is_kept_back(signed: Engine, tmp_path: Path) -> None:
+    """Something else of ops waits for its people without it, in one event however often somebody publishes; signed by
+    all, it comes out, and what vera signed for docs stays good."""
+    signed.add("ops/dn", b"new")
+    publish(signed.ports)
+    signed.add("ops/x", b"x")
+    for _ in range(3):
+        report = publish(signed.ports)
+        assert sorted(waiting(report)) == [("docs", "docs-v1", True), ("ops", "ops-v2", False)]
+    assert (where(signed)["ops/dn"], where(signed)["ops/x"]) == ("ops pending", "ops awaiting")
+    assert b"ops/dn" not in signed.events.view("ops-v2").parts[0].part.signed
+    assert whole(signed, "ops-v2", ops="tara") == []
+    assert whole(signed, "ops-v2", ops="tom") == [("ops-v2", None)]
+    accepted, signed.contents = dict(signed.contents), {"a.txt": b"a.txt", "ops/a": b"ops/a", "ops/x": b"x"}
+    check_client(signed, tmp_path / "client")
+    assert whole(signed, "docs-v1", docs="vic") == [("docs-v1", None)]
+    check_client(signed, tmp_path / "client")
+    assert waiting(publish(signed.ports)) == [("docs", "docs-v2", False)]
+    assert whole(signed, "docs-v2", docs="vera") == []
+    assert whole(signed, "docs-v2", docs="vic") == [("docs-v2", None)]
+    signed.contents = accepted
+    check_client(signed, tmp_path / "client")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_waited_before_others_signed_is_withdrawn(engine: Engine, tmp_path: Path, *, beside: bool) -> None:
+    """A change waits for the people of ops, who have not signed it, when vera signs docs: nobody is asked for it there
+    any more, but for what else waits with it."""
+    delegate(engine, "docs", "ops/d*", signers=("vic", "vera"), threshold=2, before=RoleName("ops"))
+    engine.add("ops/dn", b"new")
+    if beside:
+        engine.add("ops/x", b"x")
+    assert waiting(publish(engine.ports)) == [("ops", "ops-v2", False)]
+    assert whole(engine, "docs-v1", docs="vera") == []
+    publish(engine.ports)
+    assert names(engine) == (["docs-v1", "ops-v3"] if beside else ["docs-v1"])
+    assert whole(engine, "docs-v1", docs="vic") == [("docs-v1", None)]
+    if beside:
+        assert whole(engine, "ops-v3", ops="tara") == []
+        assert whole(engine, "ops-v3", ops="tom") == [("ops-v3", None)]
+    assert where(engine)["ops/dn"] == "docs pending"
+    del engine.contents["ops/dn"]
+    check_client(engine, tmp_path / "client")
+
+
+def test_of_two_that_others_signed_the_first_comes_out(engine: Engine, tmp_path: Path) -> None:
+    """Signed where it is and for where it goes, it comes out once: the other says so then, and nobody signs it."""
+    delegate(engine, "docs", "ops/d*", signers=("vic", "vera"), threshold=2, before=RoleName("ops"))
+    engine.add("ops/dn", b"new")
+    publish(engine.ports)
+    assert whole(engine, "docs-v1", docs="vera") == []
+    assert whole(engine, "ops-v2", ops="tara") == []
+    assert waiting(publish(engine.ports)) == [("ops", "ops-v2", False)]
+    assert whole(engine, "docs-v1", docs="vic") == [("docs-v1", None)]
+    (view,) = engine.events.views()
+    assert view.outdated is not None
+    assert view.outdated.why == "ops/dn, which it lists, goes with other delegations"
+    report = publish(engine.ports)
+    assert [(each.name, each.signed) for each in report.dropped] == [("ops-v2", ("tara",))]
+    assert waiting(report) == [("docs", "docs-v2", False)]
+    assert whole(engine, "docs-v2", docs="vera") == []
+    assert whole(engine, "docs-v2", docs="vic") == [("docs-v2", None)]
+    check_client(engine, tmp_path / "client")
+
+
+def test_given_up_the_same_is_proposed_with_the_change(signed: Engine, tmp_path: Path) -> None:
+    """Whoever lets vera's signature go has docs proposed anew, the change in it; ops waits with that, and once."""
+    signed.add("ops/dn", b"new")
+    publish(signed.ports)
+    report = publish(signed.ports, drop=[signed.events.view("docs-v1").event])
+    (name,) = names(signed)
+    assert {each.event for each in report.waiting} == {name}
+    assert len({each.name for each in report.waiting}) == len(report.waiting)
+    assert whole(signed, name, docs="vera") == []
+    assert whole(signed, name, docs="vic", ops="tara") == []
+    assert whole(signed, name, ops="tom") == [(name, None)]
+    check_client(signed, tmp_path / "client")
+    assert where(signed)["ops/dn"] == "docs published"
