@@ -139,7 +139,7 @@ def has_come_out(role: RoleState, part: EventPart) -> bool:
 
 
 def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
-    """Whether a newer version of a role is out than the one that waits."""
+    """Whether a newer version of a role is out than the one that waits, or the role is gone."""
     parts = [part for part in event.parts if part.role != ROOT]
     if event.kind is EventKind.DELEGATION:
         # What the online key signs of it is rendered anew when it comes out.
@@ -147,6 +147,8 @@ def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
         parts = [part for part in parts if signed_by_people(then, part.role)]
     for part in parts:
         role = reader.role(part.role)
+        if role.kind is RoleKind.DELEGATED and role.retired and event.kind is not EventKind.DELEGATION:
+            return f"nobody delegates to {part.role} any more"
         if role.visible >= part.version and not has_come_out(role, part):
             return f"{part.role} v{role.visible} was published since"
     return None

@@ -18,7 +18,8 @@ from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
-from rstuf.repository.delegating_events import by_people
+from rstuf.repository.delegated_sides import recorded_authority
+from rstuf.repository.delegating_events import by_people, leaves_with
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import Kept, lacks, would_bring
@@ -28,7 +29,7 @@ from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part, role_part
 from rstuf.repository.reports import Reason, WaitingRole
-from rstuf.repository.signed_here import nobody_else_signed
+from rstuf.repository.signed_here import looks_here, nobody_else_signed
 from rstuf.repository.signing_events import NewEvent, close_unused, open_events, sign_event
 from rstuf.repository.targets_signers import people_sign
 
@@ -124,7 +125,7 @@ def is_to_open(
     """Whether a role that cannot be signed here is to wait in an event that is not open yet."""
     event = is_open(reader, name)
     if event is None:
-        return True
+        return leaves_with(ports, reader, name) is None
     anew = event in drop or is_free(ports, reader, event)
     return anew and _lacks(ports, reader, event, reader.role(name), kept)
 
@@ -144,9 +145,32 @@ def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent]
     with ports.state.read() as reader:
         event = is_open(reader, waiting.name)
         if event is None:
-            return waiting
+            return _leaving(ports, reader, waiting, kept)
         told = waiting_in(ports, reader, event, waiting)
         return replace(told, behind=proposed is None and _lacks(ports, reader, event, role, kept))
+
+
+def _leaving(ports: Ports, reader: StateReader, waiting: WaitingRole, kept: Kept | None) -> WaitingRole:
+    """What waits in the place of a role that is about to go: its people are asked for nothing any more."""
+    event = leaves_with(ports, reader, waiting.name)
+    if event is None:
+        return waiting
+    names = by_people(ports, reader, event)
+    told = waiting_as(ports, reader, event, next(iter(names), event.role))
+    return replace(told, behind=lacks(reader, reader.role(waiting.name), event.parts[0].number, kept))
+
+
+def is_held_by_leaving(ports: Ports, reader: StateReader, role: RoleState, kept: Kept | None) -> bool:
+    """Whether a role that cannot be signed here is about to go, so that its changes come out elsewhere."""
+    if role.kind is not RoleKind.DELEGATED:
+        return False
+    keys = recorded_authority(reader, {}).named.get(role.name)
+    if keys is None or sum(looks_here(ports, reader, keyid) for keyid in keys.keyids) >= keys.threshold:
+        return False
+    event = leaves_with(ports, reader, role.name)
+    if event is None:
+        return False
+    return not nobody_else_signed(ports, reader, event) or not lacks(reader, role, event.parts[0].number, kept)
 
 
 def withdraw_kept(ports: Ports, kept: Kept) -> None:
@@ -166,6 +190,17 @@ def waiting_behind(ports: Ports, kept: Kept) -> tuple[WaitingRole, ...]:
             for event in reader.open_events()
             for name in kept.events.get(event.id, ())
         )
+
+
+def unsigned_behind(ports: Ports, waiting: Sequence[WaitingRole]) -> list[SigningEvent]:
+    """Other delegations that nobody else has signed and that come before more that was accepted: that can go along."""
+    with ports.state.read() as reader:
+        names = {each.event for each in waiting if each.behind}
+        return [
+            event
+            for event in reader.open_events()
+            if event.name in names and event.kind is EventKind.DELEGATION and nobody_else_signed(ports, reader, event)
+        ]
 
 
 def waiting_as(ports: Ports, reader: StateReader, event: SigningEvent, name: RoleName) -> WaitingRole:

@@ -24,6 +24,7 @@ from rstuf.repository.people import (
     is_to_open,
     let_wait,
     still_waiting,
+    unsigned_behind,
     waiting_behind,
     who_is_here,
     withdraw_kept,
@@ -92,10 +93,10 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
             # Targets may have come out beside what was proposed of it for a root.
             propose_missing_targets(ports)
         waiting = let_wait(ports, waiting, drop=drop, kept=kept)
-        anew = propose_outdated_anew(ports, given_up=drop)
-        again = {each.name for each in anew.waiting}
-        waiting = tuple(each for each in waiting if each.name not in again)
-        waiting += (*(() if kept is None else waiting_behind(ports, kept)), *anew.waiting)
+        anew = propose_outdated_anew(ports, given_up=(*drop, *unsigned_behind(ports, waiting)))
+        more = (*(() if kept is None else waiting_behind(ports, kept)), *anew.waiting)
+        told = {each.name for each in more}
+        waiting = (*(each for each in waiting if each.name not in told), *more)
         if waiting and (late := carry_on_events(ports)) is not None:
             report = together(report, late) or late
             waiting = still_waiting(ports, waiting)

@@ -26,7 +26,7 @@ from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.overtaken import overtaken
-from rstuf.repository.people import holding_event, is_free
+from rstuf.repository.people import holding_event, is_free, is_held_by_leaving
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
@@ -154,6 +154,8 @@ def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> s
         return held
     for role in reader.dirty_roles():
         if role.forced or role.name not in numbers:
+            if not role.forced and is_held_by_leaving(ports, reader, role, kept):
+                held.add(role.id)
             continue
         event = holding_event(ports, reader, role.name)
         if not lacks(reader, role, numbers[role.name], kept) or (

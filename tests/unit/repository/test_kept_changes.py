@@ -11,8 +11,11 @@ from tests.support.engine import Engine, check_client
 from tests.unit.repository.test_delegated_events import whole
 
 from rstuf.model.names import RoleName
+from rstuf.repository.delegating import bring_proposal, propose_removal
 from rstuf.repository.publish import publish
+from rstuf.repository.renewal import renew
 from rstuf.repository.reports import PublicationReport
+from rstuf.repository.status import look
 
 
 @pytest.fixture
@@ -163,3 +166,69 @@ def test_given_up_the_same_is_proposed_with_the_change(signed: Engine, tmp_path:
     assert whole(signed, name, ops="tom") == [(name, None)]
     check_client(signed, tmp_path / "client")
     assert where(signed)["ops/dn"] == "docs published"
+
+
+# --- a role that goes
+
+
+@pytest.fixture
+def going(engine: Engine) -> Engine:
+    """team, which tara signs, is to go, and what it lists to tx, which vic signs; before, something waited for tara."""
+    engine.keys.away.clear()
+    delegate(engine, "team", "team/*", signers=("tara",))
+    delegate(engine, "tx", "team/*", signers=("vic",))
+    engine.add("team/a", b"a")
+    publish(engine.ports)
+    engine.keys.away.update(["tara", "tom", "vic", "vera"])
+    engine.add("team/n", b"n")
+    assert waiting(publish(engine.ports)) == [("team", "team-v3", False)]
+    bring_proposal(engine.ports, propose_removal(engine.ports, RoleName("team")), drop=True)
+    return engine
+
+
+def test_nobody_is_asked_to_sign_a_role_that_goes(going: Engine, tmp_path: Path) -> None:
+    """What waited for its people gives its place; what is accepted since goes along, as long as nobody has signed."""
+    (first,) = names(going)
+    assert not {"team-v3", "team-v4"} & {first}
+    assert waiting(publish(going.ports)) == [("tx", first, False)]
+    going.add("team/m", b"m")
+    report = publish(going.ports)
+    (name,) = names(going)
+    assert name != first
+    assert report.dropped == ()
+    assert ("tx", name, False) in waiting(report)
+    assert look(going.ports).pending_roles == 0
+    assert whole(going, name, tx="vic") == [(name, None)]
+    check_client(going, tmp_path / "client")
+    assert (where(going)["team/m"], names(going)) == ("tx published", [])
+
+
+def test_a_role_that_goes_leaves_nothing_that_waits(going: Engine, tmp_path: Path) -> None:
+    """Renewed meanwhile, it waits for tara: gone before she has signed, her event is closed with it."""
+    (name,) = names(going)
+    renew(going.ports, force=["team"])
+    assert len(names(going)) == 2
+    assert whole(going, name, tx="vic") == [(name, None)]
+    assert names(going) == []
+    check_client(going, tmp_path / "client")
+
+
+def test_a_role_that_goes_by_what_others_signed_keeps_its_changes(engine: Engine, tmp_path: Path) -> None:
+    """What is accepted once vera has signed waits for no people of the role that goes, and comes out after it."""
+    delegate(engine, "tx", "ops/*", signers=("vic", "vera"), threshold=2)
+    assert whole(engine, "tx-v1", tx="vic") == []
+    assert whole(engine, "tx-v1", tx="vera") == [("tx-v1", None)]
+    bring_proposal(engine.ports, propose_removal(engine.ports, RoleName("ops")), drop=True)
+    (name,) = names(engine)
+    assert whole(engine, name, tx="vera") == []
+    engine.add("ops/m", b"m")
+    for _ in range(2):
+        assert waiting(publish(engine.ports)) == [("tx", name, True)]
+        assert names(engine) == [name]
+    assert look(engine.ports).pending_roles == 0
+    assert whole(engine, name, tx="vic") == [(name, None)]
+    assert where(engine)["ops/m"] == "tx pending"
+    (_, again, _) = waiting(publish(engine.ports))[0]
+    assert whole(engine, str(again), tx="vera") == []
+    assert whole(engine, str(again), tx="vic") == [(again, None)]
+    check_client(engine, tmp_path / "client")
