@@ -22,16 +22,25 @@ from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SUCCESSOR, Authority, SigningDesk, load_authority
-from rstuf.repository.delegated_sides import proposed_by
+from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.forced import can_sign
 from rstuf.repository.handing_over import ALL_SLOTS, Signed, Sorting, bring_delegations, signed_by_others
 from rstuf.repository.interfaces import StateReader, StateTransaction
-from rstuf.repository.open_events import envelope_of
-from rstuf.repository.outdated import Comparison, compare, keys_of_role, moving, refuse_outdated, signed_by_people
+from rstuf.repository.open_events import envelope_of, has_expired, is_open
+from rstuf.repository.outdated import (
+    Comparison,
+    compare,
+    keys_of_role,
+    moving,
+    outdated_by,
+    refuse_outdated,
+    signed_by_people,
+)
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part, role_part
 from rstuf.repository.reports import PublicationReport, Reason
-from rstuf.repository.signing_events import NewEvent, open_in, sign_event
+from rstuf.repository.signed_here import nobody_else_signed
+from rstuf.repository.signing_events import NewEvent, close_unused, drop_event, open_in, sign_event
 from rstuf.repository.whole_files import whole_file
 
 
@@ -125,6 +134,10 @@ def _open(
     numbers = dict.fromkeys((each.name for each in wanted), number)
     new = NewEvent(tuple(wanted), EventKind.DELEGATION, periods, numbers)
     (event,) = open_in(state, [new], drop=drop, at=ports.clock.now())
+    for name in change.handover.leaves:
+        # What the role lists goes with this: nobody is to sign it there any more.
+        if (gone := is_open(state, name)) is not None and gone in drop:
+            drop_event(state, gone, at=ports.clock.now())
     return event
 
 
@@ -165,13 +178,35 @@ def bring_change(ports: Ports, event: SigningEvent) -> PublicationReport:
         check=lambda state: _refuse_changed(state, event, listing),
         besides=event,
     )
+    _close_unsigned(ports, handover.leaves)
     return published
+
+
+def leaves_with(ports: Ports, reader: StateReader, name: RoleName) -> SigningEvent | None:
+    """The open event by which nobody would delegate to a role any more, if there is one that can come out."""
+    for event in reader.open_events():
+        if event.kind is not EventKind.DELEGATION or has_expired(event, ports.clock.now()):
+            continue
+        then = recorded_authority(reader, proposed_by(reader, event))
+        gone = name not in then.named and name in recorded_authority(reader, {}).named
+        if gone and outdated_by(reader, event) is None:
+            return event
+    return None
 
 
 def by_people(ports: Ports, reader: StateReader, event: SigningEvent) -> list[RoleName]:
     """The roles of an event that people sign."""
     then = load_authority(reader, ports.metadata, proposed=proposed_by(reader, event))
     return [part.role for part in event.parts if signed_by_people(then, part.role)]
+
+
+def _close_unsigned(ports: Ports, gone: Collection[RoleName]) -> None:
+    """Cancel what waits of roles that are gone; what others have signed of it is told as outdated."""
+    with ports.state.transaction(actor=ports.actor) as state:
+        for name in gone:
+            event = is_open(state, name)
+            if event is not None and nobody_else_signed(ports, state, event):
+                close_unused(state, event, at=ports.clock.now())
 
 
 def _refuse_changed(state: StateReader, event: SigningEvent, listing: Mapping[RoleName, Signed]) -> None:

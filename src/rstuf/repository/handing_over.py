@@ -25,6 +25,7 @@ from rstuf.progress import step
 from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
+from rstuf.repository.outdated import fragment_at
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
@@ -87,7 +88,7 @@ def bring_delegations(
         number = state.newest_number() if kept is None else kept.number
         state.add_moves(sorting.moves(state))
         if late is not None:
-            state.add_moves(late(state))
+            state.add_moves(sorting.noted(state, late(state)))
         sorting.refuse()
         if check is not None:
             check(state)
@@ -99,7 +100,7 @@ def bring_delegations(
             parts = [_part(reader, name, number, Reason.DELEGATED) for name in said]
             # What leaves is seen by nobody any more.
             known = {*(part.role.name for part in parts), *handover.leaves}
-            parts += [_part(reader, name, number, Reason.MOVED) for name in sorting.more if name not in known]
+            parts += [_part(reader, name, number, Reason.MOVED) for name in sorting.changed if name not in known]
             sorting.refuse_large(parts)
             parts = [_as_signed(part, (signed or {}).get(part.role.name)) for part in parts]
         periods = handover.periods
@@ -131,6 +132,8 @@ class Sorting:
 
     Attributes:
         more: by the role that lists them, how many artifacts more it has by that; less where it is below 0.
+        changed: of these, the roles that list something else by that. One that only loses what it never listed comes
+            out as it is: no new version of it is needed, nor its signers.
         moved: how many go to another role.
     """
 
@@ -139,6 +142,7 @@ class Sorting:
     handover: Handover
     more: Counter[RoleName] = field(default_factory=Counter)
     payload: Counter[RoleName] = field(default_factory=Counter)
+    changed: set[RoleName] = field(default_factory=set)
     moved: int = 0
     _lost: list[TargetPath] = field(default_factory=list)
     _lost_more: int = 0
@@ -156,6 +160,7 @@ class Sorting:
                 taker = self._taker(router, path)
                 if taker is not None and taker != here:
                     self._count(holder, taker, slot, size=len(path.encode()) + len(fragment) + _AROUND)
+                    self._note(reader, Move(slot, path, holder, taker))
                     yield Move(slot, path, holder, taker)
 
     def now_called(self, holder: RoleName) -> RoleName:
@@ -180,6 +185,24 @@ class Sorting:
         for role, sign in ((self._lists(giver, slot), -1), (self._lists(taker, slot), 1)):
             self.more[role] += sign
             self.payload[role] += sign * size
+
+    def noted(self, reader: StateReader, moves: Iterable[Move]) -> Iterator[Move]:
+        """What moves for another reason, such as what clients see and is removed already."""
+        for move in moves:
+            self._note(reader, move)
+            yield move
+
+    def _note(self, reader: StateReader, move: Move) -> None:
+        """Note which roles list something else by a move."""
+        self.changed.add(self._lists(move.taker, move.slot))
+        giver = self._lists(move.giver, move.slot)
+        if giver in self.changed:
+            return
+        lister = reader.role(giver)
+        seen = max(lister.number, lister.shown)
+        holder = reader.role(move.giver).id
+        if lister.newest <= seen or fragment_at(reader, holder, move.slot, move.path, seen) is not None:
+            self.changed.add(giver)
 
     def _lists(self, holder: RoleName, slot: int) -> RoleName:
         """The role that lists what a role holds there: itself, or one of its bins."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from rstuf.errors import PathsDisputed, PathsNotDelegated
 from rstuf.model.artifacts import SLOT_BITS, slot_of
@@ -21,7 +23,7 @@ from rstuf.model.roles import RoleState
 from rstuf.repository.authority import open_online_key
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import has_expired, leaks_gained
-from rstuf.repository.outdated import compare, lister_of, moving, outdated_by
+from rstuf.repository.outdated import compare, fragment_at, lister_of, moving, outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.signed_here import nobody_else_signed
 
@@ -55,6 +57,7 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
     """
     paths, events = defaultdict[RoleName, dict[TargetPath, None]](dict), dict[int, tuple[RoleName, ...]]()
     listers, latest = dict[int, tuple[RoleState, RoleName]](), 0
+    signed = _signed_lists(ports, reader)
     for event in reader.open_events():
         if event in drop or not _keeps(ports, reader, event):
             continue
@@ -65,8 +68,9 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
             continue
         for holder, path, taker in found:
             lister = lister_of(reader, compared.before, holder, path)
+            waits = holder in signed and _is_new(reader, lister, path, signed[holder])
             number = _newest(reader, holder, path)
-            if number > _seen(lister):
+            if not waits and number > _seen(lister):
                 latest = max(latest, number)
                 paths[holder][path] = takers[taker] = None
                 listers[lister.id] = (lister, holder)
@@ -78,6 +82,25 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
         lister.id for lister, holder in listers.values() if not _has_more(reader, lister, holder, paths[holder])
     )
     return Kept(reader.newest_number(), {holder: tuple(some) for holder, some in paths.items()}, only, events, latest)
+
+
+def lacks(reader: StateReader, role: RoleState, number: int, kept: Kept | None) -> bool:
+    """Whether more was accepted for a role than it lists at a change number, beside what is kept back."""
+    held = _kept_in(role, kept)
+    if number >= role.newest or not held:
+        return number < role.newest
+    rows = reader.versions(role.id, *_ALL)
+    return any(each > number and path not in held for _, path, each, _ in rows)
+
+
+def would_bring(reader: StateReader, event: SigningEvent, name: RoleName, kept: Kept | None) -> bool:
+    """Whether an event that waits would bring what is kept back of a role."""
+    role = reader.role(name)
+    held = _kept_in(role, kept)
+    if not held or event.kind is not EventKind.CONTENTS:
+        return False
+    listed = _listed(event, name)
+    return any(_is_new(reader, role, path, listed) for path in held)
 
 
 def keep_back(ports: Ports, *, besides: SigningEvent | None = None) -> Kept | None:
@@ -119,6 +142,33 @@ def _keeps(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     if nobody_else_signed(ports, reader, event) or leaks_gained(reader, event):
         return False
     return outdated_by(reader, event) is None
+
+
+def _kept_in(role: RoleState, kept: Kept | None) -> Collection[TargetPath]:
+    """What is kept back of what a role lists itself."""
+    return () if kept is None or role.bin_bits is not None else frozenset(kept.paths.get(role.name, ()))
+
+
+def _signed_lists(ports: Ports, reader: StateReader) -> dict[RoleName, Mapping[str, Any]]:
+    """What roles would list by events that others have signed, where their artifacts are now: who signs last is told
+    then."""
+    return {
+        event.role: _listed(event, event.role)
+        for event in reader.open_events()
+        if event.kind is EventKind.CONTENTS and not nobody_else_signed(ports, reader, event)
+        if outdated_by(reader, event) is None
+    }
+
+
+def _listed(event: SigningEvent, name: RoleName) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(orjson.loads(part.signed) for part in event.parts if part.role == name)["targets"]
+    return found
+
+
+def _is_new(reader: StateReader, role: RoleState, path: TargetPath, listed: Mapping[str, Any]) -> bool:
+    """Whether clients would see another artifact in a list than they see there now, or none."""
+    shown = fragment_at(reader, role.id, slot_of(path), path, _seen(role))
+    return bool(listed.get(path) != (None if shown is None else orjson.loads(shown)))
 
 
 def _newest(reader: StateReader, holder: RoleName, path: TargetPath) -> int:

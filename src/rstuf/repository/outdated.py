@@ -18,7 +18,7 @@ from rstuf.model.artifacts import SLOT_BITS, ArtifactState, slot_of
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName, TargetPath
 from rstuf.model.patterns import Match, PathPattern, match
-from rstuf.model.roles import RoleState
+from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, is_recorded_file
 from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.event_views import Outdated
@@ -59,6 +59,8 @@ def outdated_by(reader: StateReader, event: SigningEvent) -> Outdated | None:
         why = _other_delegations(reader, event)
     if why is None and event.kind is EventKind.BROUGHT:
         why = _not_looked_for(reader, event)
+    if why is None and event.kind is EventKind.CONTENTS:
+        why = _gone_elsewhere(reader, event)
     return None if why is None else Outdated(why, _again(reader, event))
 
 
@@ -117,6 +119,11 @@ def lister_of(reader: StateReader, authority: Authority, holder: RoleName, path:
     return reader.role(holder if shared is None else shared.bins.name(shared.bins.index_of_slot(slot_of(path))))
 
 
+def fragment_at(reader: StateReader, holder: int, slot: int, path: TargetPath, number: int) -> bytes | None:
+    """What a role holds of a path at a change number; None where that is nothing."""
+    return next((each[2] for each in reader.contents(holder, slot, slot, number=number) if each[1] == path), None)
+
+
 def signed_by_people(authority: Authority, name: RoleName) -> bool:
     """Whether it takes people to sign targets, or a role below it; of bins and of what nobody delegates to, no."""
     keys = keys_of_role(authority, name)
@@ -134,7 +141,7 @@ def has_come_out(role: RoleState, part: EventPart) -> bool:
 
 
 def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
-    """Whether a newer version of a role is out than the one that waits."""
+    """Whether a newer version of a role is out than the one that waits, or the role is gone."""
     parts = [part for part in event.parts if part.role != ROOT]
     if event.kind is EventKind.DELEGATION:
         # What the online key signs of it is rendered anew when it comes out.
@@ -142,8 +149,23 @@ def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
         parts = [part for part in parts if signed_by_people(then, part.role)]
     for part in parts:
         role = reader.role(part.role)
+        if role.kind is RoleKind.DELEGATED and role.retired and event.kind is not EventKind.DELEGATION:
+            return f"nobody delegates to {part.role} any more"
         if role.visible >= part.version and not has_come_out(role, part):
             return f"{part.role} v{role.visible} was published since"
+    return None
+
+
+def _gone_elsewhere(reader: StateReader, event: SigningEvent) -> str | None:
+    """Whether it lists what is to come out elsewhere, or later: other delegations took it along, or it is kept back."""
+    for part in event.parts:
+        role = reader.role(part.role)
+        if role.kind is not RoleKind.DELEGATED or role.bin_bits is not None:
+            continue
+        own = {path for _, path, _ in reader.contents(role.id, *_ALL, number=part.number)}
+        gone = next((path for path in orjson.loads(part.signed).get("targets", {}) if path not in own), None)
+        if gone is not None:
+            return f"{gone}, which it lists, goes with other delegations"
     return None
 
 
@@ -187,7 +209,7 @@ def _not_there(reader: StateReader, event: SigningEvent, compared: Comparison) -
             fragment = own.get(path)
             if fragment is None:
                 holder = reader.role(router.holder(path)).id
-                fragment = _at(reader, holder, slot_of(path), path, part.number)
+                fragment = fragment_at(reader, holder, slot_of(path), path, part.number)
             if fragment is None or orjson.loads(fragment) != listed:
                 return f"{path}, which {part.role} lists, was published anew or removed since"
     return None
@@ -220,11 +242,9 @@ def _was_seen(reader: StateReader, compared: Comparison, holder: RoleName, path:
     """Whether clients saw a change of a path since, by the delegations before."""
     slot = slot_of(path)
     role, seen = reader.role(holder), lister_of(reader, compared.before, holder, path).number
-    return seen > after and _at(reader, role.id, slot, path, seen) != _at(reader, role.id, slot, path, after)
-
-
-def _at(reader: StateReader, holder: int, slot: int, path: TargetPath, number: int) -> bytes | None:
-    return next((each[2] for each in reader.contents(holder, slot, slot, number=number) if each[1] == path), None)
+    return seen > after and fragment_at(reader, role.id, slot, path, seen) != fragment_at(
+        reader, role.id, slot, path, after
+    )
 
 
 def _again(reader: StateReader, event: SigningEvent) -> str:

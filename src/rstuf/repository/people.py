@@ -18,17 +18,18 @@ from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
-from rstuf.repository.delegating_events import by_people
+from rstuf.repository.delegated_sides import recorded_authority
+from rstuf.repository.delegating_events import by_people, leaves_with
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.kept_changes import Kept
+from rstuf.repository.kept_changes import Kept, lacks, would_bring
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import comes_after, envelope_of, has_expired, is_open, view_part
 from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part, role_part
 from rstuf.repository.reports import Reason, WaitingRole
-from rstuf.repository.signed_here import nobody_else_signed
+from rstuf.repository.signed_here import looks_here, nobody_else_signed
 from rstuf.repository.signing_events import NewEvent, close_unused, open_events, sign_event
 from rstuf.repository.targets_signers import people_sign
 
@@ -100,7 +101,7 @@ def drop_unsigned(ports: Ports, parts: Sequence[Part]) -> None:
 
 
 def let_wait(
-    ports: Ports, waiting: Sequence[WaitingRole], *, drop: Collection[SigningEvent] = ()
+    ports: Ports, waiting: Sequence[WaitingRole], *, drop: Collection[SigningEvent] = (), kept: Kept | None = None
 ) -> tuple[WaitingRole, ...]:
     """Let roles that cannot be signed here wait for their people, with the signatures of those who are here.
 
@@ -108,17 +109,33 @@ def let_wait(
 
     Args:
         drop: events that may be cancelled for newer ones, as whoever says so saw them.
+        kept: what must not wait there; it is postponed already where any role `is_to_open`.
     """
-    return tuple(_let_wait(ports, each, drop) for each in waiting)
+    return tuple(_let_wait(ports, each, drop, kept) for each in waiting)
 
 
-def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent]) -> WaitingRole:
+def is_to_open(
+    ports: Ports,
+    reader: StateReader,
+    name: RoleName,
+    *,
+    drop: Collection[SigningEvent] = (),
+    kept: Kept | None = None,
+) -> bool:
+    """Whether a role that cannot be signed here is to wait in an event that is not open yet."""
+    event = is_open(reader, name)
+    if event is None:
+        return leaves_with(ports, reader, name) is None
+    anew = event in drop or is_free(ports, reader, event)
+    return anew and _lacks(ports, reader, event, reader.role(name), kept)
+
+
+def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent], kept: Kept | None) -> WaitingRole:
     with ports.state.read() as reader:
         role, event = reader.role(waiting.name), is_open(reader, waiting.name)
-        number = reader.newest_number()
-        lacks = event is None or _lacks(ports, event, role)
-        anew = event is None or event in drop or is_free(ports, reader, event)
-        proposed = propose_role(ports, reader, waiting.name, number=number) if lacks and anew else None
+        number = reader.newest_number() if kept is None else kept.number
+        anew = is_to_open(ports, reader, waiting.name, drop=drop, kept=kept)
+        proposed = propose_role(ports, reader, waiting.name, number=number) if anew else None
     if proposed is not None:
         gone = [] if event is None else [event]
         new = NewEvent((proposed,), EventKind.CONTENTS, numbers={waiting.name: number})
@@ -128,9 +145,41 @@ def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent]
     with ports.state.read() as reader:
         event = is_open(reader, waiting.name)
         if event is None:
-            return waiting
+            return _leaving(ports, reader, waiting, kept)
         told = waiting_in(ports, reader, event, waiting)
-        return replace(told, behind=proposed is None and _lacks(ports, event, role))
+        return replace(told, behind=proposed is None and _lacks(ports, reader, event, role, kept))
+
+
+def _leaving(ports: Ports, reader: StateReader, waiting: WaitingRole, kept: Kept | None) -> WaitingRole:
+    """What waits in the place of a role that is about to go: its people are asked for nothing any more."""
+    event = leaves_with(ports, reader, waiting.name)
+    if event is None:
+        return waiting
+    names = by_people(ports, reader, event)
+    told = waiting_as(ports, reader, event, next(iter(names), event.role))
+    return replace(told, behind=lacks(reader, reader.role(waiting.name), event.parts[0].number, kept))
+
+
+def is_held_by_leaving(ports: Ports, reader: StateReader, role: RoleState, kept: Kept | None) -> bool:
+    """Whether a role that cannot be signed here is about to go, so that its changes come out elsewhere."""
+    if role.kind is not RoleKind.DELEGATED:
+        return False
+    keys = recorded_authority(reader, {}).named.get(role.name)
+    if keys is None or sum(looks_here(ports, reader, keyid) for keyid in keys.keyids) >= keys.threshold:
+        return False
+    event = leaves_with(ports, reader, role.name)
+    if event is None:
+        return False
+    return not nobody_else_signed(ports, reader, event) or not lacks(reader, role, event.parts[0].number, kept)
+
+
+def withdraw_kept(ports: Ports, kept: Kept) -> None:
+    """Cancel what waits where nobody else has signed it, and would bring nothing but what is kept back."""
+    with ports.state.transaction(actor=ports.actor) as state:
+        for name in kept.paths:
+            event = is_open(state, name) if state.role(name).id in kept.only else None
+            if event is not None and would_bring(state, event, name, kept) and is_free(ports, state, event):
+                close_unused(state, event, at=ports.clock.now())
 
 
 def waiting_behind(ports: Ports, kept: Kept) -> tuple[WaitingRole, ...]:
@@ -141,6 +190,17 @@ def waiting_behind(ports: Ports, kept: Kept) -> tuple[WaitingRole, ...]:
             for event in reader.open_events()
             for name in kept.events.get(event.id, ())
         )
+
+
+def unsigned_behind(ports: Ports, waiting: Sequence[WaitingRole]) -> list[SigningEvent]:
+    """Other delegations that nobody else has signed and that come before more that was accepted: that can go along."""
+    with ports.state.read() as reader:
+        names = {each.event for each in waiting if each.behind}
+        return [
+            event
+            for event in reader.open_events()
+            if event.name in names and event.kind is EventKind.DELEGATION and nobody_else_signed(ports, reader, event)
+        ]
 
 
 def waiting_as(ports: Ports, reader: StateReader, event: SigningEvent, name: RoleName) -> WaitingRole:
@@ -204,7 +264,10 @@ def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     return event.kind in _AGAIN and nobody_else_signed(ports, reader, event)
 
 
-def _lacks(ports: Ports, event: SigningEvent, role: RoleState) -> bool:
-    """Whether an event does not bring all that was accepted for a role, or nobody can use it any more."""
+def _lacks(ports: Ports, reader: StateReader, event: SigningEvent, role: RoleState, kept: Kept | None) -> bool:
+    """Whether an event does not bring all that was accepted for a role, or what is kept back, or nobody can use it any
+    more."""
+    if has_expired(event, ports.clock.now()) or would_bring(reader, event, role.name, kept):
+        return True
     number = next((part.number for part in event.parts if part.role == role.name), 0)
-    return number < role.newest or has_expired(event, ports.clock.now())
+    return lacks(reader, role, number, kept)

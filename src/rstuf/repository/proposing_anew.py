@@ -14,7 +14,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.open_events import has_expired, is_open
 from rstuf.repository.outdated import outdated_by
-from rstuf.repository.people import waiting_as
+from rstuf.repository.people import is_free, waiting_as
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason, WaitingRole
 from rstuf.repository.signed_here import nobody_else_signed
@@ -35,10 +35,14 @@ def propose_outdated_anew(ports: Ports, *, given_up: Collection[SigningEvent] = 
     What cannot be proposed as it was wanted stays, and is told as outdated.
 
     Args:
-        given_up: events whose signatures whoever publishes let go.
+        given_up: events whose signatures whoever publishes let go; other delegations of these are proposed anew, too.
     """
     with ports.state.read() as reader:
-        outdated = [event for event in reader.open_events() if _is_outdated(ports, reader, event)]
+        outdated = [
+            event
+            for event in reader.open_events()
+            if _is_outdated(ports, reader, event) or (event.kind is EventKind.DELEGATION and event in given_up)
+        ]
     waiting, dropped = list[WaitingRole](), list[DroppedEvent]()
     for event in outdated:
         again = _propose(ports, event)
@@ -65,7 +69,9 @@ def _propose(ports: Ports, event: SigningEvent) -> SigningEvent | None:
             return None
     try:
         proposal = propose_wanted(ports, wanted)
-        opened = open_change(ports, proposal.change, drop=[event])
+        with ports.state.read() as reader:
+            beside = [view.event for view in proposal.drops if is_free(ports, reader, view.event)]
+        opened = open_change(ports, proposal.change, drop=[event, *beside])
     except RstufError:
         return None
     with ports.state.read() as reader:

@@ -19,7 +19,16 @@ from rstuf.repository.dropping import drop_outdated
 from rstuf.repository.forced import can_sign, without_unreachable
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import Kept, look_for_kept, postpone
-from rstuf.repository.people import drop_unsigned, let_wait, still_waiting, waiting_behind, who_is_here
+from rstuf.repository.people import (
+    drop_unsigned,
+    is_to_open,
+    let_wait,
+    still_waiting,
+    unsigned_behind,
+    waiting_behind,
+    who_is_here,
+    withdraw_kept,
+)
 from rstuf.repository.ports import Ports
 from rstuf.repository.proposing_anew import propose_outdated_anew
 from rstuf.repository.readiness import get_ready
@@ -63,10 +72,13 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
             kept = look_for_kept(ports, reader, drop=drop)
             changed = without_unreachable(ports, reader, changed_parts(reader, kept))
             parts, waiting = who_is_here(ports, reader, changed)
+            opens = any(is_to_open(ports, reader, each.name, drop=drop, kept=kept) for each in waiting)
             visible = reader.role(TIMESTAMP).visible
             behind = ports.clock_behind(reader)
-        if kept is not None and parts:
-            postpone(ports, kept)
+        if kept is not None:
+            withdraw_kept(ports, kept)
+            if parts or opens:
+                postpone(ports, kept)
         with ports.state.read() as reader:
             parts = [replace(part, role=reader.role(part.role.name)) for part in parts]
             if parts or recovery is Recovery.COMPLETED:
@@ -80,9 +92,11 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
         if outdated := drop_outdated(ports):
             # Targets may have come out beside what was proposed of it for a root.
             propose_missing_targets(ports)
-        waiting = let_wait(ports, waiting, drop=drop)
-        anew = propose_outdated_anew(ports, given_up=drop)
-        waiting += (*(() if kept is None else waiting_behind(ports, kept)), *anew.waiting)
+        waiting = let_wait(ports, waiting, drop=drop, kept=kept)
+        anew = propose_outdated_anew(ports, given_up=(*drop, *unsigned_behind(ports, waiting)))
+        more = (*(() if kept is None else waiting_behind(ports, kept)), *anew.waiting)
+        told = {each.name for each in more}
+        waiting = (*(each for each in waiting if each.name not in told), *more)
         if waiting and (late := carry_on_events(ports)) is not None:
             report = together(report, late) or late
             waiting = still_waiting(ports, waiting)

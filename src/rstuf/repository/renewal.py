@@ -25,7 +25,15 @@ from rstuf.repository.letting_go import is_as_proposed, waits_below
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
 from rstuf.repository.overtaken import overtaken
-from rstuf.repository.people import holding_event, propose_role, says_no_more, still_waiting, waiting_for, waiting_in
+from rstuf.repository.people import (
+    holding_event,
+    is_free,
+    propose_role,
+    says_no_more,
+    still_waiting,
+    waiting_for,
+    waiting_in,
+)
 from rstuf.repository.ports import Ports
 from rstuf.repository.proposing_anew import propose_outdated_anew
 from rstuf.repository.recovery import recover
@@ -205,16 +213,44 @@ def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
         return role
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
-        number = _number_of(reader.role(role.name))
-        proposed = _as_it_is(ports, reader, role.name, number=number) if event is None else None
-    if proposed is not None:
-        new = NewEvent((proposed,), EventKind.RENEWAL, numbers={role.name: number})
-        (event,) = open_events(ports, [new])
+        new = None
+        if event is None:
+            new = _to_renew(ports, reader, role.name)
+        elif _is_stale(ports, reader, event, role):
+            new = _with_fresh_life(ports, reader, event, role)
+    if new is not None:
+        (event,) = open_events(ports, [new], drop=[] if event is None else [event])
         sign_event(ports, event.name)
     with ports.state.read() as reader:
         event = is_open(reader, role.name)
         # A root that is proposed can say that others must sign it as well.
         return role if event is None else waiting_in(ports, reader, event, role)
+
+
+def _to_renew(ports: Ports, reader: StateReader, name: RoleName) -> NewEvent:
+    number = _number_of(reader.role(name))
+    return NewEvent((_as_it_is(ports, reader, name, number=number),), EventKind.RENEWAL, numbers={name: number})
+
+
+def _with_fresh_life(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> NewEvent:
+    """The same once more, from now on: what it lists and what it does not."""
+    if event.kind is EventKind.RENEWAL:
+        return _to_renew(ports, reader, role.name)
+    number = event.parts[0].number
+    return NewEvent((propose_role(ports, reader, role.name, number=number),), event.kind, numbers={role.name: number})
+
+
+def _is_stale(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> bool:
+    """Whether what waits for a role that is due was dated before it was: its people would soon be asked once more.
+
+    Once it has signatures of others it stays as they signed it.
+    """
+    renewable = event.kind in {EventKind.CONTENTS, EventKind.RENEWAL} and event.role != ROOT
+    if role.reason is not Reason.DUE or not renewable or not is_free(ports, reader, event):
+        return False
+    due = reader.role(role.name).sign_by
+    sign_by = envelope_of(event.parts[0]).expires - reader.periods()[role.name].renew_before
+    return (due is not None and event.opened < due) or sign_by <= ports.clock.now()
 
 
 def _number_of(role: RoleState) -> int:

@@ -19,14 +19,14 @@ from rstuf.repository.authority import Authority, load_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.kept_changes import look_for_kept
+from rstuf.repository.kept_changes import lacks, look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.overtaken import overtaken
-from rstuf.repository.people import holding_event, is_free
+from rstuf.repository.people import holding_event, is_free, is_held_by_leaving
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
@@ -154,9 +154,13 @@ def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> s
         return held
     for role in reader.dirty_roles():
         if role.forced or role.name not in numbers:
+            if not role.forced and is_held_by_leaving(ports, reader, role, kept):
+                held.add(role.id)
             continue
         event = holding_event(ports, reader, role.name)
-        if role.newest <= numbers[role.name] or (event is not None and not is_free(ports, reader, event)):
+        if not lacks(reader, role, numbers[role.name], kept) or (
+            event is not None and not is_free(ports, reader, event)
+        ):
             held.add(role.id)
     return held
 

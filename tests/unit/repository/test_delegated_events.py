@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,37 @@ def test_all_bins_are_renewed_with_the_role_that_has_them(away: Engine, tmp_path
     report = renew(away.ports, force=("bins",))
     assert {change.name for change in report.publication.roles} >= {"bins", "bins-0", "bins-1", "bins-2", "bins-3"}
     check_client(away, tmp_path / "client")
+
+
+def test_what_nobody_signed_is_renewed_with_its_role(engine: Engine, tmp_path: Path) -> None:
+    """It waits since before its role was due: tara is asked once, and what she signs lives as long as any renewal.
+    What is accepted since stays pending."""
+    assert waits(engine).event == "team-v2"
+    engine.ports.clock.advance(timedelta(days=345))
+    engine.add("team/two", b"two")
+    for _ in range(2):
+        (waiting,) = (each for each in renew(engine.ports).waiting if each.name == "team")
+        assert waiting.event == "team-v3"
+    assert where(engine)["team/two"] == "team pending"
+    assert engine.events.receive([engine.signature("team-v3", "tara")]).receptions[0].outcome is Outcome.ADDED
+    assert where(engine)["team/one"] == "team published"
+    assert [each.name for each in renew(engine.ports).waiting] == []
+    del engine.contents["team/two"]
+    check_client(engine, tmp_path / "client")
+
+
+def test_what_others_signed_stays_when_its_role_is_due(tmp_path: Path) -> None:
+    """One of two has signed it: that is not lost, whatever it has left to live."""
+    engine = Engine.live(tmp_path / "repository")
+    for name in ("tara", "tom"):
+        engine.make_key(name)
+    delegate(engine, "team", "team/*", signers=("tara", "tom"), threshold=2)
+    engine.keys.away.update(["tara", "tom"])
+    engine.add("team/one", b"one")
+    assert waits(engine).event == "team-v2"
+    assert whole(engine, "team-v2", team="tara") == []
+    engine.ports.clock.advance(timedelta(days=345))
+    (waiting,) = (each for each in renew(engine.ports).waiting if each.name == "team")
+    assert waiting.event == "team-v2"
+    assert whole(engine, "team-v2", team="tom") == [("team-v2", None)]
+    check_client(engine, tmp_path / "client")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,21 @@ def test_other_signers_of_targets_come_with_a_root(engine: Engine, tmp_path: Pat
     assert publish(engine.ports).waiting == ()
     assert engine.events.views() == []
     check_client(engine, tmp_path / "client")
+
+
+def test_what_nobody_signed_is_renewed_with_targets(engine: Engine, tmp_path: Path) -> None:
+    """It waits since before targets was due: both are asked once, and what they sign lives as long as any renewal."""
+    engine.add("b.txt", b"second")
+    publish(engine.ports)
+    engine.ports.clock.advance(timedelta(days=345))
+    for _ in range(2):
+        assert waits_in_renewal(engine) == ["targets-v4"]
+    assert whole(engine, "targets-v4", targets="tara") == []
+    assert whole(engine, "targets-v4", targets="tom") == [("targets-v4", None)]
+    assert waits_in_renewal(engine) == []
+    check_client(engine, tmp_path / "client")
+
+
+def waits_in_renewal(engine: Engine) -> list[str | None]:
+    """The events in which a renewal leaves targets behind."""
+    return [each.event for each in renew(engine.ports).waiting if each.name == TARGETS]
