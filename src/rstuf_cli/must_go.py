@@ -279,11 +279,13 @@ def _is_handed_on(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
 
 
 def _out_of_delegation(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
-    """The command that takes a key out of the first role that nothing takes it out of, nor must come after what waits.
+    """The command that takes a key out of a role that nothing takes it out of, nor must come after what waits.
 
-    None where there is none such.
+    The first that can do without it, else the first; None where there is none such.
     """
+    ways = list[tuple[int, str]]()
     gone = [each.keyid for each in seen.keys if each.leaked_in]
+    well = [each for each in seen.keys if not (each.leaked_in or each.lost)]
     views = [view for view in seen.events if is_usable(view)]
     for role in seen.roles:
         if role.kind != _DELEGATED or role.parent is None or key.keyid not in role.keyids:
@@ -291,13 +293,11 @@ def _out_of_delegation(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         if any(role.name in view.out_of(key.keyid) for view in views):
             continue
         if goes_before(views, role.name, role.parent, gone=gone) is None:
-            others = [
-                each.name for each in seen.keys if each.keyid in role.keyids and not (each.leaked_in or each.lost)
-            ]
+            others = [each.name for each in well if each.keyid in role.keyids]
             signers = [*others, *["NEW"] * (role.threshold - len(others))]
             words = " ".join(f"--signer {escape(each)}" for each in signers)
-            return f"rstuf delegation update {escape(role.name)} {words}"
-    return None
+            ways.append((signers.count("NEW"), f"rstuf delegation update {escape(role.name)} {words}"))
+    return min(ways, key=lambda way: way[0] > 0, default=(0, None))[1]
 
 
 def _way_without_strays(seen: rstuf.Status) -> Step:

@@ -244,3 +244,19 @@ def test_more_than_there_are_cannot_be_asked_for(world: World) -> None:
     world.is_led_on(by_status)
     assert delegations(world)["team"] == (["tom", "vic"], 2)
     clients_follow(world)
+
+
+def test_what_can_do_without_it_comes_first(world: World) -> None:
+    """Where one role needs a new key first, status tells what can be done at once before that, as revoking does."""
+    delegates(world, "solo", "tara", threshold=1)
+    delegates(world, "team", "tara", "tom", threshold=1)
+    go_away(world)
+    world.does("key revoke tara --leaked --yes", codes=(4,))
+    world.takes(f"rstuf event cancel {world.events()['team']} --yes")
+    assert by_status(world)[0]["command"] == "rstuf delegation update team --signer tom"
+    world.takes("rstuf delegation update team --signer tom")
+    world.takes(f"rstuf bundle export {world.events()['team']}")
+    assert by_status(world)[0]["command"] == "rstuf delegation update solo --signer NEW"
+    world.does("delegation update solo --signer eve --yes", codes=(0,))
+    world.is_led_on(by_status)
+    assert delegations(world) == {"solo": (["eve"], 1), "team": (["tom"], 1), "bins": (["online"], 1)}
