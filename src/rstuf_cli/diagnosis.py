@@ -166,7 +166,7 @@ def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
     if view.leaks:
         return _ailment("loose-root" if view.event.role == "root" and view.signed else "leaked-proposal", message, mend)
     if taken is not None:
-        return _ailment(taken[0], f"{message}; {taken[1]}", mend)
+        return _ailment(taken[0], message if taken[1] in message else f"{message}; {taken[1]}", mend)
     if view.event.role == "targets" and seen.unsigned_targets:
         return _ailment("unsigned-targets", f"{message}; {UNSIGNED}", mend)
     if view.event.role in seen.overtaken:

@@ -13,7 +13,8 @@ from typing import Final
 import rstuf
 from rstuf_cli.console import Console, escape
 from rstuf_cli.steps import Step
-from rstuf_cli.waiting import gives_in_words
+from rstuf_cli.turns import goes_before, is_usable
+from rstuf_cli.waiting import gives_in_words, out_of_in_words
 from rstuf_cli.wording import listed
 
 LOOSE: Final = "loose-root"
@@ -200,8 +201,10 @@ def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> 
 def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] | None:
     """What an event is about that takes such keys out, and that it does, in words; None where it takes out none."""
     gone = [key for key in seen.keys if takes_out(seen, view, key)]
-    names = listed([escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone])
-    told = [f"it takes out {names}"] if gone else []
+    partly = [key for key in gone if key.leaked_in and view.lists(key.keyid)]
+    names = [escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone if key not in partly]
+    told = [f"it takes out {listed(names)}"] if names else []
+    told += [f"it takes {out_of_in_words(view, key.keyid)}" for key in partly]
     loose = [each for each in seen.loose_roots if view in _usable(seen, "root")]
     told += [_takes_number(each) for each in loose]
     if not told:
@@ -238,7 +241,11 @@ def _is_online(key: rstuf.KeyStatus) -> bool:
 
 def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
     """The command that takes a key out; None where something does that waits, or it need not go."""
-    if not (key.leaked_in or key.stray) or _takers(seen, key):
+    if not (key.leaked_in or key.stray):
+        return None
+    if _is_of_delegates(seen, key):
+        return _out_of_delegation(seen, key)
+    if _takers(seen, key):
         return None
     name = escape(key.name)
     if _by_root(key):
@@ -248,20 +255,49 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
             # Nothing can do without a key before it has another.
             return f"rstuf recover root-key {name} --leaked --to NEW"
         return f"rstuf recover online-key {name} --leaked" if _is_online(key) else _out_of_people(seen, key)
-    handed = [view for view in _usable(seen, "targets") if view.event.kind is not rstuf.EventKind.DELEGATION]
-    if key.leaked_in and any(view.lists(key.keyid) for view in handed):
+    if key.leaked_in and _is_handed_on(seen, key):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
         return _way_without_strays(seen).command
-    own = next((role for role in seen.roles if role.kind == _DELEGATED and key.keyid in role.keyids), None)
-    if own is not None and not key.online:
-        others = [each.name for each in seen.keys if each.keyid in own.keyids and not each.leaked_in]
-        signers = [*others, *["NEW"] * (own.threshold - len(others))]
-        return f"rstuf delegation update {escape(own.name)} {' '.join(f'--signer {escape(each)}' for each in signers)}"
     if seen.rotation is not None and seen.rotation.new != key.keyid and not _signs_on(seen, key):
         # What ends it, once that is due, is a step of its own.
         return None if seen.rotation.is_over(seen.now) or seen.events else _RENEW
     return f"rstuf recover online-key {name} --leaked"
+
+
+def _is_of_delegates(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether a key leaked with which a person signs roles below targets, and which signs nothing else."""
+    if not key.leaked_in or _by_root(key) or key.stray or key.online or _is_handed_on(seen, key):
+        return False
+    return any(role.kind == _DELEGATED and key.keyid in role.keyids for role in seen.roles)
+
+
+def _is_handed_on(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether targets that wait for another reason than other delegations let a key sign something."""
+    handed = [view for view in _usable(seen, "targets") if view.event.kind is not rstuf.EventKind.DELEGATION]
+    return any(view.lists(key.keyid) for view in handed)
+
+
+def _out_of_delegation(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
+    """The command that takes a key out of a role that nothing takes it out of, nor must come after what waits.
+
+    The first that can do without it, else the first; None where there is none such.
+    """
+    ways = list[tuple[int, str]]()
+    gone = [each.keyid for each in seen.keys if each.leaked_in]
+    well = [each for each in seen.keys if not (each.leaked_in or each.lost)]
+    views = [view for view in seen.events if is_usable(view)]
+    for role in seen.roles:
+        if role.kind != _DELEGATED or role.parent is None or key.keyid not in role.keyids:
+            continue
+        if any(role.name in view.out_of(key.keyid) for view in views):
+            continue
+        if goes_before(views, role.name, role.parent, gone=gone) is None:
+            others = [each.name for each in well if each.keyid in role.keyids]
+            signers = [*others, *["NEW"] * (role.threshold - len(others))]
+            words = " ".join(f"--signer {escape(each)}" for each in signers)
+            ways.append((signers.count("NEW"), f"rstuf delegation update {escape(role.name)} {words}"))
+    return min(ways, key=lambda way: way[0] > 0, default=(0, None))[1]
 
 
 def _way_without_strays(seen: rstuf.Status) -> Step:
@@ -292,9 +328,14 @@ def _out_of_people(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:
 
 
 def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
-    """What waits without which the key stays, and with which it goes: of root, or else of roles that delegate to it."""
+    """What waits without which the key stays, and with which it goes: of root, or else of roles that delegate to it.
+
+    A delegate's key may sign several roles, and goes out of one after the other.
+    """
     if not (key.leaked_in or key.stray):
         return []
+    if _is_of_delegates(seen, key):
+        return [view for view in seen.events if is_usable(view) and view.out_of(key.keyid)]
     roles = {"root"} if _by_root(key) else {"targets", *_delegating_to(seen, key)}
     views = [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
     return [view for view in views if view.event.kind != rstuf.EventKind.ROTATION or not _signs_on(seen, key)]
@@ -315,5 +356,4 @@ def _delegating_to(seen: rstuf.Status, key: rstuf.KeyStatus) -> set[str]:
 
 def _usable(seen: rstuf.Status, role: str) -> list[rstuf.EventView]:
     """What waits of a role, and can still come out."""
-    usable = [view for view in seen.events if not view.is_void and not view.leaks]
-    return [view for view in usable if any(part.role == role for part in view.event.parts)]
+    return [view for view in seen.events if is_usable(view) and any(part.role == role for part in view.event.parts)]

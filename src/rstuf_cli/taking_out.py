@@ -93,9 +93,12 @@ def way_below(repository: rstuf.Repository, view: rstuf.KeyView, *, to: str | No
     others = [
         each.entry.name
         for each in repository.view_keys()
-        if each.entry.keyid != view.entry.keyid and use.role in {other.role for other in each.uses}
+        if each.entry.keyid != view.entry.keyid
+        and each.entry.report is None
+        and use.role in {other.role for other in each.uses}
     ]
-    new = [to or "NEW"] if to is not None or len(others) < use.threshold else []
+    new = [] if to is None else [to]
+    new += ["NEW"] * (use.threshold - len(others) - len(new))
     return f"rstuf delegation update {use.role} {' '.join(f'--signer {name}' for name in [*others, *new])}"
 
 

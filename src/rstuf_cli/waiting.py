@@ -78,8 +78,17 @@ def waits_in_words(view: rstuf.EventView) -> str:
 
 
 def keeps_in_words(view: rstuf.EventView) -> str:
-    """`it lets bob sign on, which leaked`."""
-    return f"it lets {named(view, view.keeps)} sign on, which leaked"
+    """`it lets bob sign on, which leaked`; of a key that it takes out of one role and not of another, that."""
+    partly = [keyid for keyid in view.keeps if view.out_of(keyid)]
+    wholly = [keyid for keyid in view.keeps if keyid not in partly]
+    told = [f"it lets {named(view, wholly)} sign on, which leaked"] if wholly else []
+    return "; ".join([*told, *(f"it takes {out_of_in_words(view, keyid)}" for keyid in partly)])
+
+
+def out_of_in_words(view: rstuf.EventView, keyid: str) -> str:
+    """`tara, which leaked, out of team, and not out of ops yet`."""
+    out, rest = (listed([escape(role) for role in roles]) for roles in (view.out_of(keyid), view.signs_on(keyid)))
+    return f"{escape(view.name_of(keyid))}, which leaked, out of {out}, and not out of {rest} yet"
 
 
 def gives_in_words(view: rstuf.EventView, *, s: str = "") -> str:

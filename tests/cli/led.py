@@ -56,7 +56,8 @@ class World:
             self.does(f"ceremony --plan {self.home / 'plan.toml'}")
         else:
             new_key = " --unencrypted" if "online-key" in words else ""
-            self.does(shlex.join(words) + {"sign": " --yes", "recover": f"{new_key} --yes"}.get(words[0], ""))
+            meant = {"sign": " --yes", "recover": f"{new_key} --yes", "delegation": " --yes"}
+            self.does(shlex.join(words) + (" --yes" if words[:2] == ["key", "revoke"] else meant.get(words[0], "")))
 
     def _holders_sign(self, event: str) -> None:
         bundle = self.home / f"{event}.rstuf"

@@ -224,11 +224,6 @@ def bin_signers(said: Mapping[str, Any]) -> tuple[KeyId, ...]:
     return tuple(keyid for place in _places(said) if place.get("name") == SUCCESSOR for keyid in place["keyids"])
 
 
-def delegated_signers(said: Mapping[str, Any]) -> frozenset[KeyId]:
-    """Every key that a role lets sign something below it."""
-    return frozenset(keyid for place in _places(said) for keyid in place["keyids"])
-
-
 def delegated_keys(said: Mapping[str, Any]) -> dict[RoleName, tuple[KeyId, ...]]:
     """The keys that a role lets sign each that it delegates to; bins go by their prefix, as the role that has them."""
     return {RoleName(each.get("name", each.get("name_prefix"))): tuple(each["keyids"]) for each in _places(said)}

@@ -24,7 +24,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.readiness import get_ready
 from rstuf.repository.reading import Source
 from rstuf.repository.visits import Way, way_to
-from rstuf.repository.wanted_delegations import WantedDelegation, wanted_by
+from rstuf.repository.wanted_delegations import WantedDelegation, wanted_again
 
 
 class DelegationDesk:
@@ -57,9 +57,9 @@ class DelegationDesk:
         return propose_removal(self._ports, name)
 
     def wanted_by(self, event: SigningEvent) -> WantedDelegation | None:
-        """What an event was to change; see `repository.wanted_delegations.wanted_by`."""
+        """What can be asked for again of what an event was to change; see `wanted_delegations.wanted_again`."""
         with self._ports.state.read() as reader:
-            return wanted_by(reader, event)
+            return wanted_again(reader, event)
 
     def _end_what_was_begun(self) -> None:
         """A publication that was cut off may bring what is to be proposed."""

@@ -23,7 +23,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason
 from rstuf.repository.root_update import RootUpdate
 from rstuf.repository.signing_events import close_unused, drop_event
-from rstuf.repository.wanted_delegations import WantedDelegation, wanted_by
+from rstuf.repository.wanted_delegations import WantedDelegation, wanted_again, wanted_by
 
 
 def drop_expired(ports: Ports) -> list[DroppedEvent]:
@@ -105,7 +105,7 @@ def dropped_as(reader: StateReader, event: SigningEvent, why: DropReason) -> Dro
 
 def _lost_delegation(reader: StateReader, event: SigningEvent) -> WantedDelegation | None:
     """What an event was to make of a delegation, where it is not so by now and nothing that waits does the same."""
-    wanted = wanted_by(reader, event)
+    wanted = wanted_again(reader, event)
     if wanted is None:
         return None
     others = [each for other in reader.open_events() if (each := wanted_by(reader, other)) is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rstuf.model.events import EventKind, EventPart, SigningEvent
@@ -46,7 +46,9 @@ class PartView:
     Attributes:
         digest: SHA-256 of the bytes that are signed, hex.
         expires: when what it proposes expires, UTC.
-        lists: the keys that it lets sign something: a root its roles, targets its bins.
+        lists: the keys that it lets sign each role: a root its roles, targets and others what they delegate to, bins
+            under their prefix.
+        takes_out: the keys that it lets sign a role no more which may sign that by what is visible now, by that role.
         bins: over how many it shares artifacts out; None where over none.
     """
 
@@ -54,7 +56,8 @@ class PartView:
     digest: str
     expires: datetime
     sides: tuple[PartSide, ...]
-    lists: frozenset[KeyId] = frozenset()
+    lists: Mapping[RoleName, tuple[KeyId, ...]] = field(default_factory=dict)
+    takes_out: Mapping[RoleName, frozenset[KeyId]] = field(default_factory=dict)
     bins: int | None = None
 
     @property
@@ -192,7 +195,15 @@ class EventView:
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""
-        return any(keyid in part.lists for part in self.parts)
+        return bool(self.signs_on(keyid))
+
+    def signs_on(self, keyid: str) -> tuple[RoleName, ...]:
+        """The roles that what it proposes lets a key sign, in their order."""
+        return tuple(role for part in self.parts for role, keyids in part.lists.items() if keyid in keyids)
+
+    def out_of(self, keyid: str) -> tuple[RoleName, ...]:
+        """The delegated roles that a key may sign by what is visible now, and by what it proposes no more."""
+        return tuple(role for part in self.parts for role, keyids in part.takes_out.items() if keyid in keyids)
 
     def name_of(self, keyid: str) -> str:
         """What a key is called here; the beginning of its id where it has no name."""

@@ -90,14 +90,19 @@ def leaks_let_in_below(reader: StateReader, role: RoleName, proposed: Envelope) 
     leaked = leaked_keys(reader)
     if not leaked:
         return {}
-    data = reader.delegator(role, reader.role(role).visible)
-    before = {} if data is None else delegated_keys(open_envelope(data, name=role, kind="targets").signed)
+    before = delegated_now(reader, role)
     return {
         keyid: name
         for name, keyids in delegated_keys(proposed.signed).items()
         for keyid in keyids
         if keyid in leaked and keyid not in before.get(name, ())
     }
+
+
+def delegated_now(reader: StateReader, role: RoleName) -> dict[RoleName, tuple[KeyId, ...]]:
+    """The keys that a role lets sign each that it delegates to, by what of it is visible."""
+    data = reader.delegator(role, reader.role(role).visible)
+    return {} if data is None else delegated_keys(open_envelope(data, name=role, kind="targets").signed)
 
 
 def leak_below_in_words(

@@ -7,7 +7,7 @@ that is proposed; and, while an online key is replaced, the one from which the r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -25,14 +25,14 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root
-from rstuf.repository.bridge import bridged_root, bridges, delegated_signers
+from rstuf.repository.bridge import bridged_root, bridges, delegated_keys
 from rstuf.repository.call_offs import handed_back
 from rstuf.repository.delegated_sides import delegated_sides
 from rstuf.repository.event_views import EventView, PartSide, PartView
 from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
-from rstuf.repository.leaks import gaining_leaks, leaks_let_in_below, refuse_to_sign, roles_left_to_leaks
+from rstuf.repository.leaks import delegated_now, gaining_leaks, leaks_let_in_below, refuse_to_sign, roles_left_to_leaks
 from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.targets_signers import people_sign, targets_verify
@@ -119,15 +119,33 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
                 label, keys.threshold, keys.keyids, result.signed, result.missing, result.unsigned + result.invalid
             )
         )
-    return PartView(part, digest_of(part), opened.expires, tuple(sides), lists=_listed_in(part), bins=bins_in(part))
+    lists = _listed_in(opened, part.role)
+    return PartView(
+        part,
+        digest_of(part),
+        opened.expires,
+        tuple(sides),
+        lists=lists,
+        takes_out=_taken_out(reader, part.role, lists),
+        bins=bins_in(part),
+    )
 
 
-def _listed_in(part: EventPart) -> frozenset[KeyId]:
-    """The keys that a root lets sign its roles, or targets its bins."""
-    opened = envelope_of(part)
-    if part.role == ROOT:
-        return frozenset(keyid for keys in root_roles(opened).values() for keyid in keys.keyids)
-    return delegated_signers(opened.signed)
+def _listed_in(opened: Envelope, role: RoleName) -> dict[RoleName, tuple[KeyId, ...]]:
+    """The keys that a root lets sign its roles, or another role what it delegates to."""
+    if role == ROOT:
+        return {name: keys.keyids for name, keys in root_roles(opened).items()}
+    return delegated_keys(opened.signed)
+
+
+def _taken_out(
+    reader: StateReader, role: RoleName, lists: Mapping[RoleName, tuple[KeyId, ...]]
+) -> dict[RoleName, frozenset[KeyId]]:
+    """The keys that a role lets sign something below it, as it is visible, and would not let sign that any more."""
+    if role == ROOT or reader.newest_root() is None:
+        return {}
+    taken = {name: frozenset(keyids) - {*lists.get(name, ())} for name, keyids in delegated_now(reader, role).items()}
+    return {name: keyids for name, keyids in taken.items() if keyids}
 
 
 def bins_in(part: EventPart) -> int | None:

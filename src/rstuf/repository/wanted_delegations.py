@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rstuf.metadata.delegations import Delegation
+from rstuf.metadata.key_identity import key_identity
+from rstuf.metadata.views import RoleKeys
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TARGETS, RoleName
@@ -70,6 +72,28 @@ def wanted_by(reader: StateReader, event: SigningEvent) -> WantedDelegation | No
         place=None if after is None else _place(now, then, parent, name),
         signers=() if by_itself or after is None else tuple(called.get(key, key[:12]) for key in after.keys.keyids),
     )
+
+
+def wanted_again(reader: StateReader, event: SigningEvent) -> WantedDelegation | None:
+    """The same without keys that are lost or leaked by now, which nobody is told to let in.
+
+    None, too, where too few are left then, or nothing but what is so already.
+    """
+    wanted = wanted_by(reader, event)
+    if wanted is None or wanted.after is None or not wanted.signers:
+        return wanted
+    before, keys = wanted.before, wanted.after.keys
+    if (before is not None and before.keys == keys) or once_online(reader).issuperset(keys.keyids):
+        return wanted
+    gone = {entry.keyid for entry in reader.keys() if entry.report is not None}
+    pairs = [(keyid, name) for keyid, name in zip(keys.keyids, wanted.signers, strict=True) if keyid not in gone]
+    left = {keyid: keys.keys[keyid] for keyid, _ in pairs}
+    after = replace(wanted.after, keys=RoleKeys(tuple(left), keys.threshold, left))
+    if len({key_identity(key) for key in left.values()}) < keys.threshold:
+        return None
+    if after == before and wanted.periods is None and wanted.place is None:
+        return None
+    return replace(wanted, after=after, signers=tuple(name for _, name in pairs))
 
 
 def delegations_of(authority: Authority) -> dict[RoleName, Delegation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated, Any
 
@@ -269,7 +270,9 @@ def change_delegation(
     # What a role was to list comes out with what takes the place of that.
     steps = [step for step in again if step.about != "pending"]
     if report.waits is not None:
-        steps = [*steps_of(report.waits), *steps]
+        # It dropped them, so they would drop it: nobody is to go in a circle.
+        once = f"; once {report.waits.event.name} is out, which it would drop"
+        steps = [*steps_of(report.waits), *(replace(step, why=step.why + once) for step in steps)]
     waiting = {
         "waiting": None if report.waits is None else event_document(report.waits),
         "dropped": dropped_document(dropped),

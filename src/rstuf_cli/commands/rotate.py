@@ -111,10 +111,10 @@ def revoke(
     """Let a key sign nothing any more.
 
     A key of root, of targets or of both goes with one root that does not list it, which waits for its signers. A
-    delegate's key goes with a delegation to the others; where too few would be left, you are told what comes first. The
-    online key needs another one in its place: say whether it is --lost or --leaked, and everything is signed anew as
-    soon as root is. A key that leaked can never be let in again. You are asked before; --yes answers beforehand. The
-    log says when it was done.
+    delegate's key goes with a delegation to the others; where too few would be left, you are told what comes first, and
+    where it signs several roles, which comes after which. The online key needs another one in its place: say whether it
+    is --lost or --leaked, and everything is signed anew as soon as root is. A key that leaked can never be let in
+    again. You are asked before; --yes answers beforehand. The log says when it was done.
     """
     run = run_of(ctx)
     loss = loss_of(lost=lost, leaked=leaked)
