@@ -23,6 +23,7 @@ from rstuf.errors import (
     shorten,
 )
 from rstuf.metadata.brought_role import BroughtRole, check_brought_signatures
+from rstuf.metadata.canonical import compact
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope
 from rstuf.model.artifacts import ArtifactRow
@@ -206,7 +207,8 @@ def _keys_of(authority: Authority, waits: SigningEvent | None, brought: BroughtR
 
 def _refuse_other_delegations(authority: Authority, brought: BroughtRole) -> None:
     said = authority.delegators.get(brought.name, {}).get("delegations")
-    if brought.delegations == said:
+    # As bytes: to Python 1 equals true, and nobody else can read the one in place of the other.
+    if compact(brought.delegations) == compact(said):
         return
     hint = "rstuf delegation changes them; what is made elsewhere says what clients see of them"
     if said is None:
