@@ -80,7 +80,9 @@ def take_delivery(
         get_ready(ports)
         delivery = look_at_delivery(ports, shown.brought)
         if delivery.published:
-            return DeliveryReport(delivery, None, None)
+            # They may have been served from elsewhere when it came out.
+            late = 0 if contents is None else bring_contents(ports, delivery, contents, elsewhere=True)
+            return DeliveryReport(delivery, None, None, late)
         _refuse_more(delivery, shown, lose=lose)
         taken = bring_contents(ports, delivery, contents, elsewhere=elsewhere)
         delivery, event = _record(ports, delivery, shown, drop=drop, lose=lose)

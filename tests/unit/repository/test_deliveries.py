@@ -267,6 +267,48 @@ def test_contents_are_kept_under_each_hash_that_is_signed(engine: Engine, tmp_pa
     check_client(engine, tmp_path / "client")
 
 
+def test_what_is_here_already_must_be_what_is_signed(engine: Engine, tmp_path: Path) -> None:
+    """A length that lies of a content that is here, be it of a path that comes back; and hashes of two contents."""
+    accept(engine, made(engine, "team", 3, NEW, by=["tara"]), NEW)
+
+    def lies(version: int, path: str, **entry_of: Any) -> bytes:
+        return signed_json(engine, said(engine, version, {}, targets={path: entry_of}), by=["tara"])
+
+    sha256 = {"sha256": hashlib.sha256(b"new").hexdigest()}
+    error = refused(engine, lies(4, "team/new", length=99, hashes=sha256), "contents", elsewhere=True)
+    assert "its length is 3, and 99 is signed" in error.message
+    refused(engine, lies(4, "team/new", length=99, hashes=sha256), "contents", contents=NEW)
+    both = {"team/new": {"length": 3, "hashes": {"sha512": hashlib.sha512(b"NEW").hexdigest()}}}
+    data = signed_json(engine, said(engine, 4, {}, targets=both), by=["tara"])
+    accept(engine, data, {"team/new": b"NEW"})
+    two = both["team/new"]["hashes"] | sha256
+    assert "its sha" in refused(engine, lies(5, "team/new", length=3, hashes=two), "contents").message
+    accept(engine, made(engine, "team", 5, {}, by=["tara"]), {})
+    refused(engine, lies(6, "team/new", length=99, hashes=sha256), "contents")
+    accept(engine, made(engine, "team", 6, NEW, by=["tara"]))
+    engine.contents.update(NEW)
+    check_client(engine, tmp_path / "client")
+    whole(engine)
+
+
+def test_contents_that_were_elsewhere_are_brought_later(engine: Engine, tmp_path: Path) -> None:
+    """The same file with its contents, or the next one that keeps what it lists: they are taken in then."""
+    data = made(engine, "team", 3, NEW, by=["tara"])
+    accept(engine, data, elsewhere=True)
+    assert accept(engine, data).contents == 0
+    refused(engine, data, "contents", contents={"team/new": b"other"})
+    again = accept(engine, data, NEW)
+    assert (again.delivery.published, again.contents) == (True, 1)
+    del engine.contents["team/old"]
+    check_client(engine, tmp_path / "client")
+    more = NEW | {"team/more": b"more"}
+    accept(engine, made(engine, "team", 4, more, by=["tara"]), elsewhere=True)
+    most = more | {"team/most": b"most"}
+    assert accept(engine, made(engine, "team", 5, most, by=["tara"]), most).contents == 2
+    check_client(engine, tmp_path / "client")
+    whole(engine)
+
+
 def test_below_the_threshold_it_waits_for_the_others(engine: Engine, tmp_path: Path) -> None:
     """Nobody sees it; tom's signature may come from the bundle, in a file of his, or in one with both."""
     engine.make_key("tom")
