@@ -12,6 +12,7 @@ from tests.support.elsewhere import Delegate
 
 import rstuf
 from rstuf.clock import SystemClock
+from rstuf_cli import prompts
 
 NEW = {"vendor/app.bin": b"app", "vendor/lib.bin": b"lib"}
 
@@ -142,6 +143,55 @@ def test_changes_that_wait_here_are_given_up_on_purpose(
     assert cli("event", "list", "--json").document["events"] == []
     assert cli("publish").code == 0
     assert cli("verify").code == 0
+
+
+def test_nobody_is_asked_where_nobody_is(
+    vera: Delegate, filled: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signatures that would go take a person who types it, or --yes; a dry run names them, and what is lost."""
+    assert cli("key", "generate", "here", "--unencrypted").code == 0
+    signers = ["--signer", "vera", "--signer", "here", "--threshold", "2"]
+    assert cli("delegation", "update", "vendor", *signers, "--yes").code == 4
+    assert cli("bundle", "export", "vendor-v2", "-o", "../v2.rstuf").code == 0
+    bundle = rstuf.parse_bundle(Path("../v2.rstuf").read_bytes())
+    (vera.home / "v2.sig").write_bytes(vera.detached(bundle, "vendor"))
+    assert cli("bundle", "import", vera.home / "v2.sig").code == 0
+    (tmp_path / "here.bin").write_bytes(b"here")
+    assert cli("artifact", "add", tmp_path / "here.bin", "--prefix", "vendor").code == 4
+    assert cli("sign", "vendor-v3", "--yes", "--holder-dir", tmp_path / "record").code == 4
+    file = vera.signs("vendor", 4, NEW, now=SystemClock().now())
+    dry = cli("delegation", "accept", file, "--dry-run")
+    assert "1 change accepted here, of vendor/here.bin: not in it, and gone with it" in " ".join(dry.err.split())
+    assert "vendor-v3 waits already, with the signature of here; this would drop it" in " ".join(dry.err.split())
+    said = cli("delegation", "accept", file, "--dry-run", "--json").document
+    assert said["lost"] == ["vendor/here.bin"]
+    assert [(each["event"], each["signed"]) for each in said["dropped"]] == [("vendor-v3", ["here"])]
+    # There is a terminal, which is no reason to ask on it when data is wanted.
+    monkeypatch.setattr(prompts, "person_is_there", lambda: True)
+    refused = cli("delegation", "accept", file, "--no-contents", "--json")
+    assert refused.code == 2
+    assert "there is nobody to ask whether that is meant" in refused.document["error"]["message"]
+    monkeypatch.setattr(prompts, "person_is_there", lambda: False)
+    refused = cli("delegation", "accept", file, "--no-contents")
+    assert (refused.code, "--yes says that it is meant" in refused.err) == (2, True)
+    assert [each["name"] for each in cli("event", "list", "--json").document["events"]] == ["vendor-v3"]
+    assert cli("delegation", "accept", file, "--no-contents", "--yes").code == 4
+
+
+def test_what_a_leaked_key_signed_takes_a_yes(vera: Delegate, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unattended it is refused; a person is asked."""
+    assert cli("key", "revoke", "vera", "--leaked", "--yes").code == 4
+    file = vera.signs("vendor", 2, NEW, now=SystemClock().now())
+    shown = cli("delegation", "accept", file, "--no-contents", "--dry-run", "--json").document
+    assert [each["key"] for each in shown["leaked"]] == ["vera"]
+    refused = cli("delegation", "accept", file, "--no-contents")
+    assert refused.code == 3
+    assert "without vera, whose key leaked, too few have signed it" in " ".join(refused.err.split())
+    with monkeypatch.context() as patch:
+        asked = as_person(patch, says=False)
+        assert cli("delegation", "accept", file, "--no-contents").code == 3
+        assert asked == ["is it really theirs?"]
+    assert cli("delegation", "accept", file, "--no-contents", "--yes").code == 0
 
 
 def test_below_the_threshold_it_waits_for_the_others(

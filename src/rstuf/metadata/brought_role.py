@@ -18,13 +18,20 @@ import orjson
 
 from rstuf.clock import iso
 from rstuf.errors import DeliveryRefused, InvalidArtifact, InvalidMetadata, InvalidPath, LimitExceeded, shorten
+from rstuf.metadata.audit.clients import Survey
+from rstuf.metadata.audit.document import MAX_SIGNATURES, Fault, read_document
+from rstuf.metadata.audit.findings import Findings
+from rstuf.metadata.audit.keys import KeyRing
+from rstuf.metadata.audit.shapes import Shape
+from rstuf.metadata.audit.targets import check_targets
 from rstuf.metadata.bundle import MAX_BUNDLE_BYTES, Bundle, BundlePart, DocumentKind, kind_of, parse_bundle
 from rstuf.metadata.canonical import compact
+from rstuf.metadata.delegations import named_delegations
 from rstuf.metadata.fragments import row_of
 from rstuf.metadata.limits import TARGETS_BYTES
 from rstuf.metadata.render import part_of, sign_with
 from rstuf.metadata.thresholds import SignatureResult, check_signatures
-from rstuf.metadata.views import Envelope, RoleKeys, Signature, open_envelope
+from rstuf.metadata.views import Envelope, RoleKeys, Signature, bin_delegation, open_envelope
 from rstuf.model.artifacts import Artifact, ArtifactRow
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TOP_LEVEL, RoleName, role_name, target_path
@@ -34,8 +41,6 @@ _SPEC_VERSION: Final = re.compile(r"1\.[0-9]{1,4}(\.[0-9]{1,4})?", re.ASCII)
 _OUTER: Final = frozenset({"signatures", "signed"})
 _SIGNATURE: Final = frozenset({"keyid", "sig"})
 _ENTRY: Final = frozenset({"custom", "hashes", "length"})
-# Far fewer keys can be listed for one role: each signature of a file costs a verification at most.
-_MOST_SIGNATURES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +141,11 @@ def take_brought_apart(data: bytes, *, name: RoleName, file: str, version: int |
         raise DeliveryRefused(file, "form", error.reason) from None
     _refuse_unsigned_fields(data, file)
     _refuse_names(opened, file, version)
+    _refuse_delegations(opened, file)
     signed = dict(opened.signed)
     text = compact(signed)
     rows = tuple(sorted(_rows(signed.get("targets"), file)))
+    _refuse_what_an_audit_refuses(data, file, name)
     return BroughtRole(
         name=name,
         file=file,
@@ -163,6 +170,39 @@ def _refuse_names(opened: Envelope, file: str, version: int | None) -> None:
         raise DeliveryRefused(file, "spec-version", "it does not follow version 1 of the TUF specification")
     if signed["expires"] != iso(opened.expires):
         raise DeliveryRefused(file, "expires", "its expiry is not written as 2026-11-20T16:00:00Z is")
+
+
+def _refuse_delegations(opened: Envelope, file: str) -> None:
+    """Whatever is published is read for its delegations by all that comes after: what cannot be stops everything."""
+    if "delegations" in opened.signed and opened.signed["delegations"] is None:
+        hint = "where a role does not delegate, the field is left out"
+        raise DeliveryRefused(file, "delegations", "its delegations are null, which clients cannot read", hint=hint)
+    try:
+        bin_delegation(opened)
+        named_delegations(opened.signed, where=file)
+    except InvalidMetadata as error:
+        raise DeliveryRefused(file, "delegations", error.reason) from None
+
+
+def _refuse_what_an_audit_refuses(data: bytes, file: str, name: RoleName) -> None:
+    """The audit of all that is published reads these bytes by rules of its own: it must find nothing in them.
+
+    Raises:
+        DeliveryRefused: it does.
+    """
+    whole = orjson.loads(data)
+    if len(whole["signatures"]) > MAX_SIGNATURES:
+        # Far fewer keys can be listed for one role, and each costs a verification.
+        reason = f"it has {len(whole['signatures'])} signatures, more than any role has keys"
+        raise DeliveryRefused(file, "signatures", reason)
+    findings = Findings()
+    try:
+        view = Shape(name, findings=findings, ring=KeyRing()).targets(read_document(data).signed)
+    except Fault as fault:
+        raise DeliveryRefused(file, "form", str(fault)) from None
+    check_targets(view.targets, role=name, place=None, findings=findings, survey=Survey())
+    if findings.problems:
+        raise DeliveryRefused(file, "form", findings.problems[0].message)
 
 
 def _refuse_unsigned_fields(data: bytes, file: str) -> None:
@@ -207,9 +247,6 @@ def check_brought_signatures(brought: BroughtRole, keys: RoleKeys, *, called: Ma
     Raises:
         DeliveryRefused: one is not, or there is none.
     """
-    if len(brought.signatures) > _MOST_SIGNATURES:
-        reason = f"it has {len(brought.signatures)} signatures, more than any role has keys"
-        raise DeliveryRefused(brought.file, "signatures", reason)
     result = check_signatures(
         brought.payload, brought.signatures, keys=keys.keys, keyids=keys.keyids, threshold=keys.threshold
     )

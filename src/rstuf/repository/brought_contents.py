@@ -6,7 +6,9 @@ were signed, before the role comes out; or somebody says that it is served from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -22,17 +24,20 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.reading import Source
 
 _CONTENTS: Final = "contents"
+_CHUNK: Final = 1 << 18
 
 
 def bring_contents(ports: Ports, delivery: Delivery, sources: Iterable[Source] | None, *, elsewhere: bool) -> int:
     """Take in the contents that are not here yet; how many.
+
+    Those that clients are told of already are taken in, too, where `sources` have them: they were said to be elsewhere.
 
     Args:
         sources: files among which they are.
         elsewhere: whether those that are in neither place are served from somewhere else.
 
     Raises:
-        DeliveryRefused: one is missing, or is not what was signed; nothing was kept.
+        DeliveryRefused: one is missing, or is not what was signed, whether it is brought or here; nothing was kept.
         StorageError: one cannot be read, or not be kept.
     """
     file = delivery.brought.file
@@ -41,9 +46,14 @@ def bring_contents(ports: Ports, delivery: Delivery, sources: Iterable[Source] |
             reason = "this repository copies no contents: they are served from elsewhere"
             raise DeliveryRefused(file, _CONTENTS, reason, hint="leave --contents out")
         return 0
-    lacking = _lacking(ports.artifacts, delivery)
+    new = {*delivery.added, *delivery.replaced}
+    lacking, wrong = _lacking(ports.artifacts, delivery, new, all_of_it=sources is not None)
     given = [] if sources is None else [source for source in sources if source.path in lacking]
-    missing = sorted(lacking.keys() - {source.path for source in given})
+    brought = {source.path for source in given}
+    for path, differs in wrong.items():
+        if path not in brought:
+            raise _is_another(file, path, differs)
+    missing = sorted((new & lacking.keys()) - brought)
     if missing and not elsewhere:
         raise DeliveryRefused(
             file,
@@ -63,11 +73,57 @@ def bring_contents(ports: Ports, delivery: Delivery, sources: Iterable[Source] |
     return len(given)
 
 
-def _lacking(storage: ArtifactStorage, delivery: Delivery) -> dict[TargetPath, Mapping[str, Any]]:
-    """What is signed of each artifact that clients come to see anew and whose content is not here."""
-    new = {*delivery.added, *delivery.replaced}
-    found = {row.path: _entry(row) for row in delivery.brought.rows if row.path in new}
-    return {path: entry for path, entry in found.items() if not storage.exists(path, entry["hashes"])}
+def _lacking(
+    storage: ArtifactStorage, delivery: Delivery, new: Collection[TargetPath], *, all_of_it: bool
+) -> tuple[dict[TargetPath, Mapping[str, Any]], dict[TargetPath, str]]:
+    """What is signed of each artifact whose content is not here; and of those, what is here and differs, in words.
+
+    Args:
+        new: those that clients come to see anew. A content of theirs that is here may be that of another artifact.
+        all_of_it: whether to look for the others, too.
+    """
+    lacking, wrong = dict[TargetPath, Mapping[str, Any]](), dict[TargetPath, str]()
+    for row in delivery.brought.rows:
+        if row.path not in new and not all_of_it:
+            continue
+        entry = _entry(row)
+        if not storage.exists(row.path, entry["hashes"]):
+            lacking[row.path] = entry
+        elif row.path in new and (differs := _difference(_facts_of_kept(storage, row.path, entry), entry)):
+            lacking[row.path], wrong[row.path] = entry, differs
+    return lacking, wrong
+
+
+def _facts_of_kept(storage: ArtifactStorage, path: TargetPath, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The length of a content that is here; where more than one hash is signed, they are of one content, so those, too.
+
+    It has its name by a hash, which was compared when it was taken in.
+    """
+    alone = len(entry["hashes"]) == 1
+    digests = {} if alone else {each: hashlib.new(each) for each in entry["hashes"]}
+    with storage.open(path, entry["hashes"]) as stream:
+        if alone and stream.seekable():
+            return {**entry["hashes"], "length": stream.seek(0, os.SEEK_END)}
+        length = 0
+        while chunk := stream.read(_CHUNK):
+            length += len(chunk)
+            for digest in digests.values():
+                digest.update(chunk)
+    return {**entry["hashes"], "length": length, **{each: digest.hexdigest() for each, digest in digests.items()}}
+
+
+def _difference(found: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
+    for what, signed in {"length": entry["length"], **entry["hashes"]}.items():
+        if found[what] != signed:
+            return f"its {what} is {found[what]}, and {signed} is signed"
+    return None
+
+
+def _is_another(file: str, path: TargetPath, differs: str) -> DeliveryRefused:
+    reason = f"the content of {shorten(path)} is not what was signed: {differs}"
+    return DeliveryRefused(
+        file, _CONTENTS, reason, hint="bring the file that was signed, or have the one signed that is meant"
+    )
 
 
 def _entry(row: ArtifactRow) -> Mapping[str, Any]:
@@ -89,11 +145,6 @@ def _receive(
         for source in sources:
             with source.open() as stream:
                 content = batch.receive(source.path, stream, ports.progress.advance)
-            wanted = lacking[source.path]
-            found = {"length": content.length, **content.hashes}
-            for what, signed in {"length": wanted["length"], **wanted["hashes"]}.items():
-                if found[what] != signed:
-                    differs = f"its {what} is {found[what]}, and {signed} is signed"
-                    reason = f"the content of {shorten(source.path)} is not what was signed: {differs}"
-                    hint = "bring the file that was signed, or have the one signed that is meant"
-                    raise DeliveryRefused(file, _CONTENTS, reason, hint=hint)
+            differs = _difference({"length": content.length, **content.hashes}, lacking[source.path])
+            if differs is not None:
+                raise _is_another(file, source.path, differs)

@@ -23,6 +23,7 @@ from rstuf.errors import (
     shorten,
 )
 from rstuf.metadata.brought_role import BroughtRole, check_brought_signatures
+from rstuf.metadata.canonical import compact
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import RoleKeys, open_envelope
 from rstuf.model.durations import format_duration
@@ -96,6 +97,11 @@ class Delivery:
         """How many more must sign it."""
         return max(0, self.threshold - len(self.signed))
 
+    @property
+    def rests_on_leaked(self) -> bool:
+        """Whether it has too few signatures without those of keys that leaked: whoever has these may have made it."""
+        return bool(self.leaked) and len(self.signed) - len(self.leaked) < self.threshold
+
 
 def look_at_delivery(ports: Ports, brought: BroughtRole) -> Delivery:
     """What a role that was brought changes. Writes nothing, waits for nobody.
@@ -124,7 +130,9 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
     names, role = names_of(reader), reader.role(brought.name)
     result = check_brought_signatures(brought, keys, called=names)
     published = waits is None and _is_published(reader, role, brought)
-    periods = reader.periods().get(brought.name) or reader.periods()[TARGETS]
+    # What brings a role for the first time says how long it lives.
+    new = waits.periods if waits is not None and waits.role == brought.name else None
+    periods = new or reader.periods().get(brought.name) or reader.periods()[TARGETS]
     if waits is None and not published:
         _refuse_other_delegations(authority, brought)
         _refuse_expiry(ports, brought, periods)
@@ -134,6 +142,9 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
         _refuse_to_clients(ports, reader, authority, brought)
     elif waits is not None:
         refuse_expired(waits, ports.clock.now())
+        if waits.kind is EventKind.BROUGHT:
+            # The role may have come to live for less since then.
+            _refuse_expiry(ports, brought, periods)
     drops = () if open_now is None or published or waits is not None else (view_in(ports, reader, open_now),)
     changes = BroughtChanges.of(reader, role, brought.rows)
     leaked = frozenset(leaked_keys(reader))
@@ -200,7 +211,8 @@ def _keys_of(authority: Authority, waits: SigningEvent | None, brought: BroughtR
 
 def _refuse_other_delegations(authority: Authority, brought: BroughtRole) -> None:
     said = authority.delegators.get(brought.name, {}).get("delegations")
-    if brought.delegations == said:
+    # As bytes: to Python 1 equals true, and nobody else can read the one in place of the other.
+    if compact(brought.delegations) == compact(said):
         return
     hint = "rstuf delegation changes them; what is made elsewhere says what clients see of them"
     if said is None:
@@ -235,12 +247,20 @@ def _was(event: SigningEvent, brought: BroughtRole) -> bool:
 
 def _refuse_version(reader: StateReader, role: RoleState, brought: BroughtRole) -> None:
     above = f"make it anew above that: rstuf delegation prepare {role.name} --version {role.version + 1} --key KEY"
+    # With a number alone it would come out, and undo what came out since then.
+    behind = (
+        "it was made of an older version than clients see: perhaps a mirror was behind. Once the delegate's mirror has "
+        f"version {role.visible}, make it anew: rstuf delegation prepare {role.name} --key KEY"
+    )
     if brought.version < role.visible:
         reason = f"it is version {brought.version}, and clients have seen version {role.visible}"
-        raise DeliveryRefused(brought.file, "version", reason, hint=above)
+        raise DeliveryRefused(brought.file, "version", reason, hint=behind)
+    if brought.version == role.visible:
+        told = _taken_by(reader, role, brought.version, _events_of(reader, role, brought.version))
+        raise DeliveryRefused(brought.file, "version-taken", told, hint=behind)
     if brought.version <= role.version:
         taken = _events_of(reader, role, brought.version)
-        if brought.version > role.visible and any(_was(each, brought) for each in taken):
+        if any(_was(each, brought) for each in taken):
             # Just that waited before, and was cancelled: it is the one content of its version.
             return
         told = _taken_by(reader, role, brought.version, taken)

@@ -86,6 +86,9 @@ class DelegationDesk:
         elsewhere: bool = False,
         drop: Collection[SigningEvent] = (),
         lose: bool = False,
+        leaked: bool = False,
     ) -> DeliveryReport:
         """Publish it as it is, or let it wait; see `repository.deliveries.take_delivery`."""
-        return take_delivery(self._ports, shown, contents=contents, elsewhere=elsewhere, drop=drop, lose=lose)
+        return take_delivery(
+            self._ports, shown, contents=contents, elsewhere=elsewhere, drop=drop, lose=lose, leaked=leaked
+        )

@@ -62,6 +62,7 @@ def take_delivery(
     elsewhere: bool = False,
     drop: Collection[SigningEvent] = (),
     lose: bool = False,
+    leaked: bool = False,
 ) -> DeliveryReport:
     """Record what was brought, and publish it where enough have signed it; else it waits for the others.
 
@@ -73,6 +74,7 @@ def take_delivery(
         elsewhere: whether contents that are not here are served from somewhere else.
         drop: events that may be cancelled for it, as whoever says so saw them.
         lose: whether the changes may go that were accepted here and that it does not have, as `shown` names them.
+        leaked: whether it may rest on signatures of keys that leaked, as `shown` names them.
 
     Raises:
         DeliveryRefused: it cannot come out, or contents are missing; nothing was changed.
@@ -84,7 +86,10 @@ def take_delivery(
         get_ready(ports)
         delivery = look_at_delivery(ports, shown.brought)
         if delivery.published:
-            return DeliveryReport(delivery, None, None)
+            # They may have been served from elsewhere when it came out.
+            late = 0 if contents is None else bring_contents(ports, delivery, contents, elsewhere=True)
+            return DeliveryReport(delivery, None, None, late)
+        _refuse_leaked(delivery, shown, leaked=leaked)
         _refuse_more(delivery, shown, lose=lose)
         _rehearse(ports, delivery)
         taken = bring_contents(ports, delivery, contents, elsewhere=elsewhere)
@@ -102,6 +107,19 @@ def _rehearse(ports: Ports, delivery: Delivery) -> None:
     with suppress(_Rehearsed), ports.state.transaction(actor=ports.actor) as state:
         enter_rows(state, "", brought.name, brought.rows, at=ports.clock.now())
         raise _Rehearsed
+
+
+def _refuse_leaked(delivery: Delivery, shown: Delivery, *, leaked: bool) -> None:
+    """See that somebody says yes to what a thief may have signed."""
+    if delivery.rests_on_leaked and not (leaked and set(delivery.leaked) <= set(shown.leaked)):
+        names, role = delivery.names, delivery.brought.name
+        who = ", ".join(names.get(each, each[:12]) for each in delivery.leaked)
+        raise DeliveryRefused(
+            delivery.brought.file,
+            "leaked",
+            f"without {who}, whose key leaked, too few have signed it: whoever has that key may have made it",
+            hint=f"rstuf delegation update {role} --signer NEW lets another key sign; --yes says that this is meant",
+        )
 
 
 def _refuse_more(delivery: Delivery, shown: Delivery, *, lose: bool) -> None:

@@ -29,6 +29,7 @@ from rstuf_cli.waiting import (
     steps_among,
     tell_completions,
     tell_waiting,
+    with_signatures,
 )
 from rstuf_cli.wording import both, count, listed, number
 
@@ -86,14 +87,18 @@ def accept(
         run.progress.close()
         if not run.console.is_json:
             _show(run.console, delivery)
+        _warn(run.console, delivery)
         if dry_run:
             return _end_dry(run, delivery)
-        lose = _may_lose(run, delivery)
+        lose = bool(delivery.lost) and _may(run, "let them go?")
+        leaked = delivery.rests_on_leaked and not delivery.published and _may(run, "is it really theirs?")
+        if any(map(proposing.signed_in, delivery.drops)):
+            proposing.refuse_unasked(run, hint="--yes says that it is meant")
         proposing.ask_drop(run, repository, delivery.drops)
         sources = None if contents is None else rstuf.find_files([contents], prefix=prefix, progress=run.progress)
         run.interrupted = "clients see what they saw, or all of it; run it again: the same file twice is no harm"
         drop = [view.event for view in delivery.drops]
-        report = desk.accept(delivery, contents=sources, elsewhere=no_contents, drop=drop, lose=lose)
+        report = desk.accept(delivery, contents=sources, elsewhere=no_contents, drop=drop, lose=lose, leaked=leaked)
         run.progress.close()
         dropped = repository.events.replaced(delivery.drops)
         return _end(run, repository, report, dropped)
@@ -107,23 +112,23 @@ def _read(file: Path) -> bytes:
         raise DeliveryRefused(str(file), "size", reason) from None
 
 
-def _may_lose(run: Run, delivery: rstuf.Delivery) -> bool:
-    """Whether the changes may go that were accepted here and that it does not have; where nobody can say, they stay."""
-    if not delivery.lost:
+def _may(run: Run, question: str) -> bool:
+    """Whether somebody says yes; where nobody can say, it is a no, and the engine tells what for."""
+    if not run.options.yes and (run.console.is_json or not prompts.person_is_there()):
         return False
-    told = f"{count(len(delivery.lost), 'change')} accepted here, of {some_paths(delivery.lost)}"
-    run.console.warning(f"{told}: not in it, and gone with it")
-    if run.options.yes:
-        return True
-    if run.console.is_json or not prompts.person_is_there():
-        return False
-    with run.pondering():
-        return prompts.agrees("let them go?")
+    return proposing.agrees(run, question)
 
 
 def _end_dry(run: Run, delivery: rstuf.Delivery) -> int:
-    nothing: dict[str, Any] = {"contents": 0, "completed": None, "event": None, "dropped": [], "next_steps": []}
-    run.console.document({**_document(delivery), "dry_run": True, **nothing})
+    dropped = [
+        rstuf.DroppedEvent(view.event.name, tuple(proposing.signed_in(view)), rstuf.DropReason.REPLACED)
+        for view in delivery.drops
+    ]
+    for each in dropped:
+        run.console.warning(f"{each.name} waits already, {with_signatures(each.signed)}; this would drop it")
+    nothing: dict[str, Any] = {"contents": 0, "completed": None, "event": None}
+    document = {**_document(delivery), "dry_run": True, **nothing, "dropped": dropped_document(dropped)}
+    run.console.document({**document, "next_steps": []})
     run.console.note("nothing was written; without --dry-run it is")
     return ExitCode.DONE
 
@@ -176,6 +181,7 @@ def _document(delivery: rstuf.Delivery) -> dict[str, Any]:
         "removed": list(delivery.removed),
         "unchanged": delivery.unchanged,
         "lost": list(delivery.lost),
+        "leaked": [{"keyid": each, "key": _called(delivery, each)} for each in delivery.leaked],
         "already_published": delivery.published,
         "due_at_once": delivery.late,
     }
@@ -200,11 +206,18 @@ def _show(console: Console, delivery: rstuf.Delivery) -> None:
         rows.append(("keeps", count(delivery.unchanged, "artifact")))
     for label, text in rows:
         console.folded_result(f"  {label:<{_LABEL}}{text}", indent=_LABEL + 2)
+
+
+def _warn(console: Console, delivery: rstuf.Delivery) -> None:
+    """What whoever accepts it should know."""
     for keyid in delivery.leaked:
         console.warning(f"{escape(_called(delivery, keyid))} leaked, and its signature counts: see who made it")
+    if delivery.lost:
+        told = f"{count(len(delivery.lost), 'change')} accepted here, of {some_paths(delivery.lost)}"
+        console.warning(f"{told}: not in it, and gone with it")
     if delivery.late:
         lives, before = map(rstuf.format_duration, (delivery.periods.expires, delivery.periods.renew_before))
-        name = escape(brought.name)
+        name = escape(delivery.brought.name)
         console.warning(
             f"it is due at once: {name} is due {before} before its end. Have it signed for {lives}, or let it live for "
             f"less: rstuf delegation update {name} --expires PERIOD"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rstuf.model.events import SigningEvent
 from rstuf.model.keys import Loss
 from rstuf.model.names import RoleName, target_path
 from rstuf.model.patterns import path_pattern
+from rstuf.model.policy import Periods
 from rstuf.repository.brought_roles import Delivery, look_at_delivery
 from rstuf.repository.delegating import (
     DelegationChange,
@@ -128,7 +130,8 @@ def test_the_same_again_is_no_harm(engine: Engine, tmp_path: Path) -> None:
     error = refused(engine, made(engine, "team", 3, {"team/other": b"other"}, by=["tara"]), "version-taken")
     assert "team-v3, opened by test" in error.message
     assert "signed by tara, is published" in error.message
-    assert "--version 4" in str(error.hint)
+    assert "Once the delegate's mirror has version 3, make it anew" in str(error.hint)
+    assert "--version" not in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +278,48 @@ def test_contents_are_kept_under_each_hash_that_is_signed(engine: Engine, tmp_pa
     check_client(engine, tmp_path / "client")
 
 
+def test_what_is_here_already_must_be_what_is_signed(engine: Engine, tmp_path: Path) -> None:
+    """A length that lies of a content that is here, be it of a path that comes back; and hashes of two contents."""
+    accept(engine, made(engine, "team", 3, NEW, by=["tara"]), NEW)
+
+    def lies(version: int, path: str, **entry_of: Any) -> bytes:
+        return signed_json(engine, said(engine, version, {}, targets={path: entry_of}), by=["tara"])
+
+    sha256 = {"sha256": hashlib.sha256(b"new").hexdigest()}
+    error = refused(engine, lies(4, "team/new", length=99, hashes=sha256), "contents", elsewhere=True)
+    assert "its length is 3, and 99 is signed" in error.message
+    refused(engine, lies(4, "team/new", length=99, hashes=sha256), "contents", contents=NEW)
+    both = {"team/new": {"length": 3, "hashes": {"sha512": hashlib.sha512(b"NEW").hexdigest()}}}
+    data = signed_json(engine, said(engine, 4, {}, targets=both), by=["tara"])
+    accept(engine, data, {"team/new": b"NEW"})
+    two = both["team/new"]["hashes"] | sha256
+    assert "its sha" in refused(engine, lies(5, "team/new", length=3, hashes=two), "contents").message
+    accept(engine, made(engine, "team", 5, {}, by=["tara"]), {})
+    refused(engine, lies(6, "team/new", length=99, hashes=sha256), "contents")
+    accept(engine, made(engine, "team", 6, NEW, by=["tara"]))
+    engine.contents.update(NEW)
+    check_client(engine, tmp_path / "client")
+    whole(engine)
+
+
+def test_contents_that_were_elsewhere_are_brought_later(engine: Engine, tmp_path: Path) -> None:
+    """The same file with its contents, or the next one that keeps what it lists: they are taken in then."""
+    data = made(engine, "team", 3, NEW, by=["tara"])
+    accept(engine, data, elsewhere=True)
+    assert accept(engine, data).contents == 0
+    refused(engine, data, "contents", contents={"team/new": b"other"})
+    again = accept(engine, data, NEW)
+    assert (again.delivery.published, again.contents) == (True, 1)
+    del engine.contents["team/old"]
+    check_client(engine, tmp_path / "client")
+    more = NEW | {"team/more": b"more"}
+    accept(engine, made(engine, "team", 4, more, by=["tara"]), elsewhere=True)
+    most = more | {"team/most": b"most"}
+    assert accept(engine, made(engine, "team", 5, most, by=["tara"]), most).contents == 2
+    check_client(engine, tmp_path / "client")
+    whole(engine)
+
+
 def test_below_the_threshold_it_waits_for_the_others(engine: Engine, tmp_path: Path) -> None:
     """Nobody sees it; tom's signature may come from the bundle, in a file of his, or in one with both."""
     engine.make_key("tom")
@@ -393,11 +438,53 @@ def test_a_role_that_nobody_has_seen_waits_for_its_first_version(engine: Engine,
     check_client(engine, tmp_path / "client")
 
 
-def test_a_key_that_leaked_is_told(engine: Engine) -> None:
-    """Whoever accepts what it signed is warned: somebody else may have made that."""
+def test_what_rests_on_a_key_that_leaked_takes_a_yes(engine: Engine, tmp_path: Path) -> None:
+    """Somebody else may have made it. Where enough others have signed, or nothing changes, it is only told."""
+    data = made(engine, "team", 3, NEW, by=["tara"])
+    before = look(engine, data)
     engine.events.report_loss("tara", Loss.LEAKED)
-    shown = look(engine, made(engine, "team", 3, NEW, by=["tara"]))
+    shown = look(engine, data)
     assert shown.leaked == shown.signed
+    error = refused(engine, data, "leaked", contents=NEW)
+    assert "without tara, whose key leaked" in error.message
+    with pytest.raises(DeliveryRefused, match="leaked"):
+        # That it leaked was said after the file was shown.
+        take_delivery(engine.ports, before, elsewhere=True, leaked=True)
+    accept(engine, data, NEW, leaked=True)
+    assert accept(engine, data).delivery.published
+    check_client(engine, tmp_path / "client")
+
+
+def test_enough_others_are_enough(engine: Engine) -> None:
+    """A signature by a key that leaked is told, and keeps nothing back that does not need it."""
+    engine.make_key("tom")
+    engine.keys.away.clear()
+    bring_proposal(
+        engine.ports, propose_change(engine.ports, RoleName("team"), DelegationChange(signers=("tara", "tom")))
+    )
+    engine.events.report_loss("tara", Loss.LEAKED)
+    shown = look(engine, made(engine, "team", 4, NEW, by=["tara", "tom"]))
+    assert (len(shown.leaked), shown.rests_on_leaked) == (1, False)
+    accept(engine, made(engine, "team", 4, NEW, by=["tara", "tom"]), NEW)
+
+
+def test_what_waits_is_judged_by_how_long_the_role_lives_now(engine: Engine) -> None:
+    """A first version by what its event says, and nothing else; what was brought, by a period that came since."""
+    lives = Periods.of(timedelta(days=30))
+    engine.make_key("tom")
+    engine.keys.away.clear()
+    change = DelegationChange(signers=("tara", "tom"), threshold=2)
+    bring_proposal(engine.ports, propose_change(engine.ports, RoleName("team"), change))
+    signed = said(engine, 4, NEW)
+    accept(engine, signed_json(engine, signed, by=["tara"]), NEW)
+    with engine.ports.state.transaction(actor="test") as state:
+        state.set_periods(RoleName("team"), lives)
+    refused(engine, signed_json(engine, signed, by=["tom"]), "expires")
+    engine.keys.away.update(["tara", "tom"])
+    delegate(engine, "ops", "ops/*", signers=("tara",), periods=lives)
+    part = next(part for part in engine.events.bundle("ops-v1").parts if part.role == "ops")
+    shown = look(engine, signed_json(engine, part.signed, by=["tara"]), role="ops")
+    assert (shown.periods, shown.late) == (lives, False)
 
 
 def test_nothing_that_was_not_shown_goes_with_it(engine: Engine) -> None:
