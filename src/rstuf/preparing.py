@@ -77,7 +77,8 @@ class PreparedRole:
         review: what its signer must see; it holds the bytes that they sign.
         before: the version that clients see.
         added, replaced, removed: paths, against what they see.
-        lacking: how many signatures it takes beside that of one key.
+        ahead: the newest version that its signer signed, where that is above `before`: either it never came out, or
+            the mirror is behind and this would undo what it changed. None where there is none.
     """
 
     review: Review
@@ -85,6 +86,7 @@ class PreparedRole:
     added: tuple[str, ...]
     replaced: tuple[str, ...]
     removed: tuple[str, ...]
+    ahead: int | None = None
 
     @property
     def role(self) -> RoleName:
@@ -150,7 +152,10 @@ def prepare_role(
         max_expiry=change.lives,
         record=record,
     )
-    return PreparedRole(review, files.version, changes.added, changes.replaced, changes.removed)
+    signed_before = () if known is None else known.signed
+    newest = max((each.version for each in signed_before if each.role == name), default=0)
+    ahead = newest if newest > files.version else None
+    return PreparedRole(review, files.version, changes.added, changes.replaced, changes.removed, ahead)
 
 
 def signed_file(prepared: PreparedRole, signatures: Iterable[SignatureDocument]) -> bytes:

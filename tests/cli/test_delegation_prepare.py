@@ -266,6 +266,27 @@ def test_a_mirror_leads_nobody_back(shop: Shop, vera: Path, cli: Cli) -> None:
     assert not (vera / "3.vendor.json").exists()
 
 
+def test_a_version_of_ones_own_that_is_not_served_is_told(
+    shop: Shop, vera: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror that is behind, and a number that is free: what came out since then would be undone by that."""
+    first = cli(*PREPARE, "dist", "--prefix", "vendor", "--key", "vera.key", "--yes", "--json")
+    assert first.document["signed_ahead"] is None
+    at = ("--repo", shop.workspace)
+    words = ("--contents", "dist", "--prefix", "vendor")
+    assert cli(*at, "delegation", "accept", vera / "2.vendor.json", *words).code == 0
+    asked = as_person(monkeypatch, says=False)
+    refused = cli(*PREPARE, "--version", "3", "--key", "vera.key")
+    assert refused.code == 1
+    assert "! you signed vendor v2 already, and what that changed is not in this" in flat(refused.err)
+    assert asked == ["Sign vendor v3?"]
+    lagging = cli(*PREPARE, "--version", "3", "--key", "vera.key", "-o", "late.json", "--yes", "--json")
+    assert lagging.document["signed_ahead"] == 2
+    shop.settle()
+    done = cli(*PREPARE, "--version", "4", "--key", "vera.key", "--yes")
+    assert "! you signed vendor v3 already" in flat(done.err)
+
+
 def test_what_the_terminal_should_not_see_is_escaped(shop: Shop, vera: Path, cli: Cli) -> None:
     """Names of files, roles and paths come from outside, too."""
     (vera / "dist" / "a\x1b[31mred").write_bytes(b"x")

@@ -138,6 +138,13 @@ def _show_changes(run: Run, prepared: rstuf.PreparedRole) -> None:
     head = f"{escape(prepared.role)} v{number(prepared.before)}, which clients see"
     changes = f"it {listed(told)}" if told else "it lists the same"
     lines = ["", *run.console.fold(f"Over {head}, {changes}.", indent=0)]
+    if prepared.ahead is not None:
+        behind = (
+            f"! you signed {escape(prepared.role)} v{number(prepared.ahead)} already, and what that changed is not in "
+            f"this. If it is published, your mirror is behind: wait until it has it, and prepare this anew without "
+            f"--version"
+        )
+        lines += run.console.fold(behind, indent=2)
     run.console.error(lines)
     if not run.options.yes:
         prompts.show(lines, unless=run.console.error_stream)
@@ -213,6 +220,7 @@ def _document(
         "added": list(prepared.added),
         "replaced": list(prepared.replaced),
         "removed": list(prepared.removed),
+        "signed_ahead": prepared.ahead,
         "recorded": recorded,
         "review": review_document(prepared.review),
     }

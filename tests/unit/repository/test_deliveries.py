@@ -487,6 +487,28 @@ def test_what_waits_is_judged_by_how_long_the_role_lives_now(engine: Engine) -> 
     assert (shown.periods, shown.late) == (lives, False)
 
 
+def test_a_removal_since_then_comes_after_what_waited(engine: Engine, tmp_path: Path) -> None:
+    """What was removed while a file waited that lists it comes out with that, and goes with the next version."""
+    engine.make_key("tom")
+    engine.keys.away.clear()
+    change = DelegationChange(signers=("tara", "tom"), threshold=2)
+    bring_proposal(engine.ports, propose_change(engine.ports, RoleName("team"), change))
+    engine.keys.away.update(["tara", "tom"])
+    contents = {"team/old": b"old", **NEW}
+    signed = said(engine, 4, contents)
+    accept(engine, signed_json(engine, signed, by=["tara"]), contents)
+    engine.remove("team/old")
+    report = accept(engine, signed_json(engine, signed, by=["tom"]))
+    assert report.completion is not None
+    assert report.completion.obstacle is None
+    engine.contents.update(contents)
+    check_client(engine, tmp_path / "warm")
+    (waiting,) = publish(engine.ports).waiting
+    (part,) = engine.events.bundle(waiting.event).parts
+    assert set(part.signed["targets"]) == set(NEW)
+    whole(engine)
+
+
 def test_nothing_that_was_not_shown_goes_with_it(engine: Engine) -> None:
     """Changes that are accepted between the look and the yes are named anew, and nothing is changed."""
     engine.add("team/here", b"here")
