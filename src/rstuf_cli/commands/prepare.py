@@ -116,6 +116,19 @@ def prepare(
         run.console.note("nothing was signed")
         return ExitCode.REFUSED
     signatures, recorded = _sign(run, prepared, keys, secrets, record)
+    return _write(run, prepared, signatures, place, bundle, recorded=recorded)
+
+
+def _write(
+    run: Run,
+    prepared: rstuf.PreparedRole,
+    signatures: Sequence[rstuf.SignatureDocument],
+    place: Path,
+    bundle: Path | None,
+    *,
+    recorded: bool,
+) -> int:
+    """Write what was signed, and tell of it."""
     data = rstuf.signed_file(prepared, signatures)
     _create(place, lambda: rstuf.write_role(place, data))
     run.keeps(f"{prepared.role} v{prepared.version} is signed, and is {place}")
