@@ -382,7 +382,7 @@ class Interruption:
 
 
 def free_locks(home: Path) -> None:
-    """An interrupted process ends, and its locks with it, whatever kept it from closing their files. This one goes on."""
+    """An interrupted process ends, and its locks with it, whatever kept it from closing files. This one goes on."""
     gc.collect()
     if not Path("/proc/self/fd").exists():
         return
