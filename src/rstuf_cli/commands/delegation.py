@@ -167,7 +167,10 @@ def remove(ctx: typer.Context, *, name: _Name) -> int:
 
 
 def list_(ctx: typer.Context) -> None:
-    """List the delegations, in the order in which clients look; then what of them waits for signatures."""
+    """List the delegations, in the order in which clients look.
+
+    Other delegations that wait for signatures, which clients do not see yet, stand below.
+    """
     run = run_of(ctx)
     with run.open() as repository:
         views = repository.delegations.views()
