@@ -217,7 +217,6 @@ def test_a_key_that_was_dropped_comes_back_only_when_asked(filled: Path, cli: Cl
     before = tree(filled)
     for command in (
         ("key", "rotate", "online-2", "--to", "former-online-1"),
-        ("recover", "online-key", "online-2", "--leaked", "--to", "former-online-1"),
         ("recover", "root-key", "bob", "--to", "former-online-1"),
         ("root", "update", "--add", "former-online-1"),
     ):
