@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from pathlib import Path
 
@@ -309,3 +311,11 @@ def test_delegations_that_wait_are_listed_as_such(vendor: Path, cli: Cli) -> Non
         ["vendor", "bins"],
         ["else-v1"],
     )
+
+
+def test_records_that_wait_are_told_however_often_they_are_imported(vendor: Path, tmp_path: Path, cli: Cli) -> None:
+    """Once more the same is no change, and clients still do not see it."""
+    record = {"path": "vendor/far.bin", "length": 3, "hashes": {"sha256": hashlib.sha256(b"far").hexdigest()}}
+    (tmp_path / "records.ndjson").write_text(json.dumps(record) + "\n")
+    for _ in range(2):
+        assert cli("artifact", "import", tmp_path / "records.ndjson").code == 4

@@ -223,6 +223,13 @@ def test_a_key_that_was_dropped_comes_back_only_when_asked(filled: Path, cli: Cl
         refused = cli(*command, "--yes")
         assert (refused.code, "it may have leaked" in refused.err, "--let-back" in refused.err) == (2, True, True)
     assert tree(filled) == before
+    # In a copy: that a key leaked is noted whatever comes of the rest.
+    shutil.copytree(filled, tmp_path / "copy")
+    leaked = ("recover", "online-key", "online-2", "--leaked", "--to", "former-online-1", "--yes")
+    refused = cli("--repo", tmp_path / "copy", *leaked)
+    assert (refused.code, "it may have leaked" in refused.err, "--let-back" in refused.err) == (2, True, True)
+    changed = {name for name, digest in tree(tmp_path / "copy").items() if digest != before.get(name)}
+    assert changed == {"state.db"}
     with Person.running("key", "rotate", "online-2", "--to", "former-online-1", cwd=filled) as person:
         person.sees("type former-online-1 to let it sign again, if you know that it is well:")
         person.presses("yes", ENTER)

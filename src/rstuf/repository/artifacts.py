@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -137,9 +138,11 @@ def add_described(ports: Ports, artifact: Artifact, *, conflict: Conflict = Conf
         ArtifactConflict, PathTwin, LimitExceeded: it is refused; nothing was taken.
     """
     with ports.state.read() as reader:
-        known = staying(reader.artifact(artifact.path))
-    row = row_of(with_what_is_recorded(known, artifact, conflict))
-    return add_artifacts(ports, [row], conflict=conflict)
+        here = reader.artifact(artifact.path)
+    row = row_of(with_what_is_recorded(staying(here), artifact, conflict))
+    change = add_artifacts(ports, [row], conflict=conflict)
+    hidden = here is not None and here.state is not ArtifactState.PUBLISHED and change.unchanged
+    return replace(change, unseen=frozenset({RoleName(here.role)}) if here is not None and hidden else frozenset())
 
 
 def remove_artifacts(ports: Ports, paths: Iterable[TargetPath]) -> AcceptedChange:

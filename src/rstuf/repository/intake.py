@@ -64,6 +64,7 @@ class Intake:
     warnings: Warnings = field(default_factory=Warnings)
     roles: set[RoleName] = field(default_factory=set)
     unseen: set[RoleName] = field(default_factory=set)
+    _looked: bool = False
     # Only a listing may name a file twice, and it is in memory anyway.
     _listed: set[TargetPath] = field(default_factory=set)
 
@@ -72,6 +73,7 @@ class Intake:
 
         What is kept of a content must be whole, whatever the record says: what is not is mended by `batch.commit`.
         """
+        self._looked = True
         with self.ports.state.read() as reader:
             for source, offered, kept in offers:
                 here = reader.artifact(offered.path)
@@ -146,6 +148,9 @@ class Intake:
                 )
                 if result.added or result.replaced:
                     self.roles.add(holder)
+                if result.unchanged and not self._looked:
+                    # Nobody looked at each of them: some may wait.
+                    self.unseen.add(holder)
                 total += result
         return total
 
