@@ -1,5 +1,6 @@
 """Clocks that jump between two commands, and back. Nothing ever expires earlier than what clients hold; a clock that is
-absurdly far ahead is refused until a person vouches for it."""
+absurdly far ahead is refused until a person vouches for it. What somebody signed before and is past by such a clock is
+refused, too, and taken once the clock is right."""
 
 from __future__ import annotations
 
@@ -31,6 +32,7 @@ _RIGHT: Final = "put right"
 _CONFIRMED: Final = "confirmed"
 _REFUSED: Final = "clock-suspicious"
 _EXPIRED: Final = "release-refused"
+_PERISHED: Final = "delivery-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,13 @@ def points(world: World) -> list[Jump]:
         Jump(first, words, absurd)
         for first in (_FIRST if world.root is not None else [""])
         for words, seconds in _JUMPS.items()
-        for absurd in ([_CONFIRMED, _RIGHT] if seconds >= _ABSURD and _has_evidence(world) else [""])
+        for absurd in (_absurd(world) if seconds >= _ABSURD and _has_evidence(world) else [""])
     ]
+
+
+def _absurd(world: World) -> list[str]:
+    # Whoever vouches for a clock by which it is past has nothing that could still be taken.
+    return [_RIGHT] if world.operation.perishes else [_CONFIRMED, _RIGHT]
 
 
 def _has_evidence(world: World) -> bool:
@@ -119,12 +126,14 @@ class _Story:
                 self._wrong("a clock that may well be right was refused")
         elif outcome.error == _EXPIRED and point.seconds >= _ROOT_LIFE:
             self._result.notes["root had expired"] += 1
+        elif outcome.error == _PERISHED and self._perished:
+            self._result.notes["it had expired"] += 1
         elif not done:
             said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()
             self._wrong(f"{' '.join(self._words)} ended with {outcome.code}: {said[-300:]}")
         elif point.absurd and self._bench.site_has("timestamp.json") != before:
             self._wrong("an absurd clock was believed")
-        present = 2 * HOUR if point.absurd == _RIGHT else present
+        present = 2 * HOUR if point.absurd == _RIGHT or self._perished else present
         expired = point.seconds >= _ROOT_LIFE and present == self._then
         begun = world.operation.argv == CEREMONY
         if expired and not begun:
@@ -136,6 +145,10 @@ class _Story:
         if not done or world.operation.finish is not None:
             self._run(self._vouched(PUBLISH), shift=present)
         return present
+
+    @property
+    def _perished(self) -> bool:
+        return self._world.operation.perishes and self._point.seconds >= _ROOT_LIFE
 
     def _vouched(self, words: Words) -> Words:
         return (*words, "--accept-clock") if self._point.absurd == _CONFIRMED else words

@@ -166,6 +166,7 @@ class Operation:
             detours_wait: whether they may end with 4, for a root that was proposed and is not signed yet.
         shift: seconds that the clock is ahead.
         share: how much of what a suite tries of one operation every day is tried of this one.
+        perishes: it brings what was signed before, and expires after a year whatever is done.
         tidies: nothing is to lie there afterwards that no client needs.
         turns: in one of so many daily runs a suite tries it, at so many times the points.
         without: suites that have nothing to ask of it.
@@ -189,6 +190,7 @@ class Operation:
     detours_wait: bool = False
     shift: float = HOUR
     share: float = 1.0
+    perishes: bool = False
     tidies: bool = False
     turns: int = 1
     without: frozenset[str] = frozenset()
@@ -301,7 +303,7 @@ EVERYDAY: Final = (
         rerun_errors=frozenset({"delegation-not-found"}),
         share=0.5,
     ),
-    Operation("delegation accept", _ACCEPT, setup=_by_a_delegate("2"), gains=_OF_TREE, share=0.5),
+    Operation("delegation accept", _ACCEPT, setup=_by_a_delegate("2"), gains=_OF_TREE, share=0.5, perishes=True),
     Operation(
         "delegation accept, over what waits",
         (*_ACCEPT, "--yes"),
@@ -309,6 +311,7 @@ EVERYDAY: Final = (
         gains=_OF_TREE,
         detours_wait=True,
         share=0.3,
+        perishes=True,
     ),
     Operation(
         "recovery of a ceremony",

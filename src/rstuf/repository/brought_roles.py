@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rstuf.clock import iso
@@ -135,7 +135,7 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
     periods = new or reader.periods().get(brought.name) or reader.periods()[TARGETS]
     if waits is None and not published:
         _refuse_other_delegations(authority, brought)
-        _refuse_expiry(ports, brought, periods)
+        _refuse_expiry(brought, periods, now=ports.signing_time(reader))
         _refuse_version(reader, role, brought)
         _refuse_in_the_way(reader, open_now)
         refuse_paths(router_of(ports, reader), brought)
@@ -144,7 +144,7 @@ def judge(ports: Ports, reader: StateReader, brought: BroughtRole) -> Delivery:
         refuse_expired(waits, ports.clock.now())
         if waits.kind is EventKind.BROUGHT:
             # The role may have come to live for less since then.
-            _refuse_expiry(ports, brought, periods)
+            _refuse_expiry(brought, periods, now=ports.signing_time(reader))
     drops = () if open_now is None or published or waits is not None else (view_in(ports, reader, open_now),)
     changes = BroughtChanges.of(reader, role, brought.rows)
     leaked = frozenset(leaked_keys(reader))
@@ -302,8 +302,7 @@ def _refuse_in_the_way(reader: StateReader, event: SigningEvent | None) -> None:
         raise EventOpen(event.name, signed=signers_of(reader, event))
 
 
-def _refuse_expiry(ports: Ports, brought: BroughtRole, periods: Periods) -> None:
-    now = ports.clock.now()
+def _refuse_expiry(brought: BroughtRole, periods: Periods, *, now: datetime) -> None:
     if brought.expires <= now:
         raise DeliveryRefused(brought.file, "expires", f"it expired at {iso(brought.expires)}")
     if brought.expires - now > periods.expires + min(_CLOCKS, periods.expires / 10):
