@@ -182,7 +182,10 @@ def _expiries(metadata: Path) -> dict[str, str]:
     version = timestamp["meta"]["snapshot.json"]["version"]
     files = {"timestamp": timestamp, "snapshot": _signed(metadata / f"{version}.snapshot.json")}
     for name, meta in files["snapshot"]["meta"].items():
-        files[name.removesuffix(".json")] = _signed(metadata / f"{meta['version']}.{name}")
+        file = metadata / f"{meta['version']}.{name}"
+        # What no role delegates to any more stays listed when its file is gone. A client misses any other one.
+        if file.exists():
+            files[name.removesuffix(".json")] = _signed(file)
     newest = max(int(path.name.split(".")[0]) for path in metadata.glob("*.root.json"))
     files["root"] = _signed(metadata / f"{newest}.root.json")
     return {role: str(signed["expires"]) for role, signed in files.items()}

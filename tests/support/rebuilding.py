@@ -12,6 +12,8 @@ from tests.support.engine import Engine
 
 from rstuf.metadata.fragments import row_of
 from rstuf.model.artifacts import ArtifactState
+from rstuf.model.keys import KeyId
+from rstuf.model.names import TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import load_authority
 from rstuf.repository.published import read_published
@@ -81,3 +83,14 @@ def delegations_of(engine: Engine) -> Sequence[object]:
     delegators = {name: each for name, each in found.tree.delegators.items() if each.named or each.bins is not None}
     said = {name: found.delegators[name] for name in delegators}
     return found.root, found.top_level, found.named, found.shared, delegators, said, layout
+
+
+def under_replacement(engine: Engine) -> dict[KeyId, str]:
+    """The keys of a rotation that is not over which something lets sign and root does not name, with their names."""
+    with engine.ports.state.read() as reader:
+        rotation, found = reader.rotation(), load_authority(reader, engine.ports.metadata)
+        signing = {keyid for shared in found.shared.values() for keyid in shared.signers.keyids}
+        signing |= {keyid for keys in found.named.values() for keyid in keys.keyids}
+        pair = set() if rotation is None else {rotation.old, rotation.new}
+        going = (pair & signing) - set(found.top_level[TIMESTAMP].keyids)
+        return {entry.keyid: entry.name for keyid in going if (entry := reader.key(keyid)) is not None}

@@ -40,6 +40,7 @@ class NewRole:
         bin_bits: the role's artifacts are shared out over 2^bin_bits bins; None where it holds them itself.
         retired: the version at which snapshot lists a bin that its holder has no more, or a role that nobody delegates
             to; 0 for one that is in use.
+        listed: whether snapshot lists one that is retired; else no publication with it was ever finished.
     """
 
     name: RoleName
@@ -48,6 +49,7 @@ class NewRole:
     index: int | None = None
     bin_bits: int | None = None
     retired: int = 0
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

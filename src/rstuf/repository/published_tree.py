@@ -147,22 +147,26 @@ def roles_in_use(authority: Authority) -> Iterator[RoleName]:
         yield from map(shared.bins.name, range(shared.bins.count))
 
 
-def left_roles(names: Mapping[RoleName, int], authority: Authority) -> list[NewRole]:
+def left_roles(
+    names: Mapping[RoleName, int], authority: Authority, *, unlisted: Mapping[RoleName, int]
+) -> list[NewRole]:
     """What has left, as the state keeps it: roles that were delegated to, then bins of these and of those in use.
 
     Args:
         names: theirs, with the version at which each is listed.
+        unlisted: others that files are called by, and that no snapshot lists, with their highest versions.
     """
     roles, bins = list[NewRole](), list[NewRole]()
     holders = {TARGETS, *authority.named}
     # The name of a bin is longer than its holder's.
-    for name, version in sorted(names.items(), key=lambda each: (len(each[0]), each[0])):
-        place = _place(name, authority, holders)
-        if place is None:
+    for name, version in sorted({**unlisted, **names}.items(), key=lambda each: (len(each[0]), each[0])):
+        place, listed = _place(name, authority, holders), name in names
+        if place is not None:
+            holder, index = place
+            bins.append(NewRole(name, RoleKind.BIN, holder=holder, index=index, retired=version, listed=listed))
+        elif listed or _OF_BIN.fullmatch(name) is None:
             holders.add(name)
-            roles.append(NewRole(name, RoleKind.DELEGATED, retired=version))
-        else:
-            bins.append(NewRole(name, RoleKind.BIN, holder=place[0], index=place[1], retired=version))
+            roles.append(NewRole(name, RoleKind.DELEGATED, retired=version, listed=listed))
     return [*roles, *bins]
 
 

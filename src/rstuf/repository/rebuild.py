@@ -137,7 +137,7 @@ def rebuild(ports: Ports, published: Published, known: Remembered) -> RebuildRep
     settings = RepositorySettings(known.name, Phase.CEREMONY, now, known.plan_digest, now, layout)
     with ports.state.transaction(actor=ports.actor) as state:
         state.begin_repository(settings)
-        state.add_roles(new_roles(published, ahead))
+        state.add_roles(new_roles(published, ahead, highest))
         for key in keys:
             state.add_key(key)
         number, total = state.next_number(), sum(1 for _ in roles_in_use(published.authority))

@@ -54,8 +54,13 @@ class Brought:
         return cls(file.envelope.version, facts, file.envelope.expires, lives_as)
 
 
-def new_roles(published: Published, ahead: Ahead) -> Iterator[NewRole]:
-    """Every role that there is, and every name that was, holders before their bins."""
+def new_roles(published: Published, ahead: Ahead, highest: Mapping[str, int]) -> Iterator[NewRole]:
+    """Every role that there is, and every name that was, holders before their bins.
+
+    Args:
+        highest: the highest version of each role that a file has. A publication that was given up leaves files of
+            roles that no snapshot lists: their versions are used, too.
+    """
     authority = published.authority
     bits = {holder: shared.bins.bits for holder, shared in authority.shared.items()}
     yield NewRole(ROOT, RoleKind.ROOT)
@@ -67,18 +72,26 @@ def new_roles(published: Published, ahead: Ahead) -> Iterator[NewRole]:
     for holder, shared in authority.shared.items():
         bins = shared.bins
         yield from (NewRole(bins.name(each), RoleKind.BIN, holder=holder, index=each) for each in range(bins.count))
-    yield from left_roles(_left(published, ahead), authority)
+    left = _left(published, ahead)
+    taken = {name.casefold() for name in (*roles_in_use(authority), *left)}
+    yield from left_roles(left, authority, unlisted=_others(highest, taken))
 
 
 def _left(published: Published, ahead: Ahead) -> dict[RoleName, int]:
     """Names that have left, and those that newer snapshots list, which clients may have seen: no snapshot drops one."""
     found = {name: max(published.version_of(name), ahead.listed.get(name, 0)) for name in published.left}
     taken = {name.casefold() for name in (*roles_in_use(published.authority), *found)}
-    for other, version in ahead.listed.items():
+    return found | _others(ahead.listed, taken)
+
+
+def _others(listed: Mapping[str, int], taken: Collection[str]) -> dict[RoleName, int]:
+    """What may be called so beside names that are taken, without regard to case; the first of two twins."""
+    found, taken = dict[RoleName, int](), set(taken)
+    for name, version in listed.items():
         with suppress(InvalidRoleName):
-            if other.casefold() not in taken and other != TARGETS:
-                found[role_name(other)] = version
-                taken.add(other.casefold())
+            if name.casefold() not in taken:
+                found[role_name(name)] = version
+                taken.add(name.casefold())
     return found
 
 

@@ -104,7 +104,8 @@ class SqliteTransaction(SqliteReader):
             if role.retired and role.kind not in _LEAVING:
                 raise StateError(f"{role.name} is a {role.kind}, which never leaves")
             place = (None if holder is None else holder.id, role.index, role.bin_bits)
-            yield (role.name, role.name.lower(), role.kind.value, *place, role.retired > 0, role.retired, role.retired)
+            visible = role.retired if role.listed else 0
+            yield (role.name, role.name.lower(), role.kind.value, *place, role.retired > 0, role.retired, visible)
 
     def _role_refused(self, role: NewRole) -> InvalidRoleName | StateError:
         taken = self._connection.execute("SELECT name FROM role WHERE name_key = ?", (role.name.lower(),)).fetchone()

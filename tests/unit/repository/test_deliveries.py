@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,16 @@ def test_what_clients_should_not_see_is_refused(engine: Engine, change: dict[str
     else:
         data = signed_json(engine, signed, by=["tara"])
     refused(engine, data, rule)
+
+
+def test_a_clock_that_went_back_refuses_nothing(engine: Engine, tmp_path: Path) -> None:
+    """How long it lives is judged by when the newest metadata here was signed: a clock before that is wrong."""
+    data = made(engine, "team", 3, NEW, by=["tara"])
+    engine.clock.advance(timedelta(days=-400))
+    accept(engine, data, NEW)
+    engine.clock.advance(timedelta(days=400))
+    assert check_client(engine, tmp_path / "cold").roles["team"] == 3
+    whole(engine)
 
 
 def test_who_may_not_sign_it_is_refused(engine: Engine) -> None:

@@ -184,3 +184,30 @@ def test_hash_prefixes_of_a_delegation_are_kept(tmp_path: Path) -> None:
     assert where(again) == {path: f"{role} published" for path, role in expected.items()}
     check_client(again, tmp_path / "fresh")
     is_well(again)
+
+
+def test_a_publication_that_was_cut_off_keeps_no_name_from_being_used(engine: Engine, tmp_path: Path) -> None:
+    """Its files lie there though no snapshot lists their roles: what comes under these names goes above them."""
+    left = (
+        "1.late.json",
+        "5.late-bins-1.json",
+        "2.vendor-bins-7.json",
+        "1.Team.json",
+        "1..x.json",
+        "1.lost-bins-0.json",
+    )
+    for name in left:
+        engine.metadata.show(name, b"{}")
+    again, _ = rebuilt(engine, tmp_path / "new")
+    assert roles_of(again) == roles_of(engine)
+    is_well(again)
+    delegate(again, "late", "late/*")
+    again.add("late/1", b"late")
+    resize_bins(again.ports, 8, role=RoleName("vendor"))
+    resize_bins(again.ports, 2, role=RoleName("late"))
+    publish(again.ports)
+    roles = check_client(again, tmp_path / "cold").roles
+    assert roles["late"] > JUMP
+    assert roles["vendor-bins-7"] > JUMP
+    assert all(again.metadata.files[name] == b"{}" for name in left)
+    is_well(again)
