@@ -53,6 +53,7 @@ MEANINGS: Final = {
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "leaked-proposal": "nobody should sign it, and it is never published",
     "loose-root": "whoever has its signatures can use it, and keys that leaked can sign in your place then",
+    "root-keys-lost": "no key can be replaced, and root cannot live longer; what the online key signs can be published",
     "leaked-enough": "they need nobody else to sign in your place: take them out before they do",
     "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",

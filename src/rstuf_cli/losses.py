@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from rstuf_cli.failures import Declined, UsageFault
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step
+from rstuf_cli.turns import is_usable
 from rstuf_cli.waiting import steps_of
 
 Lost = Annotated[bool, typer.Option("--lost", help="It is gone, and nobody else has it.")]
@@ -63,15 +64,32 @@ def noting_leak(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, *
     They say so again before, unless they had said it already; where nobody can be asked, nothing is noted.
     """
     before = repository.rotations.current()
+    signed = _signed_by(repository, entry) if leaked and not entry.is_leaked else []
     try:
         yield
+        _warn_of_signatures(run, repository, entry, signed)
     except (Declined, StateBehind):
         # Below a root that is not known here nobody knows who may sign, either.
         raise
     except (RstufError, UsageFault):
         if leaked and not entry.is_leaked and (run.options.yes or _somebody_is_there(run)):
-            _note_although_refused(run, repository, entry, before)
+            _note_although_refused(run, repository, entry, before, signed)
         raise
+
+
+def _signed_by(repository: rstuf.Repository, entry: rstuf.KeyEntry) -> list[str]:
+    """The names of what waits with a signature of a key that counts."""
+    return [view.event.name for view in repository.events.views() if entry.keyid in view.counted and is_usable(view)]
+
+
+def _warn_of_signatures(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, before: Sequence[str]) -> None:
+    """Say what waits with a signature that a key gave before its leak was noted: a thief may have made that."""
+    if not before or not find_key(repository, entry.name).entry.is_leaked:
+        return
+    name, waiting = escape(entry.name), _signed_by(repository, entry)
+    for event in map(escape, (each for each in before if each in waiting)):
+        told = f"see that its holder did; if not: rstuf event cancel {event}"
+        run.console.warning(f"{name} has signed {event}, which waits: {told}")
 
 
 def _somebody_is_there(run: Run) -> bool:
@@ -79,7 +97,11 @@ def _somebody_is_there(run: Run) -> bool:
 
 
 def _note_although_refused(
-    run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, before: rstuf.Rotation | None
+    run: Run,
+    repository: rstuf.Repository,
+    entry: rstuf.KeyEntry,
+    before: rstuf.Rotation | None,
+    signed: Sequence[str],
 ) -> None:
     if not find_key(repository, entry.name).entry.is_leaked:
         proposing.ask_typed(run, entry.name, to="note that it leaked, though nothing takes it out yet")
@@ -87,6 +109,7 @@ def _note_although_refused(
     elif repository.rotations.current() != before:
         # More than that was done.
         return
+    _warn_of_signatures(run, repository, entry, signed)
     run.console.warning(f"noted that {escape(entry.name)} leaked; what would take it out is refused:")
 
 

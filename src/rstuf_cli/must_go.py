@@ -100,10 +100,11 @@ def steps_in_turn(seen: rstuf.Status) -> list[Step]:
 
     Proposed before, it would drop that root and its signatures, and leave the others in.
     """
-    first, roots = _first_root(seen), _by_roots(seen)
+    first, roots, below = _first_root(seen), _by_roots(seen), list(_out_of_delegations_in_turn(seen))
+    once, behind = "the root before it", roots[1:]
     if first is not None:
-        return [replace(step, why=f"{step.why}; once {first.event.name} is out, which it would drop") for step in roots]
-    return [replace(step, why=f"{step.why}; once the root before it is out, which it would drop") for step in roots[1:]]
+        once, behind = first.event.name, roots
+    return [*(replace(step, why=f"{step.why}; once {once} is out, which it would drop") for step in behind), *below]
 
 
 def steps_of_leaks_left(repository: rstuf.Repository) -> list[Step]:
@@ -284,20 +285,34 @@ def _out_of_delegation(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
     The first that can do without it, else the first; None where there is none such.
     """
     ways = list[tuple[int, str]]()
-    gone = [each.keyid for each in seen.keys if each.leaked_in]
     well = [each for each in seen.keys if not (each.leaked_in or each.lost)]
-    views = [view for view in seen.events if is_usable(view)]
-    for role in seen.roles:
-        if role.kind != _DELEGATED or role.parent is None or key.keyid not in role.keyids:
-            continue
-        if any(role.name in view.out_of(key.keyid) for view in views):
-            continue
-        if goes_before(views, role.name, role.parent, gone=gone) is None:
+    for role, before in _listing(seen, key):
+        if before is None:
             others = [each.name for each in well if each.keyid in role.keyids]
             signers = [*others, *["NEW"] * (role.threshold - len(others))]
             words = " ".join(f"--signer {escape(each)}" for each in signers)
             ways.append((signers.count("NEW"), f"rstuf delegation update {escape(role.name)} {words}"))
     return min(ways, key=lambda way: way[0] > 0, default=(0, None))[1]
+
+
+def _out_of_delegations_in_turn(seen: rstuf.Status) -> Iterator[Step]:
+    """What takes a delegate's key out of roles once what waits is out, which proposing it now would drop."""
+    for key in seen.keys:
+        turns = [(role, before) for role, before in _listing(seen, key) if before is not None]
+        for role, before in turns if _is_of_delegates(seen, key) else ():
+            why = f"{escape(key.name)} leaked, and may sign {escape(role.name)} yet; once {before.event.name} is out"
+            yield Step(f"rstuf key revoke {escape(key.name)} --leaked", f"{why}, which it would drop")
+
+
+def _listing(seen: rstuf.Status, key: rstuf.KeyStatus) -> Iterator[tuple[rstuf.RoleStatus, rstuf.EventView | None]]:
+    """The delegated roles that list a key and that nothing takes it out of, each with what must be out before that."""
+    gone = [each.keyid for each in seen.keys if each.leaked_in]
+    views = [view for view in seen.events if is_usable(view)]
+    for role in seen.roles:
+        if role.kind != _DELEGATED or role.parent is None or key.keyid not in role.keyids:
+            continue
+        if not any(role.name in view.out_of(key.keyid) for view in views):
+            yield role, goes_before(views, role.name, role.parent, gone=gone)
 
 
 def _way_without_strays(seen: rstuf.Status) -> Step:

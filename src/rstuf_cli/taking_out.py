@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import InvalidInput
-from rstuf_cli import proposing
+from rstuf.errors import InvalidInput, RootKeysLost
+from rstuf_cli import prompts, proposing
 from rstuf_cli.commands.root import propose
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
@@ -17,7 +17,7 @@ from rstuf_cli.named_keys import find_key
 from rstuf_cli.out_of_delegations import delegations_of, take_out_of_delegations
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
-from rstuf_cli.steps import Step, show_steps, steps_document
+from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.wording import listed
 
 _BY_PEOPLE = ("root", "targets")
@@ -69,10 +69,21 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
     if "targets" in alone and removal.loss is not None and removal.to is not None:
         return _let_in_first(run, repository, view, removal)
     update = _update(name, roles, removal, there=_signs_targets(repository, removal.to))
-    code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
+    try:
+        code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
+    except RootKeysLost:
+        _note_lost(run, repository, view.entry)
+        raise
     if code != ExitCode.DONE:
         return code
     return _check_gone(run, repository, name, removal.loss)
+
+
+def _note_lost(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry) -> None:
+    """Nothing can be proposed for it any more; from now on everybody is told so who looks."""
+    if entry.report is None and (run.options.yes or prompts.person_is_there()):
+        repository.events.report_loss(entry.name, rstuf.Loss.LOST)
+        run.console.warning(f"noted that {escape(entry.name)} is lost")
 
 
 def no_root_takes_out(repository: rstuf.Repository, view: rstuf.KeyView, *, to: str | None = None) -> InvalidInput:
@@ -141,7 +152,7 @@ def _note_alone(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry, a
         Step("rstuf key generate NEW", "the key that is to take its place, where there is none yet"),
         Step(f"rstuf recover root-key {entry.name} --leaked --to NEW", f"until then it signs {roles}"),
     ]
-    steps += steps_where_enough_leaked(repository.status())
+    steps = merged([*steps, *steps_where_enough_leaked(repository.status())])
     run.console.document({"opened": False, "next_steps": steps_document(steps)})
     run.console.result(f"{sign(run.console, ok=True)} noted that {escape(entry.name)} is in the wrong hands")
     run.console.warning(f"{escape(entry.name)} may sign {roles} yet: nothing else does")

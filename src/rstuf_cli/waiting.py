@@ -55,6 +55,11 @@ def step_after_cancelled_ceremony() -> Step:
     return Step(CEREMONY_AGAIN, f"the ceremony has not ended: {_SAME_PLAN}")
 
 
+def signer_in_words(view: rstuf.EventView, keyid: str) -> str:
+    """`dora, which leaked`: whose signature is there."""
+    return f"{escape(view.name_of(keyid))}{', which leaked' if keyid in view.leaked else ''}"
+
+
 def named(view: rstuf.EventView, keyids: Iterable[str], *, last: str = "and") -> str:
     """Keys by their names, in words."""
     return listed([escape(view.name_of(keyid)) for keyid in keyids], last=last)
@@ -118,7 +123,7 @@ def _waits(view: rstuf.EventView) -> str:
     if not view.lacking:
         how = stuck if view.lacks_targets else _after(view)
         return f"{what(view.event)} has all its signatures, and {how}"
-    signed = named(view, view.counted) or "nobody"
+    signed = listed([signer_in_words(view, keyid) for keyid in view.counted]) or "nobody"
     missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
@@ -197,7 +202,8 @@ def _steps_of_signing(view: rstuf.EventView) -> list[Step]:
         steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last='or')}, here", about="event"))
     if elsewhere := view.away:
         export = f"rstuf bundle export {name} -o {name}.rstuf"
-        steps.append(Step(export, f"for {named(view, elsewhere, last='or')}", about="event"))
+        asked = listed([signer_in_words(view, keyid) for keyid in elsewhere], last="or")
+        steps.append(Step(export, f"for {asked}", about="event"))
     if view.lacks_targets:
         why = f"{name} needs targets that its keys have signed, and none waits; proposes them"
         steps.append(Step("rstuf renew", why, about="event-stuck"))
@@ -236,6 +242,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
                 "key": view.name_of(each.keyid),
                 "at": iso(each.at),
                 "brought_by": each.actor,
+                **({"leaked": True} if each.keyid in view.leaked else {}),
             }
             for part in event.parts
             for each in part.signatures
@@ -272,6 +279,8 @@ def reception_document(reception: rstuf.Reception) -> dict[str, Any]:
     }
     if reception.leaked:
         document["leaked"] = True
+    if reception.found:
+        document["found"] = True
     if reception.error is not None:
         document["error"] = error_document(reception.error)
     return document
@@ -296,6 +305,8 @@ def completion_document(completion: rstuf.Completion) -> dict[str, Any]:
         document["publication"] = publication_document(completion.publication)
     if completion.obstacle is not None:
         document["obstacle"] = error_document(completion.obstacle)
+    if completion.leaked:
+        document["leaked"] = list(completion.leaked)
     return document
 
 
@@ -393,14 +404,23 @@ def with_signatures(signed: Sequence[str]) -> str:
     )
 
 
-def tell_leaked(console: Console, receptions: Iterable[rstuf.Reception]) -> None:
-    """The signatures that count and that somebody else may have made, for people."""
+def tell_leaked(
+    console: Console, receptions: Iterable[rstuf.Reception], completions: Iterable[rstuf.Completion] = ()
+) -> None:
+    """The signatures that count and that somebody else may have made, now and before, for people."""
     if console.is_json:
         return
+    receptions = list(receptions)
     for each in receptions:
-        if each.leaked:
-            event, who = escape(each.event or ""), escape(each.who)
-            console.warning(f"{who} leaked, and its signature of {event} counts: see that its holder made it")
+        if each.found:
+            told = f"{escape(each.who)} was said to be lost, and has signed {escape(each.event or '')}"
+            console.warning(f"{told}: see that its holder has found it")
+    found = {(each.event or "", each.who): None for each in receptions if each.leaked}
+    found |= {(each.event.name, who): None for each in completions for who in each.leaked}
+    for event, who in found:
+        console.warning(
+            f"{escape(who)} leaked, and its signature of {escape(event)} counts: see that its holder made it"
+        )
 
 
 def tell_completions(console: Console, completions: Sequence[rstuf.Completion]) -> None:

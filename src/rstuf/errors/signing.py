@@ -206,6 +206,25 @@ class NotEnoughSigners(SigningError):
         )
 
 
+class RootKeysLost(InvalidInput):
+    """Too many root keys are lost: what is left of them can sign no root, whatever it says. Nothing was proposed.
+
+    Attributes:
+        names: of the keys that are lost.
+        left: how many are left; threshold: how many must sign.
+    """
+
+    code = "root-keys-lost"
+
+    def __init__(self, names: Sequence[str], *, left: int, threshold: int) -> None:
+        self.names, self.left, self.threshold = tuple(names), left, threshold
+        super().__init__(
+            f"without {', '.join(map(shorten, names))}, {left} of the {threshold} keys that must sign root are left: "
+            "no root can come out any more, and no key can be replaced",
+            hint="rstuf recover root-keys says what can be done; a key that is found goes back where its signer says",
+        )
+
+
 class ProposalRefused(RstufError):
     """Metadata that nobody should sign, whatever they are told about it. Nothing was signed.
 

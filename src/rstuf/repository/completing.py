@@ -6,7 +6,7 @@ it. The file's bytes are recorded before any of it is written, so that a version
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rstuf.errors import (
@@ -28,6 +28,7 @@ from rstuf.repository.ceremony_end import finish_ceremony
 from rstuf.repository.delegated_sides import proposed_by
 from rstuf.repository.delegating_events import bring_change
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.mending import put_back
 from rstuf.repository.open_events import (
     comes_after,
@@ -68,11 +69,13 @@ class Completion:
 
     Attributes:
         obstacle: what keeps it from becoming visible now; None where it is.
+        leaked: the names of the keys that leaked and whose signatures it has: somebody else may have made these.
     """
 
     event: SigningEvent
     publication: PublicationReport | None = None
     obstacle: RstufError | None = None
+    leaked: tuple[str, ...] = ()
 
 
 def complete_events(ports: Ports) -> list[Completion]:
@@ -83,13 +86,24 @@ def complete_events(ports: Ports) -> list[Completion]:
     done: list[Completion] = []
     while True:
         with ports.state.read() as reader:
-            ready = [event for event in reader.open_events() if is_ready(ports, reader, event)]
-        # Roles that people sign come before the root that could change who signs them.
-        ready = [each for each in ready if each.id not in {other.event.id for other in done}]
-        ready.sort(key=lambda event: event.role == ROOT)
-        if not ready:
+            tried = {each.event.id for each in done}
+            ready = [each for each in reader.open_events() if each.id not in tried and is_ready(ports, reader, each)]
+            # Roles that people sign come before the root that could change who signs them.
+            event = min(ready, key=lambda event: event.role == ROOT, default=None)
+            leaked = () if event is None else _leaked_of(ports, reader, event)
+        if event is None:
             return done
-        done.append(_complete(ports, ready[0]))
+        done.append(replace(_complete(ports, event), leaked=leaked))
+
+
+def _leaked_of(ports: Ports, reader: StateReader, event: SigningEvent) -> tuple[str, ...]:
+    """The names of the keys that leaked and whose signatures count for an event."""
+    leaked = leaked_keys(reader)
+    if not leaked:
+        return ()
+    sides = [side for part in event.parts for side in view_part(reader, event, part, now=ports.clock.now()).sides]
+    signed = {keyid for side in sides for keyid in side.signed}
+    return tuple(name for keyid, name in leaked.items() if keyid in signed)
 
 
 def carry_on_events(ports: Ports) -> PublicationReport | None:

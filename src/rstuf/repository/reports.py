@@ -339,6 +339,7 @@ class Status:
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
         unsigned_targets: those whom the root in force names have not signed the visible targets: clients refuse it.
+        root_lost: the names of the root keys that are lost, where those left are too few to sign root; else none.
         overtaken: the roles that people must sign again before clients follow which saw more of them.
         prunable, prunable_length: how many superseded files may go, and their bytes, by the state.
     """
@@ -367,6 +368,7 @@ class Status:
     rebuilt: bool = False
     overtaken: tuple[str, ...] = ()
     unsigned_targets: bool = False
+    root_lost: tuple[str, ...] = ()
     prunable: int = 0
     prunable_length: int = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
-from rstuf.errors import InvalidInput, InvalidPolicy
+from rstuf.errors import InvalidInput, InvalidPolicy, RootKeysLost
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
@@ -18,11 +18,12 @@ from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
+from rstuf.repository.beyond_reach import lost_beyond_threshold
 from rstuf.repository.call_offs import CallOff, handed_back, what_calls_off
 from rstuf.repository.calling_off import call_off
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
+from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
 from rstuf.repository.leaks import gaining_leaks, is_left_to
 from rstuf.repository.open_events import drops_rotation, envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
@@ -89,12 +90,14 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
 
     Raises:
         InvalidInput, InvalidPolicy: a key is not known, or the role would not hold together.
+        RootKeysLost: so many root keys are lost that nobody can sign it.
         ProposalRefused: nobody should sign such a root.
     """
     with ports.state.read() as reader:
         root = current_root(reader)
         roles = root_roles(root)
         updates = (update, *update.others)
+        _refuse_beyond_reach(ports, reader, roles[ROOT], updates)
         try:
             changed = {each.role: _updated(reader, roles, each) for each in updates}
         except InvalidPolicy as error:
@@ -246,6 +249,19 @@ def _losses(reader: StateReader, updates: tuple[RootUpdate, ...]) -> dict[KeyId,
         if each.loss is not None
         for name in (*each.remove, *each.gone)
     }
+
+
+def _refuse_beyond_reach(ports: Ports, reader: StateReader, keys: RoleKeys, updates: tuple[RootUpdate, ...]) -> None:
+    """
+    Raises:
+        RootKeysLost: too few are left to sign any root, without those that the update says are lost.
+    """
+    said = {keyid for keyid, loss in _losses(reader, updates).items() if loss is Loss.LOST and keyid in keys.keyids}
+    lost = lost_beyond_threshold(ports, reader, keys, also=said) if said else ()
+    if lost:
+        names = names_of(reader)
+        called = [names.get(keyid, keyid) for keyid in lost]
+        raise RootKeysLost(called, left=len(keys.keyids) - len(lost), threshold=keys.threshold)
 
 
 def _refuse_unsignable(before: RoleKeys, after: RoleKeys, updates: tuple[RootUpdate, ...]) -> None:

@@ -26,7 +26,7 @@ from rstuf.repository.call_offs import handed_back
 from rstuf.repository.delegated_sides import signers_now
 from rstuf.repository.event_views import PartView
 from rstuf.repository.interfaces import StateReader, StateTransaction
-from rstuf.repository.known_keys import names_of
+from rstuf.repository.known_keys import names_of, note_found
 from rstuf.repository.open_events import (
     companions,
     digest_of,
@@ -89,6 +89,7 @@ class Reception:
         error: why it was refused.
         digest: SHA-256 of what was signed, hex.
         leaked: whether it counts, and its key leaked, so that somebody else may have made it.
+        found: whether it counts, and its key was said to be lost until then.
     """
 
     outcome: Outcome
@@ -98,6 +99,7 @@ class Reception:
     error: SignatureRefused | None = None
     digest: str = ""
     leaked: bool = False
+    found: bool = False
 
 
 def open_event(
@@ -383,7 +385,9 @@ def _join(
     state.add_signature(event.id, part.role, keyid=brought.keyid, sig=brought.sig, at=now)
     state.record("event.sign", {"event": event.name, "role": part.role, "keyid": brought.keyid, "key": who}, at=now)
     entry = state.key(brought.keyid)
-    return Reception(Outcome.ADDED, event.name, who, brought.keyid, leaked=entry is not None and entry.is_leaked)
+    leaked, found = entry is not None and entry.is_leaked, entry is not None and entry.is_lost
+    note_found(state, brought.keyid, at=now)
+    return Reception(Outcome.ADDED, event.name, who, brought.keyid, leaked=leaked, found=found)
 
 
 _BAD: Final = "it does not verify with the key that it names"

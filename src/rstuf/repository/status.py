@@ -16,11 +16,13 @@ from rstuf.model.rotation import Rotation
 from rstuf.model.settings import Phase
 from rstuf.model.superseded import MOST_COUNTED
 from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.beyond_reach import lost_beyond_threshold
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import lacks, look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
+from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
@@ -103,11 +105,14 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
             pending = sum(role.newest > role.number for role in reader.dirty_roles())
         pending -= len(_held(ports, reader, events))
         needed = _needed(authority, events, rotation)
+        names = names_of(reader)
+        root_lost = [names[keyid] for keyid in lost_beyond_threshold(ports, reader, authority.top_level[ROOT])]
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
         prunable = (0, 0) if suspicious is not None else _prunable(ports, reader)
     healths = [role.health for role in roles]
-    if stray or leaks or lacks or loose or rebuilt or behind_seen or (rotation is not None and rotation.is_over(now)):
+    over = rotation is not None and rotation.is_over(now)
+    if any((root_lost, stray, leaks, lacks, loose, rebuilt, behind_seen, over)):
         healths.append(Health.DUE)
     if unsigned:
         healths.append(Health.OVERDUE)
@@ -133,6 +138,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
         events=events,
         rotation=rotation,
+        root_lost=tuple(root_lost),
         unproposed=lacks,
         loose_roots=loose,
         rebuilt=rebuilt,

@@ -170,7 +170,7 @@ def import_(
     )
     if not run.console.is_json:
         _tell(run.console, brought, list(zip(places, done.receptions, strict=True)))
-    tell_leaked(run.console, done.receptions)
+    tell_leaked(run.console, done.receptions, done.completions)
     tell_completions(run.console, done.completions)
     tell_waiting(run.console, [view for view in waiting if view.event.id not in blocked])
     show_steps(run.console, steps, now=SystemClock().now())

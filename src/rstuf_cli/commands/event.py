@@ -105,7 +105,9 @@ def _show(console: Console, view: rstuf.EventView, code: str) -> None:
                 each = brought.get(keyid) if keyid in side.signed else None
                 if each is not None:
                     when = f"{ago(each.at, now)}, {day(each.at, now)}, by {escape(each.actor)}"
-                    console.line(f"    {done_sign(console, ok=True)} {name}  signed {when}")
+                    leaked = "; it leaked: see that its holder did" if keyid in view.leaked else ""
+                    mark = console.paint("!", Style.WARN) if leaked else done_sign(console, ok=True)
+                    console.line(f"    {mark} {name}  signed {when}{leaked}")
                 else:
                     here = "; its key is here" if keyid in view.here else ""
                     console.line(f"    - {name}  has not signed{here}")

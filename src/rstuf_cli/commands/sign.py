@@ -237,7 +237,7 @@ class _Round:
             self.run.unsigned = _SO_FAR
             self.run.keeps(_SO_FAR)
             console.result(f"{done_sign(console, ok=True)} {name} is signed with {named(view, took)}")
-        tell_leaked(console, signed.receptions)
+        tell_leaked(console, signed.receptions, signed.completions)
         tell_completions(console, signed.completions)
 
     def _take(self, signed: rstuf.Signed) -> None:
