@@ -44,7 +44,8 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         return _tell_gone(run, repository, old, wish, after=after)
     # Before a key is made for it, or anybody asked.
     repository.rotations.refuse_behind(wish.why)
-    if going is None and view.uses and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
+    signs_online = view.status.online or view.status.stray
+    if going is None and signs_online and not any(use.role in _ONLINE or use.role == "root" for use in view.uses):
         return _go_on(run, repository, wish, old, gone=_take_out(run, repository, old, wish))
     if going is None:
         return _go_on(run, repository, wish, old, gone=_begin(run, repository, old, wish))

@@ -37,7 +37,10 @@ def world(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch)
     return world
 
 
-@pytest.mark.parametrize("command", ["key revoke tara --leaked --to gus", "recover root-key tara --leaked --to gus"])
+@pytest.mark.parametrize(
+    "command",
+    ["key revoke tara --leaked --to gus", "recover root-key tara --leaked --to gus", "recover online-key tara --leaked"],
+)
 def test_a_refused_leak_names_what_it_has_signed(world: World, command: str) -> None:
     """As it is noted, and from then on wherever the event is shown; with what drops it."""
     told = world.does(f"{command} --yes", codes=(1, 2)).err
