@@ -39,7 +39,11 @@ def world(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     "command",
-    ["key revoke tara --leaked --to gus", "recover root-key tara --leaked --to gus", "recover online-key tara --leaked"],
+    [
+        "key revoke tara --leaked --to gus",
+        "recover root-key tara --leaked --to gus",
+        "recover online-key tara --leaked",
+    ],
 )
 def test_a_refused_leak_names_what_it_has_signed(world: World, command: str) -> None:
     """As it is noted, and from then on wherever the event is shown; with what drops it."""
@@ -67,5 +71,3 @@ def test_a_bundle_that_completes_it_says_so(world: World) -> None:
     world.does("key revoke tara --leaked --to gus --yes", codes=(1, 2))
     world.takes("rstuf bundle export team-v2")
     assert world.events() == {}
-
-

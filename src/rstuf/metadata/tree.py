@@ -15,7 +15,7 @@ from rstuf.metadata.bins import Bins
 from rstuf.metadata.delegations import Delegation
 from rstuf.model.artifacts import digest_of, slot_of
 from rstuf.model.names import TARGETS, RoleName, TargetPath
-from rstuf.model.patterns import Match, PathPattern, match
+from rstuf.model.patterns import Match, PathPattern, match, meet
 
 # A client visits so many delegated roles, and gives up then (python-tuf and tuf-js).
 MAX_VISITED: Final = 32
@@ -100,6 +100,20 @@ class Tree:
             elif depth > MAX_DEPTH:
                 yield Fault.TOO_DEEP, name
 
+    def out_of_reach(self) -> Iterator[RoleName]:
+        """The roles that no path comes to: none of their patterns is for what each role above them is for, too."""
+        above: dict[RoleName, tuple[Delegation, ...]] = {TARGETS: ()}
+        waiting = [TARGETS]
+        while waiting:
+            parent = waiting.pop()
+            for each in self.delegators.get(parent, Delegator()).named:
+                if each.name in above:
+                    continue
+                if not all(_meets(each, other) for other in above[parent]):
+                    yield each.name
+                above[each.name] = (*above[parent], each)
+                waiting.append(each.name)
+
     def route(self, path: TargetPath) -> Route:
         """The role that has to list a path."""
         digest, chain, disputed = digest_of(path), [TARGETS], list[tuple[RoleName, PathPattern]]()
@@ -152,6 +166,13 @@ class Tree:
             above.append(parent)
             name = parent
         return len(above)
+
+
+def _meets(one: Delegation, other: Delegation) -> bool:
+    """Whether there may be a path that two delegations are for."""
+    if one.prefixes or other.prefixes:
+        return True
+    return any(meet(each, pattern) for each in one.paths for pattern in other.paths)
 
 
 def _match(delegation: Delegation, path: TargetPath, digest: str) -> tuple[Match, tuple[PathPattern, ...]]:

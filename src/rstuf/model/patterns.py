@@ -70,6 +70,31 @@ def match(pattern: PathPattern, path: TargetPath) -> Match:
     return whole
 
 
+def meet(one: PathPattern, other: PathPattern) -> bool:
+    """Whether there may be a path that two patterns describe."""
+    segments, others = one.split("/"), other.split("/")
+    return len(segments) == len(others) and all(map(_meet, segments, others))
+
+
+def _meet(one: str, other: str) -> bool:
+    """The same of two segments."""
+    # From each of these places on the rest of one and the rest of the other may stand for the same.
+    alike = {(len(one), len(other))}
+    for at in range(len(one), -1, -1):
+        for there in range(len(other), -1, -1):
+            mine, theirs = one[at : at + 1], other[there : there + 1]
+            on, there_on, both_on = ((at + 1, there) in alike, (at, there + 1) in alike, (at + 1, there + 1) in alike)
+            if mine == "*":
+                found = on or (theirs != "" and there_on)
+            elif theirs == "*":
+                found = there_on or (mine != "" and on)
+            else:
+                found = "" not in {mine, theirs} and (mine == theirs or "?" in {mine, theirs}) and both_on
+            if found:
+                alike.add((at, there))
+    return (0, 0) in alike
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
     """A segment of a pattern: as it is, and with each question mark standing for any number of characters.

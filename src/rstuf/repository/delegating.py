@@ -106,6 +106,7 @@ class DelegationProposal:
         roles: those that must come out with it, or go; `elsewhere`: of these, those that people sign who are not here.
         drops: the events whose place it takes.
         excluded: the clients that can read the repository now, and could not then, and why.
+        unreached: the roles that no path came to any more, for the roles above them are not for theirs.
     """
 
     name: RoleName
@@ -122,6 +123,7 @@ class DelegationProposal:
     elsewhere: tuple[RoleName, ...]
     drops: tuple[EventView, ...]
     excluded: Mapping[str, str]
+    unreached: tuple[RoleName, ...] = ()
 
     @property
     def change(self) -> Change:
@@ -333,7 +335,14 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         elsewhere=tuple(signed_elsewhere(ports, reader, then, roles)),
         drops=views_of_open(ports, reader, [*roles, *leaves]),
         excluded={name: why for name, why in after.items() if name not in before},
+        unreached=_unreached(authority, then, change),
     )
+
+
+def _unreached(now: Authority, then: Authority, change: _Change) -> tuple[RoleName, ...]:
+    """What no path comes to then, and something does now, or that is what is proposed."""
+    before = {*now.tree.out_of_reach()} - {change.name}
+    return tuple(name for name in then.tree.out_of_reach() if name not in before)
 
 
 def _over_bins(targets: Mapping[str, Any]) -> dict[str, Any]:

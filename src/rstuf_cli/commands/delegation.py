@@ -320,6 +320,8 @@ def _show_proposal(console: Console, proposal: rstuf.DelegationProposal, reposit
         console.result(f"  {'moves':<{_LABEL}}no artifact")
     for name, why in proposal.excluded.items():
         console.warning(f"{name} can read this repository now, and not then: {why}")
+    for role in proposal.unreached:
+        console.warning(f"no path comes to {escape(role)} then: no role above it is for what it is for")
 
 
 def _differences(proposal: rstuf.DelegationProposal, names: dict[str, str]) -> list[tuple[str, str | None, str]]:
@@ -364,6 +366,7 @@ def _report_document(proposal: rstuf.DelegationProposal, report: rstuf.Delegatio
         "after": None if proposal.after is None else delegation_document(proposal.after),
         "moved": report.moved,
         "excluded": dict(proposal.excluded),
+        "unreached": list(proposal.unreached),
         "publication": None if report.publication is None else publication_document(report.publication),
     }
 

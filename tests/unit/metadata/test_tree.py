@@ -232,3 +232,15 @@ def test_other_ways_to_delegate_have_no_names() -> None:
     assert named_delegations({**EMPTY, "delegations": {"keys": {}, "succinct_roles": {}}}, where="targets") == ()
     with pytest.raises(InvalidMetadata, match="no list"):
         named_delegations({**EMPTY, "delegations": {"keys": {}, "roles": {}}}, where="targets")
+
+
+def test_roles_that_no_path_comes_to_are_told() -> None:
+    """Where a role above is for nothing of what it is for; what is below it is out of reach as well."""
+    found = tree(
+        targets=[to("team", "team/*"), to("all", "*", "*/*"), to("hashed", prefixes=("0",))],
+        team=[to("deep", "team/x/*"), to("one", "team/1", "other/1"), to("other", "docs/*")],
+        deep=[to("deeper", "team/x/1")],
+        all=[to("wide", "docs/?", "*/*/*")],
+        hashed=[to("any", "x/y/z/*")],
+    )
+    assert sorted(found.out_of_reach()) == ["deep", "deeper", "other"]

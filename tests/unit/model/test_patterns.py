@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from tuf.api.metadata import DelegatedRole
 
 from rstuf.errors import InvalidPath, InvalidPattern
 from rstuf.model.names import TargetPath, target_path
-from rstuf.model.patterns import Match, match, path_pattern
+from rstuf.model.patterns import Match, PathPattern, match, meet, path_pattern
 
 # As minimatch 10 (tuf-js) and Go's filepath.Match (go-tuf) answered; where they differ from Python, so does the answer.
 ANSWERS = [
@@ -81,3 +84,29 @@ def test_many_wildcards_cost_no_time() -> None:
     """A pattern that would send a naive matcher back and forth is answered at once."""
     pattern = path_pattern("*a" * 60 + "b")
     assert match(pattern, TargetPath("a" * 190)) is Match.NO
+
+
+_SEGMENT = st.text(alphabet="ab*?.", min_size=1, max_size=5).filter(
+    lambda text: "**" not in text and set(text) != {"."}
+)
+_PATTERN = st.lists(_SEGMENT, min_size=1, max_size=2).map("/".join)
+# Whatever two such segments may both stand for, they may stand for something of these letters, too.
+_SHORT = ["".join(letters) for length in range(1, 6) for letters in product("ab.", repeat=length)]
+
+
+@given(one=_SEGMENT, other=_SEGMENT)
+def test_two_segments_meet_where_something_is_both(one: str, other: str) -> None:
+    """By trying all that is short: there is a name that both describe, or they do not meet."""
+    both = [name for name in _SHORT if fnmatchcase(name, one) and fnmatchcase(name, other)]
+    if both:
+        assert meet(PathPattern(one), PathPattern(other))
+    elif len(one.replace("*", "")) + len(other.replace("*", "")) <= 5:
+        assert not meet(PathPattern(one), PathPattern(other))
+
+
+@given(one=_PATTERN, other=_PATTERN)
+def test_meeting_goes_both_ways(one: str, other: str) -> None:
+    """Neither is first, each meets itself, and what has more segments meets nothing that has fewer."""
+    assert meet(PathPattern(one), PathPattern(other)) == meet(PathPattern(other), PathPattern(one))
+    assert meet(PathPattern(one), PathPattern(one))
+    assert one.count("/") == other.count("/") or not meet(PathPattern(one), PathPattern(other))
