@@ -7,14 +7,14 @@ again, or leave a role to, which was signed, and whose number no other root has 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import rstuf
 from rstuf_cli.console import Console, escape
 from rstuf_cli.steps import Step
 from rstuf_cli.turns import goes_before, is_usable
-from rstuf_cli.waiting import gives_in_words, out_of_in_words
+from rstuf_cli.waiting import ROTATING, gives_in_words, out_of_in_words
 from rstuf_cli.wording import listed
 
 LOOSE: Final = "loose-root"
@@ -23,6 +23,20 @@ USABLE: Final = "whoever has its signatures can use them until another root take
 _RENEW: Final = "rstuf renew"
 _DELEGATED: Final = rstuf.RoleKind.DELEGATED
 _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
+
+
+@dataclass(frozen=True, slots=True)
+class LeakThatStays:
+    """A key that leaked and that nothing takes out which waits.
+
+    Attributes:
+        why: that it is so, in words.
+        way: the command that takes it out; None where what waits must come out before any does.
+    """
+
+    key: rstuf.KeyStatus
+    why: str
+    way: str | None
 
 
 def steps_of_keys_that_must_go(seen: rstuf.Status) -> list[Step]:
@@ -116,6 +130,23 @@ def steps_of_leaks_left(repository: rstuf.Repository) -> list[Step]:
     return [*now, *steps_in_turn(seen), *steps_where_enough_leaked(seen)]
 
 
+def leaks_that_stay(repository: rstuf.Repository, leaked: Collection[rstuf.LeakedKey]) -> list[LeakThatStays]:
+    """Those of some keys that leaked which nothing takes out that waits, as `rstuf status` tells of them."""
+    if not leaked:
+        return []
+    seen = repository.status()
+    first, found = _first_root(seen), list[LeakThatStays]()
+    for key in seen.keys:
+        way = _way(seen, key)
+        if not key.leaked_in or (way is None and _takers(seen, key)):
+            continue
+        why = f"{leaked_in_words(key)}; nothing that waits takes it out"
+        if first is not None and way is not None and _by_root(key):
+            why += f". Its turn comes once {first.event.name} is out, which would be dropped for it"
+        found.append(LeakThatStays(key, why, way))
+    return found
+
+
 def steps_of_loose_roots(seen: rstuf.Status) -> list[Step]:
     """What takes the numbers of such roots, where nothing that waits does, and they wait no more themselves."""
     if _usable(seen, "root") or _by_roots(seen):
@@ -200,19 +231,31 @@ def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> 
 
 
 def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] | None:
-    """What an event is about that takes such keys out, and that it does, in words; None where it takes out none."""
+    """What an event is about that takes such keys out, or comes before what does, and that it does, in words; else
+    None."""
     gone = [key for key in seen.keys if takes_out(seen, view, key)]
     partly = [key for key in gone if key.leaked_in and view.lists(key.keyid)]
-    names = [escape(key.name) + (", which leaked" if key.leaked_in else "") for key in gone if key not in partly]
-    told = [f"it takes out {listed(names)}"] if names else []
+    wholly = [key for key in gone if key not in partly]
+    leaked, others = ([escape(key.name) for key in wholly if bool(key.leaked_in) is so] for so in (True, False))
+    told = [f"it takes out {listed(others)}"] if others else []
+    told += [f"it takes out {listed(leaked)}, which leaked"] if leaked else []
     told += [f"it takes {out_of_in_words(view, key.keyid)}" for key in partly]
+    kept = _kept_by(seen, view)
+    told += [f"one without {listed([escape(key.name) for key in kept])} comes after it"] if kept else []
     loose = [each for each in seen.loose_roots if view in _usable(seen, "root")]
     told += [_takes_number(each) for each in loose]
     if not told:
         return None
-    abouts = ["leaked-key"] if any(key.leaked_in for key in gone) else []
+    abouts = ["leaked-key"] if kept or any(key.leaked_in for key in gone) else []
     abouts += [LOOSE] if loose else ["stray-key"]
     return abouts[0], "; ".join(told)
+
+
+def _kept_by(seen: rstuf.Status, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
+    """The keys that leaked, that go at the end of a rotation, and that what holds this up lets sign on."""
+    if view.event.name not in seen.holding_up:
+        return []
+    return [key for key in seen.keys if key.leaked_in and key.keyid in seen.going and view.lists(key.keyid)]
 
 
 def _takes_number(view: rstuf.EventView) -> str:
@@ -228,7 +271,17 @@ def _by_roots(seen: rstuf.Status) -> list[Step]:
     """What takes out keys that leaked, each by a root of its own; first those with which a thief can publish."""
     keys = sorted((key for key in seen.keys if _by_root(key)), key=lambda key: not _is_online(key))
     ways = ((key, _way(seen, key)) for key in keys)
-    return [Step(way, leaked_in_words(key), about="leaked-key") for key, way in ways if way is not None]
+    return [
+        Step(way, f"{leaked_in_words(key)}{_too(seen, key)}", about="leaked-key")
+        for key, way in ways
+        if way is not None
+    ]
+
+
+def _too(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:
+    """Which keys go with an online key because root does not name them; nothing of one that people have."""
+    strays = [escape(each.name) for each in seen.keys if each.stray] if _is_online(key) else []
+    return f"; what takes it out takes out {listed(strays)}, too" if strays else ""
 
 
 def _by_root(key: rstuf.KeyStatus) -> bool:
@@ -351,9 +404,21 @@ def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:
         return []
     if _is_of_delegates(seen, key):
         return [view for view in seen.events if is_usable(view) and view.out_of(key.keyid)]
+    if _goes_with_root(seen, key):
+        return [view for view in _usable(seen, "root") if view.event.kind in ROTATING]
     roles = {"root"} if _by_root(key) else {"targets", *_delegating_to(seen, key)}
     views = [view for role in sorted(roles) for view in _usable(seen, role) if not view.lists(key.keyid)]
     return [view for view in views if view.event.kind != rstuf.EventKind.ROTATION or not _signs_on(seen, key)]
+
+
+def _goes_with_root(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether the root that a rotation waits for takes a key out which it does not name itself: right after it, all is
+    signed anew without that key, and no person signs any of what lists it."""
+    if seen.rotation is None or seen.rotation.root_version is not None or _by_root(key) or key.keyid not in seen.going:
+        return False
+    online = {*seen.going, *next((role.keyids for role in seen.roles if role.name == "timestamp"), ())}
+    delegating = [role for role in seen.roles if role.name in _delegating_to(seen, key)]
+    return all(len(online.intersection(role.keyids)) >= role.threshold for role in delegating)
 
 
 def _signs_on(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import rstuf
@@ -38,9 +38,11 @@ _GRAVITY: Final = tuple(_WHY)
 def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wish) -> int:
     """Let another key take the place of an online key, or go on with that; the exit code."""
     going, view = repository.rotations.current(), find_key(repository, old.name)
-    said_gone = wish.why is not rstuf.RotationKind.PLANNED and wish.to is None
+    said_at_once = wish.why is not rstuf.RotationKind.PLANNED
+    said_gone = said_at_once and wish.to is None
     after = _successor(repository, old) if going is None and said_gone else None
-    if after is not None or (said_gone and old.report is not None and not view.uses and not _is_of(going, old)):
+    gone = not view.uses and not _is_of(going, old) and (old.report is not None or (going is not None and view.retired))
+    if after is not None or (said_gone and gone):
         return _tell_gone(run, repository, old, wish, after=after)
     # Before a key is made for it, or anybody asked.
     repository.rotations.refuse_behind(wish.why)
@@ -49,9 +51,27 @@ def replace_online_key(run: Run, repository: rstuf.Repository, old: rstuf.KeyEnt
         return _go_on(run, repository, wish, old, gone=_take_out(run, repository, old, wish))
     if going is None:
         return _go_on(run, repository, wish, old, gone=_begin(run, repository, old, wish))
-    if old.keyid == going.new and wish.why is not rstuf.RotationKind.PLANNED:
+    if said_at_once:
+        return _must_go(run, repository, going, old, wish)
+    return _carry_on(run, repository, going, old, wish)
+
+
+def _must_go(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.KeyEntry, wish: Wish) -> int:
+    """A key is lost or leaked while another one takes the place of one: what comes of that depends on which it is."""
+    new = _entry(repository, going.new)
+    if old.keyid == going.new:
         # Never hastened: that would leave the very key in charge that must go.
         return _renounce(run, repository, going, old, wish)
+    if old.keyid == going.old and going.root_version is None and new.is_leaked:
+        # Hastened, it would wait for a root that lets in a key which leaked, and that never comes out.
+        return _renounce(run, repository, going, old, wish)
+    if repository.rotations.goes_along(old.name):
+        return _go_along(run, repository, going, old, wish)
+    return _carry_on(run, repository, going, old, wish)
+
+
+def _carry_on(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, old: rstuf.KeyEntry, wish: Wish) -> int:
+    """Go on with the rotation, at once where its old key must go."""
     goes = _entry(repository, going.old)
     kind = max(wish.why, going.kind, key=_GRAVITY.index)
     if kind is rstuf.RotationKind.PLANNED:
@@ -99,7 +119,7 @@ def _begin(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish: Wi
     if wish.keys_sign or opened or wish.why is not rstuf.RotationKind.PLANNED:
         proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(f"{escape(old.name)} is to be replaced: {_WHY[wish.why]}")
-    new = _settled(run, repository, old, wish, opened=opened, goes=old)
+    new = _settled(run, repository, old, wish, opened=opened, going={old.keyid})
     repository.rotations.rotate(old.name, new, kind=wish.why, overlap=wish.overlap, drop=_dropped(opened))
     return opened
 
@@ -128,11 +148,16 @@ def _settled(
     wish: Wish,
     *,
     opened: Sequence[rstuf.EventView],
-    goes: rstuf.KeyEntry,
+    going: Collection[str],
 ) -> str:
-    """The name of the key that takes the place of those that go, once a person has agreed to all of that."""
+    """The name of the key that takes the place of those that go, once a person has agreed to all of that.
+
+    Args:
+        old: the one that was named.
+        going: the ids of all of them.
+    """
     if opened:
-        warn_of_left(run.console, repository.status(), opened, going={old.keyid, goes.keyid})
+        warn_of_left(run.console, repository.status(), opened, going=going)
     proposing.ask_drop(run, repository, opened)
     if wish.to is not None:
         ask_back(run, repository, [wish.to], let_back=wish.let_back)
@@ -150,21 +175,55 @@ def _goes_on(name: str) -> str:
     return f"as long as rstuf key list says that {name} signs, run it again with that name: it goes on from here"
 
 
-def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, new: rstuf.KeyEntry, wish: Wish) -> int:
-    """The key that takes the place of another must go itself."""
-    old, loss = _entry(repository, going.old), rstuf.Loss(wish.why.value)
-    if going.root_version is None and going.kind is rstuf.RotationKind.PLANNED:
+def _renounce(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, named: rstuf.KeyEntry, wish: Wish) -> int:
+    """The key that takes the place of another must go itself.
+
+    Args:
+        named: of the two, the one that was said to be lost or leaked now.
+    """
+    old, new, loss = _entry(repository, going.old), _entry(repository, going.new), rstuf.Loss(wish.why.value)
+    of_new = named.keyid == new.keyid
+    if of_new and repository.rotations.old_key_stays():
         return _call_off(run, repository, old, new, wish)
     goes = old if going.root_version is None else new
-    check_new(repository, goes, wish, like=new)
+    check_new(repository, goes, wish, like=named)
     proposing.refuse_unasked(run, hint=_ANSWERS)
     run.console.note(
         f"{escape(new.name)} was to take the place of {escape(old.name)}, and must go too: another one replaces both"
     )
     opened = _in_the_way(repository, goes, wish.why)
-    third = _settled(run, repository, new, wish, opened=opened, goes=goes)
-    repository.rotations.renounce(loss, to=third, overlap=wish.overlap, drop=_dropped(opened))
-    return _go_on(run, repository, wish, new, gone=opened)
+    third = _settled(run, repository, named, wish, opened=opened, going={old.keyid, new.keyid})
+    desk, drop = repository.rotations, _dropped(opened)
+    if of_new:
+        desk.renounce(loss, to=third, overlap=wish.overlap, drop=drop)
+    else:
+        desk.renounce(rstuf.Loss.LEAKED, old=loss, to=third, overlap=wish.overlap, drop=drop)
+    return _go_on(run, repository, wish, named, gone=opened)
+
+
+def _go_along(run: Run, repository: rstuf.Repository, going: rstuf.Rotation, named: rstuf.KeyEntry, wish: Wish) -> int:
+    """Root does not name it any more, and it goes with the key of which another one takes the place."""
+    old, new = _entry(repository, going.old), _entry(repository, going.new)
+    goes_with = f"{named.name} goes with {old.name}, whose place {new.name} takes"
+    if wish.to is not None:
+        raise UsageFault(f"{goes_with}, so nothing takes its own", hint=without_to(named.name, wish))
+    opened: list[rstuf.EventView] = []
+    if going.kind is not rstuf.RotationKind.PLANNED:
+        opened = _in_the_way(repository, old, going.kind, new=going.new)
+        warn_of_left(run.console, repository.status(), opened, going={old.keyid, named.keyid})
+    said = named.is_leaked or (named.is_lost and wish.why is rstuf.RotationKind.LOST)
+    if opened or not said:
+        proposing.refuse_unasked(run)
+    run.console.note(escape(goes_with))
+    proposing.ask_drop(run, repository, opened)
+    if not said:
+        proposing.ask_typed(run, named.name, to="let it sign nothing any more")
+        repository.events.report_loss(named.name, rstuf.Loss(wish.why.value))
+    run.interrupted = _goes_on(named.name)
+    if opened:
+        repository.rotations.propose_anew(_dropped(opened))
+    told = f"{escape(new.name)} signs alone now; nothing names {escape(named.name)} any more"
+    return _go_on(run, repository, wish, named, gone=opened, told=told)
 
 
 def _call_off(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, new: rstuf.KeyEntry, wish: Wish) -> int:
@@ -217,9 +276,11 @@ def _tell_gone(run: Run, repository: rstuf.Repository, old: rstuf.KeyEntry, wish
         repository.events.report_loss(old.name, rstuf.Loss(wish.why.value))
     noted = find_key(repository, old.name).entry
     told = f"{escape(old.name)} signs nothing{f' any more: {escape(after)} took its place' if after else ''}"
-    return _go_on(
-        run, repository, wish, old, told=f"{told}; noted as {said_of(noted)}", steps=steps_of_leaky(repository)
-    )
+    told = f"{told}; noted as {said_of(noted)}"
+    if repository.rotations.current() is not None:
+        # What is said in the end is of the one that goes on.
+        run.console.note(told)
+    return _go_on(run, repository, wish, old, told=told, steps=steps_of_leaky(repository))
 
 
 def _go_on(

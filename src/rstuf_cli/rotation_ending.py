@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.waiting import ROTATING, steps_of, tell_waiting
-from rstuf_cli.waiting_status import until_signed
+from rstuf_cli.waiting_status import going_in_words, holding_up, until_signed
 from rstuf_cli.wording import day, listed, period
 
 
@@ -43,10 +43,13 @@ def tell_ending(
     console, now, rotation = run.console, SystemClock().now(), repository.rotations.current()
     before = _root_before(repository, rotation)
     first = [] if before is None else steps_of(before)
-    outdated = [view for view in repository.events.views() if view.outdated is not None]
+    seen = repository.status()
+    if rotation is not None and rotation.is_over(now):
+        standing = _with_what_holds_up(standing, holding_up(seen))
+    outdated = [view for view in seen.events if view.outdated is not None]
     steps = merged([*proposing.steps_of(standing), *first, *steps_of_leaks_left(repository)])
     steps = merged([*steps, *(step for view in outdated for step in steps_of(view))])
-    still = [use.role for use in find_key(repository, ending.goes.name).uses]
+    still = _may_sign_yet(repository, ending.goes, seen)
     until = None
     if rotation is None and not still:
         steps += ending.steps
@@ -76,7 +79,7 @@ def tell_ending(
         names = {keyid: escape(name) for keyid, name in names_of(repository).items()}
         old, new = names.get(rotation.old, rotation.old[:12]), names.get(rotation.new, rotation.new[:12])
         if until is not None:
-            told = _until(repository, rotation, old, until, waits=roles)
+            told = _until(seen, rotation, until, waits=roles)
             console.folded_result(f"{done} root v{rotation.root_version} names {new} alone; {told}", indent=2)
         elif before is not None:
             told = f"{before.event.name} comes first: the root that names {new} alone follows once it is out, or gone"
@@ -103,22 +106,26 @@ def _root_before(repository: rstuf.Repository, rotation: rstuf.Rotation | None) 
     return next((view for view in roots if view.event.kind not in ROTATING), None)
 
 
-def _until(
-    repository: rstuf.Repository,
-    rotation: rstuf.Rotation,
-    old: str,
-    until: datetime,
-    *,
-    waits: Sequence[rstuf.EventView],
-) -> str:
+def _with_what_holds_up(standing: proposing.Standing, held: Sequence[rstuf.EventView]) -> proposing.Standing:
+    """How far events came, with those that are no part of a rotation and must come out before it can end."""
+    told = {*(view.event.name for view in standing.waiting), *(name for name, _ in standing.obstacles)}
+    return replace(standing, waiting=(*standing.waiting, *(view for view in held if view.event.name not in told)))
+
+
+def _may_sign_yet(repository: rstuf.Repository, goes: rstuf.KeyEntry, seen: rstuf.Status) -> list[str]:
+    """The roles that list the key which goes, or another that goes with it."""
+    roles = [use.role for use in find_key(repository, goes.name).uses]
+    roles += [role.name for role in seen.roles if not set(seen.going).isdisjoint(role.keyids)]
+    return list(dict.fromkeys(roles))
+
+
+def _until(seen: rstuf.Status, rotation: rstuf.Rotation, until: datetime, *, waits: Sequence[rstuf.EventView]) -> str:
     """How long the old key has a say yet, once root does not name it any more."""
-    now = SystemClock().now()
-    if rotation.kind is rstuf.RotationKind.PLANNED and now < until:
-        return f"both sign until {day(until, now)}"
+    if rotation.kind is rstuf.RotationKind.PLANNED and seen.now < until:
+        return f"both sign until {day(until, seen.now)}"
     if waits:
-        seen = repository.status()
         return "; ".join(until_signed(seen, view) for view in waits)
-    return f"what is left is to let go of {old}"
+    return f"what is left is to let go of {going_in_words(seen)}"
 
 
 def _document(rotation: rstuf.Rotation, names: dict[Any, str]) -> dict[str, Any]:

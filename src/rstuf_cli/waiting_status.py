@@ -13,7 +13,7 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.must_go import marked
 from rstuf_cli.reports import prepare_command
 from rstuf_cli.steps import Step
-from rstuf_cli.waiting import ROTATING, steps_among, steps_of, waits_in_words
+from rstuf_cli.waiting import steps_among, steps_of, waits_in_words
 from rstuf_cli.wording import day, listed
 
 UNSIGNED: Final = "clients refuse targets until those whom the newest root names have signed it"
@@ -31,10 +31,9 @@ def steps_of_rotation(seen: rstuf.Status) -> list[Step]:
         roles = listed([escape(role) for role in seen.unproposed])
         why = f"the replacement of {escape(old)} by {escape(new)} cannot end before {roles} is signed: proposes it anew"
         return [Step("rstuf renew", why, about=_about(rotation))]
-    if rotation is None or not rotation.is_over(seen.now) or holding_up(seen, rotation):
+    if rotation is None or not rotation.is_over(seen.now) or holding_up(seen):
         return []
-    old, new = _named(seen, rotation)
-    why = f"{escape(new)} goes on without {escape(old)}"
+    why = f"{escape(_named(seen, rotation)[1])} goes on without {going_in_words(seen)}"
     if rotation.kind is rstuf.RotationKind.PLANNED:
         why = f"the time of both keys is over; {why}"
     return [Step("rstuf renew", why, about=_about(rotation))]
@@ -44,14 +43,17 @@ def _about(rotation: rstuf.Rotation) -> str:
     return "leaked-key" if rotation.kind is rstuf.RotationKind.LEAKED else "rotation"
 
 
-def holding_up(seen: rstuf.Status, rotation: rstuf.Rotation) -> list[rstuf.EventView]:
+def holding_up(seen: rstuf.Status) -> list[rstuf.EventView]:
     """What waits and must come out before a rotation whose root is out can end."""
-    return [
-        view
-        for view in seen.events
-        if view.event.role == "targets"
-        or (view.event.role != "root" and (view.event.kind in ROTATING or view.lists(rotation.old)))
-    ]
+    return [view for view in seen.events if view.event.name in seen.holding_up]
+
+
+def going_in_words(seen: rstuf.Status) -> str:
+    """The keys that are let go of at the end of the rotation that goes on."""
+    going = [escape(key.name) for key in seen.keys if key.keyid in seen.going]
+    if not going and seen.rotation is not None:
+        going = [escape(_named(seen, seen.rotation)[0])]
+    return listed(going)
 
 
 def goes_for_good(seen: rstuf.Status) -> set[str]:
@@ -184,7 +186,7 @@ def _in_words(seen: rstuf.Status, rotation: rstuf.Rotation) -> str:
     if rotation.until is None:
         both = rotation.kind is rstuf.RotationKind.PLANNED
         return f"{begins}; {'both sign until' if both else f'{new} signs once'} a root without {old} is published"
-    waits = holding_up(seen, rotation)
+    waits = holding_up(seen)
     if waits and rotation.is_over(seen.now):
         return f"{begins}; {'; '.join(until_signed(seen, view) for view in waits)}"
     if rotation.is_over(seen.now):
@@ -197,21 +199,18 @@ def until_signed(seen: rstuf.Status, waits: rstuf.EventView) -> str:
     if waits.event.role == "targets":
         return until_targets(seen, waits)
     below = [role for role in seen.roles if role.parent == waits.event.role]
-    kept = [key for key in _out_of_place(seen) if any(key.keyid in role.keyids for role in below)]
-    names = listed([escape(key.name) for key in kept], last="or")
-    event, signed = escape(waits.event.name), [role for role in below if any(key.keyid in role.keyids for key in kept)]
+    kept = [key for key in seen.keys if key.keyid in seen.going and any(key.keyid in role.keyids for role in below)]
+    leaked = [key for key in kept if key.leaked_in]
+    names = listed([escape(key.name) for key in leaked or kept], last="or")
+    event = escape(waits.event.name)
+    signed = listed([escape(role.name) for role in below if any(key.keyid in role.keyids for key in leaked)], last="or")
+    if any(waits.lists(key.keyid) for key in leaked):
+        return f"{event} would let {names} sign on: whoever has it can still sign {signed} until one without it is out"
+    if leaked:
+        return f"until {event} is signed, whoever has {names} can still sign {signed}"
     if any(waits.lists(key.keyid) for key in kept):
         return f"{event} lets {names} sign on; one without it comes after that"
-    if any(key.leaked_in for key in kept):
-        roles = listed([escape(role.name) for role in signed], last="or")
-        return f"until {event} is signed, whoever has {names} can still sign {roles}"
     return f"it ends once {event} is signed"
-
-
-def _out_of_place(seen: rstuf.Status) -> list[rstuf.KeyStatus]:
-    """The keys of which another one has the place, or is to have it."""
-    old = None if seen.rotation is None else seen.rotation.old
-    return [key for key in seen.keys if key.keyid == old or key.stray or (key.leaked_in and key.online)]
 
 
 def until_targets(seen: rstuf.Status, waits: rstuf.EventView) -> str:

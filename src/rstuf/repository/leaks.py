@@ -11,11 +11,12 @@ from rstuf.errors import ProposalRefused
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, TOP_LEVEL, RoleName
-from rstuf.repository.authority import Authority, current_root
+from rstuf.model.names import ROOT, RoleName
+from rstuf.repository.authority import Authority, current_root, load_authority
 from rstuf.repository.bridge import delegated_keys
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys
+from rstuf.repository.ports import Ports
 from rstuf.repository.reports import LeakedKey
 from rstuf.repository.who_signs import top_level_first
 
@@ -150,12 +151,9 @@ def listed_leaks(reader: StateReader, authority: Authority) -> Mapping[KeyId, tu
     return found
 
 
-def unrevoked(reader: StateReader, proposed: Envelope | None) -> tuple[LeakedKey, ...]:
-    """The keys that leaked and that the newest root lists, and so does the one that is proposed, if one is."""
-    roles, found = root_roles(current_root(reader)), []
-    after = None if proposed is None else {keyid for keys in root_roles(proposed).values() for keyid in keys.keyids}
-    for entry in reader.keys():
-        listed = tuple(str(name) for name in TOP_LEVEL if entry.keyid in roles[name].keyids)
-        if entry.is_leaked and listed and (after is None or entry.keyid in after):
-            found.append(LeakedKey(entry.name, entry.keyid, listed))
-    return tuple(found)
+def unrevoked(ports: Ports, reader: StateReader) -> tuple[LeakedKey, ...]:
+    """The keys that leaked and that any role lists yet, each with these roles."""
+    if not leaked_keys(reader):
+        return ()
+    listed = listed_leaks(reader, load_authority(reader, ports.metadata))
+    return tuple(LeakedKey(each.name, each.keyid, listed[each.keyid]) for each in reader.keys() if each.keyid in listed)

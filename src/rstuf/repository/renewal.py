@@ -21,7 +21,7 @@ from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.giving_way import runs_out
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.leaks import unrevoked
-from rstuf.repository.letting_go import is_as_proposed, waits_below
+from rstuf.repository.letting_go import is_as_proposed
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
 from rstuf.repository.overtaken import overtaken
@@ -49,6 +49,7 @@ from rstuf.repository.reports import (
 )
 from rstuf.repository.root_update import propose_missing_targets, propose_renewal
 from rstuf.repository.roots import renew_root
+from rstuf.repository.rotation import holding_up
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import NewEvent, open_events, sign_event
 from rstuf.repository.targets_signers import people_are_missing, people_sign
@@ -168,9 +169,9 @@ def _sign_again(
         root_version = _root_version(ports)
     publication = replace(publication, recovery=recovery, clock_behind=behind)
     with ports.state.read() as reader:
-        root = is_open(reader, ROOT)
-        leaked = unrevoked(reader, None if root is None else envelope_of(root.parts[0]))
-        return RenewalReport(publication, tuple(opened), next_due(reader), root_version, leaked=leaked)
+        return RenewalReport(
+            publication, tuple(opened), next_due(reader), root_version, leaked=unrevoked(ports, reader)
+        )
 
 
 def _go_on(ports: Ports) -> PublicationReport | None:
@@ -350,11 +351,7 @@ def _keeps(
 
 def _kept_by_rotation(ports: Ports, reader: StateReader, due: Due) -> list[WaitingRole]:
     """What people must sign before a key that has to go can sign nothing more."""
-    rotation, targets = reader.rotation(), is_open(reader, TARGETS)
-    if rotation is None or rotation.root_version is None:
-        return []
-    events = [] if targets is None or targets.kind not in ROTATING else [targets]
-    events += waits_below(reader, load_authority(reader, ports.metadata), rotation)
+    events = holding_up(ports, reader, load_authority(reader, ports.metadata))
     told = {each.name for each in due.waiting}
     return [
         waiting_in(ports, reader, each, WaitingRole(each.role, reader.role(each.role).expires, {}, 0, Reason.ROTATED))

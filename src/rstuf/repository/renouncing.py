@@ -27,11 +27,19 @@ from rstuf.repository.signing_events import NewEvent, open_in, refuse_undropped
 
 
 def renounce_new_key(
-    ports: Ports, *, loss: Loss, to: str | None, overlap: timedelta, drop: Collection[SigningEvent] = ()
+    ports: Ports,
+    *,
+    loss: Loss,
+    old: Loss | None = None,
+    to: str | None,
+    overlap: timedelta,
+    drop: Collection[SigningEvent] = (),
 ) -> RotationStart | None:
     """Go on without the new key of the rotation that goes on. Under the publication lock, after recovery.
 
     Args:
+        loss: what became of the new key.
+        old: what became of the old one, where that is said now; what was noted of it before counts as well.
         to: the name of the key that takes the place of both; not needed where the old one stays.
         drop: the open events that are cancelled for it, as whoever says so saw them; see `rotation.in_the_way`.
 
@@ -48,7 +56,11 @@ def renounce_new_key(
     if rotation is None:
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
     note_loss(ports, rotation.new, RotationKind(loss.value))
-    if old_key_stays(rotation):
+    if old is not None:
+        note_loss(ports, rotation.old, RotationKind(old.value))
+    with ports.state.read() as reader:
+        stays, kind = old is None and old_key_stays(reader, rotation), _kind(reader, rotation, loss)
+    if stays:
         _stay(ports, rotation, loss, drop=drop)
         return None
     goes = rotation.old if rotation.root_version is None else rotation.new
@@ -67,10 +79,10 @@ def renounce_new_key(
         ports,
         before,
         after,
-        kind=_kind(rotation, loss),
+        kind=kind,
         overlap=overlap,
         drop=drop,
-        first=lambda state: _break_off(state, rotation, loss, at=now),
+        first=lambda state: _break_off(state, rotation, loss, action="rotation.break", at=now),
     )
 
 
@@ -83,7 +95,7 @@ def _stay(ports: Ports, rotation: Rotation, loss: Loss, *, drop: Collection[Sign
     with ports.state.transaction(actor=ports.actor) as state:
         back = handed_back(ports, state)
         _refuse_other_targets(state, drop, back)
-        _break_off(state, rotation, loss, at=now)
+        _break_off(state, rotation, loss, action="rotation.cancel", at=now)
         if back is not None:
             open_in(state, [NewEvent((back,), EventKind.HANDBACK)], drop=drop, at=now)
 
@@ -98,19 +110,27 @@ def _refuse_other_targets(reader: StateReader, drop: Collection[SigningEvent], b
         refuse_undropped(reader, waits, drop)
 
 
-def old_key_stays(rotation: Rotation) -> bool:
-    """Whether nothing but a root that waits names the new key, and the old one is well."""
-    return rotation.root_version is None and rotation.kind is RotationKind.PLANNED
+def old_key_stays(reader: StateReader, rotation: Rotation) -> bool:
+    """Whether nothing but a root that waits names the new key, and the old one is well, as far as anybody said."""
+    entry = reader.key(rotation.old)
+    leaked = entry is not None and entry.is_leaked
+    return rotation.root_version is None and rotation.kind is RotationKind.PLANNED and not leaked
 
 
-def _kind(rotation: Rotation, loss: Loss) -> RotationKind:
-    """Why the key goes that root names: where that is the old one, what was said of it is not forgotten."""
-    kinds = {RotationKind(loss.value)} | ({rotation.kind} if rotation.root_version is None else set())
-    return RotationKind.LEAKED if RotationKind.LEAKED in kinds else RotationKind.LOST
+def _kind(reader: StateReader, rotation: Rotation, loss: Loss) -> RotationKind:
+    """Why the key goes that root names: where that is the old one, what was said of that one."""
+    entry = reader.key(rotation.old)
+    if rotation.root_version is not None or entry is None or entry.report is None:
+        return RotationKind(loss.value)
+    return RotationKind(entry.report.loss.value)
 
 
-def _break_off(state: StateTransaction, rotation: Rotation, loss: Loss, *, at: datetime) -> None:
-    """End a rotation whose new key must go, with the events that would let that in."""
+def _break_off(state: StateTransaction, rotation: Rotation, loss: Loss, *, action: str, at: datetime) -> None:
+    """End a rotation whose new key must go, with the events that would let that in.
+
+    Args:
+        action: what the log calls it.
+    """
     for event in state.open_events():
         if event.kind in ROTATING:
             state.close_event(event.id, EventPhase.CANCELLED, at=at)
@@ -119,4 +139,4 @@ def _break_off(state: StateTransaction, rotation: Rotation, loss: Loss, *, at: d
     state.end_rotation(rotation.id, at=at)
     names = names_of(state)
     said = {role: names.get(keyid, keyid[:12]) for role, keyid in (("old", rotation.old), ("new", rotation.new))}
-    state.record("rotation.cancel" if old_key_stays(rotation) else "rotation.break", said, at=at)
+    state.record(action, said, at=at)

@@ -227,7 +227,7 @@ class RenewalReport:
     Attributes:
         dropped: the signing events that had expired before everybody signed them, and what went with them; and targets
             that was renewed without those who did not sign it.
-        leaked: the keys that leaked, that root lists, and that nothing takes out which waits.
+        leaked: the keys that leaked and that a role lists yet, whether or not something takes them out which waits.
     """
 
     publication: PublicationReport
@@ -335,6 +335,8 @@ class Status:
         events: what waits for signatures, oldest first.
         rotation: the rotation of an online key that goes on, if one does.
         unproposed: the roles that people must sign for that and that wait in no event, though they could.
+        going: the ids of the keys that roles let sign below them yet, and must not once that is over.
+        holding_up: the names of the events that must come out before it can end, once its root is out.
         loose_roots: roots that were signed, give more to a key that leaked, and can be used until another one of their
             version is out; cancelled or not.
         rebuilt: the state was made anew, and nothing was published from it yet: clients may have seen more than it has.
@@ -364,6 +366,8 @@ class Status:
     events: tuple[EventView, ...] = ()
     rotation: Rotation | None = None
     unproposed: tuple[str, ...] = ()
+    going: tuple[str, ...] = ()
+    holding_up: tuple[str, ...] = ()
     loose_roots: tuple[EventView, ...] = ()
     rebuilt: bool = False
     overtaken: tuple[str, ...] = ()

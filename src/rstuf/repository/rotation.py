@@ -40,7 +40,7 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.letting_go import propose_below, unproposed_below
+from rstuf.repository.letting_go import propose_below, unproposed_below, waits_below
 from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -245,14 +245,20 @@ def hasten_rotation(
         drop: see `carry_on`.
 
     Raises:
-        InvalidInput: none goes on.
+        InvalidInput: none goes on; or the new key leaked, and must not be let in.
     """
     with ports.state.read() as reader:
         rotation = reader.rotation()
+        new = None if rotation is None else reader.key(rotation.new)
         rooted = rotation is None or rotation.root_version is not None
         waiting = [] if rooted else [event for role in (ROOT, TARGETS) if (event := is_open(reader, role)) is not None]
     if rotation is None:
         raise InvalidInput("no online key is being replaced", hint="rstuf key rotate NAME begins it")
+    if new is not None and new.is_leaked and not rooted:
+        raise InvalidInput(
+            f"{new.name} leaked as well: another key must take the place of both",
+            hint=f"rstuf recover online-key {new.name} --leaked",
+        )
     now = ports.clock.now()
     with ports.state.transaction(actor=ports.actor) as state:
         report_loss(state, rotation.old, Loss(kind.value), at=now)
@@ -334,6 +340,26 @@ def unproposed(ports: Ports, reader: StateReader, authority: Authority) -> tuple
     if rotation.root_version is not None:
         found += unproposed_below(ports, reader, authority, rotation, now=ports.signing_time(reader))
     return tuple(found)
+
+
+def going(reader: StateReader, authority: Authority) -> tuple[KeyId, ...]:
+    """The keys that roles let sign below them yet, and must not once the rotation that goes on is over."""
+    rotation = reader.rotation()
+    return () if rotation is None else gone_keys(reader, authority.delegators.values(), rotation)
+
+
+def holding_up(ports: Ports, reader: StateReader, authority: Authority) -> list[SigningEvent]:
+    """What waits and must come out before the rotation that goes on can end; nothing before its root is out."""
+    rotation, targets = reader.rotation(), is_open(reader, TARGETS)
+    if rotation is None or rotation.root_version is None:
+        return []
+    waits = targets is not None and people_sign(authority.top_level)
+    lacks = waits and (
+        bool(gone_keys(reader, [authority.targets], rotation))
+        or not targets_verify(reader, ports.metadata, authority.top_level[TARGETS])
+    )
+    held = [targets] if targets is not None and lacks else []
+    return [*held, *waits_below(reader, authority, rotation)]
 
 
 def sign_handback(ports: Ports) -> None:

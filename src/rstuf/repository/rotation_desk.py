@@ -8,18 +8,21 @@ from datetime import timedelta
 from rstuf.model.events import SigningEvent
 from rstuf.model.keys import KeyId, Loss
 from rstuf.model.rotation import Rotation, RotationKind
+from rstuf.repository.authority import load_authority
+from rstuf.repository.bridge import unlisted_keys
 from rstuf.repository.event_views import EventView
 from rstuf.repository.known_keys import key_named
 from rstuf.repository.open_events import view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
-from rstuf.repository.renouncing import renounce_new_key
+from rstuf.repository.renouncing import old_key_stays, renounce_new_key
 from rstuf.repository.rotation import (
     DEFAULT_OVERLAP,
     RotationStart,
     begin_rotation,
     carry_on,
     fit_keys,
+    going,
     hasten_rotation,
     in_the_way,
     refuse_leaks_in_good_order,
@@ -119,10 +122,30 @@ class RotationDesk:
         with self._ports.state.read() as reader:
             refuse_leaks_in_good_order(self._ports, reader, key_named(reader, old))
 
+    def goes_along(self, name: str) -> bool:
+        """Whether a key that root does not name goes at the end of the rotation that goes on, beside the old one.
+
+        Raises:
+            InvalidInput: no key is called that.
+        """
+        with self._ports.state.read() as reader:
+            rotation, keyid = reader.rotation(), key_named(reader, name).keyid
+            if rotation is None or keyid in {rotation.old, rotation.new}:
+                return False
+            authority = load_authority(reader, self._ports.metadata)
+            return keyid in unlisted_keys(authority.top_level, going(reader, authority))
+
+    def old_key_stays(self) -> bool:
+        """Whether a rotation without its new key is called off; see `renouncing.old_key_stays`."""
+        with self._ports.state.read() as reader:
+            rotation = reader.rotation()
+            return rotation is not None and old_key_stays(reader, rotation)
+
     def renounce(
         self,
         loss: Loss,
         *,
+        old: Loss | None = None,
         to: str | None = None,
         overlap: timedelta = DEFAULT_OVERLAP,
         drop: Collection[SigningEvent] = (),
@@ -130,4 +153,4 @@ class RotationDesk:
         """Go on without the new key of a rotation; see `renouncing.renounce_new_key`."""
         with self._ports.state.publication_lock(purpose="key rotate"):
             recover_for(self._ports, RotationKind(loss.value))
-            return renounce_new_key(self._ports, loss=loss, to=to, overlap=overlap, drop=drop)
+            return renounce_new_key(self._ports, loss=loss, old=old, to=to, overlap=overlap, drop=drop)

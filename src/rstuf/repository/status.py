@@ -32,7 +32,7 @@ from rstuf.repository.people import holding_event, is_free, is_held_by_leaving
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
-from rstuf.repository.rotation import unproposed
+from rstuf.repository.rotation import going, holding_up, unproposed
 from rstuf.repository.targets_signers import people_are_missing
 from rstuf.repository.visible import blockers, newer_than_known
 from rstuf.repository.who_signs import every_role
@@ -95,6 +95,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         online, stray = online_and_stray(reader, authority, now=now)
         events, rotation = tuple(views_in(ports, reader)), reader.rotation()
         lacks = unproposed(ports, reader, authority) if suspicious is None else ()
+        gone, held = going(reader, authority), holding_up(ports, reader, authority)
         loose = tuple(loose_roots(ports, reader))
         leaks = listed_leaks(reader, authority)
         unsigned = people_are_missing(reader, ports.metadata)
@@ -140,6 +141,8 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         rotation=rotation,
         root_lost=tuple(root_lost),
         unproposed=lacks,
+        going=gone,
+        holding_up=tuple(event.name for event in held),
         loose_roots=loose,
         rebuilt=rebuilt,
         overtaken=behind_seen,

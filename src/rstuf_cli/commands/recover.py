@@ -9,6 +9,7 @@ from rstuf_cli.commands.renew import renewal_document, tell_renewal
 from rstuf_cli.console import escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.must_go import leaks_that_stay
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.wording import seconds
@@ -37,9 +38,10 @@ def copy(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
         if not run.options.yes:
             _ask(run, repository.status().repository)
         report = repository.publish_from_copy()
+        leaks = leaks_that_stay(repository, report.leaked)
     run.progress.close()
-    run.console.document(renewal_document(report))
-    tell_renewal(run.console, report, took=seconds(lasted()))
+    run.console.document(renewal_document(report, leaks))
+    tell_renewal(run.console, report, leaks, took=seconds(lasted()))
     return record.end(ExitCode.WAITING if report.waiting else ExitCode.DONE)
 
 

@@ -19,6 +19,7 @@ from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of, noting_leak
+from rstuf_cli.must_go import leaks_that_stay
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.out_of_delegations import delegations_of
@@ -365,11 +366,12 @@ def root(ctx: typer.Context, *, transcript: TranscriptFile = None) -> int:
         run.interrupted = "what clients see is whole; run it again unless rstuf root show has the new root"
         # It is due, so it needs no force: whoever comes second finds it done.
         report = repository.renew()
+        leaks = leaks_that_stay(repository, report.leaked)
         waiting = [view for view in repository.events.views() if view.event.role == "root"]
     run.progress.close()
     steps = _steps_of_renewal(waiting)
-    run.console.document({**renewal_document(report), "next_steps": steps_document(steps)})
-    tell_renewal(run.console, report, took=seconds(lasted()))
+    run.console.document({**renewal_document(report, leaks), "next_steps": steps_document(steps)})
+    tell_renewal(run.console, report, leaks, took=seconds(lasted()))
     show_steps(run.console, steps, now=now)
     return record.end(ExitCode.WAITING if report.waiting or waiting else ExitCode.DONE)
 

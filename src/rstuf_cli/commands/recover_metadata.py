@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
 import rstuf
@@ -11,6 +13,7 @@ from rstuf_cli.commands.renew import renewal_document, tell_renewal
 from rstuf_cli.console import Console, escape
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
+from rstuf_cli.must_go import LeakThatStays, leaks_that_stay
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
@@ -38,11 +41,12 @@ def metadata(ctx: typer.Context) -> int:
         if not run.options.yes:
             _ask(run, repository.status().repository)
         report = repository.recover_metadata()
+        leaks = leaks_that_stay(repository, report.renewal.leaked)
     run.progress.close()
     steps = _steps(report)
     run.console.document(
         {
-            **renewal_document(report.renewal),
+            **renewal_document(report.renewal, leaks),
             "lost": list(report.lost),
             "pending": report.pending,
             "missing_contents": report.missing,
@@ -50,7 +54,7 @@ def metadata(ctx: typer.Context) -> int:
         }
     )
     if not run.console.is_json:
-        _tell(run.console, report, took=seconds(lasted()))
+        _tell(run.console, report, leaks, took=seconds(lasted()))
         show_steps(run.console, steps, now=SystemClock().now())
     return ExitCode.WAITING if report.renewal.waiting else ExitCode.DONE
 
@@ -76,10 +80,10 @@ def _steps(report: rstuf.MetadataRecovery) -> list[Step]:
     return [*steps, Step("rstuf verify", "whether everything is as it should be")]
 
 
-def _tell(console: Console, report: rstuf.MetadataRecovery, *, took: str) -> None:
+def _tell(console: Console, report: rstuf.MetadataRecovery, leaks: Sequence[LeakThatStays], *, took: str) -> None:
     restored = report.renewal.publication.restored
     if restored:
         console.result(f"{sign(console, ok=True)} {count(len(restored), 'file')} put back as signed before")
     if not restored and not report.lost:
         console.result("nothing of the metadata is lost")
-    tell_renewal(console, report.renewal, took=took)
+    tell_renewal(console, report.renewal, leaks, took=took)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.must_go import leaked_in_words, leaks_document
+from rstuf_cli.must_go import LeakThatStays, leaks_document, leaks_that_stay
 from rstuf_cli.reports import prepare_command, publication_document, roles_in_words, sign, tell_clock, tell_recovery
 from rstuf_cli.run import run_of
 from rstuf_cli.waiting import dropped_document, tell_dropped
@@ -51,13 +52,14 @@ def renew(
     run.interrupted = "what clients see is whole; rstuf renew does what is left"
     with run.open() as repository:
         report = repository.renew(force=force or ())
+        leaks = leaks_that_stay(repository, report.leaked)
     run.progress.close()
-    run.console.document(renewal_document(report))
-    tell_renewal(run.console, report, took=seconds(lasted()))
+    run.console.document(renewal_document(report, leaks))
+    tell_renewal(run.console, report, leaks, took=seconds(lasted()))
     return ExitCode.WAITING if report.waiting else ExitCode.DONE
 
 
-def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
+def renewal_document(report: rstuf.RenewalReport, leaks: Sequence[LeakThatStays]) -> dict[str, Any]:
     """A renewal as the one JSON document says it."""
     return {
         **publication_document(report.publication),
@@ -76,12 +78,12 @@ def renewal_document(report: rstuf.RenewalReport) -> dict[str, Any]:
             for role in report.waiting
         ],
         "dropped": dropped_document(report.dropped),
-        "leaked": leaks_document(report.leaked),
+        "leaked": leaks_document(each.key for each in leaks),
         "next_due": iso(report.next_due) if report.next_due is not None else None,
     }
 
 
-def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) -> None:
+def tell_renewal(console: Console, report: rstuf.RenewalReport, leaks: Sequence[LeakThatStays], *, took: str) -> None:
     """What a renewal did and what it could not do, for people."""
     if console.is_json:
         return
@@ -117,9 +119,10 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, *, took: str) ->
             console.error(console.fold(f"    {theirs}; then here: rstuf delegation accept FILE", indent=6))
         if role.event is not None:
             console.error(console.fold(f"    it waits as {_way_of(role, escape(role.event))}", indent=6))
-    for key in report.leaked:
-        console.warning(f"{leaked_in_words(key)}; nothing that waits takes it out")
-        console.error([f"    rstuf key revoke {escape(key.name)} --leaked"])
+    for leak in leaks:
+        console.warning(leak.why)
+        if leak.way is not None:
+            console.error([f"    {leak.way}"])
     if report.next_due is not None and report.next_due > now:
         console.result(f"  the next renewal is due {both(report.next_due, now)}")
 
