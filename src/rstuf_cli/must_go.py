@@ -252,10 +252,12 @@ def taken_out_by(seen: rstuf.Status, view: rstuf.EventView) -> tuple[str, str] |
 
 
 def _kept_by(seen: rstuf.Status, view: rstuf.EventView) -> list[rstuf.KeyStatus]:
-    """The keys that leaked, that go at the end of a rotation, and that what holds this up lets sign on."""
+    """The keys that leaked, that go at the end of a rotation, and that what holds this up lets sign on; not those which
+    a command takes out before."""
     if view.event.name not in seen.holding_up:
         return []
-    return [key for key in seen.keys if key.leaked_in and key.keyid in seen.going and view.lists(key.keyid)]
+    kept = [key for key in seen.keys if key.leaked_in and key.keyid in seen.going and view.lists(key.keyid)]
+    return [key for key in kept if _way(seen, key) is None]
 
 
 def _takes_number(view: rstuf.EventView) -> str:
