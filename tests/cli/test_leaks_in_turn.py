@@ -26,6 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lives = dict.fromkeys(("root", "targets", "timestamp", "snapshot", "bins"), "400d")
     (home / "new").mkdir()
     (home / "new/one").write_bytes(b"one")
+    (home / "vera").mkdir()
     signers = ("--signer", "tom", "--signer", "vera", "--threshold", "2", "--expires", "400d")
     return hold(
         home,
@@ -49,8 +50,12 @@ def fresh(tmp_path: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def world(fresh: World) -> World:
-    """Root names another online key by now, and what vip lists waits for tom."""
+    """Root names another online key by now; what vip lists waits for tom, and vera has signed it elsewhere."""
+    (fresh.home / "acme/keys/vera.key").rename(fresh.home / "vera/vera.key")
     fresh.does(f"artifact add --prefix vip {fresh.home / 'new'}", codes=(4,))
+    fresh.away = ("vera",)
+    fresh.takes("rstuf bundle export vip-v3")
+    fresh.away = ("tom", "vera")
     fresh.does(ROTATED)
     return fresh
 
@@ -108,6 +113,32 @@ def test_a_third_key_waits_for_the_same_people(world: World, stated: tuple[str, 
     # Stated last, it is noted all the same, and what takes it out is told.
     world.does("recover online-key online --leaked --yes", codes=(4,))
     ends(world, "online", "online-2")
+
+
+@pytest.mark.parametrize("third", [False, True])
+def test_what_nobody_elsewhere_signed_gives_way(fresh: World, third: bool) -> None:
+    """It is proposed with all that it lists, and without the key that leaked: tom is asked once, and not twice."""
+    fresh.does(f"artifact add --prefix vip {fresh.home / 'new'}", codes=(4,))
+    fresh.does(ROTATED)
+    assert fresh.events() == {"vip": "vip-v3"}
+    if third:
+        fresh.does(LEAKED.format("online-2"), codes=(4,))
+        assert fresh.events() == {"vip": "vip-v3"}
+    done = fresh.does("recover online-key online --leaked --yes", codes=(4,))
+    says(done, "until vip-v4 is signed, whoever has online can still sign sub", "(signed: vera; missing: tom)")
+    assert fresh.events() == {"vip": "vip-v4"}
+    assert [each["command"] for each in by_status(fresh)] == ["rstuf bundle export vip-v4"]
+    ends(fresh, "online")
+    assert sum(each.startswith("bundle import") for each in fresh.told) == 1
+
+
+def test_what_gave_way_is_proposed_anew_once_it_is_cancelled(fresh: World) -> None:
+    """What it listed is not forgotten, and the key goes before that or with it."""
+    fresh.does(f"artifact add --prefix vip {fresh.home / 'new'}", codes=(4,))
+    fresh.does(ROTATED)
+    fresh.does("recover online-key online --leaked --yes", codes=(4,))
+    fresh.does("event cancel vip-v4 --yes")
+    ends(fresh, "online")
 
 
 def test_what_waits_and_takes_the_key_out_is_signed_first(fresh: World) -> None:

@@ -6,27 +6,31 @@ an event of its own: only once that is out, the key signs nothing below it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rstuf.errors import WrongPassphrase
 from rstuf.metadata.render import Unsigned
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.events import ROTATING, SigningEvent, rotating_kind
+from rstuf.model.events import ROTATING, EventKind, SigningEvent, rotating_kind
 from rstuf.model.keys import KeyId
 from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
-from rstuf.repository.bridge import delegating_to_new, gone_keys, once_online
+from rstuf.repository.bridge import delegating_to_new, gone_keys, lists_key, once_online
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.open_events import is_open
-from rstuf.repository.people import propose_role, says_no_more
+from rstuf.repository.known_keys import leaked_keys
+from rstuf.repository.open_events import envelope_of, is_open
+from rstuf.repository.people import is_free, propose_role, says_no_more
 from rstuf.repository.ports import Ports
 from rstuf.repository.signed_here import looks_here
 from rstuf.repository.signing_events import NewEvent, open_events, sign_event
-from rstuf.repository.targets_signers import people_sign
+from rstuf.repository.targets_signers import people_sign, targets_verify
+
+# What can be proposed again as it is by then.
+_AGAIN: Final = frozenset({EventKind.CONTENTS, EventKind.RENEWAL})
 
 
 def changeable(
@@ -64,19 +68,22 @@ def propose_below(ports: Ports, rotation: Rotation) -> None:
     """Let what people below targets must sign, so that no key signs on that goes, wait for them.
 
     Under the publication lock. While both keys sign, who is here has time: what they sign comes out with the end of it.
-    What waits already comes out first.
+    What waits already comes out first, unless it gives way: then what it lists is proposed with it.
     """
     with ports.state.read() as reader:
         now, authority = ports.signing_time(reader), load_authority(reader, ports.metadata)
+        names = unproposed_below(ports, reader, authority, rotation, now=now)
+        gone = {name: is_open(reader, name) for name in names}
         wanted = [
             NewEvent(
-                (_without_those_that_go(ports, reader, authority, rotation, name),),
+                (_without_those_that_go(ports, reader, authority, rotation, name, number=number),),
                 rotating_kind(rotation),
-                numbers={name: _number(reader, name)},
+                numbers={name: number},
             )
-            for name in unproposed_below(ports, reader, authority, rotation, now=now)
+            for name, event in gone.items()
+            for number in [_number(reader, name) if event is None else event.parts[0].number]
         ]
-    for event in open_events(ports, wanted):
+    for event in open_events(ports, wanted, drop=[event for event in gone.values() if event is not None]):
         sign_event(ports, event.name)
 
 
@@ -86,10 +93,17 @@ def unproposed_below(
     """The roles that `propose_below` would let wait at `now`."""
     return [
         name
-        for name in held_by_people(reader, authority, rotation)
-        if is_open(reader, name) is None
+        for name, gone in held_by_people(reader, authority, rotation).items()
+        if ((event := is_open(reader, name)) is None or _gives_way(ports, reader, event, gone))
         and not (rotation.is_bridged(now) and _look_here(ports, reader, authority.named[name]))
     ]
+
+
+def _gives_way(ports: Ports, reader: StateReader, event: SigningEvent, gone: Collection[KeyId]) -> bool:
+    """Whether what waits would let a key sign on that leaked, and nothing is lost where it is proposed without it."""
+    leaked, said = leaked_keys(reader), envelope_of(event.parts[0]).signed
+    keeps = any(keyid in leaked and lists_key(said, keyid) for keyid in gone)
+    return keeps and event.kind in _AGAIN and is_free(ports, reader, event)
 
 
 def is_as_proposed(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
@@ -100,16 +114,17 @@ def is_as_proposed(ports: Ports, reader: StateReader, event: SigningEvent) -> bo
     authority = load_authority(reader, ports.metadata)
     if event.role not in held_by_people(reader, authority, rotation):
         return False
-    return says_no_more(event.parts[0], _without_those_that_go(ports, reader, authority, rotation, event.role))
+    usual = _without_those_that_go(ports, reader, authority, rotation, event.role, number=_number(reader, event.role))
+    return says_no_more(event.parts[0], usual)
 
 
 def _without_those_that_go(
-    ports: Ports, reader: StateReader, authority: Authority, rotation: Rotation, name: RoleName
+    ports: Ports, reader: StateReader, authority: Authority, rotation: Rotation, name: RoleName, *, number: int
 ) -> Unsigned:
-    """A role as clients see it, with the new key in the place of those that go."""
+    """A role as it is at a change number, with the new key in the place of those that go."""
     said = _replacing(reader, authority.delegators[name], rotation)
     then = load_authority(reader, ports.metadata, proposed={name: said})
-    return propose_role(ports, reader, name, number=_number(reader, name), authority=then)
+    return propose_role(ports, reader, name, number=number, authority=then)
 
 
 def _replacing(reader: StateReader, said: Mapping[str, Any], rotation: Rotation) -> Mapping[str, Any]:
@@ -134,7 +149,27 @@ def held_by_people(reader: StateReader, authority: Authority, rotation: Rotation
     }
 
 
-def waits_below(reader: StateReader, authority: Authority, rotation: Rotation) -> list[SigningEvent]:
+def going(reader: StateReader, authority: Authority) -> tuple[KeyId, ...]:
+    """The keys that roles let sign below them yet, and must not once the rotation that goes on is over."""
+    rotation = reader.rotation()
+    return () if rotation is None else gone_keys(reader, authority.delegators.values(), rotation)
+
+
+def holding_up(ports: Ports, reader: StateReader, authority: Authority) -> list[SigningEvent]:
+    """What waits and must come out before the rotation that goes on can end; nothing before its root is out."""
+    rotation, targets = reader.rotation(), is_open(reader, TARGETS)
+    if rotation is None or rotation.root_version is None:
+        return []
+    waits = targets is not None and people_sign(authority.top_level)
+    lacks = waits and (
+        bool(gone_keys(reader, [authority.targets], rotation))
+        or not targets_verify(reader, ports.metadata, authority.top_level[TARGETS])
+    )
+    held = [targets] if targets is not None and lacks else []
+    return [*held, *_waits_below(reader, authority, rotation)]
+
+
+def _waits_below(reader: StateReader, authority: Authority, rotation: Rotation) -> list[SigningEvent]:
     """The open events that must come out before a rotation can end, of roles below targets."""
     held = held_by_people(reader, authority, rotation)
     return [event for name in held if (event := is_open(reader, name)) is not None]

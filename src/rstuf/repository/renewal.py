@@ -21,7 +21,7 @@ from rstuf.repository.forced import can_sign, within_reach
 from rstuf.repository.giving_way import runs_out
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.leaks import unrevoked
-from rstuf.repository.letting_go import is_as_proposed
+from rstuf.repository.letting_go import holding_up, is_as_proposed
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
 from rstuf.repository.open_events import envelope_of, is_open
 from rstuf.repository.overtaken import overtaken
@@ -49,7 +49,6 @@ from rstuf.repository.reports import (
 )
 from rstuf.repository.root_update import propose_missing_targets, propose_renewal
 from rstuf.repository.roots import renew_root
-from rstuf.repository.rotation import holding_up
 from rstuf.repository.signing_anew import publish_under_new_root
 from rstuf.repository.signing_events import NewEvent, open_events, sign_event
 from rstuf.repository.targets_signers import people_are_missing, people_sign

@@ -40,7 +40,7 @@ from rstuf.repository.bridge import (
 )
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.letting_go import propose_below, unproposed_below, waits_below
+from rstuf.repository.letting_go import propose_below, unproposed_below
 from rstuf.repository.open_events import envelope_of, has_expired, is_open, leaky_of, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
@@ -340,26 +340,6 @@ def unproposed(ports: Ports, reader: StateReader, authority: Authority) -> tuple
     if rotation.root_version is not None:
         found += unproposed_below(ports, reader, authority, rotation, now=ports.signing_time(reader))
     return tuple(found)
-
-
-def going(reader: StateReader, authority: Authority) -> tuple[KeyId, ...]:
-    """The keys that roles let sign below them yet, and must not once the rotation that goes on is over."""
-    rotation = reader.rotation()
-    return () if rotation is None else gone_keys(reader, authority.delegators.values(), rotation)
-
-
-def holding_up(ports: Ports, reader: StateReader, authority: Authority) -> list[SigningEvent]:
-    """What waits and must come out before the rotation that goes on can end; nothing before its root is out."""
-    rotation, targets = reader.rotation(), is_open(reader, TARGETS)
-    if rotation is None or rotation.root_version is None:
-        return []
-    waits = targets is not None and people_sign(authority.top_level)
-    lacks = waits and (
-        bool(gone_keys(reader, [authority.targets], rotation))
-        or not targets_verify(reader, ports.metadata, authority.top_level[TARGETS])
-    )
-    held = [targets] if targets is not None and lacks else []
-    return [*held, *waits_below(reader, authority, rotation)]
 
 
 def sign_handback(ports: Ports) -> None:

@@ -12,6 +12,7 @@ from rstuf.repository.authority import load_authority
 from rstuf.repository.bridge import unlisted_keys
 from rstuf.repository.event_views import EventView
 from rstuf.repository.known_keys import key_named
+from rstuf.repository.letting_go import going
 from rstuf.repository.open_events import view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.recovery import recover
@@ -22,7 +23,6 @@ from rstuf.repository.rotation import (
     begin_rotation,
     carry_on,
     fit_keys,
-    going,
     hasten_rotation,
     in_the_way,
     refuse_leaks_in_good_order,

@@ -24,6 +24,7 @@ from rstuf.repository.kept_changes import lacks, look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import listed_leaks
+from rstuf.repository.letting_go import going, holding_up
 from rstuf.repository.loose_roots import loose_roots
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
@@ -32,7 +33,7 @@ from rstuf.repository.people import holding_event, is_free, is_held_by_leaving
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import Health, KeyStatus, Status
 from rstuf.repository.role_status import statuses
-from rstuf.repository.rotation import going, holding_up, unproposed
+from rstuf.repository.rotation import unproposed
 from rstuf.repository.targets_signers import people_are_missing
 from rstuf.repository.visible import blockers, newer_than_known
 from rstuf.repository.who_signs import every_role
