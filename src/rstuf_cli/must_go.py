@@ -138,13 +138,20 @@ def leaks_that_stay(repository: rstuf.Repository, leaked: Collection[rstuf.Leake
     first, found = _first_root(seen), list[LeakThatStays]()
     for key in seen.keys:
         way = _way(seen, key)
-        if not key.leaked_in or (way is None and _takers(seen, key)):
+        if not key.leaked_in or (way is None and _goes_with_what_waits(seen, key)):
             continue
-        why = f"{leaked_in_words(key)}; nothing that waits takes it out"
+        partly = "out of all of these" if _takers(seen, key) else "out"
+        why = f"{leaked_in_words(key)}; nothing that waits takes it {partly}"
         if first is not None and way is not None and _by_root(key):
             why += f". Its turn comes once {first.event.name} is out, which would be dropped for it"
         found.append(LeakThatStays(key, why, way))
     return found
+
+
+def _goes_with_what_waits(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
+    """Whether what waits takes a key out of all that it signs: a delegate's may sign several roles."""
+    left = _is_of_delegates(seen, key) and any(True for _ in _listing(seen, key))
+    return bool(_takers(seen, key)) and not left
 
 
 def steps_of_loose_roots(seen: rstuf.Status) -> list[Step]:

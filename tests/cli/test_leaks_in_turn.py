@@ -273,3 +273,13 @@ def test_a_renewal_tells_of_a_key_that_signs_bins_alone(filled: Path, cli: Cli) 
     says(cli("renew"), "spare leaked, and may sign bins yet; nothing that waits takes it out", way)
     assert cli(*way.split()[1:], "--yes").code == 0
     assert (cli("renew", "--json").document["leaked"], problems(cli)) == ([], {})
+
+
+def test_a_renewal_tells_whose_turn_comes_later(team: Path, cli: Cli) -> None:
+    """A key of which the root must wait for another root is told of with that, one that goes already is not."""
+    assert cli("key", "revoke", "bob", "--leaked", "--yes").code == 4
+    assert cli("key", "revoke", "cleo", "--leaked", "--to", "nobody", "--yes").code == 2
+    done = cli("renew")
+    says(done, "cleo leaked, and may sign root yet", "Its turn comes once root-v2 is out")
+    assert "bob leaked" not in done.err
+    assert [each["key"] for each in cli("renew", "--json").document["leaked"]] == ["cleo"]
