@@ -13,7 +13,7 @@ from typing import Final
 import rstuf
 from rstuf_cli.console import Console, escape
 from rstuf_cli.steps import Step
-from rstuf_cli.turns import goes_before, is_usable
+from rstuf_cli.turns import is_usable, out_of_delegation, roles_listing, steps_in_turn_of
 from rstuf_cli.waiting import ROTATING, gives_in_words, out_of_in_words
 from rstuf_cli.wording import listed
 
@@ -114,11 +114,15 @@ def steps_in_turn(seen: rstuf.Status) -> list[Step]:
 
     Proposed before, it would drop that root and its signatures, and leave the others in.
     """
-    first, roots, below = _first_root(seen), _by_roots(seen), list(_out_of_delegations_in_turn(seen))
+    first, roots, below = _first_root(seen), _by_roots(seen), _below_in_turn(seen)
     once, behind = "the root before it", roots[1:]
     if first is not None:
         once, behind = first.event.name, roots
     return [*(replace(step, why=f"{step.why}; once {once} is out, which it would drop") for step in behind), *below]
+
+
+def _below_in_turn(seen: rstuf.Status) -> list[Step]:
+    return [step for key in seen.keys if _is_of_delegates(seen, key) for step in steps_in_turn_of(seen, key)]
 
 
 def steps_of_leaks_left(repository: rstuf.Repository) -> list[Step]:
@@ -150,7 +154,7 @@ def leaks_that_stay(repository: rstuf.Repository, leaked: Collection[rstuf.Leake
 
 def _goes_with_what_waits(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
     """Whether what waits takes a key out of all that it signs: a delegate's may sign several roles."""
-    left = _is_of_delegates(seen, key) and any(True for _ in _listing(seen, key))
+    left = _is_of_delegates(seen, key) and any(True for _ in roles_listing(seen, key))
     return bool(_takers(seen, key)) and not left
 
 
@@ -307,7 +311,7 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
     if not (key.leaked_in or key.stray):
         return None
     if _is_of_delegates(seen, key):
-        return _out_of_delegation(seen, key)
+        return out_of_delegation(seen, key)
     if _takers(seen, key):
         return None
     name = escape(key.name)
@@ -339,42 +343,6 @@ def _is_handed_on(seen: rstuf.Status, key: rstuf.KeyStatus) -> bool:
     """Whether targets that wait for another reason than other delegations let a key sign something."""
     handed = [view for view in _usable(seen, "targets") if view.event.kind is not rstuf.EventKind.DELEGATION]
     return any(view.lists(key.keyid) for view in handed)
-
-
-def _out_of_delegation(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
-    """The command that takes a key out of a role that nothing takes it out of, nor must come after what waits.
-
-    The first that can do without it, else the first; None where there is none such.
-    """
-    ways = list[tuple[int, str]]()
-    well = [each for each in seen.keys if not (each.leaked_in or each.lost)]
-    for role, before in _listing(seen, key):
-        if before is None:
-            others = [each.name for each in well if each.keyid in role.keyids]
-            signers = [*others, *["NEW"] * (role.threshold - len(others))]
-            words = " ".join(f"--signer {escape(each)}" for each in signers)
-            ways.append((signers.count("NEW"), f"rstuf delegation update {escape(role.name)} {words}"))
-    return min(ways, key=lambda way: way[0] > 0, default=(0, None))[1]
-
-
-def _out_of_delegations_in_turn(seen: rstuf.Status) -> Iterator[Step]:
-    """What takes a delegate's key out of roles once what waits is out, which proposing it now would drop."""
-    for key in seen.keys:
-        turns = [(role, before) for role, before in _listing(seen, key) if before is not None]
-        for role, before in turns if _is_of_delegates(seen, key) else ():
-            why = f"{escape(key.name)} leaked, and may sign {escape(role.name)} yet; once {before.event.name} is out"
-            yield Step(f"rstuf key revoke {escape(key.name)} --leaked", f"{why}, which it would drop")
-
-
-def _listing(seen: rstuf.Status, key: rstuf.KeyStatus) -> Iterator[tuple[rstuf.RoleStatus, rstuf.EventView | None]]:
-    """The delegated roles that list a key and that nothing takes it out of, each with what must be out before that."""
-    gone = [each.keyid for each in seen.keys if each.leaked_in]
-    views = [view for view in seen.events if is_usable(view)]
-    for role in seen.roles:
-        if role.kind != _DELEGATED or role.parent is None or key.keyid not in role.keyids:
-            continue
-        if not any(role.name in view.out_of(key.keyid) for view in views):
-            yield role, goes_before(views, role.name, role.parent, gone=gone)
 
 
 def _way_without_strays(seen: rstuf.Status) -> Step:

@@ -90,7 +90,10 @@ def test_one_comes_after_the_other(world: World, steps_of: Callable[[World], lis
     )
     (event,) = world.sees()["events"]
     assert (event["name"], [each["key"] for each in event["missing"]]) == ("team-v2", ["vic"])
-    assert [step["command"] for step in by_status(world)] == ["rstuf bundle export team-v2"]
+    assert [step["command"] for step in by_status(world)] == [
+        "rstuf bundle export team-v2",
+        "rstuf key revoke tara --leaked",
+    ]
     mends = [each.get("mend") for each in world.does("doctor --json", codes=(1,)).document["findings"]]
     assert not [mend for mend in mends if mend is not None and "delegation update" in mend]
     world.is_led_on(steps_of)
