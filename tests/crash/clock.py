@@ -15,6 +15,7 @@ from tests.crash.judges import Judge
 from tests.crash.ledger import Ledger
 from tests.crash.operations import CEREMONY, DAY, HOUR, LATER, PUBLISH, View, Words
 from tests.crash.worlds import World
+from tuf.api.metadata import Targets
 
 _JUMPS: Final = {
     "a year back": -365 * DAY,
@@ -159,7 +160,11 @@ class _Story:
 
     def _compare(self) -> None:
         """Hold the expiries that clients see now against those that they saw before."""
-        before, self._expires = self._expires, _expiries(self._bench.place / "repo/metadata")
+        before = self._expires
+        try:
+            self._expires = _expiries(self._bench.place / "repo/metadata")
+        except FileNotFoundError as error:
+            self._result.wrong.append(f"L2: {error.filename} is gone")
         for role in sorted(before.keys() & self._expires.keys()):
             if self._expires[role] < before[role]:
                 self._result.wrong.append(
@@ -175,20 +180,38 @@ class _Story:
 
 
 def _expiries(metadata: Path) -> dict[str, str]:
-    """When each role expires that is reachable from the visible timestamp, and the newest root; by role."""
+    """When each role expires that the visible snapshot lists, and the newest root; by role.
+
+    Raises:
+        FileNotFoundError: a role is not there to which somebody delegates. Of others, a prune may let the last file go.
+    """
     if not (metadata / "timestamp.json").exists():
         return {}
     timestamp = _signed(metadata / "timestamp.json")
     version = timestamp["meta"]["snapshot.json"]["version"]
     files = {"timestamp": timestamp, "snapshot": _signed(metadata / f"{version}.snapshot.json")}
-    for name, meta in files["snapshot"]["meta"].items():
-        file = metadata / f"{meta['version']}.{name}"
-        # What no role delegates to any more stays listed when its file is gone. A client misses any other one.
-        if file.exists():
-            files[name.removesuffix(".json")] = _signed(file)
+    listed = {
+        name.removesuffix(".json"): metadata / f"{meta['version']}.{name}"
+        for name, meta in files["snapshot"]["meta"].items()
+    }
+    needed = _needed(listed)
+    files |= {role: _signed(file) for role, file in listed.items() if role in needed or file.exists()}
     newest = max(int(path.name.split(".")[0]) for path in metadata.glob("*.root.json"))
     files["root"] = _signed(metadata / f"{newest}.root.json")
     return {role: str(signed["expires"]) for role, signed in files.items()}
+
+
+def _needed(listed: Mapping[str, Path]) -> set[str]:
+    """Targets, and whatever is delegated to below it."""
+    needed, below = set[str](), ["targets"]
+    while below:
+        role = below.pop()
+        needed.add(role)
+        delegations = Targets.from_dict(_signed(listed[role])).delegations
+        if delegations is not None:
+            succinct = delegations.succinct_roles
+            below += [*(delegations.roles or ()), *(() if succinct is None else succinct.get_roles())]
+    return needed
 
 
 def _signed(file: Path) -> dict[str, Any]:
