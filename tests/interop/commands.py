@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.plans import plan_text
+from tests.interop.elsewhere import Holder
+from tests.interop.processes import run_rstuf
+from tests.support.files import lay_out
+from tests.support.plans import as_text, plan_data
 
 import rstuf
 
 OVERLAP_SECONDS: Final = 2
 ABSENT: Final = "ada"
 """Whose key is never here."""
-_WAITS: Final = 4
+WAITS: Final = 4
 
 
 @dataclass
@@ -34,30 +33,39 @@ class Workspace:
     """
 
     place: Path
+    url: str
     contents: dict[str, bytes] = field(default_factory=dict)
     gone: set[str] = field(default_factory=lambda: {"nothing", "team/nothing", "ops/nothing", "vendor/none/here"})
     commands: int = 0
-    _proposed: Mapping[str, bytes] = field(default_factory=dict)
+    _proposed: dict[str, bytes] = field(default_factory=dict)
+    _leaving: tuple[str, ...] = ()
 
     @classmethod
-    def made(cls, place: Path, *, layout: str, bins: int) -> Workspace:
-        """After its ceremony, with two more keys."""
+    def made(cls, place: Path, url: str, *, layout: str, bins: int, absent_targets: bool = False) -> Workspace:
+        """After its ceremony, with three more keys, one of which is elsewhere.
+
+        Args:
+            url: where clients will see it.
+            absent_targets: whether that one signs targets.
+        """
         place.mkdir(parents=True)
-        table = '[bins]\nlayout = "flat"\n' if layout == "flat" else f'[bins]\nlayout = "{layout}"\ncount = {bins}\n'
-        text, _, _ = plan_text(name="interop", signers=("one", "two")).partition("[bins]")
-        (place.parent / "plan.toml").write_text(text + table)
-        workspace = cls(place)
+        (place.parent / "plan.toml").write_text(_plan(layout, bins, absent_targets=absent_targets))
+        workspace = cls(place, url)
+        workspace.away.home.mkdir()
         workspace.rstuf("ceremony", "--plan", str(place.parent / "plan.toml"))
         for name in ("tara", "vera"):
             workspace.rstuf("key", "generate", name, "--unencrypted")
-        workspace.rstuf("key", "generate", ABSENT, "--unencrypted", "--in", str(workspace.away))
-        workspace.rstuf("key", "add", ABSENT, str(workspace.away / f"{ABSENT}.pub"))
+        if absent_targets:
+            (place / "keys" / f"{ABSENT}.key").rename(workspace.away.key)
+        else:
+            workspace.rstuf("key", "generate", ABSENT, "--unencrypted", "--in", str(workspace.away.home))
+            workspace.rstuf("key", "add", ABSENT, str(workspace.away.key.with_suffix(".pub")))
         return workspace
 
     @property
-    def away(self) -> Path:
-        """Where the holder is who is not here, with the key."""
-        return self.place.parent / "away"
+    def away(self) -> Holder:
+        """The one whose key is never here."""
+        return Holder(self.place.parent / "away", ABSENT, self.metadata / "1.root.json", self.url)
 
     @property
     def metadata(self) -> Path:
@@ -69,52 +77,71 @@ class Workspace:
 
     def rstuf(self, *words: str, code: int = 0) -> dict[str, Any]:
         """Run a command; its document."""
-        command = [sys.executable, "-m", "rstuf_cli", "--repo", str(self.place), "--json", "--yes", *words]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("RSTUF_", "SSH_"))}
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         self.commands += 1
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}"
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        return run_rstuf("--repo", str(self.place), *words, code=code)
 
     def add(self, contents: Mapping[str, bytes], *more: str) -> None:
         """Add these, or put them in the place of what is there."""
         self._take(contents, *more)
-        self.contents |= contents
-        self.gone -= contents.keys()
+        self._hold(contents)
 
     def propose(self, contents: Mapping[str, bytes]) -> None:
         """Add these where a holder who is not here has to sign: clients see nothing of it."""
-        self._take(contents, code=_WAITS)
-        self._proposed = contents
+        self._take(contents, code=WAITS)
+        self._proposed |= contents
+
+    def propose_removal(self, *paths: str) -> None:
+        """Remove these where that holder has to sign."""
+        self.rstuf("artifact", "remove", *paths, code=WAITS)
+        self._leaving = paths
 
     def sign_away(self) -> None:
         """The holder signs what waits, and that comes back."""
-        (event,) = (event["name"] for event in self.rstuf("event", "list")["events"])
-        bundle, signature = self.away / f"{event}.rstuf", self.away / f"{event}.sig"
-        code = self.rstuf("bundle", "export", event, "-o", str(bundle))["code"]
-        own = "--holder-dir", str(self.away / "record"), "--trusted-root", str(self.metadata / "1.root.json")
-        key = "--key", str(self.away / f"{ABSENT}.key")
-        self.rstuf("bundle", "sign", str(bundle), *key, *own, "--code", code, "-o", str(signature))
-        self.rstuf("bundle", "import", str(signature))
-        self.contents |= self._proposed
-        self.gone -= self._proposed.keys()
-        self._proposed = {}
+        for event in [event["name"] for event in self.rstuf("event", "list")["events"]]:
+            bundle = self.away.home / f"{event}.rstuf"
+            code = self.rstuf("bundle", "export", event, "-o", str(bundle))["code"]
+            self.rstuf("bundle", "import", str(self.away.sign(bundle, code=code)))
+        assert not self.rstuf("event", "list")["events"], "something waits on"
+        self._hold(self._proposed)
+        self._let_go(self._leaving)
+        self._proposed, self._leaving = {}, ()
+
+    def take_prepared(self, role: str, contents: Mapping[str, bytes], *, without: Sequence[str] = ()) -> None:
+        """The holder makes the next version of a role, and brings it."""
+        self._accept(self.away.prepare(role, contents, without=without), contents, without)
+
+    def take_made(self, role: str, contents: Mapping[str, bytes], *, without: Sequence[str] = ()) -> None:
+        """The same without rstuf."""
+        version = self._visible()[f"{role}.json"]["version"]
+        file = self.away.make(role, self.metadata / f"{version}.{role}.json", contents, without=without)
+        self._accept(file, contents, without)
+        published = self.metadata / f"{version + 1}.{role}.json"
+        assert published.read_bytes() == file.read_bytes(), "it did not come out as it was brought"
+
+    def _accept(self, file: Path, contents: Mapping[str, bytes], without: Sequence[str]) -> None:
+        files = ["--contents", str(self.away.contents)] if contents else []
+        self.rstuf("delegation", "accept", str(file), *files)
+        self._hold(contents)
+        self._let_go(without)
 
     def _take(self, contents: Mapping[str, bytes], *more: str, code: int = 0) -> None:
         files = self.place.parent / "files"
-        for path, content in contents.items():
-            (files / path).parent.mkdir(parents=True, exist_ok=True)
-            (files / path).write_bytes(content)
+        lay_out(files, contents)
         self.rstuf("artifact", "add", "--replace", *more, str(files), code=code)
-        shutil.rmtree(files)
+
+    def _hold(self, contents: Mapping[str, bytes]) -> None:
+        self.contents |= contents
+        self.gone -= contents.keys()
+
+    def _let_go(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            del self.contents[path]
+        self.gone |= {*paths}
 
     def remove(self, *paths: str) -> None:
         """Remove these."""
         self.rstuf("artifact", "remove", *paths)
-        for path in paths:
-            del self.contents[path]
-        self.gone |= {*paths}
+        self._let_go(paths)
 
     def rotate(self, old: str, new: str) -> None:
         """Let another online key in; both sign."""
@@ -141,13 +168,27 @@ class Workspace:
 
     def listed(self) -> dict[str, list[str]]:
         """By the path: which roles list it, of all that are published."""
-        timestamp = json.loads((self.metadata / "timestamp.json").read_bytes())["signed"]["meta"]["snapshot.json"]
-        snapshot = json.loads((self.metadata / f"{timestamp['version']}.snapshot.json").read_bytes())["signed"]["meta"]
         found: dict[str, list[str]] = {}
-        for name, entry in snapshot.items():
+        for name, entry in self._visible().items():
             file = self.metadata / f"{entry['version']}.{name}"
             # A role that nobody delegates to any more stays in snapshot, and its file may be pruned.
             signed = json.loads(file.read_bytes())["signed"] if file.exists() else {}
             for path in signed.get("targets", ()):
                 found.setdefault(path, []).append(name.removesuffix(".json"))
         return found
+
+    def _visible(self) -> dict[str, Any]:
+        """What snapshot says."""
+        timestamp = json.loads((self.metadata / "timestamp.json").read_bytes())["signed"]["meta"]["snapshot.json"]
+        snapshot = self.metadata / f"{timestamp['version']}.snapshot.json"
+        said: dict[str, Any] = json.loads(snapshot.read_bytes())["signed"]["meta"]
+        return said
+
+
+def _plan(layout: str, bins: int, *, absent_targets: bool) -> str:
+    document = plan_data(name="interop")
+    document["bins"] = {"layout": layout} if layout == "flat" else {"layout": layout, "count": bins}
+    if absent_targets:
+        document["targets"] = {"threshold": 1, "signers": [ABSENT]}
+        document["keys"][ABSENT] = {**document["keys"]["one"], "signer": f"file:keys/{ABSENT}.key"}
+    return as_text(document)

@@ -78,7 +78,7 @@ class Naming:
             yield text
 
     def _publish(self, name: str, paths: Sequence[TargetPath]) -> None:
-        workspace = Workspace.made(self.scratch / name / "workspace", layout="succinct", bins=2)
+        workspace = Workspace.made(self.scratch / name / "workspace", self.url, layout="succinct", bins=2)
         self.places.metadata, self.places.artifacts = workspace.metadata, workspace.artifacts
         names = without_twins([path for path in paths if _fits(path)])
         before = self._outside(workspace)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,3 +28,12 @@ def mode(path: Path) -> int:
 def names(directory: Path) -> list[str]:
     """What is in a directory, sorted."""
     return sorted(entry.name for entry in directory.iterdir())
+
+
+def lay_out(place: Path, contents: Mapping[str, bytes]) -> None:
+    """Have a directory with these files, by their paths below it, and no others."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for path, content in contents.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(content)

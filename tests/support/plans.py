@@ -47,7 +47,12 @@ def plan_data(
 
 def plan_text(**options: Any) -> str:
     """The same as text; `options` are those of `plan_data`."""
-    return "".join(_table(name, values) for name, values in plan_data(**options).items())
+    return as_text(plan_data(**options))
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """A plan that is data, as text."""
+    return "".join(_table(name, values) for name, values in document.items())
 
 
 def _key(name: str, kind: str, *, encrypted: bool) -> dict[str, Any]:
