@@ -7,7 +7,7 @@ delegates to; it is believed in nothing but what it says, which is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rstuf.errors import InvalidKey, InvalidMetadata, InvalidPath, ProposalRefused
@@ -32,12 +32,14 @@ class DelegatedBy:
         parent, version: the role that delegates, and its version.
         proposed: whether that is to be signed beside it, and not published yet.
         delegation: what it says.
+        of_bins: whether it is to bins, of which this is one.
     """
 
     parent: RoleName
     version: int
     proposed: bool
     delegation: Delegation
+    of_bins: bool = False
 
     @property
     def label(self) -> str:
@@ -79,6 +81,8 @@ class Delegations:
             )
             yield Concern("role-shared", True, message, _shared(mine, _values(targets)))
         for name, other in self.by_role.items():
+            if by.of_bins and name in self._beside(by):
+                continue
             if name == part.role or not (both := mine.keys() & _values(other.delegation.keys).keys()):
                 continue
             lists = any(not _is_outside(path, other.delegation) for path in part.signed.get("targets") or ())
@@ -88,6 +92,11 @@ class Delegations:
                 f"whoever has it can show it as {name} v{part.version}"
             )
             yield Concern("role-shared", lists, message, keyids)
+
+    def _beside(self, by: DelegatedBy) -> set[RoleName]:
+        """The role that a bin is of, and its other bins. Whoever signs one of these signs all, and no path is looked
+        for in two of them: what each lists is no secret of it."""
+        return {by.parent, *(name for name, each in self.by_role.items() if each.of_bins and each.parent == by.parent)}
 
 
 def find_delegations(bundle: Bundle, root: Envelope | None) -> Delegations:
@@ -125,6 +134,10 @@ def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[
         for delegation in _named(part):
             yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation)
             todo.append((delegation.name, delegation.keys))
+        for delegation in _bins(part, proposed):
+            # Bins delegate to nobody.
+            yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation, of_bins=True)
+            seen.add(delegation.name)
     lost = [name for name in published if name not in seen or name in proposed]
     if lost:
         raise ProposalRefused(bundle.event, "delegator", f"it brings {lost[0]}, which nothing in it delegates to")
@@ -133,6 +146,15 @@ def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[
 def _named(part: BundlePart) -> Sequence[Delegation]:
     opened = part.envelope
     return () if bin_delegation(opened) is not None else named_delegations(opened.signed, where=part.role)
+
+
+def _bins(part: BundlePart, proposed: Collection[RoleName]) -> Iterator[Delegation]:
+    """Those of the bins of a role that are to be signed, each as a delegation by the hashes of its paths."""
+    found = bin_delegation(part.envelope)
+    for name in proposed:
+        if found is not None and found.bins.has(name):
+            index = found.bins.index_in(name) or 0
+            yield Delegation(name=name, keys=found.signers, prefixes=found.bins.hash_prefixes(index))
 
 
 def _refuse_unsigned(bundle: Bundle, part: BundlePart, keys: RoleKeys) -> None:

@@ -194,15 +194,31 @@ def _is_reported(reader: StateReader, keyid: KeyId) -> bool:
 
 
 def online_signers(reader: StateReader, delegators: Iterable[Mapping[str, Any]]) -> tuple[KeyId, ...]:
-    """The keys that sign online what some roles delegate: bins, and roles that none but online keys ever signed."""
+    """The keys that sign online what some roles delegate: bins, and roles that none but online keys ever signed.
+
+    Bins that the people of a delegated role sign are none of these.
+    """
     online = once_online(reader)
-    found = dict[KeyId, None]()
+    people, found = _people_below(reader, online), dict[KeyId, None]()
     for said in delegators:
-        found |= dict.fromkeys(bin_signers(said))
+        if not people.issuperset(signers := bin_signers(said)):
+            found |= dict.fromkeys(signers)
         for place in _places(said):
             if online.issuperset(place["keyids"]):
                 found |= dict.fromkeys(place["keyids"])
     return tuple(found)
+
+
+def _people_below(reader: StateReader, online: frozenset[KeyId]) -> frozenset[KeyId]:
+    """The keys that sign roles which are delegated to by name, and that never signed online."""
+    found = set[KeyId]()
+    for name in {TARGETS, *reader.delegating_roles()}:
+        data = reader.delegator(name, reader.role(name).visible)
+        opened = None if data is None else open_envelope(data, name=name, kind="targets")
+        if opened is not None and bin_delegation(opened) is None:
+            places = [each for each in _places(opened.signed) if each["name"] != SUCCESSOR]
+            found.update(keyid for each in places for keyid in each["keyids"])
+    return frozenset(found - online)
 
 
 def once_online(reader: StateReader) -> frozenset[KeyId]:

@@ -123,6 +123,8 @@ class WaitingRole:
         kept: the highest number of a change that is kept back for it; 0 where none is.
         elsewhere: how long it lives, where its people made what clients see of it where they are: then they make the
             next version, too, and none is proposed here, which would take the number of theirs. Else None.
+        bins: of bins that are signed together, these; then `name` is their prefix.
+        holder: the role whose bins they are; None of a role that waits itself.
     """
 
     name: RoleName
@@ -135,6 +137,13 @@ class WaitingRole:
     behind: bool = False
     kept: int = 0
     elsewhere: timedelta | None = None
+    bins: tuple[RoleName, ...] = ()
+    holder: RoleName | None = None
+
+    @property
+    def roles(self) -> tuple[RoleName, ...]:
+        """What waits, by the names that it is published under."""
+        return self.bins or (self.name,)
 
 
 @dataclass(frozen=True, slots=True)

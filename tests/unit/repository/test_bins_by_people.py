@@ -1,0 +1,166 @@
+"""Bins of a role that its own people sign, who are elsewhere: the whole batch waits in one signing event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from tests.support.delegated import delegate, where
+from tests.support.engine import Engine, check_client, client_of
+
+from rstuf.errors import RstufError
+from rstuf.metadata.bundle import DetachedSignature
+from rstuf.model.artifacts import ArtifactState
+from rstuf.model.names import RoleName
+from rstuf.repository.publish import publish
+from rstuf.repository.rebin import BinSigners, ResizeReport, resize_bins
+from rstuf.repository.renewal import renew
+from rstuf.repository.reports import WaitingRole
+from rstuf.repository.signing_events import Outcome
+
+PAY = RoleName("pay")
+PATHS = tuple(f"pay/{number}" for number in range(8))
+"""They are in all of four bins."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """pay, signed by tara and tom, who are away; eight artifacts of it, and one in other bins."""
+    engine = Engine.live(tmp_path / "repository")
+    for path in ("a.txt", *PATHS):
+        engine.add(path, path.encode())
+    publish(engine.ports)
+    for name in ("tara", "tom"):
+        engine.make_key(name)
+    delegate(engine, "pay", "pay/*", signers=("tara", "tom"), threshold=2)
+    engine.keys.away.update(["tara", "tom"])
+    return engine
+
+
+def split(engine: Engine, bins: int = 4, signers: BinSigners | None = BinSigners.ROLE, **more: object) -> ResizeReport:
+    """Share the artifacts of pay out, over bins that its people sign."""
+    return resize_bins(engine.ports, bins, role=PAY, signers=signers, **more)  # type: ignore[arg-type]
+
+
+def signatures(engine: Engine, event: str, *names: str) -> list[DetachedSignature]:
+    """What holders of keys send back for all parts of an event, each digest once."""
+    parts = {part.digest: part for part in engine.events.bundle(event).parts}
+    found = []
+    for name in names:
+        signer = engine.keys.made[name].signer
+        found += [DetachedSignature(digest, signer.keyid, signer.sign(part.payload)) for digest, part in parts.items()]
+    return found
+
+
+def signed(engine: Engine, event: str, names: Sequence[str] = ("tara", "tom")) -> list[tuple[str, RstufError | None]]:
+    """Holders sign all of an event; what became of those that were complete then."""
+    done = engine.events.receive(signatures(engine, event, *names))
+    assert all(each.outcome is not Outcome.REFUSED for each in done.receptions)
+    return [(each.event.name, each.obstacle) for each in done.completions]
+
+
+@pytest.fixture
+def away(engine: Engine) -> Engine:
+    """The same over four bins that tara and tom sign."""
+    report = split(engine)
+    assert report.waits is not None
+    assert signed(engine, report.waits.event.name) == [(report.waits.event.name, None)]
+    return engine
+
+
+def waits(engine: Engine) -> WaitingRole:
+    """What a publication leaves behind: the bins of pay, together."""
+    (waiting,) = publish(engine.ports).waiting
+    return waiting
+
+
+def finds(engine: Engine, directory: Path, contents: Mapping[str, bytes | None]) -> None:
+    """A client finds just these contents of pay, and walks through all there is; None is nothing."""
+    client = client_of(engine, directory)
+    client.refresh()
+    client.walk()
+    for path, content in contents.items():
+        assert client.download(path) == content if content is not None else client.find(path) is None
+
+
+def published(engine: Engine) -> set[str]:
+    """The paths of pay that clients see."""
+    return {path for path, state in where(engine).items() if path.startswith("pay/") and state.endswith("published")}
+
+
+def test_bins_and_role_come_out_together(engine: Engine, tmp_path: Path) -> None:
+    """Over four bins that two people sign: role and bins are one event, and one publication once both have signed."""
+    report = split(engine)
+    assert report.publication is None
+    assert report.waits is not None
+    event = report.waits.event
+    assert [part.role for part in event.parts] == ["pay", *(f"pay-bins-{index}" for index in range(4))]
+    before = check_client(engine, tmp_path / "client")
+    assert signed(engine, event.name, ["tara"]) == []
+    assert check_client(engine, tmp_path / "client").roles == before.roles
+    assert signed(engine, event.name, ["tom"]) == [(event.name, None)]
+    view = check_client(engine, tmp_path / "client")
+    assert {name for name in view.roles if name.startswith("pay")} >= {"pay"}
+    check_client(engine, tmp_path / "fresh")
+    assert published(engine) == set(PATHS)
+    assert not publish(engine.ports).published
+    assert renew(engine.ports).waiting == ()
+
+
+def test_a_batch_waits_in_one_event(away: Engine, tmp_path: Path) -> None:
+    """Added, replaced and removed in several bins: all of them wait together, and come out in one publication."""
+    away.add("pay/new", b"new")
+    away.add("pay/0", b"another")
+    away.remove("pay/1")
+    waiting = waits(away)
+    assert (waiting.name, waiting.lacking, sorted(waiting.missing)) == ("pay-bins", 2, ["tara", "tom"])
+    assert waiting.event is not None
+    (view,) = away.events.views()
+    assert tuple(part.part.role for part in view.parts) == waiting.bins
+    assert len(waiting.bins) > 1
+    assert where(away)["pay/new"].endswith(f" {ArtifactState.AWAITING}")
+    finds(away, tmp_path / "client", {"pay/new": None, "pay/0": b"pay/0", "pay/1": b"pay/1"})
+    assert signed(away, waiting.event) == [(waiting.event, None)]
+    assert where(away)["pay/new"].endswith("published")
+    assert "pay/1" not in where(away)
+    for client in ("client", "fresh"):
+        finds(away, tmp_path / client, {"pay/new": b"new", "pay/0": b"another", "pay/1": None})
+    check_client(away, tmp_path / "client")
+    assert not publish(away.ports).waiting
+
+
+def test_below_the_threshold_nothing_is_visible(away: Engine, tmp_path: Path) -> None:
+    """One of two has signed: nothing moves, later changes come behind it, and other roles are published meanwhile."""
+    away.add("pay/new", b"new")
+    event = waits(away).event
+    assert event is not None
+    assert signed(away, event, ["tara"]) == []
+    away.add("pay/0", b"another")
+    away.add("b.txt", b"beside")
+    report = publish(away.ports)
+    assert report.published
+    (waiting,) = report.waiting
+    assert (waiting.event, waiting.behind) == (event, True)
+    finds(away, tmp_path / "client", {"pay/new": None, "pay/0": b"pay/0"})
+    assert signed(away, event, ["tom"]) == [(event, None)]
+    finds(away, tmp_path / "client", {"pay/new": b"new", "pay/0": b"pay/0"})
+    waiting = waits(away)
+    assert not waiting.behind
+    assert waiting.event is not None
+    assert signed(away, waiting.event) == [(waiting.event, None)]
+    check_client(away, tmp_path / "client")
+    assert all(state.endswith("published") for state in where(away).values())
+
+
+def test_cancelled_contents_are_pending_again(away: Engine) -> None:
+    """What was to come out with an event that is cancelled is pending, and waits in the next one."""
+    away.add("pay/new", b"new")
+    event = waits(away).event
+    assert event is not None
+    away.events.cancel(event)
+    assert where(away)["pay/new"].endswith(f" {ArtifactState.PENDING}")
+    again = waits(away).event
+    assert again not in {None, event}
+    assert signed(away, str(again)) == [(again, None)]
+    assert where(away)["pay/new"].endswith("published")
