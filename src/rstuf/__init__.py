@@ -185,6 +185,7 @@ if TYPE_CHECKING:
     from rstuf.repository.prune import PrunePlan as PrunePlan
     from rstuf.repository.prune import PruneReport as PruneReport
     from rstuf.repository.prune import StayReason as StayReason
+    from rstuf.repository.rebin import BinSigners as BinSigners
     from rstuf.repository.rebin import ResizeReport as ResizeReport
     from rstuf.repository.rebuild import RebuildReport as RebuildReport
     from rstuf.repository.record_lines import ExportForm as ExportForm
@@ -276,6 +277,7 @@ _HOMES = {
     "BinAdvice": "rstuf.repository.bin_advice",
     "BinChoice": "rstuf.repository.bin_advice",
     "BinRange": "rstuf.repository.visits",
+    "BinSigners": "rstuf.repository.rebin",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
     "BroughtRole": "rstuf.metadata.brought_role",

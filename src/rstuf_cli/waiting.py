@@ -73,7 +73,9 @@ def what(event: rstuf.SigningEvent) -> str:
 def about(view: rstuf.EventView) -> str:
     """`another number of bins: 4`: what an event is for."""
     told = KINDS[view.event.kind]
-    return told if view.resizes_to is None else f"{told}: {number(view.resizes_to)}"
+    if view.resizes_to is not None:
+        return f"{told}: {number(view.resizes_to)}{', signed with it' if view.batched else ''}"
+    return f"{told}, in {count(view.batched, 'bin')}" if view.batched else told
 
 
 def waits_in_words(view: rstuf.EventView) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 
 from rstuf.errors import InvalidMetadata, LimitExceeded, RstufError
 from rstuf.metadata import limits
-from rstuf.metadata.bins import Bins
+from rstuf.metadata.bins import PREFIX, Bins
 from rstuf.metadata.views import Envelope, bin_delegation
 from rstuf.model.names import RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind, RoleState
 from rstuf.progress import step
 from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.batches import people_sign_bins
 from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
@@ -44,6 +45,11 @@ def bring_bins(
     if delegation is None:
         raise InvalidMetadata(holder, "it delegates to no bins")
     bins = delegation.bins
+    with ports.state.read() as reader:
+        before = load_authority(reader, ports.metadata)
+        then = load_authority(reader, ports.metadata, proposed={holder: said})
+    by_people = people_sign_bins(then, holder)
+    others_sign = by_people is not people_sign_bins(before, holder)
     with ports.state.transaction(actor=ports.actor) as state:
         # Whatever is left of one that was cut off before it was staged counts for nothing.
         state.drop_resize(holder)
@@ -51,6 +57,11 @@ def bring_bins(
         details = {"before": 0 if bits is None else 1 << bits, "after": bins.count, "role": holder}
         begun = state.begin_resize(holder, bins.bits, new_bins(holder, bins))
         state.record("bins.resize", details, at=ports.clock.now())
+        if others_sign:
+            # People are asked for them as often as for the role; the online key signs them as it does others.
+            periods = state.periods()
+            lives = periods[holder] if by_people else periods.get(PREFIX, periods[holder])
+            state.set_periods(bins.prefix, lives)
     try:
         with ports.state.read() as reader, step(ports.progress, "counting", total=bins.count, unit="bins"):
             weights = list[BinWeight]()

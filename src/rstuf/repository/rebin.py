@@ -122,6 +122,25 @@ def resize_bins(
             return ResizeReport(there, count, None, view_in(ports, reader, opened))
 
 
+def bin_signers(ports: Ports, role: RoleName | None = None) -> BinSigners | None:
+    """Who signs the bins of a role; None where it has none, or is not here."""
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+    holder = authority.catch_all if role is None else role
+    if holder not in authority.shared:
+        return None
+    return BinSigners.ROLE if people_sign_bins(authority, holder) else BinSigners.ONLINE
+
+
+def in_the_way(ports: Ports, role: RoleName | None = None) -> list[EventView]:
+    """The open events of a role that is to have other bins, and of those that it has: they give their place to it."""
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        holder = authority.catch_all if role is None else role
+        known = holder == TARGETS or holder in authority.named
+        return [view_in(ports, reader, event) for event in _waiting(reader, holder)] if known else []
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """What is to become of the bins of a role.
@@ -129,7 +148,8 @@ class _Wanted:
     Attributes:
         before: those that there are; None where there are none.
         said: what the role says then; None where it says that already.
-        by_people: whether people sign the role; `signs_bins`: whether they sign its bins then, too.
+        by_people: whether people sign the role; `signs_bins`: whether they sign its bins then, too; `signed_bins`:
+            whether they do now.
     """
 
     holder: RoleName
@@ -138,6 +158,7 @@ class _Wanted:
     said: dict[str, Any] | None
     by_people: bool
     signs_bins: bool
+    signed_bins: bool
 
 
 def _wanted(
@@ -150,7 +171,8 @@ def _wanted(
     by_people = take_people(keys, online=authority.top_level[TIMESTAMP])
     bins = Bins(bits, f"{holder}-{PREFIX}") if before is None else replace(before.bins, bits=bits)
     who = _bin_signers(authority, holder, keys, signers, by_people=by_people)
-    signs_bins = people_sign_bins(authority, holder) if who is None else who is keys
+    signed_bins = people_sign_bins(authority, holder)
+    signs_bins = signed_bins if who is None else who is keys
     if signs_bins:
         check_bins_by_people(bins.count)
     if before is None:
@@ -159,7 +181,8 @@ def _wanted(
         said = None
     else:
         said = with_bins(authority.delegators[holder], bins, signers=who)
-    return _Wanted(holder, None if before is None else before.bins, bins, said, by_people, signs_bins)
+    there = None if before is None else before.bins
+    return _Wanted(holder, there, bins, said, by_people, signs_bins, signed_bins)
 
 
 def _signed_by(now: RoleKeys, wanted: RoleKeys) -> bool:
@@ -216,7 +239,9 @@ def _let_wait(ports: Ports, wanted: _Wanted, drop: Collection[SigningEvent]) -> 
         proposed = [renewed_part(holder, said, version=role.version + 1, expires=now + periods[holder].expires)]
         if wanted.signs_bins:
             state.enter_bins(holder, new_bins(holder, wanted.bins))
-            proposed += _bin_parts(state, wanted.bins, role, number, expires=now + periods[wanted.bins.prefix].expires)
+            # Whoever signs them is asked as often as for the role.
+            lives = periods[wanted.bins.prefix if wanted.signed_bins else holder]
+            proposed += _bin_parts(state, wanted.bins, role, number, expires=now + lives.expires)
         numbers = {part.name: number for part in proposed[1:]}
         for event in _waiting(state, holder):
             refuse_undropped(state, event, drop)

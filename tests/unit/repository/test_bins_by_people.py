@@ -9,7 +9,7 @@ import pytest
 from tests.support.delegated import delegate, where
 from tests.support.engine import Engine, check_client, client_of
 
-from rstuf.errors import RstufError
+from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy, RstufError
 from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import RoleName
@@ -163,4 +163,135 @@ def test_cancelled_contents_are_pending_again(away: Engine) -> None:
     again = waits(away).event
     assert again not in {None, event}
     assert signed(away, str(again)) == [(again, None)]
+    assert where(away)["pay/new"].endswith("published")
+
+
+def resized(engine: Engine, bins: int, signers: BinSigners | None = None) -> None:
+    """Other bins, once both have signed them."""
+    report = split(engine, bins, signers)
+    assert report.waits is not None
+    name = report.waits.event.name
+    assert signed(engine, name) == [(name, None)]
+
+
+def test_more_fewer_and_back(away: Engine, tmp_path: Path) -> None:
+    """Four to eight to two, signed by the same people, then back to the online key: clients of any age find all."""
+    check_client(away, tmp_path / "old")
+    for bins, signers in ((8, None), (2, BinSigners.ROLE), (2, BinSigners.ONLINE)):
+        resized(away, bins, signers)
+        for client in ("old", f"fresh-{bins}-{signers}"):
+            check_client(away, tmp_path / client)
+        assert renew(away.ports).waiting == ()
+    away.add("pay/new", b"new")
+    assert publish(away.ports).waiting == ()
+    check_client(away, tmp_path / "old")
+
+
+def test_the_people_take_over_from_the_online_key(engine: Engine, tmp_path: Path) -> None:
+    """Bins that the online key signs become theirs, as many as there are, and wait for nobody else before."""
+    split(engine, 4, BinSigners.ONLINE)
+    assert signed(engine, "pay-v2") == [("pay-v2", None)]
+    engine.add("pay/new", b"new")
+    assert publish(engine.ports).waiting == ()
+    check_client(engine, tmp_path / "client")
+    report = split(engine)
+    assert report.waits is not None
+    engine.add("pay/0", b"another")
+    (waiting,) = publish(engine.ports).waiting
+    assert (waiting.event, waiting.behind, waiting.name) == ("pay-v3", True, "pay-bins")
+    assert signed(engine, "pay-v3") == [("pay-v3", None)]
+    finds(engine, tmp_path / "client", {"pay/new": b"new", "pay/0": b"pay/0"})
+    again = waits(engine).event
+    assert signed(engine, str(again)) == [(again, None)]
+    check_client(engine, tmp_path / "client")
+    check_client(engine, tmp_path / "fresh")
+
+
+def test_what_was_removed_while_others_signed_is_not_lost(engine: Engine, tmp_path: Path) -> None:
+    """What is removed after bins were proposed with it comes out with them, and goes with the next event."""
+    report = split(engine)
+    engine.remove("pay/3")
+    publish(engine.ports)
+    assert report.waits is not None
+    name = report.waits.event.name
+    assert signed(engine, name) == [(name, None)]
+    finds(engine, tmp_path / "client", {"pay/3": b"pay/3"})
+    again = waits(engine).event
+    assert signed(engine, str(again)) == [(again, None)]
+    finds(engine, tmp_path / "client", {"pay/3": None})
+    check_client(engine, tmp_path / "client")
+
+
+def test_renewal_asks_once_for_all_bins(away: Engine, tmp_path: Path) -> None:
+    """All bins of the role are renewed in one event, pending changes left aside; asked again, nothing is new."""
+    away.moved_on(days=330)
+    renew(away.ports)
+    away.add("pay/new", b"new")
+    for _ in range(2):
+        waiting = {each.name: each for each in renew(away.ports).waiting}
+        assert set(waiting) == {"pay", "pay-bins"}
+        assert len(waiting["pay-bins"].bins) == 4
+    assert len(away.events.views()) == 2
+    for name in ("pay", "pay-bins"):
+        event = waiting[name].event
+        assert signed(away, str(event)) == [(event, None)]
+    finds(away, tmp_path / "client", {"pay/new": None, "pay/0": b"pay/0"})
+    away.moved_on(days=300)
+    renew(away.ports)
+    finds(away, tmp_path / "client", {"pay/new": None, "pay/0": b"pay/0"})
+
+
+def test_an_event_that_expired_is_proposed_anew(away: Engine, tmp_path: Path) -> None:
+    """Nobody signed it for so long that it expired: the next publication lets the same wait again, and bins live on."""
+    away.add("pay/new", b"new")
+    event = waits(away).event
+    away.moved_on(days=400)
+    renew(away.ports)
+    (waiting,) = publish(away.ports).waiting
+    assert (waiting.name, waiting.event != event) == ("pay-bins", True)
+    renew(away.ports)
+    for _ in range(2):
+        for view in away.events.views():
+            assert signed(away, view.event.name) == [(view.event.name, None)]
+        publish(away.ports)
+    assert away.events.views() == []
+    check_client(away, tmp_path / "fresh")
+
+
+def test_what_a_storage_lost_is_put_back(away: Engine, tmp_path: Path) -> None:
+    """A bin whose file is gone comes back byte for byte, though its people are away."""
+    name = next(each for each in away.metadata.files if "pay-bins-2" in each)
+    data = away.metadata.files[name]
+    away.metadata.remove(name)
+    assert name in renew(away.ports).publication.restored
+    assert away.metadata.files[name] == data
+    check_client(away, tmp_path / "client")
+
+
+@pytest.mark.parametrize("signers", [BinSigners.ROLE, BinSigners.ONLINE])
+def test_nobody_signs_bins_who_may_not(engine: Engine, signers: BinSigners) -> None:
+    """Bins for all other artifacts, and of a role that the online key signs, are its own; so are too many."""
+    delegate(engine, "open", "open/*")
+    if signers is BinSigners.ONLINE:
+        assert resize_bins(engine.ports, 4, role=RoleName("open"), signers=signers).publication is not None
+        return
+    for role in (None, RoleName("open")):
+        with pytest.raises(InvalidInput):
+            resize_bins(engine.ports, 4, role=role, signers=signers)
+    with pytest.raises(InvalidPolicy, match="64 bins together at most"):
+        split(engine, 128)
+
+
+def test_what_waits_gives_its_place_to_other_bins(away: Engine) -> None:
+    """A batch that has a signature is not dropped for other bins unless whoever resizes was shown it."""
+    away.add("pay/new", b"new")
+    event = waits(away).event
+    signed(away, str(event), ["tara"])
+    with pytest.raises(EventOpen):
+        split(away, 2)
+    (view,) = away.events.views()
+    report = split(away, 2, drop=[view.event])
+    assert report.waits is not None
+    assert [each.event.name for each in away.events.views()] == [report.waits.event.name]
+    assert signed(away, report.waits.event.name) == [(report.waits.event.name, None)]
     assert where(away)["pay/new"].endswith("published")
