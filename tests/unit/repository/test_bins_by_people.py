@@ -11,6 +11,7 @@ from tests.support.engine import Engine, check_client, client_of
 
 from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy, RstufError
 from rstuf.metadata.bundle import DetachedSignature
+from rstuf.metadata.canonical import canonical
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import RoleName
 from rstuf.repository.publish import publish
@@ -44,13 +45,15 @@ def split(engine: Engine, bins: int = 4, signers: BinSigners | None = BinSigners
 
 
 def signatures(engine: Engine, event: str, *names: str) -> list[DetachedSignature]:
-    """What holders of keys send back for all parts of an event, each digest once."""
-    parts = {part.digest: part for part in engine.events.bundle(event).parts}
-    found = []
+    """What holders of keys send back for all parts of an event that are theirs to sign, each digest once."""
+    view, found = engine.events.view(event), {}
     for name in names:
         signer = engine.keys.made[name].signer
-        found += [DetachedSignature(digest, signer.keyid, signer.sign(part.payload)) for digest, part in parts.items()]
-    return found
+        for part in view.parts:
+            if any(signer.keyid in side.keyids for side in part.sides):
+                sig = signer.sign(canonical(part.part.signed))
+                found[part.digest, name] = DetachedSignature(part.digest, signer.keyid, sig)
+    return list(found.values())
 
 
 def signed(engine: Engine, event: str, names: Sequence[str] = ("tara", "tom")) -> list[tuple[str, RstufError | None]]:
