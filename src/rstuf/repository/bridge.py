@@ -16,7 +16,7 @@ from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelo
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import SUCCESSOR, current_root
+from rstuf.repository.authority import SUCCESSOR, current_root, is_recorded_file
 from rstuf.repository.interfaces import StateReader
 
 ONLINE = (TIMESTAMP, SNAPSHOT, TARGETS)
@@ -212,10 +212,12 @@ def online_signers(reader: StateReader, delegators: Iterable[Mapping[str, Any]])
 def _people_below(reader: StateReader, online: frozenset[KeyId]) -> frozenset[KeyId]:
     """The keys that sign roles which are delegated to by name, and that never signed online."""
     found = set[KeyId]()
-    for name in {TARGETS, *reader.delegating_roles()}:
-        data = reader.delegator(name, reader.role(name).visible)
-        opened = None if data is None else open_envelope(data, name=name, kind="targets")
-        if opened is not None and bin_delegation(opened) is None:
+    for role in map(reader.role, {TARGETS, *reader.delegating_roles()}):
+        data = reader.delegator(role.name, role.visible)
+        if data is None or not is_recorded_file(role, data):
+            continue
+        opened = open_envelope(data, name=role.name, kind="targets")
+        if bin_delegation(opened) is None:
             places = [each for each in _places(opened.signed) if each["name"] != SUCCESSOR]
             found.update(keyid for each in places for keyid in each["keyids"])
     return frozenset(found - online)
