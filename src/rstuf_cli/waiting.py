@@ -343,7 +343,8 @@ def again_of(dropped: rstuf.DroppedEvent) -> list[str]:
         return [command_that_delegates(dropped.delegation)]
     role = dropped.name.rpartition("-v")[0]
     whose = "" if role == "targets" else f" --role {role}"
-    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}{whose}"]
+    by = "" if dropped.signers is None else f" --signed-by {dropped.signers}"
+    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}{whose}{by}"]
     if dropped.lost is None:
         return commands
     at_once = _taking_out(dropped.lost)

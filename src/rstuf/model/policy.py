@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from rstuf.errors import InvalidPolicy
@@ -18,6 +19,14 @@ MAX_BINS_LARGE: Final = 65536
 MAX_CLASSIC_BINS: Final = 4096
 # Each of its people signs every one of them, by hand where the key is a token, and one bundle carries all.
 MAX_BINS_BY_PEOPLE: Final = 64
+
+
+class BinSigners(StrEnum):
+    """Who signs the bins of a role: the online key, with which whoever has it controls what they list, or the people
+    who sign the role itself."""
+
+    ONLINE = "online"
+    ROLE = "role"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy
@@ -21,7 +20,7 @@ from rstuf.metadata.views import RoleKeys
 from rstuf.model import policy
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
-from rstuf.model.policy import check_bin_count, check_bins_by_people
+from rstuf.model.policy import BinSigners, check_bin_count, check_bins_by_people
 from rstuf.model.roles import BinWeight, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, open_online_key
 from rstuf.repository.batches import event_of_bins, people_sign_bins
@@ -38,14 +37,6 @@ from rstuf.repository.targets_signers import take_people
 
 # What leads to the bins comes with them in a bundle, and every signature that there is so far.
 _MOST_TOGETHER: Final = MAX_BUNDLE_BYTES * 3 // 4
-
-
-class BinSigners(StrEnum):
-    """Who signs the bins of a role: the online key, with which whoever has it controls what they list, or the people
-    who sign the role itself."""
-
-    ONLINE = "online"
-    ROLE = "role"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rstuf.errors import ClockSuspicious, StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
+from rstuf.model.policy import BinSigners
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
 from rstuf.repository.event_views import EventView
@@ -202,7 +203,8 @@ class DroppedEvent:
     Attributes:
         signed: the names of those whose signatures went with it.
         lost: what a root was to change, and nothing proposes any more; None where that is nothing.
-        bins: how many bins it was to bring, where nothing does that any more.
+        bins: how many bins it was to bring, where nothing does that any more; `signers`: who was to sign these, where
+            that are others than sign the bins that there are.
         after: what waits in its place, and must come out before that is proposed again, or would be dropped for it.
         delegation: the delegation that it was to bring, change or remove, where nothing else remembers that.
     """
@@ -214,6 +216,7 @@ class DroppedEvent:
     bins: int | None = None
     after: str | None = None
     delegation: WantedDelegation | None = None
+    signers: BinSigners | None = None
 
 
 @dataclass(frozen=True, slots=True)

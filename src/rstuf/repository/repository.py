@@ -18,6 +18,7 @@ from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, target_path
+from rstuf.model.policy import BinSigners
 from rstuf.repository import artifacts
 from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.lost_metadata import MetadataRecovery
     from rstuf.repository.prune import PrunePlan, PruneReport
-    from rstuf.repository.rebin import BinSigners, ResizeReport
+    from rstuf.repository.rebin import ResizeReport
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,

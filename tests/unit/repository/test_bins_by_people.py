@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 from tests.support.delegated import delegate, where
 from tests.support.engine import Engine, check_client, client_of
+from tests.support.rebuilding import rebuilt, roles_of
+from tests.support.wishes import rotate
 
 from rstuf.errors import EventOpen, InvalidInput, InvalidPolicy, RstufError
 from rstuf.metadata.bundle import DetachedSignature
 from rstuf.metadata.canonical import canonical
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import RoleName
+from rstuf.model.policy import BinSigners
 from rstuf.repository.publish import publish
-from rstuf.repository.rebin import BinSigners, ResizeReport, resize_bins
+from rstuf.repository.rebin import ResizeReport, bin_signers, resize_bins
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import WaitingRole
 from rstuf.repository.signing_events import Outcome
+from rstuf.repository.verify import Depth
+from rstuf.repository.verify_own import verify_own
 
 PAY = RoleName("pay")
 PATHS = tuple(f"pay/{number}" for number in range(8))
@@ -298,3 +303,65 @@ def test_what_waits_gives_its_place_to_other_bins(away: Engine) -> None:
     assert [each.event.name for each in away.events.views()] == [report.waits.event.name]
     assert signed(away, report.waits.event.name) == [(report.waits.event.name, None)]
     assert where(away)["pay/new"].endswith("published")
+
+
+def test_a_state_made_anew_leaves_them_to_their_people(away: Engine, tmp_path: Path) -> None:
+    """What is published tells who signs bins: the online key signs none of these, and changes wait for them."""
+    check_client(away, tmp_path / "old")
+    again, report = rebuilt(away, tmp_path / "new")
+    assert report.strays == ()
+    assert roles_of(again) == roles_of(away)
+    assert bin_signers(again.ports, PAY) is BinSigners.ROLE
+    renewed = renew(again.ports)
+    assert renewed.waiting == ()
+    assert not any(role.name.startswith("pay") for role in renewed.publication.roles)
+    again.keys.away.update(["tara", "tom"])
+    again.add("pay/new", b"new")
+    (waiting,) = publish(again.ports).waiting
+    assert waiting.name == "pay-bins"
+    assert signed(again, str(waiting.event)) == [(waiting.event, None)]
+    check_client(again, tmp_path / "old")
+    assert verify_own(again.ports, depth=Depth.FULL).problems == ()
+
+
+def test_another_online_key_leaves_them_alone(away: Engine, tmp_path: Path) -> None:
+    """The online key is replaced from root to bins; those of pay stay as their people signed them."""
+    away.make_key("spare-1")
+    check_client(away, tmp_path / "old")
+    rotate(away.ports, "spare-1")
+    away.moved_on(hours=2)
+    renew(away.ports)
+    with away.ports.state.read() as reader:
+        assert reader.rotation() is None
+        assert {reader.role(RoleName(f"pay-bins-{index}")).visible for index in range(4)} == {1}
+    for client in ("old", "fresh"):
+        check_client(away, tmp_path / client)
+
+
+def test_bins_that_run_out_do_not_wait_for_others(engine: Engine, tmp_path: Path) -> None:
+    """While people are to take over bins that expire, the online key renews these, and what was signed is told."""
+    split(engine, 4, BinSigners.ONLINE)
+    assert signed(engine, "pay-v2") == [("pay-v2", None)]
+    report = split(engine)
+    assert report.waits is not None
+    name = report.waits.event.name
+    signed(engine, name, ["tara"])
+    with engine.ports.state.read() as reader:
+        due = reader.role(RoleName("pay-bins-0")).expires
+    assert due is not None
+    engine.moved_on(seconds=int((due - engine.clock.now()).total_seconds()) - 3600)
+    renew(engine.ports)
+    (dropped,) = renew(engine.ports).dropped
+    assert (dropped.name, dropped.signed, dropped.bins, dropped.signers) == (name, ("tara",), 4, BinSigners.ROLE)
+    check_client(engine, tmp_path / "client")
+
+
+def test_a_full_batch_of_the_most_bins(engine: Engine, tmp_path: Path) -> None:
+    """Sixty-four bins, most of which list nothing and are alike, come out once each of both has signed all of them."""
+    resized(engine, 64, BinSigners.ROLE)
+    check_client(engine, tmp_path / "client")
+    for path in PATHS:
+        engine.add(path, b"another " + path.encode())
+    event = waits(engine).event
+    assert signed(engine, str(event)) == [(event, None)]
+    check_client(engine, tmp_path / "client")

@@ -10,6 +10,7 @@ from tests.support.engine import Engine, check_client
 from tests.unit.repository.test_bins_by_people import PAY, finds, signatures, signed, split
 
 from rstuf.model.patterns import path_pattern
+from rstuf.model.policy import BinSigners
 from rstuf.repository.authority import load_authority
 from rstuf.repository.delegating import (
     DelegationChange,
@@ -19,7 +20,7 @@ from rstuf.repository.delegating import (
     propose_removal,
 )
 from rstuf.repository.publish import publish
-from rstuf.repository.rebin import BinSigners, bin_signers
+from rstuf.repository.rebin import bin_signers
 from rstuf.repository.renewal import renew
 
 PATHS = tuple(f"pay/{number}" for number in range(8))
