@@ -157,7 +157,7 @@ class _Screen:
         yield Line(f"  {escape(name)}", Style.STRONG)
         if targets.by is not None:
             yield from self._field(
-                "delegated", escape(f"by {targets.by.label}, for {_what_for(targets.by.delegation)}")
+                "delegated", escape(f"by {targets.by.label}, for {_what_for(targets.by.delegation, targets.by.above)}")
             )
         yield from self._field("version", str(targets.version))
         yield from self._field("expires", f"{iso(targets.expires)} ({count(targets.days, 'day')} from now)")
@@ -320,8 +320,12 @@ def _on(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _what_for(delegation: rstuf.Delegation) -> str:
-    """The paths that a delegation is for, in words."""
+def _what_for(delegation: rstuf.Delegation, above: rstuf.Delegation | None) -> str:
+    """The paths that a role is to list, in words; of a bin, of those of the role that it is of."""
+    return _paths_of(delegation) if above is None else f"{_paths_of(above)}: {_paths_of(delegation)}"
+
+
+def _paths_of(delegation: rstuf.Delegation) -> str:
     if delegation.paths:
         return listed(delegation.paths)
     if set(delegation.prefixes) >= set("0123456789abcdef"):

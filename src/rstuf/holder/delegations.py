@@ -33,6 +33,7 @@ class DelegatedBy:
         proposed: whether that is to be signed beside it, and not published yet.
         delegation: what it says.
         of_bins: whether it is to bins, of which this is one.
+        above: by what the role of these bins is delegated to: clients look for nothing else in them.
     """
 
     parent: RoleName
@@ -40,6 +41,7 @@ class DelegatedBy:
     proposed: bool
     delegation: Delegation
     of_bins: bool = False
+    above: Delegation | None = None
 
     @property
     def label(self) -> str:
@@ -120,6 +122,7 @@ def find_delegations(bundle: Bundle, root: Envelope | None) -> Delegations:
 def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[RoleName, DelegatedBy]]:
     proposed = {part.role: part for part in bundle.parts if part.role != ROOT}
     published = {part.role: part for part in bundle.delegators}
+    named = dict[RoleName, Delegation]()
     seen, todo = set[RoleName](), [(TARGETS, roles[TARGETS])] if TARGETS in roles else []
     while todo:
         name, keys = todo.pop(0)
@@ -133,10 +136,12 @@ def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[
             _refuse_unsigned(bundle, part, keys)
         for delegation in _named(part):
             yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation)
+            named[delegation.name] = delegation
             todo.append((delegation.name, delegation.keys))
         for delegation in _bins(part, proposed):
             # Bins delegate to nobody.
-            yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation, of_bins=True)
+            above = named.get(name)
+            yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation, True, above)
             seen.add(delegation.name)
     lost = [name for name in published if name not in seen or name in proposed]
     if lost:
@@ -166,12 +171,14 @@ def _refuse_unsigned(bundle: Bundle, part: BundlePart, keys: RoleKeys) -> None:
         raise ProposalRefused(bundle.event, "delegator", reason)
 
 
-def refuse_outside(part: BundlePart, delegation: Delegation) -> None:
+def refuse_outside(part: BundlePart, by: DelegatedBy) -> None:
     """
     Raises:
         ProposalRefused: it lists what no client would look for in it.
     """
-    outside = [path for path in part.signed.get("targets") or () if _is_outside(path, delegation)]
+    ways = [by.delegation] if by.above is None else [by.delegation, by.above]
+    listed = part.signed.get("targets") or ()
+    outside = [path for path in listed if any(_is_outside(path, delegation) for delegation in ways)]
     if outside:
         more = f", and {len(outside) - 1} more" if len(outside) > 1 else ""
         reason = f"it lists {ascii(min(outside))[:120]}{more}, which is none of the paths that are delegated to it"
