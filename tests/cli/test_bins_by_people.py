@@ -55,6 +55,9 @@ def test_what_is_added_waits_in_one_event(
     """Exit code 4 and one event for all bins that change; one signature file publishes all of it at once."""
     before = client(docs, tmp_path / "client")
     assert before.download("docs/1.txt") == b"1"
+    assert "6 artifacts, in 4 bins that its people sign" in cli("delegation", "list").out
+    listed, _ = cli("delegation", "list", "--json").document["delegations"]
+    assert listed["bins_signed_by"] == "role"
     for number in range(6, 10):
         (tmp_path / f"{number}.txt").write_bytes(b"%d" % number)
     done = cli(

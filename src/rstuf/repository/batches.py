@@ -13,7 +13,7 @@ from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
-from rstuf.model.policy import Periods
+from rstuf.model.policy import BinSigners, Periods
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority
 from rstuf.repository.interfaces import StateReader
@@ -47,6 +47,13 @@ def people_sign_bins(authority: Authority, holder: RoleName) -> bool:
     if bins is None or holder in {TARGETS, SUCCESSOR}:
         return False
     return take_people(bins.signers, online=authority.top_level[TIMESTAMP])
+
+
+def bin_signers_of(authority: Authority, holder: RoleName) -> BinSigners | None:
+    """Who signs the bins of a role; None where it has none."""
+    if holder not in authority.shared:
+        return None
+    return BinSigners.ROLE if people_sign_bins(authority, holder) else BinSigners.ONLINE
 
 
 def signed_by_people(authority: Authority, name: RoleName) -> bool:

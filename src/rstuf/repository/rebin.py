@@ -23,7 +23,7 @@ from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import BinSigners, check_bin_count, check_bins_by_people
 from rstuf.model.roles import BinWeight, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, open_online_key
-from rstuf.repository.batches import event_of_bins, people_sign_bins
+from rstuf.repository.batches import bin_signers_of, event_of_bins, people_sign_bins
 from rstuf.repository.bin_layout import bring_bins, new_bins, new_names, refuse_large
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
@@ -117,10 +117,7 @@ def bin_signers(ports: Ports, role: RoleName | None = None) -> BinSigners | None
     """Who signs the bins of a role; None where it has none, or is not here."""
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata)
-    holder = authority.catch_all if role is None else role
-    if holder not in authority.shared:
-        return None
-    return BinSigners.ROLE if people_sign_bins(authority, holder) else BinSigners.ONLINE
+    return bin_signers_of(authority, authority.catch_all if role is None else role)
 
 
 def in_the_way(ports: Ports, role: RoleName | None = None) -> list[EventView]:
