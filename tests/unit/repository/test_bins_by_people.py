@@ -17,6 +17,9 @@ from rstuf.metadata.canonical import canonical
 from rstuf.model.artifacts import ArtifactState
 from rstuf.model.names import RoleName
 from rstuf.model.policy import BinSigners
+from rstuf.model.superseded import Retention
+from rstuf.repository import rebin
+from rstuf.repository.prune import prune
 from rstuf.repository.publish import publish
 from rstuf.repository.rebin import ResizeReport, bin_signers, resize_bins
 from rstuf.repository.renewal import renew
@@ -190,6 +193,8 @@ def test_more_fewer_and_back(away: Engine, tmp_path: Path) -> None:
         for client in ("old", f"fresh-{bins}-{signers}"):
             check_client(away, tmp_path / client)
         assert renew(away.ports).waiting == ()
+        assert prune(away.ports, retention=Retention(publications=1, days=0)).left == ()
+        check_client(away, tmp_path / f"fresh-{bins}-{signers}")
     away.add("pay/new", b"new")
     assert publish(away.ports).waiting == ()
     check_client(away, tmp_path / "old")
@@ -365,3 +370,50 @@ def test_a_full_batch_of_the_most_bins(engine: Engine, tmp_path: Path) -> None:
     event = waits(engine).event
     assert signed(engine, str(event)) == [(event, None)]
     check_client(engine, tmp_path / "client")
+
+
+def test_other_bins_that_are_called_off_leave_no_trace(away: Engine, tmp_path: Path) -> None:
+    """Cancelled, what was to bring other bins has taken versions and nothing else; what it held back comes out."""
+    report = split(away, 8)
+    assert report.waits is not None
+    away.add("pay/new", b"new")
+    assert waits(away).event == report.waits.event.name
+    away.events.cancel(report.waits.event.name)
+    assert verify_own(away.ports, depth=Depth.FULL).problems == ()
+    event = waits(away).event
+    assert signed(away, str(event)) == [(event, None)]
+    check_client(away, tmp_path / "client")
+    resized(away, 8)
+    check_client(away, tmp_path / "client")
+    assert verify_own(away.ports, depth=Depth.FULL).problems == ()
+
+
+def test_other_bins_that_nobody_signs_in_time_are_told_of(away: Engine) -> None:
+    """What expired before it was signed is dropped by a renewal, which says how many bins it was to bring."""
+    report = split(away, 8)
+    assert report.waits is not None
+    away.moved_on(days=400)
+    dropped = {each.name: each for each in renew(away.ports).dropped}
+    assert dropped[report.waits.event.name].bins == 8
+
+
+def test_who_signs_all_at_once_here_waits_for_nobody(away: Engine, tmp_path: Path) -> None:
+    """With both keys here a change of several bins is published at once, and a renewal signs only what is due."""
+    away.keys.away.clear()
+    for path in PATHS:
+        away.add(path, b"another " + path.encode())
+    assert publish(away.ports).waiting == ()
+    check_client(away, tmp_path / "client")
+    away.moved_on(days=300)
+    renew(away.ports)
+    assert renew(away.ports).waiting == ()
+    check_client(away, tmp_path / "client")
+
+
+def test_more_than_a_bundle_carries_is_for_the_online_key(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody could be sent is not proposed; the online key signs as much as clients read."""
+    monkeypatch.setattr(rebin, "_MOST_TOGETHER", 500)
+    with pytest.raises(InvalidPolicy, match="people sign 500 at most at once"):
+        split(engine)
+    assert engine.events.views() == []
+    assert split(engine, 4, BinSigners.ONLINE).waits is not None
