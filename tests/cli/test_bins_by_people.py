@@ -167,3 +167,11 @@ def test_who_cannot_sign_bins(docs: Path, cli: Cli) -> None:
     done = cli("bins", "resize", "8", "--signed-by", "role", "--yes")
     assert (done.code, "rstuf delegation add" in done.err) == (1, True)
     assert cli("bins", "resize", "8", "--role", "docs", "--signed-by", "carol", "--yes").code == 2
+
+
+def test_whoever_signs_is_shown_alike_bins_together(docs: Path, cli: Cli) -> None:
+    """Of sixty-four bins those that list nothing say the same, and are one block of the screen with all their names."""
+    shown = cli("bins", "resize", "64", "--role", "docs", "--yes").err
+    assert " ".join(shown.split()).count("bins of docs, all of which say just this") == 1
+    assert all(f"docs-bins-{index:02x}" in shown for index in range(64))
+    assert 3 <= shown.count("delegated") <= 8

@@ -83,7 +83,7 @@ class Delegations:
             )
             yield Concern("role-shared", True, message, _shared(mine, _values(targets)))
         for name, other in self.by_role.items():
-            if by.of_bins and name in self._beside(by):
+            if self._are_one(part.role, name):
                 continue
             if name == part.role or not (both := mine.keys() & _values(other.delegation.keys).keys()):
                 continue
@@ -95,10 +95,14 @@ class Delegations:
             )
             yield Concern("role-shared", lists, message, keyids)
 
-    def _beside(self, by: DelegatedBy) -> set[RoleName]:
-        """The role that a bin is of, and its other bins. Whoever signs one of these signs all, and no path is looked
-        for in two of them: what each lists is no secret of it."""
-        return {by.parent, *(name for name, each in self.by_role.items() if each.of_bins and each.parent == by.parent)}
+    def _are_one(self, name: RoleName, other: RoleName) -> bool:
+        """Whether one of two roles is a bin of the other, or both are bins of one.
+
+        Whoever signs one of these signs all, and no path is looked for in two of them: a signature of one lists nothing
+        in the place of another.
+        """
+        of = {self.by_role[each].parent if self.by_role[each].of_bins else each for each in (name, other)}
+        return len(of) == 1
 
 
 def find_delegations(bundle: Bundle, root: Envelope | None) -> Delegations:

@@ -205,3 +205,15 @@ def test_what_no_client_looks_for_in_a_bin_is_refused(split: Engine, batch: Bund
         with pytest.raises(ProposalRefused) as refused:
             judged(split, replace(batch, parts=(BundlePart(role=RoleName(name), signed=first.signed),)))
         assert refused.value.rule == "not-delegated"
+
+
+def test_the_role_with_its_bins_is_nothing_to_mark(split: Engine) -> None:
+    """Whoever signs the role signs its bins: theirs is no stranger's key, and good for nothing else."""
+    (waiting,) = split.events.views()
+    role = RoleName("team")
+    waits = resize_bins(split.ports, 4, role=role, drop=[waiting.event]).waits
+    assert waits is not None
+    review = judged(split, parse_bundle(render_bundle(split.events.bundle(waits.event.name))))
+    assert [part.role for part in review.parts] == ["team", *(f"team-bins-{index}" for index in range(4))]
+    assert {each.code for each in review.grave} == {"names-unknown"}
+    assert "role-shared" not in codes(review)
