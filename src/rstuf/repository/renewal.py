@@ -24,7 +24,7 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.leaks import unrevoked
 from rstuf.repository.letting_go import holding_up, is_as_proposed
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
-from rstuf.repository.open_events import envelope_of, is_open
+from rstuf.repository.open_events import envelope_of
 from rstuf.repository.overtaken import overtaken
 from rstuf.repository.people import (
     holding_bins,
