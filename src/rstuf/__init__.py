@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from rstuf.model.names import target_path as target_path
     from rstuf.model.names import trust_name as trust_name
     from rstuf.model.patterns import path_pattern as path_pattern
+    from rstuf.model.policy import BinSigners as BinSigners
     from rstuf.model.policy import Periods as Periods
     from rstuf.model.policy import check_bin_count as check_bin_count
     from rstuf.model.roles import RoleKind as RoleKind
@@ -276,6 +277,7 @@ _HOMES = {
     "BinAdvice": "rstuf.repository.bin_advice",
     "BinChoice": "rstuf.repository.bin_advice",
     "BinRange": "rstuf.repository.visits",
+    "BinSigners": "rstuf.model.policy",
     "Blocker": "rstuf.repository.reports",
     "BootstrapPayload": "rstuf.repository.payload",
     "BroughtRole": "rstuf.metadata.brought_role",

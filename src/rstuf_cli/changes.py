@@ -67,7 +67,7 @@ def _waits(change: rstuf.AcceptedChange, publication: rstuf.PublicationReport) -
     """Whether what a command is about waits for somebody who is not here; what others left waiting is none of it."""
     own = change.roles | change.unseen
     kept = max((each.kept for each in publication.waiting), default=0)
-    if any(each.name in own for each in publication.waiting):
+    if any((each.holder or each.name) in own for each in publication.waiting):
         return True
     # What is kept back is in the role where it was until then; its changes are the last of all.
     return 0 < change.number <= kept or bool(kept and change.unseen)

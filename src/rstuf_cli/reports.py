@@ -43,10 +43,16 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
                 "lacking": each.lacking,
                 "event": each.event,
                 "behind": each.behind,
+                **bins_document(each),
             }
             for each in report.waiting
         ]
     return document
+
+
+def bins_document(role: rstuf.WaitingRole) -> dict[str, Any]:
+    """Of bins that are signed together, as data: which, and of what role."""
+    return {} if role.holder is None else {"bins": list(role.bins), "bins_of": role.holder}
 
 
 def clock_document(behind: rstuf.ClockBehind) -> dict[str, str]:

@@ -79,12 +79,12 @@ class _Screen:
 
     def _above(self) -> Iterator[Line]:
         yield from self._head()
-        for part in self._review.parts:
+        for part, *others in _alike(self._review.parts):
             yield Line()
             if part.root is not None:
                 yield from self._root(part.root)
             if part.targets is not None:
-                yield from self._targets(part.role, part.targets)
+                yield from self._targets([part.role, *(each.role for each in others)], part.targets)
             yield from self._signatures(part)
 
     # --- what it is for
@@ -153,11 +153,15 @@ class _Screen:
 
     # --- targets
 
-    def _targets(self, name: str, targets: rstuf.TargetsFacts) -> Iterator[Line]:
-        yield Line(f"  {escape(name)}", Style.STRONG)
-        if targets.by is not None:
+    def _targets(self, names: Sequence[str], targets: rstuf.TargetsFacts) -> Iterator[Line]:
+        for line in self._lines("  ", escape(listed(names)), 2, grave=False):
+            yield Line(line.text, Style.STRONG)
+        if targets.by is not None and len(names) > 1:
+            told = f"{count(len(names), 'bin')} of {targets.by.parent}, all of which say just this"
+            yield from self._field("delegated", escape(f"by {targets.by.label}: {told}"))
+        elif targets.by is not None:
             yield from self._field(
-                "delegated", escape(f"by {targets.by.label}, for {_what_for(targets.by.delegation)}")
+                "delegated", escape(f"by {targets.by.label}, for {_what_for(targets.by.delegation, targets.by.above)}")
             )
         yield from self._field("version", str(targets.version))
         yield from self._field("expires", f"{iso(targets.expires)} ({count(targets.days, 'day')} from now)")
@@ -232,8 +236,8 @@ class _Screen:
         yield Line()
         yield from self._field("code", f"{self._review.code}   read it to the other signers,")
         yield from self._field("", "who must see the same")
-        for part in self._review.parts:
-            yield from self._field("sha256", f"{part.digest}")
+        for digest in dict.fromkeys(part.digest for part in self._review.parts):
+            yield from self._field("sha256", digest)
 
     def _again(self) -> Iterator[Line]:
         """What is grave, once more and in few lines: of what is alike, the first."""
@@ -320,8 +324,22 @@ def _on(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _what_for(delegation: rstuf.Delegation) -> str:
-    """The paths that a delegation is for, in words."""
+def _alike(parts: Sequence[rstuf.PartReview]) -> list[list[rstuf.PartReview]]:
+    """Parts in their order; bins of one role that have the same bytes, since they list nothing, together."""
+    found: dict[object, list[rstuf.PartReview]] = {}
+    for part in parts:
+        by = None if part.targets is None else part.targets.by
+        same = part.role if by is None or not by.of_bins else (by.parent, part.digest)
+        found.setdefault(same, []).append(part)
+    return list(found.values())
+
+
+def _what_for(delegation: rstuf.Delegation, above: rstuf.Delegation | None) -> str:
+    """The paths that a role is to list, in words; of a bin, of those of the role that it is of."""
+    return _paths_of(delegation) if above is None else f"{_paths_of(above)}: {_paths_of(delegation)}"
+
+
+def _paths_of(delegation: rstuf.Delegation) -> str:
     if delegation.paths:
         return listed(delegation.paths)
     if set(delegation.prefixes) >= set("0123456789abcdef"):

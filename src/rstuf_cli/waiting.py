@@ -73,7 +73,9 @@ def what(event: rstuf.SigningEvent) -> str:
 def about(view: rstuf.EventView) -> str:
     """`another number of bins: 4`: what an event is for."""
     told = KINDS[view.event.kind]
-    return told if view.resizes_to is None else f"{told}: {number(view.resizes_to)}"
+    if view.resizes_to is not None:
+        return f"{told}: {number(view.resizes_to)}{', signed with it' if view.batched else ''}"
+    return f"{told}, in {count(view.batched, 'bin')}" if view.batched else told
 
 
 def waits_in_words(view: rstuf.EventView) -> str:
@@ -341,7 +343,8 @@ def again_of(dropped: rstuf.DroppedEvent) -> list[str]:
         return [command_that_delegates(dropped.delegation)]
     role = dropped.name.rpartition("-v")[0]
     whose = "" if role == "targets" else f" --role {role}"
-    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}{whose}"]
+    by = "" if dropped.signers is None else f" --signed-by {dropped.signers}"
+    commands = [] if dropped.bins is None else [f"{_RESIZE} {dropped.bins}{whose}{by}"]
     if dropped.lost is None:
         return commands
     at_once = _taking_out(dropped.lost)

@@ -89,7 +89,8 @@ def _whose(command: str) -> str:
 
 def _to_do_about(seen: rstuf.Status, health: rstuf.Health) -> Iterator[tuple[str, str, datetime]]:
     """For each command that helps roles of this health: their names, and when the first of them expires."""
-    waits = {str(part.role): view for view in seen.events if not view.is_void for part in view.event.parts}
+    # Bins are shown under their prefix.
+    waits = {str(part.batch or part.part.role): view for view in seen.events if not view.is_void for part in view.parts}
     found: dict[str, list[rstuf.RoleStatus]] = {}
     for role in (role for role in seen.roles if role.health == health):
         command = _first_command(waits[role.name], seen.events) if role.name in waits else _renewal_of(seen, role)

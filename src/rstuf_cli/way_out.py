@@ -14,7 +14,7 @@ from rstuf.errors import InputMissing, InvalidBundle, InvalidInput, NameTaken
 from rstuf_cli.files import read_brought
 
 STDOUT: Final = Path("-")
-_MAX_SIGNATURE_BYTES: Final = 65_536
+_MAX_SIGNATURE_BYTES: Final = 524_288
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 
 

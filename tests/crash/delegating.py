@@ -31,6 +31,16 @@ def _signed(event: str) -> SignedAway:
 _HELD_AWAY: Final[tuple[Words | SignedAway, ...]] = (*_AWAY, _ADD_AWAY, _signed("greek-v1"), _IMPORT)
 """A role that is visible, and is signed away."""
 
+_SHARED_AWAY: Final[tuple[Words | SignedAway, ...]] = (
+    *_HELD_AWAY,
+    rstuf("bins", "resize", "2", "--role", "greek", "--signed-by", "role", "--yes"),
+    _signed("greek-v2"),
+    _IMPORT,
+)
+"""The same over bins that are signed away."""
+_BATCH: Final = "greek-bins-0-v2"
+"""What alpha.bin is in."""
+
 _ALSO_AWAY: Final = (
     ("--json", "key", "generate", "far", "--unencrypted", "--in", _KEPT),
     rstuf("key", "add", "far", f"{_KEPT}/far.pub"),
@@ -96,6 +106,19 @@ DELEGATING: Final = (
         "role split into bins",
         rstuf("bins", "resize", "4", "--role", "greek", "--yes"),
         setup=(_ADD,),
+    ),
+    _delegating(
+        "bins signed away, import",
+        _IMPORT,
+        setup=_SHARED_AWAY[:-1],
+    ),
+    _delegating("add, bins signed away", _REPLACE, setup=_SHARED_AWAY, waits=True, without=_UNDISTURBED),
+    _delegating(
+        "batch import",
+        _IMPORT,
+        setup=(*_SHARED_AWAY, _REPLACE, _signed(_BATCH)),
+        gains={"alpha.bin": _AGAIN},
+        detours_wait=True,
     ),
     _delegating(
         "delegation remove, signed away",

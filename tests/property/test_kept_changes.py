@@ -17,34 +17,42 @@ from tests.unit.repository.test_delegated_events import signature_of
 
 from rstuf.model.names import RoleName
 from rstuf.model.patterns import path_pattern
+from rstuf.model.policy import BinSigners
 from rstuf.repository.delegating import DelegationPlan, bring_proposal, propose_addition, propose_removal
 from rstuf.repository.publish import publish
+from rstuf.repository.rebin import in_the_way, resize_bins
 from rstuf.repository.renewal import renew
 
 TEAM: Final = RoleName("team")
 PATHS: Final = ("team/a", "team/b", "team/c", "files/1", "files/2", "files/3")
+PLAN: Final = DelegationPlan(name=TEAM, paths=(path_pattern("team/*"),), signers=("tara", "tom"), threshold=2)
+ACTS: Final = ["publish", "publish", "delegate", "delegate", "give up", "cancel", "renew", "renew team"]
 DEEDS: Final = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["put", "put", "remove"]), st.sampled_from(PATHS)),
         st.tuples(st.sampled_from(["sign"]), st.sampled_from(["tara", "tom"])),
-        st.tuples(
-            st.sampled_from(["publish", "publish", "delegate", "delegate", "give up", "cancel", "renew"]), st.just("")
-        ),
+        st.tuples(st.just("share"), st.sampled_from(["2 role", "4 role", "4 online"])),
+        st.tuples(st.sampled_from(ACTS), st.just("")),
     ),
     min_size=4,
     max_size=14,
 )
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Artifacts in bins, each with a number for its content; tara and tom are known, and away."""
+@pytest.fixture(scope="module", params=["bins alone", "people's bins"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Artifacts in bins, or some in those of team, each with a number for its content; tara and tom are away."""
     engine = Engine.live(tmp_path_factory.mktemp("kept") / "repository")
     for path in PATHS[::2]:
         engine.add(path, b"0")
     publish(engine.ports)
     for name in ("tara", "tom"):
         engine.make_key(name)
+    if request.param == "people's bins":
+        bring_proposal(engine.ports, propose_addition(engine.ports, PLAN))
+        resize_bins(engine.ports, 2, role=TEAM, signers=BinSigners.ROLE)
+        for view in engine.events.views():
+            engine.events.sign(view.event.name)
     engine.keys.away.update(["tara", "tom"])
     return engine
 
@@ -81,12 +89,16 @@ class _Story:
             publish(engine.ports)
         elif deed == "renew":
             renew(engine.ports, force=("targets",))
+        elif deed == "renew team":
+            renew(engine.ports, force=("bins",))
         elif deed == "give up":
             publish(engine.ports, drop=[view.event for view in views])
         elif deed == "cancel" and views:
             engine.events.cancel(views[0].event.name)
         elif deed == "sign":
             self.sign(about)
+        elif deed == "share":
+            self.share(*about.split())
         elif deed == "delegate" and not views:
             self.delegate()
 
@@ -97,13 +109,22 @@ class _Story:
         if there:
             bring_proposal(self.engine.ports, propose_removal(self.engine.ports, TEAM))
             return
-        plan = DelegationPlan(name=TEAM, paths=(path_pattern("team/*"),), signers=("tara", "tom"), threshold=2)
-        bring_proposal(self.engine.ports, propose_addition(self.engine.ports, plan))
+        bring_proposal(self.engine.ports, propose_addition(self.engine.ports, PLAN))
+
+    def share(self, bins: str, signers: str) -> None:
+        """Team's artifacts are shared out over bins that its people sign, or the online key."""
+        with self.engine.ports.state.read() as reader:
+            there = TEAM in {role.name for role in reader.roles() if role.visible and not role.retired}
+        if there:
+            drop = [view.event for view in in_the_way(self.engine.ports, TEAM)]
+            resize_bins(self.engine.ports, int(bins), role=TEAM, signers=BinSigners(signers), drop=drop)
 
     def sign(self, name: str) -> None:
         """A holder signs all that waits and can come out."""
-        for view in self.engine.events.views():
-            if view.outdated is None:
+        for waiting in [view.event.name for view in self.engine.events.views()]:
+            # What came out just now may have outdated it, or it is proposed anew.
+            view = next((each for each in self.engine.events.views() if each.event.name == waiting), None)
+            if view is not None and view.outdated is None:
                 wanted = [part.part.role for part in view.parts if name in map(view.name_of, part.wanted)]
                 made = [signature_of(self.engine, view.event.name, role, name) for role in wanted]
                 self.engine.events.receive(made)

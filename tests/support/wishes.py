@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rstuf.metadata.tree import Tree
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.patterns import path_pattern
-from rstuf.model.policy import Periods
+from rstuf.model.policy import BinSigners, Periods
 from rstuf.model.superseded import Retention
 from rstuf.repository.authority import load_authority
 from rstuf.repository.delegating import (
@@ -27,7 +27,7 @@ from rstuf.repository.event_desk import EventDesk
 from rstuf.repository.ports import Ports
 from rstuf.repository.prune import prune
 from rstuf.repository.publish import publish
-from rstuf.repository.rebin import resize_bins
+from rstuf.repository.rebin import ResizeReport, in_the_way, resize_bins
 from rstuf.repository.renewal import renew
 from rstuf.repository.rotation_desk import RotationDesk
 
@@ -88,9 +88,21 @@ def act(wish: Wish, ports: Ports) -> Act:
     if wish.kind == "resize":
         with ports.state.read() as reader:
             authority = load_authority(reader, ports.metadata)
-        roles = [None, *(name for name, keys in authority.named.items() if authority.is_online(keys))]
-        return lambda ports: resize_bins(ports, 2 << wish.what % 2, role=roles[wish.place % len(roles)])
+        role = [None, *authority.named][wish.place % (1 + len(authority.named))]
+        by_people = role is not None and not authority.is_online(authority.named[role])
+        signers = [BinSigners.ROLE, BinSigners.ONLINE, None][wish.what // 4 % 3] if by_people else None
+        return lambda ports: resize(ports, 2 << wish.what % 2, role, signers)
     return lambda ports: bring_proposal(ports, proposal(wish, ports))
+
+
+def resize(ports: Ports, count: int, role: RoleName | None, signers: BinSigners | None) -> ResizeReport:
+    """Share the artifacts of a role out, and sign that where people have to."""
+    waiting = in_the_way(ports, role)
+    drop = [event for view in waiting for event in (view.event, *view.companions)]
+    report = resize_bins(ports, count, role=role, signers=signers, drop=drop)
+    if report.waits is not None:
+        EventDesk(ports).sign(report.waits.event.name)
+    return report
 
 
 def rotate(ports: Ports, spare: str) -> None:

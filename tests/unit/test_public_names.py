@@ -23,6 +23,7 @@ PUBLIC = {
     "BinAdvice",
     "BinChoice",
     "BinRange",
+    "BinSigners",
     "Blocker",
     "BootstrapPayload",
     "Bundle",

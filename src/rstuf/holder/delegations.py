@@ -7,7 +7,7 @@ delegates to; it is believed in nothing but what it says, which is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rstuf.errors import InvalidKey, InvalidMetadata, InvalidPath, ProposalRefused
@@ -32,12 +32,16 @@ class DelegatedBy:
         parent, version: the role that delegates, and its version.
         proposed: whether that is to be signed beside it, and not published yet.
         delegation: what it says.
+        of_bins: whether it is to bins, of which this is one.
+        above: by what the role of these bins is delegated to: clients look for nothing else in them.
     """
 
     parent: RoleName
     version: int
     proposed: bool
     delegation: Delegation
+    of_bins: bool = False
+    above: Delegation | None = None
 
     @property
     def label(self) -> str:
@@ -79,6 +83,8 @@ class Delegations:
             )
             yield Concern("role-shared", True, message, _shared(mine, _values(targets)))
         for name, other in self.by_role.items():
+            if self._are_one(part.role, name):
+                continue
             if name == part.role or not (both := mine.keys() & _values(other.delegation.keys).keys()):
                 continue
             lists = any(not _is_outside(path, other.delegation) for path in part.signed.get("targets") or ())
@@ -88,6 +94,15 @@ class Delegations:
                 f"whoever has it can show it as {name} v{part.version}"
             )
             yield Concern("role-shared", lists, message, keyids)
+
+    def _are_one(self, name: RoleName, other: RoleName) -> bool:
+        """Whether one of two roles is a bin of the other, or both are bins of one.
+
+        Whoever signs one of these signs all, and no path is looked for in two of them: a signature of one lists nothing
+        in the place of another.
+        """
+        of = {self.by_role[each].parent if self.by_role[each].of_bins else each for each in (name, other)}
+        return len(of) == 1
 
 
 def find_delegations(bundle: Bundle, root: Envelope | None) -> Delegations:
@@ -111,6 +126,7 @@ def find_delegations(bundle: Bundle, root: Envelope | None) -> Delegations:
 def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[RoleName, DelegatedBy]]:
     proposed = {part.role: part for part in bundle.parts if part.role != ROOT}
     published = {part.role: part for part in bundle.delegators}
+    named = dict[RoleName, Delegation]()
     seen, todo = set[RoleName](), [(TARGETS, roles[TARGETS])] if TARGETS in roles else []
     while todo:
         name, keys = todo.pop(0)
@@ -124,7 +140,13 @@ def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[
             _refuse_unsigned(bundle, part, keys)
         for delegation in _named(part):
             yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation)
+            named[delegation.name] = delegation
             todo.append((delegation.name, delegation.keys))
+        for delegation in _bins(part, proposed):
+            # Bins delegate to nobody.
+            above = named.get(name)
+            yield delegation.name, DelegatedBy(name, part.version, name in proposed, delegation, True, above)
+            seen.add(delegation.name)
     lost = [name for name in published if name not in seen or name in proposed]
     if lost:
         raise ProposalRefused(bundle.event, "delegator", f"it brings {lost[0]}, which nothing in it delegates to")
@@ -133,6 +155,15 @@ def _walk(bundle: Bundle, roles: Mapping[RoleName, RoleKeys]) -> Iterator[tuple[
 def _named(part: BundlePart) -> Sequence[Delegation]:
     opened = part.envelope
     return () if bin_delegation(opened) is not None else named_delegations(opened.signed, where=part.role)
+
+
+def _bins(part: BundlePart, proposed: Collection[RoleName]) -> Iterator[Delegation]:
+    """Those of the bins of a role that are to be signed, each as a delegation by the hashes of its paths."""
+    found = bin_delegation(part.envelope)
+    for name in proposed:
+        if found is not None and found.bins.has(name):
+            index = found.bins.index_in(name) or 0
+            yield Delegation(name=name, keys=found.signers, prefixes=found.bins.hash_prefixes(index))
 
 
 def _refuse_unsigned(bundle: Bundle, part: BundlePart, keys: RoleKeys) -> None:
@@ -144,12 +175,14 @@ def _refuse_unsigned(bundle: Bundle, part: BundlePart, keys: RoleKeys) -> None:
         raise ProposalRefused(bundle.event, "delegator", reason)
 
 
-def refuse_outside(part: BundlePart, delegation: Delegation) -> None:
+def refuse_outside(part: BundlePart, by: DelegatedBy) -> None:
     """
     Raises:
         ProposalRefused: it lists what no client would look for in it.
     """
-    outside = [path for path in part.signed.get("targets") or () if _is_outside(path, delegation)]
+    ways = [by.delegation] if by.above is None else [by.delegation, by.above]
+    listed = part.signed.get("targets") or ()
+    outside = [path for path in listed if any(_is_outside(path, delegation) for delegation in ways)]
     if outside:
         more = f", and {len(outside) - 1} more" if len(outside) > 1 else ""
         reason = f"it lists {ascii(min(outside))[:120]}{more}, which is none of the paths that are delegated to it"

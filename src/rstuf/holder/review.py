@@ -25,7 +25,7 @@ from rstuf.metadata.bundle import Bundle, BundlePart
 from rstuf.metadata.root_changes import RootChanges, compare_roots
 from rstuf.metadata.root_concerns import Concern
 from rstuf.metadata.root_parts import count, short_id, some, take_apart
-from rstuf.metadata.views import Envelope, RoleKeys, root_roles
+from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, root_roles
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
 
@@ -203,7 +203,7 @@ class _Reviewer:
             below = part.role not in TOP_LEVEL
             facts = take_targets_apart(
                 part,
-                known=_online(part, judges),
+                known=_online(part, judges) | (self._own(part) if below else set()),
                 now=self._now,
                 max_expiry=self._max_expiry,
                 by=self._delegations.of(part) if below else None,
@@ -221,6 +221,11 @@ class _Reviewer:
             root=changes if part.role == ROOT else None,
             targets=facts,
         )
+
+    def _own(self, part: BundlePart) -> set[KeyId]:
+        """The keys that may sign a role which has bins: they may sign these, too."""
+        has_bins = bin_delegation(part.envelope) is not None
+        return set(self._delegations.of(part).delegation.keys.keyids) if has_bins else set()
 
     def _signers(self, part: BundlePart, judges: Sequence[Envelope]) -> list[tuple[str, RoleKeys]]:
         """Who may sign a part, by the label of whoever says so."""

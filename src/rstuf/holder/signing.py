@@ -161,16 +161,20 @@ def write_bundle(path: Path, data: bytes) -> None:
 
 def signed_by(document: SignatureDocument, review: Review, *, at: datetime) -> Iterator[SignedBefore]:
     """What a record keeps of signatures that were made."""
-    parts = {part.digest: part for part in review.parts}
     for each in document.signatures:
-        part = parts[each.digest]
-        yield SignedBefore(part.role, part.version, each.digest, each.keyid, at)
+        # Bins that list nothing may have the same bytes.
+        for part in (part for part in review.parts if part.digest == each.digest):
+            yield SignedBefore(part.role, part.version, each.digest, each.keyid, at)
 
 
 def _signatures(review: Review, signer: RoleSigner) -> Iterator[DetachedSignature]:
+    done = set[tuple[str, KeyId]]()
     for part, reviewed in zip(review.bundle.parts, review.parts, strict=True):
         listed = dict.fromkeys(keyid for side in reviewed.sides for keyid in side.keyids)
         mine = [keyid for keyid in listed if _is_of(signer, keyid, review.keys.get(keyid))]
+        # What has the same bytes is signed once.
+        mine = [keyid for keyid in mine if (part.digest, keyid) not in done]
+        done.update((part.digest, keyid) for keyid in mine)
         if mine:
             sig = _sign(signer, part, [key for keyid in mine if (key := review.keys[keyid]) is not None])
             for keyid in mine:

@@ -90,7 +90,7 @@ def take_targets_apart(
         ProposalRefused: nobody should sign it, or nobody can read all of it.
     """
     if by is not None:
-        refuse_outside(part, by.delegation)
+        refuse_outside(part, by)
     return _Reader(part, known, by, before).read(now, max_expiry)
 
 

@@ -44,6 +44,11 @@ class Bins:
         digits = name.removeprefix(f"{self.prefix}-")
         return int(digits, 16) if digits != name and _DIGITS.fullmatch(digits) else None
 
+    def has(self, name: str) -> bool:
+        """Whether one of just these bins has this name."""
+        index = self.index_in(name)
+        return index is not None and index < self.count and self.name(index) == name
+
     @property
     def _width(self) -> int:
         return len(f"{self.count - 1:x}")

@@ -28,14 +28,18 @@ from rstuf.metadata.views import Envelope, Signature, open_envelope
 from rstuf.model.artifacts import MAX_INTEGER
 from rstuf.model.keys import KeyId, check_key_name
 from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName, role_name
+from rstuf.model.policy import MAX_BINS_BY_PEOPLE
 
 BUNDLE_FORMAT: Final = "rstuf-bundle"
 SIGNATURE_FORMAT: Final = "rstuf-signature"
 MAX_BUNDLE_BYTES: Final = 8_000_000
-MAX_SIGNATURE_BYTES: Final = 65_536
-MAX_PARTS: Final = 16
+MAX_SIGNATURE_BYTES: Final = 524_288
+# As many bins as people sign together, and what comes out beside them.
+MAX_PARTS: Final = 2 * MAX_BINS_BY_PEOPLE + 16
 MAX_DELEGATORS: Final = 32
 MAX_SIGNATURES: Final = 64
+# In a file that came back: of each part, by several keys.
+MAX_BROUGHT: Final = 4 * MAX_PARTS
 MAX_NAMES: Final = 1024
 MAX_REPOSITORY_NAME: Final = 200
 
@@ -228,7 +232,7 @@ def kind_of(data: bytes) -> DocumentKind:
 class _SignatureReader(DocumentReader):
     def read(self, data: bytes) -> SignatureDocument:
         document = self.document(data, form=SIGNATURE_FORMAT, fields=_SIGNATURE_FIELDS, limit=MAX_SIGNATURE_BYTES)
-        entries = self.list_of(document["signatures"], "signatures", least=1, most=MAX_SIGNATURES)
+        entries = self.list_of(document["signatures"], "signatures", least=1, most=MAX_BROUGHT)
         found = []
         for each in entries:
             digest, keyid, sig = self.texts(each, "a signature", digest=_DIGEST, keyid=_KEYID, sig=_SIG)

@@ -66,8 +66,14 @@ def with_role_keys(
     return {**signed, "keys": known, "roles": roles, "version": version, "expires": iso(expires)}
 
 
-def with_bins(signed: Mapping[str, Any], bins: Bins) -> dict[str, Any]:
-    """The `signed` object of a targets role whose bins are to be others; whatever else it says stays."""
+def with_bins(signed: Mapping[str, Any], bins: Bins, *, signers: RoleKeys | None = None) -> dict[str, Any]:
+    """The `signed` object of a targets role whose bins are to be others; whatever else it says stays.
+
+    Args:
+        signers: who is to sign them; None for those who do.
+    """
+    if signers is not None:
+        signed = with_bin_signers(signed, signers)
     delegations = signed["delegations"]
     if bins.classic:
         first = delegations["roles"][0]
@@ -75,6 +81,18 @@ def with_bins(signed: Mapping[str, Any], bins: Bins) -> dict[str, Any]:
         return {**signed, "delegations": {**delegations, "roles": roles}}
     succinct = {**delegations["succinct_roles"], "bit_length": bins.bits, "name_prefix": bins.prefix}
     return {**signed, "delegations": {**delegations, "succinct_roles": succinct}}
+
+
+def with_bin_signers(signed: Mapping[str, Any], signers: RoleKeys) -> dict[str, Any]:
+    """The same with others who sign its bins. Objects of keys that stay are kept as they are."""
+    delegations, who = signed["delegations"], {"keyids": list(signers.keyids), "threshold": signers.threshold}
+    known = delegations["keys"]
+    keys = {keyid: known.get(keyid, key.to_dict()) for keyid, key in signers.keys.items()}
+    if "succinct_roles" in delegations:
+        succinct = {**delegations["succinct_roles"], **who}
+        return {**signed, "delegations": {**delegations, "keys": keys, "succinct_roles": succinct}}
+    roles = [{**role, **who} for role in delegations["roles"]]
+    return {**signed, "delegations": {**delegations, "keys": keys, "roles": roles}}
 
 
 def targets_over_bins(bins: Bins, signatories: Signatories) -> dict[str, Any]:

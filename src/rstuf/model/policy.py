@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from rstuf.errors import InvalidPolicy
@@ -16,6 +17,16 @@ MAX_LISTED: Final = 20_752
 MAX_BINS_LARGE: Final = 65536
 # Each takes two hundred bytes of targets, which every client reads.
 MAX_CLASSIC_BINS: Final = 4096
+# Each of its people signs every one of them, by hand where the key is a token, and one bundle carries all.
+MAX_BINS_BY_PEOPLE: Final = 64
+
+
+class BinSigners(StrEnum):
+    """Who signs the bins of a role: the online key, with which whoever has it controls what they list, or the people
+    who sign the role itself."""
+
+    ONLINE = "online"
+    ROLE = "role"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +83,15 @@ def check_bin_count(count: int, *, allow_large: bool = False) -> int:
             f"the number of bins must be a power of two from {MIN_BINS} to {largest}, not {count}", hint=f"say {near}"
         )
     return count.bit_length() - 1
+
+
+def check_bins_by_people(count: int) -> None:
+    """
+    Raises:
+        InvalidPolicy: so many bins are more than people sign together.
+    """
+    if count > MAX_BINS_BY_PEOPLE:
+        raise InvalidPolicy(
+            f"people sign {MAX_BINS_BY_PEOPLE} bins together at most, and each of them every one",
+            hint=f"say {MAX_BINS_BY_PEOPLE} or fewer, or let the online key sign them: --signed-by online",
+        )

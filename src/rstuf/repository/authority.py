@@ -110,6 +110,21 @@ class Authority:
                 return each
         raise InvalidMetadata("targets", f"it does not delegate to {name}")
 
+    def holder_of(self, name: RoleName) -> RoleName | None:
+        """The role that shares out what a bin of this name lists; None where there is no such bin."""
+        if name in self.named:
+            return None
+        return next((holder for holder, each in self.shared.items() if each.bins.has(name)), None)
+
+    def signers_of(self, name: RoleName) -> RoleKeys | None:
+        """Who may sign targets, a role below it, or a bin; None where nobody delegates to it."""
+        if name == TARGETS:
+            return self.top_level[TARGETS]
+        if name in self.named:
+            return self.named[name]
+        holder = self.holder_of(name)
+        return None if holder is None else self.shared[holder].signers
+
     def is_online(self, keys: RoleKeys) -> bool:
         """Whether the online key alone signs what has these signers."""
         return set(keys.keyids) <= set(self.top_level[TIMESTAMP].keyids)

@@ -12,45 +12,56 @@ from typing import Any
 
 from rstuf.errors import InvalidMetadata, LimitExceeded, RstufError
 from rstuf.metadata import limits
-from rstuf.metadata.bins import Bins
-from rstuf.metadata.render import SignedFile
+from rstuf.metadata.bins import PREFIX, Bins
 from rstuf.metadata.views import Envelope, bin_delegation
 from rstuf.model.names import RoleName
-from rstuf.model.roles import BinWeight, NewRole, RoleKind
+from rstuf.model.roles import BinWeight, NewRole, RoleKind, RoleState
 from rstuf.progress import step
 from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.batches import people_sign_bins
 from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
-from rstuf.repository.rendering import Part
+from rstuf.repository.rendering import Part, Signed
 from rstuf.repository.reports import PublicationReport, Reason
 
 
 def bring_bins(
-    ports: Ports, holder: RoleName, said: Mapping[str, Any], *, signed: SignedFile | None = None
+    ports: Ports, holder: RoleName, said: Mapping[str, Any], *, signed: Mapping[RoleName, Signed] | None = None
 ) -> PublicationReport:
     """Publish a role as it is to be, and all bins that it delegates to. Under the publication lock, after recovery.
 
     Args:
         holder: whose artifacts they share out; it may have listed them itself before.
         said: its `signed` object.
-        signed: its file, where people have signed it.
+        signed: what people have signed of these: its file, and those of bins.
     """
+    files = signed or {}
     _bring_out_forced(ports)
     kept = keep_back(ports)
     delegation = bin_delegation(Envelope(name=f"{holder}.json", signed=said, payload=b"", signatures=()))
     if delegation is None:
         raise InvalidMetadata(holder, "it delegates to no bins")
     bins = delegation.bins
+    with ports.state.read() as reader:
+        before = load_authority(reader, ports.metadata)
+        then = load_authority(reader, ports.metadata, proposed={holder: said})
+    by_people = people_sign_bins(then, holder)
+    others_sign = by_people is not people_sign_bins(before, holder)
     with ports.state.transaction(actor=ports.actor) as state:
         # Whatever is left of one that was cut off before it was staged counts for nothing.
         state.drop_resize(holder)
         bits = state.role(holder).bin_bits
         details = {"before": 0 if bits is None else 1 << bits, "after": bins.count, "role": holder}
-        begun = state.begin_resize(holder, bins.bits, _roles(holder, bins))
+        begun = state.begin_resize(holder, bins.bits, new_bins(holder, bins))
         state.record("bins.resize", details, at=ports.clock.now())
+        if others_sign:
+            # People are asked for them as often as for the role; the online key signs them as it does others.
+            periods = state.periods()
+            lives = periods[holder] if by_people else periods.get(PREFIX, periods[holder])
+            state.set_periods(bins.prefix, lives)
     try:
         with ports.state.read() as reader, step(ports.progress, "counting", total=bins.count, unit="bins"):
             weights = list[BinWeight]()
@@ -62,8 +73,8 @@ def bring_bins(
             state.fill_resize(holder, weights)
         with ports.state.read() as reader:
             number, role = reader.newest_number() if kept is None else kept.number, reader.role(holder)
-            parts = [Part(role, role.number, Reason.RESIZED, signed)]
-            parts += [Part(each, number, Reason.RESIZED) for each in reader.coming_bins(holder)]
+            parts = [Part(role, role.number, Reason.RESIZED, files[holder].file if holder in files else None)]
+            parts += [_part(each, number, files.get(each.name)) for each in reader.coming_bins(holder)]
         return bring_out(ports, parts, proposed={holder: said}, resized=holder)
     except BaseException:
         # One that is committing goes on: only what no publication took along, or gave up, is dropped here.
@@ -72,6 +83,12 @@ def bring_bins(
             if resize is not None and resize.publication is None:
                 state.drop_resize(holder)
         raise
+
+
+def _part(role: RoleState, number: int, signed: Signed | None) -> Part:
+    if signed is None:
+        return Part(role, number, Reason.RESIZED)
+    return Part(role, signed.number, Reason.RESIZED, signed.file)
 
 
 def _bring_out_forced(ports: Ports) -> None:
@@ -83,7 +100,8 @@ def _bring_out_forced(ports: Ports) -> None:
         bring_out(ports, forced)
 
 
-def _roles(holder: RoleName, bins: Bins) -> Iterator[NewRole]:
+def new_bins(holder: RoleName, bins: Bins) -> Iterator[NewRole]:
+    """All bins of a role, as the state enters them."""
     return (NewRole(bins.name(index), RoleKind.BIN, holder=holder, index=index) for index in range(bins.count))
 
 

@@ -16,7 +16,7 @@ from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, open_envelo
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import SUCCESSOR, current_root
+from rstuf.repository.authority import SUCCESSOR, current_root, is_recorded_file
 from rstuf.repository.interfaces import StateReader
 
 ONLINE = (TIMESTAMP, SNAPSHOT, TARGETS)
@@ -194,15 +194,33 @@ def _is_reported(reader: StateReader, keyid: KeyId) -> bool:
 
 
 def online_signers(reader: StateReader, delegators: Iterable[Mapping[str, Any]]) -> tuple[KeyId, ...]:
-    """The keys that sign online what some roles delegate: bins, and roles that none but online keys ever signed."""
+    """The keys that sign online what some roles delegate: bins, and roles that none but online keys ever signed.
+
+    Bins that the people of a delegated role sign are none of these.
+    """
     online = once_online(reader)
-    found = dict[KeyId, None]()
+    people, found = _people_below(reader, online), dict[KeyId, None]()
     for said in delegators:
-        found |= dict.fromkeys(bin_signers(said))
+        if not people.issuperset(signers := bin_signers(said)):
+            found |= dict.fromkeys(signers)
         for place in _places(said):
             if online.issuperset(place["keyids"]):
                 found |= dict.fromkeys(place["keyids"])
     return tuple(found)
+
+
+def _people_below(reader: StateReader, online: frozenset[KeyId]) -> frozenset[KeyId]:
+    """The keys that sign roles which are delegated to by name, and that never signed online."""
+    found = set[KeyId]()
+    for role in map(reader.role, {TARGETS, *reader.delegating_roles()}):
+        data = reader.delegator(role.name, role.visible)
+        if data is None or not is_recorded_file(role, data):
+            continue
+        opened = open_envelope(data, name=role.name, kind="targets")
+        if bin_delegation(opened) is None:
+            places = [each for each in _places(opened.signed) if each["name"] != SUCCESSOR]
+            found.update(keyid for each in places for keyid in each["keyids"])
+    return frozenset(found - online)
 
 
 def once_online(reader: StateReader) -> frozenset[KeyId]:

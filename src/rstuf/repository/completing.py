@@ -41,7 +41,7 @@ from rstuf.repository.open_events import (
 from rstuf.repository.outdated import has_come_out, outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
-from rstuf.repository.rendering import Part
+from rstuf.repository.rendering import Part, Signed
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.roots import commit_root
 from rstuf.repository.rotation import carry_on
@@ -189,11 +189,14 @@ def _bring_out_roles(ports: Ports, event: SigningEvent) -> PublicationReport:
         then = load_authority(reader, ports.metadata, proposed=said)
         holder = event.role
         was, bins = before.shared.get(holder), then.shared.get(holder)
-        resized = bins is not None and (was is None or was.bins != bins.bins)
+        # There may be as many bins as before, which others sign.
+        as_many = was is not None and bins is not None and was.bins == bins.bins
+        resized = bins is not None and (event.kind is EventKind.RESIZE or not as_many)
         if (before.named, before.shared) != (then.named, then.shared) and not resized:
             parts += to_sign_again(ports, reader, then)
     if resized:
-        brought = bring_bins(ports, holder, said[holder], signed=files[holder])
+        signed = {part.role: Signed(files[part.role], part.number) for part in event.parts}
+        brought = bring_bins(ports, holder, said[holder], signed=signed)
     else:
         brought = bring_out(ports, parts, proposed=said)
     published = _close(ports, event, brought)

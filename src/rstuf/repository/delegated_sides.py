@@ -21,12 +21,15 @@ from rstuf.repository.interfaces import StateReader
 
 # Nobody delegates to it any more, or nobody can say who does: then no signature is enough.
 _NOBODY: Final = ("nobody", RoleKeys((), 1, {}))
+# What does not say it delegates to nobody.
+_MARK: Final = b'"delegations"'
 
 
 def delegated_sides(reader: StateReader, event: SigningEvent, part: EventPart) -> list[tuple[str, RoleKeys]]:
     """The one side that must sign a part of an event, by the role that delegates to it."""
     authority = recorded_authority(reader, proposed_by(reader, event))
-    keys, parent = authority.named.get(part.role), authority.tree.parent(part.role)
+    keys = authority.signers_of(part.role)
+    parent = authority.holder_of(part.role) or authority.tree.parent(part.role)
     if keys is None or parent is None:
         return [_NOBODY]
     beside = {each.role: each.version for each in event.parts}
@@ -35,14 +38,16 @@ def delegated_sides(reader: StateReader, event: SigningEvent, part: EventPart) -
 
 def proposed_by(reader: StateReader, event: SigningEvent) -> dict[RoleName, Mapping[str, Any]]:
     """What the roles of an event would say that delegate, or do so now, by their names."""
-    said = {part.role: orjson.loads(part.signed) for part in event.parts if part.role != ROOT}
     delegating = {TARGETS, *reader.delegating_roles()}
+    # Bins are many, and delegate to nobody.
+    parts = [part for part in event.parts if part.role in delegating or _MARK in part.signed]
+    said = {part.role: orjson.loads(part.signed) for part in parts if part.role != ROOT}
     return {role: signed for role, signed in said.items() if signed.get("delegations") or role in delegating}
 
 
 def signers_now(reader: StateReader, role: RoleName) -> dict[KeyId, PublicKey]:
     """The keys that may sign a role by what is published."""
-    keys = recorded_authority(reader, {}).named.get(role)
+    keys = recorded_authority(reader, {}).signers_of(role)
     return {} if keys is None else dict(keys.keys)
 
 

@@ -16,6 +16,7 @@ from rstuf.errors import DelegationNotFound, InvalidInput
 from rstuf.metadata.bins import EVERY_HASH
 from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.render import SPEC_VERSION
+from rstuf.metadata.root import with_bin_signers
 from rstuf.metadata.tree import Fault, Tree
 from rstuf.model.handover import Handover
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
@@ -23,6 +24,7 @@ from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods
 from rstuf.progress import step
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
+from rstuf.repository.batches import bins_by_people, people_sign_bins
 from rstuf.repository.bridge import once_online
 from rstuf.repository.client_guard import excluded, refuse_unreadable, shape_of
 from rstuf.repository.completing import carry_on_events
@@ -302,6 +304,12 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     said = authority.delegators.get(change.parent, _NOTHING)
     proposed: dict[RoleName, Mapping[str, Any]] = {change.parent: with_delegations(said, change.wanted)}
     there = {each.name for each in _below_of(authority, change.parent)}
+    if change.before is not None and change.after is not None and people_sign_bins(authority, change.name):
+        # Whoever signs the role signs its bins, from then on, too.
+        own = authority.delegators[change.name]
+        proposed[change.name] = with_bin_signers(own, change.after.keys)
+        if proposed[change.name] == own:
+            del proposed[change.name]
     successor = SUCCESSOR if change.parent in authority.shared else None
     if successor is not None:
         proposed[successor] = _over_bins(said)
@@ -320,6 +328,7 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
     whole = Change(change.name, change.parent, proposed, handover)
     listing = dict.fromkeys(name for pair in moved for name in pair)
     roles = roles_of(whole, authority, then, list(listing))
+    going = bins_by_people(authority, leaves)
     return DelegationProposal(
         name=change.name,
         parent=change.parent,
@@ -331,9 +340,9 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         handover=handover,
         periods=change.periods,
         moved=tuple(Moved(giver, taker, artifacts) for (giver, taker), artifacts in sorted(moved.items())),
-        roles=(*roles, *leaves),
+        roles=(*roles, *leaves, *going),
         elsewhere=tuple(signed_elsewhere(ports, reader, then, roles)),
-        drops=views_of_open(ports, reader, [*roles, *leaves]),
+        drops=views_of_open(ports, reader, [*roles, *leaves, *going]),
         excluded={name: why for name, why in after.items() if name not in before},
         unreached=_unreached(authority, then, change),
     )

@@ -22,22 +22,28 @@ from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName
 from rstuf.model.policy import Periods
 from rstuf.repository.authority import SUCCESSOR, Authority, SigningDesk, load_authority
+from rstuf.repository.batches import (
+    bins_by_people,
+    event_of_bins,
+    other_signers,
+    periods_of,
+    place_of,
+    signed_by_people,
+)
 from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.forced import can_sign
-from rstuf.repository.handing_over import ALL_SLOTS, Signed, Sorting, bring_delegations, signed_by_others
+from rstuf.repository.handing_over import Sorting, bring_delegations, signed_by_others
 from rstuf.repository.interfaces import StateReader, StateTransaction
 from rstuf.repository.open_events import envelope_of, has_expired, is_open
 from rstuf.repository.outdated import (
     Comparison,
     compare,
-    keys_of_role,
     moving,
     outdated_by,
     refuse_outdated,
-    signed_by_people,
 )
 from rstuf.repository.ports import Ports
-from rstuf.repository.rendering import Part, role_part
+from rstuf.repository.rendering import Part, Signed, role_part
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.signed_here import nobody_else_signed
 from rstuf.repository.signing_events import NewEvent, close_unused, drop_event, open_in, sign_event
@@ -57,10 +63,16 @@ class Change:
 def roles_of(change: Change, before: Authority, then: Authority, moved: Collection[RoleName]) -> list[RoleName]:
     """The roles that must come out with other delegations, the one that they are about first.
 
+    Where people sign the bins of a role of which that is so, all of these do.
+
     Args:
-        moved: those whose artifacts are others with them.
+        moved: those whose artifacts are others with them, bins among them.
     """
-    said = (*change.proposed, *change.handover.joins, *signed_by_others(before, then), *moved)
+    holders = {then.holder_of(name) or name for name in moved}
+    others = [name for name in other_signers(before, then) if signed_by_people(then, name)]
+    bins = [*bins_by_people(then, holders), *others]
+    named = [name for name in moved if name == TARGETS or name in then.named]
+    said = (*change.proposed, *change.handover.joins, *signed_by_others(before, then), *named, *bins)
     first = change.name if change.name in {*change.handover.joins, *said} else change.parent
     return [name for name in dict.fromkeys((first, *said)) if name not in change.handover.leaves]
 
@@ -73,7 +85,7 @@ def signed_elsewhere(ports: Ports, reader: StateReader, then: Authority, roles: 
     """
     desk = SigningDesk(reader, ports.signers)
     people = [name for name in roles if signed_by_people(then, name)]
-    return [name for name in people if not can_sign(desk, name, keys_of_role(then, name) or RoleKeys((), 1, {}))]
+    return [name for name in people if not can_sign(desk, name, then.signers_of(name) or RoleKeys((), 1, {}))]
 
 
 def open_change(ports: Ports, change: Change, *, drop: Collection[SigningEvent] = ()) -> SigningEvent:
@@ -93,7 +105,7 @@ def open_change(ports: Ports, change: Change, *, drop: Collection[SigningEvent] 
         number = state.newest_number()
         state.add_moves(sorting.moves(state))
         sorting.refuse()
-        names = roles_of(change, before, then, [name for name in sorting.more if _is_named(then, name)])
+        names = roles_of(change, before, then, list(sorting.more))
         if change.name in change.handover.periods:
             # What an event changes of periods is that of its first role.
             names = list(dict.fromkeys((change.name, *names)))
@@ -106,7 +118,7 @@ def open_change(ports: Ports, change: Change, *, drop: Collection[SigningEvent] 
                 then,
                 part,
                 version=part.role.version + 1,
-                expires=now + lives.get(part.role.name, lives[TARGETS]).expires,
+                expires=now + periods_of(then, part.role, lives).expires,
                 moved=sorting.more,
             )
             for part in parts
@@ -136,8 +148,9 @@ def _open(
     (event,) = open_in(state, [new], drop=drop, at=ports.clock.now())
     for name in change.handover.leaves:
         # What the role lists goes with this: nobody is to sign it there any more.
-        if (gone := is_open(state, name)) is not None and gone in drop:
-            drop_event(state, gone, at=ports.clock.now())
+        for gone in (is_open(state, name), event_of_bins(state, name)):
+            if gone is not None and gone in drop:
+                drop_event(state, gone, at=ports.clock.now())
     return event
 
 
@@ -204,16 +217,17 @@ def _close_unsigned(ports: Ports, gone: Collection[RoleName]) -> None:
     """Cancel what waits of roles that are gone; what others have signed of it is told as outdated."""
     with ports.state.transaction(actor=ports.actor) as state:
         for name in gone:
-            event = is_open(state, name)
-            if event is not None and nobody_else_signed(ports, state, event):
-                close_unused(state, event, at=ports.clock.now())
+            for event in (is_open(state, name), event_of_bins(state, name)):
+                if event is not None and nobody_else_signed(ports, state, event):
+                    close_unused(state, event, at=ports.clock.now())
 
 
 def _refuse_changed(state: StateReader, event: SigningEvent, listing: Mapping[RoleName, Signed]) -> None:
     """See that nothing outdated it meanwhile, and that what people signed is what these roles would list."""
     refuse_outdated(state, event)
+    then = recorded_authority(state, proposed_by(state, event))
     for name, each in listing.items():
-        rows = state.coming_contents(state.role(name).id, *ALL_SLOTS, number=each.number)
+        rows = state.coming_contents(*place_of(then, state.role(name)), number=each.number)
         listed = {path: orjson.loads(fragment) for _, path, fragment in rows}
         part = next(part for part in event.parts if part.role == name)
         if listed != envelope_of(part).signed.get("targets"):
@@ -225,7 +239,3 @@ def _late_moves(state: StateReader, compared: Comparison) -> Iterator[Move]:
     """What was removed since and a role lists that people signed: it goes there, and waits there to be removed."""
     for holder, path, taker in moving(state, compared):
         yield Move(slot_of(path), path, holder, taker)
-
-
-def _is_named(authority: Authority, name: RoleName) -> bool:
-    return name == TARGETS or name in authority.named

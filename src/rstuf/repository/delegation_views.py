@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from rstuf.metadata.delegations import Delegation
 from rstuf.metadata.views import BinDelegation
 from rstuf.model.names import TARGETS, RoleName
-from rstuf.model.policy import Periods
+from rstuf.model.policy import BinSigners, Periods
 from rstuf.model.roles import RoleState
 from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.batches import bin_signers_of
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
 
@@ -26,6 +27,7 @@ class DelegationView:
         artifacts: how many it lists, or its bins do.
         bins: how many it has; 0 where it lists its artifacts itself.
         periods: how long it lives; None where the state does not say.
+        bin_signers: who signs its bins; None where it has none.
     """
 
     delegation: Delegation
@@ -37,6 +39,7 @@ class DelegationView:
     artifacts: int
     bins: int
     periods: Periods | None
+    bin_signers: BinSigners | None
 
 
 def list_delegations(ports: Ports) -> list[DelegationView]:
@@ -60,6 +63,7 @@ def list_delegations(ports: Ports) -> list[DelegationView]:
                     artifacts=_held(reader, each.name, bins),
                     bins=0 if bins is None else bins.bins.count,
                     periods=periods.get(each.name),
+                    bin_signers=bin_signers_of(authority, each.name),
                 )
             )
             todo += [(each.name, depth + 1, below) for below in reversed(_below(authority, each.name))]

@@ -12,7 +12,10 @@ from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyId
 from rstuf.model.names import ROOT, TARGETS
+from rstuf.model.policy import BinSigners
 from rstuf.repository.authority import current_root
+from rstuf.repository.batches import people_sign_bins
+from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import names_of
@@ -96,11 +99,13 @@ def dropped_as(reader: StateReader, event: SigningEvent, why: DropReason) -> Dro
     """An event that is dropped, for whoever is told: whose signatures go with it, and what it was to change."""
     waits = is_open(reader, event.role)
     waits = None if waits is None or waits.id == event.id else waits
-    lost, bins = _lost(reader, event, waits), _lost_bins(reader, event, waits)
+    signers = _lost_signers(reader, event)
+    lost, bins = _lost(reader, event, waits), _lost_bins(reader, event, waits, others=signers is not None)
     after = waits.name if waits is not None and (lost is not None or bins is not None) else None
     wanted = _lost_delegation(reader, event)
     signed = tuple(signers_of(reader, event))
-    return DroppedEvent(event.name, signed, why, lost=lost, bins=bins, after=after, delegation=wanted)
+    signers = None if bins is None else signers
+    return DroppedEvent(event.name, signed, why, lost=lost, bins=bins, after=after, delegation=wanted, signers=signers)
 
 
 def _lost_delegation(reader: StateReader, event: SigningEvent) -> WantedDelegation | None:
@@ -157,9 +162,24 @@ def _in_place_of(reader: StateReader, keyid: KeyId, keys: RoleKeys) -> KeyId:
     return rotation.new if rotation is not None and rotation.old == keyid and keyid not in keys.keyids else keyid
 
 
-def _lost_bins(reader: StateReader, event: SigningEvent, waits: SigningEvent | None) -> int | None:
-    """How many bins an event was to bring, where there are others, and no other number is asked for in its place."""
+def _lost_bins(reader: StateReader, event: SigningEvent, waits: SigningEvent | None, *, others: bool) -> int | None:
+    """How many bins an event was to bring, where there are others, and no other number is asked for in its place.
+
+    Args:
+        others: whether others were to sign them than sign those that there are.
+    """
     if event.kind is not EventKind.RESIZE or (waits is not None and waits.kind is EventKind.RESIZE):
         return None
     bins, bits = bins_in(event.parts[0]), reader.role(event.role).bin_bits
-    return None if bits is not None and bins == 1 << bits else bins
+    return None if bits is not None and bins == 1 << bits and not others else bins
+
+
+def _lost_signers(reader: StateReader, event: SigningEvent) -> BinSigners | None:
+    """Who was to sign the bins that an event was to bring; None where they do."""
+    if event.kind is not EventKind.RESIZE:
+        return None
+    now, then = (recorded_authority(reader, said) for said in ({}, proposed_by(reader, event)))
+    people = people_sign_bins(then, event.role)
+    if people is people_sign_bins(now, event.role):
+        return None
+    return BinSigners.ROLE if people else BinSigners.ONLINE

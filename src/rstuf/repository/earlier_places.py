@@ -41,7 +41,12 @@ class Place:
     keys: RoleKeys
 
     def is_online(self, online: Collection[KeyId]) -> bool:
-        """Whether it is signed as bins are: it is these, or the role that has them, or online keys alone sign it."""
+        """Whether it is signed as most bins are: it is these, or the role that has them, or online keys alone sign it.
+
+        Bins of a delegated role that no such key signs are its people's.
+        """
+        if self.name is None and not self.catches_all:
+            return not set(online).isdisjoint(self.keys.keyids)
         return self.name in {None, SUCCESSOR} or set(self.keys.keyids) <= set(online)
 
     @property

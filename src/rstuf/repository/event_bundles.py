@@ -63,10 +63,11 @@ def _delegators(reader: StateReader, event: SigningEvent) -> Iterator[BundlePart
     below = [part.role for part in event.parts if part.role not in TOP_LEVEL]
     if not below:
         return
-    tree = recorded_authority(reader, proposed_by(reader, event)).tree
+    authority = recorded_authority(reader, proposed_by(reader, event))
+    tree = authority.tree
     found = dict[RoleName, int]()
     for role in below:
-        way, above = list[RoleName](), tree.parent(role)
+        way, above = list[RoleName](), authority.holder_of(role) or tree.parent(role)
         while above is not None:
             way.append(above)
             above = tree.parent(above)

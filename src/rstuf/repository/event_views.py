@@ -50,6 +50,7 @@ class PartView:
             under their prefix.
         takes_out: the keys that it lets sign a role no more which may sign that by what is visible now, by that role.
         bins: over how many it shares artifacts out; None where over none.
+        batch: of a bin that people sign with others, what these are called together; else None.
     """
 
     part: EventPart
@@ -59,6 +60,7 @@ class PartView:
     lists: Mapping[RoleName, tuple[KeyId, ...]] = field(default_factory=dict)
     takes_out: Mapping[RoleName, frozenset[KeyId]] = field(default_factory=dict)
     bins: int | None = None
+    batch: RoleName | None = None
 
     @property
     def ready(self) -> bool:
@@ -141,8 +143,20 @@ class EventView:
 
     @property
     def lacking(self) -> int:
-        """How many more signatures it takes, at the least."""
-        return sum(part.lacking for part in self.parts)
+        """How many more signatures it takes, at the least. Whoever signs one of the bins of a role signs all of them,
+        and the role itself where it is resized."""
+        if self.event.kind is EventKind.RESIZE:
+            return max(part.lacking for part in self.parts)
+        together = dict[RoleName, int]()
+        for part in self.parts:
+            name = part.batch or part.part.role
+            together[name] = max(part.lacking, together.get(name, 0))
+        return sum(together.values())
+
+    @property
+    def batched(self) -> int:
+        """How many of its parts are bins that people sign together."""
+        return sum(part.batch is not None for part in self.parts)
 
     @property
     def signed(self) -> tuple[KeyId, ...]:

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, RstufError
 from rstuf.metadata import limits
-from rstuf.metadata.render import SignedFile
 from rstuf.model.artifacts import SLOT_BITS
 from rstuf.model.events import SigningEvent
 from rstuf.model.handover import Handover, Move
@@ -23,12 +22,13 @@ from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, load_authority
+from rstuf.repository.batches import other_signers
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
 from rstuf.repository.outdated import fragment_at
 from rstuf.repository.ports import Ports
 from rstuf.repository.release import bring_out
-from rstuf.repository.rendering import Part
+from rstuf.repository.rendering import Part, Signed
 from rstuf.repository.reports import PublicationReport, Reason
 from rstuf.repository.routing import Router
 
@@ -36,14 +36,6 @@ ALL_SLOTS: Final = (0, (1 << SLOT_BITS) - 1)
 _NAMED: Final = 10
 # What stands around a path and its fragment: two quotes, a colon, a comma.
 _AROUND: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A file that people have signed, and the change number up to which it lists its artifacts."""
-
-    file: SignedFile
-    number: int
 
 
 def bring_delegations(
@@ -77,7 +69,8 @@ def bring_delegations(
     kept = keep_back(ports, besides=besides)
     with ports.state.read() as reader:
         authority = load_authority(reader, ports.metadata, proposed=proposed)
-        anew = signed_by_others(load_authority(reader, ports.metadata), authority)
+        before = load_authority(reader, ports.metadata)
+        anew = [*signed_by_others(before, authority), *other_signers(before, authority)]
         total = reader.totals().artifacts
     with (
         step(ports.progress, "sorting", total=total, unit="artifacts"),

@@ -19,8 +19,10 @@ from rstuf.errors import PathsDisputed, PathsNotDelegated
 from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import RoleName, TargetPath
-from rstuf.model.roles import RoleState
+from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import open_online_key
+from rstuf.repository.batches import place_of
+from rstuf.repository.delegated_sides import recorded_authority
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.open_events import has_expired, leaks_gained
 from rstuf.repository.outdated import compare, fragment_at, lister_of, moving, outdated_by
@@ -68,7 +70,7 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
             continue
         for holder, path, taker in found:
             lister = lister_of(reader, compared.before, holder, path)
-            waits = holder in signed and _is_new(reader, lister, path, signed[holder])
+            waits = lister.name in signed and _is_new(reader, lister, path, signed[lister.name])
             number = _newest(reader, holder, path)
             if not waits and number > _seen(lister):
                 latest = max(latest, number)
@@ -86,17 +88,17 @@ def look_for_kept(ports: Ports, reader: StateReader, *, drop: Collection[Signing
 
 def lacks(reader: StateReader, role: RoleState, number: int, kept: Kept | None) -> bool:
     """Whether more was accepted for a role than it lists at a change number, beside what is kept back."""
-    held = _kept_in(role, kept)
+    held = _kept_in(reader, role, kept)
     if number >= role.newest or not held:
         return number < role.newest
-    rows = reader.versions(role.id, *_ALL)
+    rows = reader.versions(*place_of(recorded_authority(reader, {}), role))
     return any(each > number and path not in held for _, path, each, _ in rows)
 
 
 def would_bring(reader: StateReader, event: SigningEvent, name: RoleName, kept: Kept | None) -> bool:
     """Whether an event that waits would bring what is kept back of a role."""
     role = reader.role(name)
-    held = _kept_in(role, kept)
+    held = _kept_in(reader, role, kept)
     if not held or event.kind is not EventKind.CONTENTS:
         return False
     listed = _listed(event, name)
@@ -144,17 +146,25 @@ def _keeps(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     return outdated_by(reader, event) is None
 
 
-def _kept_in(role: RoleState, kept: Kept | None) -> Collection[TargetPath]:
+def _kept_in(reader: StateReader, role: RoleState, kept: Kept | None) -> Collection[TargetPath]:
     """What is kept back of what a role lists itself."""
-    return () if kept is None or role.bin_bits is not None else frozenset(kept.paths.get(role.name, ()))
+    if kept is None or role.bin_bits is not None:
+        return ()
+    if role.kind is not RoleKind.BIN:
+        return frozenset(kept.paths.get(role.name, ()))
+    authority = recorded_authority(reader, {})
+    held = kept.paths.get(authority.holder_of(role.name) or role.name, ())
+    _, low, high = place_of(authority, role)
+    return frozenset(path for path in held if low <= slot_of(path) <= high)
 
 
 def _signed_lists(ports: Ports, reader: StateReader) -> dict[RoleName, Mapping[str, Any]]:
     """What roles would list by events that others have signed, where their artifacts are now: who signs last is told
     then."""
     return {
-        event.role: _listed(event, event.role)
+        part.role: _listed(event, part.role)
         for event in reader.open_events()
+        for part in event.parts
         if event.kind is EventKind.CONTENTS and not nobody_else_signed(ports, reader, event)
         if outdated_by(reader, event) is None
     }
@@ -167,7 +177,7 @@ def _listed(event: SigningEvent, name: RoleName) -> Mapping[str, Any]:
 
 def _is_new(reader: StateReader, role: RoleState, path: TargetPath, listed: Mapping[str, Any]) -> bool:
     """Whether clients would see another artifact in a list than they see there now, or none."""
-    shown = fragment_at(reader, role.id, slot_of(path), path, _seen(role))
+    shown = fragment_at(reader, role.holder or role.id, slot_of(path), path, _seen(role))
     return bool(listed.get(path) != (None if shown is None else orjson.loads(shown)))
 
 

@@ -17,7 +17,8 @@ from rstuf.metadata.views import Envelope, RoleKeys, open_envelope, root_roles
 from rstuf.model.names import ROOT, TIMESTAMP
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.progress import step
-from rstuf.repository.authority import delegator_bytes, is_recorded_file, load_authority, signed_enough
+from rstuf.repository.authority import Authority, delegator_bytes, is_recorded_file, load_authority, signed_enough
+from rstuf.repository.batches import bins_by_people
 from rstuf.repository.interfaces import MetadataStorage, StateReader
 from rstuf.repository.ports import Ports
 from rstuf.repository.targets_signers import take_people
@@ -95,7 +96,8 @@ class Recorded:
 
 
 def recorded_files(reader: StateReader, metadata: MetadataStorage) -> Iterator[Recorded]:
-    """Every file that clients may need and nothing could render again: all roots, and the visible delegators."""
+    """Every file that clients may need and nothing could render again: all roots, the visible delegators, and the bins
+    that people sign."""
     newest = reader.newest_root()
     if newest is None:
         return
@@ -113,7 +115,7 @@ def recorded_files(reader: StateReader, metadata: MetadataStorage) -> Iterator[R
     if delegators:
         authority = load_authority(reader, metadata)
         online = authority.top_level[TIMESTAMP]
-        for role in delegators:
+        for role in [*delegators, *_bins(reader, authority)]:
             keys = authority.role_keys(role.name, role.kind)
             data = delegator_bytes(role, reader, metadata, keys=keys)
             if data is not None:
@@ -140,14 +142,15 @@ def record_again(ports: Ports) -> tuple[str, ...]:
         StateDamaged: the storage has it no more.
     """
     with ports.state.read() as reader:
+        there = _delegators(reader)
+        authority = load_authority(reader, ports.metadata) if there else None
         lost = {
             role.name: role
-            for role in _delegators(reader)
+            for role in [*there, *(() if authority is None else _bins(reader, authority))]
             if not is_recorded_file(role, reader.delegator(role.name, role.visible))
         }
         found_again = []
-        if lost:
-            authority = load_authority(reader, ports.metadata)
+        if authority is not None:
             for role in lost.values():
                 keys = authority.role_keys(role.name, role.kind)
                 data = delegator_bytes(role, reader, ports.metadata, keys=keys)
@@ -202,6 +205,11 @@ def lost_roles(ports: Ports, reader: StateReader, *, kinds: Collection[RoleKind]
 
 def _delegators(reader: StateReader) -> list[RoleState]:
     return [role for kind in DELEGATORS for role in reader.roles(kind=kind) if role.visible]
+
+
+def _bins(reader: StateReader, authority: Authority) -> list[RoleState]:
+    """The bins that people sign."""
+    return [role for name in bins_by_people(authority) if (role := reader.role(name)).visible]
 
 
 def _name(role: RoleState) -> str:

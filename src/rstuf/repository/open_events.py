@@ -23,6 +23,7 @@ from rstuf.metadata.views import Envelope, RoleKeys, Signature, bin_delegation, 
 from rstuf.model.events import ROTATING, EventKind, EventPart, EventPhase, SigningEvent
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
+from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
 from rstuf.repository.authority import ClosedKey, current_root
 from rstuf.repository.bridge import bridged_root, bridges, delegated_keys
@@ -76,6 +77,10 @@ def find_event(reader: StateReader, name: str) -> SigningEvent:
     for event in events:
         if name in {event.name, event.role}:
             return event
+    for event in events:
+        # Bins go by their prefix, and the first one gives the event its name.
+        if name == _batch_of(reader, event.parts[0]):
+            return event
     ended = next((each for each in reversed(list(reader.events())) if each.name == name), None)
     became = None if ended is None else _BECAME[ended.phase]
     raise EventNotFound(name, known=[event.name for event in events], ended=became)
@@ -128,7 +133,14 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
         lists=lists,
         takes_out=_taken_out(reader, part.role, lists),
         bins=bins_in(part),
+        batch=_batch_of(reader, part),
     )
+
+
+def _batch_of(reader: StateReader, part: EventPart) -> RoleName | None:
+    """What the bins are called together of which a part is one."""
+    is_bin = part.role not in TOP_LEVEL and reader.role(part.role).kind is RoleKind.BIN
+    return RoleName(part.role.rpartition("-")[0]) if is_bin else None
 
 
 def _listed_in(opened: Envelope, role: RoleName) -> dict[RoleName, tuple[KeyId, ...]]:

@@ -13,21 +13,22 @@ from typing import Final
 import orjson
 
 from rstuf.errors import EventOutdated, PathsDisputed, PathsNotDelegated
-from rstuf.metadata.views import RoleKeys
 from rstuf.model.artifacts import SLOT_BITS, ArtifactState, slot_of
 from rstuf.model.events import EventKind, EventPart, EventPhase, SigningEvent
-from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName, TargetPath
+from rstuf.model.names import ROOT, TARGETS, RoleName, TargetPath
 from rstuf.model.patterns import Match, PathPattern, match
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, is_recorded_file
+from rstuf.repository.batches import place_of, signed_by_people
 from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.event_views import Outdated
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.routing import Router
-from rstuf.repository.targets_signers import take_people
 from rstuf.repository.wanted_delegations import delegations_of, wanted_by
 
+_BELOW: Final = frozenset({RoleKind.DELEGATED, RoleKind.BIN})
 _ALL: Final = (0, (1 << SLOT_BITS) - 1)
+_CONTENTS: Final = frozenset({EventKind.CONTENTS, EventKind.RENEWAL})
 _PUBLISHES: Final = frozenset({EventKind.CONTENTS, EventKind.DELEGATION})
 
 
@@ -61,6 +62,8 @@ def outdated_by(reader: StateReader, event: SigningEvent) -> Outdated | None:
         why = _not_looked_for(reader, event)
     if why is None and event.kind is EventKind.CONTENTS:
         why = _gone_elsewhere(reader, event)
+    if why is None and event.kind is EventKind.RESIZE:
+        why = _shown_since(reader, event)
     return None if why is None else Outdated(why, _again(reader, event))
 
 
@@ -109,30 +112,24 @@ def moving(reader: StateReader, compared: Comparison) -> Iterator[tuple[RoleName
             if found is not None and found.state is not ArtifactState.REMOVING:
                 raise
             continue
-        if taker in compared.signed and taker != holder:
+        if taker != holder and lister_name(compared.then, taker, path) in compared.signed:
             yield holder, path, taker
 
 
 def lister_of(reader: StateReader, authority: Authority, holder: RoleName, path: TargetPath) -> RoleState:
     """The role whose metadata has a path that a role holds: that role, or one of its bins."""
+    return reader.role(lister_name(authority, holder, path))
+
+
+def lister_name(authority: Authority, holder: RoleName, path: TargetPath) -> RoleName:
+    """Its name."""
     shared = authority.shared.get(holder)
-    return reader.role(holder if shared is None else shared.bins.name(shared.bins.index_of_slot(slot_of(path))))
+    return holder if shared is None else shared.bins.name(shared.bins.index_of_slot(slot_of(path)))
 
 
 def fragment_at(reader: StateReader, holder: int, slot: int, path: TargetPath, number: int) -> bytes | None:
     """What a role holds of a path at a change number; None where that is nothing."""
     return next((each[2] for each in reader.contents(holder, slot, slot, number=number) if each[1] == path), None)
-
-
-def signed_by_people(authority: Authority, name: RoleName) -> bool:
-    """Whether it takes people to sign targets, or a role below it; of bins and of what nobody delegates to, no."""
-    keys = keys_of_role(authority, name)
-    return keys is not None and take_people(keys, online=authority.top_level[TIMESTAMP])
-
-
-def keys_of_role(authority: Authority, name: RoleName) -> RoleKeys | None:
-    """Who may sign targets, or a role below it."""
-    return authority.top_level[TARGETS] if name == TARGETS else authority.named.get(name)
 
 
 def has_come_out(role: RoleState, part: EventPart) -> bool:
@@ -151,6 +148,8 @@ def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
         role = reader.role(part.role)
         if role.kind is RoleKind.DELEGATED and role.retired and event.kind is not EventKind.DELEGATION:
             return f"nobody delegates to {part.role} any more"
+        if role.kind is RoleKind.BIN and role.retired and event.kind in _CONTENTS:
+            return f"{part.role} is no bin any more"
         if role.visible >= part.version and not has_come_out(role, part):
             return f"{part.role} v{role.visible} was published since"
     return None
@@ -158,15 +157,27 @@ def _superseded(reader: StateReader, event: SigningEvent) -> str | None:
 
 def _gone_elsewhere(reader: StateReader, event: SigningEvent) -> str | None:
     """Whether it lists what is to come out elsewhere, or later: other delegations took it along, or it is kept back."""
-    for part in event.parts:
-        role = reader.role(part.role)
-        if role.kind is not RoleKind.DELEGATED or role.bin_bits is not None:
-            continue
-        own = {path for _, path, _ in reader.contents(role.id, *_ALL, number=part.number)}
+    roles = [(part, reader.role(part.role)) for part in event.parts]
+    roles = [(part, role) for part, role in roles if role.kind in _BELOW and role.bin_bits is None]
+    authority = recorded_authority(reader, {}) if roles else None
+    for part, role in roles:
+        place = (role.id, *_ALL) if authority is None else place_of(authority, role)
+        own = {path for _, path, _ in reader.contents(*place, number=part.number)}
         gone = next((path for path in orjson.loads(part.signed).get("targets", {}) if path not in own), None)
         if gone is not None:
             return f"{gone}, which it lists, goes with other delegations"
     return None
+
+
+def _shown_since(reader: StateReader, event: SigningEvent) -> str | None:
+    """Whether clients saw something newer than the bins have that people are to sign: these would take it back."""
+    numbers = [part.number for part in event.parts if part.role != event.role]
+    if not numbers:
+        return None
+    shared = recorded_authority(reader, {}).shared.get(event.role)
+    names = [event.role] if shared is None else [shared.bins.name(index) for index in range(shared.bins.count)]
+    newer = [name for name in names if reader.role(name).number > min(numbers)]
+    return f"changes of {newer[0]} were published since" if newer else None
 
 
 def _other_delegations(reader: StateReader, event: SigningEvent) -> str | None:
@@ -175,7 +186,8 @@ def _other_delegations(reader: StateReader, event: SigningEvent) -> str | None:
         return "delegations were published anew since, which it does not know of"
     try:
         for holder, path, taker in moving(reader, compared):
-            if _was_seen(reader, compared, holder, path, after=compared.signed[taker]):
+            after = compared.signed[lister_name(compared.then, taker, path)]
+            if _was_seen(reader, compared, holder, path, after=after):
                 return f"{path}, which goes to {taker} with it, was published since"
     except (PathsNotDelegated, PathsDisputed) as error:
         return f"{error.paths[0]} was accepted since, and clients would not find it then"
@@ -204,7 +216,8 @@ def _not_there(reader: StateReader, event: SigningEvent, compared: Comparison) -
     for part in event.parts:
         if part.role not in compared.signed:
             continue
-        own = {path: data for _, path, data in reader.contents(reader.role(part.role).id, *_ALL, number=part.number)}
+        place = place_of(compared.before, reader.role(part.role))
+        own = {path: data for _, path, data in reader.contents(*place, number=part.number)}
         for path, listed in orjson.loads(part.signed).get("targets", {}).items():
             fragment = own.get(path)
             if fragment is None:
@@ -233,7 +246,8 @@ def _takes_back(before: Authority, then: Authority) -> bool:
         return True
     for holder, bins in before.shared.items():
         coming = then.shared.get(SUCCESSOR if holder == TARGETS and TARGETS not in then.shared else holder)
-        if coming is not None and coming != bins:
+        others = was.get(holder) != becomes.get(holder)
+        if coming is not None and (coming.bins != bins.bins or (coming != bins and not others)):
             return True
     return False
 

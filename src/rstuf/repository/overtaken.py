@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.forced import REBUILD
 from rstuf.repository.interfaces import StateReader, StateTransaction
 
-_BY_PEOPLE = (RoleKind.TARGETS, RoleKind.DELEGATED)
+_BY_PEOPLE = (RoleKind.TARGETS, RoleKind.DELEGATED, RoleKind.BIN)
 
 
 def seen_above(state: StateTransaction, listed: Mapping[str, int]) -> dict[str, int]:
@@ -36,7 +37,5 @@ def overtaken(reader: StateReader) -> list[RoleState]:
     seen = first.details.get("seen") if first is not None and first.action == REBUILD else None
     if not isinstance(seen, Mapping):
         return []
-    found = [
-        role for kind in _BY_PEOPLE for role in reader.roles(kind=kind) if role.visible < int(seen.get(role.name, 0))
-    ]
-    return [role for role in found if not role.retired]
+    roles = [reader.role(RoleName(name)) for name, version in seen.items() if int(version) > 0]
+    return [role for role in roles if role.visible < int(seen[role.name]) and not role.retired]

@@ -18,7 +18,8 @@ from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
-from rstuf.repository.delegated_sides import recorded_authority
+from rstuf.repository.batches import Batch, batches, event_of, event_of_bins, periods_of
+from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.delegating_events import by_people, leaves_with
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
@@ -49,7 +50,7 @@ def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tup
         WrongPassphrase: somebody is here and mistyped it.
     """
     able = [part for part in parts if part.role.kind in _BY_PEOPLE]
-    if not able:
+    if not able and all(part.role.kind is not RoleKind.BIN for part in parts):
         return list(parts), ()
     authority, desk = load_authority(reader, ports.metadata), SigningDesk(reader, ports.signers)
     waiting = []
@@ -61,7 +62,12 @@ def who_is_here(ports: Ports, reader: StateReader, parts: Sequence[Part]) -> tup
         is_here, event = can_sign(desk, part.role.name, keys), _event_of(ports, reader, part.role)
         if not is_here or (event is not None and not is_free(ports, reader, event)):
             waiting.append(waiting_for(desk, part, keys))
-    names = {each.name for each in waiting}
+    for batch in batches(authority, parts):
+        is_here = not batch.by_people or can_sign(desk, batch.prefix, batch.keys)
+        event = holding_bins(reader, batch.holder)
+        if not is_here or (event is not None and not is_free(ports, reader, event)):
+            waiting.append(waiting_batch(desk, batch))
+    names = {name for each in waiting for name in each.roles}
     return [part for part in parts if part.role.name not in names], tuple(waiting)
 
 
@@ -76,6 +82,21 @@ def waiting_for(desk: SigningDesk, part: Part, keys: RoleKeys) -> WaitingRole:
     missing = desk.reasons(keys)
     lacking = max(0, keys.threshold - (len(keys.keyids) - len(missing)))
     return WaitingRole(part.role.name, part.role.expires, missing, lacking, part.reason)
+
+
+def waiting_batch(desk: SigningDesk, batch: Batch) -> WaitingRole:
+    """Bins that are signed together, with those of their keys that cannot be opened here, and why."""
+    first = min(batch.parts, key=lambda part: part.role.index or 0)
+    expires = [part.role.expires for part in batch.parts if part.role.expires is not None]
+    told = waiting_for(desk, first, batch.keys)
+    bins = tuple(part.role.name for part in batch.parts)
+    return replace(told, name=batch.prefix, expires=min(expires, default=None), bins=bins, holder=batch.holder)
+
+
+def holding_bins(reader: StateReader, holder: RoleName) -> SigningEvent | None:
+    """The open event beside which no bin of a role must come out, if there is one."""
+    event = event_of_bins(reader, holder)
+    return None if event is None or outdated_by(reader, event) is not None else event
 
 
 def holding_event(ports: Ports, reader: StateReader, name: RoleName) -> SigningEvent | None:
@@ -93,10 +114,10 @@ def holding_event(ports: Ports, reader: StateReader, name: RoleName) -> SigningE
 
 def drop_unsigned(ports: Ports, parts: Sequence[Part]) -> None:
     """Cancel events of roles that are signed here now, and that nobody else had signed."""
+    names = {part.role.name for part in parts if part.role.kind in {*_BY_PEOPLE, RoleKind.BIN}}
     with ports.state.transaction(actor=ports.actor) as state:
-        for part in parts:
-            event = is_open(state, part.role.name) if part.role.kind in _BY_PEOPLE else None
-            if event is not None and is_free(ports, state, event):
+        for event in state.open_events():
+            if any(part.role in names for part in event.parts) and is_free(ports, state, event):
                 close_unused(state, event, at=ports.clock.now())
 
 
@@ -117,47 +138,47 @@ def let_wait(
 def is_to_open(
     ports: Ports,
     reader: StateReader,
-    name: RoleName,
+    waiting: WaitingRole,
     *,
     drop: Collection[SigningEvent] = (),
     kept: Kept | None = None,
 ) -> bool:
     """Whether a role that cannot be signed here is to wait in an event that is not open yet."""
-    event = is_open(reader, name)
+    event = event_of(reader, waiting)
     if event is None:
-        return leaves_with(ports, reader, name) is None
+        return leaves_with(ports, reader, waiting.holder or waiting.name) is None
     anew = event in drop or is_free(ports, reader, event)
-    return anew and _lacks(ports, reader, event, reader.role(name), kept)
+    return anew and _lacks(ports, reader, event, waiting, kept)
 
 
 def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent], kept: Kept | None) -> WaitingRole:
     with ports.state.read() as reader:
-        role, event = reader.role(waiting.name), is_open(reader, waiting.name)
-        number = reader.newest_number() if kept is None else kept.number
-        anew = is_to_open(ports, reader, waiting.name, drop=drop, kept=kept)
-        proposed = propose_role(ports, reader, waiting.name, number=number) if anew else None
-    if proposed is not None:
+        event, number = event_of(reader, waiting), reader.newest_number() if kept is None else kept.number
+        anew = is_to_open(ports, reader, waiting, drop=drop, kept=kept)
+        proposed = [propose_role(ports, reader, name, number=number) for name in waiting.roles] if anew else []
+    if proposed:
         gone = [] if event is None else [event]
-        new = NewEvent((proposed,), EventKind.CONTENTS, numbers={waiting.name: number})
+        new = NewEvent(tuple(proposed), EventKind.CONTENTS, numbers=dict.fromkeys(waiting.roles, number))
         (event,) = open_events(ports, [new], drop=gone)
     if event is not None and event.kind in _AGAIN and not has_expired(event, ports.clock.now()):
         sign_event(ports, event.name)
     with ports.state.read() as reader:
-        event = is_open(reader, waiting.name)
+        event = event_of(reader, waiting)
         if event is None:
             return _leaving(ports, reader, waiting, kept)
         told = waiting_in(ports, reader, event, waiting)
-        return replace(told, behind=proposed is None and _lacks(ports, reader, event, role, kept))
+        return replace(told, behind=not proposed and _lacks(ports, reader, event, waiting, kept))
 
 
 def _leaving(ports: Ports, reader: StateReader, waiting: WaitingRole, kept: Kept | None) -> WaitingRole:
     """What waits in the place of a role that is about to go: its people are asked for nothing any more."""
-    event = leaves_with(ports, reader, waiting.name)
+    event = leaves_with(ports, reader, waiting.holder or waiting.name)
     if event is None:
         return waiting
     names = by_people(ports, reader, event)
     told = waiting_as(ports, reader, event, next(iter(names), event.role))
-    return replace(told, behind=lacks(reader, reader.role(waiting.name), event.parts[0].number, kept))
+    number = event.parts[0].number
+    return replace(told, behind=any(lacks(reader, reader.role(name), number, kept) for name in waiting.roles))
 
 
 def is_held_by_leaving(ports: Ports, reader: StateReader, role: RoleState, kept: Kept | None) -> bool:
@@ -177,8 +198,11 @@ def withdraw_kept(ports: Ports, kept: Kept) -> None:
     """Cancel what waits where nobody else has signed it, and would bring nothing but what is kept back."""
     with ports.state.transaction(actor=ports.actor) as state:
         for name in kept.paths:
-            event = is_open(state, name) if state.role(name).id in kept.only else None
-            if event is not None and would_bring(state, event, name, kept) and is_free(ports, state, event):
+            event = is_open(state, name) if state.role(name).id in kept.only else event_of_bins(state, name)
+            parts = () if event is None else event.parts
+            alone = [part.role for part in parts if state.role(part.role).id in kept.only]
+            brings = event is not None and any(would_bring(state, event, each, kept) for each in alone)
+            if event is not None and brings and is_free(ports, state, event):
                 close_unused(state, event, at=ports.clock.now())
 
 
@@ -203,6 +227,21 @@ def unsigned_behind(ports: Ports, waiting: Sequence[WaitingRole]) -> list[Signin
         ]
 
 
+def waiting_all(ports: Ports, reader: StateReader, event: SigningEvent) -> list[WaitingRole]:
+    """What people sign of an event, as it waits there: each role, and the bins of each together."""
+    names = by_people(ports, reader, event)
+    then = load_authority(reader, ports.metadata, proposed=proposed_by(reader, event))
+    bins = dict[RoleName, list[RoleName]]()
+    for name in names:
+        if (holder := then.holder_of(name)) is not None:
+            bins.setdefault(holder, []).append(name)
+    told = [waiting_as(ports, reader, event, name) for name in names if then.holder_of(name) is None]
+    for holder, own in bins.items():
+        first = waiting_as(ports, reader, event, own[0])
+        told.append(replace(first, name=RoleName(then.shared[holder].bins.prefix), bins=tuple(own), holder=holder))
+    return told
+
+
 def waiting_as(ports: Ports, reader: StateReader, event: SigningEvent, name: RoleName) -> WaitingRole:
     """A role as it waits in an event."""
     reason = Reason.DELEGATED if event.kind is EventKind.DELEGATION else Reason.CHANGED
@@ -213,18 +252,18 @@ def waiting_as(ports: Ports, reader: StateReader, event: SigningEvent, name: Rol
 def still_waiting(ports: Ports, waiting: Sequence[WaitingRole]) -> tuple[WaitingRole, ...]:
     """Those of them that have not come out meanwhile."""
     with ports.state.read() as reader:
-        return tuple(each for each in waiting if is_open(reader, each.name) is not None)
+        return tuple(each for each in waiting if event_of(reader, each) is not None)
 
 
 def propose_role(
     ports: Ports, reader: StateReader, name: RoleName, *, number: int, authority: Authority | None = None
 ) -> Unsigned:
-    """A role as it lists its artifacts at a change number, at its next version."""
-    role = reader.role(name)
-    expires = ports.signing_time(reader) + reader.periods()[name].expires
+    """A role, or a bin, as it lists its artifacts at a change number, at its next version."""
+    role, authority = reader.role(name), authority or load_authority(reader, ports.metadata)
+    expires = ports.signing_time(reader) + periods_of(authority, role, reader.periods()).expires
     return role_part(
         reader,
-        authority or load_authority(reader, ports.metadata),
+        authority,
         Part(role, number, Reason.CHANGED),
         version=role.version + 1,
         expires=expires,
@@ -242,16 +281,20 @@ def _undated(signed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
-    """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept."""
+    """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept.
+
+    Of what is not in it itself, with those who must sign it at all.
+    """
     now = ports.clock.now()
-    view = next(view_part(reader, event, part, now=now) for part in event.parts if part.role == role.name)
+    parts = [part for part in event.parts if part.role in role.roles] or event.parts
+    views = [view_part(reader, event, part, now=now) for part in parts]
     names = names_of(reader)
-    missing = [names.get(keyid, keyid[:12]) for keyid in view.wanted]
+    missing = dict.fromkeys(names.get(keyid, keyid[:12]) for view in views for keyid in view.wanted)
     why = {name: role.missing.get(name, f"has not signed {event.name}") for name in missing}
     after = comes_after(ports, reader, event)
-    return replace(
-        role, missing=why, lacking=view.lacking, event=event.name, after=None if after is None else after.name
-    )
+    # Whoever signs bins signs all of them at once.
+    lacking = max(view.lacking for view in views)
+    return replace(role, missing=why, lacking=lacking, event=event.name, after=None if after is None else after.name)
 
 
 def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
@@ -264,10 +307,13 @@ def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
     return event.kind in _AGAIN and nobody_else_signed(ports, reader, event)
 
 
-def _lacks(ports: Ports, reader: StateReader, event: SigningEvent, role: RoleState, kept: Kept | None) -> bool:
+def _lacks(ports: Ports, reader: StateReader, event: SigningEvent, waiting: WaitingRole, kept: Kept | None) -> bool:
     """Whether an event does not bring all that was accepted for a role, or what is kept back, or nobody can use it any
     more."""
-    if has_expired(event, ports.clock.now()) or would_bring(reader, event, role.name, kept):
+    numbers = {part.role: part.number for part in event.parts}
+    if has_expired(event, ports.clock.now()):
         return True
-    number = next((part.number for part in event.parts if part.role == role.name), 0)
-    return lacks(reader, role, number, kept)
+    brings = [name for name in numbers if name in waiting.roles or waiting.holder is not None]
+    if any(would_bring(reader, event, name, kept) for name in brings):
+        return True
+    return any(lacks(reader, reader.role(name), numbers.get(name, 0), kept) for name in waiting.roles)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from rstuf.errors import RstufError
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.repository.delegating import propose_wanted
-from rstuf.repository.delegating_events import by_people, open_change
+from rstuf.repository.delegating_events import open_change
 from rstuf.repository.dropping import dropped_as
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.open_events import has_expired, is_open
 from rstuf.repository.outdated import outdated_by
-from rstuf.repository.people import is_free, waiting_as
+from rstuf.repository.people import is_free, waiting_all
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason, WaitingRole
 from rstuf.repository.signed_here import nobody_else_signed
@@ -49,7 +49,7 @@ def propose_outdated_anew(ports: Ports, *, given_up: Collection[SigningEvent] = 
         if again is None:
             continue
         with ports.state.read() as reader:
-            waiting += [waiting_as(ports, reader, again, name) for name in by_people(ports, reader, again)]
+            waiting += waiting_all(ports, reader, again)
             if event not in given_up and not nobody_else_signed(ports, reader, event):
                 dropped.append(dropped_as(reader, event, DropReason.OUTDATED))
     return ProposedAnew(tuple(waiting), tuple(dropped))

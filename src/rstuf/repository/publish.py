@@ -72,7 +72,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
             kept = look_for_kept(ports, reader, drop=drop)
             changed = without_unreachable(ports, reader, changed_parts(reader, kept))
             parts, waiting = who_is_here(ports, reader, changed)
-            opens = any(is_to_open(ports, reader, each.name, drop=drop, kept=kept) for each in waiting)
+            opens = any(is_to_open(ports, reader, each, drop=drop, kept=kept) for each in waiting)
             visible = reader.role(TIMESTAMP).visible
             behind = ports.clock_behind(reader)
         if kept is not None:

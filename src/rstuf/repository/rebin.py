@@ -6,29 +6,37 @@ in snapshot and their files, so that clients of any age find what they look for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy
 from rstuf.metadata.bins import PREFIX, Bins
-from rstuf.metadata.render import renewed_part
-from rstuf.metadata.root import Signatories, targets_over_bins, with_bins
+from rstuf.metadata.bundle import MAX_BUNDLE_BYTES
+from rstuf.metadata.render import Unsigned, bin_part, renewed_part
+from rstuf.metadata.root import Signatories, targets_over_bins, with_bin_signers, with_bins
+from rstuf.metadata.views import RoleKeys
 from rstuf.model import policy
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
-from rstuf.model.policy import check_bin_count
-from rstuf.model.roles import RoleState
+from rstuf.model.policy import BinSigners, check_bin_count, check_bins_by_people
+from rstuf.model.roles import BinWeight, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, open_online_key
-from rstuf.repository.bin_layout import bring_bins, new_names, refuse_large
+from rstuf.repository.batches import bin_signers_of, event_of_bins, people_sign_bins
+from rstuf.repository.bin_layout import bring_bins, new_bins, new_names, refuse_large
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.kept_changes import keep_back
 from rstuf.repository.open_events import is_open, view_in
 from rstuf.repository.ports import Ports
 from rstuf.repository.readiness import get_ready
 from rstuf.repository.reports import PublicationReport
-from rstuf.repository.signing_events import drop_event, open_event, refuse_undropped
+from rstuf.repository.signing_events import NewEvent, drop_event, open_in, refuse_undropped
 from rstuf.repository.targets_signers import take_people
+
+# What leads to the bins comes with them in a bundle, and every signature that there is so far.
+_MOST_TOGETHER: Final = MAX_BUNDLE_BYTES * 3 // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +60,23 @@ def resize_bins(
     count: int,
     *,
     role: RoleName | None = None,
+    signers: BinSigners | None = None,
     allow_large: bool = False,
     drop: Collection[SigningEvent] = (),
 ) -> ResizeReport:
     """Share artifacts out over another number of bins; what was accepted before comes out with it.
 
+    Where people sign these, they do with the role itself: all of it is one event.
+
     Args:
+        signers: who is to sign the bins; None for those who do, and of a role without bins for the online key.
         role: whose artifacts; it may have no bins yet. None for those that no named delegation is for.
         allow_large: also so many that some clients cannot read the snapshot any more.
-        drop: an open event of that role that is cancelled for it, as whoever says so saw it.
+        drop: the open events of that role, and of its bins, that are cancelled for it, as whoever says so saw them.
 
     Raises:
         InvalidPolicy: there can be no such number, or snapshot would list too many names.
-        InvalidInput: the role has no bins, and cannot.
+        InvalidInput: the role has no bins, and cannot; or nobody but the online key signs it.
         DelegationNotFound: there is no such role.
         LimitExceeded: a bin would be larger than clients read; nothing was changed.
         EventOpen: an event of the role is open.
@@ -75,40 +87,180 @@ def resize_bins(
     with ports.state.publication_lock(purpose="bins resize"):
         get_ready(ports)
         with ports.state.read() as reader:
-            authority = load_authority(reader, ports.metadata)
-            holder = authority.catch_all if role is None else role
-            state = _role(reader, authority, holder)
-            before = authority.shared.get(holder)
-            if before is not None and before.bins.bits == bits:
+            wanted = _wanted(ports, reader, role, bits=bits, signers=signers)
+            there = 0 if wanted.before is None else wanted.before.count
+            if wanted.said is None:
                 return ResizeReport(count, count, None, None)
-            bins = Bins(bits, f"{holder}-{PREFIX}") if before is None else replace(before.bins, bits=bits)
             if not allow_large:
-                _refuse_long_listing(reader, bins)
+                _refuse_long_listing(reader, wanted.bins)
             open_online_key(reader, ports.signers)
-            wanted = _over(authority, holder, bins)
-            expires = ports.signing_time(reader) + reader.periods()[holder].expires
-            waiting = is_open(reader, holder)
-            if waiting is not None:
-                refuse_undropped(reader, waiting, drop)
-            keys = authority.role_keys(holder, state.kind)
-            online = not take_people(keys, online=authority.top_level[TIMESTAMP])
-            if not online:
+            waiting = _waiting(reader, wanted.holder)
+            for event in waiting:
+                refuse_undropped(reader, event, drop)
+            if wanted.by_people:
                 # Nobody should sign what could not come out.
-                weights = list(reader.weigh(holder, bits=bits, number=reader.newest_number()))
-                refuse_large(weights, bins)
-        there = 0 if before is None else before.bins.count
-        if before is None:
-            _give_periods(ports, holder, bins)
-        if online:
-            if waiting is not None:
-                with ports.state.transaction(actor=ports.actor) as transaction:
-                    refuse_undropped(transaction, waiting, drop)
-                    drop_event(transaction, waiting, at=ports.clock.now())
-            return ResizeReport(there, count, bring_bins(ports, holder, wanted), None)
-        unsigned = renewed_part(holder, wanted, version=state.version + 1, expires=expires)
-        event = open_event(ports, [unsigned], kind=EventKind.RESIZE, drop=drop)
+                weights = list(reader.weigh(wanted.holder, bits=bits, number=reader.newest_number()))
+                refuse_large(weights, wanted.bins)
+                if wanted.signs_bins:
+                    _refuse_too_much(weights, wanted.bins)
+        if wanted.before is None:
+            _give_periods(ports, wanted.holder, wanted.bins)
+        if not wanted.by_people:
+            _drop(ports, waiting, drop)
+            return ResizeReport(there, count, bring_bins(ports, wanted.holder, wanted.said), None)
+        opened = _let_wait(ports, wanted, drop)
         with ports.state.read() as reader:
-            return ResizeReport(there, count, None, view_in(ports, reader, event))
+            return ResizeReport(there, count, None, view_in(ports, reader, opened))
+
+
+def bin_signers(ports: Ports, role: RoleName | None = None) -> BinSigners | None:
+    """Who signs the bins of a role; None where it has none, or is not here."""
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+    return bin_signers_of(authority, authority.catch_all if role is None else role)
+
+
+def in_the_way(ports: Ports, role: RoleName | None = None) -> list[EventView]:
+    """The open events of a role that is to have other bins, and of those that it has: they give their place to it."""
+    with ports.state.read() as reader:
+        authority = load_authority(reader, ports.metadata)
+        holder = authority.catch_all if role is None else role
+        known = holder == TARGETS or holder in authority.named
+        return [view_in(ports, reader, event) for event in _waiting(reader, holder)] if known else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to become of the bins of a role.
+
+    Attributes:
+        before: those that there are; None where there are none.
+        said: what the role says then; None where it says that already.
+        by_people: whether people sign the role; `signs_bins`: whether they sign its bins then, too; `signed_bins`:
+            whether they do now.
+    """
+
+    holder: RoleName
+    before: Bins | None
+    bins: Bins
+    said: dict[str, Any] | None
+    by_people: bool
+    signs_bins: bool
+    signed_bins: bool
+
+
+def _wanted(
+    ports: Ports, reader: StateReader, role: RoleName | None, *, bits: int, signers: BinSigners | None
+) -> _Wanted:
+    authority = load_authority(reader, ports.metadata)
+    holder = authority.catch_all if role is None else role
+    state, before = _role(reader, authority, holder), authority.shared.get(holder)
+    keys = authority.role_keys(holder, state.kind)
+    by_people = take_people(keys, online=authority.top_level[TIMESTAMP])
+    bins = Bins(bits, f"{holder}-{PREFIX}") if before is None else replace(before.bins, bits=bits)
+    who = _bin_signers(authority, holder, keys, signers, by_people=by_people)
+    signed_bins = people_sign_bins(authority, holder)
+    signs_bins = signed_bins if who is None else who is keys
+    if signs_bins:
+        check_bins_by_people(bins.count)
+    if before is None:
+        said: dict[str, Any] | None = _over(authority, holder, bins, who)
+    elif before.bins == bins and (who is None or _signed_by(before.signers, who)):
+        said = None
+    else:
+        said = with_bins(authority.delegators[holder], bins, signers=who)
+    there = None if before is None else before.bins
+    return _Wanted(holder, there, bins, said, by_people, signs_bins, signed_bins)
+
+
+def _signed_by(now: RoleKeys, wanted: RoleKeys) -> bool:
+    return (set(now.keyids), now.threshold) == (set(wanted.keyids), wanted.threshold)
+
+
+def _bin_signers(
+    authority: Authority, holder: RoleName, keys: RoleKeys, signers: BinSigners | None, *, by_people: bool
+) -> RoleKeys | None:
+    """Who is to sign the bins of a role; None for those who do, or the online key.
+
+    Raises:
+        InvalidInput: those who sign it sign no bins.
+    """
+    if signers is None:
+        return None
+    if signers is BinSigners.ONLINE:
+        return authority.top_level[TIMESTAMP] if people_sign_bins(authority, holder) else None
+    if holder in {TARGETS, SUCCESSOR}:
+        raise InvalidInput(
+            "the bins for whatever no named delegation is for are signed by the online key",
+            hint="people sign those of a role of their own: rstuf delegation add",
+        )
+    if not by_people:
+        raise InvalidInput(
+            f"{holder} is signed by the online key itself, so its bins are, too",
+            hint=f"let people sign it first: rstuf delegation update {holder} --signer KEY",
+        )
+    return keys
+
+
+def _waiting(reader: StateReader, holder: RoleName) -> list[SigningEvent]:
+    """What waits of a role, and of its bins."""
+    found = (is_open(reader, holder), event_of_bins(reader, holder))
+    return list({event.id: event for event in found if event is not None}.values())
+
+
+def _drop(ports: Ports, waiting: Sequence[SigningEvent], drop: Collection[SigningEvent]) -> None:
+    if not waiting:
+        return
+    with ports.state.transaction(actor=ports.actor) as state:
+        for event in waiting:
+            refuse_undropped(state, event, drop)
+            drop_event(state, event, at=ports.clock.now())
+
+
+def _let_wait(ports: Ports, wanted: _Wanted, drop: Collection[SigningEvent]) -> SigningEvent:
+    """Open the event in which people sign the role, and its bins where these are theirs."""
+    holder, said = wanted.holder, wanted.said or {}
+    kept = keep_back(ports) if wanted.signs_bins else None
+    with ports.state.transaction(actor=ports.actor) as state:
+        number = state.newest_number() if kept is None else kept.number
+        now, periods, role = ports.signing_time(state), state.periods(), state.role(holder)
+        proposed = [renewed_part(holder, said, version=role.version + 1, expires=now + periods[holder].expires)]
+        if wanted.signs_bins:
+            state.enter_bins(holder, new_bins(holder, wanted.bins))
+            # Whoever signs them is asked as often as for the role.
+            lives = periods[wanted.bins.prefix if wanted.signed_bins else holder]
+            proposed += _bin_parts(state, wanted.bins, role, number, expires=now + lives.expires)
+        numbers = {part.name: number for part in proposed[1:]}
+        for event in _waiting(state, holder):
+            refuse_undropped(state, event, drop)
+            drop_event(state, event, at=ports.clock.now())
+        new = NewEvent(tuple(proposed), EventKind.RESIZE, numbers=numbers)
+        (opened,) = open_in(state, [new], drop=drop, at=ports.clock.now())
+    return opened
+
+
+def _bin_parts(
+    reader: StateReader, bins: Bins, holder: RoleState, number: int, *, expires: datetime
+) -> Iterator[Unsigned]:
+    """Every bin to come, as it lists its artifacts at a change number."""
+    for index in range(bins.count):
+        name = bins.name(index)
+        rows = reader.contents(holder.id, *bins.slots(index), number=number)
+        entries: list[tuple[str, bytes]] = [row[1:] for row in rows]
+        yield bin_part(name, version=reader.role(name).version + 1, expires=expires, entries=entries)
+
+
+def _refuse_too_much(weights: Iterable[BinWeight], bins: Bins) -> None:
+    """
+    Raises:
+        InvalidPolicy: all that people would sign is more than a bundle carries to them.
+    """
+    size = sum(weight.payload for weight in weights)
+    if size > _MOST_TOGETHER:
+        raise InvalidPolicy(
+            f"the {bins.count} bins are {size} bytes together, and people sign {_MOST_TOGETHER} at most at once",
+            hint="let the online key sign them: --signed-by online",
+        )
 
 
 def _role(reader: StateReader, authority: Authority, name: RoleName) -> RoleState:
@@ -130,13 +282,12 @@ def _role(reader: StateReader, authority: Authority, name: RoleName) -> RoleStat
     return reader.role(name)
 
 
-def _over(authority: Authority, holder: RoleName, bins: Bins) -> dict[str, Any]:
-    """What a role says once it shares its artifacts out over these bins, which the online key signs."""
-    if holder in authority.shared:
-        return with_bins(authority.delegators[holder], bins)
-    online = authority.top_level[TIMESTAMP]
-    signatories = Signatories([online.keys[keyid] for keyid in online.keyids], online.threshold)
-    return {**authority.delegators.get(holder, {}), **targets_over_bins(bins, signatories)}
+def _over(authority: Authority, holder: RoleName, bins: Bins, who: RoleKeys | None) -> dict[str, Any]:
+    """What a role says once it shares its artifacts out over bins; the online key signs these, or whoever is named."""
+    keys = who or authority.top_level[TIMESTAMP]
+    signatories = Signatories([keys.keys[keyid] for keyid in keys.keyids], keys.threshold)
+    said = {**authority.delegators.get(holder, {}), **targets_over_bins(bins, signatories)}
+    return with_bin_signers(said, keys)
 
 
 def _give_periods(ports: Ports, holder: RoleName, bins: Bins) -> None:

@@ -19,6 +19,7 @@ from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, role
 from rstuf.model.publication import PlannedRole, SignedRole
 from rstuf.model.roles import FileFacts, NewRole, RoleKind
 from rstuf.repository.ahead import Ahead
+from rstuf.repository.batches import bins_by_people
 from rstuf.repository.dropped_keys import online_ever
 from rstuf.repository.former_signers import signed_alone
 from rstuf.repository.interfaces import StateTransaction
@@ -180,9 +181,11 @@ def record_publication(state: StateTransaction, reading: Reading, *, number: int
     evidence = max([*signed, life.signed_at(ROOT, published.root.envelope.expires)])
     publication = state.stage_publication([(role, number) for role in roles], begun=evidence, reserved=reserved)
     planned = [role for role, _ in state.publication_roles(publication.id)]
-    state.record_files(publication.id, [_signed(role, reading) for role in planned if role.kind not in _RECORDED])
+    by_people = frozenset(bins_by_people(published.authority))
+    recorded = {role.name for role in planned if role.kind in _RECORDED or role.name in by_people}
+    state.record_files(publication.id, [_signed(role, reading) for role in planned if role.name not in recorded])
     for role in planned:
-        if role.kind in _RECORDED:
+        if role.name in recorded:
             # One at a time: together they can be larger than memory.
             state.record_files(publication.id, [_signed(role, reading, data=_bytes_of(role, reading))])
     state.commit_publication(publication.id, timestamp=published.timestamp.data)
@@ -240,14 +243,16 @@ def force(state: StateTransaction, published: Published) -> None:
 
 
 def people_sign(published: Published) -> tuple[RoleName, ...]:
-    """Targets and delegated roles that nobody but people can sign: nothing here goes above what clients have seen."""
+    """Targets, delegated roles and bins that nobody but people can sign: nothing here goes above what clients have
+    seen."""
     keys = {TARGETS: published.top_level[TARGETS], **published.authority.named}
     online, now = online_ever(published), published.top_level[TIMESTAMP]
-    return tuple(
+    found = [
         name
         for name, each in keys.items()
         if take_people(each, online=now) and (name == TARGETS or not set(each.keyids) <= online)
-    )
+    ]
+    return (*found, *bins_by_people(published.authority))
 
 
 def older_by_people(published: Published, ahead: Ahead) -> tuple[RoleName, ...]:

@@ -122,8 +122,11 @@ def _delegators_of(
         return []
     found = []
     for planned, file in reader.publication_roles(publication.id):
-        if planned.kind in DELEGATORS and file is not None:
+        if planned.kind in {*DELEGATORS, RoleKind.BIN} and file is not None:
             recorded = reader.delegator(planned.name, planned.version)
+            if planned.kind is RoleKind.BIN and recorded is None:
+                # The online key signs it, and can again.
+                continue
             written = found_on(ports.metadata, render.versioned(planned.name, planned.version), limit=file.length)
             for data in (recorded, written):
                 if data is not None and sha256(data).hexdigest() == file.sha256:

@@ -28,6 +28,7 @@ from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import RotationKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
+from rstuf.repository.batches import bins_by_people
 from rstuf.repository.bridge import bridges
 from rstuf.repository.client_guard import refuse_misread, refuse_unreadable, shape_of
 from rstuf.repository.forced import forced_parts
@@ -99,7 +100,8 @@ def bring_out(
                 planned = tuple(versions[part.role.id] for part in parts)
                 by_id = {part.role.id: part for part in parts}
                 listing = visible_listing(ports, staged)
-                release = Release(publication, by_id, planned, authority, lives, now, listing, also, moved)
+                by_people = frozenset(bins_by_people(authority))
+                release = Release(publication, by_id, planned, authority, lives, now, listing, also, moved, by_people)
                 written = _write(ports, release, staged, desk, watch)
                 _check(ports, release, staged, written)
         except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -34,6 +34,14 @@ _SPREAD: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """A file that people have signed, and the change number up to which it lists its artifacts."""
+
+    file: SignedFile
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A role that a publication brings anew: the change number it is rendered at, and why it is there.
 
@@ -54,6 +62,7 @@ class Release:
     Attributes:
         also: for roles that are bridged, who signs them beside those whom root names.
         moved: how many artifacts more or less each role lists because delegations change; None where they do not.
+        by_people: the bins that people sign.
     """
 
     publication: Publication
@@ -65,6 +74,7 @@ class Release:
     visible_listing: Listing
     also: Mapping[RoleName, RoleKeys] = field(default_factory=dict)
     moved: Mapping[RoleName, int] | None = None
+    by_people: Set[RoleName] = frozenset()
 
     def signed_by_people(self, planned: PlannedRole) -> SignedFile | None:
         """The file of a role that people have signed already."""
@@ -75,7 +85,11 @@ def rendered(
     release: Release, reader: StateReader, done: Mapping[RoleName, SignedRole]
 ) -> Iterator[tuple[PlannedRole, Unsigned]]:
     """The roles of a release in their order, each rendered when its turn comes; `done` holds those before it."""
-    bins = [planned for planned in release.planned if planned.kind is RoleKind.BIN]
+    bins = [
+        planned
+        for planned in release.planned
+        if planned.kind is RoleKind.BIN and release.signed_by_people(planned) is None
+    ]
     for planned in release.planned:
         if planned.kind in _RECORDED and release.signed_by_people(planned) is None:
             yield planned, _delegator(release, reader, planned)
@@ -125,7 +139,7 @@ def role_part(
     expires: datetime,
     moved: Mapping[RoleName, int] | None = None,
 ) -> Unsigned:
-    """A role that delegates, or may: what it says of others, and the artifacts that it lists itself.
+    """A role that delegates, or may: what it says of others, and the artifacts that it lists itself; or one bin.
 
     Args:
         moved: how many artifacts more or less each role lists because delegations change, as they are begun to.
@@ -133,6 +147,8 @@ def role_part(
     Raises:
         StateDamaged: a part of the state is older than the rest.
     """
+    if part.role.kind is RoleKind.BIN:
+        return _one_bin(reader, authority, part, version=version, expires=expires, moved=moved)
     role, said = part.role, authority.delegators.get(part.role.name)
     # What is in bins is listed there, also where another role takes these over with this publication.
     holds = role.name not in authority.shared and role.bin_bits is None
@@ -144,6 +160,25 @@ def role_part(
     if said is None:
         return render.bin_part(role.name, version=version, expires=expires, entries=listed)
     return render.delegator_part(role.name, said, version=version, expires=expires, entries=listed)
+
+
+def _one_bin(
+    reader: StateReader,
+    authority: Authority,
+    part: Part,
+    *,
+    version: int,
+    expires: datetime,
+    moved: Mapping[RoleName, int] | None,
+) -> Unsigned:
+    """A bin that is rendered by itself, so that people can sign it."""
+    role = part.role
+    if role.index is None or role.holder is None:
+        raise InvalidMetadata(role.name, "it is a bin without an index")
+    low, high = authority.bins_with(role.name).bins.slots(role.index)
+    entries = list(_contents(reader, role.holder, low, high, number=part.number, moved=moved))
+    _check_count(part, len(entries), moved)
+    return render.bin_part(role.name, version=version, expires=expires, entries=[row[1:] for row in entries])
 
 
 def _foreign_fields(reader: StateReader, role: RoleState) -> Mapping[str, Any] | None:
@@ -243,11 +278,15 @@ def _expiry(release: Release, planned: PlannedRole) -> datetime:
 
 
 def record_of(release: Release, planned: PlannedRole, file: SignedFile) -> SignedRole:
-    """What the state keeps of a signed role. A bin's sign-by date comes earlier by a part that its index gives, so
-    that bins that were signed together are not due together."""
+    """What the state keeps of a signed role.
+
+    A bin's sign-by date comes earlier by a part that its index gives, so that bins that were signed together are not
+    due together. Those that people sign are, so that these are asked once; and their bytes are kept.
+    """
     periods = _periods(release, planned)
     early = timedelta(0)
-    if planned.kind is RoleKind.BIN:
+    by_people = planned.name in release.by_people
+    if planned.kind is RoleKind.BIN and not by_people:
         # The fractional part of multiples of the golden ratio spreads any run of indexes evenly.
         share = (_index(planned) * 0.6180339887498949) % 1.0
         early = timedelta(seconds=int(share * (periods.expires - periods.renew_before).total_seconds() / _SPREAD))
@@ -261,6 +300,6 @@ def record_of(release: Release, planned: PlannedRole, file: SignedFile) -> Signe
         signed_at=signed_at,
         expires=file.expires,
         sign_by=file.expires - periods.renew_before - early,
-        data=file.data if planned.kind in _RECORDED else None,
+        data=file.data if planned.kind in _RECORDED or by_people else None,
         delegates=planned.name in release.authority.delegators,
     )

@@ -14,6 +14,7 @@ from rstuf.model.events import ROTATING, EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, SigningDesk, current_root, load_authority
+from rstuf.repository.batches import Batch, batches, event_of
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.dates import due_roles, lives, next_due, visible_file
 from rstuf.repository.dropping import drop_expired, drop_in_the_way, drop_outdated, waits_in_the_way
@@ -23,14 +24,16 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.leaks import unrevoked
 from rstuf.repository.letting_go import holding_up, is_as_proposed
 from rstuf.repository.mending import RENDERED, lost_roles, put_back, record_again
-from rstuf.repository.open_events import envelope_of, is_open
+from rstuf.repository.open_events import envelope_of
 from rstuf.repository.overtaken import overtaken
 from rstuf.repository.people import (
+    holding_bins,
     holding_event,
     is_free,
     propose_role,
     says_no_more,
     still_waiting,
+    waiting_batch,
     waiting_for,
     waiting_in,
 )
@@ -212,32 +215,35 @@ def _wait_for_people(ports: Ports, role: WaitingRole) -> WaitingRole:
     if role.elsewhere is not None:
         return role
     with ports.state.read() as reader:
-        event = is_open(reader, role.name)
+        event = event_of(reader, role)
         new = None
         if event is None:
-            new = _to_renew(ports, reader, role.name)
+            new = _to_renew(ports, reader, role)
         elif _is_stale(ports, reader, event, role):
             new = _with_fresh_life(ports, reader, event, role)
     if new is not None:
         (event,) = open_events(ports, [new], drop=[] if event is None else [event])
         sign_event(ports, event.name)
     with ports.state.read() as reader:
-        event = is_open(reader, role.name)
+        event = event_of(reader, role)
         # A root that is proposed can say that others must sign it as well.
         return role if event is None else waiting_in(ports, reader, event, role)
 
 
-def _to_renew(ports: Ports, reader: StateReader, name: RoleName) -> NewEvent:
-    number = _number_of(reader.role(name))
-    return NewEvent((_as_it_is(ports, reader, name, number=number),), EventKind.RENEWAL, numbers={name: number})
+def _to_renew(ports: Ports, reader: StateReader, role: WaitingRole) -> NewEvent:
+    numbers = {name: _number_of(reader.role(name)) for name in role.roles}
+    proposed = tuple(_as_it_is(ports, reader, name, number=number) for name, number in numbers.items())
+    return NewEvent(proposed, EventKind.RENEWAL, numbers=numbers)
 
 
 def _with_fresh_life(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> NewEvent:
     """The same once more, from now on: what it lists and what it does not."""
     if event.kind is EventKind.RENEWAL:
-        return _to_renew(ports, reader, role.name)
-    number = event.parts[0].number
-    return NewEvent((propose_role(ports, reader, role.name, number=number),), event.kind, numbers={role.name: number})
+        return _to_renew(ports, reader, role)
+    listed = {part.role: part.number for part in event.parts}
+    numbers = {name: _number_of(reader.role(name)) for name in role.roles} | listed
+    proposed = tuple(propose_role(ports, reader, name, number=number) for name, number in numbers.items())
+    return NewEvent(proposed, event.kind, numbers=numbers)
 
 
 def _is_stale(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> bool:
@@ -248,14 +254,15 @@ def _is_stale(ports: Ports, reader: StateReader, event: SigningEvent, role: Wait
     renewable = event.kind in {EventKind.CONTENTS, EventKind.RENEWAL} and event.role != ROOT
     if role.reason is not Reason.DUE or not renewable or not is_free(ports, reader, event):
         return False
-    due = reader.role(role.name).sign_by
+    due = [date for name in role.roles if (date := reader.role(name).sign_by) is not None]
     sign_by = envelope_of(event.parts[0]).expires - reader.periods()[role.name].renew_before
-    return (due is not None and event.opened < due) or sign_by <= ports.clock.now()
+    lacks = not {part.role for part in event.parts}.issuperset(role.roles)
+    return lacks or (bool(due) and event.opened < min(due)) or sign_by <= ports.clock.now()
 
 
 def _number_of(role: RoleState) -> int:
     """Up to which change a role is renewed: pending changes stay pending, but for those that clients may have seen."""
-    return max(role.number, role.shown) if role.kind is RoleKind.DELEGATED else 0
+    return max(role.number, role.shown) if role.kind in {RoleKind.DELEGATED, RoleKind.BIN} else 0
 
 
 def _as_it_is(ports: Ports, reader: StateReader, name: RoleName, *, number: int) -> Unsigned:
@@ -333,8 +340,36 @@ def find_due(ports: Ports, reader: StateReader, force: Collection[str], lost: Co
         else:
             # Pending changes stay pending, but for those that clients may have seen.
             due.parts.append(Part(role, max(role.number, role.shown), reason))
+    _let_bins_wait(ports, reader, desk, authority, due)
     due.waiting += _kept_by_rotation(ports, reader, due)
     return due
+
+
+def _let_bins_wait(ports: Ports, reader: StateReader, desk: SigningDesk, authority: Authority, due: Due) -> None:
+    """Take out of what is to be signed the bins that wait for people, or for an event by which they become others.
+
+    Where one is due that people sign who are not here, all bins of that role are: they are asked once.
+    """
+    waiting = []
+    for batch in batches(authority, due.parts):
+        event = holding_bins(reader, batch.holder)
+        is_here = not batch.by_people or can_sign(desk, batch.prefix, batch.keys)
+        late = any(runs_out(reader, part.role.name, now=ports.clock.now()) for part in batch.parts)
+        if is_here and (event is None or late):
+            continue
+        whole = batch.by_people and (event is None or event.kind is EventKind.RENEWAL)
+        told = waiting_batch(desk, _whole(reader, authority, batch) if whole else batch)
+        waiting.append(told if event is None else waiting_in(ports, reader, event, replace(told, missing={})))
+    gone = {name for each in waiting for name in each.roles}
+    due.parts = [part for part in due.parts if part.role.name not in gone]
+    due.waiting += waiting
+
+
+def _whole(reader: StateReader, authority: Authority, batch: Batch) -> Batch:
+    """All bins of a role, of which some are due."""
+    bins, reason = authority.shared[batch.holder].bins, batch.parts[0].reason
+    roles = [reader.role(bins.name(index)) for index in range(bins.count)]
+    return replace(batch, parts=tuple(Part(role, max(role.number, role.shown), reason) for role in roles))
 
 
 def _keeps(

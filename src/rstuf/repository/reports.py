@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rstuf.errors import ClockSuspicious, StateBehind
 from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
+from rstuf.model.policy import BinSigners
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
 from rstuf.repository.event_views import EventView
@@ -123,6 +124,8 @@ class WaitingRole:
         kept: the highest number of a change that is kept back for it; 0 where none is.
         elsewhere: how long it lives, where its people made what clients see of it where they are: then they make the
             next version, too, and none is proposed here, which would take the number of theirs. Else None.
+        bins: of bins that are signed together, these; then `name` is their prefix.
+        holder: the role whose bins they are; None of a role that waits itself.
     """
 
     name: RoleName
@@ -135,6 +138,13 @@ class WaitingRole:
     behind: bool = False
     kept: int = 0
     elsewhere: timedelta | None = None
+    bins: tuple[RoleName, ...] = ()
+    holder: RoleName | None = None
+
+    @property
+    def roles(self) -> tuple[RoleName, ...]:
+        """What waits, by the names that it is published under."""
+        return self.bins or (self.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +203,8 @@ class DroppedEvent:
     Attributes:
         signed: the names of those whose signatures went with it.
         lost: what a root was to change, and nothing proposes any more; None where that is nothing.
-        bins: how many bins it was to bring, where nothing does that any more.
+        bins: how many bins it was to bring, where nothing does that any more; `signers`: who was to sign these, where
+            that are others than sign the bins that there are.
         after: what waits in its place, and must come out before that is proposed again, or would be dropped for it.
         delegation: the delegation that it was to bring, change or remove, where nothing else remembers that.
     """
@@ -205,6 +216,7 @@ class DroppedEvent:
     bins: int | None = None
     after: str | None = None
     delegation: WantedDelegation | None = None
+    signers: BinSigners | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from rstuf.model.artifacts import Artifact, ArtifactState, ListedArtifact, View
 from rstuf.model.audit import AuditEntry
 from rstuf.model.keys import KeyEntry, PublicKey
 from rstuf.model.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, RoleName, target_path
+from rstuf.model.policy import BinSigners
 from rstuf.repository import artifacts
 from rstuf.repository.intake import Conflict
 from rstuf.repository.ports import Ports
@@ -271,13 +272,26 @@ class Repository:
         count: int,
         *,
         role: RoleName | None = None,
+        signers: BinSigners | None = None,
         allow_large: bool = False,
         drop: Collection[SigningEvent] = (),
     ) -> ResizeReport:
         """Share artifacts out over another number of bins; see `repository.rebin.resize_bins`."""
         from rstuf.repository.rebin import resize_bins
 
-        return resize_bins(self._ports, count, role=role, allow_large=allow_large, drop=drop)
+        return resize_bins(self._ports, count, role=role, signers=signers, allow_large=allow_large, drop=drop)
+
+    def bins_in_the_way(self, role: RoleName | None = None) -> list[EventView]:
+        """What waits of a role that is to have other bins; see `repository.rebin.in_the_way`."""
+        from rstuf.repository.rebin import in_the_way
+
+        return in_the_way(self._ports, role)
+
+    def bin_signers(self, role: RoleName | None = None) -> BinSigners | None:
+        """Who signs the bins of a role; see `repository.rebin.bin_signers`."""
+        from rstuf.repository.rebin import bin_signers
+
+        return bin_signers(self._ports, role)
 
     # --- looking
 

@@ -25,6 +25,7 @@ from rstuf.repository.authority import (
     load_authority,
     signed_enough,
 )
+from rstuf.repository.batches import bins_by_people
 from rstuf.repository.bridge import ONLINE, delegating_to_new, gone_keys, once_online
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.letting_go import changeable, handed_on
@@ -146,14 +147,14 @@ def to_sign_again(ports: Ports, reader: StateReader, authority: Authority) -> li
     Args:
         authority: as it is to be.
     """
-    online, parts = once_online(reader), []
+    online, people, parts = once_online(reader), frozenset(bins_by_people(authority)), []
     for kind in (RoleKind.DELEGATED, RoleKind.BIN):
         for role in reader.roles(kind=kind):
             known = kind is RoleKind.BIN or role.name in authority.named
             if not role.visible or role.file is None or not known:
                 continue
             keys = authority.role_keys(role.name, kind)
-            ours = kind is RoleKind.BIN or online.issuperset(keys.keyids)
+            ours = (kind is RoleKind.BIN and role.name not in people) or online.issuperset(keys.keyids)
             if ours and not _has_signed(ports, role, keys):
                 parts.append(Part(role, max(role.number, role.shown), Reason.ROTATED))
     return parts

@@ -9,7 +9,7 @@ from typing import Final
 
 from rstuf.errors import CeremonyUnfinished, ClockSuspicious
 from rstuf.model.keys import KeyEntry, KeyId
-from rstuf.model.names import ROOT, TIMESTAMP
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
 from rstuf.model.publication import PublicationPhase
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
@@ -162,7 +162,17 @@ def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> s
     held = set[int]() if kept is None else {*kept.only}
     if not numbers:
         return held
+    batches = {
+        holder
+        for view in events
+        if not view.is_void and not is_free(ports, reader, view.event)
+        for holder in _holders(reader, view)
+    }
     for role in reader.dirty_roles():
+        if role.holder in batches and not role.forced:
+            # Whatever of a role's bins waits, waits together.
+            held.add(role.id)
+            continue
         if role.forced or role.name not in numbers:
             if not role.forced and is_held_by_leaving(ports, reader, role, kept):
                 held.add(role.id)
@@ -173,6 +183,12 @@ def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> s
         ):
             held.add(role.id)
     return held
+
+
+def _holders(reader: StateReader, view: EventView) -> set[int]:
+    """The ids of the roles of which bins wait in an event."""
+    below = [part.part.role for part in view.parts if part.part.role not in TOP_LEVEL]
+    return {holder for name in below if (holder := reader.role(name).holder) is not None}
 
 
 def _prunable(ports: Ports, reader: StateReader) -> tuple[int, int]:

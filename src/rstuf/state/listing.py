@@ -147,7 +147,8 @@ def _place(connection: sqlite3.Connection, holder: int, index: int, where: str) 
         row = connection.execute(f"SELECT name, {_SEEN}, {_SIGNING} FROM role WHERE id = ?", (holder,)).fetchone()  # noqa: S608
     else:
         row = connection.execute(
-            "SELECT name, number, 0 FROM role WHERE holder = ? AND bin_index = ? AND NOT retired", (holder, index)
+            f"SELECT name, number, {_SIGNING} FROM role WHERE holder = ? AND bin_index = ? AND NOT retired",  # noqa: S608
+            (holder, index),
         ).fetchone()
     if row is None:
         raise StateDamaged(where, f"artifacts belong to bin {index} of role {holder}, which is not there")

@@ -29,22 +29,33 @@ def begin(connection: sqlite3.Connection, holder: int, bits: int, bins: Iterable
     if read(connection, holder) is not None:
         raise StateError("another resize of these bins goes on", hint="rstuf publish brings it to its end")
     connection.execute("INSERT INTO resize (holder, bits, number) VALUES (?, ?, ?)", (holder, bits, number))
+    for role, each in enter(connection, holder, bins):
+        connection.execute(
+            "INSERT INTO resize_bin (holder, bin_index, role) VALUES (?, ?, ?)", (holder, each.index, role)
+        )
+
+
+def enter(connection: sqlite3.Connection, holder: int, bins: Iterable[NewRole]) -> Iterator[tuple[int, NewRole]]:
+    """Bins to come, each with its id: those that were there before, and others that nobody has seen.
+
+    Raises:
+        StateError: a bin's name is another role's.
+    """
     for each in bins:
         connection.execute(
             "INSERT INTO role (name, name_key, kind, holder, bin_index, retired) VALUES (?, ?, ?, ?, ?, 1) "
             "ON CONFLICT (name_key) DO NOTHING",
             (each.name, each.name.lower(), each.kind.value, holder, each.index),
         )
-        taken = connection.execute(
-            "INSERT INTO resize_bin (holder, bin_index, role) SELECT holder, bin_index, id FROM role "
-            "WHERE name = ? AND holder = ? AND bin_index = ?",
-            (each.name, holder, each.index),
-        ).rowcount
-        if taken != 1:
+        found = connection.execute(
+            "SELECT id FROM role WHERE name = ? AND holder = ? AND bin_index = ?", (each.name, holder, each.index)
+        ).fetchone()
+        if found is None:
             raise StateError(
                 f"there is a role {each.name} already, which is not this bin",
                 hint="choose another number of bins, whose names are free",
             )
+        yield found[0], each
 
 
 def read(connection: sqlite3.Connection, holder: int) -> Resize | None:
@@ -66,7 +77,7 @@ def coming_bins(connection: sqlite3.Connection, holder: int, *, where: str) -> I
 
 
 def weigh(found: Iterator[tuple[int, str, int, bytes]], *, bits: int, number: int) -> Iterator[BinWeight]:
-    """What each bin that is not empty would hold at a change number.
+    """What each bin of which something was ever accepted would hold at a change number.
 
     Args:
         found: every version of every path that the role holds: slot, path, number, fragment, in the order of these.
@@ -79,10 +90,12 @@ def weigh(found: Iterator[tuple[int, str, int, bytes]], *, bits: int, number: in
             for row in same:
                 if row[2] <= number:
                     last = row
+            if last is not None:
+                # A removal counts, too: bins that people signed before it list what was removed.
+                newest = max(newest, last[2])
             if last is not None and last[3]:
-                newest, artifacts = max(newest, last[2]), artifacts + 1
-                payload += entries.payload(last[1], last[3])
-        if artifacts:
+                artifacts, payload = artifacts + 1, payload + entries.payload(last[1], last[3])
+        if newest:
             yield BinWeight(index, newest, artifacts, payload)
 
 

@@ -186,6 +186,11 @@ class SqliteTransaction(SqliteReader):
             resizes.begin(self._connection, self._holder(holder).id, bits, bins, number=number)
         return number
 
+    def enter_bins(self, holder: RoleName, bins: Iterable[NewRole]) -> None:
+        with all_or_nothing(self._connection):
+            for _ in resizes.enter(self._connection, self._holder(holder).id, bins):
+                pass
+
     def fill_resize(self, holder: RoleName, weights: Iterable[BinWeight]) -> None:
         with all_or_nothing(self._connection):
             resizes.fill(self._connection, self._holder(holder).id, weights)

@@ -30,9 +30,15 @@ rstuf bins advise 1024 4096        this number and these
 rstuf bins resize 1024
 rstuf bins resize 1024 --yes       from a script
 rstuf bins resize 16 --role team   split a delegated role into bins
+rstuf bins resize 16 --role team --signed-by role   that its own people sign
 """,
 }
 _HEADS = ("bins", "first", "after", "one more", "largest bin")
+_WHO = {
+    None: "",
+    rstuf.BinSigners.ONLINE: ", which the online key signs: whoever has it controls what they list",
+    rstuf.BinSigners.ROLE: ", each of which the people sign who sign that role",
+}
 _ANSWERS = "--yes says that it is"
 
 
@@ -74,29 +80,42 @@ def resize(
         str | None,
         typer.Option("--role", metavar="ROLE", help="Whose artifacts: a delegated role's; by default all others'."),
     ] = None,
+    signed_by: Annotated[
+        rstuf.BinSigners | None,
+        typer.Option(
+            "--signed-by",
+            metavar="WHO",
+            help="online: the online key; whoever has it controls what the bins list. role: the people who sign ROLE, "
+            "and nobody else. By default those who do now; at first the online key.",
+        ),
+    ] = None,
     allow_large: Annotated[
         bool, typer.Option("--allow-large", help="Up to 65536, with a snapshot that some clients cannot read.")
     ] = False,
     compat: Compat = None,
     no_sign: Annotated[
-        bool, typer.Option("--no-sign", help="Where people sign targets: let it wait, and sign nothing.")
+        bool, typer.Option("--no-sign", help="Where people sign the role: let it wait, and sign nothing.")
     ] = False,
 ) -> int:
     """Share the artifacts out over another number of bins.
 
     Clients read on: one publication brings all new bins, with everything that was accepted before it, and until it is
     there they see what they saw. Names of bins that are not used any more stay listed, because clients refuse a list
-    that drops one. Where people sign targets, they sign that first; exit code 4 says that it waits for them.
+    that drops one. Where people sign targets, or ROLE, they sign that first; exit code 4 says that it waits for them.
+
+    With --signed-by role they sign each bin, too, now and whenever what it lists changes: all bins that change wait in
+    one signing event, and come out together. The online key alone can change nothing of them then. --signed-by online
+    gives them back to it, which those who sign ROLE have to sign.
     """
     run = run_of(ctx)
     run.clients = tuple(compat or ())
     with run.open() as repository:
         rstuf.check_bin_count(bins, allow_large=allow_large)
         holder = None if role is None else rstuf.RoleName(role)
-        waiting = _in_the_way(repository, role)
-        if repository.bin_count(holder) == bins:
+        waiting = repository.bins_in_the_way(holder)
+        if repository.bin_count(holder) == bins and signed_by in {None, repository.bin_signers(holder)}:
             waiting = []
-        elif not _ask(run, repository, bins, role=role, waiting=waiting):
+        elif not _ask(run, repository, bins, role=role, waiting=waiting, signed_by=signed_by):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
         lasted = run.lasted()
@@ -104,7 +123,7 @@ def resize(
             "clients see the bins that there were, or all of the new ones; rstuf publish goes on from there"
         )
         dropped_for = [view.event for view in waiting]
-        report = repository.resize_bins(bins, role=holder, allow_large=allow_large, drop=dropped_for)
+        report = repository.resize_bins(bins, role=holder, signers=signed_by, allow_large=allow_large, drop=dropped_for)
         run.progress.close()
         gone = repository.events.replaced(waiting)
         tell_dropped(run.console, gone)
@@ -113,13 +132,6 @@ def resize(
             return _let_people_sign(run, repository, report, keys_sign=not no_sign, dropped=dropped)
     _tell(run, report, dropped=dropped, took=seconds(lasted()))
     return ExitCode.DONE
-
-
-def _in_the_way(repository: rstuf.Repository, role: str | None) -> list[rstuf.EventView]:
-    """What waits of the role whose artifacts are to be shared out anew, whatever else it waits with."""
-    there = {view.delegation.name for view in repository.delegations.views()}
-    about = role or ("bins" if "bins" in there else "targets")
-    return [view for view in repository.events.views() if any(part.role == about for part in view.event.parts)]
 
 
 def _tell(run: Run, report: rstuf.ResizeReport, *, dropped: Sequence[Any], took: str) -> None:
@@ -137,7 +149,13 @@ def _tell(run: Run, report: rstuf.ResizeReport, *, dropped: Sequence[Any], took:
 
 
 def _ask(
-    run: Run, repository: rstuf.Repository, bins: int, *, role: str | None, waiting: Sequence[rstuf.EventView]
+    run: Run,
+    repository: rstuf.Repository,
+    bins: int,
+    *,
+    role: str | None,
+    waiting: Sequence[rstuf.EventView],
+    signed_by: rstuf.BinSigners | None,
 ) -> bool:
     """Show what it costs and what gives way to it; whether somebody agrees.
 
@@ -151,7 +169,7 @@ def _ask(
     if proposing.ask_drop(run, repository, waiting):
         return True
     whose = "the artifacts" if role is None else f"the artifacts of {role}"
-    return proposing.agrees(run, f"share {whose} out over {count(bins, 'bin')}?")
+    return proposing.agrees(run, f"share {whose} out over {count(bins, 'bin')}{_WHO[signed_by]}?")
 
 
 def _show_cost(run: Run, advice: rstuf.BinAdvice, bins: int) -> None:

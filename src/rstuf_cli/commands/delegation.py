@@ -345,7 +345,9 @@ def _show(console: Console, view: rstuf.DelegationView, *, now: Any) -> None:
     margin = "  " * view.depth
     each = view.delegation
     head = f"{margin}{console.paint(escape(each.name), Style.STRONG)}"
-    bins = f", in {count(view.bins, 'bin')}" if view.bins else ""
+    by = "its people sign" if view.bin_signers is rstuf.BinSigners.ROLE else "the online key signs"
+    whose = "" if view.online else f" that {by}"
+    bins = f", in {count(view.bins, 'bin')}{whose}" if view.bins else ""
     console.line(f"{head}  {count(view.artifacts, 'artifact')}{bins}")
     names = dict(zip(map(str, each.keys.keyids), view.signers, strict=True))
     rows = [*_said(each, names)]
@@ -395,5 +397,6 @@ def _view_document(view: rstuf.DelegationView) -> dict[str, Any]:
         "expires": None if view.role.expires is None else iso(view.role.expires),
         "artifacts": view.artifacts,
         "bins": view.bins,
+        "bins_signed_by": view.bin_signers,
         "period": None if view.periods is None else rstuf.format_duration(view.periods.expires),
     }

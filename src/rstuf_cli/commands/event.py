@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Final
 
 import typer
@@ -94,27 +95,40 @@ def _show(console: Console, view: rstuf.EventView, code: str) -> None:
     console.line()
     _field(console, "opened", f"{ago(event.opened, now)}, {day(event.opened, now)}, by {escape(event.actor)}")
     for part in view.parts:
-        brought = {each.keyid: each for each in part.part.signatures}
-        for labels, side in sides_of(part):
-            told = f", {side.missing} missing" if side.missing else ", signed"
-            whose = f"{escape(part.part.role)}: " if len(view.parts) > 1 else ""
-            _field(console, "must sign", f"{whose}{side.threshold} of {len(side.keyids)} of {escape(labels)}{told}")
-            width = max(width_of(escape(view.name_of(keyid))) for keyid in side.keyids)
-            for keyid in side.keyids:
-                name = pad(escape(view.name_of(keyid)), width)
-                each = brought.get(keyid) if keyid in side.signed else None
-                if each is not None:
-                    when = f"{ago(each.at, now)}, {day(each.at, now)}, by {escape(each.actor)}"
-                    leaked = "; it leaked: see that its holder did" if keyid in view.leaked else ""
-                    mark = console.paint("!", Style.WARN) if leaked else done_sign(console, ok=True)
-                    console.line(f"    {mark} {name}  signed {when}{leaked}")
-                else:
-                    here = "; its key is here" if keyid in view.here else ""
-                    console.line(f"    - {name}  has not signed{here}")
-        _field(console, "sha256", part.digest)
+        if not _is_as_before(view, part):
+            _show_sides(console, view, part, now=now)
+        whose = f"  {escape(part.part.role)}" if part.batch is not None else ""
+        _field(console, "sha256", f"{part.digest}{whose}")
     _field(console, "code", f"{code}   every signer must see the same")
     console.line()
     tell_waiting(console, [view])
+
+
+def _is_as_before(view: rstuf.EventView, part: rstuf.PartView) -> bool:
+    """Whether the same have signed, and must yet, as of a bin of the same role that was shown already."""
+    before = view.parts[: view.parts.index(part)]
+    return part.batch is not None and any((each.batch, each.sides) == (part.batch, part.sides) for each in before)
+
+
+def _show_sides(console: Console, view: rstuf.EventView, part: rstuf.PartView, *, now: datetime) -> None:
+    """Who must sign a part, or the bins that are signed together, and who has."""
+    brought = {each.keyid: each for each in part.part.signatures}
+    for labels, side in sides_of(part):
+        told = f", {side.missing} missing" if side.missing else ", signed"
+        whose = f"{escape(part.batch or part.part.role)}: " if len(view.parts) > 1 else ""
+        _field(console, "must sign", f"{whose}{side.threshold} of {len(side.keyids)} of {escape(labels)}{told}")
+        width = max(width_of(escape(view.name_of(keyid))) for keyid in side.keyids)
+        for keyid in side.keyids:
+            name = pad(escape(view.name_of(keyid)), width)
+            each = brought.get(keyid) if keyid in side.signed else None
+            if each is not None:
+                when = f"{ago(each.at, now)}, {day(each.at, now)}, by {escape(each.actor)}"
+                leaked = "; it leaked: see that its holder did" if keyid in view.leaked else ""
+                mark = console.paint("!", Style.WARN) if leaked else done_sign(console, ok=True)
+                console.line(f"    {mark} {name}  signed {when}{leaked}")
+            else:
+                here = "; its key is here" if keyid in view.here else ""
+                console.line(f"    - {name}  has not signed{here}")
 
 
 def _field(console: Console, name: str, value: str) -> None:

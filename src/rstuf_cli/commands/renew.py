@@ -13,7 +13,15 @@ from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.must_go import LeakThatStays, leaks_document, leaks_that_stay
-from rstuf_cli.reports import prepare_command, publication_document, roles_in_words, sign, tell_clock, tell_recovery
+from rstuf_cli.reports import (
+    bins_document,
+    prepare_command,
+    publication_document,
+    roles_in_words,
+    sign,
+    tell_clock,
+    tell_recovery,
+)
 from rstuf_cli.run import run_of
 from rstuf_cli.waiting import dropped_document, tell_dropped
 from rstuf_cli.wording import both, listed, number, seconds, size
@@ -74,6 +82,7 @@ def renewal_document(report: rstuf.RenewalReport, leaks: Sequence[LeakThatStays]
                 "event": role.event,
                 "after": role.after,
                 "elsewhere": role.elsewhere is not None,
+                **bins_document(role),
             }
             for role in report.waiting
         ],

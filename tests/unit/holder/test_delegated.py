@@ -15,8 +15,11 @@ from rstuf.errors import InvalidBundle, ProposalRefused
 from rstuf.holder.record import HolderRecord, SignedBefore
 from rstuf.holder.review import Review, review_bundle
 from rstuf.metadata.bundle import Bundle, BundlePart, parse_bundle, render_bundle
-from rstuf.model.names import TARGETS, RoleName
+from rstuf.model.artifacts import digest_of
+from rstuf.model.names import TARGETS, RoleName, TargetPath
+from rstuf.model.policy import BinSigners
 from rstuf.repository.publish import publish
+from rstuf.repository.rebin import resize_bins
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +153,67 @@ def test_names_of_roles_are_plain(bundle: Bundle) -> None:
     for name in (b"targets", b"root", b"../x", b""):
         with pytest.raises(InvalidBundle):
             parse_bundle(data.replace(b'"role":"team"', b'"role":"%b"' % name))
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Engine:
+    """team over two bins that tara signs, too; both change."""
+    engine = Engine.live(tmp_path / "repository")
+    engine.make_key("tara")
+    delegate(engine, "team", "team/*", signers=("tara",))
+    waits = resize_bins(engine.ports, 2, role=RoleName("team"), signers=BinSigners.ROLE).waits
+    assert waits is not None
+    engine.events.sign(waits.event.name)
+    engine.keys.away.add("tara")
+    for number in range(12):
+        engine.add(f"team/{number}", b"new")
+    publish(engine.ports)
+    return engine
+
+
+@pytest.fixture
+def batch(split: Engine) -> Bundle:
+    """As it is carried to tara."""
+    (view,) = split.events.views()
+    return parse_bundle(render_bundle(split.events.bundle(view.event.name)))
+
+
+def test_bins_are_told_as_parts_of_their_role(split: Engine, batch: Bundle) -> None:
+    """Each is delegated to by team, for a part of its paths; that one key signs all of them is nothing to mark."""
+    review = judged(split, batch)
+    assert [part.role for part in review.parts] == ["team-bins-0", "team-bins-1"]
+    for part, first in zip(review.parts, ("0", "8"), strict=True):
+        assert part.targets is not None
+        assert part.targets.by is not None
+        assert (part.targets.by.label, part.targets.by.delegation.prefixes[0]) == ("team v2", first)
+        assert part.targets.by.above is not None
+        assert part.targets.by.above.paths == ("team/*",)
+    assert "role-shared" not in codes(review)
+
+
+def test_what_no_client_looks_for_in_a_bin_is_refused(split: Engine, batch: Bundle) -> None:
+    """What is another bin's by its hash, and what is none of the role's paths; and a bin that there is not."""
+    first, second = batch.parts
+    entry = next(iter(first.signed["targets"].values()))
+    strange = next(f"other/{number}" for number in range(9) if digest_of(TargetPath(f"other/{number}")) < "8")
+    for path in (next(iter(second.signed["targets"])), strange):
+        part = BundlePart(role=first.role, signed={**first.signed, "targets": {path: entry}})
+        with pytest.raises(ProposalRefused) as refused:
+            judged(split, replace(batch, parts=(part, second)))
+        assert refused.value.rule == "path-outside"
+    for name in ("team-bins-2", "team-bins-00"):
+        with pytest.raises(ProposalRefused) as refused:
+            judged(split, replace(batch, parts=(BundlePart(role=RoleName(name), signed=first.signed),)))
+        assert refused.value.rule == "not-delegated"
+
+
+def test_the_role_with_its_bins_is_nothing_to_mark(split: Engine) -> None:
+    """Whoever signs the role signs its bins: theirs is no stranger's key, and good for nothing else."""
+    (waiting,) = split.events.views()
+    role = RoleName("team")
+    waits = resize_bins(split.ports, 4, role=role, drop=[waiting.event]).waits
+    assert waits is not None
+    review = judged(split, parse_bundle(render_bundle(split.events.bundle(waits.event.name))))
+    assert [part.role for part in review.parts] == ["team", *(f"team-bins-{index}" for index in range(4))]
+    assert {each.code for each in review.grave} == {"names-unknown"}
+    assert "role-shared" not in codes(review)

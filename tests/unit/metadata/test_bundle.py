@@ -15,6 +15,7 @@ from tests.unit.signing import keyring
 from rstuf.errors import InvalidBundle
 from rstuf.metadata import bundle as module
 from rstuf.metadata.bundle import (
+    MAX_BROUGHT,
     MAX_BUNDLE_BYTES,
     MAX_SIGNATURE_BYTES,
     DetachedSignature,
@@ -94,7 +95,7 @@ BAD_SIGNATURES = {
     "a field more": _set("note", to="x"),
     "a field less": _drop("signatures"),
     "none": _set("signatures", to=[]),
-    "too many": _set("signatures", to=[{**ENTRY, "keyid": f"{number:064x}"} for number in range(65)]),
+    "too many": _set("signatures", to=[{**ENTRY, "keyid": f"{number:064x}"} for number in range(MAX_BROUGHT + 1)]),
     "the same twice": _set("signatures", to=[ENTRY, ENTRY]),
     "a digest in capitals": _set("signatures", 0, "digest", to="AB" * 32),
     "a short digest": _set("signatures", 0, "digest", to="ab"),
@@ -121,7 +122,7 @@ def test_sizes_are_bounded() -> None:
     """What is too long is refused before it is read."""
     with pytest.raises(InvalidBundle, match="more than 8000000 bytes"):
         parse_bundle(b" " * (MAX_BUNDLE_BYTES + 1))
-    with pytest.raises(InvalidBundle, match="more than 65536 bytes"):
+    with pytest.raises(InvalidBundle, match="more than 524288 bytes"):
         parse_signatures(b" " * (MAX_SIGNATURE_BYTES + 1))
 
 

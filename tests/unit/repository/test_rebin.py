@@ -127,7 +127,7 @@ def test_without_the_online_key_nothing_begins(filled: Engine) -> None:
 def test_what_was_cut_off_before_it_was_staged_counts_for_nothing(filled: Engine, tmp_path: Path) -> None:
     """The next one begins anew; until then changes go into the bins that there are."""
     with filled.ports.state.transaction(actor="test") as state:
-        state.begin_resize(TARGETS, 3, bin_layout._roles(TARGETS, bin_layout.Bins(3)))
+        state.begin_resize(TARGETS, 3, bin_layout.new_bins(TARGETS, bin_layout.Bins(3)))
     filled.add("meanwhile", b"into the old bins")
     publish(filled.ports)
     check(filled, client(filled, tmp_path / "one"))

@@ -295,6 +295,13 @@ class StateTransaction(StateReader, SupersededNotes, Protocol):
             StateError: another resize of them goes on, or a name is another role's.
         """
 
+    def enter_bins(self, holder: RoleName, bins: Iterable[NewRole]) -> None:
+        """Keep the names of bins that a role is to have, so that their versions can be taken.
+
+        Raises:
+            StateError: a name is another role's.
+        """
+
     def fill_resize(self, holder: RoleName, weights: Iterable[BinWeight]) -> None:
         """Add what was there when a resize began: see `StateReader.weigh`."""
 
