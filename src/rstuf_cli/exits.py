@@ -94,6 +94,7 @@ EXIT_CODES: Final[Mapping[type[errors.RstufError], ExitCode]] = {
     errors.EventChanged: ExitCode.REFUSED,
     errors.EventReplaced: ExitCode.REFUSED,
     errors.NotEnoughSigners: ExitCode.REFUSED,
+    errors.RootKeysLost: ExitCode.REFUSED,
     errors.ProposalRefused: ExitCode.UNVERIFIED,
     errors.AnchorNeeded: ExitCode.REFUSED,
     errors.RecordDamaged: ExitCode.STORAGE,
