@@ -56,14 +56,14 @@ def _recording(world: World) -> Path:
 SUITES: Final = {
     "kill": Suite(
         "SIGKILL before a system call that changes something",
-        26,
+        14,
         lambda bench, world, calls: kill.points(bench, calls),
         _each(kill.kill_at),
     ),
-    "power": Suite("power cut, adversarial disk images", 32, _find_images, _cut_power, power.spread_images),
+    "power": Suite("power cut, adversarial disk images", 18, _find_images, _cut_power, power.spread_images),
     "errors": Suite(
         "system calls that change something, and fail",
-        14,
+        8,
         lambda bench, world, calls: errors.points(bench, calls),
         _each(errors.fail_at),
         errors.spread_errors,
@@ -71,7 +71,7 @@ SUITES: Final = {
     ),
     "reads": Suite(
         "system calls that only look, and fail",
-        10,
+        6,
         reads.points,
         _each(reads.unread),
         errors.spread_errors,
@@ -79,7 +79,7 @@ SUITES: Final = {
     ),
     "short": Suite(
         "writes that end early",
-        10,
+        6,
         lambda bench, world, calls: short.points(bench, calls),
         _each(short.cut_at),
         errors.spread_errors,
@@ -87,10 +87,10 @@ SUITES: Final = {
     ),
     "full": Suite(
         "a disk that is full, or read-only",
-        8,
+        5,
         lambda bench, world, calls: full.points(bench, world),
         _each(full.fill),
         full.choose,
     ),
-    "clock": Suite("a clock that jumps", 4, lambda bench, world, calls: clock.points(world), _each(clock.jump)),
+    "clock": Suite("a clock that jumps", 3, lambda bench, world, calls: clock.points(world), _each(clock.jump)),
 }
