@@ -27,7 +27,6 @@ FROM_A_WHEEL = (
     "tests/cli/test_ssh_agent.py",
     "tests/cli/test_transcripts.py",
     "tests/contract",
-    "tests/docs",
     "tests/property/test_what_clients_find.py",
 )
 
@@ -71,7 +70,7 @@ def no_extras(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """The built wheel outside the source tree: a session of each kind, the docs, the contracts, a client."""
+    """The built wheel outside the source tree: a session of each kind, the contracts, a client."""
     session.install("build")
     with tempfile.TemporaryDirectory() as scratch:
         session.run("python", "-m", "build", "--installer", "pip", "--outdir", scratch, ".")

@@ -118,13 +118,11 @@ def _run(options: argparse.Namespace, place: Path) -> int:
 
 
 def _tried(suites: Sequence[str], names: Collection[str], options: argparse.Namespace) -> dict[str, list[str]]:
-    """The suites that try each operation: in a daily run some take turns, for making their worlds ready costs most."""
+    """The suites that try each operation: in a daily run all or none of some, whose worlds cost most to make ready."""
     chosen = options.full or options.only or options.suites
     return {
         operation.name: [
-            suite
-            for turn, suite in enumerate(SUITES)
-            if suite in suites and (chosen or (turn + place + options.seed) % operation.turns == 0)
+            suite for suite in SUITES if suite in suites and (chosen or (place + options.seed) % operation.turns == 0)
         ]
         for place, operation in enumerate(OPERATIONS)
         if operation.name in names

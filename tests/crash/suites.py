@@ -56,14 +56,14 @@ def _recording(world: World) -> Path:
 SUITES: Final = {
     "kill": Suite(
         "SIGKILL before a system call that changes something",
-        14,
+        10,
         lambda bench, world, calls: kill.points(bench, calls),
         _each(kill.kill_at),
     ),
-    "power": Suite("power cut, adversarial disk images", 18, _find_images, _cut_power, power.spread_images),
+    "power": Suite("power cut, adversarial disk images", 14, _find_images, _cut_power, power.spread_images),
     "errors": Suite(
         "system calls that change something, and fail",
-        8,
+        10,
         lambda bench, world, calls: errors.points(bench, calls),
         _each(errors.fail_at),
         errors.spread_errors,
@@ -71,7 +71,7 @@ SUITES: Final = {
     ),
     "reads": Suite(
         "system calls that only look, and fail",
-        6,
+        5,
         reads.points,
         _each(reads.unread),
         errors.spread_errors,
@@ -79,7 +79,7 @@ SUITES: Final = {
     ),
     "short": Suite(
         "writes that end early",
-        6,
+        5,
         lambda bench, world, calls: short.points(bench, calls),
         _each(short.cut_at),
         errors.spread_errors,
