@@ -93,11 +93,12 @@ def _run(options: argparse.Namespace, place: Path) -> int:
         require_places(faults, place)
     disturbing = [suite for suite in suites if suite in SUITES]
     names = set(options.only or (operation.name for operation in OPERATIONS))
-    needed = (names if disturbing else set()) | {FAULTS[fault].tried[1] for fault in faults}
+    tried = _tried(disturbing, names, options) if disturbing else {}
+    needed = {name for name, by in tried.items() if by} | {FAULTS[fault].tried[1] for fault in faults}
     began, bad = time.monotonic(), 0
     with Crew(place, options.workers, mounts="full" not in lacking) as crew:
         operations = [operation for operation in OPERATIONS if operation.name in needed]
-        every = crew.prepare(operations, inputs, _tried(disturbing, needed, options))
+        every = crew.prepare(operations, inputs, {name: tried.get(name, []) for name in needed})
         cases = [case for case in every if case.name in names]
         say(f"{len(every)} operations prepared in {time.monotonic() - began:.0f} s")
         for suite in suites:
