@@ -20,8 +20,10 @@ PARALLEL = ("-n", "auto", "--dist", "loadfile")
 FROM_A_WHEEL = (
     "tests/cli/guide/test_interview.py",
     "tests/cli/guide/test_review.py",
+    "tests/cli/test_bundle_exchange.py",
     "tests/cli/test_completion.py",
     "tests/cli/test_demo.py",
+    "tests/cli/test_recover_state.py",
     "tests/cli/test_ssh_agent.py",
     "tests/cli/test_transcripts.py",
     "tests/contract",

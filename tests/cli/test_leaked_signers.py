@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Result, elsewhere
 from tests.cli.led import World, copied, hold, in_time
 from tests.support.plans import plan_text
 
@@ -67,7 +67,21 @@ def test_what_comes_out_with_it_says_so(world: World) -> None:
 
 
 def test_a_bundle_that_completes_it_says_so(world: World) -> None:
-    """Once for people, and as data for scripts."""
-    world.does("key revoke tara --leaked --to gus --yes", codes=(1, 2))
-    world.takes("rstuf bundle export team-v2")
+    """Whoever brings the last signature learns it, too."""
+    done = bring_last_signature(world)
+    assert " ".join(done.err.split()).count(_COUNTS.format("team-v2")) == 1
     assert world.events() == {}
+
+
+def test_scripts_are_told_too(world: World) -> None:
+    """Of what came out, the names of the keys that leaked and whose signatures it has."""
+    (completed,) = bring_last_signature(world, " --json").document["completed"]
+    assert (completed["event"], completed["published"], completed["leaked"]) == ("team-v2", True, ["tara"])
+
+
+def bring_last_signature(world: World, options: str = "") -> Result:
+    """Tara's leak is noted, and tom signs elsewhere what she has signed before."""
+    world.does("key revoke tara --leaked --to gus --yes", codes=(1, 2))
+    bundle = world.home / "team-v2.rstuf"
+    world.does(f"bundle export team-v2 -o {bundle}")
+    return world.does(f"bundle import {elsewhere(world.home, 'tom', bundle, world.monkeypatch)}{options}")

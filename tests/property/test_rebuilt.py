@@ -87,6 +87,6 @@ def test_a_state_is_made_anew_after_any_history() -> None:
     run_state_machine_as_test(
         Rebuilt,
         settings=settings(
-            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

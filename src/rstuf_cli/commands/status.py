@@ -254,7 +254,7 @@ def _document(seen: rstuf.Status, steps: list[Step]) -> dict[str, Any]:
         "unsigned_targets": seen.unsigned_targets,
         "overtaken": list(seen.overtaken),
         "loose_roots": loose_roots_document(seen),
-        **({"root_lost": list(seen.root_lost)} if seen.root_lost else {}),
+        "root_lost": list(seen.root_lost),
         "prunable": {"files": seen.prunable, "bytes": seen.prunable_length},
         "next_steps": steps_document(steps),
     }
