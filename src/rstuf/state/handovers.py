@@ -127,21 +127,30 @@ def settle(connection: sqlite3.Connection, publication: int) -> None:
 
 
 def end(connection: sqlite3.Connection, moves: Iterable[Move]) -> None:
-    """What was accepted since it began goes where it has to go, too; then roles leave. After `settle`."""
+    """What was accepted since it began goes where it has to go, too; then roles leave. After `settle`.
+
+    Of a path that had been removed before, only what came later goes: whoever listed it may be seen to do so yet, and
+    has to take it out.
+    """
+    began = connection.execute("SELECT max(number) FROM handover").fetchone()[0]
     add_moves(connection, moves)
-    carry_out(connection)
+    carry_out(connection, after=began or 0)
     for role in _noted(connection, _LEAVES):
         _leave(connection, role)
     drop(connection)
 
 
-def carry_out(connection: sqlite3.Connection) -> None:
-    """Bring every artifact that is to move to where it goes, and count it there."""
+def carry_out(connection: sqlite3.Connection, *, after: int = 0) -> None:
+    """Bring every artifact that is to move to where it goes, and count it there.
+
+    Args:
+        after: what was accepted up to this change number stays where it is.
+    """
     pairs = connection.execute("SELECT DISTINCT giver, taker FROM move").fetchall()
     left: set[tuple[int, int]] = set()
     for giver, taker in pairs:
-        left |= {(giver, index) for index in _count(connection, giver, taker)}
-        _carry(connection, giver, taker)
+        left |= {(giver, index) for index in _count(connection, giver, taker, after=after)}
+        _carry(connection, giver, taker, after=after)
     for giver, index in sorted(left):
         _note_newest(connection, giver, index)
     connection.execute("DELETE FROM move")
@@ -181,12 +190,12 @@ def _noted(connection: sqlite3.Connection, what: str) -> list[int]:
     return [role for (role,) in connection.execute("SELECT role FROM handover WHERE what = ? ORDER BY role", (what,))]
 
 
-def _count(connection: sqlite3.Connection, giver: int, taker: int) -> Iterable[int]:
+def _count(connection: sqlite3.Connection, giver: int, taker: int, *, after: int) -> Iterable[int]:
     """What goes is counted where it was and where it comes, by the newest row of each path; the bins that it leaves."""
     less, more = Counter[int](), Counter[int]()
     gone, come, newest = Counter[int](), Counter[int](), dict[int, int]()
     of_giver, of_taker = _shift(connection, giver), _shift(connection, taker)
-    for slot, path, number, fragment in _moved_rows(connection, giver, taker):
+    for slot, path, number, fragment in _moved_rows(connection, giver, taker, after=after):
         here, there = slot >> of_giver, slot >> of_taker
         newest[there] = max(newest.get(there, 0), number)
         less[here] += 0
@@ -203,13 +212,15 @@ def _count(connection: sqlite3.Connection, giver: int, taker: int) -> Iterable[i
     return less.keys()
 
 
-def _moved_rows(connection: sqlite3.Connection, giver: int, taker: int) -> Iterator[tuple[int, str, int, bytes]]:
+def _moved_rows(
+    connection: sqlite3.Connection, giver: int, taker: int, *, after: int
+) -> Iterator[tuple[int, str, int, bytes]]:
     """The newest row of each path that goes from one role to another."""
     return connection.execute(
         "SELECT move.slot, move.path, max(number), fragment FROM move JOIN artifact "
         "ON artifact.holder = ? AND artifact.slot = move.slot AND artifact.path = move.path "
-        "WHERE giver = ? AND taker = ? GROUP BY move.slot, move.path",
-        (space_of(connection, giver), giver, taker),
+        "WHERE giver = ? AND taker = ? AND number > ? GROUP BY move.slot, move.path",
+        (space_of(connection, giver), giver, taker, after),
     )
 
 
@@ -238,20 +249,21 @@ def _note_newest(connection: sqlite3.Connection, holder: int, index: int) -> Non
     )
 
 
-def _carry(connection: sqlite3.Connection, giver: int, taker: int) -> None:
+def _carry(connection: sqlite3.Connection, giver: int, taker: int, *, after: int) -> None:
     """Bring the rows of what goes to where it comes."""
     spaces = (space_of(connection, giver), space_of(connection, taker))
     for table, rest in (("artifact", ", fragment"), ("superseded", "")):
         connection.execute(
             f"INSERT OR REPLACE INTO {table} (holder, slot, path, number{rest}) "  # noqa: S608 - constants alone
             f"SELECT ?, old.slot, old.path, old.number{rest} FROM move JOIN {table} AS old "
-            "ON old.holder = ? AND old.slot = move.slot AND old.path = move.path WHERE giver = ? AND taker = ?",
-            (spaces[1], spaces[0], giver, taker),
+            "ON old.holder = ? AND old.slot = move.slot AND old.path = move.path "
+            "WHERE giver = ? AND taker = ? AND old.number > ?",
+            (spaces[1], spaces[0], giver, taker, after),
         )
         connection.execute(
-            f"DELETE FROM {table} WHERE holder = ? AND (slot, path) IN "  # noqa: S608 - constants alone
+            f"DELETE FROM {table} WHERE holder = ? AND number > ? AND (slot, path) IN "  # noqa: S608 - constants alone
             "(SELECT slot, path FROM move WHERE giver = ? AND taker = ?)",
-            (spaces[0], giver, taker),
+            (spaces[0], after, giver, taker),
         )
 
 

@@ -175,6 +175,26 @@ def test_what_comes_for_a_role_that_leaves(engine: Engine, tmp_path: Path, momen
     assert is_sound(engine)
 
 
+@pytest.mark.parametrize("moment", range(3, 16))
+def test_what_was_removed_comes_again_meanwhile(engine: Engine, tmp_path: Path, moment: int) -> None:
+    """Clients see the old one, where it was, until the role that listed it has come out without it."""
+    engine.remove("team/x")
+    plan = proposed(engine, "team", "team/*")
+    bring_proposal(at(engine, moment, lambda: engine.add("team/x", b"another")).ports, plan)
+    client, seen = client_of(engine, tmp_path / "client"), states(engine, View.VISIBLE)
+    found = client.find("team/x")
+    assert found is not None and "team/x" in seen
+    assert is_sound(engine)
+    publish(engine.ports)
+    check_client(engine, tmp_path / "client")
+    engine.remove("team/x")
+    publish(engine.ports)
+    for each in ("client", "new"):
+        assert client_of(engine, tmp_path / each).find("team/x") is None
+    assert states(engine) == {"a": "published", "team/y": "published"}
+    assert is_sound(engine)
+
+
 def test_delegations_by_which_something_would_have_no_place(engine: Engine, tmp_path: Path) -> None:
     """Until they are committed what is accepted counts, and they are refused; from then on they do."""
     plan = proposed(engine, "team", "team/*")
