@@ -181,9 +181,8 @@ def test_what_was_removed_comes_again_meanwhile(engine: Engine, tmp_path: Path, 
     engine.remove("team/x")
     plan = proposed(engine, "team", "team/*")
     bring_proposal(at(engine, moment, lambda: engine.add("team/x", b"another")).ports, plan)
-    client, seen = client_of(engine, tmp_path / "client"), states(engine, View.VISIBLE)
-    found = client.find("team/x")
-    assert found is not None and "team/x" in seen
+    assert client_of(engine, tmp_path / "client").find("team/x") is not None
+    assert "team/x" in states(engine, View.VISIBLE)
     assert is_sound(engine)
     publish(engine.ports)
     check_client(engine, tmp_path / "client")
