@@ -335,6 +335,7 @@ OFFERS: Final[Mapping[tuple[str, str], Offer]] = {
     ("root update", "expires"): _nothing,
     ("root update", "renew_before"): _nothing,
     ("bins advise", "counts"): _nothing,
+    ("bins advise", "role"): _delegated,
     ("delegation prepare", "role"): _nothing,
     ("delegation prepare", "key"): lambda _asked, word: _files(word),
     ("delegation prepare", "from_"): _trusted,

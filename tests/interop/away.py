@@ -90,6 +90,39 @@ def split() -> tuple[Step, ...]:
     )
 
 
+def split_by_people() -> tuple[Step, ...]:
+    """The same over bins that are signed by who is never here, too; then by the online key, and by them again."""
+    some = numbered("shelf", 0, 16)
+    return (
+        ("artifacts added", add(contents(1, *numbered("files", 0, 6), *some[:9]))),
+        *signed_each(
+            ("delegation to shelf waits", waits(*delegation("shelf", "shelf/*", more=BY_ADA))),
+            ("shelf in 4 bins waits", waits(*resize(4, "shelf", by="role"))),
+            ("artifacts of shelf wait", propose(contents(2, *some[7:]))),
+            ("artifacts of shelf are to go", propose_removal(*some[3:5])),
+            ("shelf in 16 bins waits", waits(*resize(16, "shelf"))),
+            ("replaced artifacts of shelf wait", propose(contents(3, *some[:3]))),
+        ),
+        *ROTATION,
+        *signed_each(
+            ("shelf in 2 bins waits", waits(*resize(2, "shelf"))),
+            ("shelf waits for other paths", waits("delegation", "update", "shelf", "--path", "shelf/?.*")),
+            ("shelf in 8 bins of the online key waits", waits(*resize(8, "shelf", by="online"))),
+        ),
+        ("artifacts of shelf replaced", add(contents(4, *some[4:8]))),
+        *signed_each(
+            ("shelf in 8 bins of its own waits again", waits(*resize(8, "shelf", by="role"))),
+            ("artifacts of shelf are to go again", propose_removal(*some[:2])),
+        ),
+        PRUNE,
+        ("shelf has left", run("delegation", "remove", "shelf")),
+        *signed_each(
+            ("shelf comes back, and waits", waits(*delegation("shelf", "shelf/*", more=BY_ADA))),
+            ("shelf in 2 bins waits again", waits(*resize(2, "shelf", by="role"))),
+        ),
+    )
+
+
 def absent_targets() -> tuple[Step, ...]:
     """Bins come and go, and delegations, where each change of targets waits for somebody."""
     return (

@@ -101,9 +101,10 @@ def resizes(*counts: int, role: str | None = None) -> tuple[Step, ...]:
     return tuple((f"{role or 'all'} in {count} bins", run(*resize(count, role))) for count in counts)
 
 
-def resize(count: int, role: str | None = None) -> tuple[str, ...]:
-    """The command that shares artifacts out over so many bins."""
-    return "bins", "resize", str(count), *(() if role is None else ("--role", role))
+def resize(count: int, role: str | None = None, *, by: str | None = None) -> tuple[str, ...]:
+    """The command that shares artifacts out over so many bins; `by`: who is to sign these."""
+    who = () if by is None else ("--signed-by", by)
+    return "bins", "resize", str(count), *(() if role is None else ("--role", role)), *who
 
 
 def signed_each(*steps: Step) -> tuple[Step, ...]:

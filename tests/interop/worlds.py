@@ -140,6 +140,8 @@ WORLDS: Final = (
     World("flat, delegates elsewhere", "flat", 0, away.brought()),
     World("succinct bins, bins below who is not here", "succinct", 8, away.split()),
     World("classic bins, bins below who is not here", "classic", 8, away.split()),
+    World("succinct bins, bins that people sign", "succinct", 8, away.split_by_people()),
+    World("flat, bins that people sign", "flat", 0, away.split_by_people()),
     World("succinct bins, targets by who is not here", "succinct", 8, away.absent_targets(), absent_targets=True),
     World("classic bins, targets by who is not here", "classic", 8, away.absent_targets(), absent_targets=True),
     World("flat, targets by who is not here", "flat", 0, away.absent_flat(), absent_targets=True),

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from rstuf.errors import InvalidMetadata, LimitExceeded, RstufError
+from rstuf.errors import DelegationNotFound, InvalidInput, InvalidMetadata, LimitExceeded, RstufError
 from rstuf.metadata import limits
 from rstuf.metadata.bins import PREFIX, Bins
-from rstuf.metadata.views import Envelope, bin_delegation
-from rstuf.model.names import RoleName
+from rstuf.metadata.root import Signatories, targets_over_bins, with_bin_signers
+from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation
+from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.roles import BinWeight, NewRole, RoleKind, RoleState
 from rstuf.progress import step
-from rstuf.repository.authority import SigningDesk, load_authority
+from rstuf.repository.authority import SUCCESSOR, Authority, SigningDesk, load_authority
 from rstuf.repository.batches import people_sign_bins
 from rstuf.repository.forced import forced_parts
 from rstuf.repository.interfaces import StateReader
@@ -118,3 +119,30 @@ def refuse_large(weights: Iterable[BinWeight], bins: Bins) -> None:
 def new_names(reader: StateReader, bins: Bins) -> set[RoleName]:
     """The names of bins that snapshot does not list yet: it never drops one, so that these are what it grows by."""
     return set(map(bins.name, range(bins.count))) - {name for name, _ in reader.snapshot_entries()}
+
+
+def sharing_role(reader: StateReader, authority: Authority, name: RoleName) -> RoleState:
+    """The role that shares its artifacts out, or is to.
+
+    Raises:
+        DelegationNotFound: there is none.
+        InvalidInput: it can have no bins.
+    """
+    if name == TARGETS and TARGETS not in authority.shared:
+        where = f"; those of {SUCCESSOR} are all others'" if SUCCESSOR in authority.named else ""
+        raise InvalidInput(f"targets shares nothing out over bins{where}", hint="rstuf delegation list shows who does")
+    if name != TARGETS and name not in authority.named:
+        raise DelegationNotFound(name)
+    if name in authority.tree.delegators and authority.tree.delegators[name].named:
+        raise InvalidInput(
+            f"{name} delegates by names, and a role has either these or bins", hint="rstuf delegation list shows them"
+        )
+    return reader.role(name)
+
+
+def said_over(authority: Authority, holder: RoleName, bins: Bins, who: RoleKeys | None = None) -> dict[str, Any]:
+    """What a role says once it shares its artifacts out over bins; the online key signs these, or whoever is named."""
+    keys = who or authority.top_level[TIMESTAMP]
+    signatories = Signatories([keys.keys[keyid] for keyid in keys.keyids], keys.threshold)
+    said = {**authority.delegators.get(holder, {}), **targets_over_bins(bins, signatories)}
+    return with_bin_signers(said, keys)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy
+from rstuf.errors import InvalidInput, InvalidPolicy
 from rstuf.metadata.bins import PREFIX, Bins
 from rstuf.metadata.bundle import MAX_BUNDLE_BYTES
 from rstuf.metadata.render import Unsigned, bin_part, renewed_part
-from rstuf.metadata.root import Signatories, targets_over_bins, with_bin_signers, with_bins
+from rstuf.metadata.root import with_bins
 from rstuf.metadata.views import RoleKeys
 from rstuf.model import policy
 from rstuf.model.events import EventKind, SigningEvent
@@ -24,7 +24,7 @@ from rstuf.model.policy import BinSigners, check_bin_count, check_bins_by_people
 from rstuf.model.roles import BinWeight, RoleState
 from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, open_online_key
 from rstuf.repository.batches import bin_signers_of, event_of_bins, people_sign_bins
-from rstuf.repository.bin_layout import bring_bins, new_bins, new_names, refuse_large
+from rstuf.repository.bin_layout import bring_bins, new_bins, new_names, refuse_large, said_over, sharing_role
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
@@ -154,7 +154,7 @@ def _wanted(
 ) -> _Wanted:
     authority = load_authority(reader, ports.metadata)
     holder = authority.catch_all if role is None else role
-    state, before = _role(reader, authority, holder), authority.shared.get(holder)
+    state, before = sharing_role(reader, authority, holder), authority.shared.get(holder)
     keys = authority.role_keys(holder, state.kind)
     by_people = take_people(keys, online=authority.top_level[TIMESTAMP])
     bins = Bins(bits, f"{holder}-{PREFIX}") if before is None else replace(before.bins, bits=bits)
@@ -164,7 +164,7 @@ def _wanted(
     if signs_bins:
         check_bins_by_people(bins.count)
     if before is None:
-        said: dict[str, Any] | None = _over(authority, holder, bins, who)
+        said: dict[str, Any] | None = said_over(authority, holder, bins, who)
     elif before.bins == bins and (who is None or _signed_by(before.signers, who)):
         said = None
     else:
@@ -261,33 +261,6 @@ def _refuse_too_much(weights: Iterable[BinWeight], bins: Bins) -> None:
             f"the {bins.count} bins are {size} bytes together, and people sign {_MOST_TOGETHER} at most at once",
             hint="let the online key sign them: --signed-by online",
         )
-
-
-def _role(reader: StateReader, authority: Authority, name: RoleName) -> RoleState:
-    """The role that is to share its artifacts out.
-
-    Raises:
-        DelegationNotFound: there is none.
-        InvalidInput: it can have no bins.
-    """
-    if name == TARGETS and TARGETS not in authority.shared:
-        where = f"; those of {SUCCESSOR} are all others'" if SUCCESSOR in authority.named else ""
-        raise InvalidInput(f"targets shares nothing out over bins{where}", hint="rstuf delegation list shows who does")
-    if name != TARGETS and name not in authority.named:
-        raise DelegationNotFound(name)
-    if name in authority.tree.delegators and authority.tree.delegators[name].named:
-        raise InvalidInput(
-            f"{name} delegates by names, and a role has either these or bins", hint="rstuf delegation list shows them"
-        )
-    return reader.role(name)
-
-
-def _over(authority: Authority, holder: RoleName, bins: Bins, who: RoleKeys | None) -> dict[str, Any]:
-    """What a role says once it shares its artifacts out over bins; the online key signs these, or whoever is named."""
-    keys = who or authority.top_level[TIMESTAMP]
-    signatories = Signatories([keys.keys[keyid] for keyid in keys.keyids], keys.threshold)
-    said = {**authority.delegators.get(holder, {}), **targets_over_bins(bins, signatories)}
-    return with_bin_signers(said, keys)
 
 
 def _give_periods(ports: Ports, holder: RoleName, bins: Bins) -> None:

@@ -261,11 +261,11 @@ class Repository:
                     found = found if bits is None else 1 << bits
         return found
 
-    def advise_bins(self, counts: Sequence[int] = ()) -> BinAdvice:
+    def advise_bins(self, counts: Sequence[int] = (), *, role: RoleName | None = None) -> BinAdvice:
         """What clients download with this and with other numbers of bins; see `repository.bin_advice.advise_bins`."""
         from rstuf.repository.bin_advice import advise_bins
 
-        return advise_bins(self._ports, counts)
+        return advise_bins(self._ports, counts, role=role)
 
     def resize_bins(
         self,

@@ -25,6 +25,7 @@ EXAMPLES = {
     "bins advise": """
 rstuf bins advise                  this number and others
 rstuf bins advise 1024 4096        this number and these
+rstuf bins advise --role team      of a delegated role
 """,
     "bins resize": """
 rstuf bins resize 1024
@@ -48,6 +49,10 @@ def advise(
     counts: Annotated[
         list[int] | None, typer.Argument(metavar="[COUNT]...", help="Numbers to compare; by default a few.", min=2)
     ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option("--role", metavar="ROLE", help="Whose artifacts: a delegated role's; by default all others'."),
+    ] = None,
 ) -> None:
     """Compare numbers of bins: what clients download, and which can read.
 
@@ -57,16 +62,19 @@ def advise(
     """
     run = run_of(ctx)
     with run.open() as repository:
-        advice = repository.advise_bins(tuple(counts or ()))
+        advice = repository.advise_bins(tuple(counts or ()), role=None if role is None else rstuf.RoleName(role))
     run.progress.close()
     current = next(choice.bins for choice in advice.choices if choice.current)
-    steps = []
+    steps, whose = [], "" if role is None else f" --role {role}"
     if advice.advised != current:
-        steps.append(Step(f"rstuf bins resize {advice.advised}", "costs clients less, and keeps none of them out"))
+        command = f"rstuf bins resize {advice.advised}{whose}"
+        steps.append(Step(command, "costs clients less, and keeps none of them out"))
     run.console.document({**_advice_document(advice), "next_steps": steps_document(steps)})
     if run.console.is_json:
         return
-    run.console.line(f"{count(advice.artifacts, 'artifact')} in {count(current, 'bin')}")
+    of_role = "" if role is None else f" of {role}"
+    where = f"in {count(current, 'bin')}" if current > 1 else "which it lists itself"
+    run.console.line(f"{count(advice.artifacts, 'artifact')}{of_role}{' ' if current > 1 else ', '}{where}")
     run.console.line()
     _show(run.console, advice.choices, advised=advice.advised)
     show_steps(run.console, steps, now=SystemClock().now())
@@ -115,7 +123,7 @@ def resize(
         waiting = repository.bins_in_the_way(holder)
         if repository.bin_count(holder) == bins and signed_by in {None, repository.bin_signers(holder)}:
             waiting = []
-        elif not _ask(run, repository, bins, role=role, waiting=waiting, signed_by=signed_by):
+        elif not _ask(run, repository, bins, role=holder, waiting=waiting, signed_by=signed_by):
             run.console.note("nothing was changed")
             return ExitCode.REFUSED
         lasted = run.lasted()
@@ -153,7 +161,7 @@ def _ask(
     repository: rstuf.Repository,
     bins: int,
     *,
-    role: str | None,
+    role: rstuf.RoleName | None,
     waiting: Sequence[rstuf.EventView],
     signed_by: rstuf.BinSigners | None,
 ) -> bool:
@@ -163,9 +171,9 @@ def _ask(
         UsageFault: nobody can be asked, and --yes was not said.
     """
     proposing.refuse_unasked(run, hint=_ANSWERS)
-    if not run.options.yes and role is None:
+    if not run.options.yes:
         # It looks at every artifact, which nobody waits for who does not read it.
-        _show_cost(run, repository.advise_bins((bins,)), bins)
+        _show_cost(run, repository.advise_bins((bins,), role=role), bins)
     if proposing.ask_drop(run, repository, waiting):
         return True
     whose = "the artifacts" if role is None else f"the artifacts of {role}"
@@ -217,6 +225,7 @@ def _report_document(
 
 def _advice_document(advice: rstuf.BinAdvice) -> dict[str, Any]:
     return {
+        "role": advice.role,
         "artifacts": advice.artifacts,
         "advised": advice.advised,
         "choices": [
@@ -240,7 +249,7 @@ def _show(console: Console, choices: Sequence[rstuf.BinChoice], *, advised: int)
     """Numbers of bins beside each other."""
     rows = [
         _HEADS,
-        *((number(each.bins), *map(size, (each.first, each.after, each.more, each.largest))) for each in choices),
+        *((_called(each.bins), *map(size, (each.first, each.after, each.more, each.largest))) for each in choices),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     for row, choice in zip(rows, (None, *choices), strict=True):
@@ -257,5 +266,11 @@ def _show(console: Console, choices: Sequence[rstuf.BinChoice], *, advised: int)
         where = tuple(choice.bins for choice in choices if (name, why) in choice.excluded)
         together.setdefault((why, where), []).append(name)
     for (why, where), names in together.items():
-        at = "any of these" if len(where) == len(choices) else f"{listed([number(each) for each in where])} bins"
+        several = f"{listed([number(each) for each in where if each > 1])} bins"
+        at = "any of these" if len(where) == len(choices) else "the role itself" if where == (1,) else several
         console.folded_result(f"  {at} cannot be read by {listed(names, last='or')}: {why}", indent=4)
+
+
+def _called(bins: int) -> str:
+    """A number of bins; 1 is what a role has that lists its artifacts itself."""
+    return number(bins) if bins > 1 else "none"

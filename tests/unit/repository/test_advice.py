@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.audited import verified
 from tests.support.clients import Client
-from tests.support.delegated import delegated
+from tests.support.delegated import delegate, delegated
 from tests.support.engine import Engine, plan_document
 
-from rstuf.errors import InvalidInput
+from rstuf.errors import DelegationNotFound, InvalidInput, InvalidPolicy
 from rstuf.metadata.render import versioned
 from rstuf.model.layout import Layout
-from rstuf.model.names import SNAPSHOT
+from rstuf.model.names import SNAPSHOT, RoleName
+from rstuf.model.policy import BinSigners
 from rstuf.model.roles import RoleKind
 from rstuf.repository.advice import (
     OFFERED_BINS,
@@ -27,6 +28,7 @@ from rstuf.repository.advice import (
 )
 from rstuf.repository.bin_advice import advise_bins
 from rstuf.repository.publish import publish
+from rstuf.repository.rebin import resize_bins
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,59 @@ def test_what_is_told_of_bins_below_delegations_is_what_clients_read(tmp_path: P
     clients = verified(engine).facts["clients"]
     assert {name for name, _ in current.excluded} == {name for name, said in clients.items() if not said["ok"]}
     assert "go-tuf" in dict(current.excluded)
+
+
+@pytest.mark.parametrize("bins", [None, 16])
+def test_what_is_told_of_a_role_is_what_clients_read(tmp_path: Path, bins: int | None) -> None:
+    """Three deep, while it lists its artifacts itself, and what it was to be over bins once it is."""
+    engine = delegated(tmp_path / "repository")
+    role = RoleName("inner")
+    paths = [f"team/inner/application-1.{number}.tar.gz" for number in range(200)]
+    for path in paths:
+        engine.add(path, path.encode())
+    publish(engine.ports)
+    before = advise_bins(engine.ports, (16,), role=role)
+    assert [(each.bins, each.current) for each in before.choices] == [(1, True), (16, False)]
+    assert (before.role, before.artifacts, before.advised) == ("inner", 202, 16)
+    told = before.choices[0]
+    if bins is not None:
+        resize_bins(engine.ports, bins, role=role)
+        (told,) = advise_bins(engine.ports, (16,), role=role).choices
+        assert told.current
+        assert before.choices[1].first == pytest.approx(told.first, rel=0.1)
+        assert before.choices[1].more == told.more
+    sizes: list[int] = []
+    site = engine.site()
+
+    def read(name: str) -> bytes:
+        data = site(name)
+        sizes.append(len(data))
+        return data
+
+    client = Client(tmp_path / "client", read, root=engine.root(), now=engine.clock.now())
+    client.refresh()
+    assert client.find(paths[7]) is not None
+    assert len(engine.root()) + sum(sizes) == pytest.approx(told.first, rel=0.1)
+    assert told.largest == pytest.approx(sizes[-1], rel=0.5 if bins else 0.05)
+    there = len(sizes)
+    assert client.find(paths[8]) is not None
+    assert (len(sizes) == there) is (bins is None) is (told.more == 0)
+
+
+def test_what_no_role_can_have_is_not_compared(tmp_path: Path) -> None:
+    """A role that delegates by names, one that is not there, and more bins than people sign."""
+    engine = delegated(tmp_path)
+    with pytest.raises(InvalidInput, match="delegates by names"):
+        advise_bins(engine.ports, role=RoleName("team"))
+    with pytest.raises(DelegationNotFound):
+        advise_bins(engine.ports, role=RoleName("gone"))
+    delegate(engine, "mine", "mine/*", signers=("tara",))
+    report = resize_bins(engine.ports, 4, role=RoleName("mine"), signers=BinSigners.ROLE)
+    assert report.waits is not None
+    engine.events.sign(report.waits.event.name)
+    assert [each.bins for each in advise_bins(engine.ports, role=RoleName("mine")).choices] == [4, 16, 64]
+    with pytest.raises(InvalidPolicy, match="64 bins together at most"):
+        advise_bins(engine.ports, (128,), role=RoleName("mine"))
 
 
 def test_where_there_are_no_bins_there_is_nothing_to_compare(tmp_path: Path) -> None:
