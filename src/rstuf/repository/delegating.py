@@ -326,7 +326,7 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         moved = Counter((sorting.now_called(each.giver), each.taker) for each in sorting.moves(reader))
     sorting.refuse()
     whole = Change(change.name, change.parent, proposed, handover)
-    listing = dict.fromkeys(name for pair in moved for name in pair)
+    listing = dict.fromkeys([*(name for pair in moved for name in pair), *sorted(sorting.without)])
     roles = roles_of(whole, authority, then, list(listing))
     going = bins_by_people(authority, leaves)
     return DelegationProposal(

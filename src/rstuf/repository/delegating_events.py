@@ -105,7 +105,7 @@ def open_change(ports: Ports, change: Change, *, drop: Collection[SigningEvent] 
         number = state.newest_number()
         state.add_moves(sorting.moves(state))
         sorting.refuse()
-        names = roles_of(change, before, then, list(sorting.more))
+        names = roles_of(change, before, then, [*sorting.more, *sorted(sorting.without)])
         if change.name in change.handover.periods:
             # What an event changes of periods is that of its first role.
             names = list(dict.fromkeys((change.name, *names)))

@@ -11,18 +11,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from rstuf.errors import LimitExceeded, PathsDisputed, PathsNotDelegated, RstufError
 from rstuf.metadata import limits
-from rstuf.model.artifacts import SLOT_BITS
+from rstuf.model.artifacts import SLOT_BITS, slot_of
 from rstuf.model.events import SigningEvent
 from rstuf.model.handover import Handover, Move
 from rstuf.model.names import TARGETS, RoleName, TargetPath
 from rstuf.model.roles import RoleKind
 from rstuf.progress import step
 from rstuf.repository.authority import Authority, load_authority
-from rstuf.repository.batches import other_signers
+from rstuf.repository.batches import other_signers, place_of
+from rstuf.repository.delegated_sides import recorded_authority
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import keep_back
 from rstuf.repository.outdated import fragment_at
@@ -36,6 +39,7 @@ ALL_SLOTS: Final = (0, (1 << SLOT_BITS) - 1)
 _NAMED: Final = 10
 # What stands around a path and its fragment: two quotes, a colon, a comma.
 _AROUND: Final = 4
+_LISTING: Final = frozenset({RoleKind.TARGETS, RoleKind.DELEGATED, RoleKind.BIN})
 
 
 def bring_delegations(
@@ -126,7 +130,9 @@ class Sorting:
     Attributes:
         more: by the role that lists them, how many artifacts more it has by that; less where it is below 0.
         changed: of these, the roles that list something else by that. One that only loses what it never listed comes
-            out as it is: no new version of it is needed, nor its signers.
+            out as it is: no new version of it is needed, nor its signers. And `without`: those that clients see list
+            what is removed already, where they look for it elsewhere by that. Were these left as they are, it would
+            be out of sight before its removal is out, and in sight again once clients look there again.
         moved: how many go to another role.
     """
 
@@ -136,6 +142,7 @@ class Sorting:
     more: Counter[RoleName] = field(default_factory=Counter)
     payload: Counter[RoleName] = field(default_factory=Counter)
     changed: set[RoleName] = field(default_factory=set)
+    without: set[RoleName] = field(default_factory=set)
     moved: int = 0
     _lost: list[TargetPath] = field(default_factory=list)
     _lost_more: int = 0
@@ -144,6 +151,7 @@ class Sorting:
     def moves(self, reader: StateReader) -> Iterator[Move]:
         """Every artifact that another role has to list."""
         router = Router(self.authority, reader.settings().layout)
+        self._note_removed(reader, router)
         for holder in _holders(reader):
             here = self.now_called(holder)
             for slot, path, fragment in reader.contents(
@@ -155,6 +163,17 @@ class Sorting:
                     self._count(holder, taker, slot, size=len(path.encode()) + len(fragment) + _AROUND)
                     self._note(reader, Move(slot, path, holder, taker))
                     yield Move(slot, path, holder, taker)
+
+    def _note_removed(self, reader: StateReader, router: Router) -> None:
+        """Note the roles that have to come out without what is removed already."""
+        for holder, path in removed_in_sight(reader):
+            try:
+                stays = router.holder(path) == self.now_called(holder)
+            except (PathsNotDelegated, PathsDisputed):
+                stays = False
+            if not stays and holder not in self.handover.leaves:
+                self.without.add(self._lists(holder, slot_of(path)))
+        self.changed |= self.without
 
     def now_called(self, holder: RoleName) -> RoleName:
         """The role that has, from then on, what a role has and keeps: what takes over from targets, in its place."""
@@ -225,6 +244,24 @@ class Sorting:
             size = part.role.payload + self.payload[part.role.name]
             if self.payload[part.role.name] > 0 and size > limits.TARGETS_PAYLOAD_BYTES:
                 raise LimitExceeded(part.role.name, size=size, limit=limits.TARGETS_PAYLOAD_BYTES)
+
+
+def removed_in_sight(reader: StateReader) -> Iterator[tuple[RoleName, TargetPath]]:
+    """What is removed, and clients see yet, or may: the role that holds it, and its path."""
+    authority = recorded_authority(reader, {})
+    for lister in reader.dirty_roles():
+        if lister.kind not in _LISTING or lister.bin_bits is not None:
+            continue
+        holder = authority.holder_of(lister.name) or lister.name
+        for (_, path), rows in groupby(reader.versions(*place_of(authority, lister)), key=itemgetter(0, 1)):
+            versions = [(number, fragment) for _, _, number, fragment in rows]
+            if not versions[-1][1] and any(_at(versions, seen) for seen in (lister.number, lister.shown)):
+                yield holder, path
+
+
+def _at(versions: Iterable[tuple[int, bytes]], number: int) -> bytes:
+    """What there is of a path at a change number; empty where that is nothing."""
+    return next((fragment for each, fragment in reversed([*versions]) if each <= number), b"")
 
 
 def _holders(reader: StateReader) -> list[RoleName]:

@@ -177,12 +177,12 @@ def test_what_comes_for_a_role_that_leaves(engine: Engine, tmp_path: Path, momen
 
 @pytest.mark.parametrize("moment", range(3, 16))
 def test_what_was_removed_comes_again_meanwhile(engine: Engine, tmp_path: Path, moment: int) -> None:
-    """Clients see the old one, where it was, until the role that listed it has come out without it."""
+    """It is in no role that does not come out without it: not now, nor once it is removed for good."""
     engine.remove("team/x")
     plan = proposed(engine, "team", "team/*")
     bring_proposal(at(engine, moment, lambda: engine.add("team/x", b"another")).ports, plan)
-    assert client_of(engine, tmp_path / "client").find("team/x") is not None
-    assert "team/x" in states(engine, View.VISIBLE)
+    seen = client_of(engine, tmp_path / "client").find("team/x") is not None
+    assert seen is ("team/x" in states(engine, View.VISIBLE))
     assert is_sound(engine)
     publish(engine.ports)
     check_client(engine, tmp_path / "client")
@@ -191,6 +191,49 @@ def test_what_was_removed_comes_again_meanwhile(engine: Engine, tmp_path: Path, 
     for each in ("client", "new"):
         assert client_of(engine, tmp_path / each).find("team/x") is None
     assert states(engine) == {"a": "published", "team/y": "published"}
+    assert is_sound(engine)
+
+
+@pytest.mark.parametrize("terminating", [False, True])
+def test_what_is_removed_goes_with_the_delegation_above_it(
+    engine: Engine, tmp_path: Path, *, terminating: bool
+) -> None:
+    """A removal that waits comes out where clients look elsewhere by then: nothing is out of sight, and comes back."""
+    engine.remove("team/x")
+    engine.remove("team/y")
+    add(engine, "team", "team/x", terminating=terminating)
+    assert "team/x" not in states(engine)
+    assert client_of(engine, tmp_path / "client").find("team/x") is None
+    remove(engine, "team")
+    assert client_of(engine, tmp_path / "client").find("team/x") is None
+    publish(engine.ports)
+    check_client(engine, tmp_path / "client")
+    assert is_sound(engine)
+
+
+def test_what_is_removed_where_people_sign_waits_with_the_delegation(engine: Engine, tmp_path: Path) -> None:
+    """They sign the role without it together with what would take it out of sight; what it was never comes back."""
+    engine.make_key("away")
+    add(engine, "team", "team/*", signers=("away",))
+    engine.keys.away.add("away")
+    engine.remove("team/x")
+    (waiting,) = publish(engine.ports).waiting
+    assert waiting.name == TEAM
+    plan = proposed(engine, "deep", "team/x", before=TEAM, terminating=True)
+    assert (plan.roles, plan.elsewhere, len(plan.drops)) == (("deep", "targets", "team"), ("team",), 1)
+    report = bring_proposal(engine.ports, plan, drop=True)
+    assert report.waits is not None
+    assert client_of(engine, tmp_path / "client").find("team/x") is not None
+    assert states(engine)["team/x"] == "removing"
+    engine.keys.away.clear()
+    engine.events.sign(report.waits.event.name)
+    for act in (lambda: engine.add("team/x", b"newer"), lambda: engine.remove("team/x")):
+        act()
+        publish(engine.ports)
+        check_client(engine, tmp_path / "client")
+    remove(engine, "deep")
+    for each in ("client", "new"):
+        assert client_of(engine, tmp_path / each).find("team/x") is None
     assert is_sound(engine)
 
 
