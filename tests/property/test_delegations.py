@@ -67,7 +67,6 @@ class Delegations(RuleBasedStateMachine):
     Attributes:
         accepted: what was accepted of each path.
         possible: of each path, what was accepted since nothing waited; None where there was nothing.
-        removed: paths that were removed since then: they may be out of sight before it is published that they are gone.
     """
 
     @initialize(layout=st.sampled_from(["succinct", "succinct", "classic", "flat"]), bins=st.sampled_from([2, 2, 4]))
@@ -81,7 +80,6 @@ class Delegations(RuleBasedStateMachine):
         self.moments = Moments()
         self.accepted: dict[str, int] = {}
         self.possible: dict[str, set[int | None]] = {path: {None} for path in PATHS}
-        self.removed: set[str] = set()
         self.seen, self.versions = b"", 0
         self.now = self.engine.clock.now()
         for path in PATHS[::2]:
@@ -127,7 +125,6 @@ class Delegations(RuleBasedStateMachine):
         self.engine.remove(path)
         del self.accepted[path]
         self.possible[path].add(None)
-        self.removed.add(path)
 
     # --- what publishes ----------------------------------------------------------------------------------
 
@@ -287,7 +284,6 @@ class Delegations(RuleBasedStateMachine):
         """At all that is kept, and, where it is new, through the eyes of clients; `exact`: nothing may wait."""
         if exact:
             self.possible = {path: {self.accepted.get(path)} for path in PATHS}
-            self.removed.clear()
             with self.engine.ports.state.read() as reader:
                 assert list(reader.damage()) == []
         timestamp = self.engine.metadata.files["timestamp.json"]
@@ -319,7 +315,7 @@ class Delegations(RuleBasedStateMachine):
             assert found in allowed, path
             if settled:
                 assert visible.get(path) in allowed, path
-                assert found == visible.get(path) or (found is None and path in self.removed), path
+                assert found == visible.get(path), path
             assert found is None or self.engine.artifacts.files[stored(path, found)]
 
 
