@@ -2,7 +2,8 @@
 
 The writes of one act (a publication, a renewal, a root commit) are the changes that the in-memory storage shows, one
 name at a time. A client's session is a sequence of fetches. An interleaving says how many writes have happened at each
-fetch; all of them are run, for a client without memory and for one that remembers the state before.
+fetch; all of them are gone through, for a client without memory and for one that remembers the state before. Those in
+which every fetch brings the same bytes are the same to the client, so one of them is run for all, and they are counted.
 """
 
 from __future__ import annotations
@@ -108,10 +109,14 @@ class Recording:
     before: Files = field(default_factory=dict)
     changes: list[tuple[str, bytes | None]] = field(default_factory=list)
 
-    def state(self, count: int) -> Files:
-        """What was visible after `count` changes."""
-        changed = self.before | dict(self.changes[:count])
-        return {name: data for name, data in changed.items() if data is not None}
+    def contents(self, name: str) -> list[tuple[int, int, bytes | None]]:
+        """What a name has: from how many changes on, up to how many, and the bytes; None where it is not there."""
+        found: list[tuple[int, int, bytes | None]] = [(0, len(self.changes), self.before.get(name))]
+        for count, (changed, data) in enumerate(self.changes, 1):
+            first, _, last_data = found[-1]
+            if changed == name and data != last_data:
+                found[-1:] = [(first, count - 1, last_data), (count, len(self.changes), data)]
+        return found
 
 
 def record(directory: Path, act: Act) -> tuple[Engine, Recording]:
@@ -132,34 +137,81 @@ def record(directory: Path, act: Act) -> tuple[Engine, Recording]:
     return engine, recording
 
 
-def interleavings(recording: Recording, session: Callable[[Callable[[str], bytes]], None], contents: Files) -> int:
-    """Run `session` once for each way in which its fetches can fall between the writes; how many there are.
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How many interleavings there are, and as how many of them the client was run."""
 
-    The fetches of a session depend on what it saw, so the tree is walked: each run follows a script of how many writes
-    have happened by each fetch, and the last number of the script that can grow is grown for the next run.
+    all: int
+    run: int
+
+
+def interleavings(recording: Recording, session: Callable[[Callable[[str], bytes]], None], contents: Files) -> Walk:
+    """Run `session` once for each way in which the bytes that its fetches bring can differ.
+
+    The fetches of a session depend on what it saw, so the tree is walked: each run follows a script of what each fetch
+    brings, and the last of the script that can come later comes later in the next run. Of all moments at which a fetch
+    brings the same bytes the earliest leaves most to the fetches that follow.
     """
-    writes = len(recording.changes)
     script: list[int] = []
-    runs = 0
+    walk = Walk(0, 0)
     while True:
-        seen = 0
-
-        def read(name: str) -> bytes:
-            nonlocal seen
-            if seen == len(script):
-                script.append(script[-1] if script else 0)
-            count = script[seen]
-            seen += 1
-            return site_of(recording.state(count), contents)(name)
-
-        session(read)
-        runs += 1
-        del script[seen:]
-        while script and script[-1] == writes:
+        fetches = _Fetches(recording, contents, script)
+        session(fetches.read)
+        walk = Walk(walk.all + _moments(fetches.spans, len(recording.changes)), walk.run + 1)
+        while script and script[-1] == fetches.choices[len(script) - 1] - 1:
             script.pop()
         if not script:
-            return runs
+            return walk
         script[-1] += 1
+
+
+@dataclass
+class _Fetches:
+    """One run: what its fetches bring, by a script that grows with them.
+
+    Attributes:
+        spans: from how many changes on, and up to how many, each brought what it did.
+        choices: how many different bytes it could have brought.
+    """
+
+    recording: Recording
+    contents: Files
+    script: list[int]
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    choices: list[int] = field(default_factory=list)
+
+    def read(self, name: str) -> bytes:
+        earliest = max((first for first, _ in self.spans), default=0)
+        possible = [each for each in self.recording.contents(name) if each[1] >= earliest]
+        if len(self.spans) == len(self.script):
+            self.script.append(0)
+        first, last, data = possible[self.script[len(self.spans)]]
+        self.spans.append((first, last))
+        self.choices.append(len(possible))
+        return site_of({} if data is None else {name: data}, self.contents)(name)
+
+
+def _moments(spans: list[tuple[int, int]], writes: int) -> int:
+    """In how many ways fetches can fall between the writes, one after the other, each within its span."""
+    ways = [1] + [0] * writes
+    for first, last in spans:
+        reached = 0
+        for count in range(writes + 1):
+            reached += ways[count]
+            ways[count] = reached if first <= count <= last else 0
+    return sum(ways)
+
+
+def test_all_interleavings_are_counted() -> None:
+    """Three fetches between two writes: ten, of which a client sees those that a change lies in between."""
+    recording = Recording({"a": b"1", "b": b"1"}, [("a", b"2"), ("b", b"2")])
+    seen = []
+
+    def session(read: Callable[[str], bytes]) -> None:
+        seen.append(b"".join(map(read, ("a", "b", "a"))))
+
+    assert interleavings(recording, session, {}) == Walk(all=10, run=5)
+    assert sorted(seen) == [b"111", b"112", b"122", b"212", b"222"]
 
 
 @pytest.mark.parametrize(
@@ -207,10 +259,11 @@ def test_no_interleaving_fails_a_client(
             assert content in contents_allowed, path
         assert not view.older_than(_floor(old_view, new_view)), view
 
-    runs = interleavings(recording, session, contents)
-    print(f"\n{act.__name__}, {memory}: {len(recording.changes)} writes, {runs} interleavings, 0 failing clients")
-    record_testsuite_property(f"interleavings {act.__name__} {memory}", runs)
-    assert runs > len(recording.changes)
+    walk = interleavings(recording, session, contents)
+    told = f"{walk.all} interleavings, {walk.run} of them different to a client, 0 failing clients"
+    print(f"\n{act.__name__}, {memory}: {len(recording.changes)} writes, {told}")
+    record_testsuite_property(f"interleavings {act.__name__} {memory}", walk.all)
+    assert walk.all > len(recording.changes)
     assert {old_view.timestamp, new_view.timestamp} <= {timestamp for _, timestamp, _ in views}
 
 
