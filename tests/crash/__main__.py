@@ -3,7 +3,8 @@ beside itself, and put defects into it.
 
 Prints a table for each suite. Exits 1 if anything was lost, or if a defect put in on purpose was not noticed; 2 if the
 tests themselves could not run, as when what a defect replaces has moved. The daily run takes an even spread of all
-points, another one every day; --full takes all of them, which is hours.
+points, another one every day; --full takes all of them, which is hours. --change is for every change: kills, power
+cuts, failing calls and the defects, and of the other suites two, others every day.
 
 What counts as lost: L1, clients find other artifacts than the old or, once it is acknowledged, the new ones. L2, a
 client fails, whatever it remembers. L3, a version goes back, or a version has two contents. L4, a content is not what
@@ -38,6 +39,8 @@ from tests.crash.suites import SUITES
 OPERATIONS = (*EVERYDAY, *SIGNING, *DELEGATING)
 SEEDED = "seeded"
 ALL = (*SUITES, together.NAME, resizing.NAME, SEEDED)
+_OF_EVERY_CHANGE = ("kill", "power", "errors", SEEDED)
+_IN_TURN = (("reads", "clock"), ("short", together.NAME), ("full", resizing.NAME))
 _MEMORY = Path("/dev/shm")
 _DAY = 86400
 _AsWritten = argparse.RawDescriptionHelpFormatter
@@ -66,6 +69,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("suites", nargs="*", metavar="SUITE", default=[], help=f"of {', '.join(ALL)}; by default all")
     add("--full", action="store_true", help="every point, not an even spread")
+    add("--change", action="store_true", help="the suites that every change has to pass, and two of the others")
     add("--limit", type=int, metavar="N", help="at most N points for one operation")
     add("--only", action="append", metavar="OPERATION", help="this operation; repeatable")
     add("--fault", action="append", choices=list(FAULTS), metavar="DEFECT", help="this defect; repeatable")
@@ -86,7 +90,7 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     inputs = place / "inputs"
     write_inputs(inputs)
     lacking = _lacking(place)
-    asked, named = options.suites or ALL, options.fault or list(FAULTS)
+    asked, named = options.suites or _by_default(options), options.fault or list(FAULTS)
     suites = [suite for suite in asked if suite not in lacking]
     faults = [fault for fault in named if FAULTS[fault].tried[0] not in lacking] if SEEDED in suites else []
     if faults:
@@ -116,6 +120,13 @@ def _run(options: argparse.Namespace, place: Path) -> int:
         say(f"SKIPPED {suite}, {len(names)} operations and {hidden} defects: {lacking[suite]}")
     say(f"{time.monotonic() - began:.0f} s in all")
     return bad
+
+
+def _by_default(options: argparse.Namespace) -> Sequence[str]:
+    if not options.change:
+        return ALL
+    of_today = {*_OF_EVERY_CHANGE, *_IN_TURN[options.seed % len(_IN_TURN)]}
+    return [suite for suite in ALL if suite in of_today]
 
 
 def _tried(suites: Sequence[str], names: Collection[str], options: argparse.Namespace) -> dict[str, list[str]]:
