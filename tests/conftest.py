@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
+import re
 import shutil
-import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
@@ -16,19 +22,44 @@ settings.load_profile("rstuf")
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 4 << 30
+_NO_LETTER = re.compile(r"\W")
 
 
-def _lies_in_memory() -> bool:
-    """Whether scratch can: each test makes whole repositories, and flushes all that it writes."""
-    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+def _has_room() -> bool:
+    if not os.access(_MEMORY, os.W_OK) or os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
         return False
-    return not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(_MEMORY).free >= _ROOM
+    return shutil.disk_usage(_MEMORY).free >= _ROOM
 
 
-if _lies_in_memory():
-    # Of whatever tests start, too.
-    os.environ["TMPDIR"] = str(_MEMORY)
-    tempfile.tempdir = None
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path | None]:
+    """A directory that costs nothing to flush; None where there is not enough of that."""
+    if not _has_room():
+        yield None
+        return
+    with TemporaryDirectory(prefix="rstuf-tests-", dir=_MEMORY, ignore_cleanup_errors=True) as place:
+        yield Path(place)
+
+
+@cache
+def _asks_the_doctor(module: ModuleType) -> bool:
+    return "doctor" in inspect.getsource(module)
+
+
+@pytest.fixture
+def tmp_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, memory: Path | None
+) -> Iterator[Path]:
+    """Scratch in memory, where that can be: tests make whole repositories, and flush every file of them.
+
+    On a disk where the doctor is asked: he warns of a workspace that is in memory.
+    """
+    name = _NO_LETTER.sub("_", request.node.name)[:30]
+    if memory is None or _asks_the_doctor(request.module):
+        yield tmp_path_factory.mktemp(name, numbered=True)
+        return
+    with TemporaryDirectory(prefix=name, dir=memory, ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
 def pytest_collection_finish() -> None:
