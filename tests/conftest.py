@@ -55,7 +55,7 @@ def tmp_path(
     On a disk where the doctor is asked: he warns of a workspace that is in memory.
     """
     name = _NO_LETTER.sub("_", request.node.name)[:30]
-    if memory is None or _asks_the_doctor(request.module):
+    if memory is None or _asks_the_doctor(request.module) or "doctor" in request.node.name:
         yield tmp_path_factory.mktemp(name, numbered=True)
         return
     with TemporaryDirectory(prefix=name, dir=memory, ignore_cleanup_errors=True) as place:
