@@ -32,7 +32,7 @@ def _has_room() -> bool:
 
 
 @pytest.fixture(scope="session")
-def memory() -> Iterator[Path | None]:
+def place_in_memory() -> Iterator[Path | None]:
     """A directory that costs nothing to flush; None where there is not enough of that."""
     if not _has_room():
         yield None
@@ -48,17 +48,17 @@ def _asks_the_doctor(module: ModuleType) -> bool:
 
 @pytest.fixture
 def tmp_path(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, memory: Path | None
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, place_in_memory: Path | None
 ) -> Iterator[Path]:
     """Scratch in memory, where that can be: tests make whole repositories, and flush every file of them.
 
     On a disk where the doctor is asked: he warns of a workspace that is in memory.
     """
     name = _NO_LETTER.sub("_", request.node.name)[:30]
-    if memory is None or _asks_the_doctor(request.module) or "doctor" in request.node.name:
+    if place_in_memory is None or _asks_the_doctor(request.module) or "doctor" in request.node.name:
         yield tmp_path_factory.mktemp(name, numbered=True)
         return
-    with TemporaryDirectory(prefix=name, dir=memory, ignore_cleanup_errors=True) as place:
+    with TemporaryDirectory(prefix=name, dir=place_in_memory, ignore_cleanup_errors=True) as place:
         yield Path(place)
 
 
