@@ -175,3 +175,15 @@ def test_whoever_signs_is_shown_alike_bins_together(docs: Path, cli: Cli) -> Non
     assert " ".join(shown.split()).count("bins of docs, all of which say just this") == 1
     assert all(f"docs-bins-{index:02x}" in shown for index in range(64))
     assert 3 <= shown.count("delegated") <= 8
+
+
+def test_giving_signatures_up_drops_no_bins_that_wait(docs: Path, cli: Cli, tmp_path: Path) -> None:
+    """publish --yes says that what came since comes after them, and leaves them as they wait."""
+    done = cli("bins", "resize", "8", "--role", "docs", "--yes", "--json")
+    (tmp_path / "9.txt").write_bytes(b"nine")
+    assert cli("artifact", "add", "--prefix", "docs", tmp_path / "9.txt", "--no-publish").code == 0
+    told = cli("publish", "--yes")
+    assert told.code == 4
+    assert "takes its place" not in told.err
+    assert "comes after it" in told.err
+    assert events(cli) == [done.document["event"]]

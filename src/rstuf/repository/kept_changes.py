@@ -95,6 +95,19 @@ def lacks(reader: StateReader, role: RoleState, number: int, kept: Kept | None) 
     return any(each > number and path not in held for _, path, each, _ in rows)
 
 
+def brought_up_to(reader: StateReader, event: SigningEvent) -> dict[RoleName, int]:
+    """The change number up to which an event brings what was accepted for each of its roles.
+
+    Of a role that lists its artifacts itself until it has its first bins, that of these: all there is where nobody
+    signs them there, since they are rendered when they come out.
+    """
+    numbers = {part.role: part.number for part in event.parts}
+    if event.kind is EventKind.RESIZE and reader.role(event.role).bin_bits is None:
+        of_bins = (part.number for part in event.parts if part.role != event.role)
+        numbers[event.role] = max(of_bins, default=reader.newest_number())
+    return numbers
+
+
 def would_bring(reader: StateReader, event: SigningEvent, name: RoleName, kept: Kept | None) -> bool:
     """Whether an event that waits would bring what is kept back of a role."""
     role = reader.role(name)

@@ -23,7 +23,7 @@ from rstuf.repository.delegated_sides import proposed_by, recorded_authority
 from rstuf.repository.delegating_events import by_people, leaves_with
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.kept_changes import Kept, lacks, would_bring
+from rstuf.repository.kept_changes import Kept, brought_up_to, lacks, would_bring
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.open_events import comes_after, envelope_of, has_expired, is_open, view_part
 from rstuf.repository.outdated import outdated_by
@@ -310,7 +310,7 @@ def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
 def _lacks(ports: Ports, reader: StateReader, event: SigningEvent, waiting: WaitingRole, kept: Kept | None) -> bool:
     """Whether an event does not bring all that was accepted for a role, or what is kept back, or nobody can use it any
     more."""
-    numbers = {part.role: part.number for part in event.parts}
+    numbers = brought_up_to(reader, event)
     if has_expired(event, ports.clock.now()):
         return True
     brings = [name for name in numbers if name in waiting.roles or waiting.holder is not None]

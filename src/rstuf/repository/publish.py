@@ -10,7 +10,7 @@ from typing import Final
 
 from rstuf.clock import iso
 from rstuf.errors import ReleaseRefused
-from rstuf.model.events import SigningEvent
+from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP
 from rstuf.model.roles import RoleKind
 from rstuf.repository.authority import SigningDesk, load_authority
@@ -19,6 +19,8 @@ from rstuf.repository.dropping import drop_outdated
 from rstuf.repository.forced import can_sign, without_unreachable
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import Kept, look_for_kept, postpone
+from rstuf.repository.open_events import has_expired
+from rstuf.repository.outdated import outdated_by
 from rstuf.repository.people import (
     drop_unsigned,
     is_to_open,
@@ -57,7 +59,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
     signed stays pending.
 
     Args:
-        drop: events that give their place to newer ones, as whoever says so saw them.
+        drop: events that give their place to newer ones, as whoever says so saw them; other bins that wait stay.
 
     Raises:
         Locked: another process publishes for longer than the state waits.
@@ -69,6 +71,7 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
         if spacing is Spacing.GROUPED:
             _keep_distance(ports)
         with ports.state.read() as reader:
+            drop = [event for event in drop if not _stays(ports, reader, event)]
             kept = look_for_kept(ports, reader, drop=drop)
             changed = without_unreachable(ports, reader, changed_parts(reader, kept))
             parts, waiting = who_is_here(ports, reader, changed)
@@ -102,6 +105,15 @@ def publish(ports: Ports, *, spacing: Spacing = Spacing.NONE, drop: Collection[S
             waiting = still_waiting(ports, waiting)
         report = replace(report, recovery=recovery, restored=restored, recorded=recorded, clock_behind=behind)
         return replace(report, waiting=waiting, dropped=(*outdated, *anew.dropped))
+
+
+def _stays(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:
+    """Whether an event is given up for nothing that is published: nothing else remembers that other bins are wanted.
+
+    What is accepted since comes after them.
+    """
+    void = has_expired(event, ports.clock.now()) or outdated_by(reader, event) is not None
+    return event.kind is EventKind.RESIZE and not void
 
 
 def changed_parts(reader: StateReader, kept: Kept | None = None) -> list[Part]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from rstuf.errors import CeremonyUnfinished, ClockSuspicious
 from rstuf.model.keys import KeyEntry, KeyId
-from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL
+from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.publication import PublicationPhase
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
@@ -20,7 +20,7 @@ from rstuf.repository.beyond_reach import lost_beyond_threshold
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.kept_changes import lacks, look_for_kept
+from rstuf.repository.kept_changes import brought_up_to, lacks, look_for_kept
 from rstuf.repository.keys import look_at, online_and_stray
 from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import listed_leaks
@@ -157,7 +157,9 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
 def _held(ports: Ports, reader: StateReader, events: Collection[EventView]) -> set[int]:
     """The ids of roles whose changes nothing brings on but events: they are in one, or come after what others signed or
     are to sign, or are kept back for it."""
-    numbers = {part.part.role: part.part.number for view in events if not view.is_void for part in view.parts}
+    numbers = dict[RoleName, int]()
+    for view in events:
+        numbers |= {} if view.is_void else brought_up_to(reader, view.event)
     kept = look_for_kept(ports, reader)
     held = set[int]() if kept is None else {*kept.only}
     if not numbers:

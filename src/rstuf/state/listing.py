@@ -38,6 +38,14 @@ _SIGNING: Final = (
     "(SELECT coalesce(max(part.number), 0) FROM event_part AS part JOIN event ON event.id = part.event "
     "WHERE part.role = role.name AND event.phase = 'open')"
 )
+# The same of a role that may list its artifacts itself, and wait for its first bins: these list them then, up to their
+# number where people sign them, too, and else all that there is when they come out.
+_SIGNING_ITSELF: Final = (
+    f"max({_SIGNING}, (SELECT CASE count(*) WHEN 0 THEN 0 ELSE coalesce(max(bin.number), {(1 << 63) - 1}) END "  # noqa: S608
+    "FROM event_part AS part JOIN event ON event.id = part.event "
+    "LEFT JOIN event_part AS bin ON bin.event = part.event AND bin.role <> part.role "
+    "WHERE part.role = role.name AND event.phase = 'open' AND event.kind = 'resize'))"
+)
 
 
 class _Place(NamedTuple):
@@ -144,7 +152,8 @@ def _places(connection: sqlite3.Connection, where: str) -> Callable[[int, int], 
 
 def _place(connection: sqlite3.Connection, holder: int, index: int, where: str) -> _Place:
     if index < 0:
-        row = connection.execute(f"SELECT name, {_SEEN}, {_SIGNING} FROM role WHERE id = ?", (holder,)).fetchone()  # noqa: S608
+        itself = f"SELECT name, {_SEEN}, {_SIGNING_ITSELF} FROM role WHERE id = ?"  # noqa: S608
+        row = connection.execute(itself, (holder,)).fetchone()
     else:
         row = connection.execute(
             f"SELECT name, number, {_SIGNING} FROM role WHERE holder = ? AND bin_index = ? AND NOT retired",  # noqa: S608

@@ -91,7 +91,8 @@ def publish_now(run: Run, repository: rstuf.Repository, *, yes_drops: bool = Tru
 def _given_up(run: Run, repository: rstuf.Repository, report: rstuf.PublicationReport) -> list[rstuf.SigningEvent]:
     """The events whose signatures a person gives up, so that all that was accepted is proposed in their place."""
     names = dict.fromkeys(each.event for each in report.waiting if each.behind and each.event is not None)
-    views = [repository.events.view(name) for name in names]
+    # Other bins are asked for by nothing but the event in which they wait: what came since comes after them.
+    views = [view for view in map(repository.events.view, names) if view.is_void or not _brings_bins(view)]
     if not views or not (run.options.yes or (prompts.person_is_there() and not run.console.is_json)):
         return []
     try:
@@ -100,6 +101,10 @@ def _given_up(run: Run, repository: rstuf.Repository, report: rstuf.PublicationR
         run.console.note(f"note:  {fault.message}")
         return []
     return [view.event for view in views]
+
+
+def _brings_bins(view: rstuf.EventView) -> bool:
+    return view.event.kind is rstuf.EventKind.RESIZE
 
 
 def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
