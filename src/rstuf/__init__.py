@@ -186,6 +186,7 @@ if TYPE_CHECKING:
     from rstuf.repository.prune import PrunePlan as PrunePlan
     from rstuf.repository.prune import PruneReport as PruneReport
     from rstuf.repository.prune import StayReason as StayReason
+    from rstuf.repository.publication_plan import PublicationPlan as PublicationPlan
     from rstuf.repository.rebin import ResizeReport as ResizeReport
     from rstuf.repository.rebuild import RebuildReport as RebuildReport
     from rstuf.repository.record_lines import ExportForm as ExportForm
@@ -202,7 +203,6 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import LeakedKey as LeakedKey
     from rstuf.repository.reports import LogReport as LogReport
     from rstuf.repository.reports import Problem as Problem
-    from rstuf.repository.reports import PublicationPlan as PublicationPlan
     from rstuf.repository.reports import PublicationReport as PublicationReport
     from rstuf.repository.reports import Reason as Reason
     from rstuf.repository.reports import Recovery as Recovery
@@ -372,7 +372,7 @@ _HOMES = {
     "PrunedFile": "rstuf.repository.prune",
     "PublicForm": "rstuf.signing.public_keys",
     "PublicKey": "rstuf.model.keys",
-    "PublicationPlan": "rstuf.repository.reports",
+    "PublicationPlan": "rstuf.repository.publication_plan",
     "PublicationReport": "rstuf.repository.reports",
     "PublishedRoot": "rstuf.repository.event_desk",
     "Reason": "rstuf.repository.reports",

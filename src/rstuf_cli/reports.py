@@ -36,18 +36,23 @@ def publication_document(report: rstuf.PublicationReport) -> dict[str, Any]:
     if report.clock_behind is not None:
         document["clock_behind"] = clock_document(report.clock_behind)
     if report.waiting:
-        document["waiting"] = [
-            {
-                "role": each.name,
-                "missing": dict(each.missing),
-                "lacking": each.lacking,
-                "event": each.event,
-                "behind": each.behind,
-                **bins_document(each),
-            }
-            for each in report.waiting
-        ]
+        document["waiting"] = waiting_document(report.waiting)
     return document
+
+
+def waiting_document(waiting: Iterable[rstuf.WaitingRole]) -> list[dict[str, Any]]:
+    """The roles with changes that nobody here can sign, as data."""
+    return [
+        {
+            "role": each.name,
+            "missing": dict(each.missing),
+            "lacking": each.lacking,
+            "event": each.event,
+            "behind": each.behind,
+            **bins_document(each),
+        }
+        for each in waiting
+    ]
 
 
 def bins_document(role: rstuf.WaitingRole) -> dict[str, Any]:
@@ -186,7 +191,7 @@ def tell_change(
             console.result(f"{done} {said}, {took}")
         if publication is not None:
             tell_publication(console, publication, took=took)
-            tell_waiting_roles(console, publication)
+            tell_waiting_roles(console, publication.waiting)
     elif publication.published:
         tell_recovery(console, publication)
         others = [role.name for role in publication.roles if role.name not in _TOP_LEVEL]
@@ -252,9 +257,9 @@ def prepare_command(role: str, lives: timedelta) -> str:
     return f"rstuf delegation prepare {shlex.quote(role)} --expires {rstuf.format_duration(lives)} --key KEY"
 
 
-def tell_waiting_roles(console: Console, report: rstuf.PublicationReport) -> None:
+def tell_waiting_roles(console: Console, waiting: Iterable[rstuf.WaitingRole]) -> None:
     """The roles with changes that nobody here can sign, and the way of each to those who can."""
-    for each in report.waiting:
+    for each in waiting:
         console.warning(
             f"{escape(each.name)} waits for {count(each.lacking, 'signature')}: clients do not see its changes yet"
         )

@@ -187,3 +187,21 @@ def test_giving_signatures_up_drops_no_bins_that_wait(docs: Path, cli: Cli, tmp_
     assert "takes its place" not in told.err
     assert "comes after it" in told.err
     assert events(cli) == [done.document["event"]]
+
+
+def test_a_dry_run_promises_nothing_of_who_is_away(docs: Path, cli: Cli, tmp_path: Path) -> None:
+    """Its exit code, its document and what it says are of roles that wait, as publishing then has them."""
+    (tmp_path / "9.txt").write_bytes(b"nine")
+    assert cli("artifact", "add", "--prefix", "docs", tmp_path / "9.txt", "--no-publish").code == 0
+    shown, planned = cli("publish", "--dry-run"), cli("publish", "--dry-run", "--json")
+    assert (shown.code, planned.code) == (4, 4)
+    assert "docs-bins waits for 1 signature" in shown.err
+    assert "would publish" not in shown.out
+    done = cli("publish", "--json").document
+    (before,), (after,) = planned.document["waiting"], done["waiting"]
+    assert planned.document["roles"] == done["roles"] == []
+    assert [before[each] for each in ("role", "lacking", "bins")] == [
+        after[each] for each in ("role", "lacking", "bins")
+    ]
+    assert (before["event"], after["event"]) == (None, *events(cli))
+    assert cli("publish", "--dry-run", "--json").document["waiting"] == cli("publish", "--json").document["waiting"]

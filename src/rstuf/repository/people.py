@@ -163,11 +163,17 @@ def _let_wait(ports: Ports, waiting: WaitingRole, drop: Collection[SigningEvent]
     if event is not None and event.kind in _AGAIN and not has_expired(event, ports.clock.now()):
         sign_event(ports, event.name)
     with ports.state.read() as reader:
-        event = event_of(reader, waiting)
-        if event is None:
-            return _leaving(ports, reader, waiting, kept)
-        told = waiting_in(ports, reader, event, waiting)
-        return replace(told, behind=not proposed and _lacks(ports, reader, event, waiting, kept))
+        told = as_it_waits(ports, reader, waiting, kept)
+        return replace(told, behind=False) if proposed else told
+
+
+def as_it_waits(ports: Ports, reader: StateReader, waiting: WaitingRole, kept: Kept | None) -> WaitingRole:
+    """A role that cannot be signed here, as it waits in the event that is open, or in that by which it goes."""
+    event = event_of(reader, waiting)
+    if event is None:
+        return _leaving(ports, reader, waiting, kept)
+    told = waiting_in(ports, reader, event, waiting)
+    return replace(told, behind=_lacks(ports, reader, event, waiting, kept))
 
 
 def _leaving(ports: Ports, reader: StateReader, waiting: WaitingRole, kept: Kept | None) -> WaitingRole:
@@ -192,39 +198,6 @@ def is_held_by_leaving(ports: Ports, reader: StateReader, role: RoleState, kept:
     if event is None:
         return False
     return not nobody_else_signed(ports, reader, event) or not lacks(reader, role, event.parts[0].number, kept)
-
-
-def withdraw_kept(ports: Ports, kept: Kept) -> None:
-    """Cancel what waits where nobody else has signed it, and would bring nothing but what is kept back."""
-    with ports.state.transaction(actor=ports.actor) as state:
-        for name in kept.paths:
-            event = is_open(state, name) if state.role(name).id in kept.only else event_of_bins(state, name)
-            parts = () if event is None else event.parts
-            alone = [part.role for part in parts if state.role(part.role).id in kept.only]
-            brings = event is not None and any(would_bring(state, event, each, kept) for each in alone)
-            if event is not None and brings and is_free(ports, state, event):
-                close_unused(state, event, at=ports.clock.now())
-
-
-def waiting_behind(ports: Ports, kept: Kept) -> tuple[WaitingRole, ...]:
-    """The roles to which changes go that are kept back, as they wait in the events for which they are."""
-    with ports.state.read() as reader:
-        return tuple(
-            replace(waiting_as(ports, reader, event, name), behind=True, kept=kept.latest)
-            for event in reader.open_events()
-            for name in kept.events.get(event.id, ())
-        )
-
-
-def unsigned_behind(ports: Ports, waiting: Sequence[WaitingRole]) -> list[SigningEvent]:
-    """Other delegations that nobody else has signed and that come before more that was accepted: that can go along."""
-    with ports.state.read() as reader:
-        names = {each.event for each in waiting if each.behind}
-        return [
-            event
-            for event in reader.open_events()
-            if event.name in names and event.kind is EventKind.DELEGATION and nobody_else_signed(ports, reader, event)
-        ]
 
 
 def waiting_all(ports: Ports, reader: StateReader, event: SigningEvent) -> list[WaitingRole]:

@@ -26,19 +26,17 @@ from rstuf.repository.people import (
     is_to_open,
     let_wait,
     still_waiting,
-    unsigned_behind,
-    waiting_behind,
     who_is_here,
-    withdraw_kept,
 )
 from rstuf.repository.ports import Ports
 from rstuf.repository.proposing_anew import propose_outdated_anew
 from rstuf.repository.readiness import get_ready
-from rstuf.repository.release import bring_out, with_followers
+from rstuf.repository.release import bring_out
 from rstuf.repository.rendering import Part
-from rstuf.repository.reports import PublicationPlan, PublicationReport, Reason, Recovery, RoleChange
+from rstuf.repository.reports import PublicationReport, Reason, Recovery
 from rstuf.repository.root_update import propose_missing_targets
 from rstuf.repository.together import together
+from rstuf.repository.waiting_behind import unsigned_behind, waiting_behind, withdraw_kept
 
 # A snapshot that lists so many roles is large: publications of such a repository are at least this far apart.
 _MANY_BINS: Final = 4096
@@ -159,21 +157,6 @@ def _needed_parts(ports: Ports, reader: StateReader, parts: Sequence[Part], *, n
         if part.role.id == targets.id
         or can_sign(desk, part.role.name, authority.role_keys(part.role.name, part.role.kind))
     ]
-
-
-def plan_publication(ports: Ports) -> PublicationPlan:
-    """What `publish` would bring now. Writes nothing, waits for nobody."""
-    with ports.state.read() as reader:
-        reader.settings()
-        changed = changed_parts(reader, look_for_kept(ports, reader))
-        parts = with_followers(reader, changed) if changed else []
-        timestamp = reader.role(TIMESTAMP)
-    return PublicationPlan(
-        roles=tuple(
-            RoleChange(part.role.name, part.role.visible, part.role.version + 1, part.reason) for part in parts
-        ),
-        timestamp_version=timestamp.version + 1 if parts else timestamp.visible,
-    )
 
 
 def _keep_distance(ports: Ports) -> None:

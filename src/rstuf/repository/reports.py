@@ -80,18 +80,6 @@ class RoleChange:
     length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PublicationPlan:
-    """What a publication would bring; nothing was written for it.
-
-    Attributes:
-        timestamp_version: what the visible timestamp would be afterwards; as it is where nothing would be published.
-    """
-
-    roles: tuple[RoleChange, ...]
-    timestamp_version: int
-
-
 class Recovery(StrEnum):
     """What was found of an interrupted publication, and done about it."""
 

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from rstuf.repository.keys import KeyChange, KeyView
     from rstuf.repository.lost_metadata import MetadataRecovery
     from rstuf.repository.prune import PrunePlan, PruneReport
+    from rstuf.repository.publication_plan import PublicationPlan
     from rstuf.repository.rebin import ResizeReport
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,
         LogReport,
-        PublicationPlan,
         PublicationReport,
         RenewalReport,
         Status,
@@ -170,7 +170,7 @@ class Repository:
 
     def plan_publication(self) -> PublicationPlan:
         """What `publish` would bring now; writes nothing."""
-        from rstuf.repository.publish import plan_publication
+        from rstuf.repository.publication_plan import plan_publication
 
         return plan_publication(self._ports)
 

@@ -18,6 +18,7 @@ from rstuf_cli.reports import (
     tell_clock,
     tell_publication,
     tell_waiting_roles,
+    waiting_document,
 )
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.waiting import published_document, tell_dropped
@@ -57,13 +58,12 @@ def publish(
     run.clients = tuple(compat or ())
     with run.open() as repository:
         if dry_run:
-            _show_plan(run.console, repository.plan_publication())
-            return ExitCode.DONE
+            return _show_plan(run.console, repository.plan_publication())
         lasted = run.lasted()
         report = publish_now(run, repository)
     run.console.document(published_document(report))
     tell_publication(run.console, report, took=seconds(lasted()))
-    tell_waiting_roles(run.console, report)
+    tell_waiting_roles(run.console, report.waiting)
     return ExitCode.WAITING if report.waiting else ExitCode.DONE
 
 
@@ -107,7 +107,7 @@ def _brings_bins(view: rstuf.EventView) -> bool:
     return view.event.kind is rstuf.EventKind.RESIZE
 
 
-def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
+def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> int:
     console.document(
         {
             "published": False,
@@ -115,11 +115,20 @@ def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
             "timestamp_version": plan.timestamp_version,
             "roles": [role_document(role) for role in plan.roles],
             "bytes": 0,
+            **({"waiting": waiting_document(plan.waiting)} if plan.waiting else {}),
         }
     )
-    if not plan.roles:
-        console.line("nothing to publish")
-        return
+    if plan.roles:
+        _show_roles(console, plan)
+    else:
+        console.line("nothing that could be signed here" if plan.waiting else "nothing to publish")
+    tell_waiting_roles(console, plan.waiting)
+    if plan.roles or plan.waiting:
+        console.note("nothing was written; without --dry-run it is")
+    return ExitCode.WAITING if plan.waiting else ExitCode.DONE
+
+
+def _show_roles(console: Console, plan: rstuf.PublicationPlan) -> None:
     console.line(f"would publish as timestamp v{number(plan.timestamp_version)}")
     console.line()
     width = max(len(role.name) for role in plan.roles)
@@ -130,7 +139,6 @@ def _show_plan(console: Console, plan: rstuf.PublicationPlan) -> None:
     if hidden:
         console.line(f"  and {count(hidden, 'bin')} more")
     console.line()
-    console.note("nothing was written; without --dry-run it is")
 
 
 def _shown(roles: Sequence[rstuf.RoleChange]) -> Sequence[rstuf.RoleChange]:

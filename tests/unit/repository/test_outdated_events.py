@@ -14,7 +14,8 @@ from rstuf.errors import EventOutdated
 from rstuf.model.names import RoleName
 from rstuf.model.patterns import path_pattern
 from rstuf.repository.delegating import DelegationChange, bring_proposal, propose_change
-from rstuf.repository.publish import plan_publication, publish
+from rstuf.repository.publication_plan import plan_publication
+from rstuf.repository.publish import publish
 from rstuf.repository.rebin import resize_bins
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import PublicationReport

@@ -13,7 +13,8 @@ from rstuf.errors import ArtifactNotFound, ReleaseRefused, SignerUnavailable
 from rstuf.metadata.bundle import DetachedSignature
 from rstuf.model.names import TIMESTAMP, target_path
 from rstuf.repository.artifacts import remove_artifacts
-from rstuf.repository.publish import Spacing, plan_publication, publish
+from rstuf.repository.publication_plan import plan_publication
+from rstuf.repository.publish import Spacing, publish
 from rstuf.repository.renewal import renew
 from rstuf.repository.reports import Reason
 
