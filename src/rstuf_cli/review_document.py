@@ -132,6 +132,7 @@ def _below_document(targets: rstuf.TargetsFacts) -> dict[str, object]:
         },
         "since": changes.since,
         "changes": {"added": added, "replaced": replaced, "removed": removed, "same": same},
+        "moved": dict(changes.moved),
         "replaced": list(changes.replaced),
         "removed": list(changes.removed),
     }

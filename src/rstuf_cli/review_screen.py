@@ -190,7 +190,7 @@ class _Screen:
     def _changes(self, artifacts: int, changes: rstuf.ContentsChange) -> Iterator[Line]:
         """What a role lists, against what whoever is asked signed of it last."""
         added, replaced, removed, same = changes.counts
-        before = f"{same} as in v{changes.since}, which you signed last"
+        before = f"{same} as {changes.last}"
         known = "your record knows of none that you signed" if changes.since is None else before
         yield from self._field("artifacts", f"{count(artifacts, 'artifact')}; {known}")
         yield from self._some("+ ", changes.added, added, grave=False)

@@ -7,16 +7,20 @@ and a grave one is to be shown in red before the question.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
-from rstuf.clock import iso
 from rstuf.errors import InvalidMetadata, ProposalRefused
-from rstuf.holder.anchors import Anchor, TrustSource, find_anchor, same_root
-from rstuf.holder.contents import SignedContents, contents_of
+from rstuf.holder.anchors import Anchor, TrustSource, find_anchor
 from rstuf.holder.delegations import find_delegations
+from rstuf.holder.earlier import Earlier
+from rstuf.holder.history import (
+    concerns_of_delegators,
+    concerns_of_repository,
+    concerns_of_signed,
+    signed_before,
+)
 from rstuf.holder.labels import concerns_of_labels
 from rstuf.holder.record import HolderRecord, Remembered, SignedBefore
 from rstuf.holder.sides import Side, sides_of
@@ -24,13 +28,10 @@ from rstuf.holder.targets import TargetsFacts, take_targets_apart
 from rstuf.metadata.bundle import Bundle, BundlePart
 from rstuf.metadata.root_changes import RootChanges, compare_roots
 from rstuf.metadata.root_concerns import Concern
-from rstuf.metadata.root_parts import count, short_id, some, take_apart
+from rstuf.metadata.root_parts import count, some, take_apart
 from rstuf.metadata.views import Envelope, RoleKeys, bin_delegation, root_roles
 from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TIMESTAMP, TOP_LEVEL, RoleName
-
-# Where several hold keys, some versions are signed by the others.
-FEW_BETWEEN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Review:
         concerns: what is unusual, the grave ones first.
         power: what signing lets the keys of the new root do, or of the roles that it
             delegates to, do: one sentence without a final stop.
+        earlier: what it knows of the artifacts in it.
         seen: all that the signer had signed, by their record.
     """
 
@@ -79,6 +81,7 @@ class Review:
     names: Mapping[KeyId, str]
     concerns: tuple[Concern, ...]
     power: str
+    earlier: Earlier
     seen: frozenset[SignedBefore] = frozenset()
 
     @property
@@ -106,18 +109,9 @@ class Review:
             # First roots of several repositories are remembered together, and what keys are called differs in each.
             names=self.names if self.anchor.root is not None else {},
             signed=(taken := tuple(signed)),
-            contents=self._contents({(each.role, each.version) for each in taken}),
+            contents=self.earlier.kept({(each.role, each.version) for each in taken}),
             delegators={part.role: part.version for part in self.bundle.delegators},
         )
-
-    def _contents(self, signed: Collection[tuple[RoleName, int]]) -> dict[RoleName, SignedContents]:
-        parts = [part for part in self.bundle.parts if (part.role, part.version) in signed]
-        return {
-            part.role: kept
-            for part in parts
-            if part.role not in TOP_LEVEL
-            and (kept := contents_of(part.version, part.signed.get("targets", {}))) is not None
-        }
 
 
 def review_bundle(
@@ -168,12 +162,14 @@ class _Reviewer:
         root = next((part for part in bundle.parts if part.role == ROOT), None)
         # The root is judged first: it says who signs the rest.
         changes = None if root is None else self._compare(root)
-        parts = tuple(self._part(part, root, changes, remembered) for part in bundle.parts)
-        self._concerns += _concerns_of_delegators(bundle, remembered)
-        self._concerns += _concerns_of_repository(bundle, self._anchor, remembered, others)
-        before = _signed_before(self._anchor, parts, remembered, others)
+        earlier = Earlier(bundle, self._delegations, remembered.contents)
+        parts = tuple(self._part(part, root, changes, earlier) for part in bundle.parts)
+        self._concerns += earlier.concerns()
+        self._concerns += concerns_of_delegators(bundle, remembered)
+        self._concerns += concerns_of_repository(bundle, self._anchor, remembered, others)
+        before = signed_before(self._anchor, [side for part in parts for side in part.sides], remembered, others)
         for part in bundle.parts:
-            self._concerns += _concerns_of_signed(part, before, first=remembered.first_root is None)
+            self._concerns += concerns_of_signed(part, before, first=remembered.first_root is None)
         self._concerns += concerns_of_labels(bundle.names, known=remembered.names, shown=self._keys)
         return Review(
             bundle=bundle,
@@ -185,6 +181,7 @@ class _Reviewer:
             names={keyid: bundle.names[keyid] for keyid in self._keys if keyid in bundle.names},
             concerns=tuple(sorted(dict.fromkeys(self._concerns), key=lambda concern: not concern.grave)),
             power=_power_of(parts, changes),
+            earlier=earlier,
             seen=frozenset((*remembered.signed, *(each for other in others for each in other.signed))),
         )
 
@@ -195,7 +192,7 @@ class _Reviewer:
         return changes
 
     def _part(
-        self, part: BundlePart, root: BundlePart | None, changes: RootChanges | None, remembered: Remembered
+        self, part: BundlePart, root: BundlePart | None, changes: RootChanges | None, earlier: Earlier
     ) -> PartReview:
         facts = None
         judges = self._judges(part, root)
@@ -207,7 +204,7 @@ class _Reviewer:
                 now=self._now,
                 max_expiry=self._max_expiry,
                 by=self._delegations.of(part) if below else None,
-                before=remembered.contents.get(part.role),
+                earlier=earlier,
             )
             self._concerns += [*facts.concerns, *(self._delegations.concerns(part) if below else ())]
             self._keys |= {keyid: key for keyid, key in facts.keys.items() if keyid not in self._keys}
@@ -290,78 +287,3 @@ def _power_to_delegate(parts: Sequence[TargetsFacts]) -> str | None:
         for role in roles
     ]
     return f"it lets {some(who)}" if who else None
-
-
-def _concerns_of_delegators(bundle: Bundle, remembered: Remembered) -> Iterator[Concern]:
-    """Roles that delegate, older than the signer saw them: who signed then may not be to sign any more."""
-    for part in bundle.delegators:
-        seen = remembered.delegators.get(part.role, 0)
-        if part.version < seen:
-            message = f"it comes with {part.role} v{part.version}, and you have seen v{seen}: it leads you back"
-            yield Concern("delegator-older", True, message)
-
-
-def _concerns_of_repository(
-    bundle: Bundle, anchor: Anchor, remembered: Remembered, others: Sequence[Remembered]
-) -> Iterator[Concern]:
-    name = ascii(bundle.repository)
-    if anchor.source is not TrustSource.NOTHING and not anchor.checked:
-        message = "which first root it is for is only what the bundle says; who signs is what the root you trust says"
-        yield Concern("first-root-claimed", False, message)
-    if remembered.repository and remembered.root is not None and remembered.repository != bundle.repository:
-        message = f"the repository was called {remembered.repository!a} when you last signed, and is called {name} now"
-        yield Concern("repository-renamed", True, message)
-    namesakes = [
-        other for other in others if other.first_root != bundle.first_root and other.repository == bundle.repository
-    ]
-    if namesakes:
-        first = (namesakes[0].first_root or "")[:8]
-        message = f"you know another repository that is called {name}, whose first root is {first}…"
-        yield Concern("repository-namesake", True, message)
-    for other in same_root(anchor, others, first_root=bundle.first_root):
-        message = (
-            f"the root you trust comes from the first root {(bundle.first_root or '')[:8]}…, says the bundle, and came "
-            f"from {(other.first_root or '')[:8]}… when you last signed by it: one of the two is made up"
-        )
-        yield Concern("first-root-differs", True, message)
-
-
-def _signed_before(
-    anchor: Anchor, parts: Sequence[PartReview], remembered: Remembered, others: Sequence[Remembered]
-) -> Sequence[SignedBefore]:
-    """What the holder signed of this repository, also as that of another first root, with keys that may sign this.
-
-    Unless both first roots are known, a bundle can say another one than the last to be taken for another repository.
-    Where there is none yet, nothing that was signed before can be of it.
-    """
-    if anchor.root is None:
-        return remembered.signed
-    listed = {keyid for part in parts for side in part.sides for keyid in side.keyids}
-    doubtful = [
-        each
-        for other in others
-        for each in other.signed
-        if other.first_root != remembered.first_root and not (other.checked and anchor.checked) and each.keyid in listed
-    ]
-    return [*remembered.signed, *doubtful]
-
-
-def _concerns_of_signed(part: BundlePart, signed: Sequence[SignedBefore], *, first: bool) -> Iterator[Concern]:
-    """What the holder's record says of the same version, or of later ones."""
-    before = [each for each in signed if each.role == part.role]
-    for each in before:
-        if each.version == part.version and each.digest != part.digest:
-            what = "another first root" if first else f"another {part.role} v{part.version}"
-            message = (
-                f"you signed {what} with {short_id(each.keyid)} on {iso(each.at)}: its digest is {each.digest[:16]}…"
-            )
-            yield Concern("signed-another", True, message, (each.keyid,))
-    newest = max((each.version for each in before), default=0)
-    between = part.version - newest - 1
-    if newest and between > 0:
-        message = (
-            f"you last signed {part.role} v{newest}, and this is v{part.version}: you signed none of those between"
-        )
-        yield Concern("version-jump", between > FEW_BETWEEN, message)
-    if newest > part.version:
-        yield Concern("signed-newer", True, f"you signed {part.role} v{newest} already, which is newer than this one")

@@ -57,6 +57,7 @@ def concerns_of_targets(
     known: Collection[KeyId],
     delegated: Sequence[DelegatedRole],
     foreign: Mapping[str, str],
+    others_change: bool = False,
 ) -> Iterator[Concern]:
     """What is to be said of a targets role.
 
@@ -64,6 +65,7 @@ def concerns_of_targets(
         artifacts: how many it lists itself; `changes`, against what its signer signed last.
         known: the online keys of the root in force, and of one that is proposed with it.
         foreign: what TUF does not know in it, by path.
+        others_change: whether delegations change beside it, so that roles may list more than before.
     """
     if version > HIGH_VERSION:
         message = (
@@ -72,7 +74,7 @@ def concerns_of_targets(
         )
         yield Concern("version-high", True, message)
     yield from _dates(name, expires, now)
-    yield from _contents(name, artifacts, changes)
+    yield from _contents(name, artifacts, changes, others=others_change or bool(delegated))
     yield from _foreign(name, foreign)
     yield from _delegations(name, delegated, known)
     yield from _keys(name, keys, delegated)
@@ -87,17 +89,21 @@ def _dates(name: RoleName, expires: datetime, now: datetime) -> Iterator[Concern
         yield Concern("expires-soon", True, f"{told}: without another by then, every client stops")
 
 
-def _contents(name: RoleName, artifacts: int, changes: ContentsChange) -> Iterator[Concern]:
+def _contents(name: RoleName, artifacts: int, changes: ContentsChange, *, others: bool) -> Iterator[Concern]:
     if name == TARGETS:
         if artifacts:
             yield Concern("artifacts-listed", True, f"targets lists {count(artifacts, 'artifact')} itself")
         return
     _, replaced, removed, _ = changes.counts
     if replaced:
-        message = f"clients would get another content for {count(replaced, 'path')} that you signed in v{changes.since}"
+        message = f"clients would get another content for {count(replaced, 'path')} {changes.signed}"
         yield Concern("artifacts-replaced", True, message)
+    for role, moved in changes.moved.items():
+        message = f"{count(moved, 'artifact')} {changes.signed} would be in {role}, which is in this, too"
+        yield Concern("artifacts-moved", False, message)
     if removed:
-        message = f"clients would not find {count(removed, 'artifact')} any more that you signed in v{changes.since}"
+        message = f"clients would not find {count(removed, 'artifact')} any more {changes.signed}"
+        message += ", unless a role lists them that is not in this" if others else ""
         yield Concern("artifacts-removed", not artifacts, message)
 
 

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from rstuf.clock import iso, parse_iso
 from rstuf.errors import InvalidKey, InvalidRoleName, ProposalRefused
-from rstuf.holder.contents import ContentsChange, SignedContents, as_json, compare_contents
+from rstuf.holder.contents import ContentsChange, as_json
 from rstuf.holder.delegations import DelegatedBy, refuse_outside
+from rstuf.holder.earlier import Earlier
 from rstuf.holder.target_concerns import DelegatedRole, concerns_of_targets
 from rstuf.metadata.bundle import BundlePart
 from rstuf.metadata.canonical import compact
@@ -76,30 +77,28 @@ def take_targets_apart(
     known: Collection[KeyId],
     now: datetime,
     max_expiry: timedelta | None,
-    by: DelegatedBy | None = None,
-    before: SignedContents | None = None,
+    by: DelegatedBy | None,
+    earlier: Earlier,
 ) -> TargetsFacts:
     """All that a proposed targets role says.
 
     Args:
         known: the online keys of the root in force, and of one that is proposed with it.
         by: who lets it sign; None for targets itself.
-        before: what its signer signed of it last.
+        earlier: what its signer signed of it last.
 
     Raises:
         ProposalRefused: nobody should sign it, or nobody can read all of it.
     """
     if by is not None:
         refuse_outside(part, by)
-    return _Reader(part, known, by, before).read(now, max_expiry)
+    return _Reader(part, known, by, earlier).read(now, max_expiry)
 
 
 class _Reader:
-    def __init__(
-        self, part: BundlePart, known: Collection[KeyId], by: DelegatedBy | None, before: SignedContents | None
-    ) -> None:
+    def __init__(self, part: BundlePart, known: Collection[KeyId], by: DelegatedBy | None, earlier: Earlier) -> None:
         self._part, self._signed, self._known = part, part.signed, known
-        self._by, self._before = by, before
+        self._by, self._earlier = by, earlier
 
     def read(self, now: datetime, max_expiry: timedelta | None) -> TargetsFacts:
         if len(self._part.payload) > TARGETS_BYTES:
@@ -115,7 +114,7 @@ class _Reader:
         delegated = tuple(self._delegated(delegations, keys))
         foreign = dict(sorted(self._foreign(delegations, raw, keys)))
         self._refuse_unreadable(delegated, keys, foreign)
-        changes = compare_contents(targets, self._before)
+        changes = self._earlier.changes(self._part, targets)
         return TargetsFacts(
             version=self._part.version,
             expires=expires,
@@ -140,6 +139,7 @@ class _Reader:
                     known=self._known,
                     delegated=delegated,
                     foreign=foreign,
+                    others_change=self._by is not None and self._by.proposed and not self._by.of_bins,
                 )
             ),
         )
