@@ -15,7 +15,8 @@ def steps_to_propose_again(
     """What proposes again what was dropped: what was accepted stays pending, other delegations are forgotten.
 
     Args:
-        instead: what takes its place; where that makes the same of the delegation, nothing of it is lost.
+        instead: what takes its place; where that makes the same of the delegation, nothing of it is lost, and where it
+            takes the role away, or one above it, there is nothing to propose it for.
     """
     if event.kind is rstuf.EventKind.BROUGHT:
         why = f"nothing of it is here any more; the same file of {escape(event.role)} can be brought again"
@@ -26,6 +27,8 @@ def steps_to_propose_again(
         return [Step("rstuf publish", why, about="pending")]
     wanted = repository.delegations.wanted_by(event)
     if wanted is None or (instead is not None and (wanted.name, wanted.after) == (instead.name, instead.after)):
+        return []
+    if instead is not None and instead.after is None and instead.name in _way_to(repository, wanted):
         return []
     return [Step(command_that_delegates(wanted), "nothing else remembers what was wanted: proposes it anew")]
 
@@ -52,3 +55,12 @@ def command_that_delegates(wanted: rstuf.WantedDelegation) -> str:
     if wanted.place is not None:
         words.append(f"--before {shlex.quote(wanted.place)}")
     return " ".join(words)
+
+
+def _way_to(repository: rstuf.Repository, wanted: rstuf.WantedDelegation) -> list[str]:
+    """A role that is to be, or is, delegated to, and those above it."""
+    above = {str(view.delegation.name): str(view.parent) for view in repository.delegations.views()}
+    way = [str(wanted.name), str(wanted.parent)]
+    while way[-1] in above:
+        way.append(above[way[-1]])
+    return way

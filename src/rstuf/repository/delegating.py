@@ -39,6 +39,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.readiness import get_ready
 from rstuf.repository.reports import PublicationReport
 from rstuf.repository.signing_events import drop_event, refuse_waiting
+from rstuf.repository.update_hints import as_it_is
 from rstuf.repository.wanted_delegations import WantedDelegation
 
 _NOTHING: Final[Mapping[str, Any]] = {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
@@ -188,10 +189,9 @@ def propose_change(ports: Ports, name: RoleName, change: DelegationChange) -> De
             paths=old.paths if change.paths is None else change.paths,
         )
         there = _delegations_of(authority, parent)
-        place = change.before if change.before is not None else _follower(there, name)
-        wanted = _placed(tuple(each for each in there if each.name != name), new, place)
+        wanted = _placed(tuple(one for one in there if one.name != name), new, change.before or _follower(there, name))
         if wanted == there and change.periods in {None, reader.periods().get(name)}:
-            raise InvalidInput(f"that is what {name} is already", hint="rstuf delegation list shows all")
+            raise as_it_is(reader, f"that is what {name} is", name, hint="rstuf delegation list shows all")
         return _proposed(ports, reader, authority, _Change(name, parent, old, new, wanted, change.periods))
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from rstuf.metadata.views import RoleKeys, root_roles
 from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.keys import KeyId
-from rstuf.model.names import ROOT, TARGETS
+from rstuf.model.names import ROOT, TARGETS, RoleName
 from rstuf.model.policy import BinSigners
 from rstuf.repository.authority import current_root
 from rstuf.repository.batches import people_sign_bins
@@ -26,7 +26,7 @@ from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason
 from rstuf.repository.root_update import RootUpdate
 from rstuf.repository.signing_events import close_unused, drop_event
-from rstuf.repository.wanted_delegations import WantedDelegation, wanted_again, wanted_by
+from rstuf.repository.wanted_delegations import WantedDelegation, delegations_of, wanted_again, wanted_by
 
 
 def drop_expired(ports: Ports) -> list[DroppedEvent]:
@@ -111,11 +111,18 @@ def dropped_as(reader: StateReader, event: SigningEvent, why: DropReason) -> Dro
 def _lost_delegation(reader: StateReader, event: SigningEvent) -> WantedDelegation | None:
     """What an event was to make of a delegation, where it is not so by now and nothing that waits does the same."""
     wanted = wanted_again(reader, event)
-    if wanted is None:
+    if wanted is None or _goes(reader, wanted.parent) or (wanted.before is not None and _goes(reader, wanted.name)):
         return None
     others = [each for other in reader.open_events() if (each := wanted_by(reader, other)) is not None]
     same = [each for each in others if (each.name, each.after) == (wanted.name, wanted.after)]
     return None if same else wanted
+
+
+def _goes(reader: StateReader, role: RoleName) -> bool:
+    """Whether nobody delegates to a role, or what waits is to end that."""
+    open_now = [event for event in reader.open_events() if event.kind is EventKind.DELEGATION]
+    proposed = [{}, *(proposed_by(reader, event) for event in open_now)]
+    return role != TARGETS and any(role not in delegations_of(recorded_authority(reader, said)) for said in proposed)
 
 
 def _lost(reader: StateReader, event: SigningEvent, waits: SigningEvent | None) -> RootUpdate | None:
@@ -169,6 +176,8 @@ def _lost_bins(reader: StateReader, event: SigningEvent, waits: SigningEvent | N
         others: whether others were to sign them than sign those that there are.
     """
     if event.kind is not EventKind.RESIZE or (waits is not None and waits.kind is EventKind.RESIZE):
+        return None
+    if _goes(reader, event.role):
         return None
     bins, bits = bins_in(event.parts[0]), reader.role(event.role).bin_bits
     return None if bits is not None and bins == 1 << bits and not others else bins

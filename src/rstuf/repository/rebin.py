@@ -76,7 +76,8 @@ def resize_bins(
 
     Raises:
         InvalidPolicy: there can be no such number, or snapshot would list too many names.
-        InvalidInput: the role has no bins, and cannot; or nobody but the online key signs it.
+        InvalidInput: the role has no bins, and cannot; or nobody but the online key signs it; or there are as many, and
+            an event waits that brings others.
         DelegationNotFound: there is no such role.
         LimitExceeded: a bin would be larger than clients read; nothing was changed.
         EventOpen: an event of the role is open.
@@ -90,6 +91,7 @@ def resize_bins(
             wanted = _wanted(ports, reader, role, bits=bits, signers=signers)
             there = 0 if wanted.before is None else wanted.before.count
             if wanted.said is None:
+                _refuse_waiting(reader, wanted)
                 return ResizeReport(count, count, None, None)
             if not allow_large:
                 _refuse_long_listing(reader, wanted.bins)
@@ -206,6 +208,19 @@ def _waiting(reader: StateReader, holder: RoleName) -> list[SigningEvent]:
     """What waits of a role, and of its bins."""
     found = (is_open(reader, holder), event_of_bins(reader, holder))
     return list({event.id: event for event in found if event is not None}.values())
+
+
+def _refuse_waiting(reader: StateReader, wanted: _Wanted) -> None:
+    """
+    Raises:
+        InvalidInput: there are as many bins as are wanted, and others wait.
+    """
+    event = next((each for each in _waiting(reader, wanted.holder) if each.kind is EventKind.RESIZE), None)
+    if event is not None:
+        raise InvalidInput(
+            f"there are {wanted.bins.count} bins now, and {event.name} waits to change that",
+            hint=f"rstuf event cancel {event.name} leaves them as they are",
+        )
 
 
 def _drop(ports: Ports, waiting: Sequence[SigningEvent], drop: Collection[SigningEvent]) -> None:

@@ -28,7 +28,7 @@ from rstuf.repository.leaks import gaining_leaks, is_left_to
 from rstuf.repository.open_events import drops_rotation, envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
 from rstuf.repository.signing_events import NewEvent, open_event, open_events, refuse_waiting
-from rstuf.repository.update_hints import taking_out, way_to_hold
+from rstuf.repository.update_hints import as_it_is, taking_out, way_to_hold
 
 _BY_PEOPLE: Final = (ROOT, TARGETS)
 _SECOND: Final = timedelta(seconds=1)
@@ -104,7 +104,7 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
             error.hint = taking_out(roles, updates) or error.hint
             raise
         if update.periods is None and all(_says_the_same(keys, roles[name]) for name, keys in changed.items()):
-            raise InvalidInput("that is what the root says already", hint="rstuf renew --force root signs it again")
+            raise as_it_is(reader, "that is what the root says", ROOT, hint="rstuf renew --force root signs it again")
         losses = _losses(reader, updates)
         _refuse_left_to_leaked(reader, roles, changed, [each for each in losses if losses[each] is Loss.LEAKED])
         periods = update.periods or reader.periods()[ROOT]
@@ -296,7 +296,7 @@ def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKey
     for name in update.add:
         entry = key_named(reader, name)
         if entry.keyid in keyids:
-            raise InvalidInput(f"{name} signs {update.role} already", hint="rstuf root show says who does")
+            raise as_it_is(reader, f"{name} signs {update.role}", ROOT, hint="rstuf root show says who does")
         refuse_leaked(entry)
         keyids.append(entry.keyid)
         known[entry.keyid] = entry.key

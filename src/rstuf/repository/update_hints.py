@@ -5,11 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rstuf.errors import InvalidInput
 from rstuf.metadata.views import RoleKeys
+from rstuf.model.events import EventKind, SigningEvent
 from rstuf.model.names import ROOT, RoleName
+from rstuf.repository.interfaces import StateReader
+from rstuf.repository.wanted_delegations import wanted_by
 
 if TYPE_CHECKING:
     from rstuf.repository.root_update import RootUpdate
+
+
+def as_it_is(reader: StateReader, told: str, role: RoleName, *, hint: str) -> InvalidInput:
+    """The error of a wish for what is so already: where a change of it waits, that is what is in its way.
+
+    Args:
+        told: what is as it was wished for.
+        role: root, or the role that is delegated to.
+        hint: what helps where nothing waits.
+    """
+    event = next((event for event in reader.open_events() if _changes(reader, event, role)), None)
+    if event is None:
+        return InvalidInput(f"{told} already", hint=hint)
+    message = f"{told} now, and {event.name} waits to change that"
+    return InvalidInput(message, hint=f"rstuf event cancel {event.name} leaves it as it is")
+
+
+def _changes(reader: StateReader, event: SigningEvent, role: RoleName) -> bool:
+    if role == ROOT:
+        return event.role == ROOT and event.kind is EventKind.UPDATE
+    wanted = wanted_by(reader, event)
+    return wanted is not None and wanted.name == role
 
 
 def way_to_hold(update: RootUpdate, *, left: int) -> str:
