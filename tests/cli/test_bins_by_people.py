@@ -205,3 +205,18 @@ def test_a_dry_run_promises_nothing_of_who_is_away(docs: Path, cli: Cli, tmp_pat
     ]
     assert (before["event"], after["event"]) == (None, *events(cli))
     assert cli("publish", "--dry-run", "--json").document["waiting"] == cli("publish", "--json").document["waiting"]
+
+
+def test_the_way_back_to_no_bins_is_told(docs: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bin cannot be had: removed and delegated to again, as is told, the role lists its artifacts itself."""
+    refused = cli("bins", "resize", "1", "--role", "docs", "--yes")
+    assert refused.code == 1
+    told = " ".join(refused.err.split())
+    assert told.endswith("rstuf delegation remove docs, once that is out rstuf delegation add docs")
+    assert "delegation" not in cli("bins", "resize", "1", "--yes").err
+    assert cli("delegation", "remove", "docs", "--yes").code == 0
+    assert cli("delegation", "add", "docs", "--path", "docs/*", "--signer", "vera", "--yes").code == 4
+    assert signs(cli, tmp_path, *events(cli), monkeypatch).code == 0
+    listed, _ = cli("delegation", "list", "--json").document["delegations"]
+    assert (listed["name"], listed["bins"], listed["artifacts"]) == ("docs", 0, 6)
+    assert client(docs, tmp_path / "client").download("docs/1.txt") == b"1"

@@ -69,8 +69,11 @@ def check_threshold(role: str, *, threshold: int, distinct_keys: int) -> None:
         raise InvalidPolicy(f"{role} asks for {threshold} signatures of {distinct_keys} distinct keys")
 
 
-def check_bin_count(count: int, *, allow_large: bool = False) -> int:
+def check_bin_count(count: int, *, allow_large: bool = False, role: str | None = None) -> int:
     """The number of leading bits for `count` bins (TAP 15 `bit_length`).
+
+    Args:
+        role: the delegated one whose bins they are, which could have none.
 
     Raises:
         InvalidPolicy: not a power of two, or out of bounds (2 to 16 384; to 65 536 where large ones are allowed).
@@ -79,10 +82,20 @@ def check_bin_count(count: int, *, allow_large: bool = False) -> int:
     if isinstance(count, bool) or not MIN_BINS <= count <= largest or count & (count - 1):
         below = 1 << max(min(count, largest).bit_length() - 1, MIN_BINS.bit_length() - 1)
         near = f"{below}" if count < MIN_BINS or count >= largest else f"{below} or {2 * below}"
+        without = "" if role is None or count >= MIN_BINS else _without_bins(role)
         raise InvalidPolicy(
-            f"the number of bins must be a power of two from {MIN_BINS} to {largest}, not {count}", hint=f"say {near}"
+            f"the number of bins must be a power of two from {MIN_BINS} to {largest}, not {count}",
+            hint=f"say {near}{without}",
         )
     return count.bit_length() - 1
+
+
+def _without_bins(role: str) -> str:
+    """The one way to a role that lists its artifacts itself, once it has bins."""
+    return (
+        f"; a role without bins lists its artifacts itself: rstuf delegation remove {role}, once that is out "
+        f"rstuf delegation add {role}"
+    )
 
 
 def check_bins_by_people(count: int) -> None:

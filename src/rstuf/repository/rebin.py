@@ -84,7 +84,7 @@ def resize_bins(
         SigningError: the online key cannot be reached; nothing was changed.
         StorageError, ReleaseRefused: clients still see what they saw.
     """
-    bits = check_bin_count(count, allow_large=allow_large)
+    bits = check_bin_count(count, allow_large=allow_large, role=role)
     with ports.state.publication_lock(purpose="bins resize"):
         get_ready(ports)
         with ports.state.read() as reader:

@@ -118,7 +118,7 @@ def resize(
     run = run_of(ctx)
     run.clients = tuple(compat or ())
     with run.open() as repository:
-        rstuf.check_bin_count(bins, allow_large=allow_large)
+        rstuf.check_bin_count(bins, allow_large=allow_large, role=role)
         holder = None if role is None else rstuf.RoleName(role)
         waiting = repository.bins_in_the_way(holder)
         if repository.bin_count(holder) == bins and signed_by in {None, repository.bin_signers(holder)}:
