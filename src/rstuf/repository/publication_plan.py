@@ -68,7 +68,7 @@ class _Seen:
 
     def sign(self, payload: bytes) -> str:
         del payload
-        raise SignerUnavailable(self.keyid[:12], "it was looked at, and not opened")
+        raise SignerUnavailable(self.keyid[:12], "it was looked at, and not opened", hint="rstuf publish opens it")
 
 
 @dataclass(frozen=True, slots=True)
