@@ -1,4 +1,4 @@
-"""The commands, plans, programs and outputs in the documentation are tried."""
+"""The commands, plans, programs and outputs in the documentation are tried, `rstuf doctor` among them."""
 
 from __future__ import annotations
 
