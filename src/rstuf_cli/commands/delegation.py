@@ -16,13 +16,14 @@ from rstuf_cli import proposing
 from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style, escape, pad
 from rstuf_cli.delegated_again import steps_to_propose_again
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.losses import LetBack, ask_back
 from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import show_steps, steps_document
 from rstuf_cli.visiting import beyond_in_words, reasons, way_document
-from rstuf_cli.waiting import dropped_document, event_document, steps_of, tell_waiting
+from rstuf_cli.waiting import dropped_document, event_document, tell_waiting
 from rstuf_cli.wording import both, count, listed, number, period, seconds, size
 
 EXAMPLES = {

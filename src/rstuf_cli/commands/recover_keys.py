@@ -16,6 +16,7 @@ from rstuf_cli.commands.key import Name
 from rstuf_cli.commands.renew import renewal_document, tell_renewal
 from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, To, Unencrypted, reason
 from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of, noting_leak
@@ -31,7 +32,6 @@ from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.taking_out import Removal, no_root_takes_out, take_out, tell_gone
 from rstuf_cli.transcript import Transcript, TranscriptFile
 from rstuf_cli.trusting import show_fingerprint
-from rstuf_cli.waiting import steps_of
 from rstuf_cli.wording import both, count, number, seconds
 
 EXAMPLES = {
