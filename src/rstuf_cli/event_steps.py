@@ -8,7 +8,7 @@ from typing import Final
 import rstuf
 from rstuf_cli.console import escape
 from rstuf_cli.steps import Step, merged
-from rstuf_cli.waiting import gives_in_words, named, signer_in_words, what
+from rstuf_cli.waiting import gives_in_words, keeps_in_words, named, signer_in_words, what
 from rstuf_cli.wording import listed
 
 CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
@@ -50,7 +50,7 @@ def steps_of(view: rstuf.EventView) -> list[Step]:
         return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
     if view.gives_way:
         return _steps_of_hindrance(view)
-    return _steps_of_signing(view)
+    return _steps_without_lost(view) or _steps_of_signing(view)
 
 
 def _anew(outdated: rstuf.Outdated) -> str:
@@ -70,15 +70,31 @@ def _steps_of_hindrance(view: rstuf.EventView) -> list[Step]:
     return [Step("rstuf renew", why, about="event")]
 
 
+def _steps_without_lost(view: rstuf.EventView) -> list[Step]:
+    """What takes the place of an event that nobody can complete, because keys are lost; else nothing."""
+    if view.beyond is None:
+        return []
+    names, name = named(view, view.beyond.lost), view.event.name
+    why = f"{name} cannot come out without {names}, which {'is' if len(view.beyond.lost) == 1 else 'are'} lost"
+    if view.beyond.way == "rstuf recover root-keys":
+        # Nothing does, and whoever finds a key signs it.
+        return [Step(view.beyond.way, why, about="root-keys-lost"), *_steps_of_signing(view)]
+    what_for = "drops it" if view.beyond.way.startswith("rstuf event cancel") else "lets others sign instead"
+    return [Step(view.beyond.way, f"{why}: {what_for}", about="event-lost")]
+
+
 def _steps_of_signing(view: rstuf.EventView) -> list[Step]:
     name = view.event.name
     steps = []
+    # Where nobody can be done without, nobody is to think that one of them will do.
+    last = "and" if view.lacking >= len(view.asked) else "or"
+    kept = f"; {keeps_in_words(view)}" if view.keeps else ""
     if view.ours:
-        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last='or')}, here", about="event"))
+        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last=last)}, here{kept}", about="event"))
     if elsewhere := view.away:
         export = f"rstuf bundle export {name} -o {name}.rstuf"
-        asked = listed([signer_in_words(view, keyid) for keyid in elsewhere], last="or")
-        steps.append(Step(export, f"for {asked}", about="event"))
+        asked = listed([signer_in_words(view, keyid) for keyid in elsewhere], last=last)
+        steps.append(Step(export, f"for {asked}{kept}", about="event"))
     if view.lacks_targets:
         why = f"{name} needs targets that its keys have signed, and none waits; proposes them"
         steps.append(Step("rstuf renew", why, about="event-stuck"))

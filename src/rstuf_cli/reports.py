@@ -269,7 +269,11 @@ def tell_waiting_roles(console: Console, waiting: Iterable[rstuf.WaitingRole]) -
             continue
         event = escape(each.event)
         way = f"it waits as {event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export"
-        lines = console.fold(f"    {way} {event}", indent=4)
+        way = f"{way} {event}"
+        if each.instead is not None:
+            way = f"it waits as {event}, and cannot come out without what is lost; {escape(each.instead)} lets others"
+            way += " sign instead"
+        lines = console.fold(f"    {way}", indent=4)
         if each.behind:
             since = f"what was accepted since {event} was opened is not in it, and comes after it: rstuf publish then"
             lines += console.fold(f"    {since}", indent=4)

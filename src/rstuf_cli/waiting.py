@@ -45,8 +45,9 @@ _WHY: Final = {
 
 
 def signer_in_words(view: rstuf.EventView, keyid: str) -> str:
-    """`dora, which leaked`: whose signature is there."""
-    return f"{escape(view.name_of(keyid))}{', which leaked' if keyid in view.leaked else ''}"
+    """`dora, which leaked`: whose signature is there, or is missing."""
+    lost = ", which is lost" if keyid in view.lost else ""
+    return f"{escape(view.name_of(keyid))}{', which leaked' if keyid in view.leaked else lost}"
 
 
 def named(view: rstuf.EventView, keyids: Iterable[str], *, last: str = "and") -> str:
@@ -115,7 +116,10 @@ def _waits(view: rstuf.EventView) -> str:
         how = stuck if view.lacks_targets else _after(view)
         return f"{what(view.event)} has all its signatures, and {how}"
     signed = listed([signer_in_words(view, keyid) for keyid in view.counted]) or "nobody"
-    missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
+    asked = [
+        signer_in_words(view, keyid) if keyid in view.lost else escape(view.name_of(keyid)) for keyid in view.asked
+    ]
+    missing = listed(asked, last="and" if view.lacking >= len(asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
     return f"{told}, and {stuck}" if view.lacks_targets else told

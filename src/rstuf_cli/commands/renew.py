@@ -138,6 +138,8 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, leaks: Sequence[
 
 def _way_of(role: rstuf.WaitingRole, event: str) -> str:
     """An event in which a role waits, and what brings it on."""
+    if role.instead is not None:
+        return f"{event}, and cannot come out without what is lost; {escape(role.instead)} lets others sign instead"
     if role.missing:
         return f"{event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
     if role.after is not None:
