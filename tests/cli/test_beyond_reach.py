@@ -299,3 +299,17 @@ def test_as_many_root_keys_as_must_sign_leaked(world: World) -> None:
     done = world.does("key revoke ben --leaked --yes", codes=(0, 4))
     assert "ana and ben leaked, as many as must sign root" in " ".join(done.err.split())
     assert "rstuf recover root-keys" in done.out
+
+
+@people
+def test_no_delegation_counts_on_a_lost_key(world: World) -> None:
+    """Two of two cannot sign where one is lost: it is refused with what lets another one in, and what waits goes on."""
+    _leave(world, "toby", "tim")
+    _lose(world, "uma")
+    world.does("key revoke uma --lost --yes", codes=(4,))
+    waits = world.events()
+    refused = world.does("delegation update ops --threshold 2 --yes", codes=(1,)).err
+    assert "without uma, which is lost, 1 would be left" in " ".join(refused.split())
+    assert "rstuf delegation update ops --signer vera --signer NEW --threshold 2" in " ".join(refused.split())
+    assert world.events() == waits
+    world.does("delegation update ops --signer vera --signer dan --threshold 2 --yes", codes=(4,))
