@@ -313,3 +313,39 @@ def test_no_delegation_counts_on_a_lost_key(world: World) -> None:
     assert "rstuf delegation update ops --signer vera --signer NEW --threshold 2" in " ".join(refused.split())
     assert world.events() == waits
     world.does("delegation update ops --signer vera --signer dan --threshold 2 --yes", codes=(4,))
+
+
+@online
+def test_the_last_root_key_that_is_left_goes_as_another_comes(world: World) -> None:
+    """One of two signs root: the other is lost, so the one that leaked is told to go with another in its place."""
+    world.does("root update --remove cleo --threshold 1 --yes", codes=(0,))
+    _lose(world, "ana")
+    world.does("key revoke ana --lost --no-sign --yes", codes=(4,))
+    way = "rstuf recover root-key ben --leaked --to NEW"
+    assert way in " ".join(world.does("key revoke ben --leaked --yes", codes=(1,)).err.split())
+    assert _next(world)[0] == way
+    _is_led_on(world)
+    assert _roles_of(world, "ben") == []
+
+
+@online
+def test_nobody_is_told_to_let_a_leaked_key_stay_for_a_lost_one(world: World) -> None:
+    """Of two signers one is lost and one leaked: the command that lets others sign names neither."""
+    world.does("delegation update ops --threshold 2 --yes", codes=(0,))
+    _lose(world, "uma")
+    world.does("key revoke uma --lost --yes", codes=(4,))
+    assert _next(world) == ["rstuf delegation update ops --signer vera --signer NEW"]
+    world.does("key revoke vera --leaked --yes", codes=(4,))
+    assert not [command for command in _next(world) if "--signer vera" in command]
+    _is_led_on(world)
+    assert _roles_of(world, "vera") == []
+
+
+@online
+def test_a_proposed_root_that_needs_a_key_that_got_lost_gives_way(world: World) -> None:
+    """Whoever was to be let in lost the key before: what waits for it names the command that drops it, and it goes."""
+    _leave(world, "dan")
+    world.does("root update --add dan --threshold 4 --yes", codes=(4,))
+    world.does("key revoke dan --lost --yes", codes=(4,))
+    assert _next(world) == ["rstuf event cancel root-v2"]
+    _is_led_on(world)

@@ -7,12 +7,12 @@ that is another matter (`leaks`).
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.views import RoleKeys
-from rstuf.model.keys import KeyId
+from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import ROOT, TARGETS, RoleName
 
 
@@ -42,11 +42,15 @@ def lost_of(keys: RoleKeys, lost: Collection[str]) -> tuple[KeyId, ...]:
 
 
 def beyond_reach(
-    role: RoleName, keys: RoleKeys, lost: Collection[str], *, names: Mapping[KeyId, str]
+    role: RoleName, keys: RoleKeys, lost: Collection[str], *, known: Collection[KeyEntry]
 ) -> BeyondReach | None:
-    """What is lost of a role that the keys which are left cannot sign; None where they can."""
+    """What is lost of a role that the keys which are left cannot sign; None where they can.
+
+    Args:
+        known: all keys that are known here.
+    """
     gone = lost_of(keys, lost)
-    return BeyondReach(gone, left_of(keys, lost), way_back(role, keys, gone, names=names)) if gone else None
+    return BeyondReach(gone, left_of(keys, lost), way_back(role, keys, gone, known=known)) if gone else None
 
 
 def is_left_to_lost(keys: RoleKeys, lost: Collection[str], *, before: RoleKeys) -> bool:
@@ -55,30 +59,39 @@ def is_left_to_lost(keys: RoleKeys, lost: Collection[str], *, before: RoleKeys) 
     return well < min(0, left_of(before, lost) - before.threshold)
 
 
-def way_back(role: RoleName, keys: RoleKeys, lost: Collection[str], *, names: Mapping[KeyId, str]) -> str:
+def way_back(role: RoleName, keys: RoleKeys, lost: Collection[str], *, known: Collection[KeyEntry]) -> str:
     """The command by which others can sign a role that lost too many of its keys.
 
     Args:
-        names: what keys are called.
+        known: all keys that are known here: whose leaked is named by no such command.
     """
-    left = left_of(keys, lost)
     if role == ROOT:
         return "rstuf recover root-keys"
-    if role == TARGETS and not left:
-        return let_in_first(threshold=keys.threshold)
+    leaked = {entry.keyid for entry in known if entry.is_leaked}
+    left, well = left_of(keys, lost), left_of(keys, {*lost, *leaked})
+    if role == TARGETS and not well:
+        return let_in_first(keys, left=left)
     if role == TARGETS:
-        gone = next(keyid for keyid in keys.keyids if keyid in lost)
+        gone = next(entry.name for entry in known if entry.keyid in keys.keyids and entry.keyid in lost)
         # Another key could join it only with signatures that nobody can make.
-        return f"rstuf key revoke {_called(names, gone)} --lost --targets-threshold {left}"
-    signers = [_called(names, keyid) for keyid in keys.keyids if keyid not in lost]
-    signers += ["NEW"] * (keys.threshold - left)
-    return f"rstuf delegation update {shlex.quote(role)} {' '.join(f'--signer {name}' for name in signers)}"
+        return f"rstuf key revoke {shlex.quote(gone)} --lost --targets-threshold {left}"
+    names = {entry.keyid: entry.name for entry in known}
+    signers = [names.get(keyid, keyid[:12]) for keyid in keys.keyids if keyid not in {*lost, *leaked}]
+    signers += ["NEW"] * (keys.threshold - well)
+    return (
+        f"rstuf delegation update {shlex.quote(role)} {' '.join(f'--signer {shlex.quote(name)}' for name in signers)}"
+    )
 
 
-def let_in_first(*, threshold: int) -> str:
-    """What lets another key sign targets that nobody can sign any more: alone, so that it needs nobody beside it."""
-    return f"rstuf root update --role targets --add NEW{' --threshold 1' if threshold > 1 else ''}"
+def let_in_first(keys: RoleKeys, *, left: int) -> str:
+    """What lets others sign targets of which nobody who is well is left.
 
+    Where nobody at all is, one signs it alone then; where some are whose keys leaked, as many beside them as it takes.
 
-def _called(names: Mapping[KeyId, str], keyid: KeyId) -> str:
-    return shlex.quote(names.get(keyid, keyid[:12]))
+    Args:
+        left: how many of its keys are not lost.
+    """
+    way = "rstuf root update --role targets"
+    if left:
+        return f"{way}{' --add NEW' * max(1, keys.threshold - left)}"
+    return f"{way} --add NEW{' --threshold 1' if keys.threshold > 1 else ''}"

@@ -79,7 +79,7 @@ def changed_keys(
         raise InvalidPolicy(
             f"{old.name} would need {keys.threshold} of its keys, and without {told}, "
             f"{'which is' if len(gone) == 1 else 'which are'} lost, {left_of(keys, gone) or 'none'} would be left",
-            hint=f"{way_back(old.name, keys, gone, names=names)} --threshold {keys.threshold}",
+            hint=f"{way_back(old.name, keys, gone, known=reader.keys())} --threshold {keys.threshold}",
         )
     return keys
 

@@ -42,25 +42,32 @@ def what_is_beyond(reader: StateReader, parts: Iterable[PartView], lost: Collect
         return None
     for part in parts:
         for side in part.sides:
-            if side.missing > len({*side.waiting} - {*lost}):
-                gone = tuple(keyid for keyid in side.waiting if keyid in lost)
+            gone = tuple(keyid for keyid in side.waiting if keyid in lost)
+            if gone and side.missing > len(side.waiting) - len(gone):
                 return BeyondReach(gone, len(side.keyids) - len(gone), _way(reader, part, side, gone))
     return None
 
 
 def _way(reader: StateReader, part: PartView, side: PartSide, lost: Sequence[KeyId]) -> str:
-    role, names = part.part.role, names_of(reader)
+    role, known = part.part.role, reader.keys()
     if role not in TOP_LEVEL:
-        return way_back(_whose(reader, part.part), _keys_of(reader, side), lost, names=names)
+        return way_back(_whose(reader, part.part), _keys_of(reader, side), lost, known=known)
     roles = root_roles(current_root(reader))
     keys = roles[role]
     if (set(side.keyids), side.threshold) == (set(keys.keyids), keys.threshold):
-        return way_back(role, keys, lost, names=names)
+        return way_back(role, keys, lost, known=known)
     # It is the next root that asks for them: one without them takes its place.
     named = next((keyid for keyid in lost if any(keyid in roles[each].keyids for each in (ROOT, TARGETS))), None)
     if named is None:
-        return f"rstuf event cancel {side.label.replace(' ', '-')}"
-    return f"rstuf recover root-key {names.get(named, named[:12])} --lost --to NEW"
+        root = _proposing(reader, side)
+        return f"rstuf event cancel {root or f'{role}-v{part.part.version}'}"
+    return f"rstuf recover root-key {names_of(reader)[named]} --lost --to NEW"
+
+
+def _proposing(reader: StateReader, side: PartSide) -> str | None:
+    """The name of the event of the proposed root that asks for a side; None where the root in force does."""
+    name = side.label.replace(" ", "-")
+    return name if any(event.name == name for event in reader.open_events()) else None
 
 
 def _whose(reader: StateReader, part: EventPart) -> RoleName:

@@ -60,7 +60,7 @@ def refuse_left_to_lost(
         if not is_left_to_lost(after, gone, before=before):
             continue
         told, left = " and ".join(names[keyid] for keyid in gone), left_of(after, gone)
-        hint = taking_out(roles, updates, gone={*lost, *going}) or _way_without(each, before, gone, names)
+        hint = taking_out(roles, updates, gone={*lost, *going}) or _way_without(reader, each, before, gone)
         raise InvalidPolicy(
             f"{each.role} would need {after.threshold} of its keys, and without {told}, "
             f"{'which is' if len(gone) == 1 else 'which are'} lost, {left or 'none'} would be left",
@@ -68,13 +68,16 @@ def refuse_left_to_lost(
         )
 
 
-def _way_without(update: RootUpdate, before: RoleKeys, lost: Collection[KeyId], names: Mapping[KeyId, str]) -> str:
+def _way_without(reader: StateReader, update: RootUpdate, before: RoleKeys, lost: Collection[KeyId]) -> str:
     """What has to be done about the keys that are lost before a role is changed."""
     if lost_of(before, lost):
-        return f"first: {way_back(update.role, before, lost, names=names)}"
+        return f"first: {way_back(update.role, before, lost, known=reader.keys())}"
+    if update.loss is not None and update.role == ROOT and update.remove:
+        return f"let another one in for it: rstuf recover root-key {update.remove[-1]} --{update.loss.value} --to NEW"
     if update.loss is not None:
-        return f"let another one in first: {let_in_first(threshold=before.threshold)}"
-    return f"put another in its place first: rstuf recover root-key {names[next(iter(lost))]} --lost --to NEW"
+        return f"let another one in first: {let_in_first(before, left=left_of(before, lost))}"
+    name = names_of(reader)[next(iter(lost))]
+    return f"put another in its place first: rstuf recover root-key {name} --lost --to NEW"
 
 
 def refuse_unsignable(
@@ -87,24 +90,20 @@ def refuse_unsignable(
     """
     names = names_of(reader)
     said = {name: each.loss for each in updates if each.loss is not None for name in each.remove}
-    gone = [keyid for keyid in before.keyids if keyid in lost or names[keyid] in said]
+    gone = [keyid for keyid in before.keyids if keyid in lost or names.get(keyid) in said]
     if not gone or left_of(before, gone) >= before.threshold:
         return
     name = next((name for name in said), names[gone[0]])
     loss = said.get(name) or Loss.LOST
     both = [keyid for keyid in after.keyids if keyid in before.keyids]
     left = left_of(after, {*after.keyids} - {*both} | {*gone})
-    let_in = f"rstuf root update --role targets --add NEW{'' if left else _alone(before)}"
+    let_in = "rstuf root update --role targets --add NEW" if left else let_in_first(before, left=left_of(before, lost))
     out = f"rstuf key revoke {name} --{loss.value}"
     hint = f"first take it out: {out} --targets-threshold {left}; then let another one in: {let_in}"
     if not left:
         hint = f"first let another one in: {let_in}; then take it out: {out}"
-    told = " and ".join(names[keyid] for keyid in gone)
+    told = " and ".join(names.get(keyid, keyid[:12]) for keyid in gone)
     raise InvalidPolicy(f"without {told} too few are left to sign the targets that another key could join", hint=hint)
-
-
-def _alone(keys: RoleKeys) -> str:
-    return " --threshold 1" if keys.threshold > 1 else ""
 
 
 def refuse_left_to_leaked(
