@@ -182,7 +182,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "outdated": None if view.outdated is None else view.outdated.why,
         "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
         "keeps": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.keeps],
-        **({} if view.beyond is None else {"instead": view.beyond.way}),
+        "instead": None if view.beyond is None else view.beyond.way,
     }
 
 
