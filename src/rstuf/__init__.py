@@ -201,7 +201,6 @@ if TYPE_CHECKING:
     from rstuf.repository.reports import Health as Health
     from rstuf.repository.reports import KeyStatus as KeyStatus
     from rstuf.repository.reports import LeakedKey as LeakedKey
-    from rstuf.repository.reports import LogReport as LogReport
     from rstuf.repository.reports import Problem as Problem
     from rstuf.repository.reports import PublicationReport as PublicationReport
     from rstuf.repository.reports import Reason as Reason
@@ -230,6 +229,7 @@ if TYPE_CHECKING:
     from rstuf.repository.taking_over import LooseRoot as LooseRoot
     from rstuf.repository.taking_over import TakenOver as TakenOver
     from rstuf.repository.verify import Depth as Depth
+    from rstuf.repository.verify_own import LogReport as LogReport
     from rstuf.repository.visits import BinRange as BinRange
     from rstuf.repository.visits import Visit as Visit
     from rstuf.repository.visits import Way as Way
@@ -342,7 +342,7 @@ _HOMES = {
     "LeakedKey": "rstuf.repository.reports",
     "LeftOut": "rstuf.client.mirrored",
     "ListedArtifact": "rstuf.model.artifacts",
-    "LogReport": "rstuf.repository.reports",
+    "LogReport": "rstuf.repository.verify_own",
     "LooseRoot": "rstuf.repository.taking_over",
     "Loss": "rstuf.model.keys",
     "MapEntry": "rstuf.model.maps",

@@ -8,10 +8,11 @@ from typing import Any
 import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, show_steps, steps_document
-from rstuf_cli.waiting import event_document, steps_of, tell_waiting
+from rstuf_cli.waiting import event_document, tell_waiting
 from rstuf_cli.wording import count, listed
 
 

@@ -25,6 +25,7 @@ _WARNINGS: Final = frozenset(
         "event-expired",
         "event-outdated",
         "event-stuck",
+        "event-lost",
         "leaked-proposal",
     }
 )
@@ -50,10 +51,12 @@ MEANINGS: Final = {
     "event-expired": "what was signed for it is worth nothing, and what it was to change did not come",
     "event-outdated": "what was signed for it is worth nothing, and what it was to change does not come by itself",
     "event-stuck": "it cannot come out, whoever signs it",
+    "event-lost": "it cannot come out, for those who are left are too few to sign it",
     "stray-key": "whoever has it can put other contents in the place of what is published, under the same versions",
     "leaked-proposal": "nobody should sign it, and it is never published",
     "loose-root": "whoever has its signatures can use it, and keys that leaked can sign in your place then",
     "root-keys-lost": "no key can be replaced, and root cannot live longer; what the online key signs can be published",
+    "keys-lost": "clients refuse it once it has expired, and nothing that changes in it comes out",
     "leaked-enough": "they need nobody else to sign in your place: take them out before they do",
     "leaked-key": "whoever has it can sign in your place, alone or with others",
     "rotation": "the old online key can still sign what it signed before",
@@ -172,6 +175,8 @@ def _of_event(seen: rstuf.Status, view: rstuf.EventView) -> rstuf.Ailment:
         return _ailment("unsigned-targets", f"{message}; {UNSIGNED}", mend)
     if view.event.role in seen.overtaken:
         return _ailment("overtaken", f"{message}; {overtaken_in_words([view.event.role])}", mend)
+    if view.beyond is not None:
+        return _ailment("event-lost", message, mend)
     return _ailment("event-stuck" if view.lacks_targets else "event", message, mend)
 
 

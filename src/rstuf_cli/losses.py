@@ -13,12 +13,12 @@ from rstuf.clock import iso
 from rstuf.errors import RstufError, StateBehind
 from rstuf_cli import prompts, proposing
 from rstuf_cli.console import escape
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.failures import Declined, UsageFault
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step
 from rstuf_cli.turns import is_usable
-from rstuf_cli.waiting import steps_of
 
 Lost = Annotated[bool, typer.Option("--lost", help="It is gone, and nobody else has it.")]
 Leaked = Annotated[bool, typer.Option("--leaked", help="Somebody else has it, or may have it.")]

@@ -13,7 +13,7 @@ from typing import Final
 import rstuf
 from rstuf_cli.console import Console, escape
 from rstuf_cli.steps import Step
-from rstuf_cli.turns import is_usable, out_of_delegation, roles_listing, steps_in_turn_of
+from rstuf_cli.turns import is_usable, out_of_delegation, out_of_people, roles_listing, steps_in_turn_of
 from rstuf_cli.waiting import ROTATING, gives_in_words, out_of_in_words
 from rstuf_cli.wording import listed
 
@@ -21,6 +21,7 @@ LOOSE: Final = "loose-root"
 ENOUGH: Final = "leaked-enough"
 USABLE: Final = "whoever has its signatures can use them until another root takes its number"
 _RENEW: Final = "rstuf renew"
+_ROOT_KEYS: Final = "rstuf recover root-keys"
 _DELEGATED: Final = rstuf.RoleKind.DELEGATED
 _OF_ROOT: Final = frozenset({"root", "targets", "snapshot", "timestamp"})
 
@@ -72,12 +73,18 @@ def steps_where_enough_leaked(seen: rstuf.Status) -> list[Step]:
     """What else there is to know where as many keys leaked as must sign a role that people sign."""
     return [
         Step(
-            "rstuf recover root-keys" if role == "root" else _out_of(seen, role),
+            _ROOT_KEYS if role == "root" else _out_of(seen, role),
             enough_in_words(role, names),
             about=ENOUGH,
         )
         for role, names in _enough(seen)
     ]
+
+
+def steps_where_root_leaked(seen: rstuf.Status | None) -> list[Step]:
+    """Of these those that are about root, where there was a look at all."""
+    steps = [] if seen is None else steps_where_enough_leaked(seen)
+    return [step for step in steps if step.command == _ROOT_KEYS]
 
 
 def _out_of(seen: rstuf.Status, role: str) -> str:
@@ -88,10 +95,9 @@ def _out_of(seen: rstuf.Status, role: str) -> str:
     return [*ways, *waiting, "rstuf root show"][0]
 
 
-def warn_of_enough(console: Console, seen: rstuf.Status) -> None:
-    """The same, for people."""
-    for role, names in _enough(seen):
-        console.warning(enough_in_words(role, names))
+def enough_leaked(seen: rstuf.Status) -> list[str]:
+    """The same, for people: a sentence for each role."""
+    return [enough_in_words(role, names) for role, names in _enough(seen)]
 
 
 def enough_in_words(role: str, names: Sequence[str]) -> str:
@@ -238,6 +244,9 @@ def marked(seen: rstuf.Status, view: rstuf.EventView, steps: Sequence[Step]) -> 
     if taken is None:
         return list(steps)
     about, told = taken
+    if view.beyond is not None:
+        # What takes its place does not do that by itself.
+        told = f"until then it waits in vain: {told}"
     return [replace(step, about=about, why=f"{step.why}; {told}") for step in steps]
 
 
@@ -321,7 +330,7 @@ def _way(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
         ):
             # Nothing can do without a key before it has another.
             return f"rstuf recover root-key {name} --leaked --to NEW"
-        return f"rstuf recover online-key {name} --leaked" if _is_online(key) else _out_of_people(seen, key)
+        return f"rstuf recover online-key {name} --leaked" if _is_online(key) else out_of_people(seen, key)
     if key.leaked_in and _is_handed_on(seen, key):
         return f"rstuf recover online-key {name} --leaked"
     if key.stray:
@@ -355,21 +364,6 @@ def _way_without_strays(seen: rstuf.Status) -> Step:
             why = f"; they would go to {name}, which is lost: another key first takes its place"
             return Step(f"rstuf recover online-key {name} --lost", why, about="stray-key")
     return Step(_RENEW, "", about="stray-key")
-
-
-def _out_of_people(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:
-    """The command that takes a key out of what people sign, with whatever lets the roles hold together without it."""
-    name = escape(key.name)
-    short = {
-        role.name: len(role.keyids) - 1
-        for role in seen.roles
-        if role.name in key.leaked_in and len(role.keyids) <= role.threshold
-    }
-    if "targets" not in short:
-        # Whoever is let in has to sign nothing before it.
-        return f"rstuf {f'recover root-key {name} --leaked --to NEW' if short else f'key revoke {name} --leaked'}"
-    of_root = f" --threshold {short['root']}" if "root" in short else ""
-    return f"rstuf key revoke {name} --leaked{of_root} --targets-threshold {short['targets']}"
 
 
 def _takers(seen: rstuf.Status, key: rstuf.KeyStatus) -> list[rstuf.EventView]:

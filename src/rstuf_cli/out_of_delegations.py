@@ -15,13 +15,14 @@ from rstuf.clock import SystemClock
 from rstuf_cli import proposing
 from rstuf_cli.commands.delegation import change_delegation
 from rstuf_cli.console import escape
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
 from rstuf_cli.turns import goes_before, is_usable
-from rstuf_cli.waiting import steps_of, tell_waiting
+from rstuf_cli.waiting import tell_waiting
 from rstuf_cli.wording import listed, number
 
 

@@ -10,6 +10,7 @@ import rstuf
 from rstuf.errors import RstufError
 from rstuf_cli import prompts
 from rstuf_cli.console import Console, escape, escape_message
+from rstuf_cli.event_steps import steps_of as steps_of_event
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import Declined, UsageFault
 from rstuf_cli.reports import sign
@@ -17,7 +18,6 @@ from rstuf_cli.run import Run
 from rstuf_cli.sitting import Sitting, closed_document, tell_closed
 from rstuf_cli.steps import Step, merged
 from rstuf_cli.waiting import signers_of, tell_waiting, with_signatures
-from rstuf_cli.waiting import steps_of as steps_of_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,15 +49,16 @@ def waiting_document(waiting: Iterable[rstuf.WaitingRole]) -> list[dict[str, Any
             "lacking": each.lacking,
             "event": each.event,
             "behind": each.behind,
-            **bins_document(each),
+            **more_document(each),
         }
         for each in waiting
     ]
 
 
-def bins_document(role: rstuf.WaitingRole) -> dict[str, Any]:
-    """Of bins that are signed together, as data: which, and of what role."""
-    return {} if role.holder is None else {"bins": list(role.bins), "bins_of": role.holder}
+def more_document(role: rstuf.WaitingRole) -> dict[str, Any]:
+    """What is not so of every role that waits, as data: of bins which, and whose; and what lets others sign."""
+    bins = {} if role.holder is None else {"bins": list(role.bins), "bins_of": role.holder}
+    return {**bins, **({} if role.instead is None else {"instead": role.instead})}
 
 
 def clock_document(behind: rstuf.ClockBehind) -> dict[str, str]:
@@ -269,7 +270,11 @@ def tell_waiting_roles(console: Console, waiting: Iterable[rstuf.WaitingRole]) -
             continue
         event = escape(each.event)
         way = f"it waits as {event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export"
-        lines = console.fold(f"    {way} {event}", indent=4)
+        way = f"{way} {event}"
+        if each.instead is not None:
+            way = f"it waits as {event}, and cannot come out without what is lost; {escape(each.instead)} lets others"
+            way += " sign instead"
+        lines = console.fold(f"    {way}", indent=4)
         if each.behind:
             since = f"what was accepted since {event} was opened is not in it, and comes after it: rstuf publish then"
             lines += console.fold(f"    {since}", indent=4)

@@ -11,13 +11,14 @@ import rstuf
 from rstuf.clock import SystemClock, iso
 from rstuf_cli import proposing
 from rstuf_cli.console import escape
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.must_go import steps_of_leaks_left
 from rstuf_cli.named_keys import find_key, names_of
 from rstuf_cli.reports import sign
 from rstuf_cli.run import Run
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
-from rstuf_cli.waiting import ROTATING, steps_of, tell_waiting
+from rstuf_cli.waiting import ROTATING, tell_waiting
 from rstuf_cli.waiting_status import going_in_words, holding_up, until_signed
 from rstuf_cli.wording import day, listed, period
 

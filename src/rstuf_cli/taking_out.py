@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import rstuf
 from rstuf.clock import SystemClock
-from rstuf.errors import InvalidInput, RootKeysLost
+from rstuf.errors import InvalidInput, InvalidPolicy, RootKeysLost
 from rstuf_cli import prompts, proposing
 from rstuf_cli.commands.root import propose
 from rstuf_cli.console import escape
@@ -71,8 +71,9 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
     update = _update(name, roles, removal, there=_signs_targets(repository, removal.to))
     try:
         code = propose(run, repository, update, keys_sign=removal.keys_sign, let_back=removal.let_back)
-    except RootKeysLost:
-        _note_lost(run, repository, view.entry)
+    except (RootKeysLost, InvalidPolicy):
+        if removal.loss is rstuf.Loss.LOST:
+            _note_lost(run, repository, view.entry)
         raise
     if code != ExitCode.DONE:
         return code
@@ -80,7 +81,7 @@ def take_out(run: Run, repository: rstuf.Repository, view: rstuf.KeyView, remova
 
 
 def _note_lost(run: Run, repository: rstuf.Repository, entry: rstuf.KeyEntry) -> None:
-    """Nothing can be proposed for it any more; from now on everybody is told so who looks."""
+    """What was said with a proposal that is refused stays: from now on everybody is told so who looks."""
     if entry.report is None and (run.options.yes or prompts.person_is_there()):
         repository.events.report_loss(entry.name, rstuf.Loss.LOST)
         run.console.warning(f"noted that {escape(entry.name)} is lost")

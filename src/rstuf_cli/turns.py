@@ -1,4 +1,4 @@
-"""What waits and what would drop it: one of two changes to what the same role says comes after the other."""
+"""What takes a key out of a role; and what waits that this would drop: then one comes after the other."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ def out_of_delegation(seen: rstuf.Status, key: rstuf.KeyStatus) -> str | None:
             words = " ".join(f"--signer {escape(each)}" for each in signers)
             ways.append((signers.count("NEW"), f"rstuf delegation update {escape(role.name)} {words}"))
     return min(ways, key=lambda way: way[0] > 0, default=(0, None))[1]
+
+
+def out_of_people(seen: rstuf.Status, key: rstuf.KeyStatus) -> str:
+    """The command that takes a key out of what people sign, with whatever lets the roles hold together without it.
+
+    Who is lost holds none together.
+    """
+    name, gone = escape(key.name), {each.keyid for each in seen.keys if each.gone}
+    roles = [role for role in seen.roles if role.name in key.leaked_in]
+    left = {role.name: len({*role.keyids} - gone - {key.keyid}) for role in roles}
+    short = {role.name: left[role.name] for role in roles if left[role.name] < role.threshold}
+    if "targets" not in short:
+        # Whoever is let in has to sign nothing before it.
+        return f"rstuf {f'recover root-key {name} --leaked --to NEW' if short else f'key revoke {name} --leaked'}"
+    if not short["targets"]:
+        return "rstuf root update --role targets --add NEW"
+    of_root = f" --threshold {short['root']}" if short.get("root") else ""
+    return f"rstuf key revoke {name} --leaked{of_root} --targets-threshold {short['targets']}"
 
 
 def steps_in_turn_of(seen: rstuf.Status, key: rstuf.KeyStatus) -> Iterator[Step]:

@@ -14,7 +14,6 @@ from rstuf_cli.failures import failure_of, show_failure
 from rstuf_cli.reports import publication_document, roles_in_words
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.review_document import side_document
-from rstuf_cli.steps import Step, merged
 from rstuf_cli.wording import count, listed, number
 
 KINDS: Final = {
@@ -33,7 +32,6 @@ KINDS: Final = {
 ROTATING: Final = (rstuf.EventKind.ROTATION, rstuf.EventKind.REPLACEMENT)
 """The kinds of events by which an online key changes."""
 _RESIZE: Final = "rstuf bins resize"
-CEREMONY_AGAIN: Final = "rstuf ceremony --plan FILE"
 _WHY: Final = {
     rstuf.DropReason.EXPIRED: "expired before everybody had signed it, and is",
     rstuf.DropReason.OUTRUN: "was proposed over the root before, and another has its number: it is",
@@ -44,20 +42,12 @@ _WHY: Final = {
     rstuf.DropReason.OUTDATED: "could come out no more, since something newer was published: it is",
     rstuf.DropReason.REPLACED: "gave its place to another one, and is",
 }
-_SAME_PLAN: Final = (
-    "with the plan that the ceremony began with this proposes it anew (where it was asked: rstuf ceremony, with the "
-    "same answers)"
-)
-
-
-def step_after_cancelled_ceremony() -> Step:
-    """What to do once nothing waits any more of a ceremony that has not ended."""
-    return Step(CEREMONY_AGAIN, f"the ceremony has not ended: {_SAME_PLAN}")
 
 
 def signer_in_words(view: rstuf.EventView, keyid: str) -> str:
-    """`dora, which leaked`: whose signature is there."""
-    return f"{escape(view.name_of(keyid))}{', which leaked' if keyid in view.leaked else ''}"
+    """`dora, which leaked`: whose signature is there, or is missing."""
+    lost = ", which is lost" if keyid in view.lost else ""
+    return f"{escape(view.name_of(keyid))}{', which leaked' if keyid in view.leaked else lost}"
 
 
 def named(view: rstuf.EventView, keyids: Iterable[str], *, last: str = "and") -> str:
@@ -126,7 +116,10 @@ def _waits(view: rstuf.EventView) -> str:
         how = stuck if view.lacks_targets else _after(view)
         return f"{what(view.event)} has all its signatures, and {how}"
     signed = listed([signer_in_words(view, keyid) for keyid in view.counted]) or "nobody"
-    missing = named(view, view.asked, last="and" if view.lacking >= len(view.asked) else "or")
+    asked = [
+        signer_in_words(view, keyid) if keyid in view.lost else escape(view.name_of(keyid)) for keyid in view.asked
+    ]
+    missing = listed(asked, last="and" if view.lacking >= len(asked) else "or")
     waits = f"waits for {count(view.lacking, 'more signature')}"
     told = f"{what(view.event)} {waits} (signed: {signed}; missing: {missing})"
     return f"{told}, and {stuck}" if view.lacks_targets else told
@@ -148,78 +141,6 @@ def sides_of(part: rstuf.PartView) -> Iterator[tuple[str, rstuf.PartSide]]:
         together.setdefault((side.threshold, frozenset(side.keyids)), ([], side))[0].append(side.label)
     for labels, side in together.values():
         yield listed(labels), side
-
-
-def steps_of(view: rstuf.EventView) -> list[Step]:
-    """What to do next about an event that is open."""
-    name = view.event.name
-    if view.expired:
-        why = f"{what(view.event)} expired before everybody had signed it"
-        if view.event.kind == rstuf.EventKind.CEREMONY:
-            return [Step(CEREMONY_AGAIN, f"{why}; {_SAME_PLAN}", about="event-expired")]
-        if view.event.kind == rstuf.EventKind.BROUGHT:
-            return [Step(f"rstuf event cancel {name}", f"{why}; then have it made anew", about="event-expired")]
-        if view.event.kind == rstuf.EventKind.CONTENTS:
-            return [Step("rstuf publish", f"{why}; proposes what it lists anew", about="event-expired")]
-        if view.event.kind == rstuf.EventKind.DELEGATION:
-            return [Step(f"rstuf event cancel {name}", f"{why}; then propose it again", about="event-expired")]
-        return [Step("rstuf renew", f"{why}; drops it, and proposes anew what is due", about="event-expired")]
-    if view.outdated is not None:
-        why = f"{what(view.event)} is outdated: {escape(view.outdated.why)}; {_anew(view.outdated)}"
-        return [Step(view.outdated.again, why, about="event-outdated")]
-    if view.leaks:
-        again = f"so that others sign {listed(view.leaves)}" if view.leaves else "without that key"
-        why = f"it would {gives_in_words(view)}; propose it again {again}"
-        if view.leaks_by != name:
-            why = f"{name}, which was proposed for it, goes with it"
-        return [Step(f"rstuf event cancel {view.leaks_by}", why, about="leaked-proposal")]
-    if view.ready:
-        return [Step(f"rstuf sign {name}", "everybody has signed it; this publishes it", about="event")]
-    if view.gives_way:
-        return _steps_of_hindrance(view)
-    return _steps_of_signing(view)
-
-
-def _anew(outdated: rstuf.Outdated) -> str:
-    """What the command does that leads on from an event which can come out no more."""
-    if outdated.again.startswith("rstuf event cancel"):
-        return "drops it, and tells what proposes it again"
-    return "proposes anew what it was to bring, over what is there now"
-
-
-def _steps_of_hindrance(view: rstuf.EventView) -> list[Step]:
-    """What to do about an event without which its role, that runs out, could be renewed."""
-    role, name = escape(view.event.role), view.event.name
-    if view.event.role == "root":
-        why = f"root runs out: where {name} cannot come out in time, drop it, and renew root as it is"
-        return [*_steps_of_signing(view), Step(f"rstuf event cancel {name}", why, about="event")]
-    why = f"{role} runs out, and is renewed by those who may sign it now; it takes the place of {name}"
-    return [Step("rstuf renew", why, about="event")]
-
-
-def _steps_of_signing(view: rstuf.EventView) -> list[Step]:
-    name = view.event.name
-    steps = []
-    if view.ours:
-        steps.append(Step(f"rstuf sign {name}", f"with {named(view, view.ours, last='or')}, here", about="event"))
-    if elsewhere := view.away:
-        export = f"rstuf bundle export {name} -o {name}.rstuf"
-        asked = listed([signer_in_words(view, keyid) for keyid in elsewhere], last="or")
-        steps.append(Step(export, f"for {asked}", about="event"))
-    if view.lacks_targets:
-        why = f"{name} needs targets that its keys have signed, and none waits; proposes them"
-        steps.append(Step("rstuf renew", why, about="event-stuck"))
-    return steps
-
-
-def steps_among(view: rstuf.EventView, others: Iterable[rstuf.EventView]) -> list[Step]:
-    """What to do next about an event: first about the one that must come out before it, if one must.
-
-    Args:
-        others: that are open.
-    """
-    before = [step for other in others if other.event.name == view.after for step in steps_of(other)]
-    return merged([*before, *steps_of(view)] if view.gives_way else [*steps_of(view), *before])
 
 
 def event_document(view: rstuf.EventView) -> dict[str, Any]:
@@ -261,6 +182,7 @@ def event_document(view: rstuf.EventView) -> dict[str, Any]:
         "outdated": None if view.outdated is None else view.outdated.why,
         "leaks": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.leaks],
         "keeps": [{"keyid": keyid, "key": view.name_of(keyid)} for keyid in view.keeps],
+        "instead": None if view.beyond is None else view.beyond.way,
     }
 
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 import rstuf
 from rstuf.clock import iso
 from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.event_steps import steps_among, steps_of
 from rstuf_cli.must_go import marked
 from rstuf_cli.reports import prepare_command
 from rstuf_cli.steps import Step
-from rstuf_cli.waiting import steps_among, steps_of, waits_in_words
+from rstuf_cli.waiting import waits_in_words
 from rstuf_cli.wording import day, listed
 
 UNSIGNED: Final = "clients refuse targets until those whom the newest root names have signed it"

@@ -17,22 +17,24 @@ from rstuf.metadata.bins import EVERY_HASH
 from rstuf.metadata.delegations import Delegation, with_delegations
 from rstuf.metadata.render import SPEC_VERSION
 from rstuf.metadata.root import with_bin_signers
-from rstuf.metadata.tree import Fault, Tree
+from rstuf.metadata.tree import Tree
 from rstuf.model.handover import Handover
 from rstuf.model.names import TARGETS, TIMESTAMP, RoleName
 from rstuf.model.patterns import PathPattern
 from rstuf.model.policy import Periods
 from rstuf.progress import step
-from rstuf.repository.authority import SUCCESSOR, Authority, load_authority, taken_apart
+from rstuf.repository.authority import SUCCESSOR, Authority, load_authority
 from rstuf.repository.batches import bins_by_people, people_sign_bins
 from rstuf.repository.bridge import once_online
 from rstuf.repository.client_guard import excluded, refuse_unreadable, shape_of
 from rstuf.repository.completing import carry_on_events
 from rstuf.repository.delegated_keys import changed_keys, keys_of
 from rstuf.repository.delegating_events import Change, open_change, roles_of, signed_elsewhere
+from rstuf.repository.delegation_faults import refuse_faults
 from rstuf.repository.event_views import EventView
 from rstuf.repository.handing_over import Sorting, bring_delegations
 from rstuf.repository.interfaces import StateReader
+from rstuf.repository.lost_keys import lost_keys
 from rstuf.repository.open_events import is_open, view_in, views_of_open
 from rstuf.repository.plan_delegations import delegated_name
 from rstuf.repository.ports import Ports
@@ -43,13 +45,6 @@ from rstuf.repository.update_hints import as_it_is
 from rstuf.repository.wanted_delegations import WantedDelegation
 
 _NOTHING: Final[Mapping[str, Any]] = {"_type": "targets", "spec_version": SPEC_VERSION, "targets": {}}
-_FAULTS: Final = {
-    Fault.TWO_PARENTS: "two roles would delegate to {}, and clients differ in whose keys it has to have",
-    Fault.CYCLE: "{} would lie below itself",
-    Fault.CASE_TWINS: "{} would differ from another role in the case of its letters alone",
-    Fault.TWICE: "{} is delegated to already",
-    Fault.TOO_DEEP: "{} would lie deeper than clients look",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +179,9 @@ def propose_change(ports: Ports, name: RoleName, change: DelegationChange) -> De
         parent, old = _find(authority, name)
         new = replace(
             old,
-            keys=changed_keys(reader, authority, old, signers=change.signers, threshold=change.threshold),
+            keys=changed_keys(
+                reader, authority, old, change.signers, threshold=change.threshold, lost=lost_keys(ports, reader)
+            ),
             terminating=old.terminating if change.terminating is None else change.terminating,
             paths=old.paths if change.paths is None else change.paths,
         )
@@ -315,7 +312,7 @@ def _proposed(ports: Ports, reader: StateReader, authority: Authority, change: _
         proposed[successor] = _over_bins(said)
     joins = tuple(each.name for each in change.wanted if each.name not in there)
     leaves = tuple(sorted(there - {each.name for each in change.wanted}))
-    _refuse_faults(authority, proposed)
+    refuse_faults(authority, proposed)
     periods: dict[str, Periods] = {} if change.periods is None else {change.name: change.periods}
     handover = Handover(joins, leaves, successor, periods)
     then = load_authority(reader, ports.metadata, proposed=proposed)
@@ -421,13 +418,3 @@ def _refuse_reserved(authority: Authority, name: RoleName) -> None:
     delegated_name(name)
     if name in authority.named:
         raise InvalidInput(f"{name} is delegated to already", hint=f"rstuf delegation update {name} changes it")
-
-
-def _refuse_faults(authority: Authority, proposed: Mapping[RoleName, Mapping[str, Any]]) -> None:
-    """
-    Raises:
-        InvalidInput: clients would not agree on the tree.
-    """
-    tree = taken_apart(authority.root, lambda name, _: proposed.get(name) or authority.delegators.get(name)).tree
-    for fault, name in tree.faults():
-        raise InvalidInput(_FAULTS[fault].format(name), hint="rstuf delegation list shows all delegations")

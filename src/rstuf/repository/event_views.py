@@ -10,6 +10,7 @@ from rstuf.model.events import EventKind, EventPart, SigningEvent
 from rstuf.model.keys import KeyId
 from rstuf.model.names import RoleName
 from rstuf.repository.authority import ClosedKey
+from rstuf.repository.beyond_reach import BeyondReach
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class EventView:
         gives_way: whether its role runs out meanwhile and could be renewed without it; see `giving_way`.
         leaked: of the keys that may sign it, or that it lets sign, those that leaked.
         outdated: why it can come out no more, and the command that proposes it anew; None where it can.
+        lost: the keys of people that are lost, and not here.
+        beyond: which of them it cannot come out without, and the command that takes its place; None where it can.
     """
 
     event: SigningEvent
@@ -119,6 +122,8 @@ class EventView:
     gives_way: bool = False
     leaked: frozenset[KeyId] = frozenset()
     outdated: Outdated | None = None
+    lost: frozenset[KeyId] = frozenset()
+    beyond: BeyondReach | None = None
 
     @property
     def ready(self) -> bool:
@@ -194,18 +199,23 @@ class EventView:
     def ours(self) -> tuple[KeyId, ...]:
         """Of the keys that are here, those to sign with unless others are named: none that leaked where others suffice,
         here or elsewhere."""
-        return tuple(keyid for keyid in self.here if not (self._suffices and keyid in self.leaked))
+        return tuple(keyid for keyid in self.here if keyid not in self._unasked)
 
     @property
     def asked(self) -> tuple[KeyId, ...]:
-        """Of the keys that are wanted, those whose holders are to be asked: none that leaked where others suffice."""
-        return tuple(keyid for keyid in self.wanted if not (self._suffices and keyid in self.leaked))
+        """Of the keys that are wanted, those whose holders are to be asked: none that leaked or is lost where others
+        suffice."""
+        return tuple(keyid for keyid in self.wanted if keyid not in self._unasked)
 
     @property
-    def _suffices(self) -> bool:
-        """Whether those that are well are enough, wherever they are."""
+    def _unasked(self) -> frozenset[KeyId]:
+        """The keys without which the others are enough, wherever they are: who has one that leaked can sign, who lost
+        one cannot."""
+        return next((gone for gone in (self.leaked | self.lost, self.lost) if self._suffices(gone)), frozenset())
+
+    def _suffices(self, gone: frozenset[KeyId]) -> bool:
         sides = [side for part in self.parts for side in part.sides]
-        return all(len(set(side.waiting) - self.leaked) >= side.missing for side in sides)
+        return all(len(set(side.waiting) - gone) >= side.missing for side in sides)
 
     def lists(self, keyid: str) -> bool:
         """Whether what it proposes lets a key sign something; signing it is not meant by that."""

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from rstuf.clock import iso
-from rstuf.errors import EventExpired, EventNotFound, RstufError
+from rstuf.errors import EventExpired, EventNotFound
 from rstuf.metadata.canonical import canonical
 from rstuf.metadata.render import SignedFile, Unsigned, versioned
 from rstuf.metadata.thresholds import check_signatures
@@ -25,7 +25,7 @@ from rstuf.model.keys import KeyId, PublicKey
 from rstuf.model.names import ROOT, TARGETS, TOP_LEVEL, RoleName
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
-from rstuf.repository.authority import ClosedKey, current_root
+from rstuf.repository.authority import current_root
 from rstuf.repository.bridge import bridged_root, bridges, delegated_keys
 from rstuf.repository.call_offs import handed_back
 from rstuf.repository.delegated_sides import delegated_sides
@@ -34,8 +34,10 @@ from rstuf.repository.giving_way import gives_way
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys, names_of
 from rstuf.repository.leaks import delegated_now, gaining_leaks, leaks_let_in_below, refuse_to_sign, roles_left_to_leaks
+from rstuf.repository.lost_keys import lost_of_people, what_is_beyond
 from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
+from rstuf.repository.signed_here import look_for
 from rstuf.repository.targets_signers import people_sign, targets_verify
 
 
@@ -325,16 +327,8 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         return EventView(event, parts, names, (), expired=True, companions=beside, leaked=leaked)
     if (outdated := outdated_by(reader, event)) is not None:
         return EventView(event, parts, names, (), companions=beside, leaked=leaked, outdated=outdated)
-    here, unreachable = list[KeyId](), list[ClosedKey]()
-    for keyid in EventView(event, parts, names, ()).wanted:
-        entry = reader.key(keyid)
-        if entry is None or entry.signer is None:
-            continue
-        try:
-            ports.signers.look(entry)
-            here.append(keyid)
-        except RstufError as error:
-            unreachable.append(ClosedKey(entry.name, keyid, error))
+    here, unreachable = look_for(ports, reader, EventView(event, parts, names, ()).wanted)
+    lost = frozenset[KeyId]() if reader.newest_root() is None else lost_of_people(ports, reader)
     before = comes_after(ports, reader, event)
     leaky = leaky_of(reader, event)
     leaks = leaks_gained(reader, leaky) if leaky is not None else ()
@@ -344,15 +338,17 @@ def view_in(ports: Ports, reader: StateReader, event: SigningEvent) -> EventView
         event,
         parts,
         names,
-        tuple(here),
+        here,
         None if before is None else before.name,
-        unreachable=tuple(unreachable),
+        unreachable=unreachable,
         leaks=leaks,
         leaves=tuple(leaves),
         leaks_by=None if leaky is None else leaky.name,
         lacks_targets=lacks_targets(ports, reader, event),
         companions=beside,
         leaked=leaked,
+        lost=lost,
+        beyond=what_is_beyond(reader, parts, lost),
     )
     # Nothing of a rotation gives way. There root and targets may wait for each other, too.
     first = None if before is None or event.kind in ROTATING else view_in(ports, reader, before)

@@ -19,13 +19,12 @@ from rstuf.model.names import RoleName
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, SigningDesk, load_authority
 from rstuf.repository.batches import Batch, batches, event_of, event_of_bins, periods_of
-from rstuf.repository.delegated_sides import proposed_by, recorded_authority
+from rstuf.repository.delegated_sides import recorded_authority
 from rstuf.repository.delegating_events import by_people, leaves_with
 from rstuf.repository.forced import can_sign
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.kept_changes import Kept, brought_up_to, lacks, would_bring
-from rstuf.repository.known_keys import names_of
-from rstuf.repository.open_events import comes_after, envelope_of, has_expired, is_open, view_part
+from rstuf.repository.open_events import envelope_of, has_expired, is_open
 from rstuf.repository.outdated import outdated_by
 from rstuf.repository.ports import Ports
 from rstuf.repository.rendering import Part, role_part
@@ -33,6 +32,7 @@ from rstuf.repository.reports import Reason, WaitingRole
 from rstuf.repository.signed_here import looks_here, nobody_else_signed
 from rstuf.repository.signing_events import NewEvent, close_unused, open_events, sign_event
 from rstuf.repository.targets_signers import people_sign
+from rstuf.repository.waiting_roles import waiting_as, waiting_in
 
 # What such an event proposes can be proposed again, as it is by then.
 _AGAIN = frozenset({EventKind.CONTENTS, EventKind.RENEWAL})
@@ -200,28 +200,6 @@ def is_held_by_leaving(ports: Ports, reader: StateReader, role: RoleState, kept:
     return not nobody_else_signed(ports, reader, event) or not lacks(reader, role, event.parts[0].number, kept)
 
 
-def waiting_all(ports: Ports, reader: StateReader, event: SigningEvent) -> list[WaitingRole]:
-    """What people sign of an event, as it waits there: each role, and the bins of each together."""
-    names = by_people(ports, reader, event)
-    then = load_authority(reader, ports.metadata, proposed=proposed_by(reader, event))
-    bins = dict[RoleName, list[RoleName]]()
-    for name in names:
-        if (holder := then.holder_of(name)) is not None:
-            bins.setdefault(holder, []).append(name)
-    told = [waiting_as(ports, reader, event, name) for name in names if then.holder_of(name) is None]
-    for holder, own in bins.items():
-        first = waiting_as(ports, reader, event, own[0])
-        told.append(replace(first, name=RoleName(then.shared[holder].bins.prefix), bins=tuple(own), holder=holder))
-    return told
-
-
-def waiting_as(ports: Ports, reader: StateReader, event: SigningEvent, name: RoleName) -> WaitingRole:
-    """A role as it waits in an event."""
-    reason = Reason.DELEGATED if event.kind is EventKind.DELEGATION else Reason.CHANGED
-    role = WaitingRole(name, reader.role(name).expires, {}, 0, reason)
-    return waiting_in(ports, reader, event, role)
-
-
 def still_waiting(ports: Ports, waiting: Sequence[WaitingRole]) -> tuple[WaitingRole, ...]:
     """Those of them that have not come out meanwhile."""
     with ports.state.read() as reader:
@@ -251,23 +229,6 @@ def says_no_more(part: EventPart, usual: Unsigned) -> bool:
 
 def _undated(signed: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in signed.items() if name not in {"version", "expires"}}
-
-
-def waiting_in(ports: Ports, reader: StateReader, event: SigningEvent, role: WaitingRole) -> WaitingRole:
-    """A role with those who must sign it yet, of all sides; why a key of them cannot be opened here is kept.
-
-    Of what is not in it itself, with those who must sign it at all.
-    """
-    now = ports.clock.now()
-    parts = [part for part in event.parts if part.role in role.roles] or event.parts
-    views = [view_part(reader, event, part, now=now) for part in parts]
-    names = names_of(reader)
-    missing = dict.fromkeys(names.get(keyid, keyid[:12]) for view in views for keyid in view.wanted)
-    why = {name: role.missing.get(name, f"has not signed {event.name}") for name in missing}
-    after = comes_after(ports, reader, event)
-    # Whoever signs bins signs all of them at once.
-    lacking = max(view.lacking for view in views)
-    return replace(role, missing=why, lacking=lacking, event=event.name, after=None if after is None else after.name)
 
 
 def is_free(ports: Ports, reader: StateReader, event: SigningEvent) -> bool:

@@ -14,10 +14,11 @@ from rstuf.repository.interfaces import StateReader
 from rstuf.repository.known_keys import leaked_keys
 from rstuf.repository.open_events import has_expired, is_open
 from rstuf.repository.outdated import outdated_by
-from rstuf.repository.people import is_free, waiting_all
+from rstuf.repository.people import is_free
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import DroppedEvent, DropReason, WaitingRole
 from rstuf.repository.signed_here import nobody_else_signed
+from rstuf.repository.waiting_roles import waiting_all
 from rstuf.repository.wanted_delegations import WantedDelegation, wanted_by
 
 

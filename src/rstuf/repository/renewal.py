@@ -35,7 +35,6 @@ from rstuf.repository.people import (
     still_waiting,
     waiting_batch,
     waiting_for,
-    waiting_in,
 )
 from rstuf.repository.ports import Ports
 from rstuf.repository.proposing_anew import propose_outdated_anew
@@ -63,6 +62,7 @@ from rstuf.repository.visible import (
     refuse_newer_root,
     refuse_older_state,
 )
+from rstuf.repository.waiting_roles import waiting_in
 
 JUMP: Final = 10_000
 """More versions than a copy of the state that somebody still has is likely to be behind."""

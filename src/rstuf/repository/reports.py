@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rstuf.errors import ClockSuspicious, StateBehind
-from rstuf.model.audit import AuditEntry
 from rstuf.model.names import RoleName
 from rstuf.model.policy import BinSigners
 from rstuf.model.roles import RoleKind
 from rstuf.model.rotation import Rotation
+from rstuf.repository.beyond_reach import BeyondReach
 from rstuf.repository.event_views import EventView
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class WaitingRole:
             next version, too, and none is proposed here, which would take the number of theirs. Else None.
         bins: of bins that are signed together, these; then `name` is their prefix.
         holder: the role whose bins they are; None of a role that waits itself.
+        instead: the command that lets others sign, where it cannot come out without keys that are lost.
     """
 
     name: RoleName
@@ -128,6 +129,7 @@ class WaitingRole:
     elsewhere: timedelta | None = None
     bins: tuple[RoleName, ...] = ()
     holder: RoleName | None = None
+    instead: str | None = None
 
     @property
     def roles(self) -> tuple[RoleName, ...]:
@@ -258,6 +260,8 @@ class RoleStatus:
         keyids: keys that may sign it; signed_by: those whose signatures stand on the visible version.
         lost: of bins, those whose files are missing or have another length than was published.
         elsewhere: how long it lives, where what clients see of it was made where its people are; else None.
+        beyond: of what people sign, which keys are lost where those left are too few, and what lets others sign; else
+            None.
     """
 
     name: str
@@ -275,6 +279,7 @@ class RoleStatus:
     parent: RoleName | None = None
     depth: int = 0
     elsewhere: timedelta | None = None
+    beyond: BeyondReach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +307,11 @@ class KeyStatus:
     stray: bool = False
     leaked_in: tuple[str, ...] = ()
     lost: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is lost, and not here."""
+        return self.lost and (self.signer is None or self.fault is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,29 +429,6 @@ class VerifyReport:
     facts: Mapping[str, Any] = field(default_factory=dict)
     known_roles: frozenset[str] = frozenset()
     in_the_way: tuple[Blocker, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
-
-
-@dataclass(frozen=True, slots=True)
-class LogReport:
-    """What a check of the log found.
-
-    Attributes:
-        entries, publications: how many there are.
-        head: the newest entry; None where there is none.
-        known: the entry that has the digest which was asked for; None where none was asked for, or none has it.
-    """
-
-    entries: int
-    publications: int
-    head: AuditEntry | None
-    known: AuditEntry | None
-    problems: tuple[Problem, ...]
-    more_problems: int = 0
 
     @property
     def ok(self) -> bool:

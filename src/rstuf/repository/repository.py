@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from rstuf.repository.records import RecordFormat
     from rstuf.repository.reports import (
         AcceptedChange,
-        LogReport,
         PublicationReport,
         RenewalReport,
         Status,
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from rstuf.repository.rotation_desk import RotationDesk
     from rstuf.repository.sync import Comparison, StampTrust, Tree
     from rstuf.repository.verify import Depth
+    from rstuf.repository.verify_own import LogReport
     from rstuf.repository.why import Explanation
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rstuf.errors import InvalidMetadata, StorageError
 from rstuf.metadata.render import versioned
 from rstuf.metadata.views import open_envelope, read_signatures
-from rstuf.model.keys import KeyId
+from rstuf.model.keys import KeyEntry, KeyId
 from rstuf.model.names import TARGETS, TIMESTAMP, TOP_LEVEL, RoleName
 from rstuf.model.publication import Publication
 from rstuf.model.roles import RoleKind, RoleState
 from rstuf.repository.authority import Authority, is_recorded_file
+from rstuf.repository.beyond_reach import beyond_reach
 from rstuf.repository.dates import due_roles, lives, true_expiry, visible_file
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.ports import Ports
@@ -22,10 +23,15 @@ from rstuf.repository.visits import state_of
 from rstuf.repository.who_signs import SignedBy, every_role
 
 
-def statuses(ports: Ports, reader: StateReader, authority: Authority, *, now: datetime) -> Iterator[RoleStatus]:
+def statuses(
+    ports: Ports, reader: StateReader, authority: Authority, *, now: datetime, lost: Set[KeyId] = frozenset()
+) -> Iterator[RoleStatus]:
     """Every role: root, targets and what it delegates to in the order in which clients look, snapshot and timestamp.
 
     Reads the file of each role that has a name, and of bins, which come together, their lengths.
+
+    Args:
+        lost: the keys of people that are lost.
 
     Raises:
         StateDamaged: a role that is delegated to is not in the state.
@@ -34,7 +40,7 @@ def statuses(ports: Ports, reader: StateReader, authority: Authority, *, now: da
     due = frozenset(role.id for role in due_roles(reader, now=now, files=files))
     shown = tuple(each for each in reader.publications() if each.timestamp is not None)
     brought = {name: (version, lives(reader, name)) for name, version in reader.brought_versions().items()}
-    look = _Look(ports, now, due, shown, brought)
+    look = _Look(ports, now, due, shown, brought, lost, reader.keys() if lost else ())
     bins: dict[int | None, list[RoleState]] = {}
     for role in reader.roles(kind=RoleKind.BIN):
         bins.setdefault(role.holder, []).append(role)
@@ -76,6 +82,7 @@ class _Look:
         due: the ids of roles that are due.
         shown: the publications whose timestamps clients may see.
         brought: versions that were made elsewhere, by role, and how long each lives.
+        lost: the keys of people that are lost; known: all keys, where any is.
     """
 
     ports: Ports
@@ -83,12 +90,15 @@ class _Look:
     due: Set[int]
     shown: tuple[Publication, ...]
     brought: Mapping[RoleName, tuple[int, timedelta]]
+    lost: Set[KeyId]
+    known: Collection[KeyEntry]
 
     def one(self, each: SignedBy, role: RoleState, data: bytes | None) -> RoleStatus:
         """A role that has a name, and its file."""
         seen = self._status(each, [replace(role, expires=true_expiry(role, data) or role.expires)])
         version, lives = self.brought.get(role.name, (0, None))
-        seen = replace(seen, elsewhere=lives if version == role.visible else None)
+        beyond = beyond_reach(role.name, each.keys, self.lost, known=self.known)
+        seen = replace(seen, elsewhere=lives if version == role.visible else None, beyond=beyond)
         # A timestamp becomes visible before the state says so, and may stay so when its publication is given up.
         ours = role.name == TIMESTAMP and any(data == publication.timestamp for publication in self.shown)
         if data is None or not (is_recorded_file(role, data) or ours):

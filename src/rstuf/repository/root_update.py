@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
-from rstuf.errors import InvalidInput, InvalidPolicy, RootKeysLost
+from rstuf.errors import InvalidInput, InvalidPolicy
 from rstuf.metadata.key_identity import key_identity
 from rstuf.metadata.render import Unsigned, part_of, renewed_part, versioned
 from rstuf.metadata.root import with_role_keys
@@ -18,15 +18,21 @@ from rstuf.model.keys import KeyId, Loss
 from rstuf.model.names import ROOT, TARGETS, TIMESTAMP, RoleName
 from rstuf.model.policy import Periods, check_threshold
 from rstuf.repository.authority import current_root, delegator_bytes, load_authority, signed_enough
-from rstuf.repository.beyond_reach import lost_beyond_threshold
 from rstuf.repository.call_offs import CallOff, handed_back, what_calls_off
 from rstuf.repository.calling_off import call_off
 from rstuf.repository.event_views import EventView
 from rstuf.repository.interfaces import StateReader
-from rstuf.repository.known_keys import key_named, names_of, refuse_leaked, report_loss
-from rstuf.repository.leaks import gaining_leaks, is_left_to
+from rstuf.repository.known_keys import key_named, refuse_leaked, report_loss
+from rstuf.repository.leaks import gaining_leaks
+from rstuf.repository.lost_keys import lost_keys
 from rstuf.repository.open_events import drops_rotation, envelope_of, is_open, lacks_targets, views_of_open
 from rstuf.repository.ports import Ports
+from rstuf.repository.root_refusals import (
+    refuse_beyond_reach,
+    refuse_left_to_leaked,
+    refuse_left_to_lost,
+    refuse_unsignable,
+)
 from rstuf.repository.signing_events import NewEvent, open_event, open_events, refuse_waiting
 from rstuf.repository.update_hints import as_it_is, taking_out, way_to_hold
 
@@ -97,16 +103,19 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         root = current_root(reader)
         roles = root_roles(root)
         updates = (update, *update.others)
-        _refuse_beyond_reach(ports, reader, roles[ROOT], updates)
+        losses = _losses(reader, updates)
+        said = {keyid for keyid, loss in losses.items() if loss is Loss.LOST}
+        lost = lost_keys(ports, reader, also=said)
+        refuse_beyond_reach(reader, roles[ROOT], lost, said)
         try:
             changed = {each.role: _updated(reader, roles, each) for each in updates}
         except InvalidPolicy as error:
-            error.hint = taking_out(roles, updates) or error.hint
+            error.hint = taking_out(roles, updates, gone={*lost, *losses}) or error.hint
             raise
         if update.periods is None and all(_says_the_same(keys, roles[name]) for name, keys in changed.items()):
             raise as_it_is(reader, "that is what the root says", ROOT, hint="rstuf renew --force root signs it again")
-        losses = _losses(reader, updates)
-        _refuse_left_to_leaked(reader, roles, changed, [each for each in losses if losses[each] is Loss.LEAKED])
+        refuse_left_to_lost(reader, roles, changed, updates, lost=lost, going=set(losses))
+        refuse_left_to_leaked(reader, roles, changed, [each for each in losses if losses[each] is Loss.LEAKED])
         periods = update.periods or reader.periods()[ROOT]
         expires = ports.signing_time(reader) + periods.expires
         signed = with_role_keys(root.signed, changed, version=root.version + 1, expires=expires)
@@ -117,7 +126,7 @@ def propose_update(ports: Ports, update: RootUpdate) -> RootProposal:
         off = _call_off_of(ports, reader)
         targets = _targets_for(ports, reader, changed[TARGETS], off) if TARGETS in changed else None
         if targets is not None:
-            _refuse_unsignable(roles[TARGETS], changed[TARGETS], updates)
+            refuse_unsignable(reader, roles[TARGETS], changed[TARGETS], updates, lost)
         back = _handed_back(ports, reader, off, targets)
         return RootProposal(
             unsigned,
@@ -251,37 +260,6 @@ def _losses(reader: StateReader, updates: tuple[RootUpdate, ...]) -> dict[KeyId,
     }
 
 
-def _refuse_beyond_reach(ports: Ports, reader: StateReader, keys: RoleKeys, updates: tuple[RootUpdate, ...]) -> None:
-    """
-    Raises:
-        RootKeysLost: too few are left to sign any root, without those that the update says are lost.
-    """
-    said = {keyid for keyid, loss in _losses(reader, updates).items() if loss is Loss.LOST and keyid in keys.keyids}
-    lost = lost_beyond_threshold(ports, reader, keys, also=said) if said else ()
-    if lost:
-        names = names_of(reader)
-        called = [names.get(keyid, keyid) for keyid in lost]
-        raise RootKeysLost(called, left=len(keys.keyids) - len(lost), threshold=keys.threshold)
-
-
-def _refuse_unsignable(before: RoleKeys, after: RoleKeys, updates: tuple[RootUpdate, ...]) -> None:
-    """Targets that is signed anew needs as many of those who sign it now, too: where too few are left, in two steps.
-
-    Raises:
-        InvalidPolicy: none of those who go can be asked, and the others are too few.
-    """
-    lost = next(((name, each.loss) for each in updates if each.loss is not None for name in each.remove), None)
-    left = len(set(before.keyids) & set(after.keyids))
-    if lost is None or left >= before.threshold:
-        return
-    name, loss = lost
-    hint = (
-        f"first take it out: rstuf key revoke {name} --{loss.value} --targets-threshold {left}; then let another one "
-        "in: rstuf root update --role targets --add NEW"
-    )
-    raise InvalidPolicy(f"without {name} too few are left to sign the targets that another key could join", hint=hint)
-
-
 def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKeys:
     both = {name.casefold() for name in update.add} & {name.casefold() for name in update.remove}
     if both:
@@ -307,33 +285,6 @@ def _changed(reader: StateReader, keys: RoleKeys, update: RootUpdate) -> RoleKey
     except InvalidPolicy as error:
         raise InvalidPolicy(error.message, hint=way_to_hold(update, left=distinct)) from None
     return replace(keys, keyids=tuple(keyids), threshold=threshold, keys=known)
-
-
-def _refuse_left_to_leaked(
-    reader: StateReader, roles: Mapping[RoleName, RoleKeys], changed: Mapping[RoleName, RoleKeys], gone: Collection[str]
-) -> None:
-    """See that no role is left to keys that leaked more than it was; see `leaks.is_left_to`.
-
-    Args:
-        gone: the ids of keys that leaked, as is said with the update.
-
-    Raises:
-        InvalidPolicy: those that are well would not suffice to sign it.
-    """
-    leaked = {entry.keyid: entry.name for entry in reader.keys() if entry.is_leaked or entry.keyid in gone}
-    for name, after in changed.items():
-        if not is_left_to(leaked, after, before=roles[name]):
-            continue
-        left = [leaked[keyid] for keyid in after.keyids if keyid in leaked]
-        role = "" if name == ROOT else f" --role {name}"
-        way = f"let another one in first: rstuf root update{role} --add NEW"
-        if after.threshold < roles[name].threshold:
-            way = f"take that out first: rstuf key revoke {left[0]} --leaked"
-        raise InvalidPolicy(
-            f"{name} would be left to {' and '.join(left)}, and whoever has what leaked could sign it alone or keep it "
-            "from you",
-            hint=way,
-        )
 
 
 def _refuse_mixture(before: RoleKeys, keys: RoleKeys, role: RoleName, *, online: RoleKeys, root: RoleKeys) -> None:

@@ -16,7 +16,6 @@ from rstuf.model.rotation import Rotation
 from rstuf.model.settings import Phase
 from rstuf.model.superseded import MOST_COUNTED
 from rstuf.repository.authority import Authority, load_authority
-from rstuf.repository.beyond_reach import lost_beyond_threshold
 from rstuf.repository.event_views import EventView
 from rstuf.repository.forced import is_rebuilt_only
 from rstuf.repository.interfaces import StateReader
@@ -26,6 +25,7 @@ from rstuf.repository.known_keys import names_of
 from rstuf.repository.leaks import listed_leaks
 from rstuf.repository.letting_go import going, holding_up
 from rstuf.repository.loose_roots import loose_roots
+from rstuf.repository.lost_keys import lost_of_people
 from rstuf.repository.mending import recorded_files
 from rstuf.repository.open_events import views_in
 from rstuf.repository.overtaken import overtaken
@@ -85,7 +85,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         now = ports.clock.now() if behind is None else behind.newest
         authority = load_authority(reader, ports.metadata)
         unfinished = reader.unfinished_publication()
-        roles = list(statuses(ports, reader, authority, now=now))
+        roles = list(statuses(ports, reader, authority, now=now, lost=lost_of_people(ports, reader)))
         if any(not file.is_on(ports.metadata) for file in recorded_files(reader, ports.metadata) if file.kind == ROOT):
             # Clients walk over the older ones too.
             roles[0] = replace(roles[0], health=Health.DAMAGED)
@@ -108,13 +108,13 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         pending -= len(_held(ports, reader, events))
         needed = _needed(authority, events, rotation)
         names = names_of(reader)
-        root_lost = [names[keyid] for keyid in lost_beyond_threshold(ports, reader, authority.top_level[ROOT])]
+        root_lost = () if roles[0].beyond is None else tuple(names[keyid] for keyid in roles[0].beyond.lost)
         keys = _keys(ports, reader.keys(), online=online, needed=needed, stray=stray, leaks=leaks)
         mark = _mark(reader)
         prunable = (0, 0) if suspicious is not None else _prunable(ports, reader)
     healths = [role.health for role in roles]
     over = rotation is not None and rotation.is_over(now)
-    if any((root_lost, stray, leaks, lacks, loose, rebuilt, behind_seen, over)):
+    if any((any(role.beyond for role in roles), stray, leaks, lacks, loose, rebuilt, behind_seen, over)):
         healths.append(Health.DUE)
     if unsigned:
         healths.append(Health.OVERDUE)
@@ -140,7 +140,7 @@ def _look(ports: Ports) -> tuple[Status, _Mark]:
         first_root=hashlib.sha256(first.data).hexdigest() if first is not None else None,
         events=events,
         rotation=rotation,
-        root_lost=tuple(root_lost),
+        root_lost=root_lost,
         unproposed=lacks,
         going=gone,
         holding_up=tuple(event.name for event in held),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from rstuf.errors import InvalidInput
 from rstuf.metadata.views import RoleKeys
 from rstuf.model.events import EventKind, SigningEvent
+from rstuf.model.keys import KeyId
 from rstuf.model.names import ROOT, RoleName
+from rstuf.repository.beyond_reach import left_of
 from rstuf.repository.interfaces import StateReader
 from rstuf.repository.wanted_delegations import wanted_by
 
@@ -49,24 +51,29 @@ def way_to_hold(update: RootUpdate, *, left: int) -> str:
     return f"let another one in with it: rstuf root update{role} --add NEW --remove {last}"
 
 
-def taking_out(roles: Mapping[RoleName, RoleKeys], updates: tuple[RootUpdate, ...]) -> str | None:
+def taking_out(
+    roles: Mapping[RoleName, RoleKeys], updates: tuple[RootUpdate, ...], *, gone: Collection[KeyId]
+) -> str | None:
     """The command that takes a key out which is lost or leaked, with every threshold that has to be lower without it.
 
-    None where nothing is lost, or a role would be left without keys.
+    None where nothing is, or a role would be left without keys.
+
+    Args:
+        gone: all that are, and those that it takes out.
     """
-    lost = {(name, each.loss.value) for each in updates if each.loss is not None for name in each.remove}
-    if len(lost) != 1:
+    said = {(name, each.loss.value) for each in updates if each.loss is not None for name in each.remove}
+    if len(said) != 1:
         return None
+    ((name, why),) = said
     options = []
     for each in updates:
         keys = roles[each.role]
-        left, wanted = len(keys.keyids) - len(each.remove), each.threshold or keys.threshold
+        left, wanted = left_of(keys, gone), each.threshold or keys.threshold
         if left < 1:
             return None
         if each.threshold is not None or left < wanted:
             option = "--threshold" if each.role == ROOT else "--targets-threshold"
             options.append(f"{option} {min(left, wanted)}")
-    ((name, why),) = lost
     way = " ".join([f"rstuf key revoke {name} --{why}", *options])
     if len(updates) == 1 and updates[0].role == ROOT and not updates[0].add:
         return f"rstuf recover root-key {name} --{why} --to NEW lets another one in for it; or {way}"

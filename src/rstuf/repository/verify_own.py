@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rstuf.errors import RstufError
 from rstuf.metadata.audit.findings import Code, Findings
+from rstuf.model.audit import AuditEntry
 from rstuf.model.names import TIMESTAMP
 from rstuf.repository.ports import Ports
-from rstuf.repository.reports import Blocker, LogReport, VerifyReport
+from rstuf.repository.reports import Blocker, Problem, VerifyReport
 from rstuf.repository.verify import Depth, as_data, as_problem, verify
 from rstuf.repository.verify_around import look_around
 from rstuf.repository.verify_complaints import Complaints
@@ -20,6 +21,29 @@ from rstuf.repository.visible import blockers, newer_than_known
 
 # Publications come and go; a view of the state and of the files that do not belong together is taken again.
 _VIEWS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What a check of the log found.
+
+    Attributes:
+        entries, publications: how many there are.
+        head: the newest entry; None where there is none.
+        known: the entry that has the digest which was asked for; None where none was asked for, or none has it.
+    """
+
+    entries: int
+    publications: int
+    head: AuditEntry | None
+    known: AuditEntry | None
+    problems: tuple[Problem, ...]
+    more_problems: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
 
 
 def verify_own(ports: Ports, *, depth: Depth = Depth.ROLES) -> VerifyReport:

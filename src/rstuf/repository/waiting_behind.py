@@ -9,11 +9,12 @@ from rstuf.model.events import EventKind, SigningEvent
 from rstuf.repository.batches import event_of_bins
 from rstuf.repository.kept_changes import Kept, would_bring
 from rstuf.repository.open_events import is_open
-from rstuf.repository.people import is_free, waiting_as
+from rstuf.repository.people import is_free
 from rstuf.repository.ports import Ports
 from rstuf.repository.reports import WaitingRole
 from rstuf.repository.signed_here import nobody_else_signed
 from rstuf.repository.signing_events import close_unused
+from rstuf.repository.waiting_roles import waiting_as
 
 
 def withdraw_kept(ports: Ports, kept: Kept) -> None:

@@ -14,6 +14,7 @@ from rstuf_cli import prompts, proposing
 from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style, escape
 from rstuf_cli.delegated_again import steps_to_propose_again
+from rstuf_cli.event_steps import steps_among
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.files import open_regular, read_small
@@ -26,7 +27,6 @@ from rstuf_cli.waiting import (
     dropped_document,
     event_document,
     exit_of,
-    steps_among,
     tell_completions,
     tell_waiting,
     with_signatures,

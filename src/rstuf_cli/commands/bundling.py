@@ -14,6 +14,7 @@ from rstuf.clock import SystemClock
 from rstuf.errors import InvalidBundle, InvalidInput, NameTaken, RstufError
 from rstuf_cli.behind import first_of
 from rstuf_cli.console import Console, escape
+from rstuf_cli.event_steps import steps_among
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault, failure_of, show_failure
 from rstuf_cli.files import as_argument, read_brought
@@ -29,7 +30,6 @@ from rstuf_cli.waiting import (
     keeps_in_words,
     named,
     reception_document,
-    steps_among,
     tell_completions,
     tell_leaked,
     tell_waiting,

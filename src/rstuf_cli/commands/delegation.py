@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated, Any
@@ -10,19 +10,22 @@ from typing import Annotated, Any
 import typer
 
 import rstuf
-from rstuf.clock import SystemClock, iso
+from rstuf.clock import SystemClock
 from rstuf.errors import InvalidInput
 from rstuf_cli import proposing
 from rstuf_cli.commands.publish import Compat
 from rstuf_cli.console import Console, Style, escape, pad
 from rstuf_cli.delegated_again import steps_to_propose_again
+from rstuf_cli.delegation_documents import change_document, view_document
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.exits import ExitCode
+from rstuf_cli.leaks_dropped import steps_of_leaks_dropped, warn_of_leaks_dropped
 from rstuf_cli.losses import LetBack, ask_back
-from rstuf_cli.reports import publication_document, sign, tell_clock, tell_recovery
+from rstuf_cli.reports import sign, tell_clock, tell_recovery
 from rstuf_cli.run import Run, run_of
-from rstuf_cli.steps import show_steps, steps_document
+from rstuf_cli.steps import merged, show_steps, steps_document
 from rstuf_cli.visiting import beyond_in_words, reasons, way_document
-from rstuf_cli.waiting import dropped_document, event_document, steps_of, tell_waiting
+from rstuf_cli.waiting import dropped_document, event_document, tell_waiting
 from rstuf_cli.wording import both, count, listed, number, period, seconds, size
 
 EXAMPLES = {
@@ -176,7 +179,7 @@ def list_(ctx: typer.Context) -> None:
         views = repository.delegations.views()
         waits = [view for view in repository.events.views() if view.event.kind is rstuf.EventKind.DELEGATION]
     names = [view.event.name for view in waits]
-    run.console.document({"delegations": [_view_document(view) for view in views], "waiting": names})
+    run.console.document({"delegations": [view_document(view) for view in views], "waiting": names})
     if run.console.is_json:
         return
     if not views:
@@ -258,6 +261,7 @@ def change_delegation(
     if not run.console.is_json:
         _show_proposal(run.console, proposal, repository)
     ask_back(run, repository, _let_in(repository, proposal), let_back=let_back)
+    stays = warn_of_leaks_dropped(run.console, repository, proposal)
     typed = proposing.ask_drop(run, repository, proposal.drops)
     if not typed and not proposing.agrees(run, question):
         run.console.note("nothing was changed")
@@ -276,15 +280,17 @@ def change_delegation(
         # It dropped them, so they would drop it: nobody is to go in a circle.
         once = f"; once {report.waits.event.name} is out, which it would drop"
         steps = [*steps_of(report.waits), *(replace(step, why=step.why + once) for step in steps)]
+    left = steps_of_leaks_dropped(repository, stays)
+    steps = merged([*steps, *left])
     waiting = {
         "waiting": None if report.waits is None else event_document(report.waits),
         "dropped": dropped_document(dropped),
         "next_steps": steps_document(steps),
     }
-    run.console.document({**_report_document(proposal, report), **waiting})
+    run.console.document({**change_document(proposal, report), **waiting})
     _tell(run.console, report, took=seconds(lasted()))
     show_steps(run.console, steps, now=SystemClock().now())
-    return ExitCode.DONE if report.waits is None else ExitCode.WAITING
+    return ExitCode.DONE if report.waits is None and not left else ExitCode.WAITING
 
 
 def _tell(console: Console, report: rstuf.DelegationReport, *, took: str) -> None:
@@ -358,45 +364,3 @@ def _show(console: Console, view: rstuf.DelegationView, *, now: Any) -> None:
     for label, text in rows:
         for part in console.folded(f"{margin}  {pad(label, _LABEL)}{text}", indent=len(margin) + _LABEL + 2):
             console.line(part)
-
-
-def _report_document(proposal: rstuf.DelegationProposal, report: rstuf.DelegationReport) -> dict[str, Any]:
-    return {
-        "name": proposal.name,
-        "parent": proposal.parent,
-        "before": None if proposal.before is None else delegation_document(proposal.before),
-        "after": None if proposal.after is None else delegation_document(proposal.after),
-        "moved": report.moved,
-        "excluded": dict(proposal.excluded),
-        "unreached": list(proposal.unreached),
-        "publication": None if report.publication is None else publication_document(report.publication),
-    }
-
-
-def delegation_document(delegation: rstuf.Delegation) -> dict[str, Any]:
-    """A delegation as it stands in metadata."""
-    by: dict[str, Sequence[str]] = (
-        {"path_hash_prefixes": list(delegation.prefixes)} if delegation.prefixes else {"paths": list(delegation.paths)}
-    )
-    return {
-        "name": delegation.name,
-        "keyids": list(delegation.keys.keyids),
-        "threshold": delegation.keys.threshold,
-        "terminating": delegation.terminating,
-        **by,
-    }
-
-
-def _view_document(view: rstuf.DelegationView) -> dict[str, Any]:
-    return {
-        **delegation_document(view.delegation),
-        "parent": view.parent,
-        "signers": list(view.signers),
-        "online": view.online,
-        "version": view.role.visible,
-        "expires": None if view.role.expires is None else iso(view.role.expires),
-        "artifacts": view.artifacts,
-        "bins": view.bins,
-        "bins_signed_by": view.bin_signers,
-        "period": None if view.periods is None else rstuf.format_duration(view.periods.expires),
-    }

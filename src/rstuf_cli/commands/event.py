@@ -15,22 +15,13 @@ from rstuf_cli.behind import first_of
 from rstuf_cli.commands.status import next_steps
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.delegated_again import steps_to_propose_again
+from rstuf_cli.event_steps import step_after_cancelled_ceremony, steps_among
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.must_go import ENOUGH, LOOSE, USABLE, leaks_document, loose_in_words, warn_of_left
 from rstuf_cli.reports import sign as done_sign
 from rstuf_cli.run import Run, run_of
 from rstuf_cli.steps import Step, merged, show_steps, steps_document
-from rstuf_cli.waiting import (
-    about,
-    event_document,
-    named,
-    sides_of,
-    signers_of,
-    step_after_cancelled_ceremony,
-    steps_among,
-    tell_waiting,
-    waits_in_words,
-)
+from rstuf_cli.waiting import about, event_document, named, sides_of, signers_of, tell_waiting, waits_in_words
 from rstuf_cli.wording import ago, day, listed
 
 EXAMPLES = {

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 import rstuf
 from rstuf.clock import SystemClock, iso
-from rstuf.errors import InvalidInput, StateBehind
+from rstuf.errors import InvalidInput
 from rstuf_cli.commands.key import Name
 from rstuf_cli.commands.renew import renewal_document, tell_renewal
 from rstuf_cli.commands.rotate import AT_ONCE, Kind, NoSign, TargetsThreshold, To, Unencrypted, reason
-from rstuf_cli.console import Console, Style, escape
+from rstuf_cli.event_steps import steps_of
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import Leaked, LetBack, Lost, loss_of, noting_leak
@@ -23,16 +23,23 @@ from rstuf_cli.must_go import leaks_that_stay
 from rstuf_cli.named_keys import find_key
 from rstuf_cli.new_online_key import Wish, names_to_come
 from rstuf_cli.out_of_delegations import delegations_of
-from rstuf_cli.remedies import ways_of_loose_root
-from rstuf_cli.reports import sign
+from rstuf_cli.root_keys_gone import (
+    CAN,
+    CANNOT,
+    LOST_CAN,
+    LOST_CANNOT,
+    root_of_others,
+    steps_first,
+    steps_of_leak,
+    tell_root_keys,
+    texts_of,
+)
 from rstuf_cli.rotating import replace_online_key
 from rstuf_cli.run import run_of
 from rstuf_cli.steps import Step, show_steps, steps_document
 from rstuf_cli.taking_out import Removal, no_root_takes_out, take_out, tell_gone
 from rstuf_cli.transcript import Transcript, TranscriptFile
-from rstuf_cli.trusting import show_fingerprint
-from rstuf_cli.waiting import steps_of
-from rstuf_cli.wording import both, count, number, seconds
+from rstuf_cli.wording import both, number, seconds
 
 EXAMPLES = {
     "recover online-key": """
@@ -54,43 +61,6 @@ rstuf recover root-keys --out root-to-pin.json
 rstuf recover root
 """,
 }
-
-_CAN: Final = """
-Sign a new root now, with keys that only you have, if as many of the old keys as root asks for are still yours too: it
-must be signed by the old ones and by the new ones. Clients that see yours first follow it, and refuse any other root of
-that version.
-
-Replace the online key at the same time: whoever can sign root can let in any online key.
-
-Tell everybody who downloads, by a way that does not pass through this repository, which root is yours; those who pin it
-anew are safe, whatever they have seen.
-"""
-_CANNOT: Final = """
-Nothing takes the leaked keys back. Whoever has as many as root asks for can sign a next root as rightly as you can, and
-clients follow whichever they see first.
-
-A client that has followed a root of theirs never comes back by itself: your next root is not signed by their keys. It
-must be given your root again, by hand.
-
-What was downloaded meanwhile cannot be told from what you published. Compare it with what you have.
-"""
-
-
-_LOST_CAN: Final = """
-Look for the keys again: in copies, on old disks, with everybody who ever held one. As many as root asks for are enough;
-put back where their signers say, rstuf recover root or rstuf recover root-key goes on with them.
-
-Go on publishing with the online key: what it signs is followed as before, until root expires.
-
-Begin another repository meanwhile, with keys in more hands: rstuf ceremony in an empty directory, the artifacts added
-to it, and its first root given to everybody who downloads, by another way, before this root expires.
-"""
-_LOST_CANNOT: Final = """
-No new root can be signed: no other root key and no other online key can be let in, and root cannot live longer. There
-is no exception: what keeps others from signing in your place keeps you from it, too.
-
-Once root has expired, every client stops, whatever else is renewed.
-"""
 
 
 def online_key(
@@ -243,7 +213,8 @@ def root_keys(
     with run.open() as repository:
         version = repository.visible_versions().root
         data = repository.root(version)
-        theirs = _root_of_others(repository)
+        seen = repository.status()
+    theirs = root_of_others(seen)
     if data is None:
         raise InvalidInput(f"there is no root v{version} here", hint="rstuf doctor says what is wrong")
     facts = rstuf.read_root(data)
@@ -258,7 +229,7 @@ def root_keys(
                 "rstuf root update, and write that; rstuf recover root-keys says all of it",
             )
         _write_new(out, data)
-    steps = _steps_of_leak(facts, out, theirs)
+    steps = [*steps_first(theirs), *([] if seen.root_lost else steps_of_leak(facts, out))]
     run.console.document(
         {
             "version": version,
@@ -266,71 +237,15 @@ def root_keys(
             "words": rstuf.fingerprint_words(facts.pin.sha256),
             "expires": iso(facts.expires),
             "file": None if out is None else str(out),
-            "can": _texts(_CAN),
-            "cannot": _texts(_CANNOT),
-            "lost": {"can": _texts(_LOST_CAN), "cannot": _texts(_LOST_CANNOT)},
+            "can": texts_of(CAN),
+            "cannot": texts_of(CANNOT),
+            "lost": {"can": texts_of(LOST_CAN), "cannot": texts_of(LOST_CANNOT)},
             "next_steps": steps_document(steps),
         }
     )
     if not run.console.is_json:
-        _tell_leak(run.console, facts, out)
+        tell_root_keys(run.console, facts, out)
         show_steps(run.console, steps, now=SystemClock().now())
-
-
-def _texts(paragraphs: str) -> list[str]:
-    return [" ".join(text.split()) for text in paragraphs.split("\n\n")]
-
-
-def _root_of_others(repository: rstuf.Repository) -> StateBehind | None:
-    """What is said of a root that clients follow and this workspace does not know; None where there is none."""
-    newer = repository.status().old_copy
-    return newer if newer is not None and newer.role == "root" else None
-
-
-def _steps_of_leak(facts: rstuf.RootFacts, out: Path | None, theirs: StateBehind | None) -> list[Step]:
-    keys = count(facts.roles["root"].threshold, "new key")
-    steps = []
-    if theirs is not None and theirs.event is not None:
-        steps += ways_of_loose_root(theirs.message)[:1]
-    elif theirs is not None:
-        away = "if none of you signed it, and only then: yours takes its place. Who has followed it must pin yours anew"
-        steps += [
-            Step(f"move {theirs.visible}.root.json away", away),
-            Step("rstuf doctor", "whether more of what is served is not yours, and what mends it"),
-        ]
-    steps += [
-        Step("rstuf key generate NAME", f"{keys} at least, where the leaked ones never were"),
-        Step("rstuf root update --add NEW… --remove OLD…", "all in one root, signed by the old and by the new"),
-        Step("rstuf recover online-key NAME --leaked", "whoever signs root decides over the online key too"),
-    ]
-    if out is None:
-        steps.append(Step("rstuf recover root-keys --out FILE", "after that: the root that clients are to pin anew"))
-    else:
-        steps.append(Step(f"rstuf trust add NAME URL --root {out.name}", "what each of them types, with rstuf"))
-    return steps
-
-
-def _tell_leak(console: Console, facts: rstuf.RootFacts, out: Path | None) -> None:
-    threshold, keys = facts.roles["root"].threshold, len(facts.roles["root"].keyids)
-    expires = both(facts.expires, SystemClock().now())
-    leaked = f"where {count(threshold, 'root key')} or more leaked"
-    lost = f"where fewer than {threshold} of {count(keys, 'root key')} are left; root expires {expires}"
-    for head, texts in (
-        (f"what can be done {leaked}", _CAN),
-        ("what cannot", _CANNOT),
-        (f"what can be done {lost}", _LOST_CAN),
-        ("what cannot", _LOST_CANNOT),
-    ):
-        console.line(console.paint(head, Style.STRONG))
-        for text in _texts(texts):
-            console.prose(f"  - {text}", indent=4)
-        console.line()
-    version = number(facts.pin.version)
-    console.line(console.paint(f"the newest root here: v{version}", Style.STRONG))
-    show_fingerprint(console, facts.pin.sha256)
-    if out is not None:
-        console.line()
-        console.line(f"{sign(console, ok=True)} root v{version} is written to {escape(str(out))}")
 
 
 def _write_new(place: Path, data: bytes) -> None:

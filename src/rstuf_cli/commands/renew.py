@@ -14,7 +14,7 @@ from rstuf_cli.console import Console, escape, escape_message
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.must_go import LeakThatStays, leaks_document, leaks_that_stay
 from rstuf_cli.reports import (
-    bins_document,
+    more_document,
     prepare_command,
     publication_document,
     roles_in_words,
@@ -82,7 +82,7 @@ def renewal_document(report: rstuf.RenewalReport, leaks: Sequence[LeakThatStays]
                 "event": role.event,
                 "after": role.after,
                 "elsewhere": role.elsewhere is not None,
-                **bins_document(role),
+                **more_document(role),
             }
             for role in report.waiting
         ],
@@ -138,6 +138,8 @@ def tell_renewal(console: Console, report: rstuf.RenewalReport, leaks: Sequence[
 
 def _way_of(role: rstuf.WaitingRole, event: str) -> str:
     """An event in which a role waits, and what brings it on."""
+    if role.instead is not None:
+        return f"{event}, and cannot come out without what is lost; {escape(role.instead)} lets others sign instead"
     if role.missing:
         return f"{event}: rstuf sign {event} where such a key is; for who is elsewhere: rstuf bundle export {event}"
     if role.after is not None:

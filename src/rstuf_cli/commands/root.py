@@ -15,7 +15,7 @@ from rstuf_cli import proposing
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.losses import LetBack, ask_back
-from rstuf_cli.must_go import leaks_document, steps_of_leaks_left, warn_of_enough, warn_of_left
+from rstuf_cli.must_go import enough_leaked, leaks_document, steps_of_leaks_left, steps_where_root_leaked, warn_of_left
 from rstuf_cli.reports import sign
 from rstuf_cli.review_document import review_document
 from rstuf_cli.run import Run, run_of
@@ -159,6 +159,8 @@ def propose(
     ask_back(run, repository, added, let_back=let_back)
     run.interrupted = f"rstuf event list tells whether {listed([review.event for review in reviews])} waits"
     names = [view.event.name for view in repository.events.open(proposal, drop=bool(proposal.drops))]
+    # Once another root is out, what those could do by the one in force shows no more.
+    before = repository.status() if proposal.losses else None
     dropped = repository.events.replaced(proposal.drops)
     tell_dropped(run.console, dropped)
     run.keeps(f"{listed(names)}, as far as signed")
@@ -166,7 +168,8 @@ def propose(
     # What targets says must be visible before the root that changes who signs it.
     standing = proposing.sign_here(sitting, reviews[::-1], keys=keys_sign)
     # What was dropped may have been about to take out another key.
-    steps = merged([*proposing.steps_of(standing), *then, *(() if then else steps_of_leaks_left(repository))])
+    left = () if then else steps_of_leaks_left(repository)
+    steps = merged([*proposing.steps_of(standing), *then, *left, *steps_where_root_leaked(before)])
     run.console.document(
         {
             "opened": True,
@@ -179,8 +182,8 @@ def propose(
         }
     )
     proposing.tell_standing(run.console, standing)
-    if proposal.losses:
-        warn_of_enough(run.console, repository.status())
+    for told in () if before is None else dict.fromkeys([*enough_leaked(before), *enough_leaked(repository.status())]):
+        run.console.warning(told)
     show_steps(run.console, steps, now=SystemClock().now())
     return standing.exit_code
 

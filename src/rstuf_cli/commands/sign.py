@@ -23,6 +23,7 @@ from rstuf.errors import (
 from rstuf_cli import prompts
 from rstuf_cli.behind import first_of
 from rstuf_cli.console import escape_message
+from rstuf_cli.event_steps import steps_among
 from rstuf_cli.exits import ExitCode
 from rstuf_cli.failures import UsageFault
 from rstuf_cli.holding import HolderDir, check_code
@@ -40,7 +41,6 @@ from rstuf_cli.waiting import (
     keeps_in_words,
     named,
     reception_document,
-    steps_among,
     tell_completions,
     tell_leaked,
     tell_waiting,

@@ -10,10 +10,10 @@ import typer
 
 import rstuf
 from rstuf.clock import iso
+from rstuf_cli.at_a_glance import health_in_words
 from rstuf_cli.awaiting import key_document, show_waiting_ceremony, waiting_document
 from rstuf_cli.console import Console, Style, escape, pad, width_of
 from rstuf_cli.exits import ExitCode
-from rstuf_cli.lost_root import steps_of_lost_root
 from rstuf_cli.must_go import (
     is_of_thief,
     loose_roots_document,
@@ -22,6 +22,7 @@ from rstuf_cli.must_go import (
     steps_of_loose_roots,
     steps_where_enough_leaked,
 )
+from rstuf_cli.out_of_reach import steps_of_lost_roles
 from rstuf_cli.remedies import move_away, renewal_of, ways_of_loose_root, ways_of_older_state
 from rstuf_cli.reports import clock_document, clock_in_words
 from rstuf_cli.run import Run, run_of
@@ -171,7 +172,7 @@ def _of_keys(seen: rstuf.Status) -> list[Step]:
         return []
     going = goes_for_good(seen)
     named = next((role.keyids for role in seen.roles if role.name == "timestamp"), ())
-    steps = [*steps_of_lost_root(seen), *steps_of_keys_that_must_go(seen), *steps_of_loose_roots(seen)]
+    steps = [*steps_of_lost_roles(seen), *steps_of_keys_that_must_go(seen), *steps_of_loose_roots(seen)]
     for key in seen.keys:
         if key.fault is None or not (key.online or key.mend) or key.keyid in going:
             continue
@@ -275,13 +276,14 @@ def _role_document(role: rstuf.RoleStatus) -> dict[str, Any]:
         "keyids": list(role.keyids),
         "signed_by": list(role.signed_by),
         **({"lost": list(role.lost)} if role.lost else {}),
+        **({"keys_lost": list(role.beyond.lost)} if role.beyond is not None else {}),
         **({"elsewhere": True} if role.elsewhere is not None else {}),
     }
 
 
 def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     things = {0: "", 1: ", one thing to do"}.get(len(steps), f", {len(steps)} things to do")
-    health = console.paint(*_health_in_words(seen))
+    health = console.paint(*health_in_words(seen))
     head = f"{console.paint(escape(seen.repository), Style.STRONG)}  ·  {count(seen.artifacts, 'artifact')}"
     where = f" in {count(seen.bins, 'bin')}" if seen.bins else ""
     console.line(f"{head}{where}  ·  {health}{things}")
@@ -308,21 +310,6 @@ def _show(console: Console, seen: rstuf.Status, steps: list[Step]) -> None:
     if soonest > seen.now and not renews and seen.health != rstuf.Health.DAMAGED and seen.old_copy is None:
         console.line(f"  rstuf renew has nothing to do before {day(soonest, seen.now)} ({ahead(soonest, seen.now)})")
     show_steps(console, steps, now=seen.now)
-
-
-def _health_in_words(seen: rstuf.Status) -> tuple[str, Style]:
-    """How it is at a glance, and how that is shown."""
-    if seen.old_copy is not None:
-        return "behind what is published", Style.BAD
-    if seen.health == rstuf.Health.DAMAGED:
-        return "damaged", Style.BAD
-    if seen.health == rstuf.Health.OVERDUE:
-        return "refused by clients" if seen.unsigned_targets else "expired", Style.BAD
-    if any(key.leaked_in for key in seen.keys):
-        return "somebody else may sign", Style.BAD
-    if seen.root_lost:
-        return "root cannot be signed", Style.BAD
-    return ("time to renew", Style.WARN) if seen.health == rstuf.Health.DUE else ("healthy", Style.GOOD)
 
 
 def _show_keys_away(console: Console, seen: rstuf.Status) -> None:
