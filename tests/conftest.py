@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from types import ModuleType
 
 import pytest
@@ -37,8 +37,9 @@ def place_in_memory() -> Iterator[Path | None]:
     if not _has_room():
         yield None
         return
-    with TemporaryDirectory(prefix="rstuf-tests-", dir=_MEMORY, ignore_cleanup_errors=True) as place:
-        yield Path(place)
+    place = mkdtemp(prefix="rstuf-tests-", dir=_MEMORY)
+    yield Path(place)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @cache
@@ -58,8 +59,9 @@ def tmp_path(
     if place_in_memory is None or _asks_the_doctor(request.module) or "doctor" in request.node.name:
         yield tmp_path_factory.mktemp(name, numbered=True)
         return
-    with TemporaryDirectory(prefix=name, dir=place_in_memory, ignore_cleanup_errors=True) as place:
-        yield Path(place)
+    place = mkdtemp(prefix=name, dir=place_in_memory)
+    yield Path(place)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:

@@ -228,6 +228,12 @@ def tree(directory: Path) -> dict[str, str]:
     }
 
 
+def bin_in_sight(workspace: Path) -> Path:
+    """The file of a bin that clients see at its first version."""
+    first = workspace.glob("metadata/1.bins-*.json")
+    return next(path for path in first if not path.with_name(f"2{path.name[1:]}").exists())
+
+
 def elsewhere(tmp_path: Path, name: str, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A holder signs a bundle on a machine of their own, which has a record of its own; the signature file."""
     sig = tmp_path / name / f"{bundle.stem}.sig"

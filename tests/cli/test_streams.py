@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import PLAN, Cli
+from tests.cli.conftest import PLAN, Cli, bin_in_sight
 
 RSTUF = [sys.executable, "-m", "rstuf_cli"]
 
@@ -45,7 +45,7 @@ def test_a_reader_that_leaves(options: list[str], many: Path) -> None:
 
 def test_a_reader_that_leaves_changes_no_verdict(filled: Path) -> None:
     """A verification that fails exits 3, whether or not somebody reads it."""
-    next(filled.glob("metadata/1.bins-*.json")).unlink()
+    bin_in_sight(filled).unlink()
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -96,7 +96,7 @@ def test_data_that_cannot_be_written_is_no_success(argv: list[str], buffered: bo
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_verdict_outlives_its_words(filled: Path) -> None:
     """An exit code that says something is wrong stays, and that its reasons are lost is said."""
-    next(filled.glob("metadata/1.bins-*.json")).unlink()
+    bin_in_sight(filled).unlink()
     with open("/dev/full", "wb") as full:
         done = rstuf("verify", capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 3

@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PLAN, Cli, tree
+from tests.cli.conftest import PLAN, Cli, bin_in_sight, tree
 
 from rstuf_cli.commands import verify
 from rstuf_cli.console import Console, Form
@@ -54,7 +54,7 @@ def test_a_healthy_workspace(option: str | None, cli: Cli, filled: Path) -> None
 
 def test_damage_is_exit_3(cli: Cli, filled: Path) -> None:
     """A changed byte of metadata is a problem of roles, in words and as data."""
-    place = next(filled.glob("metadata/1.bins-*.json"))
+    place = bin_in_sight(filled)
     place.chmod(0o600)
     data = bytearray(place.read_bytes())
     data[40] ^= 1

@@ -38,7 +38,8 @@ def left_of(keys: RoleKeys, lost: Collection[str]) -> int:
 def lost_of(keys: RoleKeys, lost: Collection[str]) -> tuple[KeyId, ...]:
     """The keys of a role that are lost, where fewer are left than must sign it; else none."""
     gone = tuple(keyid for keyid in keys.keyids if keyid in lost)
-    return gone if left_of(keys, lost) < keys.threshold else ()
+    # Most roles have lost none, and looking at keys loads what reads them.
+    return gone if gone and left_of(keys, lost) < keys.threshold else ()
 
 
 def beyond_reach(
