@@ -77,13 +77,8 @@ def test_who_renews_says_how_long_things_live() -> None:
     assert len(set(lives)) == 3
 
 
-@pytest.mark.parametrize("layout", [Layout.SUCCINCT, Layout.CLASSIC])
-def test_what_is_told_of_bins_below_delegations_is_what_clients_read(tmp_path: Path, layout: Layout) -> None:
-    """Where named delegations come before the bins: bytes as a client reads them, and clients as lint names them."""
-    engine = delegated(tmp_path / "repository", layout)
-    for number in range(200):
-        engine.add(f"releases/1.{number}/application-{number}.tar.gz", b"content %d" % number)
-    publish(engine.ports)
+def counting(engine: Engine, directory: Path) -> tuple[Client, list[int]]:
+    """A client that is up to date, and the lengths of all that it reads."""
     sizes: list[int] = []
     site = engine.site()
 
@@ -92,8 +87,19 @@ def test_what_is_told_of_bins_below_delegations_is_what_clients_read(tmp_path: P
         sizes.append(len(data))
         return data
 
-    client = Client(tmp_path / "client", read, root=engine.root(), now=engine.clock.now())
+    client = Client(directory, read, root=engine.root(), now=engine.clock.now())
     client.refresh()
+    return client, sizes
+
+
+@pytest.mark.parametrize("layout", [Layout.SUCCINCT, Layout.CLASSIC])
+def test_what_is_told_of_bins_below_delegations_is_what_clients_read(tmp_path: Path, layout: Layout) -> None:
+    """Where named delegations come before the bins: bytes as a client reads them, and clients as lint names them."""
+    engine = delegated(tmp_path / "repository", layout)
+    for number in range(200):
+        engine.add(f"releases/1.{number}/application-{number}.tar.gz", b"content %d" % number)
+    publish(engine.ports)
+    client, sizes = counting(engine, tmp_path / "client")
     assert client.find("releases/1.7/application-7.tar.gz") is not None
     advice = advise_bins(engine.ports, (16, 64))
     (current,) = [choice for choice in advice.choices if choice.current]
@@ -125,16 +131,7 @@ def test_what_is_told_of_a_role_is_what_clients_read(tmp_path: Path, bins: int |
         assert told.current
         assert before.choices[1].first == pytest.approx(told.first, rel=0.1)
         assert before.choices[1].more == told.more
-    sizes: list[int] = []
-    site = engine.site()
-
-    def read(name: str) -> bytes:
-        data = site(name)
-        sizes.append(len(data))
-        return data
-
-    client = Client(tmp_path / "client", read, root=engine.root(), now=engine.clock.now())
-    client.refresh()
+    client, sizes = counting(engine, tmp_path / "client")
     assert client.find(paths[7]) is not None
     assert len(engine.root()) + sum(sizes) == pytest.approx(told.first, rel=0.1)
     assert told.largest == pytest.approx(sizes[-1], rel=0.5 if bins else 0.05)
