@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -43,7 +43,9 @@ class ContentsChange:
         added, replaced: the first of them, as "path = JSON" in ASCII.
         removed: the first of them, in quotes.
         counts: how many there are: added, replaced, removed and as before.
-        moved: how many another part of the bundle lists just as they were signed, by its role.
+        elsewhere: how many of those replaced were signed of another role.
+        moved: how many of those removed another part of the bundle lists just as they were signed, by its role;
+            whether clients look for them there is another matter.
         of: as of `SignedContents`.
     """
 
@@ -52,6 +54,7 @@ class ContentsChange:
     replaced: tuple[str, ...]
     removed: tuple[str, ...]
     counts: tuple[int, int, int, int]
+    elsewhere: int = 0
     moved: Mapping[RoleName, int] = field(default_factory=dict)
     of: RoleName | None = None
 
@@ -74,27 +77,35 @@ def contents_of(version: int, targets: Mapping[str, Any]) -> SignedContents | No
 
 
 def compare_contents(
-    targets: Mapping[str, Any], before: SignedContents | None, *, taker: Taker | None = None
+    targets: Mapping[str, Any],
+    before: SignedContents | None,
+    *,
+    elsewhere: Mapping[str, Collection[str]] | None = None,
+    taker: Taker | None = None,
 ) -> ContentsChange:
     """What is added, replaced and removed.
 
     Args:
+        elsewhere: by path, the digests of what was signed of other roles.
         taker: the role that lists just what was signed of a path, beside this one.
     """
-    known = {} if before is None else before.artifacts
-    added = sorted(path for path in targets if path not in known)
+    known, others = {} if before is None else before.artifacts, elsewhere or {}
+    digests = {path: digest_of_entry(entry) for path, entry in targets.items()}
     both = sorted(path for path in targets if path in known)
-    replaced = [path for path in both if digest_of_entry(targets[path]) != known[path]]
-    gone = sorted(path for path in known if path not in targets)
-    takers = {path: None if taker is None else taker(path, known[path]) for path in gone}
-    removed = [path for path, role in takers.items() if role is None]
+    changed = [path for path in both if digests[path] != known[path]]
+    foreign = [path for path in targets if path not in known and digests[path] not in others.get(path, digests[path])]
+    replaced = sorted([*changed, *foreign])
+    added = sorted({*targets} - {*both} - {*foreign})
+    removed = sorted(path for path in known if path not in targets)
+    takers = [None if taker is None else taker(path, known[path]) for path in removed]
     return ContentsChange(
         since=None if before is None else before.version,
         added=tuple(_told(f"{json.dumps(path)} = {as_json(targets[path])}" for path in added)),
         replaced=tuple(_told(f"{json.dumps(path)} = {as_json(targets[path])}" for path in replaced)),
         removed=tuple(_told(map(json.dumps, removed))),
-        counts=(len(added), len(replaced), len(removed), len(both) - len(replaced)),
-        moved=Counter(role for role in takers.values() if role is not None),
+        counts=(len(added), len(replaced), len(removed), len(both) - len(changed)),
+        elsewhere=len(foreign),
+        moved=Counter(role for role in takers if role is not None),
         of=None if before is None else before.of,
     )
 

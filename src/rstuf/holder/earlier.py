@@ -50,12 +50,22 @@ class Earlier:
         """What a part lists, against that."""
         if part.role in TOP_LEVEL:
             return compare_contents(targets, None)
-        return compare_contents(targets, self._before(part), taker=partial(self._taker, part.role))
+        taker = partial(self._taker, part.role)
+        return compare_contents(targets, self._before(part, targets), elsewhere=self._elsewhere(part), taker=taker)
 
-    def _before(self, part: BundlePart) -> SignedContents | None:
+    def _elsewhere(self, part: BundlePart) -> dict[str, set[str]]:
+        """By path, the digests of what was signed of other roles."""
+        found = dict[str, set[str]]()
+        for role, signed in self._contents.items():
+            if role != part.role:
+                for path, digest in signed.artifacts.items():
+                    found.setdefault(path, set()).add(digest)
+        return found
+
+    def _before(self, part: BundlePart, targets: Mapping[str, Any]) -> SignedContents | None:
         """What a part is to be compared with; None where the record knows nothing of that."""
         own = self._contents.get(part.role)
-        if part.role in self._shared:
+        if part.role in self._shared and not targets:
             return None if own is None else SignedContents(own.version)
         holder = next((each for each, found in self._shared.items() if found.bins.has(part.role)), None)
         if holder is None:
@@ -73,8 +83,16 @@ class Earlier:
         return next(found, None)
 
     def concerns(self) -> Iterator[Concern]:
-        """What was signed and goes to bins that are not in the bundle."""
+        """What no honest bundle brings, and what was signed and goes to bins that are not in this one."""
+        twice = sum(len(listed) > 1 for listed in self._listed.values())
+        if twice:
+            message = f"{count(twice, 'path')} would be in more than one role of this, and clients find the first alone"
+            yield Concern("artifacts-twice", True, message)
         for holder in self._shared:
+            itself = len(self._parts[holder].signed.get("targets") or {}) if holder in self._parts else 0
+            if itself:
+                message = f"{holder} would list {count(itself, 'artifact')} itself: clients find these before its bins'"
+                yield Concern("artifacts-beside-bins", True, message)
             unseen = self._unseen(holder) if holder in self._parts else 0
             if unseen:
                 message = (

@@ -96,14 +96,19 @@ def _contents(name: RoleName, artifacts: int, changes: ContentsChange, *, others
         return
     _, replaced, removed, _ = changes.counts
     if replaced:
-        message = f"clients would get another content for {count(replaced, 'path')} {changes.signed}"
+        signed = changes.signed
+        if changes.elsewhere:
+            # What a role lists is found first, or not, whichever role it was signed of.
+            signed = f"{signed} or of another role" if changes.since is not None else "that you signed of another role"
+        message = f"clients would get another content for {count(replaced, 'path')} {signed}"
         yield Concern("artifacts-replaced", True, message)
-    for role, moved in changes.moved.items():
-        message = f"{count(moved, 'artifact')} {changes.signed} would be in {role}, which is in this, too"
-        yield Concern("artifacts-moved", False, message)
     if removed:
         message = f"clients would not find {count(removed, 'artifact')} any more {changes.signed}"
-        message += ", unless a role lists them that is not in this" if others else ""
+        if changes.moved:
+            takers = " and ".join(f"{role} ({moved})" for role, moved in changes.moved.items())
+            message += f", but what they look for in {takers}, which has it in this as you signed it"
+        elif others:
+            message += ", unless a role lists them that is not in this"
         yield Concern("artifacts-removed", not artifacts, message)
 
 

@@ -148,16 +148,38 @@ def test_bins_that_a_bundle_lacks_are_told(engine: Engine, record: HolderRecord)
     assert "artifacts-unseen" in told(judged(engine, lacking, record=record))
 
 
-def test_what_another_role_takes_is_no_loss(engine: Engine, record: HolderRecord) -> None:
-    """Where both are in the bundle it says which role has what she signed; where one is not, that it may have it."""
+def test_what_another_role_takes_is_told(engine: Engine, record: HolderRecord) -> None:
+    """It is told as gone, with the role that has what she signed; where that is not in it, that one may have it."""
     engine.make_key("tom")
     engine.keys.away.add("tom")
     delegate(engine, "sub", "team/3", signers=("tom",), parent="team")
     bundle = waiting(engine)
     review = judged(engine, bundle, record=record)
     assert told(review) == {
-        "artifacts-moved": "1 artifact that you signed in v2 would be in sub, which is in this, too"
+        "artifacts-removed": "clients would not find 1 artifact any more that you signed in v2, but what they look for "
+        "in sub (1), which has it in this as you signed it"
     }
     parts = tuple(part for part in bundle.parts if part.role != "sub")
     (message,) = told(judged(engine, replace(bundle, parts=parts), record=record)).values()
     assert message.endswith("unless a role lists them that is not in this")
+
+
+def test_a_role_over_bins_lists_nothing_itself(engine: Engine, record: HolderRecord) -> None:
+    """Clients would find that first: another content of what she signed is told as such, though its bin has it."""
+    bundle = split(engine, 2)
+    (part,) = (each for each in bundle.parts if each.role == "team")
+    entry = next(each.signed["targets"][PATHS[1]] for each in bundle.parts if PATHS[1] in each.signed["targets"])
+    for listed, more in ({**entry, "length": 666}, {"artifacts-replaced"}), (entry, set[str]()):
+        evil = replace(part, signed={**part.signed, "targets": {PATHS[1]: listed}})
+        review = judged(engine, replace(bundle, parts=(evil, *bundle.parts[1:])), record=record)
+        assert {"artifacts-beside-bins", "artifacts-twice", *more} <= told(review).keys()
+        assert all(each.grave for each in review.concerns if each.code in {"artifacts-beside-bins", "artifacts-twice"})
+
+
+def test_another_content_in_another_role_is_told(engine: Engine, record: HolderRecord) -> None:
+    """What she signed of one role is held against what she would sign of another: clients may come to that first."""
+    delegate(engine, "early", "team/3", signers=("tara",), before="team")
+    bundle = waiting(engine)
+    assert "artifacts-replaced" not in told(judged(engine, bundle, record=record))
+    review = judged(engine, without(bundle, "team/3", length=1), record=record)
+    assert told(review)["artifacts-replaced"].endswith("for 1 path that you signed of another role")
