@@ -16,7 +16,9 @@ def steps_of_lost_roles(seen: rstuf.Status) -> list[Step]:
 
     What waits and does that already is told as that.
     """
-    return [step for role in seen.roles if role.beyond is not None for step in _steps_of(seen, role)]
+    beyond = {role.name for role in seen.roles if role.beyond is not None}
+    # What a role delegates is said by a new version of it: first it has to have one.
+    return [step for role in seen.roles if role.parent not in beyond for step in _steps_of(seen, role)]
 
 
 def lost_in_words(seen: rstuf.Status) -> str | None:
@@ -40,7 +42,7 @@ def _steps_of(seen: rstuf.Status, role: rstuf.RoleStatus) -> Iterator[Step]:
         yield Step(beyond.way, f"{why}: {then}", by=role.expires, about="root-keys-lost")
         return
     before = _first(seen, role)
-    if before is not None and _lets_others(before, role):
+    if before is not None and _lets_others(seen, before, role):
         return
     once = "" if before is None else f"; once {before.event.name} is out, which it would drop"
     told = f"{why}: nobody can sign it, and clients refuse it once it expires; lets others sign it{once}"
@@ -54,7 +56,11 @@ def _first(seen: rstuf.Status, role: rstuf.RoleStatus) -> rstuf.EventView | None
     return next((view for view in views if any(part.role == says for part in view.event.parts)), None)
 
 
-def _lets_others(view: rstuf.EventView, role: rstuf.RoleStatus) -> bool:
-    """Whether it lets other keys sign the role, or fewer."""
-    listed_then = [{*keyids} for part in view.parts for name, keyids in part.lists.items() if name == role.name]
-    return any(keyids != {*role.keyids} for keyids in listed_then)
+def _lets_others(seen: rstuf.Status, view: rstuf.EventView, role: rstuf.RoleStatus) -> bool:
+    """Whether the role can be signed once it is out: enough of those who may then are left."""
+    lost = {key.keyid for key in seen.keys if key.gone}
+    return any(
+        name == role.name and len({*keyids} - lost) >= part.needs.get(name, 1)
+        for part in view.parts
+        for name, keyids in part.lists.items()
+    )

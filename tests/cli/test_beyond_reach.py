@@ -349,3 +349,17 @@ def test_a_proposed_root_that_needs_a_key_that_got_lost_gives_way(world: World) 
     world.does("key revoke dan --lost --yes", codes=(4,))
     assert _next(world) == ["rstuf event cancel root-v2"]
     _is_led_on(world)
+
+
+@pytest.mark.parametrize("world", ["one of two"], indirect=True)
+@pytest.mark.parametrize("others", [(), ("vera",)])
+def test_a_root_that_leaves_a_role_to_a_lost_key_is_no_way_on(world: World, others: tuple[str, ...]) -> None:
+    """It was proposed before that key was lost, too; what lets others sign is told, from the uppermost role on."""
+    for name in ("toby", "tara", *others):
+        _lose(world, name)
+    assert world.does("key revoke toby --lost --no-sign --yes").code == 4
+    for name in ("tara", *others):
+        world.does(f"key revoke {name} --lost --yes", codes=(0, 1, 4))
+    assert any(command.startswith("rstuf root update --role targets --add NEW") for command in _next(world))
+    assert not any(command.startswith("rstuf delegation update") for command in _next(world))
+    _is_led_on(world)

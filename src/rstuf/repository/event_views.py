@@ -48,7 +48,7 @@ class PartView:
         digest: SHA-256 of the bytes that are signed, hex.
         expires: when what it proposes expires, UTC.
         lists: the keys that it lets sign each role: a root its roles, targets and others what they delegate to, bins
-            under their prefix.
+            under their prefix. `needs`: how many of these must sign, of roles with a name.
         takes_out: the keys that it lets sign a role no more which may sign that by what is visible now, by that role.
         bins: over how many it shares artifacts out; None where over none.
         batch: of a bin that people sign with others, what these are called together; else None.
@@ -59,6 +59,7 @@ class PartView:
     expires: datetime
     sides: tuple[PartSide, ...]
     lists: Mapping[RoleName, tuple[KeyId, ...]] = field(default_factory=dict)
+    needs: Mapping[RoleName, int] = field(default_factory=dict)
     takes_out: Mapping[RoleName, frozenset[KeyId]] = field(default_factory=dict)
     bins: int | None = None
     batch: RoleName | None = None

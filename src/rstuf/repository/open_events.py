@@ -17,6 +17,7 @@ import orjson
 from rstuf.clock import iso
 from rstuf.errors import EventExpired, EventNotFound
 from rstuf.metadata.canonical import canonical
+from rstuf.metadata.delegations import named_delegations
 from rstuf.metadata.render import SignedFile, Unsigned, versioned
 from rstuf.metadata.thresholds import check_signatures
 from rstuf.metadata.views import Envelope, RoleKeys, Signature, bin_delegation, root_roles
@@ -133,6 +134,7 @@ def view_part(reader: StateReader, event: SigningEvent, part: EventPart, *, now:
         opened.expires,
         tuple(sides),
         lists=lists,
+        needs=_needed_in(opened, part.role),
         takes_out=_taken_out(reader, part.role, lists),
         bins=bins_in(part),
         batch=_batch_of(reader, part),
@@ -150,6 +152,15 @@ def _listed_in(opened: Envelope, role: RoleName) -> dict[RoleName, tuple[KeyId, 
     if role == ROOT:
         return {name: keys.keyids for name, keys in root_roles(opened).items()}
     return delegated_keys(opened.signed)
+
+
+def _needed_in(opened: Envelope, role: RoleName) -> dict[RoleName, int]:
+    """How many keys must sign what a root, or another role by names, lets others sign."""
+    if role == ROOT:
+        return {name: keys.threshold for name, keys in root_roles(opened).items()}
+    if bin_delegation(opened) is not None:
+        return {}
+    return {each.name: each.keys.threshold for each in named_delegations(opened.signed, where=opened.name)}
 
 
 def _taken_out(
