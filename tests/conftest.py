@@ -64,6 +64,11 @@ def tmp_path(
     shutil.rmtree(place, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest ones: at the end nobody is to wait for one of them."""
+    items.sort(key=lambda item: "property" not in item.path.parts)
+
+
 def pytest_collection_finish() -> None:
     """Leave the modules and the tests themselves out of every collection of garbage: nobody lets go of them."""
     gc.collect()
