@@ -6,7 +6,7 @@ compared with the bin that is to list it now. What goes to bins that a bundle do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -51,15 +51,20 @@ class Earlier:
         if part.role in TOP_LEVEL:
             return compare_contents(targets, None)
         taker = partial(self._taker, part.role)
-        return compare_contents(targets, self._before(part, targets), elsewhere=self._elsewhere(part), taker=taker)
+        elsewhere = self._elsewhere(part.role, targets)
+        return compare_contents(targets, self._before(part, targets), elsewhere=elsewhere, taker=taker)
 
-    def _elsewhere(self, part: BundlePart) -> dict[str, set[str]]:
-        """By path, the digests of what was signed of other roles."""
-        found = dict[str, set[str]]()
+    def _elsewhere(self, role: RoleName, paths: Iterable[str]) -> dict[str, set[str]]:
+        """By path, the digests of what was signed of other roles; only where that is something."""
+        found = {path: {each.digest for each in self._signed.get(path, ()) if each.role != role} for path in paths}
+        return {path: digests for path, digests in found.items() if digests}
+
+    @cached_property
+    def _signed(self) -> dict[str, list[_Known]]:
+        found = dict[str, list[_Known]]()
         for role, signed in self._contents.items():
-            if role != part.role:
-                for path, digest in signed.artifacts.items():
-                    found.setdefault(path, set()).add(digest)
+            for path, digest in signed.artifacts.items():
+                found.setdefault(path, []).append(_Known(role, digest))
         return found
 
     def _before(self, part: BundlePart, targets: Mapping[str, Any]) -> SignedContents | None:

@@ -8,7 +8,7 @@ cut off or refused, nothing comes of it. What is accepted meanwhile goes where i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -259,9 +259,9 @@ def removed_in_sight(reader: StateReader) -> Iterator[tuple[RoleName, TargetPath
                 yield holder, path
 
 
-def _at(versions: Iterable[tuple[int, bytes]], number: int) -> bytes:
+def _at(versions: Sequence[tuple[int, bytes]], number: int) -> bytes:
     """What there is of a path at a change number; empty where that is nothing."""
-    return next((fragment for each, fragment in reversed([*versions]) if each <= number), b"")
+    return next((fragment for each, fragment in reversed(versions) if each <= number), b"")
 
 
 def _holders(reader: StateReader) -> list[RoleName]:
